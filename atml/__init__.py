@@ -1,0 +1,1 @@
+"""atml: the smallest honest ECG classifier for a device."""

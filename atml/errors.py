@@ -1,0 +1,64 @@
+"""Everything atml raises on purpose.
+
+::
+
+    AtmlError                    a fault of ours                              exit code 1
+    |-- ParityError              onnxruntime and torch disagree on an export
+    `-- InputError               what a person gave can't be used             exit code 2
+        |-- DataError            a folder, archive or file of ECG
+        |-- ConfigError          a ModelConfig that says something impossible
+        |   `-- ShapeError       ... its layers leave no signal to look at
+        |-- RoomError            a file in search_spaces/ or objectives/
+        |-- StudyError           a study, or the database that holds it
+        |-- ExportError          an export folder or an ONNX file
+        `-- MissingExtraError    an optional part that is not installed
+
+The message is one line that quotes the value and names the way out; the command line prints it as
+it is and exits with ``exit_code``. An interruption by a signal exits with 130.
+"""
+
+from __future__ import annotations
+
+
+class AtmlError(Exception):
+    """Root of the tree."""
+
+    exit_code = 1
+
+
+class ParityError(AtmlError):
+    """An exported file does not compute what the trained model computes."""
+
+
+class InputError(AtmlError):
+    """What a person gave can't be used; the message says which value and what to do."""
+
+    exit_code = 2
+
+
+class DataError(InputError):
+    """A folder, archive or file of ECG can't be used."""
+
+
+class ConfigError(InputError):
+    """A ModelConfig holds an unknown key or an impossible value."""
+
+
+class ShapeError(ConfigError):
+    """The layers of a ModelConfig leave no signal: a bad config, not a crash."""
+
+
+class RoomError(InputError):
+    """A file in search_spaces/ or objectives/ can't be found, loaded or used."""
+
+
+class StudyError(InputError):
+    """A study, or the database that holds it, can't be used as asked."""
+
+
+class ExportError(InputError):
+    """An export folder or ONNX file is missing, damaged or not ours."""
+
+
+class MissingExtraError(InputError):
+    """An optional part is not installed; the message is the install command."""

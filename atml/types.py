@@ -1,0 +1,217 @@
+"""The words everything speaks in: frozen values, no torch, no optuna."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.errors import ConfigError
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Strings = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is decided, from what signal.
+
+    ``classes[i]`` is the name of label ``i``; ``positive`` is the label that sensitivity is about.
+    ``sampling_rate`` is in Hz, ``window`` in samples.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    positive: int
+    sampling_rate: int
+    window: int
+    leads: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """Length of one window in seconds."""
+        return self.window / self.sampling_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Labelled segments of one split.
+
+    Shapes: ``x (n, leads, samples)`` float32 (possibly a read-only memory map), ``y (n,)`` int64,
+    ``subject (n,)`` and ``rhythm (n,)`` strings. ``fingerprint`` is a sha256 over all four and the
+    sampling rate. ``notes`` are the lines a person should read: what was dropped, and why.
+    """
+
+    x: Float32
+    y: Int64
+    subject: Strings
+    rhythm: Strings
+    sampling_rate: int
+    fingerprint: str
+    name: str
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Count the segments."""
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers of one fold: trained on ``train``, predicted on ``held_out``; no shared subject."""
+
+    train: Int64
+    held_out: Int64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Architecture and training of one model; every field is searchable.
+
+    Signal path: normalise -> decimate -> convolutions -> recurrent layers -> pool -> dropout -> linear.
+    An empty ``channels`` leaves the convolutions out, ``cell="none"`` the recurrent layers.
+    """
+
+    # Input. Both steps are part of the exported graph.
+    normalise: str = "zscore"
+    """Per segment and lead: "none", "centre" (minus mean), "zscore" (and over its standard deviation),
+    "maxabs" (minus mean, over the largest magnitude)."""
+    decimation: int = 1
+    """Mean over this many neighbouring samples; 1 leaves the rate as it is."""
+
+    # Convolutions: one entry a layer in each of the three.
+    channels: tuple[int, ...] = (8, 16, 32)
+    kernels: tuple[int, ...] = (7, 7, 7)
+    strides: tuple[int, ...] = (2, 2, 2)
+    separable: bool = False
+    """Depthwise then pointwise from the second layer on; the first is always plain."""
+    norm: str = "batch"
+    activation: str = "relu"
+
+    # Recurrent layers.
+    cell: str = "none"
+    units: int = 16
+    layers: int = 1
+    bidirectional: bool = False
+
+    # Head.
+    pool: str = "mean"
+    """How time is left behind: "mean", "max", "mean_max", "last" or "attention"."""
+    dropout: float = 0.0
+
+    # Training.
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3
+    schedule: str = "cosine"
+    """"constant", "cosine", "onecycle" or "step"; all but "constant" end near zero."""
+    weight_decay: float = 1e-2
+    batch: int = 128
+    steps: int = 1000
+    loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    focal_gamma: float = 2.0
+    class_weights: str = "none"
+    """"none" or "balanced" (inverse class frequency in the training rows)."""
+    sampling: str = "uniform"
+    """What a batch is drawn from: "uniform" over segments, or "subject" (subjects alike, then segments)."""
+    averaging: float = 0.0
+    """Decay a step of an exponential moving average of the weights; 0 keeps the last weights."""
+
+    # Augmentation, on training batches only; 0 switches one off.
+    scale: float = 0.0
+    """Standard deviation of the logarithm of a random gain per segment."""
+    noise: float = 0.0
+    """White noise: its standard deviation over the segment's own."""
+    wander: float = 0.0
+    """Baseline wander, a sine of 0.05 to 0.5 Hz: its amplitude over the segment's standard deviation."""
+    shift: float = 0.0
+    """Largest circular shift, as a share of the window."""
+    mixup: float = 0.0
+    """Alpha of the Beta distribution that mixes two segments and their labels."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types, in declared order."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> ModelConfig:
+        """Rebuild from `to_dict`; raises ConfigError for a key that is no field."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        for key in fields:
+            if key not in known:
+                raise ConfigError(f"unknown key {key!r} in a model config; known: {', '.join(sorted(known))}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+    def digest(self) -> str:
+        """Return a short hash of all fields: equal configs, equal digests."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a model costs on a device, known before training.
+
+    ``parameters`` are trained, ``fixed`` are stored but not trained (batch-norm statistics); ``macs``
+    are multiply-accumulates for one window; ``size_bytes`` is the exported ONNX file; ``peak_bytes`` is
+    the largest sum of activations alive at once, float32.
+    """
+
+    parameters: int
+    fixed: int
+    macs: int
+    size_bytes: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Outputs on labelled segments: ``logits (n, classes)``, ``y (n,)``, ``subject (n,)``."""
+
+    logits: Float32
+    y: Int64
+    subject: Strings
+    positive: int = 1
+
+    def margin(self) -> Float32:
+        """Positive logit minus the best other logit, ``(n,)``; the decision is ``margin >= 0``."""
+        others = np.delete(self.logits, self.positive, axis=1).max(axis=1)
+        return np.asarray(self.logits[:, self.positive] - others, dtype=np.float32)
+
+    def decided(self, threshold: float = 0.0) -> npt.NDArray[np.bool_]:
+        """Which segments are called positive, ``(n,)``; a tie counts as positive."""
+        return np.asarray(self.margin() >= threshold)
+
+    def truth(self) -> npt.NDArray[np.bool_]:
+        """Which segments are positive, ``(n,)``."""
+        return np.asarray(self.y == self.positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One trial's result.
+
+    ``value`` is the objective over all subjects predicted out of fold so far, ``fold_values[k]`` that of
+    fold k alone; ``curves[k]`` holds ``(fraction, training loss, held-out value)``. ``rows`` are the row
+    numbers of the dataset that ``predictions`` belong to. ``diverged`` says that training produced a
+    value that is not finite; ``finished`` that every fold ran to its end.
+    """
+
+    value: float
+    fold_values: tuple[float, ...]
+    train_values: tuple[float, ...]
+    curves: tuple[tuple[tuple[float, float, float], ...], ...]
+    seconds: float
+    """Spent training, validation left out."""
+    steps: int
+    finished: bool
+    diverged: bool = False
+    rows: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    predictions: Predictions | None = None

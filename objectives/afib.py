@@ -1,0 +1,36 @@
+"""Atrial fibrillation in five seconds of one lead, as the IESD 2024 contest asks it."""
+
+from atml import Predictions, Task, mean_subject_f_beta
+
+TASK = Task(
+    name="afib",
+    classes=("other", "AF"),
+    positive=1,
+    sampling_rate=250,
+    window=1250,
+)
+
+AF = {"AFIB", "AF"}
+# "" is a published segment whose name leaves the rhythm out; all of them are from a non-AF recording.
+OTHER = {"N", "NSR", "SR", "SBR", "B", "AB", "T", "SVTA", "PREX", "NOD", "IVR", "P", ""}
+
+QUALIFIES = 0.80
+"""The lowest of F1, accuracy, precision and recall that a model worth exporting reaches."""
+
+MAX_SIZE_KIB = 256.0
+"""Largest ONNX file; `--max-size` asks for a smaller one."""
+
+RULE = "iesd2024"
+"""The official rule that test data are scored by."""
+
+
+def label(rhythm: str) -> int | None:
+    """Return the class of a rhythm name, None for one that no list here knows."""
+    if rhythm in AF:
+        return 1
+    return 0 if rhythm in OTHER else None
+
+
+def value(predictions: Predictions) -> float:
+    """Mean over subjects of F-beta (beta 2), by the contest's conventions; higher is better."""
+    return mean_subject_f_beta(predictions, beta=2.0)
