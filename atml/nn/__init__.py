@@ -1,0 +1,6 @@
+"""Networks: `build` makes one from a config, `cost` says what it would cost."""
+
+from atml.nn.cost import cost
+from atml.nn.model import Net, build
+
+__all__ = ["Net", "build", "cost"]
