@@ -1,0 +1,277 @@
+"""Counts, rates and intervals of yes-or-no decisions, pooled and per subject (numpy, pure).
+
+F-beta is ``(1 + b^2) P R / (b^2 P + R)`` with P = PPV and R = sensitivity. Where a pooled rate has an empty
+denominator it is 0. Per subject the conventions of the IESD 2024 contest hold, see `Counts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import betaincinv
+
+from atml.types import Int64, Predictions, Strings
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+DECIMALS = 5
+"""Per-subject values are rounded to this before they are averaged or compared (IESD 2024)."""
+
+FOUR = ("F1", "accuracy", "precision", "recall")
+"""The metrics that name an export folder and that a model qualifies by."""
+
+
+def _ratio(part: npt.ArrayLike, whole: npt.ArrayLike, empty: npt.ArrayLike = 0.0) -> Floats:
+    """``part / whole``, and ``empty`` where the whole is 0."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.where(whole > 0, part / np.maximum(whole, 1e-300), empty)
+
+
+def f_beta(precision: npt.ArrayLike, recall: npt.ArrayLike, beta: float = 2.0) -> Floats:
+    """F-beta of precision and recall, elementwise; 0 where both are 0."""
+    p, r = np.asarray(precision, np.float64), np.asarray(recall, np.float64)
+    return _ratio((1 + beta**2) * p * r, beta**2 * p + r)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts pooled over segments: true and false positives, false and true negatives."""
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+    @property
+    def n(self) -> int:
+        """Number of segments."""
+        return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def sensitivity(self) -> float:
+        """TP / (TP + FN): the share of positives that are called (recall)."""
+        return float(_ratio(self.tp, self.tp + self.fn))
+
+    @property
+    def specificity(self) -> float:
+        """TN / (TN + FP): the share of negatives that are not called."""
+        return float(_ratio(self.tn, self.tn + self.fp))
+
+    @property
+    def ppv(self) -> float:
+        """TP / (TP + FP): the share of calls that are right (precision)."""
+        return float(_ratio(self.tp, self.tp + self.fp))
+
+    @property
+    def npv(self) -> float:
+        """TN / (TN + FN): the share of non-calls that are right."""
+        return float(_ratio(self.tn, self.tn + self.fn))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all segments that are decided right."""
+        return float(_ratio(self.tp + self.tn, self.n))
+
+    def f_beta(self, beta: float = 2.0) -> float:
+        """F-beta of PPV and sensitivity."""
+        return float(f_beta(self.ppv, self.sensitivity, beta))
+
+    def four(self) -> dict[str, float]:
+        """F1, accuracy, precision and recall, by the names in `FOUR`."""
+        return dict(zip(FOUR, (self.f_beta(1.0), self.accuracy, self.ppv, self.sensitivity), strict=True))
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """One subject of a table; the rates follow the conventions of `Counts`."""
+
+    subject: str
+    n: int
+    positives: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    sensitivity: float
+    specificity: float
+    ppv: float
+    npv: float
+    f_beta: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of every subject, as arrays ``(subjects,)`` in the order of ``names``.
+
+    Conventions of the IESD 2024 evaluation code: a subject without positives has PPV = sensitivity =
+    1, hence F = 1 whatever its false positives; positives of which none is called: PPV = 0; a subject
+    without negatives has specificity = NPV = 1; each value is rounded to 5 decimals.
+    """
+
+    names: Strings
+    tp: Int64
+    fp: Int64
+    fn: Int64
+    tn: Int64
+
+    def sensitivity(self) -> Floats:
+        """TP / (TP + FN), 1 without positives; ``(subjects,)``."""
+        return np.round(_ratio(self.tp, self.tp + self.fn, 1.0), DECIMALS)
+
+    def ppv(self) -> Floats:
+        """TP / (TP + FP), 1 without positives; ``(subjects,)``."""
+        return np.round(self._ppv(), DECIMALS)
+
+    def specificity(self) -> Floats:
+        """TN / (TN + FP), 1 without negatives; ``(subjects,)``."""
+        return np.round(_ratio(self.tn, self.tn + self.fp, 1.0), DECIMALS)
+
+    def npv(self) -> Floats:
+        """TN / (TN + FN), 1 without negatives; ``(subjects,)``."""
+        npv: Floats = np.where(self.tn + self.fp > 0, _ratio(self.tn, self.tn + self.fn), 1.0)
+        return np.round(npv, DECIMALS)
+
+    def f_beta(self, beta: float = 2.0) -> Floats:
+        """F-beta of unrounded PPV and sensitivity; ``(subjects,)``."""
+        recall = _ratio(self.tp, self.tp + self.fn, 1.0)
+        return np.round(f_beta(self._ppv(), recall, beta), DECIMALS)
+
+    def _ppv(self) -> Floats:
+        return np.where(self.tp + self.fn > 0, _ratio(self.tp, self.tp + self.fp), 1.0)
+
+    def pooled(self) -> Confusion:
+        """Sum over the subjects."""
+        return Confusion(int(self.tp.sum()), int(self.fp.sum()), int(self.fn.sum()), int(self.tn.sum()))
+
+    def rows(self, beta: float = 2.0) -> tuple[SubjectRow, ...]:
+        """One row a subject, worst F-beta first, then worst specificity, then by name."""
+        rates = (self.sensitivity(), self.specificity(), self.ppv(), self.npv(), self.f_beta(beta))
+        order = np.lexsort((self.names, rates[1], rates[4]))
+        return tuple(
+            SubjectRow(
+                str(self.names[i]),
+                int(self.tp[i] + self.fp[i] + self.fn[i] + self.tn[i]),
+                int(self.tp[i] + self.fn[i]),
+                int(self.tp[i]),
+                int(self.fp[i]),
+                int(self.fn[i]),
+                int(self.tn[i]),
+                *(float(rate[i]) for rate in rates),
+            )
+            for i in order
+        )
+
+
+def subject_codes(subject: Strings) -> tuple[Strings, Int64]:
+    """Return the sorted names ``(subjects,)`` and the place of each segment's among them ``(n,)``.
+
+    Segments of a subject mostly stand together, so only the first of each run is sorted: at 50,000
+    segments this is many times faster than `numpy.unique` on all of them, and it is called often.
+    """
+    subject = np.asarray(subject)
+    if len(subject) == 0:
+        return subject, np.empty(0, np.int64)
+    starts = np.concatenate(([True], subject[1:] != subject[:-1]))
+    names, run_code = np.unique(subject[starts], return_inverse=True)
+    return names, np.asarray(run_code[np.cumsum(starts) - 1], np.int64)
+
+
+def confusion(truth: npt.ArrayLike, decided: npt.ArrayLike) -> Confusion:
+    """Count over all segments; both ``(n,)``, true where positive."""
+    cells = np.bincount(_cells(truth, decided), minlength=4)
+    return Confusion(tp=int(cells[3]), fp=int(cells[1]), fn=int(cells[2]), tn=int(cells[0]))
+
+
+def counts(truth: npt.ArrayLike, decided: npt.ArrayLike, subject: Strings) -> Counts:
+    """Count per subject; all ``(n,)``."""
+    names, code = subject_codes(subject)
+    table = np.bincount(code * 4 + _cells(truth, decided), minlength=4 * len(names)).reshape(-1, 4)
+    return Counts(names, tp=table[:, 3], fp=table[:, 1], fn=table[:, 2], tn=table[:, 0])
+
+
+def _cells(truth: npt.ArrayLike, decided: npt.ArrayLike) -> Int64:
+    """0 true negative, 1 false positive, 2 false negative, 3 true positive."""
+    return 2 * np.asarray(truth, np.bool_).astype(np.int64) + np.asarray(decided, np.bool_)
+
+
+def prediction_counts(predictions: Predictions, threshold: float = 0.0) -> Counts:
+    """Count per subject at a threshold on the margin; a tie counts as positive."""
+    return counts(predictions.truth(), predictions.decided(threshold), predictions.subject)
+
+
+def mean_subject_f_beta(predictions: Predictions, beta: float = 2.0) -> float:
+    """Mean over subjects of F-beta at threshold 0, by the conventions of `Counts`; 0 without segments."""
+    values = prediction_counts(predictions).f_beta(beta)
+    return float(values.mean()) if len(values) else 0.0
+
+
+def four_metrics(predictions: Predictions, threshold: float = 0.0) -> dict[str, float]:
+    """F1, accuracy, precision and recall of the positive class, pooled over segments."""
+    return confusion(predictions.truth(), predictions.decided(threshold)).four()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and the two ends of its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(
+    table: Counts,
+    *,
+    beta: float = 2.0,
+    good: float = 0.9,
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Percentile intervals from resampling *subjects*, the unit that is independent of the others.
+
+    Keys: ``"F"`` (mean F-beta over subjects), ``"G"`` (share of subjects with F-beta above ``good``)
+    and the pooled metrics in `FOUR`. Few subjects make these too narrow rather than too wide.
+    """
+    count = len(table.names)
+    if count == 0:
+        return {key: Interval(0.0, 0.0, 1.0) for key in ("F", "G", *FOUR)}
+    pick = np.random.default_rng(seed).integers(0, count, (draws, count))
+    pick = np.vstack((np.arange(count), pick))  # row 0 is the sample itself
+    subject_f = table.f_beta(beta)
+    tp, fp, fn, tn = (cell[pick].sum(axis=1) for cell in (table.tp, table.fp, table.fn, table.tn))
+    precision, recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
+    samples = {
+        "F": subject_f[pick].mean(axis=1),
+        "G": (subject_f > good)[pick].mean(axis=1),
+        "F1": f_beta(precision, recall, 1.0),
+        "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
+        "precision": precision,
+        "recall": recall,
+    }
+    ends: Sequence[float] = ((1 - level) / 2, (1 + level) / 2)
+    found = {}
+    for key, values in samples.items():
+        low, high = np.quantile(values[1:], ends)
+        found[key] = Interval(float(values[0]), float(low), float(high))
+    return found
+
+
+def clopper_pearson(successes: int, n: int, level: float = 0.95, *, one_sided: bool = False) -> Interval:
+    """Exact binomial interval of ``successes / n`` (Clopper and Pearson 1934); (0, 1) for ``n = 0``.
+
+    ``one_sided`` puts the whole error below: the lower end is then the lower confidence limit.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n}")
+    tail = (1 - level) if one_sided else (1 - level) / 2
+    low, high = 0.0, 1.0
+    if successes > 0:
+        low = float(betaincinv(successes, n - successes + 1, tail))
+    if successes < n and not one_sided:
+        high = float(betaincinv(successes + 1, n - successes, 1 - tail))
+    return Interval(successes / n if n else 0.0, low, high)
