@@ -1,0 +1,8 @@
+"""Data sets: found, parsed once, cached, labelled, and dealt into folds by subject."""
+
+from __future__ import annotations
+
+from atml.data.opening import open
+from atml.data.split import folds
+
+__all__ = ["folds", "open"]

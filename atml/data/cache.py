@@ -1,0 +1,171 @@
+"""Parsed data on disk: whole or not there, memory-mapped when found, built again when damaged.
+
+An entry is a folder named by its key: ``x.npy``, ``rows.npz`` (the small arrays) and ``meta.json`` with
+their sizes and checksums. It is written under another name beside its place and then renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.types import Float32
+
+VERSION = 1
+"""Raised whenever entries mean something else; older ones are then not looked at."""
+
+ABANDONED = 24 * 3600
+"""Age in s at which a half-written folder can't belong to a living process any more."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """``x (n, leads, samples)``, the small arrays by name, each ``(n, ...)``, and notes."""
+
+    x: Float32
+    arrays: dict[str, npt.NDArray[Any]]
+    notes: tuple[str, ...]
+
+
+def root(given: Path | None) -> Path:
+    """Return where entries lie: ``given``, else ``$ATML_CACHE``, ``$XDG_CACHE_HOME/atml`` or ``~/.cache/atml``."""
+    if given is not None:
+        return given
+    if named := os.environ.get("ATML_CACHE"):
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "atml"
+    except RuntimeError:  # no home
+        return Path(tempfile.gettempdir()) / "atml-cache"
+
+
+def key(*parts: object) -> str:
+    """Return the name of an entry made from ``parts``."""
+    return hashlib.sha256(json.dumps([VERSION, *map(str, parts)]).encode()).hexdigest()[:32]
+
+
+def load(folder: Path) -> tuple[Entry | None, str]:
+    """Open an entry; ``(None, "")`` where there is none, ``(None, why)`` where it is damaged."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        small = (folder / "rows.npz").read_bytes()
+        if hashlib.sha256(small).hexdigest() != meta["rows"]:
+            return None, "rows.npz is not what was written"
+        x = np.load(folder / "x.npy", mmap_mode="r")
+        if list(x.shape) != meta["shape"] or x.dtype != np.float32 or sample(x) != meta["x"]:
+            return None, "x.npy is not what was written"
+        with np.load(io.BytesIO(small)) as file:
+            arrays = {name: file[name] for name in file.files}
+        return Entry(x, arrays, tuple(meta["notes"])), ""
+    except FileNotFoundError as error:
+        return None, "" if not folder.exists() else f"{Path(error.filename).name} is missing"
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        return None, " ".join(str(error).split()) or type(error).__name__
+
+
+Built = tuple[Sequence[Float32], dict[str, npt.NDArray[Any]], Sequence[str]]
+"""What `save` writes: blocks of x, small arrays, notes."""
+
+
+def fetch(folder: Path, build: Callable[[], Built]) -> Entry:
+    """Open an entry, or build and write it; where it can't be written it is kept in memory, with a note."""
+    found, why = load(folder)
+    if found is not None:
+        return found
+    notes = [f"the cached copy was damaged ({why}) and is built again"] if why else []
+    blocks, arrays, said = build()
+    try:
+        save(folder, blocks, arrays, said)
+        found, why = load(folder)
+    except OSError as error:
+        why = f"{error.strerror or error}"
+    if found is None:
+        notes.append(f"no cached copy in {folder.parent}: {why}; kept in memory, see ATML_CACHE")
+        found = Entry(np.concatenate(blocks), arrays, tuple(said))
+    return replace(found, notes=(*found.notes, *notes))
+
+
+def sample(x: Float32, blocks: int = 64, size: int = 1 << 16) -> int:
+    """Return a checksum over evenly spread blocks of an array: the whole would cost the start its second."""
+    flat = x.reshape(-1).view(np.uint8)
+    total = zlib.crc32(str(flat.size).encode())
+    for at in np.unique(np.linspace(0, max(0, flat.size - size), blocks).astype(np.int64)):
+        total = zlib.crc32(flat[at : at + size].tobytes(), total)
+    return total
+
+
+def save(
+    folder: Path, blocks: Sequence[Float32], arrays: dict[str, npt.NDArray[Any]], notes: Sequence[str]
+) -> None:
+    """Write an entry whose x is ``blocks`` one after the other; another process may do the same meanwhile.
+
+    Raises:
+        OSError: No room, no right to write. Nothing stays behind.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
+    aside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+    try:
+        shape = (sum(len(block) for block in blocks), *blocks[0].shape[1:])
+        # Written as a file, not through a memory map: a full disk is then an error, not a signal.
+        with (aside / "x.npy").open("wb") as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for block in blocks:
+                file.write(np.ascontiguousarray(block, "<f4").data)
+        small = io.BytesIO()
+        np.savez(small, allow_pickle=False, **arrays)
+        (aside / "rows.npz").write_bytes(small.getvalue())
+        x = np.load(aside / "x.npy", mmap_mode="r")
+        meta = {
+            "x": sample(x),
+            "shape": shape,
+            "rows": hashlib.sha256(small.getvalue()).hexdigest(),
+            "notes": list(notes),
+        }
+        (aside / "meta.json").write_text(json.dumps(meta))
+        del x
+        _put(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put(aside: Path, folder: Path) -> None:
+    """Rename into place. Who comes second finds a whole entry there and keeps it."""
+    with contextlib.suppress(OSError):
+        aside.rename(folder)
+        return
+    if load(folder)[0] is not None:
+        return
+    damaged = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
+    try:
+        with contextlib.suppress(FileNotFoundError):  # someone else took it away
+            folder.rename(damaged / "entry")
+        with contextlib.suppress(OSError):  # someone else has put theirs
+            aside.rename(folder)
+    finally:
+        shutil.rmtree(damaged, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what a killed process left half written."""
+    for old in (*parent.glob(".new-*"), *parent.glob(".old-*")):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > ABANDONED:
+                shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,130 @@
+"""From parsed numbers to rows of a dataset: resampled, cut into windows, checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.signal import resample, windows
+from atml.types import Float32
+
+DROPPED = ("not finite", "flat")
+"""Kinds of fault that leave a row out; every other kind stops `atml.data.open`."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a row must be: ``leads`` x ``window`` samples at ``sampling_rate`` Hz; files are at ``given`` Hz.
+
+    ``given`` None says that nothing told the rate of the files: it is taken for the task's, and then
+    every segment must be exactly one window long.
+    """
+
+    sampling_rate: int
+    window: int
+    leads: int
+    given: int | None = None
+
+
+@dataclass
+class Rows:
+    """Rows of one chunk of files.
+
+    ``x (rows, leads, window)``, ``digest (rows, 16)`` bytes of each row, ``owner (rows,)`` the number of the
+    file it came from; ``length``, ``low`` and ``high`` ``(files,)`` samples as stored and the range of
+    values, -1 and NaN where a file could not be read. ``faults`` are ``(file number, kind, detail)``.
+    """
+
+    x: Float32
+    digest: npt.NDArray[np.uint8]
+    owner: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int64]
+    low: Float32
+    high: Float32
+    faults: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+def make(segments: Iterable[npt.NDArray[np.floating] | tuple[str, str]], shape: Shape) -> Rows:
+    """Turn segments ``(leads, samples)``, or the ``(kind, detail)`` of one that can't be read, into rows."""
+    kept: list[npt.NDArray[np.floating]] = []
+    owner: list[int] = []
+    length: list[int] = []
+    faults: list[tuple[int, str, str]] = []
+    for number, segment in enumerate(segments):
+        if isinstance(segment, tuple):
+            length.append(-1)
+            faults.append((number, *segment))
+            continue
+        length.append(segment.shape[1])
+        cut, problem = fit(segment, shape)
+        if problem:
+            faults.append((number, "length", problem))
+        kept.extend(cut)
+        owner.extend([number] * len(cut))
+    x = np.empty((len(kept), shape.leads, shape.window), np.float32)
+    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is found just below
+        for row, segment in enumerate(kept):
+            x[row] = segment
+    return check(x, np.asarray(owner, np.int64), np.asarray(length, np.int64), faults)
+
+
+def fit(
+    segment: npt.NDArray[np.floating], shape: Shape
+) -> tuple[npt.NDArray[np.floating] | list[npt.NDArray[np.floating]], str]:
+    """Bring one segment to the task's rate and window: its windows, or none and why."""
+    samples = segment.shape[1]
+    if segment.shape[0] != shape.leads:
+        return [], f"{segment.shape[0]} leads where the task has {shape.leads}"
+    if shape.given is None:
+        if samples == shape.window:
+            return segment[None], ""
+        return [], (
+            f"{samples} samples where the task's window has {shape.window}; if they are at another rate, "
+            "say so with --sampling-rate"
+        )
+    if shape.given != shape.sampling_rate:
+        finite = np.isfinite(segment).all()  # a filter would spread one NaN over its neighbours
+        segment = resample(
+            segment if finite else np.full_like(segment, np.nan), shape.given, shape.sampling_rate
+        )
+    cut = windows(segment, shape.window)
+    if len(cut):
+        return cut, ""
+    return [], (
+        f"{samples} samples at {shape.given} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, fewer than "
+        f"the task's window of {shape.window}"
+    )
+
+
+def check(
+    x: Float32,
+    owner: npt.NDArray[np.int64],
+    length: npt.NDArray[np.int64],
+    faults: list[tuple[int, str, str]],
+) -> Rows:
+    """Leave out rows that are not finite or flat in every lead, and take each row's digest."""
+    files = len(length)
+    low, high = np.full(files, np.nan, np.float32), np.full(files, np.nan, np.float32)
+    with np.errstate(invalid="ignore"):
+        bottom, top = x.min(axis=2), x.max(axis=2)
+    finite = np.isfinite(bottom).all(axis=1) & np.isfinite(top).all(axis=1)
+    flat = finite & (bottom == top).all(axis=1)
+    for row in np.flatnonzero(~finite):
+        bad = np.argwhere(~np.isfinite(x[row]))[0, 1]
+        faults.append((int(owner[row]), "not finite", f"sample {bad} of {x.shape[2]} is NaN or infinite"))
+    for row in np.flatnonzero(flat):
+        faults.append((int(owner[row]), "flat", f"every sample is {x[row, 0, 0]:g}"))
+    np.fmin.at(low, owner, bottom.min(axis=1))
+    np.fmax.at(high, owner, top.max(axis=1))
+    good = finite & ~flat
+    if not good.all():
+        x, owner = x[good], owner[good]
+    digest = np.empty((len(x), 16), np.uint8)
+    for row in range(len(x)):
+        digest[row] = np.frombuffer(hashlib.sha256(x[row]).digest()[:16], np.uint8)
+    faults.sort(key=lambda fault: fault[0])
+    return Rows(x, digest, owner, length, low, high, faults)

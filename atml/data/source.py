@@ -1,0 +1,184 @@
+"""Where files lie: a folder, a zip or a tar. Listed and read in memory; nothing is ever unpacked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from atml.errors import DataError
+
+DEPTH = 3
+"""Folders below the path that are looked into: the archive's own, the split's, and one to spare."""
+
+TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+)
+
+
+Read = Callable[[Sequence[str]], Iterator[tuple[str, "bytes | str"]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files under ``path``: ``names`` relative, with "/", sorted; ``identity`` changes with content.
+
+    The identity of a folder is over names, sizes and times of change; that of an archive over its own size,
+    time, first and last bytes.
+    """
+
+    path: Path
+    kind: str
+    names: tuple[str, ...] = field(repr=False)
+    identity: str
+
+    @contextmanager
+    def opened(self) -> Iterator[Read]:
+        """Open an archive once for many reads; each call of what this yields reads some files.
+
+        Such a call yields ``(name, bytes)`` of each name, or ``(name, why)`` where it can't be read; the
+        order is the archive's own for a tar, else as asked.
+        """
+        if self.kind == "folder":
+            yield partial(_read_folder, self.path)
+        elif self.kind == "tar":
+            yield partial(_read_tar, self.path)
+        else:
+            with zipfile.ZipFile(self.path) as archive:
+                yield partial(_read_zip, archive)
+
+    def only(self, name: str) -> bytes:
+        """Return the bytes of one file; raises DataError where it can't be read."""
+        with self.opened() as read:
+            found = dict(read([name])).get(name, "not there any more")
+        if isinstance(found, str):
+            raise DataError(f"can't read {self.path / name}: {found}")
+        return found
+
+
+def find(path: Path) -> Source:
+    """List what lies at ``path``.
+
+    Raises:
+        DataError: Nothing there, neither a folder nor an archive that is known, or one that is damaged.
+    """
+    try:
+        if path.is_dir():
+            return _find_folder(path)
+        if not path.exists():
+            raise DataError(f"no such file or folder: {path}")
+        lower = path.name.lower()
+        if lower.endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            return Source(path, "zip", _wanted(names), identity(path))
+        if lower.endswith(TAR_ENDINGS):
+            with tarfile.open(path) as archive:
+                names = [member.name for member in archive if member.isfile()]
+            return Source(path, "tar", _wanted(names), identity(path))
+    except _BROKEN as error:
+        raise DataError(f"can't read {path}: {_reason(error)}; is it complete?") from None
+    raise DataError(f"can't read {path}: not a folder, .zip, .tar (.gz, .xz, .bz2) or .npz")
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line what the system said."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())
+
+
+def _hidden(name: str) -> bool:
+    """Tell what systems leave behind (.DS_Store, __MACOSX/._S0-N-0.txt) from what people put there."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _wanted(names: Sequence[str]) -> tuple[str, ...]:
+    cleaned = (name.removeprefix("./") for name in names)
+    return tuple(sorted(name for name in cleaned if not _hidden(name)))
+
+
+def _find_folder(path: Path) -> Source:
+    found: list[tuple[str, int, int]] = []
+
+    def walk(folder: str, prefix: str, depth: int) -> None:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                if _hidden(entry.name):
+                    continue
+                if entry.is_dir():
+                    if depth:
+                        walk(entry.path, name + "/", depth - 1)
+                elif entry.is_file():
+                    stat = entry.stat()
+                    found.append((name, stat.st_size, stat.st_mtime_ns))
+
+    walk(str(path), "", DEPTH)
+    found.sort()
+    digest = hashlib.sha256("\n".join(f"{name}\0{size}\0{time}" for name, size, time in found).encode())
+    return Source(path, "folder", tuple(name for name, _, _ in found), digest.hexdigest())
+
+
+def identity(path: Path, edge: int = 1 << 16) -> str:
+    """Hash size, time, head and tail of a file; a zip keeps its checksums in the tail."""
+    stat = path.stat()
+    with path.open("rb") as file:
+        head = file.read(edge)
+        file.seek(max(0, stat.st_size - edge))
+        tail = file.read(edge)
+    return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns} ".encode() + head + tail).hexdigest()
+
+
+def _read_folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes | str]]:
+    root = str(path)
+    for name in names:
+        try:
+            # Plain system calls: a Python file object costs more than the read itself.
+            number = os.open(f"{root}/{name}", os.O_RDONLY)
+            try:
+                parts = []
+                while part := os.read(number, 1 << 20):
+                    parts.append(part)
+            finally:
+                os.close(number)
+            yield name, b"".join(parts)
+        except OSError as error:
+            yield name, _reason(error)
+
+
+def _read_zip(archive: zipfile.ZipFile, names: Sequence[str]) -> Iterator[tuple[str, bytes | str]]:
+    for name in names:
+        try:
+            yield name, archive.read(name)
+        except (*_BROKEN, KeyError) as error:
+            yield name, _reason(error)
+
+
+def _read_tar(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes | str]]:
+    left = set(names)
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                name = member.name.removeprefix("./")
+                if name in left and (file := archive.extractfile(member)) is not None:
+                    left.discard(name)
+                    yield name, file.read()
+                if not left:
+                    return
+    except _BROKEN as error:
+        for name in sorted(left):
+            yield name, _reason(error)

@@ -1,0 +1,48 @@
+"""Resampling and windowing of ECG segments: numpy and scipy, pure."""
+
+from __future__ import annotations
+
+from math import gcd
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+
+
+def resampled_length(samples: int, source: int, target: int) -> int:
+    """Return how many samples `resample` makes of ``samples``: the ceiling of samples * target / source."""
+    return -(-samples * target // source)
+
+
+def resample(x: npt.NDArray[np.floating], source: int, target: int) -> Float64:
+    """Resample the last axis from ``source`` Hz to ``target`` Hz with a polyphase anti-aliasing filter.
+
+    ``(..., samples)`` becomes ``(..., ceil(samples * target / source))``, float64. The ends are padded with
+    a straight line between the first and the last sample, so that an offset rings at neither end. Equal
+    rates return the values as they are.
+
+    Raises:
+        ValueError: A rate that is not positive.
+    """
+    if source <= 0 or target <= 0:
+        raise ValueError(f"sampling rates must be positive, not {source} and {target} Hz")
+    x = np.asarray(x, dtype=np.float64)
+    if source == target:
+        return x
+    from scipy.signal import resample_poly  # slow to import, and most data never need it
+
+    common = gcd(source, target)
+    return np.asarray(
+        resample_poly(x, target // common, source // common, axis=-1, padtype="line"), np.float64
+    )
+
+
+def windows(x: npt.NDArray[np.floating], window: int) -> npt.NDArray[np.floating]:
+    """Cut the last axis into adjacent windows: ``(leads, samples)`` becomes ``(count, leads, window)``.
+
+    What is left at the end is dropped; fewer samples than one window give a count of 0.
+    """
+    leads, samples = x.shape
+    count = samples // window
+    return x[:, : count * window].reshape(leads, count, window).transpose(1, 0, 2)
