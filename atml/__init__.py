@@ -1,1 +1,52 @@
-"""atml: the smallest honest ECG classifier for a device."""
+"""atml: from a folder of labelled ECG to the smallest honest classifier for a device.
+
+The public names, those that files in ``search_spaces/`` and ``objectives/`` are written with, load when
+they are first used, so that ``import atml`` and ``atml --help`` cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AtmlError": "atml.errors",
+    "InputError": "atml.errors",
+    "Cost": "atml.types",
+    "Dataset": "atml.types",
+    "Measurement": "atml.types",
+    "ModelConfig": "atml.types",
+    "Predictions": "atml.types",
+    "Task": "atml.types",
+    "four_metrics": "atml.metrics",
+    "mean_subject_f_beta": "atml.metrics",
+    "open_data": "atml.data",
+}
+
+__all__ = [
+    "AtmlError",
+    "Cost",
+    "Dataset",
+    "InputError",
+    "Measurement",
+    "ModelConfig",
+    "Predictions",
+    "Task",
+    "__version__",
+    "four_metrics",
+    "mean_subject_f_beta",
+    "open_data",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'atml' has no attribute {name!r}")
+    module = importlib.import_module(_HOME[name])
+    return getattr(module, "open" if name == "open_data" else name)
+
+
+def __dir__() -> list[str]:
+    return __all__

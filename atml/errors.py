@@ -4,6 +4,7 @@
 
     AtmlError                    a fault of ours                              exit code 1
     |-- ParityError              onnxruntime and torch disagree on an export
+    |-- Interrupted              Ctrl-C or SIGTERM; the study is whole        exit code 130
     `-- InputError               what a person gave can't be used             exit code 2
         |-- DataError            a folder, archive or file of ECG
         |-- ConfigError          a ModelConfig that says something impossible
@@ -14,7 +15,7 @@
         `-- MissingExtraError    an optional part that is not installed
 
 The message is one line that quotes the value and names the way out; the command line prints it as
-it is and exits with ``exit_code``. An interruption by a signal exits with 130.
+it is and exits with ``exit_code``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ class AtmlError(Exception):
 
 class ParityError(AtmlError):
     """An exported file does not compute what the trained model computes."""
+
+
+class Interrupted(AtmlError):
+    """A signal asked to stop; everything was put back first."""
+
+    exit_code = 130
 
 
 class InputError(AtmlError):

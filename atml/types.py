@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -215,3 +216,41 @@ class Measurement:
     diverged: bool = False
     rows: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
     predictions: Predictions | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial as the study keeps it.
+
+    ``state`` is "running", "waiting", "complete", "pruned" or "failed". ``role`` is "search" for a trial
+    that counts, "finalist" for a repeat of trial ``of`` on a fresh seed. ``origin`` tells where the
+    parameters came from: "default", "reference" (drawn from the declared space) or "sampled".
+    ``constraints`` are feasible at or below 0. ``steps[s]`` is the value reported at step s. ``result`` is
+    what a finished trial left: fold values, metrics, seconds.
+    """
+
+    number: int
+    state: str
+    role: str = "search"
+    origin: str = "sampled"
+    of: int | None = None
+    value: float | None = None
+    seed: int = 0
+    params: dict[str, Any] = field(default_factory=dict)
+    config: ModelConfig | None = None
+    cost: Cost | None = None
+    constraints: dict[str, float] = field(default_factory=dict)
+    steps: dict[int, float] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    started: datetime.datetime | None = None
+    ended: datetime.datetime | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it ended with a result: complete or pruned."""
+        return self.state in ("complete", "pruned")
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it keeps every constraint."""
+        return all(v <= 0 for v in self.constraints.values())

@@ -1,0 +1,191 @@
+"""Find, load and describe the files of ``search_spaces/`` and ``objectives/``.
+
+A task is a same-named pair of files, one in each folder. Folders of these names in the working
+directory are looked at before the built-in ones, so a person edits a file and not the package.
+Files are loaded by path, never by import name: nothing called ``objectives`` lands in site-packages.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from atml.errors import AtmlError, RoomError
+from atml.types import ModelConfig, Predictions, Task
+
+FOLDERS = ("search_spaces", "objectives")
+
+
+@dataclass(frozen=True)
+class Room:
+    """One task, ready to be searched.
+
+    ``default`` holds parameter values of trial 0; ``suggest(trial)`` makes a ModelConfig of an Optuna
+    trial; ``value(predictions)`` is what the search makes large; ``label(rhythm)`` gives the class of a
+    rhythm name or None. ``space_hash`` and ``objective_hash`` change when the code does, not when a
+    comment does.
+    """
+
+    name: str
+    task: Task
+    default: Mapping[str, Any]
+    suggest: Callable[[Any], ModelConfig] = field(repr=False)
+    label: Callable[[str], int | None] = field(repr=False)
+    value: Callable[[Predictions], float] = field(repr=False)
+    qualifies: float
+    max_size_kib: float
+    rule: str
+    space_path: Path
+    objective_path: Path
+    space_hash: str
+    objective_hash: str
+
+    def notes(self) -> tuple[str, ...]:
+        """Say which files stand in for a built-in one."""
+        return tuple(
+            f"{path} stands in for the built-in {kind}/{path.name}"
+            for kind, path in zip(FOLDERS, (self.space_path, self.objective_path), strict=True)
+            if not _is_builtin(path) and (_builtin(kind) / f"{self.name}.py").is_file()
+        )
+
+
+def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
+    """Map every task name found to its files, ``{"afib": {"search_spaces": ..., "objectives": ...}}``.
+
+    A name with one file only is listed too, so that `find` can say what is missing.
+    """
+    found: dict[str, dict[str, Path]] = {}
+    for kind in FOLDERS:
+        for folder in (_builtin(kind), (cwd or Path.cwd()) / kind):
+            for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+                if not path.name.startswith("_"):
+                    found.setdefault(path.stem, {})[kind] = path.resolve()
+    return dict(sorted(found.items()))
+
+
+def find(
+    name: str, *, space: Path | None = None, objective: Path | None = None, cwd: Path | None = None
+) -> Room:
+    """Load the task called ``name``; ``space`` and ``objective`` name other files for its two parts.
+
+    Raises RoomError for an unknown task, a missing or raising file, and for a part that is not there.
+    """
+    known = names(cwd)
+    files = dict(known.get(name, {}))
+    for kind, path in zip(FOLDERS, (space, objective), strict=True):
+        if path is not None:
+            if not path.is_file():
+                raise RoomError(f"{path} is not a file; give a Python file as in {kind}/")
+            files[kind] = path.resolve()
+    if not files:
+        raise RoomError(f"no task called {name!r}; known: {', '.join(known) or 'none'} (see `atml tasks`)")
+    for kind in FOLDERS:
+        if kind not in files:
+            raise RoomError(f"task {name!r} has no {kind}/{name}.py; a task is a file in each of {FOLDERS}")
+    return _load(name, files["search_spaces"], files["objectives"])
+
+
+def _load(name: str, space_path: Path, objective_path: Path) -> Room:
+    space, space_hash = _module(space_path)
+    objective, objective_hash = _module(objective_path)
+    default = _part(space, space_path, "DEFAULT", Mapping)
+    task = _part(objective, objective_path, "TASK", Task)
+    if not 0 <= task.positive < len(task.classes):
+        raise RoomError(f"{objective_path}: TASK.positive is {task.positive}, no index of {task.classes}")
+    return Room(
+        name=name,
+        task=task,
+        default=default,
+        suggest=_guarded(_part(space, space_path, "suggest", Callable), space_path, "suggest", ModelConfig),
+        label=_guarded(_part(objective, objective_path, "label", Callable), objective_path, "label", None),
+        value=_guarded(_part(objective, objective_path, "value", Callable), objective_path, "value", float),
+        qualifies=float(_part(objective, objective_path, "QUALIFIES", (int, float))),
+        max_size_kib=float(_part(objective, objective_path, "MAX_SIZE_KIB", (int, float))),
+        rule=_part(objective, objective_path, "RULE", str),
+        space_path=space_path,
+        objective_path=objective_path,
+        space_hash=space_hash,
+        objective_hash=objective_hash,
+    )
+
+
+def _module(path: Path) -> tuple[ModuleType, str]:
+    """Execute the file and return its module and the hash of its code."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        code_hash = hashlib.sha256(ast.dump(ast.parse(text)).encode()).hexdigest()[:16]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RoomError(f"{path} can't be read: {error}") from error
+    except SyntaxError as error:
+        raise RoomError(f"{path}, line {error.lineno}: {error.msg}") from error
+    module_name = f"_atml_room_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{code_hash}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Registered before it runs: dataclasses under `from __future__ import annotations` look it up.
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise RoomError(f"{path}{_line(error, path)} raises {type(error).__name__}: {error}") from error
+    return module, code_hash
+
+
+def _part(module: ModuleType, path: Path, name: str, kind: Any) -> Any:
+    if not hasattr(module, name):
+        raise RoomError(f"{path} has no {name}; see the built-in file of the same folder for what it holds")
+    part = getattr(module, name)
+    if not isinstance(part, kind):
+        wanted = getattr(kind, "__name__", None) or " or ".join(k.__name__ for k in kind)
+        raise RoomError(f"{path}: {name} is {part!r}, not a {wanted.lower()}")
+    return part
+
+
+def _guarded(function: Callable[..., Any], path: Path, name: str, kind: type | None) -> Callable[..., Any]:
+    """Return ``function`` with whatever it raises, or returns of a wrong type, said as a RoomError."""
+
+    def call(argument: Any) -> Any:
+        try:
+            result = function(argument)
+        except AtmlError:
+            raise
+        except Exception as error:
+            line = _line(error, path)
+            message = f"{path}{line}: {name}() raises {type(error).__name__}: {error}"
+            raise RoomError(message) from error
+        if kind is float:
+            result = float(result)
+        elif kind is not None and not isinstance(result, kind):
+            raise RoomError(f"{path}: {name}() returns {result!r}, not a {kind.__name__}")
+        return result
+
+    return call
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """Name the last line of ``path`` in the traceback, as ", line 12"."""
+    line, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == str(path):
+            line = step.tb_lineno
+        step = step.tb_next
+    return f", line {line}" if line is not None else ""
+
+
+def _builtin(kind: str) -> Path:
+    """Return the built-in folder: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / kind
+    return inside if inside.is_dir() else package.parent / kind
+
+
+def _is_builtin(path: Path) -> bool:
+    return any(path.is_relative_to(_builtin(kind)) for kind in FOLDERS)

@@ -1,0 +1,111 @@
+"""Where the parameters of a trial come from.
+
+The first trials are reference draws: every parameter drawn at random from the declared space. After
+them a multivariate, grouped TPE proposes. Each trial is marked with where it came from when it is asked
+for, because only reference draws can speak for the space as a whole.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+STARTUP = 20
+"""Reference draws before TPE proposes."""
+
+
+class SearchSampler(BaseSampler):
+    """Reference draws first, then TPE, each trial marked in its user attribute ``origin``.
+
+    Any other Optuna sampler can take TPE's place as ``proposer``. Neither keeps its random state in the
+    study: seed with the study's seed plus the number of its trials so far.
+    """
+
+    def __init__(self, seed: int, *, startup: int = STARTUP, proposer: BaseSampler | None = None) -> None:
+        self._startup = startup
+        self._reference = RandomSampler(seed=seed)
+        self._proposer = proposer or _tpe(seed)
+
+    def origin(self, study: optuna.Study, trial: FrozenTrial) -> str:
+        """Say "default" for a queued trial, else "reference" or "sampled"; the first answer stays."""
+        known = trial.user_attrs.get("origin")
+        if known is not None:
+            return str(known)
+        drawn = sum(
+            t.user_attrs.get("origin") == "reference" and t.number < trial.number and t.state != TrialState.FAIL
+            for t in study.get_trials(deepcopy=False)
+        )
+        return "reference" if drawn < self._startup else "sampled"
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Leave reference draws to `sample_independent`, one parameter at a time."""
+        if self.origin(study, trial) != "sampled":
+            return {}
+        return self._proposer.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Propose the joint part."""
+        return self._proposer.sample_relative(study, trial, search_space) if search_space else {}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Draw one parameter."""
+        sampler = self._proposer if self.origin(study, trial) == "sampled" else self._reference
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Mark the trial with its origin."""
+        if "origin" not in trial.user_attrs:
+            study._storage.set_trial_user_attr(trial._trial_id, "origin", self.origin(study, trial))
+        self._proposer.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Hand over to the proposer."""
+        self._proposer.after_trial(study, trial, state, values)
+
+
+def _tpe(seed: int) -> TPESampler:
+    with warnings.catch_warnings():
+        # `group` is what conditional spaces need; Optuna still calls it experimental.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(
+            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=10
+        )
+
+
+def from_params(suggest: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:
+    """Call a search space with fixed parameter values, without a study."""
+    return suggest(optuna.trial.FixedTrial(dict(params)))
+
+
+def draws(suggest: Callable[[Any], Any], count: int, seed: int) -> list[tuple[dict[str, Any], Any]]:
+    """Draw ``count`` random ``(parameters, what suggest made of them)`` from a search space."""
+    study = optuna.create_study(sampler=RandomSampler(seed=seed))
+    drawn = []
+    for _ in range(count):
+        trial = study.ask()
+        made = suggest(trial)
+        drawn.append((dict(trial.params), made))
+        study.tell(trial, state=TrialState.FAIL)
+    return drawn

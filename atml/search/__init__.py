@@ -1,0 +1,134 @@
+"""The search: from options to exported models, resumable at every point.
+
+::
+
+    prepare    task, data, folds, study                 study.py
+    trials     claim, ask, train, compare, tell         trials.py, stopping.py
+    finalists  the best few again, on fresh seeds       finals.py
+    export     threshold, all subjects, ONNX            finals.py
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import optuna
+
+from atml.nn import device
+from atml.sampler import SearchSampler
+from atml.search import finals
+from atml.search.crew import Crew
+from atml.search.study import Options, Plan, prepare, reopen
+from atml.search.trials import Trials
+from atml.store import Store
+from atml.view import Quiet, View, clock
+from atml.workers import Pool, Site, cores
+
+__all__ = ["Options", "Store", "export_best", "prepare", "search"]
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def search(options: Options, view: View | None = None) -> dict[str, Any]:
+    """Run or resume a search and return its summary, as JSON types.
+
+    Raises an InputError for what can't be used, and Interrupted after SIGINT or SIGTERM; either way the
+    study is whole and the same call goes on.
+    """
+    view = view or Quiet()
+    began = time.monotonic()
+    plan = prepare(options, view.say)
+    store = plan.store
+    try:
+        back = store.recover(plan.name)
+        if back:
+            view.say(f"put back {len(back)} trial(s) that an earlier run left: {', '.join(map(str, back))}")
+        _introduce(plan, options, view)
+        so_far = len(store.trials(plan.name))
+        study = store.study(plan.name, sampler=SearchSampler(plan.seed + so_far))
+        workers = options.workers or cores()
+
+        def deadline() -> float | None:
+            if options.timeout is None:
+                return None
+            return began + options.timeout - _reserve(plan, options, workers)
+
+        trials = Trials(plan, study, view, options.trials, options.patience, deadline)
+        final = finals.Finals(plan, study, view, options)
+        if not trials.exhausted() or final.pending():
+            with Crew(Pool(site(plan), device.choose(options.device, workers)), view, len(plan.folds)) as crew:
+                crew.work(trials)
+                _why_it_ended(trials, options, view)
+                if store.others_at_work(plan.name):
+                    view.say("another atml is at work on this study; it goes on to the finalists")
+                else:
+                    crew.work(final.repeats())
+                    crew.work(final.exports())
+        summary = final.summary(time.monotonic() - began)
+        view.result(summary)
+        return summary
+    finally:
+        store.close()
+
+
+def export_best(
+    store: Store, name: str, numbers: list[int], options: Options, view: View | None = None
+) -> dict[str, Any]:
+    """Train the given trials of a study on all subjects and export them; returns the summary."""
+    view = view or Quiet()
+    plan = reopen(store, name)
+    final = finals.Finals(plan, store.study(name), view, options, numbers=numbers)
+    source = final.exports()
+    if source.waiting():
+        workers = min(options.workers or cores(), source.waiting())
+        with Crew(Pool(site(plan), device.choose(options.device, workers)), view, len(plan.folds)) as crew:
+            crew.work(source)
+    summary = final.summary(0.0)
+    view.result(summary)
+    return summary
+
+
+def site(plan: Plan) -> Site:
+    """Return what the workers of a study are told once."""
+    return Site(
+        task=plan.room.name,
+        space=plan.room.space_path,
+        objective=plan.room.objective_path,
+        data=plan.data_path,
+        fingerprint=plan.dataset.fingerprint,
+        sampling_rate=plan.sampling_rate,
+        folds=plan.folds,
+    )
+
+
+def _introduce(plan: Plan, options: Options, view: View) -> None:
+    data, task = plan.dataset, plan.room.task
+    per_class = ", ".join(f"{int((data.y == i).sum())} {name}" for i, name in enumerate(task.classes))
+    subjects = len(set(data.subject.tolist()))
+    view.say(
+        f"study {plan.name} in {plan.store.name}: task {task.name}, "
+        f"{'synthetic data' if data.synthetic else data.name}, {len(data)} segments of {task.seconds:g} s "
+        f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by subject, "
+        f"at most {plan.max_size_kib:g} KiB, seed {plan.seed}"
+    )
+
+
+def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
+    if trials.stagnant():
+        view.say(
+            f"no better trial in the last {options.patience}: the search stops here (--patience 0 to go on)"
+        )
+    elif trials.stop_now() and options.timeout is not None:
+        view.say(f"the time for trials is over; what is left of {clock(options.timeout)} goes to the finalists")
+
+
+def _reserve(plan: Plan, options: Options, workers: int) -> float:
+    """Seconds to keep for the finalists and exports, half of the timeout at most."""
+    assert options.timeout is not None
+    whole = [t.result["wall_s"] for t in plan.store.trials(plan.name) if t.state == "complete"]
+    each = statistics.median(whole) if whole else options.timeout / 10
+    # Repeats run every fold; a final training costs about one fold and a quarter.
+    jobs = options.finalists * (options.repeats + 1.25 / len(plan.folds))
+    return float(min(each * jobs / workers, options.timeout / 2))

@@ -1,0 +1,154 @@
+"""Keeps workers busy with one kind of job until none is left, or until somebody says stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from atml.errors import AtmlError, DataError, Interrupted
+from atml.view import Progress, Running, View
+from atml.workers import Job, Pool, Report
+
+_LOST_AT_START = 3
+"""Workers that end before they were ever ready, in a row, before it is a fault of the machine's."""
+
+
+class Source(Protocol):
+    """Where jobs come from, and where their results go."""
+
+    def next(self) -> Job | None:
+        """Return a job, None when there is none to hand out now."""
+
+    def go_on(self, job: Job, report: Report) -> bool:
+        """Answer a progress report."""
+
+    def ended(self, job: Job, report: Report) -> None:
+        """Take a result; "refused", "crashed" and "lost" are results too."""
+
+    def put_back(self, job: Job) -> None:
+        """Take back a job that was stopped in its middle."""
+
+    def stop_now(self) -> bool:
+        """Whether running jobs are to be put back at once."""
+
+    def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
+        """Say where things stand."""
+
+
+class Crew:
+    """Worker processes and the signals that stop them.
+
+    Used as a context manager: inside, SIGINT and SIGTERM ask for an orderly stop; on leaving, the workers end.
+    """
+
+    def __init__(self, pool: Pool, view: View, folds: int) -> None:
+        self._pool = pool
+        self._view = view
+        self._folds = folds
+        self._signal: int | None = None
+        self._restore: list[tuple[int, Any]] = []
+        self._lost_at_start = 0
+
+    def __enter__(self) -> Crew:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Only the main thread may handle signals; from another one, the caller does.
+            with contextlib.suppress(ValueError):
+                self._restore.append((number, signal.signal(number, self._caught)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.stop()
+        for number, handler in self._restore:
+            signal.signal(number, handler)
+
+    def _caught(self, number: int, _: Any) -> None:
+        self._signal = number
+
+    def work(self, source: Source) -> None:
+        """Hand out the jobs of ``source`` until there are no more.
+
+        Raises Interrupted after a signal, with every running job put back; whatever ``source`` raises
+        puts them back too.
+        """
+        began = time.monotonic()
+        shown: dict[int, Report] = {}
+        with self._putting_back(source):
+            while True:
+                if self._signal is not None:
+                    raise Interrupted(f"stopped by {signal.Signals(self._signal).name}; the same line goes on")
+                if source.stop_now():
+                    self._put_back(source, replace=True)
+                    return
+                handed_out = self._hand_out(source)
+                self._view.progress(source.progress(self._running(shown), time.monotonic() - began))
+                if not handed_out and not self._pool.busy() and self._pool.idle():
+                    return
+                for report in self._pool.reports(0.0 if handed_out else 0.2):
+                    self._take(source, report, shown)
+
+    def _hand_out(self, source: Source) -> bool:
+        handed_out = False
+        for worker in self._pool.idle():
+            job = source.next()
+            if job is None:
+                break
+            self._pool.give(worker, job)
+            handed_out = True
+        return handed_out
+
+    def _take(self, source: Source, report: Report, shown: dict[int, Report]) -> None:
+        job = report.job
+        if report.kind == "ready":
+            self._lost_at_start = 0
+        elif report.kind == "progress":
+            assert job is not None
+            shown[report.worker] = report
+            self._pool.go_on(report.worker, source.go_on(job, report))
+        elif job is not None:
+            shown.pop(report.worker, None)
+            source.ended(job, report)
+        elif report.kind == "refused":
+            raise DataError(report.text)
+        else:
+            self._lost_at_start += 1
+            self._view.say(f"worker {report.worker} ended before it was ready: {report.text}")
+            if self._lost_at_start >= _LOST_AT_START:
+                raise AtmlError(f"workers can't be kept running: the last one was {report.text}")
+
+    def _running(self, shown: dict[int, Report]) -> tuple[Running, ...]:
+        rows = []
+        for worker, job in sorted(self._pool.busy().items()):
+            last = shown.get(worker)
+            folds = self._folds if job.in_folds else 1
+            fold, fraction, value = (last.fold, last.fraction, last.value) if last else (0, 0.0, None)
+            rows.append(Running(worker, job.number, describe(job.config), fold, folds, fraction, value))
+        return tuple(rows)
+
+    @contextlib.contextmanager
+    def _putting_back(self, source: Source) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._put_back(source, replace=False)
+            raise
+
+    def _put_back(self, source: Source, *, replace: bool) -> None:
+        jobs = self._pool.busy()
+        self._pool.drop(replace=replace)
+        for job in jobs.values():
+            source.put_back(job)
+
+
+def describe(config: Any) -> str:
+    """Say what a config is in one short line: "cnn 8-16-32 + lstm 16, lr 0.002, 900 x 128"."""
+    parts = []
+    if config.channels:
+        kind = "separable cnn" if config.separable else "cnn"
+        parts.append(f"{kind} {'-'.join(map(str, config.channels))}")
+    if config.cell != "none":
+        layers = f" x{config.layers}" if config.layers > 1 else ""
+        parts.append(f"{'bi' if config.bidirectional else ''}{config.cell} {config.units}{layers}")
+    return f"{' + '.join(parts)}, lr {config.learning_rate:.2g}, {config.steps} x {config.batch}"

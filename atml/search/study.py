@@ -1,0 +1,184 @@
+"""What a search is told, and what its study remembers of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atml import data, rooms
+from atml.errors import StudyError
+from atml.rooms import Room
+from atml.store import DEFAULT_URL, Store, missing
+from atml.types import Dataset, Fold
+
+DEFAULT_FOLDS = 5
+DEFAULT_SEED = 0
+
+# What a study's trials depend on, and the words for it. A study goes on only while all of it stands.
+_BINDING = {
+    "task": "task",
+    "space": "search space",
+    "objective": "objective",
+    "data_fingerprint": "data",
+    "folds": "number of folds",
+    "seed": "seed",
+    "qualifies": "qualifying threshold",
+    "max_size_kib": "size budget",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `atml search` is asked for; None leaves a value to the study, or to its default.
+
+    ``timeout`` is in seconds, for the whole job; ``max_size_kib`` in KiB (1024 bytes) of ONNX file.
+    """
+
+    task: str = "afib"
+    data: Path | None = None
+    trials: int = 100
+    timeout: float | None = None
+    workers: int | None = None
+    study: str | None = None
+    storage: str = DEFAULT_URL
+    seed: int | None = None
+    folds: int | None = None
+    max_size_kib: float | None = None
+    device: str = "auto"
+    space: Path | None = None
+    objective: Path | None = None
+    sampling_rate: int | None = None
+    patience: int = 200
+    finalists: int = 4
+    repeats: int = 2
+    out: Path = Path("exports")
+    accept_changes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A study ready to be worked on: everything resolved, loaded and agreed."""
+
+    name: str
+    store: Store
+    room: Room
+    data_path: Path | None
+    sampling_rate: int | None
+    dataset: Dataset
+    folds: tuple[Fold, ...]
+    seed: int
+    max_size_kib: float
+
+
+def prepare(options: Options, say: Callable[[str], None]) -> Plan:
+    """Load the task and the data, make or open the study.
+
+    Raises an InputError for whatever can't be used, before anything is written.
+    """
+    room = rooms.find(options.task, space=options.space, objective=options.objective)
+    for note in room.notes():
+        say(note)
+    # A database is made only when all else is known to be usable.
+    store = None if missing(options.storage) else Store(options.storage)
+    known = store.spec(options.study) if store and options.study else None
+    path, rate = options.data, options.sampling_rate
+    if path is None and known is not None and known["data"] is not None:
+        path, rate = Path(known["data"]), rate or known["sampling_rate"]
+    dataset = data.open(path, task=room.task, label=room.label, sampling_rate=rate)
+    name = options.study or f"{room.name}-{dataset.name}"
+    known = known or (store.spec(name) if store else None)
+    before = known or {}
+    count = options.folds or before.get("folds") or DEFAULT_FOLDS
+    seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
+    folds = data.folds(dataset.y, dataset.subject, count, seed)
+    max_size = _first(options.max_size_kib, before.get("max_size_kib"), room.max_size_kib)
+    wanted = {
+        "version": 1,
+        "task": room.name,
+        "space": room.space_hash,
+        "objective": room.objective_hash,
+        "space_path": str(room.space_path),
+        "objective_path": str(room.objective_path),
+        "data": None if path is None else str(path.resolve()),
+        "data_name": dataset.name,
+        "data_fingerprint": dataset.fingerprint,
+        "synthetic": dataset.synthetic,
+        "sampling_rate": rate,
+        "folds": count,
+        "seed": seed,
+        "qualifies": room.qualifies,
+        "max_size_kib": max_size,
+    }
+    if known is not None and not options.accept_changes:
+        _agree(name, known, wanted)
+    for note in dataset.notes:
+        say(note)
+    store = store or Store(options.storage)
+    store.check_writable()
+    store.study(name, wanted)
+    return Plan(
+        name=name,
+        store=store,
+        room=room,
+        data_path=path,
+        sampling_rate=rate,
+        dataset=dataset,
+        folds=folds,
+        seed=seed,
+        max_size_kib=max_size,
+    )
+
+
+def reopen(store: Store, name: str) -> Plan:
+    """Load an existing study as it was made, with the data where they were."""
+    spec = store.spec(name)
+    if spec is None:
+        raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
+    space, objective = Path(spec["space_path"]), Path(spec["objective_path"])
+    room = rooms.find(
+        spec["task"],
+        space=space if space.is_file() else None,
+        objective=objective if objective.is_file() else None,
+    )
+    path = None if spec["data"] is None else Path(spec["data"])
+    dataset = data.open(path, task=room.task, label=room.label, sampling_rate=spec["sampling_rate"])
+    if dataset.fingerprint != spec["data_fingerprint"]:
+        raise StudyError(f"{path or 'the synthetic data'} changed since study {name!r} was made from it")
+    return Plan(
+        name=name,
+        store=store,
+        room=room,
+        data_path=path,
+        sampling_rate=spec["sampling_rate"],
+        dataset=dataset,
+        folds=data.folds(dataset.y, dataset.subject, spec["folds"], spec["seed"]),
+        seed=spec["seed"],
+        max_size_kib=spec["max_size_kib"],
+    )
+
+
+def trial_seed(study_seed: int, number: int, use: str = "trial") -> int:
+    """Derive the seed of one training from the study's: any trial can be done again by itself."""
+    digest = hashlib.sha256(f"{study_seed}/{number}/{use}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise StudyError where the study was made with something else, naming it and both ways out."""
+    changed = [
+        f"{word} ({known.get(key)} before, {wanted[key]} now)"
+        for key, word in _BINDING.items()
+        if known.get(key) != wanted[key]
+    ]
+    if changed:
+        raise StudyError(
+            f"study {name!r} was made with another {', another '.join(changed)}; "
+            "start a new one with --study NAME, or mix both knowingly with --accept-changes"
+        )
+
+
+def _first(*values: Any) -> Any:
+    return next(v for v in values if v is not None)

@@ -1,0 +1,281 @@
+"""The trials of a search: claim a slot, ask, check the price, train, compare, tell.
+
+A trial ends in one of three ways. An infrastructure failure (a killed or crashed worker) is FAIL and is
+tried again, twice at most. A config that can't work (it fits no budget, it diverges, it takes every worker
+down) is PRUNED with a constraint above 0, because samplers learn from that and ignore FAIL. A result is
+COMPLETE, or PRUNED by comparison.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import optuna
+from optuna.trial import TrialState
+
+from atml import metrics, nn
+from atml.search import stopping
+from atml.search.crew import describe
+from atml.errors import ConfigError, RoomError
+from atml.search.study import Plan, trial_seed
+from atml.types import Cost, Measurement, TrialRecord
+from atml.view import Progress, Running, View
+from atml.workers import Job, Report, TrialJob
+
+_RETRIES = 2
+
+
+class Trials:
+    """Source of search trials, up to exactly ``total`` with a result in the whole study."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        study: optuna.Study,
+        view: View,
+        total: int,
+        patience: int,
+        deadline: Callable[[], float | None],
+    ) -> None:
+        self._plan = plan
+        self._study = study
+        self._view = view
+        self._total = total
+        self._patience = patience
+        self._deadline = deadline
+        self._open: dict[int, _Open] = {}
+        self._done_before = self._count_done()
+        self._started = time.monotonic()
+        self._finished: list[TrialRecord] = []
+        self._refresh()
+
+    # --- handing out
+
+    def next(self) -> Job | None:
+        """Ask for trials until one is worth training; the others end at once."""
+        if self.exhausted() or self.stop_now():
+            return None
+        store = self._plan.store
+        slot = store.claim(self._plan.name, self._total)
+        if slot is None:
+            return None
+        try:
+            return self._ask(slot)
+        except RoomError:
+            store.release(self._plan.name, slot)
+            raise
+
+    def _ask(self, slot: int) -> Job | None:
+        plan = self._plan
+        with plan.store.errors():
+            trials = self._study.get_trials(deepcopy=False)
+            if not any(t.user_attrs.get("origin") == "default" for t in trials):
+                self._study.enqueue_trial(dict(plan.room.default), user_attrs={"origin": "default"})
+            trial = self._study.ask()
+            trial.set_user_attr("holder", plan.store.token)
+        plan.store.assign(plan.name, slot, trial.number)
+        seed = trial_seed(plan.seed, trial.number)
+        begun = _Open(trial, slot, seed, steps=dict(_frozen(trial).intermediate_values))
+        self._open[trial.number] = begun
+        try:
+            config = plan.room.suggest(trial)
+        except RoomError:
+            self._end(begun, TrialState.FAIL)
+            raise
+        with plan.store.errors():
+            trial.set_user_attr("config", config.to_dict())
+            trial.set_user_attr("seed", seed)
+        begun.what = describe(config)
+        try:
+            cost = nn.cost(config, plan.room.task)
+        except ConfigError as error:
+            self._cannot_work(begun, "shape", 1.0, str(error))
+            return self.next()
+        with plan.store.errors():
+            trial.set_user_attr("cost", dataclasses.asdict(cost))
+        excess = cost.size_bytes / 1024 - plan.max_size_kib
+        self._constrain(begun, "size_kib", excess)
+        if excess > 0:
+            self._cannot_work(begun, None, 0.0, f"{_kib(cost)} KiB")
+            return self.next()
+        return TrialJob(number=trial.number, config=config, seed=seed)
+
+    # --- while it runs
+
+    def go_on(self, job: Job, report: Report) -> bool:
+        """Store the value and compare it with other trials at the same fold and progress."""
+        begun = self._open[job.number]
+        step = stopping.step(report.fold, report.fraction)
+        with self._plan.store.errors():
+            if step not in begun.steps:
+                begun.trial.report(report.value, step)
+                begun.steps[step] = report.value
+            others = self._study.get_trials(deepcopy=False)
+        peers = [
+            t.intermediate_values[step]
+            for t in others
+            if t.number != job.number
+            and step in t.intermediate_values
+            and t.user_attrs.get("role", "search") == "search"
+        ]
+        return stopping.holds_up(report.value, step, peers)
+
+    def ended(self, job: Job, report: Report) -> None:
+        """Tell the study how the trial ended."""
+        begun = self._open[job.number]
+        if report.measurement is not None:
+            self._measured(begun, report.measurement)
+        elif report.kind == "refused":
+            self._cannot_work(begun, "refused", 1.0, report.text)
+        else:
+            self._try_again(begun, report.text)
+
+    def _measured(self, begun: _Open, measured: Measurement) -> None:
+        plan, number = self._plan, begun.trial.number
+        with plan.store.errors():
+            begun.trial.set_user_attr("result", result(measured, time.monotonic() - begun.since))
+        if measured.diverged:
+            self._cannot_work(begun, "diverged", 1.0, "training diverged")
+            return
+        self._constrain(begun, "diverged", 0.0)
+        if measured.finished:
+            assert measured.predictions is not None
+            plan.store.save_predictions(plan.name, number, measured.rows, measured.predictions.logits)
+            self._end(begun, TrialState.COMPLETE, measured.value)
+        else:
+            self._end(begun, TrialState.PRUNED)
+
+    def _try_again(self, begun: _Open, why: str) -> None:
+        last = why.strip().splitlines()[-1]
+        retry = int(begun.trial.user_attrs.get("retry", 0))
+        if retry >= _RETRIES:
+            self._cannot_work(begun, "crashed", 1.0, last)
+            return
+        self._view.say(f"trial {begun.trial.number}: its worker {last}; the same parameters go to another one")
+        with self._plan.store.errors():
+            # Queued before it is failed: a crash in between leaves one too many, never one too few.
+            attrs = {"origin": begun.trial.user_attrs.get("origin", "sampled"), "retry": retry + 1}
+            self._study.enqueue_trial(begun.trial.params, user_attrs=attrs)
+        self._end(begun, TrialState.FAIL)
+
+    def put_back(self, job: Job) -> None:
+        """Let a stopped trial wait for the next start; its slot is free again."""
+        begun = self._open.pop(job.number)
+        self._plan.store.put_back(begun.trial._trial_id)
+        self._plan.store.release(self._plan.name, begun.slot)
+
+    # --- endings
+
+    def _constrain(self, begun: _Open, name: str, value: float) -> None:
+        with self._plan.store.errors():
+            if name not in _frozen(begun.trial).constraints:
+                begun.trial.set_constraint(name, value)
+
+    def _cannot_work(self, begun: _Open, constraint: str | None, value: float, why: str) -> None:
+        if constraint is not None:
+            self._constrain(begun, constraint, value)
+        begun.what = f"{begun.what}: {why}" if begun.what else why
+        self._end(begun, TrialState.PRUNED, shown="refused")
+
+    def _end(
+        self, begun: _Open, state: TrialState, value: float | None = None, *, shown: str | None = None
+    ) -> None:
+        number = begun.trial.number
+        del self._open[number]
+        with self._plan.store.errors():
+            told = self._study.tell(number, value, state)
+        if state == TrialState.FAIL:
+            self._plan.store.release(self._plan.name, begun.slot)
+        best = told.value if told.values else None
+        self._view.ended(number, shown or state.name.lower(), best, begun.what, time.monotonic() - begun.since)
+        self._refresh()
+
+    # --- where things stand
+
+    def exhausted(self) -> bool:
+        """Whether the search is over for good: nothing improves any more."""
+        return self.stagnant() or len(self._finished) + len(self._open) >= self._total
+
+    def stagnant(self) -> bool:
+        """Whether the last ``patience`` results brought no better value; 0 switches that off."""
+        ordered = sorted(self._finished, key=lambda t: (t.ended is None, t.ended, t.number))
+        values = [t.value if t.state == "complete" and t.feasible else None for t in ordered]
+        return bool(self._patience) and stopping.since_improved(values) >= self._patience
+
+    def stop_now(self) -> bool:
+        """Whether the time for trials is over."""
+        deadline = self._deadline()
+        return deadline is not None and time.monotonic() >= deadline
+
+    def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
+        """Count what is done, in all and in this run."""
+        done = len(self._finished)
+        best = max(
+            (t for t in self._finished if t.state == "complete" and t.feasible),
+            key=lambda t: t.value or 0.0,
+            default=None,
+        )
+        here = done - self._done_before
+        rate = here / elapsed if here else 0.0
+        left = (self._total - done) / rate if rate else None
+        deadline = self._deadline()
+        if deadline is not None:
+            to_deadline = max(deadline - time.monotonic(), 0.0)
+            left = to_deadline if left is None else min(left, to_deadline)
+        return Progress(
+            phase="search",
+            done=done,
+            total=self._total,
+            best=best.value if best else None,
+            best_trial=best.number if best else None,
+            running=running,
+            elapsed=elapsed,
+            per_minute=60 * rate,
+            left=left,
+        )
+
+    def _count_done(self) -> int:
+        return sum(t.finished and t.role == "search" for t in self._plan.store.trials(self._plan.name))
+
+    def _refresh(self) -> None:
+        records = self._plan.store.trials(self._plan.name)
+        self._finished = [t for t in records if t.finished and t.role == "search"]
+
+
+class _Open:
+    """A trial in a worker's hands, and the slot it fills."""
+
+    def __init__(self, trial: optuna.Trial, slot: int, seed: int, steps: dict[int, float]) -> None:
+        self.trial = trial
+        self.slot = slot
+        self.seed = seed
+        self.steps = steps
+        self.what = ""
+        self.since = time.monotonic()
+
+
+def result(measured: Measurement, wall: float) -> dict[str, object]:
+    """Write a measurement as the trial attribute ``result``."""
+    fields: dict[str, object] = {
+        "value": measured.value,
+        "fold_values": list(measured.fold_values),
+        "train_values": list(measured.train_values),
+        "curves": [[list(point) for point in curve] for curve in measured.curves],
+        "training_s": round(measured.seconds, 3),
+        "wall_s": round(wall, 3),
+        "steps": measured.steps,
+        "finished": measured.finished,
+    }
+    if measured.predictions is not None and len(measured.predictions.y):
+        fields["metrics"] = metrics.four_metrics(measured.predictions)
+    return fields
+
+
+def _frozen(trial: optuna.Trial) -> optuna.trial.FrozenTrial:
+    return trial.storage.get_trial(trial._trial_id)
+
+
+def _kib(cost: Cost) -> str:
+    return f"{cost.size_bytes / 1024:.1f}"
