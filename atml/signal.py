@@ -27,14 +27,14 @@ def resample(x: npt.NDArray[np.floating], source: int, target: int) -> Float64:
     """
     if source <= 0 or target <= 0:
         raise ValueError(f"sampling rates must be positive, not {source} and {target} Hz")
-    x = np.asarray(x, dtype=np.float64)
+    values: Float64 = np.asarray(x, dtype=np.float64)
     if source == target:
-        return x
+        return values
     from scipy.signal import resample_poly  # slow to import, and most data never need it
 
     common = gcd(source, target)
     return np.asarray(
-        resample_poly(x, target // common, source // common, axis=-1, padtype="line"), np.float64
+        resample_poly(values, target // common, source // common, axis=-1, padtype="line"), np.float64
     )
 
 

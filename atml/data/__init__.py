@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from atml.data.contest import Fault
+from atml.data.inspection import Inspection, Part, Split, inspect
 from atml.data.opening import open
 from atml.data.split import folds
 
-__all__ = ["folds", "open"]
+__all__ = ["Fault", "Inspection", "Part", "Split", "folds", "inspect", "open"]

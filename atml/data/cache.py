@@ -43,7 +43,7 @@ class Entry:
 
 
 def root(given: Path | None) -> Path:
-    """Return where entries lie: ``given``, else ``$ATML_CACHE``, ``$XDG_CACHE_HOME/atml`` or ``~/.cache/atml``."""
+    """Return where entries lie: ``given``, ``$ATML_CACHE``, ``$XDG_CACHE_HOME/atml`` or ``~/.cache/atml``."""
     if given is not None:
         return given
     if named := os.environ.get("ATML_CACHE"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -16,6 +17,7 @@ from atml.data.source import Source
 from atml.errors import DataError
 
 SPLITS = ("train", "test")
+PATTERN = "SUBJECT-LABEL-INDEX.txt"
 ABOUT = ("readme", "license", "licence", "notice", "changelog", "citation")
 """Texts that people put beside segments."""
 
@@ -41,11 +43,15 @@ class Fault:
 
 @dataclass
 class Layout:
-    """The segments of each split, what is wrong with names and indices, and what a person should know."""
+    """The segments of each split, what is wrong with names and indices, and what a person should know.
+
+    ``bare`` says that nothing tells train from test: all segments are under "train".
+    """
 
     splits: dict[str, list[Segment]]
     bare: bool = False
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -69,31 +75,31 @@ def layout(source: Source) -> Layout:
     texts = [name for name in source.names if _is_segment(name)]
     found = Layout({})
     if not texts:
-        raise DataError(f"no segment files (SUBJECT-LABEL-INDEX.txt) in {source.path}")
+        raise DataError(f"no segment files ({PATTERN}) in {source.path}")
     for split in SPLITS:
-        inside = [name for name in texts if _folder(name, 1) == f"{split}_data"]
+        inside = [name for name in texts if f"{split}_data" in PurePosixPath(name).parts[:-1]]
         if inside:
             _add(found, split, inside)
-    if found.splits:
-        return found
-    indices = {
-        split: [name for name in source.names if name.endswith(f"data_indices/{split}_indice.csv")]
-        for split in SPLITS
-    }
-    if any(indices.values()):
-        for split, files in indices.items():
-            if files:
-                _add_indexed(found, split, files[0], source, texts)
-        return found
-    folders = sorted({str(PurePosixPath(name).parent) for name in texts})
-    if len(folders) > 1:
-        raise DataError(
-            f"segments lie in several folders of {source.path} ({', '.join(folders[:3])}), none of them named "
-            "train_data or test_data: give one of them"
-        )
-    found.bare = True
-    _add(found, "train", texts)
+    if not found.splits:
+        _by_index(found, source, texts)
+    if not found.splits:
+        folders = sorted({str(PurePosixPath(name).parent) for name in texts})
+        if len(folders) > 1:
+            raise DataError(
+                f"segments lie in several folders of {source.path} ({some(folders)}), none of them named "
+                "train_data or test_data: give one of them"
+            )
+        found.bare = True
+        _add(found, "train", texts)
+    used = sum(map(len, found.splits.values())) + sum(map(len, found.faults.values()))
+    if used < len(texts):
+        found.notes.append(f"{len(texts) - used} segments are in no split, and are not looked at")
     return found
+
+
+def some(names: Sequence[str], count: int = 3) -> str:
+    """Name a few of many."""
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
 def _is_segment(name: str) -> bool:
@@ -101,27 +107,32 @@ def _is_segment(name: str) -> bool:
     return path.suffix.lower() == ".txt" and not path.stem.lower().startswith(ABOUT)
 
 
-def _folder(name: str, up: int) -> str:
-    parts = PurePosixPath(name).parts
-    return parts[-1 - up] if len(parts) > up else ""
-
-
 def _add(found: Layout, split: str, names: list[str]) -> None:
     segments, faults = found.splits.setdefault(split, []), found.faults.setdefault(split, [])
     for name in names:
         parts = split_name(name)
         if parts is None:
-            faults.append(Fault("name", name, "is not SUBJECT-LABEL-INDEX.txt"))
+            faults.append(Fault("name", name, f"is not {PATTERN}"))
         else:
             segments.append(Segment(name, *parts))
 
 
-def _add_indexed(found: Layout, split: str, index: str, source: Source, texts: list[str]) -> None:
-    """Take the segments that an index file lists, with the class it gives them."""
-    segments, faults = found.splits.setdefault(split, []), found.faults.setdefault(split, [])
+def _by_index(found: Layout, source: Source, texts: list[str]) -> None:
+    """Take the segments that the index files list, with the class they give them."""
     by_name: dict[str, list[str]] = {}
     for name in texts:
         by_name.setdefault(PurePosixPath(name).name, []).append(name)
+    for split in SPLITS:
+        ending = f"data_indices/{split}_indice.csv"
+        files = [name for name in source.names if name == ending or name.endswith("/" + ending)]
+        if files:
+            _add_indexed(found, split, min(files, key=len), source, by_name)
+
+
+def _add_indexed(
+    found: Layout, split: str, index: str, source: Source, by_name: dict[str, list[str]]
+) -> None:
+    segments, faults = found.splits.setdefault(split, []), found.faults.setdefault(split, [])
     try:
         rows = list(csv.DictReader(io.StringIO(source.only(index).decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -135,15 +146,14 @@ def _add_indexed(found: Layout, split: str, index: str, source: Source, texts: l
         parts = split_name(name)
         if label not in ("0", "1"):
             faults.append(Fault("index", index, f"line {number}: label {label!r} is neither 0 nor 1"))
-        elif len(files) != 1:
-            problem = "is not there" if not files else f"is there {len(files)} times"
-            faults.append(
-                Fault("missing", name or index, f"{problem}, but line {number} of {index} lists it")
-            )
         elif name in seen:
             faults.append(Fault("index", index, f"line {number}: lists {name} again"))
         elif parts is None:
-            faults.append(Fault("name", files[0], "is not SUBJECT-LABEL-INDEX.txt"))
+            faults.append(Fault("name", name or index, f"in line {number} of {index} is not {PATTERN}"))
+        elif len(files) != 1:
+            problem = "is not there" if not files else f"is there {len(files)} times"
+            faults.append(Fault("missing", name, f"{problem}, but line {number} of {index} lists it"))
         else:
             segments.append(Segment(files[0], *parts, positive=label == "1"))
         seen.add(name)
+    segments.sort(key=lambda segment: segment.name)

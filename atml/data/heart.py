@@ -17,7 +17,7 @@ import numpy.typing as npt
 Float64 = npt.NDArray[np.float64]
 Random = np.random.Generator
 
-# Waves in order P, Q, R, S, T. Times in s from the R peak at an RR of 1 s, widths are standard deviations in s.
+# Waves in order P, Q, R, S, T. Times in s from the R peak at an RR of 1 s; widths are standard deviations.
 TIMES = np.array([-0.17, -0.032, 0.0, 0.032, 0.28])
 WIDTHS = np.array([0.022, 0.009, 0.011, 0.011, 0.050])
 # mV in leads as they look: II, I, V5, V1, V2 and aVR. A single-lead subject gets any of them.
@@ -34,7 +34,7 @@ LEADS = np.array(
 REFRACTORY = 0.28
 """Shortest RR interval that the atrioventricular node lets through, in s."""
 SINUS, ATRIAL, CONDUCTED, VENTRICULAR = range(4)
-"""Kinds of beat: from the sinus node, premature from the atria, conducted with no P wave, from a ventricle."""
+"""Kinds of beat: sinus, premature from the atria, conducted with no P wave, from a ventricle."""
 
 
 @dataclass(frozen=True)

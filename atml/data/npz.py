@@ -61,7 +61,8 @@ def read(path: Path, split: str, task: Task) -> Held:
     if x.shape[1] != task.leads:
         raise DataError(f"x in {path} has {x.shape[1]} leads where task {task.name!r} has {task.leads}")
     y = y.astype(np.int64)
-    rows, notes = np.arange(len(x)), ()
+    rows = np.arange(len(x))
+    notes: tuple[str, ...] = ()
     if "split" in arrays:
         rows = np.flatnonzero(arrays["split"].astype(np.str_) == split)
         if not len(rows):

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 import atml
-from atml.data.rows import Rows, Shape, make
+from atml.data.rows import Rows, Shape, join, make
 from atml.data.source import Read, Source
 from atml.data.text import BadText, parse
 
@@ -39,15 +39,15 @@ def read(
 ) -> list[tuple[list[str], Rows]]:
     """Read and parse files; returns chunks of names with their rows.
 
-    Chunks are in the order of ``names``; those of a tar, which can be read from front to back only and so
-    by this process alone, in the archive's.
+    Chunks are in the order of ``names``, which must be sorted. A tar can be read from front to back only,
+    and so by this process alone.
     """
     if source.kind == "tar":
-        return list(_front_to_back(source, names, shape))
+        return _sorted(list(_front_to_back(source, names, shape)))
     chunks = [list(names[at : at + CHUNK]) for at in range(0, len(names), CHUNK)]
     results: list[Rows | None] = [None] * len(chunks)
     pending = deque(range(len(chunks)))
-    helpers = [] if len(names) < ALONE else [_start() for _ in range((processes or cores_here()) - 1)]
+    helpers = _start((processes or cores_here()) - 1) if len(names) >= ALONE else []
     threads = [
         threading.Thread(target=_drive, args=(helper, (source, shape), chunks, results, pending), daemon=True)
         for helper in helpers
@@ -105,16 +105,31 @@ def _front_to_back(source: Source, names: Sequence[str], shape: Shape) -> Iterat
             yield [name for name, _ in some], make((_parsed(raw) for _, raw in some), shape)
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _sorted(chunks: list[tuple[list[str], Rows]]) -> list[tuple[list[str], Rows]]:
+    """Bring what came in an archive's order into that of names: the same data are then the same rows."""
+    names = [name for part, _ in chunks for name in part]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    if order == list(range(len(names))):
+        return chunks
+    return [([names[at] for at in order], join([rows for _, rows in chunks], order))]
+
+
+def _start(count: int) -> list[subprocess.Popen[bytes]]:
     here = str(Path(atml.__file__).parents[1])
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    return subprocess.Popen(
-        [sys.executable, "-c", "from atml.data.reader import serve; serve()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    helpers: list[subprocess.Popen[bytes]] = []
+    with contextlib.suppress(OSError):  # no room for one more process: those that there are will do
+        for _ in range(count):
+            helpers.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", "from atml.data.reader import serve; serve()"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONPATH": path},
+                )
+            )
+    return helpers
 
 
 def _drive(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,8 +83,8 @@ def fit(
         if samples == shape.window:
             return segment[None], ""
         return [], (
-            f"{samples} samples where the task's window has {shape.window}; if they are at another rate, "
-            "say so with --sampling-rate"
+            f"{samples} samples where the task's window has {shape.window} (at another rate than "
+            f"{shape.sampling_rate} Hz? then give --sampling-rate)"
         )
     if shape.given != shape.sampling_rate:
         finite = np.isfinite(segment).all()  # a filter would spread one NaN over its neighbours
@@ -95,8 +95,8 @@ def fit(
     if len(cut):
         return cut, ""
     return [], (
-        f"{samples} samples at {shape.given} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, fewer than "
-        f"the task's window of {shape.window}"
+        f"{samples} samples at {shape.given} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, "
+        f"fewer than the task's window of {shape.window}"
     )
 
 
@@ -124,7 +124,31 @@ def check(
     if not good.all():
         x, owner = x[good], owner[good]
     digest = np.empty((len(x), 16), np.uint8)
-    for row in range(len(x)):
-        digest[row] = np.frombuffer(hashlib.sha256(x[row]).digest()[:16], np.uint8)
+    for at in range(len(x)):
+        digest[at] = np.frombuffer(hashlib.sha256(x[at]).digest()[:16], np.uint8)
     faults.sort(key=lambda fault: fault[0])
     return Rows(x, digest, owner, length, low, high, faults)
+
+
+def join(parts: Sequence[Rows], order: Sequence[int]) -> Rows:
+    """Make one of several chunks, with their files in a new order."""
+    starts = np.cumsum([0, *(len(part.length) for part in parts)])
+    files = np.asarray(order, np.int64)
+    place = np.empty(len(files), np.int64)
+    place[files] = np.arange(len(files))
+    owner = place[np.concatenate([start + part.owner for start, part in zip(starts, parts, strict=False)])]
+    rows = np.argsort(owner, kind="stable")
+    faults = [
+        (int(place[start + at]), kind, detail)
+        for start, part in zip(starts, parts, strict=False)
+        for at, kind, detail in part.faults
+    ]
+    return Rows(
+        x=np.concatenate([part.x for part in parts])[rows],
+        digest=np.concatenate([part.digest for part in parts])[rows],
+        owner=owner[rows],
+        length=np.concatenate([part.length for part in parts])[files],
+        low=np.concatenate([part.low for part in parts])[files],
+        high=np.concatenate([part.high for part in parts])[files],
+        faults=sorted(faults, key=lambda fault: fault[0]),
+    )

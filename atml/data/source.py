@@ -108,7 +108,7 @@ def _hidden(name: str) -> bool:
 
 def _wanted(names: Sequence[str]) -> tuple[str, ...]:
     cleaned = (name.removeprefix("./") for name in names)
-    return tuple(sorted(name for name in cleaned if not _hidden(name)))
+    return tuple(sorted({name for name in cleaned if not _hidden(name)}))
 
 
 def _find_folder(path: Path) -> Source:
@@ -123,8 +123,9 @@ def _find_folder(path: Path) -> Source:
                 if entry.is_dir():
                     if depth:
                         walk(entry.path, name + "/", depth - 1)
-                elif entry.is_file():
-                    stat = entry.stat()
+                elif entry.is_file() or entry.is_symlink():
+                    # A link to nothing is kept: reading it then says so, where skipping it would not.
+                    stat = entry.stat(follow_symlinks=entry.is_file())
                     found.append((name, stat.st_size, stat.st_mtime_ns))
 
     walk(str(path), "", DEPTH)

@@ -44,7 +44,7 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
                 f"class {klass} is seen in {holders} subjects only, too few for {count} folds: "
                 "lower --folds or add subjects"
             )
-    # StratifiedGroupKFold deals greedily and can leave a fold without a class; another shuffle often mends it.
+    # StratifiedGroupKFold deals greedily and can leave a fold without a class; another shuffle may mend it.
     for attempt in range(50):
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed + 1_000_003 * attempt)
         dealt = [

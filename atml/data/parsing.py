@@ -1,0 +1,151 @@
+"""One split of a data set, read and parsed, with everything that is wrong with it; nothing is judged yet."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.data import contest, npz, reader
+from atml.data.contest import Fault, Layout, some
+from atml.data.rows import DROPPED, Rows, Shape, make
+from atml.data.source import Source
+from atml.errors import DataError
+from atml.types import Float32, Int64, Strings, Task
+
+BLOCK = 1000
+"""Rows of an npz that are handled at once."""
+
+
+@dataclass
+class Files:
+    """What is known of each file before it is read, all ``(files,)``.
+
+    ``place`` is what to call one, ``given`` the label that the data themselves give, -1 where none: a class
+    index if ``given_is_class``, else 1 for the positive class and 0 for any other. ``named`` says that
+    ``rhythm`` is a rhythm and not only the name of the class.
+    """
+
+    place: Strings
+    subject: Strings
+    rhythm: Strings
+    given: Int64
+    given_is_class: bool = False
+    named: bool = True
+
+    def take(self, rows: Int64) -> Files:
+        """Return the files of these numbers, in this order."""
+        parts = {name: getattr(self, name)[rows] for name in ("place", "subject", "rhythm", "given")}
+        return replace(self, **parts)
+
+
+@dataclass
+class Parsed:
+    """Files and the rows that came of them.
+
+    Of files, ``(files,)``: ``length`` in samples as stored (-1: not read), ``low`` and ``high`` the
+    range of values (NaN: not read). Of rows: ``blocks`` of x, ``owner (rows,)`` file numbers and
+    ``digest (rows, 16)``.
+    """
+
+    path: Path
+    files: Files
+    length: Int64
+    low: Float32
+    high: Float32
+    blocks: list[Float32]
+    owner: Int64
+    digest: npt.NDArray[np.uint8]
+    faults: list[Fault]
+    notes: list[str]
+
+    def dropped(self) -> list[Fault]:
+        """Faults that leave a row out."""
+        return [fault for fault in self.faults if fault.kind in DROPPED]
+
+
+def contest_split(source: Source, layout: Layout, split: str, shape: Shape) -> Parsed:
+    """Read one split of a contest set.
+
+    Raises:
+        DataError: The set has no such split, or the task wants more than the one lead of a text file.
+    """
+    if shape.leads != 1:
+        raise DataError(f"contest text in {source.path} has one lead, the task {shape.leads}: use an .npz")
+    wanted = "train" if layout.bare else split
+    if wanted not in layout.splits:
+        raise DataError(f"no {split} split in {source.path}: it holds {', '.join(layout.splits)} only")
+    notes = list(layout.notes)
+    if layout.bare:
+        notes.append(f"neither train_data/test_data nor data_indices inside: all of it is taken for {split}")
+    if both := shared_subjects(layout):
+        notes.append(f"{len(both)} subjects are in train and in test: {some(both)}")
+    segments = {segment.name: segment for segment in layout.splits[wanted]}
+    chunks = reader.read(source, list(segments), shape)
+    names = [name for part, _ in chunks for name in part]
+    listed = [segments[name] for name in names]
+    files = Files(
+        place=np.array(names, np.str_),
+        subject=np.array([segment.subject for segment in listed], np.str_),
+        rhythm=np.array([segment.rhythm for segment in listed], np.str_),
+        given=np.array([-1 if item.positive is None else item.positive for item in listed], np.int64),
+    )
+    return _assemble(source.path, files, [rows for _, rows in chunks], layout.faults.get(wanted, []), notes)
+
+
+def shared_subjects(layout: Layout) -> list[str]:
+    """Subjects that are in both splits, sorted."""
+    train, test = ({segment.subject for segment in layout.splits.get(name, [])} for name in contest.SPLITS)
+    return sorted(train & test)
+
+
+def npz_split(path: Path, task: Task, split: str, given: int | None) -> Parsed:
+    """Read one split of an npz; raises DataError for arrays that can't be used."""
+    held = npz.read(path, split, task)
+    rate = npz.rate(path, held.sampling_rate, given)
+    shape = Shape(task.sampling_rate, task.window, task.leads, rate)
+    files = Files(
+        place=np.array([f"row {row}" for row in held.row], np.str_),
+        subject=held.subject,
+        rhythm=held.rhythm,
+        given=held.y,
+        given_is_class=True,
+        named=held.named,
+    )
+    parts = [make(held.x[at : at + BLOCK], shape) for at in range(0, len(held.x), BLOCK)]
+    return _assemble(path, files, parts, [], held.notes)
+
+
+def _assemble(
+    path: Path, files: Files, parts: list[Rows], faults: Sequence[Fault], notes: Sequence[str]
+) -> Parsed:
+    """Join the parts; file numbers, which count within a part, become numbers of all files."""
+    starts = list(itertools.accumulate((len(part.length) for part in parts), initial=0))[:-1]
+    both = list(zip(starts, parts, strict=True))
+    found = [
+        Fault(kind, str(files.place[start + at]), detail)
+        for start, part in both
+        for at, kind, detail in part.faults
+    ]
+    parsed = Parsed(
+        path=path,
+        files=files,
+        length=_joined([part.length for part in parts], np.int64),
+        low=_joined([part.low for part in parts], np.float32),
+        high=_joined([part.high for part in parts], np.float32),
+        blocks=[part.x for part in parts],
+        owner=_joined([start + part.owner for start, part in both], np.int64),
+        digest=_joined([part.digest for part in parts], np.uint8).reshape(-1, 16),
+        faults=[*faults, *found],
+        notes=list(notes),
+    )
+    return parsed
+
+
+def _joined(arrays: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
+    return np.concatenate(arrays) if arrays else np.empty(0, dtype)
