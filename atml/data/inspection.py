@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from atml.data import contest, parsing
+from atml.data import contest, npz, parsing
 from atml.data.contest import Fault
 from atml.data.judging import Label, classes, contradiction, duplicates, judge, settle, unknown
 from atml.data.opening import check, is_npz, name_of
@@ -28,8 +28,8 @@ class Part:
     """One subject, or a whole split.
 
     ``files`` were found, ``segments`` came of them (a long one gives several) and are usable. ``rhythms``,
-    ``classes`` and ``lengths`` (samples as stored) count files; ``low`` and ``high`` are the range of their values,
-    NaN where none could be read. ``dropped`` counts what opening would leave out, by why.
+    ``classes`` and ``lengths`` (samples as stored) count files; ``low`` and ``high`` are the range of their
+    values, NaN where none could be read. ``dropped`` counts what opening would leave out, by why.
     """
 
     name: str
@@ -78,7 +78,7 @@ def inspect(path: Path | str, *, task: Task, label: Label, sampling_rate: int | 
     path = Path(path)
     parts: dict[str, Parsed] = {}
     if is_npz(path):
-        for split in _npz_splits(path, task):
+        for split in npz.splits(path):
             parts[split] = parsing.npz_split(path, task, split, sampling_rate)
     else:
         source = find(path)
@@ -95,24 +95,6 @@ def inspect(path: Path | str, *, task: Task, label: Label, sampling_rate: int | 
         splits.append(_split(name, parsed, y, task, label))
     faults += _leaks(parts)
     return Inspection(name=name_of(path), path=str(path), splits=tuple(splits), faults=tuple(faults))
-
-
-def _npz_splits(path: Path, task: Task) -> list[str]:
-    """Name the splits of an npz: those of its split array, else train."""
-    found = []
-    problem: DataError | None = None
-    for split in contest.SPLITS:
-        try:
-            notes = parsing.npz.read(path, split, task).notes
-        except DataError as error:
-            problem = error
-            continue
-        found.append(split)
-        if notes:  # no split array: both would be the same rows
-            break
-    if not found and problem is not None:
-        raise problem
-    return found
 
 
 def _split(name: str, parsed: Parsed, y: Int64, task: Task, label: Label) -> Split:
@@ -171,9 +153,8 @@ def _leaks(parts: dict[str, Parsed]) -> list[Fault]:
     faults = []
     people = [set(parsed.files.subject.tolist()) for parsed in parts.values()]
     if len(people) == 2:
-        faults += [
-            Fault("overlap", name, "a subject of train and of test") for name in sorted(people[0] & people[1])
-        ]
+        both = sorted(people[0] & people[1])
+        faults += [Fault("overlap", name, "a subject of train and of test") for name in both]
     digest = np.concatenate([parsed.digest for parsed in parts.values()])
     owner, group = [], []
     for split, parsed in parts.items():

@@ -101,10 +101,8 @@ def classes(files: Files, task: Task, label: Label) -> tuple[Int64, Int64]:
 
 def contradiction(files: Files, at: int, y: Int64, task: Task) -> str:
     """Say that the label that the data give is not the rhythm's."""
-    return (
-        f"labelled {files.given[at]}, but rhythm {str(files.rhythm[at])!r} is {task.classes[y[at]]!r} to task "
-        f"{task.name!r}"
-    )
+    rhythm, klass = str(files.rhythm[at]), task.classes[y[at]]
+    return f"labelled {files.given[at]}, but rhythm {rhythm!r} is {klass!r} to task {task.name!r}"
 
 
 def unknown(files: Files, y: Int64) -> dict[str, int]:

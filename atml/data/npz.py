@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,7 @@ def read(path: Path, split: str, task: Task) -> Held:
     Raises:
         DataError: Not an npz, an array missing, or of another shape or kind than its place needs.
     """
-    try:
-        with np.load(path) as file:
-            arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"can't read {path}: {' '.join(str(error).split())}; is it complete?") from None
+    arrays = _load(path)
     for name in ("x", "y", "subject"):
         if name not in arrays:
             raise DataError(
@@ -102,3 +99,19 @@ def rate(path: Path, held: int | None, asked: int | None) -> int | None:
     if held is not None and asked is not None and held != asked:
         raise DataError(f"{path} says {held} Hz, --sampling-rate says {asked}: leave one out")
     return held if held is not None else asked
+
+
+def splits(path: Path) -> list[str]:
+    """Name the splits of a file: those in its split array, or train where it has none."""
+    held = _load(path, only="split")
+    if "split" not in held:
+        return ["train"]
+    return [name for name in ("train", "test") if name in set(held["split"].astype(np.str_).tolist())]
+
+
+def _load(path: Path, only: str = "") -> dict[str, npt.NDArray[Any]]:
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files if not only or name == only}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"can't read {path}: {' '.join(str(error).split())}; is it complete?") from None

@@ -1,0 +1,84 @@
+"""How fast contest text is read: cold, beside a plain `np.loadtxt` loop, and from the cache.
+
+    python benchmarks/reading.py [--files 50000] [--folder DIR]
+
+Makes the files first, from synthetic ECG. "Cold" means an empty cache of ours: the files were just written,
+so the operating system holds them in memory, for every row alike. A slow disk would add to the first two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import atml.data
+from atml.data.reader import cores_here
+from atml.types import Task
+
+TASK = Task(name="afib", classes=("other", "AF"), positive=1, sampling_rate=250, window=1250)
+LOADTXT_FILES = 3000
+GOAL_RATE, GOAL_SECONDS = 4000, 1.0
+
+
+def label(rhythm: str) -> int:
+    return int(rhythm == "AFIB")
+
+
+def write(folder: Path, files: int) -> None:
+    """Write ``files`` segments as the contest does: one value a line, seven decimals."""
+    (folder / "train_data").mkdir(parents=True)
+    drawn = atml.data.open(None, task=TASK, label=label, cache=folder / "drawn")
+    random = np.random.default_rng(0)
+    pattern = "%.7f\n" * TASK.window
+    for number in range(files):
+        row = number % len(drawn)
+        signal = drawn.x[row, 0] * random.uniform(0.8, 1.2)
+        name = f"S{number // 500}-{drawn.rhythm[row]}-{number}.txt"
+        (folder / "train_data" / name).write_text(pattern % tuple(signal.tolist()))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--files", type=int, default=50_000)
+    options.add_argument("--folder", type=Path, help="where to make the files; default: a temporary folder")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        data, cache = Path(folder) / "set", Path(folder) / "cache"
+        print(f"writing {chosen.files} files of {TASK.window} values ...", flush=True)
+        write(data, chosen.files)
+        files = sorted((data / "train_data").iterdir())
+        print(f"cores: {cores_here()}, load average before: {os.getloadavg()[0]:.1f}\n")
+        print(f"{'what':<46}{'files':>8}{'seconds':>10}{'files/s':>10}")
+
+        start = time.perf_counter()
+        for file in files[:LOADTXT_FILES]:
+            np.loadtxt(file, dtype=np.float32)
+        plain = min(LOADTXT_FILES, len(files)) / (seconds := time.perf_counter() - start)
+        print(f"{'np.loadtxt, one file after the other':<46}{LOADTXT_FILES:>8}{seconds:>10.2f}{plain:>10.0f}")
+
+        rates = []
+        for what in ("cold: read, parse, check, write the cache", "again: from the cache"):
+            start = time.perf_counter()
+            found = atml.data.open(data, task=TASK, label=label, cache=cache)
+            seconds = time.perf_counter() - start
+            assert len(found) == len(files) and isinstance(found.x, np.memmap)
+            rates.append((len(files) / seconds, seconds))
+            print(f"{what:<46}{len(files):>8}{seconds:>10.2f}{rates[-1][0]:>10.0f}")
+
+    cold, again = rates[0][0], rates[1][1]
+    good = cold >= GOAL_RATE and again < GOAL_SECONDS
+    print(
+        f"\ncold over np.loadtxt: {cold / plain:.1f} times; goals: {GOAL_RATE} files/s cold, then under 1 s: "
+        f"{'met' if good else 'MISSED'}"
+    )
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
