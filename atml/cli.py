@@ -152,7 +152,9 @@ def best(
     name = _study(store, study)
     rows = tables.best(store, name, top)
     if not rows:
-        raise InputError(f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`")
+        raise InputError(
+            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
+        )
     _print(rows if json else tables.best_table(name, rows), json)
 
 
@@ -174,7 +176,9 @@ def best_export(
     name = _study(store, study)
     numbers = [row["trial"] for row in tables.best(store, name, top)]
     if not numbers:
-        raise InputError(f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`")
+        raise InputError(
+            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
+        )
     shown = view.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
         summary = export_best(store, name, numbers, Options(device=device, out=out), shown)
@@ -205,7 +209,13 @@ def score(
     from atml import tables
 
     report = tables.scored(
-        export, data, rule, latency_ms=latency_ms, size_kib=size_kib, sampling_rate=sampling_rate, storage=storage
+        export,
+        data,
+        rule,
+        latency_ms=latency_ms,
+        size_kib=size_kib,
+        sampling_rate=sampling_rate,
+        storage=storage,
     )
     _print(report.to_dict() if json else report.render(), json)
 
@@ -237,14 +247,18 @@ def tasks(json: AsJson = False) -> None:
 
 
 @tasks_app.command("check")
-def tasks_check(names: Annotated[list[str] | None, typer.Argument(help="Tasks. [default: all]")] = None) -> None:
+def tasks_check(
+    names: Annotated[list[str] | None, typer.Argument(help="Tasks. [default: all]")] = None,
+) -> None:
     """Build, run, export and compare what each task's files describe."""
     from atml import conformance, rooms
 
     failed = 0
     for name in names or rooms.names():
         for check in conformance.check(name):
-            _print(f"{'ok    ' if check.ok else 'FAILED'}  {name}  {check.what}  {check.detail}".rstrip(), False)
+            _print(
+                f"{'ok    ' if check.ok else 'FAILED'}  {name}  {check.what}  {check.detail}".rstrip(), False
+            )
             failed += not check.ok
     if failed:
         raise InputError(f"{failed} check(s) failed")
@@ -252,11 +266,8 @@ def tasks_check(names: Annotated[list[str] | None, typer.Argument(help="Tasks. [
 
 def seconds(text: str) -> float:
     """Read a duration such as "2h", "90m", "1h30m", "45s" or "3600"; raises InputError for anything else."""
-    found = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s?)?", text.strip().lower())
-    try:
-        hours, minutes, rest = (float(part or 0) for part in (found or [])[1:4])  # type: ignore[index]
-    except (TypeError, ValueError):
-        hours = minutes = rest = 0.0
+    found = re.fullmatch(r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m(?:in)?)?(?:(\d+\.?\d*)s?)?", text.strip().lower())
+    hours, minutes, rest = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
     total = 3600 * hours + 60 * minutes + rest
     if not total:
         raise InputError(f"--timeout {text!r} is no duration; write 2h, 90m, 1h30m or 45s")
@@ -309,7 +320,9 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        return _fail(f"the disk is full: {error.filename or 'nothing more can be written'}; free some space", 2)
+        return _fail(
+            f"the disk is full: {error.filename or 'nothing more can be written'}; free some space", 2
+        )
     except Exception:
         traceback.print_exc()
         return _fail("this is a fault in atml, please report the lines above", 1)

@@ -148,7 +148,8 @@ class ModelConfig:
         for key in fields:
             if key not in known:
                 raise ConfigError(f"unknown key {key!r} in a model config; known: {', '.join(sorted(known))}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**values)
 
     def digest(self) -> str:
         """Return a short hash of all fields: equal configs, equal digests."""

@@ -191,7 +191,9 @@ def board(now: Progress) -> Group:
         where = f"fold {job.fold + 1}/{job.folds}" if job.folds > 1 else ""
         value = "" if job.value is None else f"{job.value:.4f}"
         bar = ProgressBar(total=1.0, completed=done, width=16)
-        rows.add_row(f"trial {job.trial}", where, bar, value, Text(job.what, overflow="ellipsis", no_wrap=True))
+        rows.add_row(
+            f"trial {job.trial}", where, bar, value, Text(job.what, overflow="ellipsis", no_wrap=True)
+        )
     total = ProgressBar(total=max(now.total, 1), completed=now.done, width=60)
     return Group(Text(headline(now), overflow="ellipsis", no_wrap=True), total, rows)
 
@@ -219,3 +221,15 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequ
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+def shorter(path: str, width: int = 32) -> str:
+    """Cut a long path in front, where it tells least."""
+    return path if len(path) <= width else "..." + path[3 - width :]
+
+
+def phase(name: str, done: int, total: int, running: tuple[Running, ...], elapsed: float) -> Progress:
+    """Say where a phase with a known number of jobs stands."""
+    rate = done / elapsed if elapsed else 0.0
+    left = (total - done) / rate if rate else None
+    return Progress(name, done, total, None, None, running, elapsed, 60 * rate, left)

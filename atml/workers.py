@@ -254,7 +254,9 @@ def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
     room = rooms.find(site.task, space=site.space, objective=site.objective)
     dataset = data.open(site.data, task=room.task, label=room.label, sampling_rate=site.sampling_rate)
     if dataset.fingerprint != site.fingerprint:
-        pipe.send(Report(index, "refused", text=f"{site.data or 'synthetic data'} changed since the search began"))
+        pipe.send(
+            Report(index, "refused", text=f"{site.data or 'synthetic data'} changed since the search began")
+        )
         return
     pipe.send(Report(index, "ready"))
     while True:
@@ -273,7 +275,8 @@ def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
 def _do(
     job: Job, site: Site, room: Room, dataset: Dataset, index: int, device: str, pipe: Connection
 ) -> Report:
-    from atml import nn, train, trial
+    from atml import train, trial
+    from atml.nn.weights import weights
 
     def ask(fold: int, fraction: float, value: float) -> bool:
         pipe.send(Report(index, "progress", fold=fold, fraction=fraction, value=value))
@@ -305,7 +308,7 @@ def _do(
         return Report(index, "refused", text="training on all subjects diverged")
     logits = train.predict(fitted.model, dataset.x, device=device)
     trained = Trained(
-        weights=nn.weights(fitted.model),
+        weights=weights(fitted.model),
         steps=fitted.steps,
         seconds=fitted.seconds,
         predictions=Predictions(logits, dataset.y, dataset.subject, room.task.positive),

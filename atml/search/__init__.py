@@ -4,8 +4,9 @@
 
     prepare    task, data, folds, study                 study.py
     trials     claim, ask, train, compare, tell         trials.py, stopping.py
-    finalists  the best few again, on fresh seeds       finals.py
-    export     threshold, all subjects, ONNX            finals.py
+    finalists  the best few again, on fresh seeds       repeats.py, finals.py
+    export     threshold, all subjects, ONNX            exports.py
+    summary    what came out                            summary.py
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import optuna
 
 from atml.nn import device
 from atml.sampler import SearchSampler
-from atml.search import finals
 from atml.search.crew import Crew
+from atml.search.exports import Exports
+from atml.search.finals import Finals
+from atml.search.repeats import Repeats
 from atml.search.study import Options, Plan, prepare, reopen
+from atml.search.summary import summarise
 from atml.search.trials import Trials
 from atml.store import Store
 from atml.view import Quiet, View, clock
@@ -56,17 +60,19 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
             return began + options.timeout - _reserve(plan, options, workers)
 
         trials = Trials(plan, study, view, options.trials, options.patience, deadline)
-        final = finals.Finals(plan, study, view, options)
-        if not trials.exhausted() or final.pending():
-            with Crew(Pool(site(plan), device.choose(options.device, workers)), view, len(plan.folds)) as crew:
+        final = Finals(plan, study, view, options)
+        if not trials.exhausted() or Repeats(final).todo() or Exports(final).waiting():
+            with Crew(
+                Pool(site(plan), device.choose(options.device, workers)), view, len(plan.folds)
+            ) as crew:
                 crew.work(trials)
                 _why_it_ended(trials, options, view)
                 if store.others_at_work(plan.name):
                     view.say("another atml is at work on this study; it goes on to the finalists")
                 else:
-                    crew.work(final.repeats())
-                    crew.work(final.exports())
-        summary = final.summary(time.monotonic() - began)
+                    crew.work(Repeats(final))
+                    crew.work(Exports(final))
+        summary = summarise(final, time.monotonic() - began)
         view.result(summary)
         return summary
     finally:
@@ -79,13 +85,13 @@ def export_best(
     """Train the given trials of a study on all subjects and export them; returns the summary."""
     view = view or Quiet()
     plan = reopen(store, name)
-    final = finals.Finals(plan, store.study(name), view, options, numbers=numbers)
-    source = final.exports()
+    final = Finals(plan, store.study(name), view, options, numbers=numbers)
+    source = Exports(final)
     if source.waiting():
         workers = min(options.workers or cores(), source.waiting())
         with Crew(Pool(site(plan), device.choose(options.device, workers)), view, len(plan.folds)) as crew:
             crew.work(source)
-    summary = final.summary(0.0)
+    summary = summarise(final, 0.0)
     view.result(summary)
     return summary
 
@@ -121,7 +127,9 @@ def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
             f"no better trial in the last {options.patience}: the search stops here (--patience 0 to go on)"
         )
     elif trials.stop_now() and options.timeout is not None:
-        view.say(f"the time for trials is over; what is left of {clock(options.timeout)} goes to the finalists")
+        view.say(
+            f"the time for trials is over; what is left of {clock(options.timeout)} goes to the finalists"
+        )
 
 
 def _reserve(plan: Plan, options: Options, workers: int) -> float:

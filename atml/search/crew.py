@@ -41,7 +41,8 @@ class Source(Protocol):
 class Crew:
     """Worker processes and the signals that stop them.
 
-    Used as a context manager: inside, SIGINT and SIGTERM ask for an orderly stop; on leaving, the workers end.
+    Used as a context manager: inside, SIGINT and SIGTERM ask for an orderly stop; on leaving, the workers
+    end.
     """
 
     def __init__(self, pool: Pool, view: View, folds: int) -> None:
@@ -78,7 +79,9 @@ class Crew:
         with self._putting_back(source):
             while True:
                 if self._signal is not None:
-                    raise Interrupted(f"stopped by {signal.Signals(self._signal).name}; the same line goes on")
+                    raise Interrupted(
+                        f"stopped by {signal.Signals(self._signal).name}; the same line goes on"
+                    )
                 if source.stop_now():
                     self._put_back(source, replace=True)
                     return

@@ -16,9 +16,9 @@ import optuna
 from optuna.trial import TrialState
 
 from atml import metrics, nn
+from atml.errors import ConfigError, RoomError
 from atml.search import stopping
 from atml.search.crew import describe
-from atml.errors import ConfigError, RoomError
 from atml.search.study import Plan, trial_seed
 from atml.types import Cost, Measurement, TrialRecord
 from atml.view import Progress, Running, View
@@ -58,13 +58,13 @@ class Trials:
         if self.exhausted() or self.stop_now():
             return None
         store = self._plan.store
-        slot = store.claim(self._plan.name, self._total)
+        slot = store.slots.claim(self._plan.name, self._total)
         if slot is None:
             return None
         try:
             return self._ask(slot)
         except RoomError:
-            store.release(self._plan.name, slot)
+            store.slots.release(self._plan.name, slot)
             raise
 
     def _ask(self, slot: int) -> Job | None:
@@ -75,7 +75,7 @@ class Trials:
                 self._study.enqueue_trial(dict(plan.room.default), user_attrs={"origin": "default"})
             trial = self._study.ask()
             trial.set_user_attr("holder", plan.store.token)
-        plan.store.assign(plan.name, slot, trial.number)
+        plan.store.slots.assign(plan.name, slot, trial.number)
         seed = trial_seed(plan.seed, trial.number)
         begun = _Open(trial, slot, seed, steps=dict(_frozen(trial).intermediate_values))
         self._open[trial.number] = begun
@@ -153,7 +153,9 @@ class Trials:
         if retry >= _RETRIES:
             self._cannot_work(begun, "crashed", 1.0, last)
             return
-        self._view.say(f"trial {begun.trial.number}: its worker {last}; the same parameters go to another one")
+        self._view.say(
+            f"trial {begun.trial.number}: its worker {last}; the same parameters go to another one"
+        )
         with self._plan.store.errors():
             # Queued before it is failed: a crash in between leaves one too many, never one too few.
             attrs = {"origin": begun.trial.user_attrs.get("origin", "sampled"), "retry": retry + 1}
@@ -164,7 +166,7 @@ class Trials:
         """Let a stopped trial wait for the next start; its slot is free again."""
         begun = self._open.pop(job.number)
         self._plan.store.put_back(begun.trial._trial_id)
-        self._plan.store.release(self._plan.name, begun.slot)
+        self._plan.store.slots.release(self._plan.name, begun.slot)
 
     # --- endings
 
@@ -187,9 +189,11 @@ class Trials:
         with self._plan.store.errors():
             told = self._study.tell(number, value, state)
         if state == TrialState.FAIL:
-            self._plan.store.release(self._plan.name, begun.slot)
+            self._plan.store.slots.release(self._plan.name, begun.slot)
         best = told.value if told.values else None
-        self._view.ended(number, shown or state.name.lower(), best, begun.what, time.monotonic() - begun.since)
+        self._view.ended(
+            number, shown or state.name.lower(), best, begun.what, time.monotonic() - begun.since
+        )
         self._refresh()
 
     # --- where things stand

@@ -1,0 +1,38 @@
+# One command each, on a fresh machine: they make .venv and install into it what they need.
+#   make demo    a short real search on synthetic ECG, exported and scored, in demo/
+#   make test    the tests
+#   make check   formatter, linter, types
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(CURDIR)/$(VENV)/bin
+
+.PHONY: install demo test check format clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+demo: install
+	mkdir -p demo
+	cd demo && $(BIN)/atml search --task afib --trials 12 --folds 4 --finalists 2 --repeats 1 --max-size 60
+	cd demo && $(BIN)/atml best
+	cd demo && $(BIN)/atml score "$$(ls -td exports/*/* | head -n 1)"
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info .mypy_cache .ruff_cache

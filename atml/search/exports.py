@@ -1,0 +1,97 @@
+"""The last training, on all subjects, and the folder it ends in."""
+
+from __future__ import annotations
+
+from atml import export, nn
+from atml.finding import DataFacts, Final, Finding, Machine
+from atml.nn.weights import load_weights
+from atml.search.finals import Finals, Judged
+from atml.search.study import trial_seed
+from atml.threshold import shifted
+from atml.view import Progress, Running, phase
+from atml.workers import FinalJob, Job, Report
+
+
+class Exports:
+    """Source of the final trainings; each ends in an export folder."""
+
+    def __init__(self, finals: Finals) -> None:
+        self._finals = finals
+        there = finals.exported()
+        self._waiting = [j for j in finals.judged() if finals.qualifies(j) and j.record.number not in there]
+        self._total = len(self._waiting)
+        self._open: dict[int, Judged] = {}
+
+    def waiting(self) -> int:
+        """Count the exports that are missing."""
+        return len(self._waiting)
+
+    def next(self) -> Job | None:
+        """Train the next finalist on all subjects."""
+        if not self._waiting:
+            return None
+        judged = self._waiting.pop(0)
+        assert judged.record.config is not None
+        number = judged.record.number
+        self._open[number] = judged
+        seed = trial_seed(self._finals.plan.seed, number, "final")
+        return FinalJob(number=number, config=judged.record.config, seed=seed)
+
+    def go_on(self, job: Job, report: Report) -> bool:
+        """Never stop."""
+        return True
+
+    def ended(self, job: Job, report: Report) -> None:
+        """Write the export folder."""
+        judged = self._open.pop(job.number)
+        finals, trained = self._finals, report.trained
+        if trained is None:
+            why = report.text.strip().splitlines()[-1]
+            finals.view.say(f"trial {job.number} could not be exported: {why}")
+            return
+        plan = finals.plan
+        model = nn.build(job.config, plan.room.task)
+        load_weights(model, trained.weights)
+        threshold = judged.evidence.threshold
+        assert judged.record.cost is not None
+        finding = Finding(
+            config=job.config,
+            task=plan.room.task,
+            cost=judged.record.cost,
+            study=plan.name,
+            trial=job.number,
+            runs=judged.runs,
+            folds=len(plan.folds),
+            evidence=judged.evidence,
+            final=Final(
+                seed=job.seed,
+                steps=trained.steps,
+                seconds=trained.seconds,
+                segments=len(plan.dataset),
+                train_value=plan.room.value(shifted(trained.predictions, threshold)),
+            ),
+            data=DataFacts.of(plan.dataset, plan.room.task),
+            machine=Machine.here(trained.device),
+            search_seed=plan.seed,
+            trials=sum(t.finished and t.role == "search" for t in finals.records()),
+            qualifies=plan.room.qualifies,
+        )
+        written = export.export(
+            model, finding, plan.dataset.x, root=finals.options.out, max_kib=plan.max_size_kib
+        )
+        assert written.folder is not None
+        plan.store.save_export(plan.name, job.number, written.folder.resolve(), written.sha256)
+        finals.view.say(f"exported {written.folder}")
+
+    def put_back(self, job: Job) -> None:
+        """Forget it; the next start trains it anew."""
+        del self._open[job.number]
+
+    def stop_now(self) -> bool:
+        """Never: time was kept for it."""
+        return False
+
+    def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
+        """Count the exports."""
+        left = len(self._waiting) + len(running)
+        return phase("export", self._total - left, self._total, running, elapsed)

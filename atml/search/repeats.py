@@ -1,0 +1,86 @@
+"""Training the finalists again: trials of the study, marked, that do not count."""
+
+from __future__ import annotations
+
+import time
+
+import optuna
+from optuna.trial import TrialState
+
+from atml.search.finals import Finals
+from atml.search.study import trial_seed
+from atml.search.trials import result
+from atml.types import TrialRecord
+from atml.view import Progress, Running, phase
+from atml.workers import Job, Report, TrialJob
+
+
+class Repeats:
+    """Source of the finalists' repeats."""
+
+    def __init__(self, finals: Finals) -> None:
+        self._finals = finals
+        self._open: dict[int, tuple[optuna.Trial, float]] = {}
+        self._total = finals.options.finalists * finals.options.repeats
+        self._waiting = self.todo()
+
+    def todo(self) -> list[tuple[TrialRecord, int]]:
+        """List ``(trial, seed)`` of the repeats that the study does not hold yet."""
+        done = {(t.of, t.seed) for t in self._finals.records() if t.role == "finalist" and t.finished}
+        wanted = [
+            (record, trial_seed(self._finals.plan.seed, record.number, f"repeat {repeat}"))
+            for repeat in range(self._finals.options.repeats)
+            for record in self._finals.chosen()
+        ]
+        return [(record, seed) for record, seed in wanted if (record.number, seed) not in done]
+
+    def next(self) -> Job | None:
+        """Begin the next repeat."""
+        if not self._waiting:
+            return None
+        record, seed = self._waiting.pop(0)
+        assert record.config is not None
+        trial = self._finals.plan.store.begin_repeat(self._finals.study, record, seed)
+        self._open[trial.number] = (trial, time.monotonic())
+        return TrialJob(number=trial.number, config=record.config, seed=seed)
+
+    def go_on(self, job: Job, report: Report) -> bool:
+        """Never stop a repeat: all are compared whole."""
+        return True
+
+    def ended(self, job: Job, report: Report) -> None:
+        """Keep the repeat in the study, marked as such."""
+        trial, since = self._open.pop(job.number)
+        plan, measured = self._finals.plan, report.measurement
+        of = int(trial.user_attrs["of"])
+        seconds = time.monotonic() - since
+        with plan.store.errors():
+            if measured is None:
+                self._finals.study.tell(job.number, state=TrialState.FAIL)
+                self._finals.view.say(
+                    f"a repeat of trial {of} was lost: {report.text.strip().splitlines()[-1]}"
+                )
+                return
+            trial.set_user_attr("result", result(measured, seconds))
+            if measured.diverged or measured.predictions is None:
+                trial.set_constraint("diverged", 1.0)
+                self._finals.study.tell(job.number, state=TrialState.PRUNED)
+                self._finals.view.say(f"trial {of} diverged on a fresh seed and is out")
+                return
+            plan.store.save_predictions(plan.name, job.number, measured.rows, measured.predictions.logits)
+            self._finals.study.tell(job.number, measured.value)
+        self._finals.view.ended(job.number, "repeat", measured.value, f"of trial {of}", seconds)
+
+    def put_back(self, job: Job) -> None:
+        """Mark the repeat failed; the next start begins it anew."""
+        trial, _ = self._open.pop(job.number)
+        self._finals.plan.store.put_back(trial._trial_id, "finalist")
+
+    def stop_now(self) -> bool:
+        """Repeats are never cut short by the clock: time was kept for them."""
+        return False
+
+    def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
+        """Count the repeats."""
+        left = len(self._waiting) + len(running)
+        return phase("finalists", self._total - left, self._total, running, elapsed)

@@ -1,0 +1,77 @@
+"""What came out of a search, for programs and for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atml.search.crew import describe
+from atml.search.finals import Finals, size_of
+from atml.types import TrialRecord
+from atml.view import clock
+
+
+def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
+    """Say what came out, as JSON types; ``lines`` are for a person."""
+    records = [t for t in finals.records() if t.role == "search"]
+    finished = [t for t in records if t.finished]
+    judged, folders = finals.judged(), finals.exported()
+    rows = [
+        {
+            "trial": j.record.number,
+            "value": round(j.value, 6),
+            "repeats": j.record not in j.sources,
+            "runs": [round(v, 6) for v in j.evidence.cross_fitted],
+            "in_search": j.record.value,
+            "metrics": j.evidence.four,
+            "threshold": j.evidence.threshold,
+            "size_kib": round(size_of(j.record) / 1024, 1),
+            "qualifies": finals.qualifies(j),
+            "folder": folders.get(j.record.number),
+        }
+        for j in judged
+    ]
+    return {
+        "study": finals.plan.name,
+        "synthetic": finals.plan.dataset.synthetic,
+        "trials": len(finished),
+        "complete": sum(t.state == "complete" for t in finished),
+        "finalists": rows,
+        "winner": rows[0] if rows else None,
+        "seconds": round(seconds, 1),
+        "lines": _lines(finals, finished, rows, seconds),
+    }
+
+
+def _lines(
+    finals: Finals, finished: list[TrialRecord], rows: list[dict[str, Any]], seconds: float
+) -> list[str]:
+    """Write the summary for a person."""
+    plan = finals.plan
+    data = "synthetic data" if plan.dataset.synthetic else plan.dataset.name
+    complete = sum(t.state == "complete" for t in finished)
+    took = f" in {clock(seconds)}" if seconds else ""
+    lines = [
+        f"{len(finished)} trials on {data}{took}: {complete} ran over every fold, the rest were cut short"
+    ]
+    if not rows:
+        return [*lines, "no trial ran over every fold within the size budget yet: ask for more --trials"]
+    for place, row in enumerate(rows, 1):
+        config = next(t.config for t in finished if t.number == row["trial"])
+        four = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
+        lines.append(
+            f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold on {len(row['runs'])} "
+            f"{'fresh seeds' if row['repeats'] else 'run'} "
+            f"({four}), {row['size_kib']:.1f} KiB, {describe(config)}"
+        )
+        if row["folder"]:
+            lines.append(f"   {row['folder']}")
+        elif not row["qualifies"]:
+            lowest = min(row["metrics"].values())
+            lines.append(
+                f"   not exported: its lowest metric is {lowest:.3f}, {plan.room.qualifies:g} qualifies"
+            )
+    best = next((row["folder"] for row in rows if row["folder"]), None)
+    if best:
+        where = "" if plan.dataset.synthetic else " --data TEST_DIR"
+        lines.append(f"next: atml score {best}{where} --rule {plan.room.rule}")
+    return lines

@@ -1,0 +1,251 @@
+"""``studies.db``, or any SQLAlchemy URL: the only package that touches a database.
+
+Trials are Optuna's, in Optuna's own tables. Beside them stand tables of ours (``atml_*``): slots, which
+make a total exact over workers and restarts; out-of-fold predictions; exports; looks at test sets.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import sqlalchemy as sa
+from optuna.trial import FrozenTrial, TrialState
+
+from atml.errors import StudyError
+from atml.store.database import Database, missing
+from atml.store.schema import EXPORTS, LOOKS, PREDICTIONS
+from atml.store.slots import STALE_S, Slots
+from atml.types import Cost, Float32, Int64, ModelConfig, TrialRecord
+
+__all__ = ["DEFAULT_URL", "Store", "missing", "record"]
+
+DEFAULT_URL = "sqlite:///studies.db"
+
+_SPEC = "atml"
+_STATES = {
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+class Store:
+    """The studies of one database; raises what `Database` raises."""
+
+    def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
+        self._db = Database(url, create=create)
+        self.name = self._db.name
+        self.slots = Slots(self._db)
+        self.errors = self._db.errors
+        self.check_writable = self._db.check_writable
+
+    @property
+    def token(self) -> str:
+        """What this process is called among those that hold trials."""
+        return self.slots.token
+
+    def close(self) -> None:
+        """Say that this process is done, and let go of every connection."""
+        self.slots.leave()
+        self._db.close()
+
+    # --- studies
+
+    def studies(self) -> list[str]:
+        """Names of all studies of ours, in the order of their making."""
+        with self.errors():
+            every = self._db.storage.get_all_studies()
+        return [s.study_name for s in every if _SPEC in s.user_attrs]
+
+    def spec(self, name: str) -> dict[str, Any] | None:
+        """What the study was made with (see `atml.search.spec`), None where there is no such study."""
+        with self.errors():
+            for study in self._db.storage.get_all_studies():
+                if study.study_name == name:
+                    if _SPEC not in study.user_attrs:
+                        raise StudyError(
+                            f"study {name!r} in {self.name} was not made by atml; use another --study"
+                        )
+                    return dict(study.user_attrs[_SPEC])
+        return None
+
+    def study(
+        self,
+        name: str,
+        spec: dict[str, Any] | None = None,
+        sampler: optuna.samplers.BaseSampler | None = None,
+    ) -> optuna.Study:
+        """Open a study, made if need be when ``spec`` is given; ``spec`` replaces the stored one."""
+        storage = optuna.storages._CachedStorage(self._db.storage)
+        with self.errors():
+            if spec is None:
+                return optuna.load_study(study_name=name, storage=storage, sampler=sampler)
+            study = optuna.create_study(
+                study_name=name, storage=storage, sampler=sampler, direction="maximize", load_if_exists=True
+            )
+            if study.user_attrs.get(_SPEC) != spec:
+                study.set_user_attr(_SPEC, spec)
+            return study
+
+    def trials(self, name: str) -> list[TrialRecord]:
+        """All trials of a study by number."""
+        with self.errors():
+            study_id = self._db.storage.get_study_id_from_name(name)
+            return [record(t) for t in self._db.storage.get_all_trials(study_id, deepcopy=False)]
+
+    # --- trials in hand
+
+    def recover(self, name: str) -> list[int]:
+        """Put back what processes that are gone left behind; return the trial numbers put back.
+
+        Their running trials wait again, their unfinished slots are free. Trials held by a process that
+        lives are left alone.
+        """
+        alive = self.slots.alive()
+        records = {t.number: t for t in self.trials(name)}
+        put_back = []
+        for trial in self._running(name):
+            holder = trial.user_attrs.get("holder")
+            # Between asking for a trial and signing it a moment passes; another process may be there.
+            being_asked = holder is None and alive - {self.token} and _age(trial) < STALE_S
+            if holder not in alive and not being_asked:
+                self.put_back(trial._trial_id, trial.user_attrs.get("role", "search"))
+                put_back.append(trial.number)
+        for slot, token, number in self.slots.of(name):
+            ended = number is not None and records[number].finished
+            if not ended and token not in alive:
+                self.slots.release(name, slot)
+        return put_back
+
+    def _running(self, name: str) -> list[FrozenTrial]:
+        return self.study(name).get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+    def put_back(self, trial_id: int, role: str = "search") -> None:
+        """Let a running trial wait again, with its parameters, its number and so its seed.
+
+        A finalist's repeat is marked failed instead: it is begun anew when the finalists are.
+        """
+        state = TrialState.WAITING if role == "search" else TrialState.FAIL
+        with self.errors():
+            self._db.storage.set_trial_state_values(trial_id, state)
+
+    def begin_repeat(self, study: optuna.Study, of: TrialRecord, seed: int) -> optuna.Trial:
+        """Start a repeat of trial ``of`` on another seed: a trial of the study that does not count."""
+        with self.errors():
+            original = study.get_trials(deepcopy=False)[of.number]
+            template = optuna.trial.create_trial(
+                state=TrialState.RUNNING,
+                params=original.params,
+                distributions=original.distributions,
+                user_attrs={
+                    "origin": "repeat",
+                    "role": "finalist",
+                    "of": of.number,
+                    "seed": seed,
+                    "holder": self.token,
+                    "config": original.user_attrs["config"],
+                    "cost": original.user_attrs["cost"],
+                },
+            )
+            trial_id = self._db.storage.create_new_trial(study._study_id, template)
+            return optuna.Trial(study, trial_id)
+
+    def others_at_work(self, name: str) -> bool:
+        """Whether another living process holds a running trial of this study."""
+        alive = self.slots.alive() - {self.token}
+        return any(t.user_attrs.get("holder") in alive for t in self._running(name))
+
+    # --- out-of-fold predictions
+
+    def save_predictions(self, study: str, number: int, rows: Int64, logits: Float32) -> None:
+        """Keep a trial's out-of-fold logits ``(n, classes)`` for dataset ``rows (n,)``, at half precision."""
+        with self.errors(), self._db.engine.begin() as db:
+            key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
+            db.execute(PREDICTIONS.delete().where(key))
+            db.execute(
+                PREDICTIONS.insert().values(
+                    study=study,
+                    number=number,
+                    rows=zlib.compress(rows.astype("<i4").tobytes()),
+                    logits=zlib.compress(logits.clip(-6e4, 6e4).astype("<f2").tobytes()),
+                    classes=logits.shape[1],
+                )
+            )
+
+    def predictions(self, study: str, number: int) -> tuple[Int64, Float32] | None:
+        """Return ``(rows, logits)`` as saved, None where nothing was."""
+        key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
+        with self.errors(), self._db.engine.connect() as db:
+            found = db.execute(sa.select(PREDICTIONS).where(key)).first()
+        if found is None:
+            return None
+        rows = np.frombuffer(zlib.decompress(found.rows), "<i4").astype(np.int64)
+        logits = np.frombuffer(zlib.decompress(found.logits), "<f2").astype(np.float32)
+        return rows, logits.reshape(len(rows), found.classes)
+
+    # --- exports and looks
+
+    def save_export(self, study: str, number: int, folder: Path, sha256: str) -> None:
+        """Remember an exported file."""
+        row = {"study": study, "number": number, "folder": str(folder), "at": time.time()}
+        with self.errors(), self._db.engine.begin() as db:
+            db.execute(EXPORTS.delete().where(EXPORTS.c.sha256 == sha256))
+            db.execute(EXPORTS.insert().values(sha256=sha256, **row))
+
+    def exports(self, study: str) -> list[tuple[int, Path]]:
+        """List ``(trial number, folder)`` of a study's exports, oldest first."""
+        query = sa.select(EXPORTS).where(EXPORTS.c.study == study).order_by(EXPORTS.c.at)
+        with self.errors(), self._db.engine.connect() as db:
+            return [(row.number, Path(row.folder)) for row in db.execute(query)]
+
+    def record(self, *, data_fingerprint: str, export_sha256: str, rule: str, result: dict[str, Any]) -> int:
+        """Store a look at a test set; return how many there have been at this one, this look included."""
+        with self.errors(), self._db.engine.begin() as db:
+            db.execute(
+                LOOKS.insert().values(
+                    data_fingerprint=data_fingerprint,
+                    export_sha256=export_sha256,
+                    rule=rule,
+                    at=time.time(),
+                    result=result,
+                )
+            )
+            query = sa.select(sa.func.count()).where(LOOKS.c.data_fingerprint == data_fingerprint)
+            return int(db.execute(query).scalar_one())
+
+
+def record(trial: FrozenTrial) -> TrialRecord:
+    """Read one of Optuna's trials as ours."""
+    attrs = trial.user_attrs
+    return TrialRecord(
+        number=trial.number,
+        state=_STATES[trial.state],
+        role=attrs.get("role", "search"),
+        origin=attrs.get("origin", "sampled"),
+        of=attrs.get("of"),
+        value=trial.values[0] if trial.values else None,
+        seed=attrs.get("seed", 0),
+        params=dict(trial.params),
+        config=ModelConfig.from_dict(attrs["config"]) if "config" in attrs else None,
+        cost=Cost(**attrs["cost"]) if "cost" in attrs else None,
+        constraints=dict(trial.constraints),
+        steps=dict(trial.intermediate_values),
+        result=dict(attrs.get("result", {})),
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
+    )
+
+
+def _age(trial: FrozenTrial) -> float:
+    """Seconds since a trial started."""
+    if trial.datetime_start is None:
+        return float("inf")
+    return (datetime.datetime.now() - trial.datetime_start).total_seconds()

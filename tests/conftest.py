@@ -1,0 +1,25 @@
+"""What tests share: where real ECG lies, and small synthetic sets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real ECG beside the checkout; skipped, and said so, where it is absent."""
+    folder = Path(os.environ.get("ATML_TEST_DATA", REPO.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real ECG at {folder}; set ATML_TEST_DATA to a folder that holds it")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the parsed copies of this run to itself."""
+    os.environ["ATML_CACHE"] = str(tmp_path_factory.mktemp("cache"))

@@ -1,0 +1,105 @@
+"""The house stands as drawn: layers import downward, heavy packages stay where they belong."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import atml
+
+PACKAGE = Path(atml.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From the top down; a module may import its own layer and those below. Longest prefix wins.
+LAYERS = [
+    ["atml.__main__"],
+    ["atml.cli"],
+    ["atml.tables", "atml.conformance"],
+    ["atml.search", "atml.score"],
+    ["atml.workers", "atml.view"],
+    ["atml.rooms", "atml.store", "atml.export", "atml.exported", "atml.card", "atml.finding", "atml.sampler"],
+    ["atml.trial", "atml.threshold"],
+    ["atml.train"],
+    ["atml.nn", "atml.data", "atml.scoring"],
+    ["atml.signal", "atml.metrics"],
+    ["atml.types"],
+    ["atml.errors", "atml"],
+]
+
+ONLY = {
+    "optuna": ("atml.search", "atml.sampler", "atml.store"),
+    "torch": ("atml.nn", "atml.train", "atml.trial", "atml.export", "atml.workers", "atml.conformance"),
+    "onnxruntime": ("atml.exported", "atml.score"),
+    "sqlalchemy": ("atml.store",),
+}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer_of(module: str) -> int:
+    best = max(
+        ((len(prefix), level) for level, layer in enumerate(LAYERS) for prefix in layer
+         if module == prefix or module.startswith(prefix + ".")),
+        default=None,
+    )  # fmt: skip
+    assert best is not None, f"{module} has no layer; give it one"
+    return best[1]
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports; names taken from a package count as its modules where they are."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {name_of(p) for p in MODULES}
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & names
+            found.update(inner or {node.module})
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_downward(path: Path) -> None:
+    module = name_of(path)
+    upward = [i for i in imports(path) if i.split(".")[0] == "atml" and layer_of(i) < layer_of(module)]
+    assert not upward, f"{module} imports {upward} from above"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_heavy_packages_stay_where_they_belong(path: Path) -> None:
+    module = name_of(path)
+    for package, homes in ONLY.items():
+        if any(i.split(".")[0] == package for i in imports(path)):
+            assert any(module == home or module.startswith(home + ".") for home in homes), (
+                f"{module} imports {package}; it belongs to {homes}"
+            )
+
+
+def test_public_names_are_there() -> None:
+    for name in atml.__all__:
+        assert getattr(atml, name) is not None
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = atml.nothing_such
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from atml.cli import run; code = run(['search', '--help']);"
+        "heavy = {'torch', 'optuna', 'sqlalchemy', 'onnxruntime', 'pandas', 'scipy', 'numpy'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_modules_are_of_a_size_to_read() -> None:
+    long = {name_of(p): n for p in MODULES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 400}
+    assert not long, f"over 400 lines: {long}; would two modules with their own names be clearer?"
