@@ -6,7 +6,6 @@ denominator it is 0. Per subject the conventions of the IESD 2024 contest hold, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,8 +223,7 @@ class Interval:
 
 
 def bootstrap(
-    table: Counts,
-    *,
+    *tables: Counts,
     beta: float = 2.0,
     good: float = 0.9,
     draws: int = 2000,
@@ -235,17 +233,31 @@ def bootstrap(
     """Percentile intervals from resampling *subjects*, the unit that is independent of the others.
 
     Keys: ``"F"`` (mean F-beta over subjects), ``"G"`` (share of subjects with F-beta above ``good``)
-    and the pooled metrics in `FOUR`. Few subjects make these too narrow rather than too wide.
+    and the pooled metrics in `FOUR`. Several tables are repeats on the same subjects: each draw takes the
+    same subjects from all, and the mean over the tables counts. Few subjects make the intervals too narrow.
     """
-    count = len(table.names)
-    if count == 0:
+    names = tables[0].names
+    if any(table.names.tolist() != names.tolist() for table in tables):
+        raise ValueError("repeats on different subjects can't be drawn together")
+    if len(names) == 0:
         return {key: Interval(0.0, 0.0, 1.0) for key in ("F", "G", *FOUR)}
-    pick = np.random.default_rng(seed).integers(0, count, (draws, count))
-    pick = np.vstack((np.arange(count), pick))  # row 0 is the sample itself
+    pick = np.random.default_rng(seed).integers(0, len(names), (draws, len(names)))
+    pick = np.vstack((np.arange(len(names)), pick))  # row 0 is the sample itself
+    repeats = [_resampled(table, pick, beta, good) for table in tables]
+    found = {}
+    for key in repeats[0]:
+        values = np.mean([repeat[key] for repeat in repeats], axis=0)
+        low, high = np.quantile(values[1:], ((1 - level) / 2, (1 + level) / 2))
+        found[key] = Interval(float(values[0]), float(low), float(high))
+    return found
+
+
+def _resampled(table: Counts, pick: Int64, beta: float, good: float) -> dict[str, Floats]:
+    """Each figure for every row of subject numbers in ``pick (draws, subjects)``."""
     subject_f = table.f_beta(beta)
     tp, fp, fn, tn = (cell[pick].sum(axis=1) for cell in (table.tp, table.fp, table.fn, table.tn))
     precision, recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
-    samples = {
+    return {
         "F": subject_f[pick].mean(axis=1),
         "G": (subject_f > good)[pick].mean(axis=1),
         "F1": f_beta(precision, recall, 1.0),
@@ -253,12 +265,6 @@ def bootstrap(
         "precision": precision,
         "recall": recall,
     }
-    ends: Sequence[float] = ((1 - level) / 2, (1 + level) / 2)
-    found = {}
-    for key, values in samples.items():
-        low, high = np.quantile(values[1:], ends)
-        found[key] = Interval(float(values[0]), float(low), float(high))
-    return found
 
 
 def clopper_pearson(successes: int, n: int, level: float = 0.95, *, one_sided: bool = False) -> Interval:

@@ -167,6 +167,17 @@ def test_bootstrap_narrows_with_more_subjects_not_with_more_segments():
     assert width(repeated) == pytest.approx(width(few), rel=1e-3)
 
 
+def test_bootstrap_of_repeats_is_of_their_mean():
+    first, second = table_of(20, 0), table_of(20, 1)
+    both = metrics.bootstrap(first, second)
+    for key in both:
+        alone = [metrics.bootstrap(table)[key].value for table in (first, second)]
+        assert both[key].value == pytest.approx(np.mean(alone))
+    assert metrics.bootstrap(first, first) == metrics.bootstrap(first)
+    with pytest.raises(ValueError, match="different subjects"):
+        metrics.bootstrap(first, table_of(19, 0))
+
+
 def test_bootstrap_of_one_perfect_subject_is_a_point():
     table = metrics.counts(np.array([True, False]), np.array([True, False]), np.array(["S", "S"]))
     assert metrics.bootstrap(table)["F"] == metrics.Interval(1.0, 1.0, 1.0)

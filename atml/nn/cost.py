@@ -6,19 +6,27 @@ from atml.nn.shapes import Shapes, shapes
 from atml.types import Cost, ModelConfig, Task
 
 FLOAT = 4
-GRAPH_BYTES = 1500
-"""Header, names, metadata and the fixed nodes of an exported file, about."""
-NODE_BYTES = 150
-"""One more layer in the graph, about."""
+
+# Bytes of an exported file beside its weights, fitted to files of `atml.nn.graph` and rounded up.
+GRAPH_BYTES = 3000
+"""Header, input, output, normalisation, head, and metadata with up to 1 KiB of subjects' names."""
+CONV_BYTES = 215
+LAYER_NORM_BYTES = 545
+DEPTHWISE_BYTES = 155
+GATE_BYTES = 75
+"""The second node of an activation that multiplies by a gate."""
+CELL_BYTES = 275
+TWO_WAY_BYTES = 125
+POOL_BYTES = {"mean_max": 165, "attention": 265}
 
 
 def cost(config: ModelConfig, task: Task) -> Cost:
     """Count parameters, multiply-accumulates and bytes of one window.
 
     ``macs`` counts the products of convolutions, recurrent cells, attention and the linear layer, as is
-    usual, and no element-wise work. ``size_bytes`` is an estimate within a few percent: batch
-    normalisation is folded into the convolution before it. ``peak_bytes`` takes norm and activation as
-    done in place: the largest input plus output of any layer.
+    usual, and no element-wise work. ``size_bytes`` is an upper estimate, above the file by at most 10% and
+    2 KiB: batch normalisation is folded into the convolution before it. ``peak_bytes`` takes norm and
+    activation as done in place: the largest input plus output of any layer.
 
     Raises:
         ConfigError: an unknown name, or a number that can't be.
@@ -55,14 +63,26 @@ def cost(config: ModelConfig, task: Task) -> Cost:
     parameters += head + len(task.classes)
     stored += head + len(task.classes)
     macs += head
-    nodes = len(plan.convs) * (3 if config.separable else 2) + (config.layers if config.cell != "none" else 0)
     return Cost(
         parameters=parameters,
         fixed=fixed,
         macs=macs,
-        size_bytes=FLOAT * stored + GRAPH_BYTES + NODE_BYTES * nodes,
+        size_bytes=FLOAT * stored + _overhead(config, plan),
         peak_bytes=FLOAT * peak,
     )
+
+
+def _overhead(config: ModelConfig, plan: Shapes) -> int:
+    """Bytes of the file that hold no weights: nodes, names, metadata."""
+    each = CONV_BYTES
+    if config.norm == "layer":
+        each += LAYER_NORM_BYTES
+    if config.activation in ("silu", "hardswish"):
+        each += GATE_BYTES
+    total = GRAPH_BYTES + each * len(plan.convs) + DEPTHWISE_BYTES * sum(c.separable for c in plan.convs)
+    if config.cell != "none":
+        total += config.layers * (CELL_BYTES + (TWO_WAY_BYTES if config.bidirectional else 0))
+    return total + POOL_BYTES.get(config.pool, 0)
 
 
 def _recurrent(config: ModelConfig, plan: Shapes) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from atml import __version__
 from atml.errors import AtmlError
-from atml.nn.blocks import EPSILON, BatchNorm, Conv, ConvBlock, Normalise, Pool
+from atml.nn.blocks import EPSILON, BatchNorm, ConvBlock, Normalise, Pool
 from atml.nn.model import Net
 from atml.types import Float32, Task
 
@@ -131,7 +131,7 @@ def _folded(weight: Tensor, bias: Tensor | None, norm: BatchNorm) -> tuple[Tenso
     return folded.float(), (norm.bias.double() + shift * gain).float()
 
 
-def _conv(g: _Graph, conv: Conv, x: str, name: str, weight: Tensor, bias: Tensor | None) -> str:
+def _conv(g: _Graph, conv: nn.Conv1d, x: str, name: str, weight: Tensor, bias: Tensor | None) -> str:
     inputs = [x, g.store(f"{name}.weight", weight)]
     if bias is not None:
         inputs.append(g.store(f"{name}.bias", bias))

@@ -1,0 +1,250 @@
+"""Exported models as they lie on disk: what is written into the ONNX file, reading it back, running it.
+
+No torch here: scoring starts without it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from atml.errors import AtmlError, ExportError
+from atml.types import Float32, Int64, ModelConfig, Predictions, Task
+
+FORMAT = "1"
+"""Version of the metadata; a file of a newer one is refused."""
+
+MODEL, CONFIG, METRICS, CARD, SCORES = "model.onnx", "config.json", "metrics.json", "MODEL_CARD.md", "scores"
+
+SUBJECTS_BYTES = 1024
+"""A longer list of training subjects stays out of the ONNX file, whose size is dear, and in config.json."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A model of ours on disk. ``folder`` is None for an ONNX file that travels alone.
+
+    ``threshold`` is already in the last bias. ``subjects`` were trained on; None if the file can't say,
+    because the list is long and it came without its config.json. ``size_bytes`` is that of the file.
+    """
+
+    path: Path
+    folder: Path | None
+    model: bytes = field(repr=False)
+    sha256: str
+    task: Task
+    config: ModelConfig
+    study: str
+    trial: int
+    threshold: float
+    data_name: str
+    data_fingerprint: str
+    synthetic: bool
+    subjects: tuple[str, ...] | None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the ONNX file."""
+        return len(self.model)
+
+
+def describe(
+    *,
+    task: Task,
+    config: ModelConfig,
+    study: str,
+    trial: int,
+    threshold: float,
+    data_name: str,
+    data_fingerprint: str,
+    synthetic: bool,
+    subjects: tuple[str, ...],
+) -> dict[str, str]:
+    """Metadata properties of an ONNX file, enough to use and to score it without its folder."""
+    names = _json(list(subjects))
+    positive = task.classes[task.positive]
+    return {
+        "format": FORMAT,
+        "task": task.name,
+        "classes": _json(list(task.classes)),
+        "positive": str(task.positive),
+        "sampling_rate": str(task.sampling_rate),
+        "window": str(task.window),
+        "leads": str(task.leads),
+        "normalisation": f"{config.normalise}, in the graph",
+        "decision": f"largest logit; a tie with {positive} is {positive}",
+        "threshold": repr(threshold),
+        "study": study,
+        "trial": str(trial),
+        "data": data_name,
+        "data_fingerprint": data_fingerprint,
+        "synthetic": _json(synthetic),
+        "subjects": names if len(names.encode()) <= SUBJECTS_BYTES else "",
+        "config": _json(config.to_dict()),
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def load(path: Path) -> Exported:
+    """Read an export folder, or an ONNX file alone.
+
+    Raises ExportError: nothing there, no or a damaged model.onnx, a file that atml did not write, a file
+    that is another one than its config.json was written for.
+    """
+    path = Path(path)
+    if path.is_dir():
+        onnx_path = path / MODEL
+        if not onnx_path.is_file():
+            raise ExportError(f"{path} holds no {MODEL}; {_advice(path)}")
+    elif path.is_file():
+        onnx_path = path
+    else:
+        raise ExportError(f"{path} does not exist; name an export folder or an ONNX file of atml")
+    try:
+        model = onnx_path.read_bytes()
+    except OSError as error:
+        raise ExportError(f"{onnx_path} can't be read: {error.strerror}") from error
+    props = _properties(onnx_path, model)
+    sha256 = hashlib.sha256(model).hexdigest()
+    record = _record(onnx_path, sha256, must=path.is_dir())
+    try:
+        return _exported(onnx_path, model, sha256, props, record)
+    except AtmlError as error:
+        raise ExportError(f"{onnx_path}: {error}") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise ExportError(f"{onnx_path} has damaged metadata ({error}); export the model again") from error
+
+
+def _exported(
+    path: Path, model: bytes, sha256: str, props: Mapping[str, str], record: dict[str, Any] | None
+) -> Exported:
+    names = json.loads(props["subjects"]) if props["subjects"] else None
+    if names is None and record is not None:
+        names = record["data"]["subjects"]
+    return Exported(
+        path=path,
+        folder=path.parent if record is not None else None,
+        model=model,
+        sha256=sha256,
+        task=Task(
+            name=props["task"],
+            classes=tuple(json.loads(props["classes"])),
+            positive=int(props["positive"]),
+            sampling_rate=int(props["sampling_rate"]),
+            window=int(props["window"]),
+            leads=int(props["leads"]),
+        ),
+        config=ModelConfig.from_dict(json.loads(props["config"])),
+        study=props["study"],
+        trial=int(props["trial"]),
+        threshold=float(props["threshold"]),
+        data_name=props["data"],
+        data_fingerprint=props["data_fingerprint"],
+        synthetic=bool(json.loads(props["synthetic"])),
+        subjects=None if names is None else tuple(str(name) for name in names),
+    )
+
+
+def _advice(folder: Path) -> str:
+    """Say which folders below are exports, if some are."""
+    found = sorted(str(model.parent.relative_to(folder)) for model in folder.glob(f"*/{MODEL}"))
+    found = found or sorted(str(model.parent.relative_to(folder)) for model in folder.glob(f"*/*/{MODEL}"))
+    if not found:
+        return "name an export folder or an ONNX file of atml"
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return f"name one of the exports in it: {', '.join(found[:5])}{more}"
+
+
+def _properties(path: Path, model: bytes) -> dict[str, str]:
+    """Return the metadata properties of a whole and valid file of ours."""
+    if not model:
+        raise ExportError(f"{path} is empty; export the model again")
+    try:
+        proto = onnx.load_model_from_string(model)
+    except DecodeError as error:
+        raise ExportError(f"{path} is no ONNX file, or a damaged one; export the model again") from error
+    props = {prop.key: prop.value for prop in proto.metadata_props}
+    if proto.producer_name != "atml" or "format" not in props:
+        maker = f" (made by {proto.producer_name!r})" if proto.producer_name else ""
+        raise ExportError(f"{path} was not exported by atml{maker}; only exports of atml can be used")
+    if props["format"] != FORMAT:
+        raise ExportError(
+            f"{path} was written by atml {proto.producer_version} in format {props['format']};"
+            f" this version reads format {FORMAT}"
+        )
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"{path} holds a damaged graph; export the model again") from error
+    return props
+
+
+def _record(path: Path, sha256: str, *, must: bool) -> dict[str, Any] | None:
+    """Read the config.json beside a model; None if the file stands alone or beside another's."""
+    file = path.parent / CONFIG
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        fits = bool(record["model"]["sha256"] == sha256)
+    except FileNotFoundError as error:
+        if not must:
+            return None
+        raise ExportError(f"{path.parent} holds no {CONFIG}; score {path} alone, or export again") from error
+    except OSError as error:
+        raise ExportError(f"{file} can't be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        if not must:
+            return None
+        raise ExportError(f"{file} is damaged; score {path} alone, or export again") from error
+    if not fits and must:
+        raise ExportError(f"{path} is not the file that {file} was written for; export the model again")
+    return dict(record) if fits else None
+
+
+def task_fields(task: Task) -> dict[str, Any]:
+    """Return a task as JSON types."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(task).items()}
+
+
+def infer(model: bytes, x: Float32, *, batch: int = 256) -> Float32:
+    """Run an ONNX model on ``x (n, leads, samples)`` with onnxruntime on one CPU thread.
+
+    Returns logits ``(n, classes)``. Raises ExportError if onnxruntime can't load the model or the input
+    does not fit it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        name, output = session.get_inputs()[0].name, session.get_outputs()[0]
+        # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
+        parts = [np.empty((0, output.shape[1]), np.float32)]
+        for at in range(0, len(x), batch):
+            some = np.ascontiguousarray(x[at : at + batch], np.float32)
+            parts.append(session.run([output.name], {name: some})[0])
+    except Exception as error:
+        # onnxruntime's own exceptions share no base class but this one.
+        if not type(error).__module__.startswith("onnxruntime"):
+            raise
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ExportError(f"onnxruntime can't run the model: {first}") from error
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def labels(logits: Float32, positive: int) -> Int64:
+    """Class of each row ``(n,)``: the largest logit, and ``positive`` where it is one of several."""
+    decided = Predictions(logits, np.empty(0, np.int64), np.empty(0, np.str_), positive).decided()
+    return np.where(decided, positive, logits.argmax(axis=1)).astype(np.int64)

@@ -1,0 +1,95 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from atml.finding import DataFacts, Evidence, Machine, weigh, whole_percent
+from atml.metrics import mean_subject_f_beta
+from atml.types import Predictions
+
+
+@pytest.mark.parametrize(
+    ("value", "percent"),
+    [
+        (1.0, 100),
+        (0.999999, 99),
+        (0.996, 99),
+        (0.9949, 99),
+        (0.29, 29),
+        (0.57, 57),
+        (0.1 + 0.2, 30),
+        (1 - 1e-13, 99),
+        (0.0, 0),
+        (0.009, 0),
+    ],
+)
+def test_whole_percent_is_floored(value, percent):
+    assert whole_percent(value) == percent
+
+
+def test_name_is_highest_and_lowest():
+    four = {"F1": 0.955, "accuracy": 0.961, "precision": 0.9199, "recall": 0.93}
+    evidence = Evidence(
+        threshold=0, naive=(), tuned=(), cross_fitted=(), four=four, intervals={}, counts=None
+    )
+    assert evidence.name == "96-91"
+    assert evidence.lowest == 0.9199
+    perfect = dataclasses.replace(evidence, four=dict.fromkeys(four, 1.0))
+    assert perfect.name == "100-100"
+
+
+def test_weighing_one_run_and_two(make):
+    dataset = make.dataset()
+    folds = make.folds(dataset)
+    runs = [make.run(dataset, folds, seed).measurement for seed in (1, 2)]
+    one = weigh([runs[0].predictions], [runs[0].rows], folds, mean_subject_f_beta)
+    assert one.naive == (runs[0].value,)
+    assert one.counts.pooled().n == len(dataset)
+    assert one.four == one.counts.pooled().four()
+    # The margins are off by 3: moving the threshold there must help, honestly judged too.
+    assert 1.0 < one.threshold < 4.0
+    assert one.cross_fitted[0] > one.naive[0] + 0.01
+    assert one.tuned[0] >= one.cross_fitted[0]
+
+    both = weigh([r.predictions for r in runs], [r.rows for r in runs], folds, mean_subject_f_beta)
+    assert both.naive == (runs[0].value, runs[1].value)
+    assert both.value == np.mean(both.cross_fitted)
+    assert both.counts.pooled().n == 2 * len(dataset)
+    for key, value in both.four.items():
+        assert both.intervals[key].value == pytest.approx(value)
+    assert both.intervals["F"].value == pytest.approx(both.value)
+
+
+def test_rows_may_come_in_any_order(make):
+    dataset = make.dataset()
+    folds = make.folds(dataset)
+    m = make.run(dataset, folds, 1).measurement
+    order = np.random.default_rng(0).permutation(len(m.rows))
+    p = m.predictions
+    mixed = Predictions(p.logits[order], p.y[order], p.subject[order])
+    first = weigh([p], [m.rows], folds, mean_subject_f_beta)
+    second = weigh([mixed], [m.rows[order]], folds, mean_subject_f_beta)
+    assert first.four == second.four and first.threshold == second.threshold
+    assert first.rows() == second.rows()
+
+
+def test_nothing_to_weigh(make):
+    with pytest.raises(ValueError, match="no out-of-fold predictions"):
+        weigh([], [], make.folds(make.dataset()), mean_subject_f_beta)
+
+
+def test_data_facts(make):
+    dataset = make.dataset(subjects=3, notes=("1 flat segment dropped",))
+    facts = DataFacts.of(dataset, make.task)
+    assert facts.subjects == ("S0", "S1", "S2")
+    assert facts.segments == 60 == sum(facts.classes.values()) == sum(facts.rhythms.values())
+    assert facts.classes == {"other": int((dataset.y == 0).sum()), "AF": int((dataset.y == 1).sum())}
+    assert facts.rhythms["AFIB"] == facts.classes["AF"]
+    assert facts.notes == ("1 flat segment dropped",)
+
+
+def test_machine_names_the_processor_and_the_versions():
+    machine = Machine.here()
+    assert "cores" in machine.name and machine.device == "cpu" and machine.threads == 1
+    assert {"python", "atml", "torch", "onnx", "onnxruntime", "optuna"} <= set(machine.versions)
+    assert Machine.here("cuda", name="NVIDIA H100").name == "NVIDIA H100"
