@@ -1,8 +1,7 @@
 """The layers a network is made of, and the names they go by.
 
-Convolutional layers hold the signal as ``(n, channels, 1, samples)`` in channels-last memory: oneDNN is
-faster there than on ``(n, channels, samples)``, and what the recurrent layers want, ``(n, samples,
-channels)``, is the same memory seen another way.
+A convolutional block computes in either of two layouts: ``(n, channels, samples)``, on a GPU or under
+autocast, and ``(samples, channels, n)`` with the kernels of `atml.nn.timemajor`, in float32 on a CPU.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from atml.nn import timemajor
 
 EPSILON = 1e-6
 """Added to a standard deviation or a magnitude before dividing: a flat segment becomes zeros."""
@@ -53,28 +54,13 @@ class Decimate(nn.Module):
 
 
 class Conv(nn.Conv1d):
-    """A one-dimensional convolution with ``kernel // 2`` zeros on both sides.
-
-    ``weight (outputs, inputs / groups, kernel)``; computes on ``(n, channels, 1, samples)``.
-    """
+    """A one-dimensional convolution with ``kernel // 2`` zeros on both sides."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, bias: bool = True
     ) -> None:
         super().__init__(
             inputs, outputs, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=bias
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve along the last axis."""
-        # conv1d would copy to channels-first memory; the same product as conv2d keeps channels last.
-        return F.conv2d(
-            x,
-            self.weight.unsqueeze(2),
-            self.bias,
-            stride=(1, self.stride[0]),
-            padding=(0, int(self.padding[0])),
-            groups=self.groups,
         )
 
 
@@ -106,6 +92,20 @@ class BatchNorm(nn.Module):
             self.eps,
         )
 
+    def time_major(self, x: Tensor, slope: float, pad: int) -> Tensor:
+        """The training step of `forward`, then a leaky ReLU and padding; see `atml.nn.timemajor`."""
+        return timemajor.batch_norm(
+            x,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            momentum=self.momentum,
+            eps=self.eps,
+            slope=slope,
+            pad=pad,
+        )
+
 
 NORM: dict[str, Callable[[int], nn.Module]] = {
     "batch": BatchNorm,
@@ -124,11 +124,16 @@ ACTIVATION: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class ConvBlock(nn.Module):
-    """Convolution, norm, activation; ``(n, inputs, 1, samples)`` to ``(n, outputs, 1, samples / stride)``.
+SLOPE: dict[type[nn.Module], float] = {nn.ReLU: 0.0, nn.LeakyReLU: 0.1}
+"""Activations that batch normalisation does on the way: their slope below zero."""
 
-    A separable block has a ``depthwise`` convolution (no bias) before ``conv``, which is then 1 wide;
-    otherwise ``depthwise`` is None. ``conv`` has no bias where batch normalisation would cancel it.
+
+class ConvBlock(nn.Module):
+    """Convolution, norm, activation; ``(n, inputs, samples)`` to ``(n, outputs, samples / stride)``.
+
+    Pads ``kernel // 2`` zeros on both sides. A separable block has a ``depthwise`` convolution (no bias)
+    before ``conv``, which is then 1 wide; otherwise ``depthwise`` is None. ``conv`` has no bias where
+    batch normalisation would cancel it.
     """
 
     def __init__(
@@ -144,6 +149,8 @@ class ConvBlock(nn.Module):
     ) -> None:
         super().__init__()
         bias = norm != "batch"
+        self.stride = stride
+        self.pad = kernel // 2
         self.depthwise: Conv | None = None
         if separable:
             self.depthwise = Conv(inputs, inputs, kernel, stride=stride, groups=inputs, bias=False)
@@ -159,6 +166,34 @@ class ConvBlock(nn.Module):
             x = self.depthwise(x)
         out: Tensor = self.activation(self.norm(self.conv(x)))
         return out
+
+    def time_major(self, x: Tensor, pad: int) -> Tensor:
+        """The same on ``(samples, channels, n)``, in float32 on a CPU.
+
+        ``x`` comes padded with the ``pad`` of this block; ``pad`` is how much the next one needs.
+        """
+        weight, norm = self.conv.weight, self.norm
+        if self.depthwise is not None:
+            # Nothing stands between the two, so they are one dense convolution of rank one per channel;
+            # that is one product instead of many passes over memory.
+            weight = weight * self.depthwise.weight.transpose(0, 1)
+        offset = self.conv.bias
+        if isinstance(norm, BatchNorm):
+            if self.training:
+                y = timemajor.conv(x, weight, self.stride)
+                slope = SLOPE.get(type(self.activation))
+                if slope is not None:
+                    return norm.time_major(y, slope, pad)
+                return timemajor.pad_time(self.activation(norm.time_major(y, 1.0, 0)), pad)
+            gain = norm.weight * (norm.running_var + norm.eps).rsqrt()
+            weight = weight * gain[:, None, None]
+            offset = norm.bias - norm.running_mean * gain
+        y = timemajor.conv(x, weight, self.stride)
+        if offset is not None:
+            y = y + offset[:, None]
+        if isinstance(norm, nn.GroupNorm):
+            y = norm(y.permute(2, 1, 0)).permute(2, 1, 0)
+        return timemajor.pad_time(self.activation(y), pad)
 
 
 CELL: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}

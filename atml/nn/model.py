@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from atml.nn import timemajor
 from atml.nn.blocks import CELL, ConvBlock, Decimate, Normalise, Pool
 from atml.nn.shapes import shapes
 from atml.types import ModelConfig, Task
@@ -55,16 +56,25 @@ class Net(nn.Module):
 
     def decide(self, x: Tensor) -> Tensor:
         """From `inputs` to logits ``(n, classes)``."""
-        x = x.unsqueeze(2)
         if self.convs:
-            x = x.contiguous(memory_format=torch.channels_last)
-            for block in self.convs:
-                x = block(x)
-        x = x.squeeze(2).transpose(1, 2)
+            x = self._convolve(x)
+        x = x.transpose(1, 2)
         if self.recurrent is not None:
             x, _ = self.recurrent(x)
         out: Tensor = self.head(self.dropout(self.pool(x)))
         return out
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        """Apply the convolutions to ``(n, leads, samples)``; ``(n, channels, steps)`` comes out."""
+        blocks = [block for block in self.convs if isinstance(block, ConvBlock)]
+        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            for block in blocks:
+                x = block(x)
+            return x
+        x = timemajor.pad_time(x.permute(2, 1, 0), blocks[0].pad)
+        for block, pad in zip(blocks, [*(b.pad for b in blocks[1:]), 0], strict=True):
+            x = block.time_major(x, pad)
+        return x.permute(2, 1, 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, leads, samples)`` float32 to logits ``(n, classes)``."""

@@ -1,5 +1,6 @@
 """Every block builds, runs, learns and costs what it says."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from atml.errors import ConfigError, ShapeError
-from atml.nn import build, cost
+from atml.nn import build, cost, timemajor
 from atml.nn.blocks import ACTIVATION, CELL, NORM
 from atml.nn.shapes import ACTIVATIONS, CELLS, NORMALISATIONS, NORMS, POOLS
 from atml.types import ModelConfig, Task
@@ -48,8 +49,7 @@ def test_builds_runs_and_costs_what_it_says(config):
     torch.manual_seed(0)
     net = build(config, TASK)
     x = torch.randn(5, TASK.leads, TASK.window)
-    with FlopCounterMode(display=False) as counter:
-        logits = net(x)
+    logits = net(x)
     assert logits.shape == (5, 3)
     logits.square().sum().backward()
     for name, parameter in net.named_parameters():
@@ -59,7 +59,68 @@ def test_builds_runs_and_costs_what_it_says(config):
     assert expected.parameters == sum(p.numel() for p in net.parameters())
     assert expected.fixed == sum(b.numel() for b in net.buffers())
     if config.cell == "none":
+        with FlopCounterMode(display=False) as counter:
+            net.to("meta")(x.to("meta"))
         assert expected.macs * 2 * 5 == counter.get_total_flops()
+
+
+def plain(net, x):
+    """The same network in torch's own layout."""
+    h = net.inputs(x)
+    for block in net.convs:
+        h = block(h)
+    h = h.transpose(1, 2)
+    if net.recurrent is not None:
+        h, _ = net.recurrent(h)
+    return net.head(net.dropout(net.pool(h)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
+def test_time_major_kernels_compute_what_torch_computes(config, training):
+    torch.manual_seed(0)
+    ours = build(config, TASK).train(training)
+    for tensor in ours.buffers():
+        tensor.copy_(torch.rand_like(tensor) + 0.5)
+    theirs = copy.deepcopy(ours)
+    x = torch.randn(6, TASK.leads, TASK.window) + 3.0
+    target = torch.arange(6) % 3
+    outputs = ours(x), plain(theirs, x)
+    torch.testing.assert_close(*outputs, atol=2e-5, rtol=1e-4)
+    for out in outputs:
+        torch.nn.functional.cross_entropy(out, target).backward()
+    for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
+    for a, b in zip(ours.buffers(), theirs.buffers(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (1, 3), (2, 5), (5, 1), (6, 2), (7, 3), (9, 4)])
+@pytest.mark.parametrize("samples", [20, 23])
+def test_convolution_and_its_gradients_for_every_kernel_and_stride(kernel, stride, samples):
+    generator = torch.Generator().manual_seed(kernel * 10 + stride)
+    x = torch.randn(samples, 3, 5, generator=generator, requires_grad=True)
+    weight = torch.randn(4, 3, kernel, generator=generator, requires_grad=True)
+    ours = timemajor.conv(x, weight, stride)
+    theirs = torch.nn.functional.conv1d(x.permute(2, 1, 0), weight, stride=stride).permute(2, 1, 0)
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    seed = torch.randn(ours.shape, generator=generator)
+    for a, b in zip(
+        torch.autograd.grad(ours, (x, weight), seed),
+        torch.autograd.grad(theirs, (x, weight), seed),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+def test_batch_norm_stays_exact_far_from_zero():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randn(50, 2, 32, generator=generator) + torch.tensor([1000.0, 0.0])[:, None]
+    mean, var = torch.zeros(2), torch.ones(2)
+    out = timemajor.batch_norm(y, torch.ones(2), torch.zeros(2), mean, var, momentum=1.0, eps=1e-5)
+    torch.testing.assert_close(out.mean((0, 2)), torch.zeros(2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(out.var((0, 2)), torch.ones(2), atol=1e-2, rtol=0)
+    torch.testing.assert_close(var, y.var((0, 2)), atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
