@@ -11,7 +11,6 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from atml.data.source import Source
 from atml.errors import DataError
@@ -59,7 +58,7 @@ def split_name(name: str) -> tuple[str, str] | None:
 
     Exactly two dashes, a subject, an index in digits; the label may be empty.
     """
-    parts = PurePosixPath(name).stem.split("-")
+    parts = name.rpartition("/")[2].rpartition(".")[0].split("-")
     if len(parts) != 3 or not parts[0] or not (parts[2].isascii() and parts[2].isdigit()):
         return None
     return parts[0], parts[1]
@@ -77,13 +76,13 @@ def layout(source: Source) -> Layout:
     if not texts:
         raise DataError(f"no segment files ({PATTERN}) in {source.path}")
     for split in SPLITS:
-        inside = [name for name in texts if f"{split}_data" in PurePosixPath(name).parts[:-1]]
+        inside = [name for name in texts if f"/{split}_data/" in f"/{name}"]
         if inside:
             _add(found, split, inside)
     if not found.splits:
         _by_index(found, source, texts)
     if not found.splits:
-        folders = sorted({str(PurePosixPath(name).parent) for name in texts})
+        folders = sorted({name.rpartition("/")[0] or "." for name in texts})
         if len(folders) > 1:
             raise DataError(
                 f"segments lie in several folders of {source.path} ({some(folders)}), none of them named "
@@ -103,8 +102,7 @@ def some(names: Sequence[str], count: int = 3) -> str:
 
 
 def _is_segment(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() == ".txt" and not path.stem.lower().startswith(ABOUT)
+    return name.lower().endswith(".txt") and not name.rpartition("/")[2].lower().startswith(ABOUT)
 
 
 def _add(found: Layout, split: str, names: list[str]) -> None:
@@ -121,7 +119,7 @@ def _by_index(found: Layout, source: Source, texts: list[str]) -> None:
     """Take the segments that the index files list, with the class they give them."""
     by_name: dict[str, list[str]] = {}
     for name in texts:
-        by_name.setdefault(PurePosixPath(name).name, []).append(name)
+        by_name.setdefault(name.rpartition("/")[2], []).append(name)
     for split in SPLITS:
         ending = f"data_indices/{split}_indice.csv"
         files = [name for name in source.names if name == ending or name.endswith("/" + ending)]
@@ -142,7 +140,7 @@ def _add_indexed(
     seen: set[str] = set()
     for number, row in enumerate(rows, 2):
         label, name = (row["label"] or "").strip(), (row["Filename"] or "").strip()
-        files = by_name.get(PurePosixPath(name).name, [])
+        files = by_name.get(name.rpartition("/")[2], [])
         parts = split_name(name)
         if label not in ("0", "1"):
             faults.append(Fault("index", index, f"line {number}: label {label!r} is neither 0 nor 1"))

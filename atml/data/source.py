@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from atml.errors import DataError
 
@@ -103,7 +103,7 @@ def _reason(error: BaseException) -> str:
 
 def _hidden(name: str) -> bool:
     """Tell what systems leave behind (.DS_Store, __MACOSX/._S0-N-0.txt) from what people put there."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return name.startswith((".", "__MACOSX/")) or "/." in name or "/__MACOSX/" in name
 
 
 def _wanted(names: Sequence[str]) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def _find_folder(path: Path) -> Source:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = prefix + entry.name
-                if _hidden(entry.name):
+                if _hidden(entry.name) or entry.name == "__MACOSX":
                     continue
                 if entry.is_dir():
                     if depth:
@@ -152,7 +152,7 @@ def _read_folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes 
             number = os.open(f"{root}/{name}", os.O_RDONLY)
             try:
                 parts = []
-                while part := os.read(number, 1 << 20):
+                while part := os.read(number, 1 << 16):
                     parts.append(part)
             finally:
                 os.close(number)

@@ -12,6 +12,9 @@ ALLOWED = b"0123456789+-.eEnNaAiIfFtTyY \t\r\n\v\f"
 """Every byte that a number in ASCII, "nan", "inf" or "infinity" can hold, and the blanks between."""
 
 
+POINT, NEWLINE, MINUS = b".\n-"
+
+
 class BadText(ValueError):
     """The bytes are not a list of numbers; the message says where."""
 
@@ -27,6 +30,9 @@ def parse(raw: bytes) -> Float64:
     """
     if raw.startswith(BOM):
         raw = raw[len(BOM) :]
+    fixed = _fixed(raw)
+    if fixed is not None:
+        return fixed
     # numpy's cast from bytes ignores trailing NULs and float() takes underscores: both are refused here.
     if raw.translate(None, ALLOWED):
         raise BadText(_where(raw))
@@ -34,6 +40,38 @@ def parse(raw: bytes) -> Float64:
         return np.array(raw.split(), dtype=np.float64)
     except ValueError:
         raise BadText(_where(raw)) from None
+
+
+def _fixed(raw: bytes) -> Float64 | None:
+    """Parse a list of plain decimals that all have the same number of places; None if it is not one.
+
+    What the contests write is of this kind. Without its points it is a list of integers, which are read
+    2.5 times as fast as floats. A quotient of two integers below 2**53 and 10**22 is correctly rounded, so
+    this is what ``float`` gives (Clinger, "How to read floating point numbers accurately", PLDI 1990).
+    """
+    if raw.translate(None, b"0123456789-.\n") or not raw:
+        return None
+    data = np.frombuffer(raw, np.uint8)
+    points, ends = np.flatnonzero(data == POINT), np.flatnonzero(data == NEWLINE)
+    if data[-1] != NEWLINE:
+        ends = np.append(ends, len(data))
+    if len(points) != len(ends):
+        return None
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    negative = data[starts] == MINUS
+    places = int(ends[0] - points[0]) - 1
+    if (
+        places < 1
+        or ((ends - points) != places + 1).any()
+        or (points - starts <= negative).any()  # at least one digit stands before each point
+        or (ends - starts).max() > 16  # at most 15 digits and a point: below 2**53
+        or np.count_nonzero(data == MINUS) != np.count_nonzero(negative)
+    ):
+        return None
+    whole = np.fromstring(raw.translate(None, b"."), np.int64, sep="\n")
+    values = whole / 10.0**places
+    values[negative & (whole == 0)] = -0.0
+    return values
 
 
 def _where(raw: bytes) -> str:
