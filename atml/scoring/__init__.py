@@ -30,6 +30,9 @@ class Rule(Protocol):
     def decide(self, outputs: npt.ArrayLike) -> Int64:
         """Labels from a model's outputs, by the rule's tie rule."""
 
+    def check(self, latency_ms: float | None, size_kib: float | None) -> None:
+        """Raise InputError for a latency (ms) or size (KiB) that can't have been measured."""
+
     def score(
         self,
         y_true: npt.ArrayLike,

@@ -39,11 +39,16 @@ def decide(outputs: npt.ArrayLike) -> Int64:
     return np.where(out[:, 0] > out[:, 1], 0, 1).astype(np.int64)
 
 
-def points(f: float, g: float, latency_ms: float, size_kib: float) -> dict[str, float]:
-    """What F, G, latency (ms) and size (KiB) each add to the total; raises InputError for no measurement."""
+def check(latency_ms: float | None, size_kib: float | None) -> None:
+    """Raise InputError for a latency (ms) or size (KiB) that can't have been measured."""
     for name, unit, value in (("latency", "ms", latency_ms), ("size", "KiB", size_kib)):
-        if not (math.isfinite(value) and value > 0):
-            raise InputError(f"{name} {value} {unit} is no measurement; give a number above 0")
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError(f"{name} {value:g} {unit} is no measurement; give a number above 0")
+
+
+def points(f: float, g: float, latency_ms: float, size_kib: float) -> dict[str, float]:
+    """What F, G, latency (ms) and size (KiB) each add to the total; raises InputError as `check` does."""
+    check(latency_ms, size_kib)
     shares = {
         "F": (f - 0.5) / 0.5,
         "G": (g - 0.5) / 0.5,
@@ -66,6 +71,7 @@ def score(
     The total needs both a measured latency and a measured size. Raises InputError without segments and for
     a latency or size that is not above 0.
     """
+    check(latency_ms, size_kib)
     if len(subject) == 0:
         raise InputError("no segments to score; give a folder with a test split")
     truth, decided = np.asarray(y_true) == POSITIVE, np.asarray(y_pred) == POSITIVE

@@ -1,0 +1,158 @@
+import itertools
+import re
+
+import pytest
+
+from atml.card import render, table
+from atml.finding import Machine
+from atml.metrics import FOUR
+
+
+@pytest.fixture(scope="module")
+def finding(make):
+    return make.finding()
+
+
+@pytest.fixture(scope="module")
+def text(finding):
+    return render(finding, size_bytes=4321)
+
+
+def section(text, name):
+    return text.split(f"## {name}\n")[1].split("\n## ")[0]
+
+
+def cells(text, first):
+    """The cells of the table row whose first cell is ``first``."""
+    for line in text.splitlines():
+        row = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and row[0] == first:
+            return row[1:]
+    raise AssertionError(f"no row {first!r}")
+
+
+def test_sections(text):
+    assert re.findall(r"^#+ .*", text, re.M) == [
+        "# tiny: trial 7 of study 'waves'",
+        "## Data and split",
+        "## Results out of fold",
+        "## Validation, over- and underfitting",
+        "## Architecture",
+        "## Training",
+        "## Origin",
+        "## Known limits",
+    ]
+    assert "nan" not in text and "None" not in text and "inf" not in text.lower().replace("inference", "")
+
+
+def test_tables_are_aligned(text):
+    lines = text.splitlines()
+    for before, line in itertools.pairwise(lines):
+        if before.startswith("|") and line.startswith("|"):
+            assert [i for i, c in enumerate(line) if c == "|"] == [
+                i for i, c in enumerate(before) if c == "|"
+            ]
+
+
+def test_metrics_with_intervals(text, finding):
+    results = section(text, "Results out of fold")
+    for key in FOUR:
+        interval = finding.evidence.intervals[key]
+        assert cells(results, key) == [
+            f"{finding.evidence.four[key]:.3f}",
+            f"{interval.low:.3f} to {interval.high:.3f}",
+        ]
+    assert cells(results, "cross-fitted: chosen on the other folds") == [f"{finding.evidence.value:.3f}"]
+    worst = finding.evidence.rows()[0]
+    assert cells(results, worst.subject)[:2] == [str(worst.n), str(worst.positives)]
+    assert cells(results, worst.subject)[-1] == f"{worst.f_beta:.3f}"
+
+
+def test_architecture_adds_up(text, finding):
+    part = section(text, "Architecture")
+    rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("| ")][2:]
+    numbers = [[int(c.strip().replace(",", "") or 0) for c in row[2:4]] for row in rows]
+    assert [sum(column) for column in zip(*numbers[:-1], strict=True)] == numbers[-1]
+    assert numbers[-1] == [finding.cost.parameters, finding.cost.macs]
+    assert f"fixed: {finding.cost.fixed}" in part and "MB" in part
+    assert f"memory {finding.cost.peak_bytes:,} bytes" in part
+    assert "File 4,321 bytes (4.2 KiB)" in part
+
+
+def test_training(text, finding):
+    part = section(text, "Training")
+    assert cells(part, "optimizer") == ["adamw, weight decay 0.01"]
+    assert cells(part, "learning rate") == ["0.002, cosine"]
+    # 160 segments in batches of 128, 200 steps in 2 s.
+    assert cells(part, "length") == ["200 steps, 160.0 epochs of 1.2 steps"]
+    assert cells(part, "time an epoch") == ["0.01 s = 1.2 steps of 10.00 ms"]
+    assert cells(part, "augmentation") == ["none"]
+    assert finding.machine.name in part and "1 thread" in part and "seed 99" in part
+
+
+def test_validation_tells_the_gap(text, finding):
+    part = section(text, "Validation, over- and underfitting")
+    for run in finding.runs:
+        row = cells(part, str(run.seed))
+        assert row[:4] == [f"{v:.3f}" for v in run.measurement.fold_values]
+        assert row[4:6] == [f"{run.measurement.value:.3f}", "0.970"]
+    assert cells(part, "25%")[0] == "0.875"
+
+
+def with_train_value(make, value):
+    finding = make.finding()
+    runs = tuple(
+        make.replace(run, measurement=make.replace(run.measurement, train_values=(value,) * 4))
+        for run in finding.runs
+    )
+    return render(make.replace(finding, runs=runs), size_bytes=1)
+
+
+def test_over_and_underfitting_are_told_apart(make):
+    # Held-out folds average 0.88.
+    assert "others: overfitting)" in with_train_value(make, 0.98)
+    assert "underfitting)" in with_train_value(make, 0.5)
+    assert "little of either" in with_train_value(make, 0.91)
+
+
+def test_synthetic_is_loud(make):
+    text = render(make.finding(make.dataset(synthetic=True)), size_bytes=1)
+    assert text.splitlines()[2].startswith("> **SYNTHETIC DATA.**")
+    assert "unfit for any real recording" in section(text, "Known limits")
+    assert "SYNTHETIC" not in render(make.finding(), size_bytes=1)
+
+
+def test_limits_come_from_the_facts(text, finding):
+    part = section(text, "Known limits")
+    assert "8 subjects measured, 8 with AF" in part
+    assert "best of 40 trials" in part and "Not a medical device" in part
+    assert f"Weakest subject out of fold: {finding.evidence.rows()[0].subject}" in part
+    assert "Each 2-s segment is decided alone, at 50 Hz and 1 lead" in part
+
+
+def test_data(make):
+    dataset = make.dataset(notes=("2 constant segments dropped",))
+    rhythm = dataset.rhythm.copy()
+    rhythm[dataset.y == 0] = ""
+    text = render(make.finding(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
+    part = section(text, "Data and split")
+    assert "160 segments of 8 subjects" in part and "4 folds by subject" in part
+    assert f"(no name) {(dataset.y == 0).sum()}" in part
+    assert "- 2 constant segments dropped" in part
+
+
+def test_one_unfinished_run_without_curves(make):
+    finding = make.finding(seeds=(11,))
+    run = finding.runs[0]
+    bare = make.replace(run, measurement=make.replace(run.measurement, curves=(), train_values=()))
+    text = render(make.replace(finding, runs=(bare,)), size_bytes=1)
+    assert "Learning curve" not in text and "nan" not in text
+
+
+def test_a_gpu_is_named(make):
+    finding = make.replace(make.finding(), machine=Machine.here("cuda", name="NVIDIA H100"))
+    assert "cuda: NVIDIA H100" in render(finding, size_bytes=1)
+
+
+def test_table_escapes_its_own_signs():
+    assert table(("a", "b"), [("x|y", "1\n2")]).splitlines()[2] == "| x\\|y | 1 2 |"

@@ -1,0 +1,271 @@
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from atml import data
+from atml.errors import DataError, ExportError, InputError, StudyError
+from atml.export import export
+from atml.exported import infer
+from atml.metrics import confusion
+from atml.score import score_export
+from atml.scored import ordinal
+from atml.scoring import iesd2024
+from atml.store import Store
+
+
+class Memory:
+    """Looks kept in a list."""
+
+    def __init__(self):
+        self.looks = []
+
+    def record(self, **look):
+        json.dumps(look)  # a database would have to
+        self.looks.append(look)
+        return sum(kept["data_fingerprint"] == look["data_fingerprint"] for kept in self.looks)
+
+
+def label(rhythm):
+    return {"AFIB": 1, "N": 0}.get(rhythm)
+
+
+def write_contest(folder, dataset, split="test_data"):
+    (folder / split).mkdir(parents=True)
+    for i, (x, rhythm, subject) in enumerate(zip(dataset.x, dataset.rhythm, dataset.subject, strict=True)):
+        np.savetxt(folder / split / f"{subject}-{rhythm}-{i}.txt", x[0], fmt="%.6f")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(make, tmp_path_factory):
+    """An export trained on S0 to S7."""
+    root = tmp_path_factory.mktemp("exports")
+    return export(make.net(), make.finding(), make.dataset().x, root=root)
+
+
+@pytest.fixture
+def exported(trained, tmp_path):
+    return shutil.copytree(trained.folder, tmp_path / "exports" / trained.folder.name)
+
+
+@pytest.fixture(scope="module")
+def unseen(make, tmp_path_factory):
+    dataset = make.dataset(subjects=6, each=12, seed=1)
+    renamed = make.replace(dataset, subject=np.char.replace(dataset.subject, "S", "T"))
+    return write_contest(tmp_path_factory.mktemp("data") / "waves", renamed)
+
+
+def score(exported, unseen, looks=None, **options):
+    return score_export(exported, unseen, label=label, looks=looks or Memory(), **options)
+
+
+def test_figures_are_those_of_the_rule_on_the_outputs(make, trained, exported, unseen):
+    report = score(exported, unseen)
+    opened = data.open(unseen, task=make.task, label=label, split="test")
+    outputs = infer(trained.model, opened.x)
+    expected = iesd2024.score(opened.y, np.where(outputs[:, 0] > outputs[:, 1], 0, 1), opened.subject)
+    assert report.score.f_beta == expected.f_beta and report.score.g == expected.g
+    assert report.score.subjects == expected.subjects
+    assert report.score.total is None
+    assert report.segments == 72
+    assert report.score.pooled == confusion(opened.y == 1, outputs[:, 1] >= outputs[:, 0])
+    assert report.intervals["F"].value == pytest.approx(expected.f_beta)
+    assert report.intervals["F"].low <= expected.f_beta <= report.intervals["F"].high
+    worst = [row.f_beta for row in report.score.subjects]
+    assert worst == sorted(worst) and len(worst) == 6
+
+
+def test_looks_are_counted_and_told(exported, unseen):
+    looks = Memory()
+    texts = [score(exported, unseen, looks).render() for _ in range(3)]
+    assert "first look at this test set\n" in texts[0]
+    assert "second look at this test set; a model chosen by earlier ones" in texts[1]
+    assert "third look at this test set" in texts[2]
+    assert [look["rule"] for look in looks.looks] == ["iesd2024"] * 3
+    assert looks.looks[0]["result"]["F"] == looks.looks[2]["result"]["F"]
+    files = sorted(path.name for path in (exported / "scores").iterdir())
+    assert files == [f"iesd2024-{n}.json" for n in (1, 2, 3)]
+    written = json.loads((exported / "scores" / "iesd2024-3.json").read_text())
+    assert written["look"] == 3 and written["F"] == looks.looks[2]["result"]["F"]
+
+
+def test_a_report_never_replaces_another(exported, unseen):
+    first = score(exported, unseen, Memory())
+    second = score(exported, unseen, Memory())  # another database, which counts from one again
+    assert first.look == second.look == 1
+    assert (first.file.name, second.file.name) == ("iesd2024-1.json", "iesd2024-2.json")
+
+
+def test_looks_in_a_real_database(exported, unseen, tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'studies.db'}")
+    assert [score(exported, unseen, store).look for _ in range(2)] == [1, 2]
+
+
+def test_total_with_latency_and_size(exported, unseen):
+    report = score(exported, unseen, latency_ms=5.0, size_kib=180)
+    expected = iesd2024.points(report.score.f_beta, report.score.g, 5.0, 180)
+    assert report.score.total == sum(expected.values())
+    text = report.render()
+    assert f"total {report.score.total:.3f} of 80 = F {expected['F']:.3f} + G" in text
+    assert "latency 5 ms and size 180 KiB are your figures" in text
+    assert "needs --latency-ms and --size-kib" in score(exported, unseen, latency_ms=5.0).render()
+
+
+def test_text_names_what_was_scored(exported, unseen):
+    text = score(exported, unseen).render()
+    assert "rule iesd2024 on waves: 72 test segments of 6 subjects" in text
+    assert str(exported) in text and "trial 7 of study waves" in text
+    assert "synthetic" not in text
+    for key in (
+        "F, mean F-beta",
+        "G, share",
+        "F1",
+        "accuracy",
+        "precision (PPV)",
+        "recall",
+        "specificity",
+        "NPV",
+    ):
+        assert key in text
+    assert f"written to {exported / 'scores' / 'iesd2024-1.json'}" in text
+    assert max(map(len, text.splitlines()[5:-2])) <= 100
+
+
+def test_a_trained_subject_in_the_test_set(make, exported, tmp_path):
+    dataset = make.dataset(subjects=9, each=6, seed=2)
+    mixed = make.replace(
+        dataset, subject=np.where(dataset.subject == "S3", "S3", np.char.add("X", dataset.subject))
+    )
+    folder = write_contest(tmp_path / "mixed", mixed)
+    looks = Memory()
+    with pytest.raises(DataError, match=r"trained on subjects of this test set: S3;"):
+        score(exported, folder, looks)
+    assert looks.looks == [] and not (exported / "scores").exists()
+
+
+def test_subject_names_are_compared_whole(make, exported, tmp_path):
+    dataset = make.dataset(subjects=4, each=6, seed=3)
+    near = make.replace(dataset, subject=np.char.add("S1", dataset.subject))  # S1S0 is neither S1 nor S0
+    assert score(exported, write_contest(tmp_path / "near", near)).look == 1
+
+
+def test_the_training_data_themselves(make, trained, tmp_path, unseen):
+    opened = data.open(unseen, task=make.task, label=label, split="test")
+    finding = make.finding()
+    finding = make.replace(finding, data=make.replace(finding.data, fingerprint=opened.fingerprint))
+    got = export(make.net(), finding, opened.x, root=tmp_path)
+    with pytest.raises(DataError, match="waves is what trial 7 was trained on"):
+        score(got.folder, unseen)
+
+
+def test_synthetic_is_said(make, tmp_path, unseen, exported):
+    finding = make.finding(make.dataset(synthetic=True))
+    got = export(make.net(), finding, make.dataset().x, root=tmp_path)
+    assert (
+        "synthetic model: these figures say nothing about real recordings"
+        in score(got.folder, unseen).render()
+    )
+    text = score(exported, None).render()
+    assert "synthetic test data: these figures say nothing" in text and "on synthetic (synthetic)" in text
+
+
+def test_synthetic_subjects_are_nobody_elses(make, tmp_path, exported):
+    """A generated S0 in training does not stand for the person S0 in the test set."""
+    finding = make.finding(make.dataset(synthetic=True))
+    got = export(make.net(), finding, make.dataset().x, root=tmp_path / "exports")
+    folder = write_contest(tmp_path / "people", make.dataset(seed=4))
+    assert score(got.folder, folder).look == 1
+    with pytest.raises(DataError, match="S0, S1, S2, S3, S4, S5, S6, S7;"):
+        score(exported, folder)
+
+
+def test_a_file_alone_is_scored_and_leaves_nothing(trained, unseen, tmp_path):
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes(trained.model)
+    report = score(alone, unseen)
+    assert report.look == 1 and report.file is None
+    assert list(tmp_path.iterdir()) == [alone]
+    assert "written to" not in report.render()
+
+
+def test_a_file_that_can_not_say_its_subjects(make, tmp_path, unseen):
+    dataset = make.dataset(subjects=300, each=2)
+    names = np.repeat([f"patient{i:05d}" for i in range(300)], 2)
+    dataset = make.replace(dataset, subject=names, y=np.tile([0, 1], 300))
+    got = export(make.net(), make.finding(dataset), dataset.x, root=tmp_path / "exports")
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes(got.model)
+    assert "does not list its training subjects" in score(alone, unseen).render()
+    assert "does not list its training subjects" not in score(got.folder, unseen).render()
+
+
+def test_no_figure_without_a_record(exported, unseen):
+    class Locked:
+        def record(self, **look):
+            raise StudyError("studies.db is locked")
+
+    with pytest.raises(StudyError):
+        score(exported, unseen, Locked())
+    assert not (exported / "scores").exists()
+
+
+def test_no_look_when_the_report_can_not_be_written(exported, unseen):
+    (exported / "scores").write_text("in the way")
+    looks = Memory()
+    with pytest.raises(ExportError, match=r"scores can't be written: .*; nothing was scored"):
+        score(exported, unseen, looks)
+    assert looks.looks == []
+    if os.getuid() != 0:
+        (exported / "scores").unlink()
+        exported.chmod(0o500)
+        with pytest.raises(ExportError, match="Permission denied"):
+            score(exported, unseen, looks)
+        exported.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rule": "iesd2023"}, "no scoring rule 'iesd2023'; known: iesd2024"),
+        ({"latency_ms": 0.0}, "latency 0 ms is no measurement"),
+        ({"latency_ms": 1.0, "size_kib": -1.0}, "size -1 KiB is no measurement"),
+    ],
+)
+def test_bad_options_cost_no_look(exported, unseen, options, message):
+    looks = Memory()
+    with pytest.raises(InputError, match=message):
+        score(exported, unseen, looks, **options)
+    assert looks.looks == []
+
+
+def test_a_rule_and_a_model_that_do_not_fit(make, tmp_path, unseen):
+    task = make.replace(make.task, classes=("N", "AF", "other"))
+    finding = make.finding(config=make.config, task=task)
+    got = export(make.net(task=task), finding, make.dataset().x, root=tmp_path)
+    with pytest.raises(ExportError, match="judges 2 classes"):
+        score(got.folder, unseen)
+
+
+def test_no_test_data(exported, tmp_path):
+    with pytest.raises(DataError):
+        score(exported, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("n", "word"),
+    [
+        (1, "first"),
+        (3, "third"),
+        (12, "twelfth"),
+        (13, "13th"),
+        (21, "21st"),
+        (22, "22nd"),
+        (103, "103rd"),
+        (111, "111th"),
+    ],
+)
+def test_ordinals(n, word):
+    assert ordinal(n) == word
