@@ -111,7 +111,8 @@ def splits(path: Path) -> list[str]:
 
 def _load(path: Path, only: str = "") -> dict[str, npt.NDArray[Any]]:
     try:
-        with np.load(path) as file:
+        # Opened here: np.load leaves a file open that turns out to be no whole zip.
+        with path.open("rb") as raw, np.load(raw) as file:
             return {name: file[name] for name in file.files if not only or name == only}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"can't read {path}: {' '.join(str(error).split())}; is it complete?") from None

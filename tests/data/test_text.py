@@ -54,7 +54,11 @@ def test_what_looks_like_decimals_is_parsed_like_float_or_refused(text):
     check(text.encode())
 
 
-@given(st.one_of(st.text(alphabet="0123456789.-+eEnaifty_,\n\r\t\x0b\x0c x\0", max_size=30), st.text(max_size=20)))
+@given(
+    st.one_of(
+        st.text(alphabet="0123456789.-+eEnaifty_,\n\r\t\x0b\x0c x\0", max_size=30), st.text(max_size=20)
+    )
+)
 def test_any_text_is_parsed_like_float_or_refused(text):
     check(text.encode())
 
