@@ -234,7 +234,7 @@ def data_inspect(
 
     room = rooms.find(task)
     found = data.inspect(directory, task=room.task, label=room.label, sampling_rate=sampling_rate)
-    _print(tables.inspection(found) if json else tables.inspection_view(found), json)
+    _print(tables.inspection(found) if json else tables.inspection_table(found), json)
 
 
 @tasks_app.command("show")
@@ -294,8 +294,9 @@ def _print(what: Any, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=isinstance(what, str))
-    console.print(what, markup=False)
+    # Into a file or a pipe, a table is as wide as it needs to be.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(what, markup=False, soft_wrap=isinstance(what, str))
 
 
 def main(arguments: list[str] | None = None) -> None:

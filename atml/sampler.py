@@ -38,7 +38,9 @@ class SearchSampler(BaseSampler):
         if known is not None:
             return str(known)
         drawn = sum(
-            t.user_attrs.get("origin") == "reference" and t.number < trial.number and t.state != TrialState.FAIL
+            t.user_attrs.get("origin") == "reference"
+            and t.number < trial.number
+            and t.state != TrialState.FAIL
             for t in study.get_trials(deepcopy=False)
         )
         return "reference" if drawn < self._startup else "sampled"
@@ -89,9 +91,7 @@ def _tpe(seed: int) -> TPESampler:
     with warnings.catch_warnings():
         # `group` is what conditional spaces need; Optuna still calls it experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(
-            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=10
-        )
+        return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=10)
 
 
 def from_params(suggest: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from atml import rooms
+from atml.data.inspection import Inspection, Part
 from atml.search.crew import describe
 from atml.search.finals import ranked
 from atml.store import Store
@@ -48,31 +51,22 @@ def status_table(rows: list[dict[str, Any]]) -> RenderableType:
     """Lay out `status`."""
     if not rows:
         return Text("no study yet; `atml search` makes one")
-    header = (
-        "study",
-        "task",
-        "data",
-        "finished",
-        "complete",
-        "pruned",
-        "running",
-        "waiting",
-        "failed",
-        "best",
-        "last",
-    )
     cells = [
         (
             r["study"],
             r["task"],
             shorter(r["data"]),
-            *(str(r[k]) for k in ("finished", "complete", "pruned", "running", "waiting", "failed")),
-            "-" if r["best"] is None else f"{r['best']:.4f} (trial {r['best_trial']})",
-            "-" if r["last_activity"] is None else f"{r['last_activity']:%Y-%m-%d %H:%M:%S}",
+            str(r["finished"]),
+            f"{r['complete']} + {r['pruned']}",
+            str(r["running"] + r["waiting"]),
+            str(r["failed"]),
+            "-" if r["best"] is None else f"{r['best']:.4f} (t{r['best_trial']})",
+            "-" if r["last_activity"] is None else f"{r['last_activity']:%Y-%m-%d %H:%M}",
         )
         for r in rows
     ]
-    return columns(header, cells, right=range(3, 9))
+    header = ("study", "task", "data", "trials", "whole + cut", "open", "failed", "best", "last activity")
+    return columns(header, cells, right=range(3, 7))
 
 
 def best(store: Store, name: str, top: int) -> list[dict[str, Any]]:
@@ -112,9 +106,9 @@ def _row(record: TrialRecord, repeats: list[float], folder: Path | None) -> dict
 
 
 def best_table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
-    """Lay out `best`, and the first row's config in full."""
+    """Lay out `best`: figures, then what each trial is, then the first one's config in full."""
     metrics = list(rows[0]["metrics"])
-    header = ("trial", "value", "fresh seeds", *metrics, "KiB", "MACs", "config")
+    header = ("trial", "value", "fresh seeds", *metrics, "KiB", "MACs")
     cells = [
         (
             str(r["trial"]),
@@ -123,15 +117,16 @@ def best_table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
             *(f"{r['metrics'].get(m, float('nan')):.3f}" for m in metrics),
             f"{r['size_kib']:.1f}",
             f"{r['macs']:,}",
-            r["summary"],
         )
         for r in rows
     ]
     config = ", ".join(f"{k}={v}" for k, v in rows[0]["config"].items())
     return Group(
-        Text(f"study {name}: values out of fold, by subject; finalists by the mean of their fresh seeds"),
-        columns(header, cells, right=range(len(header) - 1)),
-        Text(f"config of trial {rows[0]['trial']}: {config}"),
+        Text(f"study {name}, out of fold by subject; finalists come first, by the mean of their fresh seeds"),
+        columns(header, cells, right=range(len(header))),
+        Text(""),
+        columns(("trial", "what it is"), [(str(r["trial"]), r["summary"]) for r in rows], right=[0]),
+        Text(f"\nconfig of trial {rows[0]['trial']}: {config}"),
     )
 
 
@@ -171,3 +166,46 @@ def tasks_table(rows: list[dict[str, Any]]) -> RenderableType:
         for r in rows
     ]
     return columns(("task", "window", "classes", "files", "notes"), cells)
+
+
+def inspection(found: Inspection) -> dict[str, Any]:
+    """Return an inspection as JSON types."""
+    return json.loads(json.dumps(dataclasses.asdict(found)))  # type: ignore[no-any-return]
+
+
+def inspection_table(found: Inspection) -> RenderableType:
+    """Lay out an inspection: a table a split, then every fault."""
+    parts: list[RenderableType] = []
+    header = ("subject", "files", "usable", "rhythms", "classes", "samples", "range", "would be dropped")
+    for split in found.splits:
+        parts.append(Text(f"{found.name}, {split.name}: {len(split.subjects)} subjects", style="bold"))
+        rows = [_part_cells(part) for part in (*split.subjects, split.total)]
+        parts.append(columns(header, rows, right=[1, 2]))
+        parts.extend(Text(note) for note in split.notes)
+        if split.refusal:
+            parts.append(Text(f"`atml search` would refuse it: {split.refusal}", style="bold red"))
+        parts.append(Text(""))
+    if not found.faults:
+        parts.append(Text("no faults found"))
+    else:
+        parts.append(Text(f"{len(found.faults)} faults", style="bold"))
+        faults = [(fault.kind, fault.file, fault.detail) for fault in found.faults]
+        parts.append(columns(("kind", "file", "detail"), faults))
+    return Group(*parts)
+
+
+def _part_cells(part: Part) -> tuple[str, ...]:
+    def counted(counts: dict[Any, int]) -> str:
+        return ", ".join(f"{n} {name or '(no name)'}" for name, n in counts.items())
+
+    lengths = ", ".join(map(str, part.lengths)) if len(part.lengths) < 4 else "various"
+    return (
+        part.name,
+        str(part.files),
+        str(part.segments),
+        counted(part.rhythms),
+        counted(part.classes),
+        lengths,
+        f"{part.low:.3g} to {part.high:.3g}",
+        counted(part.dropped),
+    )

@@ -50,8 +50,10 @@ class View(Protocol):
     def say(self, line: str) -> None:
         """Print a line that matters at any time."""
 
-    def ended(self, trial: int, state: str, value: float | None, what: str, seconds: float) -> None:
-        """Tell that a trial came to an end."""
+    def ended(
+        self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
+    ) -> None:
+        """Tell that a trial came to an end, ``seconds`` after it began; ``count`` is such as "12/500"."""
 
     def progress(self, now: Progress) -> None:
         """Show where things stand; called several times a second."""
@@ -69,7 +71,9 @@ class Quiet:
     def say(self, line: str) -> None:
         """Do nothing."""
 
-    def ended(self, trial: int, state: str, value: float | None, what: str, seconds: float) -> None:
+    def ended(
+        self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
+    ) -> None:
         """Do nothing."""
 
     def progress(self, now: Progress) -> None:
@@ -88,21 +92,20 @@ class Lines(Quiet):
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._last = time.monotonic()
-        self._now: Progress | None = None
 
     def say(self, line: str) -> None:
         """Print the line."""
         self._console.print(line, markup=False)
 
-    def ended(self, trial: int, state: str, value: float | None, what: str, seconds: float) -> None:
+    def ended(
+        self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
+    ) -> None:
         """Print one line about the trial."""
-        count = f"{self._now.done + 1}/{self._now.total}  " if self._now else ""
         shown = "     -" if value is None else f"{value:.4f}"
-        self.say(f"{count}trial {trial:4d}  {state:8s}  {shown}  {seconds:5.1f} s  {what}")
+        self.say(f"{count:>7s}  trial {trial:4d}  {state:8s}  {shown}  {seconds:5.1f} s  {what}")
 
     def progress(self, now: Progress) -> None:
         """Print a line a minute."""
-        self._now = now
         if time.monotonic() - self._last >= 60:
             self._last = time.monotonic()
             self.say(headline(now))
@@ -124,16 +127,17 @@ class Terminal(Lines):
 
     def progress(self, now: Progress) -> None:
         """Redraw, four times a second at most."""
-        self._now = now
         if time.monotonic() - self._drawn < 0.25:
             return
         self._drawn = time.monotonic()
         self._live.update(board(now), refresh=True)
 
-    def ended(self, trial: int, state: str, value: float | None, what: str, seconds: float) -> None:
+    def ended(
+        self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
+    ) -> None:
         """Print a line for a result worth scrolling back to; the rest is on the board."""
         if state != "pruned":
-            super().ended(trial, state, value, what, seconds)
+            super().ended(trial, state, value, what, seconds, count)
 
     def result(self, summary: dict[str, Any]) -> None:
         """Clear the board, then print the summary."""
@@ -160,9 +164,13 @@ class Json(Quiet):
         """Write a "note"."""
         self._put("note", text=line)
 
-    def ended(self, trial: int, state: str, value: float | None, what: str, seconds: float) -> None:
+    def ended(
+        self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
+    ) -> None:
         """Write a "trial"."""
-        self._put("trial", trial=trial, state=state, value=value, what=what, seconds=round(seconds, 3))
+        self._put(
+            "trial", trial=trial, state=state, value=value, what=what, seconds=round(seconds, 3), count=count
+        )
 
     def progress(self, now: Progress) -> None:
         """Write a "progress", once a second at most."""

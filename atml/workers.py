@@ -197,18 +197,13 @@ class Pool:
     def stop(self) -> None:
         """End every worker now, in mid-job if need be."""
         for worker in self._workers.values():
-            worker.process.terminate()
-        for worker in self._workers.values():
             _end(worker)
         self._workers.clear()
 
 
 def _end(worker: _Worker) -> None:
-    worker.process.terminate()
-    worker.process.join(5)
-    if worker.process.is_alive():
-        worker.process.kill()
-        worker.process.join()
+    worker.process.kill()
+    worker.process.join()
     worker.pipe.close()
 
 
@@ -238,9 +233,10 @@ def cores() -> int:
 
 def _main(site: Site, index: int, device: str, pipe: Connection) -> None:
     """Run one worker: the whole life of a child process."""
-    # Ctrl-C reaches the whole group; the parent decides what it means.
+    # A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group; the parent decides what
+    # they mean, and ends its workers by SIGKILL: they hold nothing that could be half written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _serve(site, index, device, pipe)
 

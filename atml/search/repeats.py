@@ -21,7 +21,7 @@ class Repeats:
     def __init__(self, finals: Finals) -> None:
         self._finals = finals
         self._open: dict[int, tuple[optuna.Trial, float]] = {}
-        self._total = finals.options.finalists * finals.options.repeats
+        self._total = len(finals.chosen()) * finals.options.repeats
         self._waiting = self.todo()
 
     def todo(self) -> list[tuple[TrialRecord, int]]:
@@ -69,7 +69,8 @@ class Repeats:
                 return
             plan.store.save_predictions(plan.name, job.number, measured.rows, measured.predictions.logits)
             self._finals.study.tell(job.number, measured.value)
-        self._finals.view.ended(job.number, "repeat", measured.value, f"of trial {of}", seconds)
+        count = f"{self._total - len(self._waiting) - len(self._open)}/{self._total}"
+        self._finals.view.ended(job.number, "repeat", measured.value, f"of trial {of}", seconds, count)
 
     def put_back(self, job: Job) -> None:
         """Mark the repeat failed; the next start begins it anew."""

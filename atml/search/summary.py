@@ -42,6 +42,13 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
     }
 
 
+def _runs(row: dict[str, Any]) -> str:
+    if not row["repeats"]:
+        return "in the search itself"
+    count = len(row["runs"])
+    return "on a fresh seed" if count == 1 else f"mean of {count} fresh seeds"
+
+
 def _lines(
     finals: Finals, finished: list[TrialRecord], rows: list[dict[str, Any]], seconds: float
 ) -> list[str]:
@@ -54,14 +61,18 @@ def _lines(
         f"{len(finished)} trials on {data}{took}: {complete} ran over every fold, the rest were cut short"
     ]
     if not rows:
+        if finals.chosen():
+            return [
+                *lines,
+                "its finalists are not judged yet; start the same line again when the other atml is done",
+            ]
         return [*lines, "no trial ran over every fold within the size budget yet: ask for more --trials"]
     for place, row in enumerate(rows, 1):
         config = next(t.config for t in finished if t.number == row["trial"])
         four = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
         lines.append(
-            f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold on {len(row['runs'])} "
-            f"{'fresh seeds' if row['repeats'] else 'run'} "
-            f"({four}), {row['size_kib']:.1f} KiB, {describe(config)}"
+            f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, {_runs(row)}; {four}; "
+            f"{row['size_kib']:.1f} KiB; {describe(config)}"
         )
         if row["folder"]:
             lines.append(f"   {row['folder']}")

@@ -190,11 +190,11 @@ class Trials:
             told = self._study.tell(number, value, state)
         if state == TrialState.FAIL:
             self._plan.store.slots.release(self._plan.name, begun.slot)
-        best = told.value if told.values else None
-        self._view.ended(
-            number, shown or state.name.lower(), best, begun.what, time.monotonic() - begun.since
-        )
         self._refresh()
+        value = told.value if told.values else None
+        count = f"{len(self._finished)}/{self._total}"
+        seconds = time.monotonic() - begun.since
+        self._view.ended(number, shown or state.name.lower(), value, begun.what, seconds, count)
 
     # --- where things stand
 

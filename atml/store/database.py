@@ -84,7 +84,7 @@ class Database:
             version = db.execute(sa.select(sa.func.max(VERSION.c.version))).scalar()
         if version is not None and version > VERSION_NOW:
             raise StudyError(
-                f"{self.name} has tables of version {version}, this atml knows {VERSION_NOW}; install a newer atml"
+                f"{self.name} has tables of version {version}, newer than {VERSION_NOW}; install a newer atml"
             )
 
     def check_writable(self) -> None:
