@@ -206,16 +206,21 @@ def score(
     json: AsJson = False,
 ) -> None:
     """Score an export on test data by an official rule. Every look at a test set is counted."""
-    from atml import tables
+    from atml import exported, rooms
+    from atml.score import score_export
+    from atml.store import Store
 
-    report = tables.scored(
+    room = rooms.find(exported.load(export).task.name)
+    store = Store(storage)
+    report = score_export(
         export,
         data,
-        rule,
+        label=room.label,
+        looks=store,
+        rule=rule or room.rule,
         latency_ms=latency_ms,
         size_kib=size_kib,
         sampling_rate=sampling_rate,
-        storage=storage,
     )
     _print(report.to_dict() if json else report.render(), json)
 
