@@ -67,13 +67,23 @@ def whole_percent(value: float) -> int:
     return min(int(value * 100 + 1e-9), 100 if value >= 1.0 else 99)
 
 
+HEADROOM = 0.02
+"""A threshold that only just qualifies where it is chosen does not elsewhere, half of the time."""
+
+
 def weigh(
-    runs: Sequence[Predictions], rows: Sequence[Int64], folds: Sequence[Fold], value: Value
+    runs: Sequence[Predictions],
+    rows: Sequence[Int64],
+    folds: Sequence[Fold],
+    value: Value,
+    *,
+    qualifies: float = 0.0,
 ) -> Evidence:
     """Judge out-of-fold predictions and choose the threshold, over all runs at once.
 
     ``rows[i]`` are the row numbers of the data set that ``runs[i]`` belong to. All runs must have predicted
-    the same rows, in any order.
+    the same rows, in any order. Where a threshold lets the lowest of the four metrics reach ``qualifies``
+    with some headroom, the best of those is chosen.
     """
     if not runs or any(len(row) == 0 for row in rows):
         raise ValueError("no out-of-fold predictions to weigh")
@@ -86,8 +96,9 @@ def weigh(
         np.concatenate([run.subject for run in runs]),
         runs[0].positive,
     )
-    threshold = choose_threshold(together, value)
-    honest = cross_fitted(together, fold_of_row[np.concatenate(rows)], value).predictions
+    floor = qualifies + HEADROOM if qualifies > 0 else 0.0
+    threshold = choose_threshold(together, value, floor=floor)
+    honest = cross_fitted(together, fold_of_row[np.concatenate(rows)], value, floor=floor).predictions
     ends = np.cumsum([len(run.y) for run in runs])
     parts = [
         Predictions(honest.logits[a:b], honest.y[a:b], honest.subject[a:b], honest.positive)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from atml.metrics import four_metrics
 from atml.types import Float32, Int64, Predictions
 
 Value = Callable[[Predictions], float]
@@ -39,16 +40,25 @@ def candidates(margin: Float32, count: int = CANDIDATES) -> npt.NDArray[np.float
     return np.unique(np.concatenate((ends[0], between, ends[1], [0.0])))
 
 
-def choose_threshold(predictions: Predictions, value: Value, count: int = CANDIDATES) -> float:
+def choose_threshold(
+    predictions: Predictions, value: Value, *, floor: float = 0.0, count: int = CANDIDATES
+) -> float:
     """Return the threshold on the margin that makes ``value`` largest.
 
+    Thresholds at which the lowest of F1, accuracy, precision and recall is below ``floor`` are left out,
+    unless none reaches it: an objective that favours recall would else give away a model's qualification.
     Of several stretches of equally good candidates the one nearest 0 is taken, and its middle: the ends
     of a plateau are where it breaks first. 0 without predictions.
     """
     if len(predictions.y) == 0:
         return 0.0
     grid = candidates(predictions.margin(), count)
-    values = np.array([value(shifted(predictions, t)) for t in grid])
+    moved = [shifted(predictions, t) for t in grid]
+    values = np.array([value(p) for p in moved])
+    if floor > 0:
+        reached = np.array([min(four_metrics(p).values()) >= floor for p in moved])
+        if reached.any():
+            values = np.where(reached, values, -np.inf)
     best = np.flatnonzero(values >= values.max() - 1e-12)
     stretches = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     nearest = min(stretches, key=lambda places: float(np.abs(grid[places]).min()))
@@ -68,7 +78,9 @@ class CrossFitted:
     thresholds: tuple[float, ...]
 
 
-def cross_fitted(predictions: Predictions, fold: Int64, value: Value, count: int = CANDIDATES) -> CrossFitted:
+def cross_fitted(
+    predictions: Predictions, fold: Int64, value: Value, *, floor: float = 0.0, count: int = CANDIDATES
+) -> CrossFitted:
     """Choose the threshold for each fold on all others and apply it there.
 
     A threshold chosen and judged on the same predictions looks better than it is; this estimate does not.
@@ -82,7 +94,7 @@ def cross_fitted(predictions: Predictions, fold: Int64, value: Value, count: int
         others = Predictions(
             predictions.logits[rest], predictions.y[rest], predictions.subject[rest], predictions.positive
         )
-        thresholds.append(choose_threshold(others, value, count))
+        thresholds.append(choose_threshold(others, value, floor=floor, count=count))
         each_row[~rest] = thresholds[-1]
     moved = shifted(predictions, each_row)
     return CrossFitted(value(moved), moved, tuple(thresholds))

@@ -58,6 +58,28 @@ def test_never_worse_than_zero_and_best_of_all_cuts(rows, value):
     assert best >= max(value(shifted(p, t)) for t in candidates(p.margin(), 10_000)) - 1e-9
 
 
+def test_a_floor_keeps_a_greedy_value_from_giving_precision_away():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 400)
+    p = with_margins(1.5 * (2 * y - 1) + rng.normal(size=400) * 1.5, y)
+
+    def recall(q):
+        return four_metrics(q)["recall"]
+
+    def lowest(t):
+        return min(four_metrics(shifted(p, t)).values())
+
+    greedy = choose_threshold(p, recall)
+    assert recall(shifted(p, greedy)) == 1.0 and lowest(greedy) < 0.6
+    held = choose_threshold(p, recall, floor=0.75)
+    assert lowest(held) >= 0.75
+    assert greedy < held < 0 and recall(shifted(p, held)) > recall(p)
+    # A floor that no threshold reaches changes nothing.
+    assert choose_threshold(p, recall, floor=0.999) == greedy
+    folds = np.arange(400) % 4
+    assert min(four_metrics(cross_fitted(p, folds, recall, floor=0.75).predictions).values()) > 0.72
+
+
 def test_many_margins_are_thinned_and_the_ends_are_there():
     margin = np.random.default_rng(0).normal(size=5000).astype(np.float32)
     grid = candidates(margin, 200)
