@@ -164,11 +164,18 @@ class Machine:
 
     @classmethod
     def here(cls, device: str = "cpu", *, name: str | None = None, threads: int = 1) -> Machine:
-        """Describe this machine; ``name`` stands in for the processor's (a GPU's, say)."""
+        """Describe this machine; ``name`` stands in for that of the device."""
+        from atml.nn.device import name as device_name  # torch, which `atml best` can do without
+
         packages = ("atml", "torch", "onnx", "onnxruntime", "optuna", "numpy")
         versions = {"python": platform.python_version()}
         versions |= {package: metadata.version(package) for package in packages}
-        return cls(device=device, name=name or _processor(), threads=threads, versions=versions)
+        return cls(
+            device=device,
+            name=name or device_name(device) or _processor(),
+            threads=threads,
+            versions=versions,
+        )
 
 
 def _processor() -> str:

@@ -1,4 +1,4 @@
-"""Which device each worker trains on."""
+"""Which device each worker trains on, and what it is called."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def choose(wanted: str, count: int) -> tuple[str, ...]:
     if wanted == "cpu" or not found:
         return ("cpu",) * count
     return tuple(f"cuda:{index % found}" for index in range(count))
+
+
+def name(device: str) -> str | None:
+    """Name a CUDA device, such as "NVIDIA H100"; None for a CPU, or where there is no such device."""
+    if not device.startswith("cuda") or not torch.cuda.is_available():
+        return None
+    return str(torch.cuda.get_device_name(device))
