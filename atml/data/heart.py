@@ -31,6 +31,8 @@ LEADS = np.array(
         [-0.09, 0.05, -0.80, 0.12, -0.22],
     ]
 )
+OFTEN = np.array([0.4, 0.2, 0.15, 0.15, 0.05, 0.05])
+"""How often a single lead looks like each of these."""
 REFRACTORY = 0.28
 """Shortest RR interval that the atrioventricular node lets through, in s."""
 SINUS, ATRIAL, CONDUCTED, VENTRICULAR = range(4)
@@ -74,14 +76,15 @@ class Heart:
 
 def heart(random: Random, leads: int) -> Heart:
     """Draw a subject."""
-    first = random.integers(len(LEADS))
+    first = random.choice(len(LEADS), p=OFTEN)
     rows = (first + np.arange(leads)) % len(LEADS)
-    waves = LEADS[rows] * random.lognormal(0.0, [0.35, 0.5, 0.2, 0.4, 0.4], (leads, 5))
-    waves *= random.lognormal(-0.3, 0.35)
-    if random.random() < 0.15:
+    waves = LEADS[rows] * random.lognormal(0.0, [0.25, 0.4, 0.15, 0.3, 0.3], (leads, 5))
+    size = random.lognormal(0.1, 0.3)
+    waves *= size
+    if random.random() < 0.1:
         waves[:, 4] *= -0.6
-    if random.random() < 0.2:
-        waves[:, 0] *= 0.35  # a P wave that is hard to find
+    if random.random() < 0.1:
+        waves[:, 0] *= 0.4  # a P wave that is hard to find
     sign = -np.sign(waves[:, 2:3] + waves[:, 3:4])
     big = np.abs(waves[:, 2:3]) + np.abs(waves[:, 3:4])
     ectopic = sign * big * np.array([[0.0, -0.1, 1.1, -0.3, -0.5]]) * random.lognormal(0, 0.2, (leads, 5))
@@ -94,9 +97,9 @@ def heart(random: Random, leads: int) -> Heart:
         breath=float(random.uniform(0.18, 0.35)),
         sway=float(random.uniform(0.015, 0.09)),
         f_rate=float(random.uniform(4.2, 8.5)),
-        f_size=float(random.lognormal(-3.0, 0.55)),
+        f_size=float(size * random.lognormal(-2.65, 0.35)),
         f_gain=random.lognormal(0.0, 0.3, leads),
-        spread=float(random.uniform(0.25, 0.55)),
+        spread=float(random.uniform(0.36, 0.62)),
     )
 
 
@@ -157,7 +160,7 @@ def _with_ectopics(
 
 def atrial_ectopy(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
     """Sinus rhythm with atrial premature beats."""
-    share = float(random.uniform(0.15, 0.4))
+    share = float(random.uniform(0.1, 0.3))
     return _with_ectopics(random, who, seconds, samples, None, share, ATRIAL)
 
 
@@ -196,7 +199,7 @@ RHYTHMS: dict[str, Callable[[Random, Heart, float, int], Activity]] = {
 }
 """Rhythm name -> what it does. Names as in the contest sets."""
 
-SHARES = {"N": 5.0, "SBR": 1.5, "AB": 2.0, "B": 0.75, "T": 0.75}
+SHARES = {"N": 5.0, "SBR": 1.5, "AB": 1.5, "B": 0.75, "T": 0.75}
 """How often a rhythm is drawn among its class; 1 unless named."""
 
 
