@@ -32,6 +32,8 @@ def check(config: ModelConfig) -> None:
         value = getattr(config, name)
         if value not in known:
             raise ConfigError(f"unknown {name} {value!r}; known: {', '.join(known)}")
+    if not (math.isfinite(config.positive_weight) and config.positive_weight > 0):
+        raise ConfigError(f"positive_weight={config.positive_weight} must be above 0")
     for name, least in (("batch", 2), ("steps", 1)):
         if getattr(config, name) < least:
             raise ConfigError(f"{name}={getattr(config, name)} must be {least} or more")
@@ -67,18 +69,21 @@ def rate_at(schedule: str, step: int, steps: int) -> float:
     return 1.0 if step < 0.6 * steps else 0.1 if step < 0.85 * steps else 0.01
 
 
-def loss_of(config: ModelConfig, targets: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+def loss_of(config: ModelConfig, targets: Tensor, positive: int) -> Callable[[Tensor, Tensor], Tensor]:
     """Return ``loss(logits (n, classes), target (n, classes))``; rows of ``target`` sum to 1.
 
     Cross entropy ``-sum_c t_c log p_c`` (t smoothed towards 1 / classes), or focal, with each term times
     ``(1 - p_c) ** gamma`` (Lin et al. 2017). "balanced" weighs a segment by the inverse frequency of its
-    class in ``targets``, all rows of training; a batch's loss is the weighted mean.
+    class in ``targets``, all rows of training; ``positive_weight`` multiplies that of class ``positive``.
+    A batch's loss is the weighted mean.
     """
     classes = targets.shape[1]
-    weight: Tensor | None = None
+    weight = torch.ones(classes, device=targets.device)
     if config.class_weights == "balanced":
         counts = targets.sum(0)
         weight = torch.where(counts > 0, len(targets) / (classes * counts.clamp_min(1)), 0.0)
+    weight[positive] *= config.positive_weight
+    weighted = bool((weight != 1).any())
     smooth = config.label_smoothing
     gamma = config.focal_gamma if config.loss == "focal" else 0.0
 
@@ -87,7 +92,7 @@ def loss_of(config: ModelConfig, targets: Tensor) -> Callable[[Tensor, Tensor], 
         term = (target * (1 - smooth) + smooth / classes if smooth else target) * logp
         if gamma:
             term = term * (1 - logp.exp()).clamp_min(1e-6) ** gamma
-        if weight is None:
+        if not weighted:
             return -term.sum() / len(term)
         share = target @ weight
         return -(term.sum(1) * share).sum() / share.sum()

@@ -120,6 +120,8 @@ class ModelConfig:
     focal_gamma: float = 2.0
     class_weights: str = "none"
     """"none" or "balanced" (inverse class frequency in the training rows)."""
+    positive_weight: float = 1.0
+    """Further factor on the loss of the positive class: above 1 leans towards sensitivity."""
     sampling: str = "uniform"
     """What a batch is drawn from: "uniform" over segments, or "subject" (subjects alike, then segments)."""
     averaging: float = 0.0

@@ -48,6 +48,7 @@ LEARNERS = {
     "rmsprop": dataclasses.replace(CONFIG, optimizer="rmsprop", schedule="step"),
     "adam": dataclasses.replace(CONFIG, optimizer="adam", schedule="constant", averaging=0.9),
     "focal": dataclasses.replace(CONFIG, loss="focal", class_weights="balanced", sampling="subject"),
+    "wide, in bfloat16": dataclasses.replace(CONFIG, channels=(16, 32), kernels=(9, 9)),
     "augmented": dataclasses.replace(
         CONFIG, scale=0.1, noise=0.1, wander=0.2, shift=0.5, mixup=0.2, label_smoothing=0.1, dropout=0.1
     ),
@@ -147,6 +148,7 @@ def test_a_value_that_is_not_finite_is_divergence():
         ({"learning_rate": math.nan}, "learning_rate=nan"),
         ({"weight_decay": -1.0}, "weight_decay=-1.0"),
         ({"averaging": 1.0}, "averaging=1.0"),
+        ({"positive_weight": 0.0}, "positive_weight=0.0"),
         ({"shift": 1.5}, "shift=1.5"),
         ({"mixup": -0.1}, "mixup=-0.1"),
     ],
@@ -162,6 +164,13 @@ def test_impossible_layers_and_no_rows_are_refused():
     x, y, subject = sines()
     with pytest.raises(ConfigError, match="no rows"):
         train.fit(CONFIG, TASK, x[:0], y[:0], subject[:0], seed=0)
+
+
+def test_bfloat16_is_for_wide_layers_only():
+    assert train.density(CONFIG, TASK) == pytest.approx((7 * 6 * 50 + 6 * 8 * 5 * 25) / (6 * 50 + 8 * 25))
+    assert train.density(CONFIG, TASK) < train.HALF_FROM
+    assert train.density(LEARNERS["wide, in bfloat16"], TASK) > train.HALF_FROM
+    assert train.density(LEARNERS["gru alone"], TASK) == 0
 
 
 def test_predict_is_the_same_in_batches_and_for_no_rows():
@@ -206,18 +215,21 @@ def test_cross_entropy_is_that_of_torch():
     y[:9] = 0
     target = torch.eye(3)[y]
     ce = torch.nn.functional.cross_entropy
-    plain = learning.loss_of(dataclasses.replace(CONFIG, label_smoothing=0.1), target)
+    plain = learning.loss_of(dataclasses.replace(CONFIG, label_smoothing=0.1), target, 1)
     torch.testing.assert_close(plain(logits, target), ce(logits, y, label_smoothing=0.1))
     weight = 20 / (3 * target.sum(0))
-    balanced = learning.loss_of(dataclasses.replace(CONFIG, class_weights="balanced"), target)
+    balanced = learning.loss_of(dataclasses.replace(CONFIG, class_weights="balanced"), target, 1)
     torch.testing.assert_close(balanced(logits, target), ce(logits, y, weight=weight))
+    leaning = learning.loss_of(dataclasses.replace(CONFIG, positive_weight=3.0), target, 1)
+    weight = torch.tensor([1.0, 3.0, 1.0])
+    torch.testing.assert_close(leaning(logits, target), ce(logits, y, weight=weight))
 
 
 def test_focal_loss_is_its_formula():
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
     target = torch.eye(2)[[0, 0]]
     p = logits.softmax(1)[:, 0]
-    focal = learning.loss_of(dataclasses.replace(CONFIG, loss="focal", focal_gamma=2.0), target)
+    focal = learning.loss_of(dataclasses.replace(CONFIG, loss="focal", focal_gamma=2.0), target, 1)
     torch.testing.assert_close(focal(logits, target), (-((1 - p) ** 2) * p.log()).mean())
 
 

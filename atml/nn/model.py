@@ -54,23 +54,24 @@ class Net(nn.Module):
         out: Tensor = self.decimate(self.prepare(x))
         return out
 
-    def decide(self, x: Tensor) -> Tensor:
-        """From `inputs` to logits ``(n, classes)``."""
+    def decide(self, x: Tensor, *, half: bool = False) -> Tensor:
+        """From `inputs` to logits ``(n, classes)``; ``half`` convolves in bfloat16."""
         if self.convs:
-            x = self._convolve(x)
+            x = self._convolve(x, half)
         x = x.transpose(1, 2)
         if self.recurrent is not None:
             x, _ = self.recurrent(x)
         out: Tensor = self.head(self.dropout(self.pool(x)))
         return out
 
-    def _convolve(self, x: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, half: bool) -> Tensor:
         """Apply the convolutions to ``(n, leads, samples)``; ``(n, channels, steps)`` comes out."""
         blocks = [block for block in self.convs if isinstance(block, ConvBlock)]
-        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            for block in blocks:
-                x = block(x)
-            return x
+        if half or x.device.type != "cpu":
+            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
+                for block in blocks:
+                    x = block(x)
+            return x.float()
         x = timemajor.pad_time(x.permute(2, 1, 0), blocks[0].pad)
         for block, pad in zip(blocks, [*(b.pad for b in blocks[1:]), 0], strict=True):
             x = block.time_major(x, pad)
