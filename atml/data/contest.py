@@ -12,7 +12,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from atml.data.source import Source
+from atml.data.source import ENDINGS, Source
 from atml.errors import DataError
 
 SPLITS = ("train", "test")
@@ -74,7 +74,9 @@ def layout(source: Source) -> Layout:
     texts = [name for name in source.names if _is_segment(name)]
     found = Layout({})
     if not texts:
-        raise DataError(f"no segment files ({PATTERN}) in {source.path}")
+        archives = [name for name in source.names if name.lower().endswith(ENDINGS)]
+        hint = f"; it holds {some(archives)}: give that" if archives else ""
+        raise DataError(f"no segment files ({PATTERN}) in {source.path}{hint}")
     for split in SPLITS:
         inside = [name for name in texts if f"/{split}_data/" in f"/{name}"]
         if inside:

@@ -16,7 +16,7 @@ from atml.data.heart import RHYTHMS
 from atml.data.judging import Label, classes_of, judge, settle
 from atml.data.parsing import Files, Parsed
 from atml.data.rows import Shape, make
-from atml.data.source import TAR_ENDINGS, find, identity
+from atml.data.source import ENDINGS, find, identity
 from atml.errors import DataError
 from atml.types import Dataset, Float32, Int64, Task
 
@@ -126,7 +126,7 @@ def _dataset(
     whole.update(np.ascontiguousarray(digest).tobytes())
     whole.update(np.ascontiguousarray(y, "<i8").tobytes())
     for strings in (files.subject, files.rhythm):
-        whole.update("\0".join(strings.tolist()).encode())
+        whole.update("\0".join(strings.tolist()).encode(errors="surrogateescape"))
         whole.update(b"\n")
     return Dataset(
         x=x,
@@ -164,7 +164,7 @@ def name_of(path: Path) -> str:
     path = path.absolute()
     if path.name in ("train_data", "test_data") and path.parent.name:
         path = path.parent
-    for ending in (*TAR_ENDINGS, ".zip", ".npz"):
+    for ending in ENDINGS:
         if path.name.lower().endswith(ending) and path.is_file():
             return path.name[: -len(ending)]
     return path.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import tarfile
 import zipfile
@@ -19,15 +20,11 @@ DEPTH = 3
 """Folders below the path that are looked into: the archive's own, the split's, and one to spare."""
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
-_BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    NotImplementedError,
-)
+ENDINGS = (*TAR_ENDINGS, ".zip", ".npz")
+"""Of files that are opened as they are."""
+
+# RuntimeError is zipfile's word for an encrypted file, and, as NotImplementedError, for odd compression.
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 
 Read = Callable[[Sequence[str]], Iterator[tuple[str, "bytes | str"]]]
@@ -130,7 +127,8 @@ def _find_folder(path: Path) -> Source:
 
     walk(str(path), "", DEPTH)
     found.sort()
-    digest = hashlib.sha256("\n".join(f"{name}\0{size}\0{time}" for name, size, time in found).encode())
+    listing = "\n".join(f"{name}\0{size}\0{time}" for name, size, time in found)
+    digest = hashlib.sha256(listing.encode(errors="surrogateescape"))  # a name need not be text
     return Source(path, "folder", tuple(name for name, _, _ in found), digest.hexdigest())
 
 

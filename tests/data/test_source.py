@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 import zipfile
@@ -52,7 +53,7 @@ def test_an_archive_is_the_same_data_as_the_folder(contest, opened, ending):
 
 def test_the_order_in_a_tar_does_not_matter(contest, opened):
     archive = packed(
-        contest, ".tar", top=".", order=lambda files: sorted(files, key=lambda path: hash(path.name))
+        contest, ".tar", top=".", order=lambda files: sorted(files, key=lambda path: path.name[::-1])
     )
     found, folder = opened(archive), opened(contest)
     np.testing.assert_array_equal(found.x, folder.x)
@@ -119,6 +120,33 @@ def test_an_empty_folder_is_named(tmp_path, opened):
     (tmp_path / "empty" / "train_data").mkdir(parents=True)
     with pytest.raises(DataError, match=r"no segment files \(SUBJECT-LABEL-INDEX.txt\) in .*empty"):
         opened(tmp_path / "empty")
+
+
+def test_a_folder_that_holds_the_archive_says_so(contest, opened, tmp_path):
+    (tmp_path / "outer").mkdir()
+    shutil.move(packed(contest, ".zip"), tmp_path / "outer")
+    with pytest.raises(DataError, match=r"no segment files .* it holds packed\.zip: give that"):
+        opened(tmp_path / "outer")
+
+
+def test_a_file_name_need_not_be_text(contest, opened):
+    odd = os.fsencode(contest / "train_data") + b"/S\xff-N-1.txt"
+    with open(odd, "wb") as file:  # noqa: PTH123 - a Path can't hold it
+        file.write((contest / "train_data" / "S1-N-0.txt").read_bytes())
+    found = opened(contest)
+    assert len(found) == 25 and len(np.unique(found.subject)) == 4
+    assert opened(contest).fingerprint == found.fingerprint
+
+
+@pytest.mark.parametrize("ending", [".zip", *TARS])
+def test_indices_are_found_in_an_archive(contest, opened, ending):
+    (contest / "data_indices").mkdir()
+    for split in ("train", "test"):
+        (contest / f"{split}_data").rename(contest / f"all_{split}")  # two folders of segments will do
+        lines = [f"{int('AFIB' in path.name)},{path.name}" for path in (contest / f"all_{split}").iterdir()]
+        (contest / "data_indices" / f"{split}_indice.csv").write_text("label,Filename\n" + "\n".join(lines))
+    archive = packed(contest, ending)
+    assert (len(opened(archive)), len(opened(archive, "test"))) == (24, 8)
 
 
 def test_a_path_may_be_a_string(contest, opened):
