@@ -80,9 +80,10 @@ def _summary(finding: Finding, size_bytes: int) -> str:
             "output `logits`",
             f"float32 (n, {len(task.classes)}); the largest wins, a tie with {positive} is {positive}",
         ),
+        ("objective, out of fold", f"**{evidence.value:.3f}**, {finding.value_name}"),
         (
-            finding.value_name,
-            f"**{evidence.value:.3f}** out of fold (F-beta: {interval.low:.3f} to {interval.high:.3f}, 95%)",
+            "mean F-beta (beta 2) over subjects",
+            f"{interval.value:.3f} out of fold, 95% interval {interval.low:.3f} to {interval.high:.3f}",
         ),
         ("file", f"{size_bytes / 1024:.1f} KiB, one ONNX file, opset 13"),
         ("cost", f"{cost.macs:,} MACs a window, peak activation memory {cost.peak_bytes / 1024:.1f} KiB"),

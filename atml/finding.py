@@ -223,5 +223,5 @@ class Finding:
     search_seed: int
     trials: int
     """Trials the search had run when this one was picked: the best of many looks better than it is."""
-    value_name: str = "mean F-beta (beta 2) over subjects"
+    value_name: str = "what the search made large"
     qualifies: float | None = None

@@ -68,6 +68,17 @@ def test_metrics_with_intervals(text, finding):
     assert cells(results, worst.subject)[-1] == f"{worst.f_beta:.3f}"
 
 
+def test_the_objective_is_not_mistaken_for_f_beta(make, finding):
+    text = render(make.replace(finding, value_name="something of its own"), size_bytes=1)
+    assert cells(text, "objective, out of fold") == [
+        f"**{finding.evidence.value:.3f}**, something of its own"
+    ]
+    interval = finding.evidence.intervals["F"]
+    assert cells(text, "mean F-beta (beta 2) over subjects")[0].startswith(
+        f"{interval.value:.3f} out of fold"
+    )
+
+
 def test_architecture_adds_up(text, finding):
     part = section(text, "Architecture")
     rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("| ")][2:]
