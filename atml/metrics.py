@@ -202,9 +202,21 @@ def prediction_counts(predictions: Predictions, threshold: float = 0.0) -> Count
     return counts(predictions.truth(), predictions.decided(threshold), predictions.subject)
 
 
-def mean_subject_f_beta(predictions: Predictions, beta: float = 2.0) -> float:
-    """Mean over subjects of F-beta at threshold 0, by the conventions of `Counts`; 0 without segments."""
-    values = prediction_counts(predictions).f_beta(beta)
+def mean_subject_f_beta(
+    predictions: Predictions, beta: float = 2.0, *, without_positives: str = "one"
+) -> float:
+    """Mean over subjects of F-beta at threshold 0; 0 without segments.
+
+    A subject without positives counts by the conventions of `Counts` as "one", whatever its false alarms:
+    the contest's rule. With ``without_positives="specificity"`` it counts with its specificity, so that a
+    model that always alarms gains nothing from healthy subjects.
+    """
+    table = prediction_counts(predictions)
+    values = table.f_beta(beta)
+    if without_positives == "specificity":
+        values = np.where(table.tp + table.fn > 0, values, table.specificity())
+    elif without_positives != "one":
+        raise ValueError(f"without_positives is {without_positives!r}, not 'one' or 'specificity'")
     return float(values.mean()) if len(values) else 0.0
 
 

@@ -21,10 +21,18 @@ LAYERS = [
     ["atml.tables", "atml.conformance"],
     ["atml.search", "atml.score"],
     ["atml.workers", "atml.view"],
-    ["atml.rooms", "atml.store", "atml.export", "atml.exported", "atml.card", "atml.finding", "atml.sampler",
-     "atml.scored"],
+    [
+        "atml.rooms",
+        "atml.store",
+        "atml.export",
+        "atml.exported",
+        "atml.card",
+        "atml.finding",
+        "atml.sampler",
+        "atml.scored",
+    ],
     ["atml.trial", "atml.threshold"],
-    ["atml.train"],
+    ["atml.train", "atml.learning", "atml.augment"],
     ["atml.nn", "atml.data", "atml.scoring"],
     ["atml.signal", "atml.metrics"],
     ["atml.types"],
@@ -33,7 +41,16 @@ LAYERS = [
 
 ONLY = {
     "optuna": ("atml.search", "atml.sampler", "atml.store"),
-    "torch": ("atml.nn", "atml.train", "atml.trial", "atml.export", "atml.workers", "atml.conformance"),
+    "torch": (
+        "atml.nn",
+        "atml.train",
+        "atml.learning",
+        "atml.augment",
+        "atml.trial",
+        "atml.export",
+        "atml.workers",
+        "atml.conformance",
+    ),
     "onnxruntime": ("atml.exported", "atml.score"),
     "sqlalchemy": ("atml.store",),
 }
@@ -47,7 +64,7 @@ def name_of(path: Path) -> str:
 def layer_of(module: str) -> int:
     best = max(
         ((len(prefix), level) for level, layer in enumerate(LAYERS) for prefix in layer
-         if module == prefix or module.startswith(prefix + ".")),
+         if module == prefix or (prefix != "atml" and module.startswith(prefix + "."))),
         default=None,
     )  # fmt: skip
     assert best is not None, f"{module} has no layer; give it one"

@@ -94,6 +94,16 @@ def test_no_positives_is_perfect_whatever_the_false_positives():
     assert (got.specificity, got.npv) == (0.0, 0.0)
 
 
+def test_a_model_that_always_alarms_gains_nothing_from_healthy_subjects_if_asked():
+    y = np.array([0, 0, 0, 0, 1, 1], np.int64)
+    subject = np.array(["well"] * 4 + ["ill"] * 2)
+    alarm = Predictions(np.tile(np.array([[0.0, 1.0]], np.float32), (6, 1)), y, subject)
+    assert metrics.mean_subject_f_beta(alarm) == 1.0
+    assert metrics.mean_subject_f_beta(alarm, without_positives="specificity") == 0.5
+    with pytest.raises(ValueError, match="'none'"):
+        metrics.mean_subject_f_beta(alarm, without_positives="none")
+
+
 def test_positives_of_which_none_is_called():
     got = row([1, 1, 0], [0, 0, 0])
     assert (got.ppv, got.sensitivity, got.f_beta) == (0.0, 0.0, 0.0)

@@ -79,7 +79,8 @@ class Finals:
             runs = tuple(Run(seed=t.seed, measurement=self._measurement(t)) for t in sources)
             predictions = [r.measurement.predictions for r in runs if r.measurement.predictions is not None]
             rows = [r.measurement.rows for r in runs]
-            evidence = weigh(predictions, rows, self.plan.folds, self.plan.room.value)
+            room = self.plan.room
+            evidence = weigh(predictions, rows, self.plan.folds, room.value, qualifies=room.qualifies)
             self._judged[key] = Judged(record, sources, runs, evidence)
         return self._judged[key]
 

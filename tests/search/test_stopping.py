@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atml import train
+from atml.search import stopping
+
+FEW = [0.5] * (stopping.MIN_PEERS - 1)
+PEERS = [i / 10 for i in range(11)]
+LAST = stopping.POINTS - 1
+
+
+def test_the_trainer_reports_where_trials_are_compared() -> None:
+    assert train.FRACTIONS == stopping.FRACTIONS
+    assert [stopping.step(1, f) for f in stopping.FRACTIONS] == [4, 5, 6, 7]
+
+
+def test_nobody_is_compared_with_too_few() -> None:
+    assert stopping.holds_up(0.0, LAST, FEW)
+
+
+@pytest.mark.parametrize(
+    ("step", "bar"),
+    [(0, 0.25), (LAST, 0.5), (LAST + 1, 0.25), (LAST + stopping.POINTS, 0.25)],
+    ids=["within the first fold", "after the first", "within the second", "after the second"],
+)
+def test_shares_that_go_on(step: int, bar: float) -> None:
+    assert stopping.holds_up(bar, step, PEERS)
+    assert not stopping.holds_up(bar - 0.01, step, PEERS)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 19))
+def test_the_best_so_far_always_goes_on(peers: list[float], step: int) -> None:
+    assert stopping.holds_up(max(peers), step, peers)
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=stopping.MIN_PEERS, max_size=40), st.floats(0, 1), st.integers(0, 19)
+)
+def test_a_better_value_never_fares_worse(peers: list[float], value: float, step: int) -> None:
+    if stopping.holds_up(value, step, peers):
+        assert stopping.holds_up(value + 0.1, step, peers)
+
+
+def test_since_improved_counts_from_the_last_real_gain() -> None:
+    assert stopping.since_improved([]) == 0
+    assert stopping.since_improved([0.5]) == 0
+    assert stopping.since_improved([0.5, None, 0.4]) == 2
+    assert stopping.since_improved([0.5, 0.4, 0.6, None]) == 1
+    assert stopping.since_improved([0.5, 0.5 + stopping.LEAST_GAIN / 2]) == 1
+    assert stopping.since_improved([None, None, None]) == 3

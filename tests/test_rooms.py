@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from atml import conformance, rooms
+from atml.errors import RoomError
+from atml.sampler import from_params
+from atml.types import ModelConfig
+
+SPACE = """
+from __future__ import annotations
+from dataclasses import dataclass
+from atml import ModelConfig
+
+@dataclass
+class Width:
+    value: int = 4
+
+DEFAULT = {"width": 4}
+
+def suggest(trial):
+    width = Width(trial.suggest_int("width", 4, 8))
+    return ModelConfig(channels=(width.value,), kernels=(5,), strides=(2,))
+"""
+
+
+def objective() -> str:
+    return (Path(__file__).parent.parent / "objectives" / "afib.py").read_text(encoding="utf-8")
+
+
+def make(cwd: Path, name: str = "mine", space: str = SPACE, judge: str | None = None) -> None:
+    for folder, text in (("search_spaces", space), ("objectives", judge or objective())):
+        (cwd / folder).mkdir(exist_ok=True)
+        (cwd / folder / f"{name}.py").write_text(text, encoding="utf-8")
+
+
+def test_the_built_in_task_is_found_anywhere(tmp_path: Path) -> None:
+    room = rooms.find("afib", cwd=tmp_path)
+    assert room.task.window == 1250
+    assert room.notes() == ()
+
+
+def test_a_file_in_the_working_directory_comes_first_and_says_so(tmp_path: Path) -> None:
+    make(tmp_path, "afib")
+    room = rooms.find("afib", cwd=tmp_path)
+    assert room.space_path == tmp_path / "search_spaces" / "afib.py"
+    assert len(room.notes()) == 2
+    assert "stands in for the built-in search_spaces/afib.py" in room.notes()[0]
+
+
+def test_a_users_own_task_with_a_dataclass_under_future_annotations(tmp_path: Path) -> None:
+    make(tmp_path)
+    room = rooms.find("mine", cwd=tmp_path)
+    assert isinstance(from_params(room.suggest, room.default), ModelConfig)
+    assert "mine" in rooms.names(tmp_path)
+
+
+def test_the_hash_is_of_the_code_not_of_its_comments(tmp_path: Path) -> None:
+    make(tmp_path)
+    before = rooms.find("mine", cwd=tmp_path).space_hash
+    make(tmp_path, space="# a remark\n" + SPACE)
+    assert rooms.find("mine", cwd=tmp_path).space_hash == before
+    make(tmp_path, space=SPACE.replace('"width", 4, 8', '"width", 4, 9'))
+    assert rooms.find("mine", cwd=tmp_path).space_hash != before
+
+
+@pytest.mark.parametrize(
+    ("space", "says"),
+    [
+        ("DEFAULT = {}\n1/0\n", "line 2 raises ZeroDivisionError"),
+        ("def suggest(trial:\n", "line 1"),
+        ("def suggest(trial): ...\n", "has no DEFAULT"),
+        ("DEFAULT = 3\ndef suggest(trial): ...\n", "DEFAULT is 3, not a mapping"),
+    ],
+)
+def test_a_broken_space_is_one_line_that_names_the_file(tmp_path: Path, space: str, says: str) -> None:
+    make(tmp_path, space=space)
+    with pytest.raises(RoomError) as caught:
+        rooms.find("mine", cwd=tmp_path)
+    assert says in str(caught.value)
+    assert "mine.py" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_suggest_that_raises_or_returns_nonsense(tmp_path: Path) -> None:
+    make(tmp_path, space='DEFAULT = {}\ndef suggest(trial):\n    return {}["depth"]\n')
+    room = rooms.find("mine", cwd=tmp_path)
+    with pytest.raises(RoomError, match=r"mine\.py, line 3: suggest\(\) raises KeyError"):
+        room.suggest(None)
+    make(tmp_path, space="DEFAULT = {}\ndef suggest(trial):\n    return 7\n")
+    with pytest.raises(RoomError, match=r"suggest\(\) returns 7, not a ModelConfig"):
+        rooms.find("mine", cwd=tmp_path).suggest(None)
+
+
+def test_unknown_and_half_tasks(tmp_path: Path) -> None:
+    with pytest.raises(RoomError, match="no task called 'afibb'; known: afib"):
+        rooms.find("afibb", cwd=tmp_path)
+    make(tmp_path)
+    (tmp_path / "objectives" / "mine.py").unlink()
+    with pytest.raises(RoomError, match=r"no objectives/mine\.py"):
+        rooms.find("mine", cwd=tmp_path)
+    with pytest.raises(RoomError, match=r"gone\.py is not a file"):
+        rooms.find("afib", space=tmp_path / "gone.py", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", rooms.names())
+def test_every_built_in_task_conforms(name: str, tmp_path: Path) -> None:
+    checks = list(conformance.check(name, cwd=tmp_path))
+    assert len(checks) >= 6
+    assert [check for check in checks if not check.ok] == []
+
+
+def test_a_task_that_does_not_conform_is_told_so(tmp_path: Path) -> None:
+    upside_down = objective().replace("return mean_subject", "return -mean_subject")
+    make(tmp_path, space=SPACE.replace("(5,)", "(5, 7)"), judge=upside_down)
+    failed = {check.what for check in conformance.check("mine", cwd=tmp_path) if not check.ok}
+    assert "DEFAULT builds, runs and matches in ONNX" in failed
+    assert "value prefers right answers to wrong ones" in failed
