@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from atml.data.heart import RHYTHMS
 from atml.data.judging import Label, classes_of, judge, settle
 from atml.data.parsing import Files, Parsed
 from atml.data.rows import Shape, make
-from atml.data.source import ENDINGS, find, identity
+from atml.data.source import ENDINGS, Source, find, identity
 from atml.errors import DataError
 from atml.types import Dataset, Float32, Int64, Task
 
@@ -57,15 +58,14 @@ def open(  # the verb is the module's public name: atml.data.open
         return _synthetic(task, label, split, seed, root)
     path = Path(path)
     wanted = (split, sampling_rate, dataclasses.astuple(task))
-    build: Callable[[], Parsed]
     if is_npz(path):
         folder = root / store.key("npz", identity(path), *wanted)
-        build = lambda: parsing.npz_split(path, task, split, sampling_rate)  # noqa: E731
+        build = partial(parsing.npz_split, path, task, split, sampling_rate)
     else:
         source = find(path)
         folder = root / store.key("contest", source.identity, *wanted)
         shape = Shape(task.sampling_rate, task.window, task.leads, sampling_rate)
-        build = lambda: parsing.contest_split(source, contest.layout(source), split, shape)  # noqa: E731
+        build = partial(_sorted_out, source, split, shape)
     entry = store.fetch(folder, lambda: _to_store(build()))
     files = _files(entry)
     y, notes = settle(path, files, task, label, split)
@@ -89,6 +89,11 @@ def check(split: str, sampling_rate: int | None) -> None:
 def is_npz(path: Path) -> bool:
     """Tell a file that is opened by numpy from all others."""
     return path.suffix.lower() == ".npz" and path.is_file()
+
+
+def _sorted_out(source: Source, split: str, shape: Shape) -> Parsed:
+    """Find a split among the files and read it; not done at all where a parsed copy is at hand."""
+    return parsing.contest_split(source, contest.layout(source), split, shape)
 
 
 def _to_store(parsed: Parsed) -> store.Built:

@@ -56,14 +56,16 @@ def read(
         for thread in threads:
             thread.start()
         with source.opened() as reading:
-            while pending or any(thread.is_alive() for thread in threads):
-                try:
+            with contextlib.suppress(IndexError):  # a helper took the last one
+                while True:
                     number = pending.popleft()
-                except IndexError:  # the helpers have the last ones; what a dying one has comes back
-                    for thread in threads:
-                        thread.join()
-                    continue
-                results[number] = _rows(reading, chunks[number], shape)
+                    results[number] = _rows(reading, chunks[number], shape)
+            for thread in threads:
+                thread.join()
+            # What a helper had when it died.
+            whole = [
+                rows or _rows(reading, chunk, shape) for chunk, rows in zip(chunks, results, strict=True)
+            ]
     finally:
         for helper in helpers:
             helper.kill()
@@ -73,7 +75,7 @@ def read(
             for pipe in (helper.stdin, helper.stdout):
                 with contextlib.suppress(OSError):  # what was still to be written to it is lost with it
                     pipe.close() if pipe else None
-    return [(chunk, rows) for chunk, rows in zip(chunks, results, strict=True) if rows is not None]
+    return list(zip(chunks, whole, strict=True))
 
 
 def cores_here() -> int:
@@ -139,7 +141,7 @@ def _drive(
     results: list[Rows | None],
     pending: deque[int],
 ) -> None:
-    """Feed one helper until nothing is left or it dies; what it had then goes back."""
+    """Feed one helper until nothing is left or it dies."""
     requests, replies = helper.stdin, helper.stdout
     assert requests is not None and replies is not None
     source, shape = about
@@ -157,7 +159,6 @@ def _drive(
             requests.flush()
             results[number] = pickle.load(replies)
         except (OSError, EOFError, pickle.UnpicklingError):
-            pending.append(number)
             return
 
 

@@ -178,6 +178,8 @@ def _read_tar(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes | s
                     yield name, file.read()
                 if not left:
                     return
+        problem = "not there any more"
     except _BROKEN as error:
-        for name in sorted(left):
-            yield name, _reason(error)
+        problem = _reason(error)
+    for name in sorted(left):
+        yield name, problem
