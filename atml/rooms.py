@@ -39,6 +39,7 @@ class Room:
     suggest: Callable[[Any], ModelConfig] = field(repr=False)
     label: Callable[[str], int | None] = field(repr=False)
     value: Callable[[Predictions], float] = field(repr=False)
+    value_name: str
     qualifies: float
     max_size_kib: float
     rule: str
@@ -106,6 +107,7 @@ def _load(name: str, space_path: Path, objective_path: Path) -> Room:
         suggest=_guarded(_part(space, space_path, "suggest", Callable), space_path, "suggest", ModelConfig),
         label=_guarded(_part(objective, objective_path, "label", Callable), objective_path, "label", None),
         value=_guarded(_part(objective, objective_path, "value", Callable), objective_path, "value", float),
+        value_name=_summary(objective.value, f"the objective of {objective_path.name}"),
         qualifies=float(_part(objective, objective_path, "QUALIFIES", (int, float))),
         max_size_kib=float(_part(objective, objective_path, "MAX_SIZE_KIB", (int, float))),
         rule=_part(objective, objective_path, "RULE", str),
@@ -168,6 +170,12 @@ def _guarded(function: Callable[..., Any], path: Path, name: str, kind: type | N
         return result
 
     return call
+
+
+def _summary(function: Callable[..., Any], otherwise: str) -> str:
+    """Take the first sentence of a docstring as the name of what a function computes."""
+    text = (function.__doc__ or otherwise).strip().split("\n\n")[0]
+    return " ".join(text.split()).split(", higher is better")[0].rstrip(".")
 
 
 def _line(error: BaseException, path: Path) -> str:

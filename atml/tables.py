@@ -7,18 +7,19 @@ import datetime
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from atml import rooms
-from atml.data.inspection import Inspection, Part
-from atml.search.crew import describe
-from atml.search.finals import ranked
+from atml.ranking import ranked
 from atml.store import Store
 from atml.types import TrialRecord
 from atml.view import columns, shorter
+
+if TYPE_CHECKING:
+    from atml.data.inspection import Inspection, Part
 
 
 def status(store: Store) -> list[dict[str, Any]]:
@@ -100,7 +101,7 @@ def _row(record: TrialRecord, repeats: list[float], folder: Path | None) -> dict
         "macs": record.cost.macs,
         "parameters": record.cost.parameters,
         "config": record.config.to_dict(),
-        "summary": describe(record.config),
+        "summary": record.config.describe(),
         "folder": str(folder) if folder else None,
     }
 

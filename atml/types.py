@@ -153,6 +153,17 @@ class ModelConfig:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**values)
 
+    def describe(self) -> str:
+        """Say what it is in one short line: "cnn 8-16-32 + lstm 16, lr 0.002, 900 x 128"."""
+        parts = []
+        if self.channels:
+            kind = "separable cnn" if self.separable else "cnn"
+            parts.append(f"{kind} {'-'.join(map(str, self.channels))}")
+        if self.cell != "none":
+            layers = f" x{self.layers}" if self.layers > 1 else ""
+            parts.append(f"{'bi' if self.bidirectional else ''}{self.cell} {self.units}{layers}")
+        return f"{' + '.join(parts)}, lr {self.learning_rate:.2g}, {self.steps} x {self.batch}"
+
     def digest(self) -> str:
         """Return a short hash of all fields: equal configs, equal digests."""
         text = json.dumps(self.to_dict(), sort_keys=True)

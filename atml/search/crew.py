@@ -127,7 +127,7 @@ class Crew:
             last = shown.get(worker)
             folds = self._folds if job.in_folds else 1
             fold, fraction, value = (last.fold, last.fraction, last.value) if last else (0, 0.0, None)
-            rows.append(Running(worker, job.number, describe(job.config), fold, folds, fraction, value))
+            rows.append(Running(worker, job.number, job.config.describe(), fold, folds, fraction, value))
         return tuple(rows)
 
     @contextlib.contextmanager
@@ -143,15 +143,3 @@ class Crew:
         self._pool.drop(replace=replace)
         for job in jobs.values():
             source.put_back(job)
-
-
-def describe(config: Any) -> str:
-    """Say what a config is in one short line: "cnn 8-16-32 + lstm 16, lr 0.002, 900 x 128"."""
-    parts = []
-    if config.channels:
-        kind = "separable cnn" if config.separable else "cnn"
-        parts.append(f"{kind} {'-'.join(map(str, config.channels))}")
-    if config.cell != "none":
-        layers = f" x{config.layers}" if config.layers > 1 else ""
-        parts.append(f"{'bi' if config.bidirectional else ''}{config.cell} {config.units}{layers}")
-    return f"{' + '.join(parts)}, lr {config.learning_rate:.2g}, {config.steps} x {config.batch}"

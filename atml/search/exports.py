@@ -74,6 +74,7 @@ class Exports:
             machine=Machine.here(trained.device),
             search_seed=plan.seed,
             trials=sum(t.finished and t.role == "search" for t in finals.records()),
+            value_name=plan.room.value_name,
             qualifies=plan.room.qualifies,
         )
         written = export.export(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import optuna
 
 from atml.finding import Evidence, Run, weigh
+from atml.ranking import ranked, size_of
 from atml.search.study import Options, Plan
 from atml.types import Measurement, Predictions, TrialRecord
 from atml.view import View
@@ -113,14 +114,3 @@ class Finals:
             for number, folder in self.plan.store.exports(self.plan.name)
             if (folder / "model.onnx").is_file()
         }
-
-
-def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
-    """Sort the search trials that ran to their end and keep every budget, best first; smaller wins a tie."""
-    kept = [t for t in records if t.role == "search" and t.state == "complete" and t.feasible]
-    return sorted(kept, key=lambda t: (-(t.value or 0.0), size_of(t), t.number))
-
-
-def size_of(record: TrialRecord) -> int:
-    """Bytes of the ONNX file, as known before training."""
-    return record.cost.size_bytes if record.cost else 0

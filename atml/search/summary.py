@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from atml.search.crew import describe
-from atml.search.finals import Finals, size_of
+from atml.ranking import size_of
+from atml.search.finals import Finals
 from atml.types import TrialRecord
 from atml.view import clock
 
@@ -69,10 +69,11 @@ def _lines(
         return [*lines, "no trial ran over every fold within the size budget yet: ask for more --trials"]
     for place, row in enumerate(rows, 1):
         config = next(t.config for t in finished if t.number == row["trial"])
+        assert config is not None
         four = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
         lines.append(
             f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, {_runs(row)}; {four}; "
-            f"{row['size_kib']:.1f} KiB; {describe(config)}"
+            f"{row['size_kib']:.1f} KiB; {config.describe()}"
         )
         if row["folder"]:
             lines.append(f"   {row['folder']}")

@@ -18,7 +18,6 @@ from optuna.trial import TrialState
 from atml import metrics, nn
 from atml.errors import ConfigError, RoomError
 from atml.search import stopping
-from atml.search.crew import describe
 from atml.search.study import Plan, trial_seed
 from atml.types import Cost, Measurement, TrialRecord
 from atml.view import Progress, Running, View
@@ -87,7 +86,7 @@ class Trials:
         with plan.store.errors():
             trial.set_user_attr("config", config.to_dict())
             trial.set_user_attr("seed", seed)
-        begun.what = describe(config)
+        begun.what = config.describe()
         try:
             cost = nn.cost(config, plan.room.task)
         except ConfigError as error:
