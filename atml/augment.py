@@ -45,20 +45,18 @@ class Augment:
         c = self.config
         return max(c.scale, c.noise, c.wander, c.shift) > 0
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return a changed copy; ``x`` is left alone."""
+    def __call__(self, x: Tensor, spread: Tensor) -> Tensor:
+        """Return a changed copy of ``x``; ``spread (n, leads, 1)`` holds its standard deviations."""
         c = self.config
         if not self.active:
             return x
         n, _, samples = x.shape
         if c.shift > 0:
             x = self._shifted(x)
-        if c.noise > 0 or c.wander > 0:
-            spread = x.std(-1, correction=0, keepdim=True)
-            if c.noise > 0:
-                x = x + self._noise(x.shape) * (spread * (c.noise * self.shrink))
-            if c.wander > 0:
-                x = x + self._wander(n, samples) * (spread * c.wander)
+        if c.noise > 0:
+            x = x + self._noise(x.shape) * (spread * (c.noise * self.shrink))
+        if c.wander > 0:
+            x = x + self._wander(n, samples) * (spread * c.wander)
         if c.scale > 0:
             gain = torch.randn(n, 1, 1, generator=self.generator).mul_(c.scale).exp_()
             x = x * gain.to(self.device)
@@ -77,8 +75,9 @@ class Augment:
         n, _, samples = x.shape
         reach = round(self.config.shift * samples)
         by = torch.randint(-reach, reach + 1, (n, 1), generator=self.generator)
-        place = (torch.arange(samples) - by).remainder_(samples).to(self.device)
-        return x.gather(2, place.unsqueeze(1).expand_as(x))
+        place = torch.arange(samples) + by % samples
+        place -= samples * (place >= samples)
+        return x.gather(2, place.to(self.device).unsqueeze(1).expand_as(x))
 
     def _noise(self, shape: torch.Size) -> Tensor:
         count = shape.numel()

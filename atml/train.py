@@ -140,6 +140,7 @@ class _Run:
         self.weights = Weights(model, config.averaging)
         self.optimizer = optimizer(config, self.weights)
         self.inputs = _prepared(model, x, device)
+        self.spread = self.inputs.std(-1, correction=0, keepdim=True)
         classes = len(task.classes)
         self.targets = torch.eye(classes, device=device)[torch.from_numpy(np.array(y, np.int64)).to(device)]
         self.loss = loss_of(config, self.targets, task.positive)
@@ -214,7 +215,7 @@ class _Run:
 
     def _step(self, step: int) -> Tensor:
         batch = self.rows[step].to(self.device)
-        x = self.augment(self.inputs.index_select(0, batch))
+        x = self.augment(self.inputs.index_select(0, batch), self.spread.index_select(0, batch))
         x, target = self.augment.mixed(x, self.targets.index_select(0, batch))
         loss = self.loss(self.model.decide(x, half=self.half), target)
         self.weights.gradient.zero_()
@@ -265,7 +266,7 @@ def rows(config: ModelConfig, subject: Strings, *, seed: int) -> Tensor:
     return order[first[who] + within].view(config.steps, config.batch)
 
 
-def _prepared(model: Net, x: Float32, device: str, batch: int = 1024) -> Tensor:
+def _prepared(model: Net, x: Float32, device: str, batch: int = 128) -> Tensor:
     """What the first layer sees of every row: computed once, since nothing in it is trained."""
     parts = []
     with torch.no_grad():

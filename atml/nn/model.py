@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -68,7 +70,8 @@ class Net(nn.Module):
         """Apply the convolutions to ``(n, leads, samples)``; ``(n, channels, steps)`` comes out."""
         blocks = [block for block in self.convs if isinstance(block, ConvBlock)]
         if half or x.device.type != "cpu":
-            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
+            cast = torch.autocast(x.device.type, dtype=torch.bfloat16) if half else nullcontext()
+            with cast:
                 for block in blocks:
                     x = block(x)
             return x.float()

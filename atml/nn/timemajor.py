@@ -123,13 +123,14 @@ class _BatchNorm(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
         y, gain, mean, invstd, z = ctx.saved_tensors
         inner = slice(ctx.pad, ctx.pad + y.shape[0])
-        g = grads[0][inner]
+        # What comes from recurrent layers or pooling lies batch first: one copy is faster than strides.
+        g = grads[0][inner].contiguous()
         if ctx.slope == 0.0:
             g = torch.ops.aten.threshold_backward(g, z[inner], 0)
         elif ctx.slope != 1.0:
             g = torch.ops.aten.leaky_relu_backward(g, z[inner], ctx.slope, True)
         dy, dgain, doffset = torch.ops.aten.native_batch_norm_backward(
-            g.contiguous(), y, gain, None, None, mean, invstd, True, ctx.eps, [True, True, True]
+            g, y, gain, None, None, mean, invstd, True, ctx.eps, [True, True, True]
         )
         return dy, dgain, doffset, None, None, None, None, None, None
 
