@@ -1,0 +1,246 @@
+"""The whole way through the command line, on real training of tiny nets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from atml.store import Store
+from atml.types import TrialRecord
+from tests.search.conftest import wait_for
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., "subprocess.Popen[str]"]
+Space = Callable[..., Path]
+
+
+def line(small: Path, space: Path, trials: int, *more: object) -> list[object]:
+    return [
+        "search", "--data", small, "--space", space, "--trials", trials, "--folds", 3, "--study", "s",
+        "--finalists", 2, "--repeats", 1, *more,
+    ]  # fmt: skip
+
+
+def trials(folder: Path) -> list[TrialRecord]:
+    store = Store(f"sqlite:///{folder / 'studies.db'}", create=False)
+    found = store.trials("s")
+    store.close()
+    return found
+
+
+def counted(folder: Path) -> Counter[str]:
+    return Counter(t.state for t in trials(folder) if t.role == "search")
+
+
+def finished(folder: Path) -> int:
+    states = counted(folder)
+    return states["complete"] + states["pruned"]
+
+
+def test_from_data_to_a_scored_model_and_on_from_there(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    first = atml(*line(small, space(), 5))
+    assert first.returncode == 0, first.stderr
+    assert finished(tmp_path) == 5
+    assert trials(tmp_path)[0].origin == "default"
+    assert trials(tmp_path)[0].params == {"width": 8, "learning_rate": 0.005}
+    repeats = [t for t in trials(tmp_path) if t.role == "finalist"]
+    assert len(repeats) == 2
+    assert all(t.state == "complete" and t.seed != trials(tmp_path)[t.of or 0].seed for t in repeats)
+    folders = sorted((tmp_path / "exports" / "s").iterdir())
+    assert folders, first.stdout
+    held = {p.name for p in folders[0].iterdir()}
+    assert held == {"model.onnx", "config.json", "metrics.json", "MODEL_CARD.md"}
+
+    # The same line again has nothing to do; a larger total goes on to exactly that.
+    again = atml(*line(small, space(), 5))
+    assert again.returncode == 0, again.stderr
+    assert len(trials(tmp_path)) == 7
+    assert atml(*line(small, space(), 7)).returncode == 0
+    assert finished(tmp_path) == 7
+
+    status = json.loads(atml("status", "--json").stdout)
+    assert [(s["study"], s["finished"], s["running"]) for s in status] == [("s", 7, 0)]
+    best = json.loads(atml("best", "--json").stdout)
+    assert best[0]["repeats"] and best[0]["config"]["steps"] == 40
+    assert set(best[0]["metrics"]) == {"F1", "accuracy", "precision", "recall"}
+    for command in (["status"], ["best"], ["best", "s", "--top", "2"], ["tasks"]):
+        shown = atml(*command)
+        assert shown.returncode == 0, shown.stderr
+
+    score = atml("score", folders[0], "--data", small, "--rule", "iesd2024")
+    assert score.returncode == 0, score.stderr
+    assert "first look at this test set" in score.stdout
+    score = atml("score", folders[0], "--data", small, "--latency-ms", 5, "--size-kib", 200, "--json")
+    report = json.loads(score.stdout)
+    assert report["look"] == 2
+    assert 0 < report["total"] <= 80
+    assert len(list((folders[0] / "scores").iterdir())) == 2
+
+    exported = atml("best", "export", "s", "--top", "3", "--out", "more")
+    assert exported.returncode == 0, exported.stderr
+    assert len(list((tmp_path / "more" / "s").iterdir())) >= 1
+
+
+def test_a_killed_worker_costs_its_trial_and_no_more(
+    start: Start, small: Path, space: Space, tmp_path: Path
+) -> None:
+    process = start(*line(small, space(400), 4, "--workers", 2, "--json"))
+    progress = json.loads(wait_for(process, '"fraction": 0.'))
+    assert progress["running"]
+    worker = _children(process.pid)[-1]
+    os.kill(worker, signal.SIGKILL)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert "killed by SIGKILL" in output
+    states = counted(tmp_path)
+    assert states["failed"] == 1
+    assert states["running"] == states["waiting"] == 0
+    assert finished(tmp_path) == 4
+    # The same parameters were tried again.
+    lost = next(t for t in trials(tmp_path) if t.state == "failed")
+    assert any(t.params == lost.params and t.finished for t in trials(tmp_path))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("group", [False, True], ids=["the process", "its group"])
+def test_a_signal_puts_running_trials_back(
+    start: Start, atml: Run, small: Path, space: Space, tmp_path: Path, number: signal.Signals, group: bool
+) -> None:
+    process = start(*line(small, space(400), 3, "--workers", 2, "--json"))
+    wait_for(process, '"fraction": 0.')
+    (os.killpg if group else os.kill)(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert f"stopped by {number.name}" in output
+    assert _children(process.pid) == []
+    states = counted(tmp_path)
+    assert states["running"] == states["failed"] == 0
+    assert states["waiting"] >= 1
+    if number == signal.SIGINT and not group:
+        done = atml(*line(small, space(400), 3, "--workers", 2))
+        assert done.returncode == 0, done.stderr
+        assert finished(tmp_path) == 3
+        assert counted(tmp_path)["waiting"] == 0
+
+
+def test_a_killed_search_goes_on(start: Start, atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
+    process = start(*line(small, space(200), 4, "--workers", 2, "--json"))
+    wait_for(process, '"event": "trial"')
+    wait_for(process, '"fraction": 0.')
+    process.kill()
+    process.communicate(timeout=60)
+    assert counted(tmp_path)["running"] >= 1
+    done = atml(*line(small, space(200), 4, "--workers", 2))
+    assert done.returncode == 0, done.stderr
+    assert "put back" in done.stdout
+    assert finished(tmp_path) == 4
+    assert set(counted(tmp_path)) <= {"complete", "pruned"}
+
+
+def test_two_searches_of_one_study_share_it_exactly(
+    start: Start, small: Path, space: Space, tmp_path: Path
+) -> None:
+    one, two = (start(*line(small, space(), 9, "--workers", 1)) for _ in range(2))
+    outputs = [process.communicate(timeout=200)[0] for process in (one, two)]
+    assert [one.returncode, two.returncode] == [0, 0], outputs
+    assert finished(tmp_path) == 9
+    assert set(counted(tmp_path)) <= {"complete", "pruned"}
+
+
+def test_the_same_seed_gives_the_same_trials_bit_for_bit(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    found = []
+    for name in ("a", "b"):
+        where = f"sqlite:///{name}.db"
+        done = atml(*line(small, space(), 5, "--workers", 1, "--seed", 7, "--storage", where, "--out", name))
+        assert done.returncode == 0, done.stderr
+        store = Store(f"sqlite:///{tmp_path / name}.db")
+        found.append([(t.number, t.params, t.steps, t.value) for t in store.trials("s")])
+        store.close()
+    assert found[0] == found[1]
+
+
+def test_configs_that_cannot_work_are_pruned_with_a_constraint_not_failed(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    wild = space(40, 'trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)', "1e30, optimizer='sgd'")
+    done = atml(*line(small, wild, 3))
+    assert done.returncode == 0, done.stderr
+    assert counted(tmp_path) == {"pruned": 3}
+    assert all(t.constraints["diverged"] > 0 for t in trials(tmp_path))
+    assert "ask for more --trials" in done.stdout
+
+
+def test_models_over_the_budget_are_never_trained(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    done = atml(*line(small, space(), 6, "--max-size", 3.2))
+    assert done.returncode == 0, done.stderr
+    refused = [t for t in trials(tmp_path) if t.constraints.get("size_kib", 0) > 0]
+    assert refused
+    assert all(t.cost and t.cost.size_bytes > 3.2 * 1024 and not t.steps for t in refused)
+    assert finished(tmp_path) == 6
+
+
+def test_a_search_that_gets_nowhere_stops_by_itself(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    same = space(20, 'trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)', "1e-9")
+    done = atml(*line(small, same, 60, "--patience", 4))
+    assert done.returncode == 0, done.stderr
+    assert "no better trial in the last 4" in done.stdout
+    assert finished(tmp_path) < 30
+
+
+def test_a_timeout_keeps_time_for_the_finalists(atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = atml(*line(small, space(100), 5000, "--timeout", "20s", "--patience", 0))
+    assert done.returncode == 0, done.stderr
+    assert "the time for trials is over" in done.stdout
+    assert finished(tmp_path) < 5000
+    assert any(t.role == "finalist" for t in trials(tmp_path))
+    # No promise to the second, but it is not the time of 5,000 trials.
+    assert time.monotonic() - began < 120
+
+
+def test_a_changed_space_is_refused_with_both_ways_out(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    assert atml(*line(small, space(), 1)).returncode == 0
+    changed = space(41)
+    done = atml(*line(small, changed, 2))
+    assert done.returncode == 2
+    assert "another search space" in done.stderr
+    assert "--study NAME" in done.stderr and "--accept-changes" in done.stderr
+    assert finished(tmp_path) == 1
+    assert atml(*line(small, changed, 2, "--accept-changes")).returncode == 0
+    assert finished(tmp_path) == 2
+    done = atml(*line(small, changed, 3, "--seed", 4, "--max-size", 9))
+    assert done.returncode == 2
+    assert "another seed (0 before, 4 now)" in done.stderr
+    assert "another size budget (256.0 before, 9.0 now)" in done.stderr
+
+
+def _children(pid: int) -> list[int]:
+    """Return the worker processes of a search, by asking the kernel."""
+    found = []
+    for task in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = task.read_text().rsplit(")", 1)[1].split()
+            command = (task.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and b"spawn_main" in command:
+            found.append(int(task.parent.name))
+    return sorted(found)
