@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from atml.nn import timemajor
 from atml.nn.blocks import CELL, ConvBlock, Decimate, Normalise, Pool
+from atml.nn.gru import gru
 from atml.nn.shapes import shapes
 from atml.types import ModelConfig, Task
 
@@ -60,9 +61,12 @@ class Net(nn.Module):
         """From `inputs` to logits ``(n, classes)``; ``half`` convolves in bfloat16."""
         if self.convs:
             x = self._convolve(x, half)
-        x = x.transpose(1, 2)
-        if self.recurrent is not None:
-            x, _ = self.recurrent(x)
+        if isinstance(self.recurrent, nn.GRU) and x.device.type == "cpu":
+            x = gru(self.recurrent, x.permute(2, 1, 0)).permute(2, 0, 1)
+        else:
+            x = x.transpose(1, 2)
+            if self.recurrent is not None:
+                x, _ = self.recurrent(x)
         out: Tensor = self.head(self.dropout(self.pool(x)))
         return out
 
