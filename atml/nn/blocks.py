@@ -121,8 +121,8 @@ NORM: dict[str, Callable[[int], nn.Module]] = {
 }
 
 ACTIVATION: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": lambda: nn.LeakyReLU(0.1),
+    "relu": lambda: nn.ReLU(inplace=True),
+    "leaky_relu": lambda: nn.LeakyReLU(0.1, inplace=True),
     "elu": nn.ELU,
     "silu": nn.SiLU,
     "hardswish": nn.Hardswish,
