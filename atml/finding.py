@@ -83,7 +83,8 @@ def weigh(
 
     ``rows[i]`` are the row numbers of the data set that ``runs[i]`` belong to. All runs must have predicted
     the same rows, in any order. Where a threshold lets the lowest of the four metrics reach ``qualifies``
-    with some headroom, the best of those is chosen.
+    with some headroom, the best of those is chosen. Where the cross-fitted estimate says that no threshold
+    is better than 0, it is 0.
     """
     if not runs or any(len(row) == 0 for row in rows):
         raise ValueError("no out-of-fold predictions to weigh")
@@ -104,14 +105,19 @@ def weigh(
         Predictions(honest.logits[a:b], honest.y[a:b], honest.subject[a:b], honest.positive)
         for a, b in zip((0, *ends[:-1]), ends, strict=True)
     ]
+    naive = tuple(value(run) for run in runs)
+    if np.mean(naive) >= np.mean([value(part) for part in parts]) and _lowest(runs) >= min(
+        floor, _lowest(parts)
+    ):
+        # With few subjects a tuned threshold can be worse on those that had no say in it than none at all.
+        threshold, parts = 0.0, list(runs)
     tables = [prediction_counts(part) for part in parts]
-    fours = [table.pooled().four() for table in tables]
     return Evidence(
         threshold=threshold,
-        naive=tuple(value(run) for run in runs),
+        naive=naive,
         tuned=tuple(value(shifted(run, threshold)) for run in runs),
         cross_fitted=tuple(value(part) for part in parts),
-        four={key: float(np.mean([four[key] for four in fours])) for key in FOUR},
+        four=_four(tables),
         intervals=bootstrap(*tables),
         counts=Counts(
             tables[0].names,
@@ -121,6 +127,16 @@ def weigh(
             tn=np.sum([t.tn for t in tables], axis=0),
         ),
     )
+
+
+def _four(tables: Sequence[Counts]) -> dict[str, float]:
+    """Mean over runs of each of the four metrics."""
+    fours = [table.pooled().four() for table in tables]
+    return {key: float(np.mean([four[key] for four in fours])) for key in FOUR}
+
+
+def _lowest(runs: Sequence[Predictions]) -> float:
+    return min(_four([prediction_counts(run) for run in runs]).values())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import pytest
 
 from atml.finding import DataFacts, Evidence, Machine, weigh, whole_percent
 from atml.metrics import mean_subject_f_beta
-from atml.types import Predictions
+from atml.types import Fold, Predictions
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,20 @@ def test_weighing_one_run_and_two(make):
     for key, value in both.four.items():
         assert both.intervals[key].value == pytest.approx(value)
     assert both.intervals["F"].value == pytest.approx(both.value)
+
+
+def test_a_threshold_that_does_not_carry_over_is_not_used():
+    # Each fold alone would like its threshold moved, by as much as the other would like it the other way.
+    y = np.tile([0, 0, 1, 1], 50).astype(np.int64)
+    subject = np.repeat(["a", "b"], 100)
+    margin = np.tile([-2.0, -0.5, 0.5, 2.0], 50) + np.repeat([1.0, -1.0], 100)
+    runs = [Predictions(np.stack([0 * margin, margin], 1).astype(np.float32), y, subject)]
+    rows = np.arange(200)
+    folds = [Fold(rows[100:], rows[:100]), Fold(rows[:100], rows[100:])]
+    found = weigh(runs, [rows], folds, mean_subject_f_beta)
+    assert found.threshold == 0.0
+    assert found.cross_fitted == found.naive == found.tuned
+    assert found.four == found.counts.pooled().four()
 
 
 def test_rows_may_come_in_any_order(make):
