@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml
 
 demo: install
 	mkdir -p demo
-	cd demo && $(BIN)/atml search --task afib --trials 12 --folds 4 --finalists 2 --repeats 1 --max-size 60
+	cd demo && $(BIN)/atml search --task afib --trials 12 --folds 4 --finalists 2 --repeats 1 --max-size 60 --timeout 4m
 	cd demo && $(BIN)/atml best
 	cd demo && $(BIN)/atml score "$$(ls -td exports/*/* | head -n 1)"
 

@@ -312,7 +312,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors go to standard error in one line."""
     try:
-        result = app(args=arguments, standalone_mode=False)
+        result = app(args=arguments, prog_name="atml", standalone_mode=False)
     except AtmlError as error:
         return _fail(str(error), error.exit_code)
     except _Usage as error:

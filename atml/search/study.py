@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from atml import data, rooms
+from atml import data, nn, rooms
 from atml.errors import StudyError
+from atml.nn import device
 from atml.rooms import Room
+from atml.sampler import from_params
 from atml.store import DEFAULT_URL, Store, missing
 from atml.types import Dataset, Fold
 
@@ -78,7 +80,10 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
 
     Raises an InputError for whatever can't be used, before anything is written.
     """
+    device.choose(options.device, 1)
     room = rooms.find(options.task, space=options.space, objective=options.objective)
+    # What raises on its own default would raise on every trial: find out before a study is made.
+    nn.cost(from_params(room.suggest, room.default), room.task)
     for note in room.notes():
         say(note)
     # A database is made only when all else is known to be usable.

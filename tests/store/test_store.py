@@ -147,7 +147,7 @@ def test_foreign_studies_are_not_ours(tmp_path: Path, store: Store) -> None:
 
     optuna.create_study(study_name="theirs", storage=url(tmp_path / "studies.db"))
     assert store.studies() == []
-    with pytest.raises(StudyError, match="'theirs' .* was not made by atml"):
+    with pytest.raises(StudyError, match=r"'theirs' .* was not made by atml"):
         store.spec("theirs")
     assert store.spec("nothing") is None
 

@@ -1,0 +1,114 @@
+"""Every command of the README and of `make demo` is run, with tiny nets in place of the real ones."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from tests.search.conftest import SPACE, command
+
+REPO = Path(__file__).resolve().parent.parent
+README = (REPO / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+NOT_OURS = ("make demo", "python3 -m venv", ".venv/bin/pip")
+"""`make demo` is taken apart below; the other two install."""
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def shell_lines() -> list[str]:
+    lines = [
+        line.split("#")[0].strip()
+        for block in BLOCKS
+        if "import " not in block
+        for line in block.splitlines()
+    ]
+    return [line for line in lines if line and not line.startswith(NOT_OURS)]
+
+
+def tiny(line: str) -> str:
+    return re.sub(r"--trials \d+", "--trials 2", line.removeprefix(".venv/bin/"))
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a person's after a search: tiny nets, a contest set, an export."""
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / "search_spaces").mkdir()
+    (folder / "search_spaces" / "afib.py").write_text(SPACE.replace("STEPS", "60"))
+    (folder / "objectives").mkdir()
+    judge = (REPO / "objectives" / "afib.py").read_text(encoding="utf-8")
+    (folder / "objectives" / "afib.py").write_text(judge.replace("QUALIFIES = 0.80", "QUALIFIES = 0.05"))
+    random = np.random.default_rng(0)
+    for split, subjects in (("train_data", range(6)), ("test_data", range(6, 9))):
+        (folder / "DIR" / split).mkdir(parents=True)
+        for subject in subjects:
+            for index in range(8):
+                x = random.normal(size=1250) + (index % 2) * 3 * np.linspace(-1, 1, 1250) ** 2
+                name = f"S{subject}-{'AFIB' if index % 2 else 'N'}-{index}.txt"
+                (folder / "DIR" / split / name).write_text("\n".join(f"{v:.4f}" for v in x))
+    shutil.copytree(folder / "DIR" / "test_data", folder / "TEST_DIR" / "test_data")
+    done = run(folder, "atml search --task afib --data DIR --trials 2")
+    assert done.returncode == 0, done.stderr
+    exports = sorted((folder / "exports").glob("*/*"))
+    assert exports, done.stdout
+    shutil.copytree(exports[0], folder / "EXPORT")
+    return folder
+
+
+def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(line)
+    assert words[0] == "atml", f"{line!r} is not a command of ours: run it here, or name it in NOT_OURS"
+    return subprocess.run(
+        command(*words[1:]), cwd=folder, capture_output=True, text=True, check=False, timeout=240
+    )
+
+
+def test_there_are_commands() -> None:
+    lines = shell_lines()
+    for verb in ("search", "status", "best", "best export", "score", "data inspect", "tasks"):
+        assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
+
+
+@pytest.mark.parametrize("line", shell_lines())
+def test_readme_command(line: str, studio: Path) -> None:
+    done = run(studio, tiny(line))
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_python(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(studio / "EXPORT")
+    (block,) = (b for b in BLOCKS if "import onnxruntime" in b.replace("numpy as np, ", ""))
+    found: dict[str, object] = {}
+    exec(block, found)
+    assert isinstance(found["session"], onnxruntime.InferenceSession)
+    assert found["is_af"] in (True, False)
+
+
+def test_readme_names_what_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (REPO / target).exists(), target
+
+
+def test_make_demo(studio: Path, tmp_path: Path) -> None:
+    recipe = re.search(r"^demo:.*?\n((?:\t.*\n)+)", (REPO / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    shutil.copytree(studio / "search_spaces", tmp_path / "search_spaces")
+    shutil.copytree(studio / "objectives", tmp_path / "objectives")
+    ours = re.findall(r"\$\(BIN\)/(atml .*)", recipe[1])
+    assert len(ours) == 3
+    for line in ours:
+        if "exports" in line:
+            newest = max((tmp_path / "exports").glob("*/*"), key=lambda p: p.stat().st_mtime)
+            line = f"atml score {newest}"
+        done = run(tmp_path, tiny(line))
+        assert done.returncode == 0, done.stderr
+    assert "synthetic" in done.stdout
