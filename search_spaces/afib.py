@@ -9,13 +9,14 @@ FAMILIES = ("cnn", "lstm", "gru", "cnn+lstm", "cnn+gru")
 DEFAULT: dict[str, Any] = {
     "family": "cnn+lstm",
     "normalise": "zscore",
-    "decimation": 3,
-    "depth": 3,
+    "decimation": 2,
+    "depth": 4,
     "width": 8,
-    "growth": 1.5,
-    "kernel_first": 7,
+    "growth": 1.4,
+    "kernel_first": 9,
     "kernel": 7,
     "stride": 2,
+    "strided": 3,
     "separable": False,
     "norm": "batch",
     "activation": "relu",
@@ -38,7 +39,7 @@ DEFAULT: dict[str, Any] = {
     "class_weights": "none",
     "positive_weight": 4.0,
     "scale": 0.3,
-    "noise": 0.4,
+    "noise": 0.1,
     "wander": 0.5,
     "shift": 0.5,
     "mixup": 0.0,
@@ -58,11 +59,11 @@ def suggest(trial: Any) -> ModelConfig:
         fields["decimation"] = trial.suggest_int("decimation", 2, 5)
         fields.update(_convolutions(trial))
     else:
-        # A cell that sees every sample is slow to train and to run: it gets some 150 steps at most.
-        fields["decimation"] = trial.suggest_int("decimation_recurrent", 8, 16)
+        # A cell that sees every sample is slow to train and to run: it gets 125 steps at most.
+        fields["decimation"] = trial.suggest_int("decimation_recurrent", 10, 20)
         fields.update(channels=(), kernels=(), strides=())
     if cell != "none":
-        fields["units"] = trial.suggest_int("units", 8, 32, step=4)
+        fields["units"] = trial.suggest_int("units", 8, 24, step=4)
         fields["layers"] = trial.suggest_int("layers", 1, 2)
         fields["bidirectional"] = trial.suggest_categorical("bidirectional", [False, True])
     fields["pool"] = trial.suggest_categorical("pool", ["mean", "max", "mean_max", "last", "attention"])
@@ -75,14 +76,16 @@ def _convolutions(trial: Any) -> dict[str, Any]:
     """Widths grow by one factor from layer to layer, in steps of 4; the first kernel is apart."""
     depth = trial.suggest_int("depth", 2, 5)
     width = trial.suggest_int("width", 4, 16, step=4)
-    growth = trial.suggest_float("growth", 1.0, 2.0)
+    growth = trial.suggest_float("growth", 1.0, 1.8)
     first = trial.suggest_int("kernel_first", 3, 15, step=2)
     kernel = trial.suggest_int("kernel", 3, 11, step=2)
     stride = trial.suggest_int("stride", 2, 3)
+    # Layers after these keep the rate, so that a recurrent cell still sees when beats fall.
+    strided = trial.suggest_int("strided", 3, 5)
     return {
         "channels": tuple(min(48, 4 * round(width * growth**i / 4)) for i in range(depth)),
         "kernels": (first, *[kernel] * (depth - 1)),
-        "strides": (stride,) * depth,
+        "strides": tuple(stride if i < strided else 1 for i in range(depth)),
         "separable": trial.suggest_categorical("separable", [False, True]),
         "norm": trial.suggest_categorical("norm", ["batch", "layer", "none"]),
         "activation": trial.suggest_categorical(
@@ -105,7 +108,7 @@ def _training(trial: Any) -> dict[str, Any]:
     batch = trial.suggest_categorical("batch", [64, 128, 256])
     fields["batch"] = batch
     # What a training costs is the segments it sees, so that is what the search chooses.
-    fields["steps"] = trial.suggest_int("segments", 32_000, 128_000, step=16_000) // batch
+    fields["steps"] = trial.suggest_int("segments", 32_000, 112_000, step=16_000) // batch
     if trial.suggest_categorical("averaging", [True, False]):
         fields["averaging"] = trial.suggest_float("decay", 0.97, 0.997)
     fields["sampling"] = trial.suggest_categorical("sampling", ["subject", "uniform"])
