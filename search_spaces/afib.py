@@ -59,13 +59,14 @@ def suggest(trial: Any) -> ModelConfig:
         fields["decimation"] = trial.suggest_int("decimation", 2, 5)
         fields.update(_convolutions(trial))
     else:
-        # A cell that sees every sample is slow to train and to run: it gets 125 steps at most.
-        fields["decimation"] = trial.suggest_int("decimation_recurrent", 10, 20)
+        # A cell that sees every sample is slow to train and to run: it gets 104 steps at most.
+        fields["decimation"] = trial.suggest_int("decimation_recurrent", 12, 25)
         fields.update(channels=(), kernels=(), strides=())
     if cell != "none":
         fields["units"] = trial.suggest_int("units", 8, 24, step=4)
-        fields["layers"] = trial.suggest_int("layers", 1, 2)
         fields["bidirectional"] = trial.suggest_categorical("bidirectional", [False, True])
+        if not fields["bidirectional"]:  # two directions are the work of two layers already
+            fields["layers"] = trial.suggest_int("layers", 1, 2)
     fields["pool"] = trial.suggest_categorical("pool", ["mean", "max", "mean_max", "last", "attention"])
     fields["dropout"] = trial.suggest_float("dropout", 0.0, 0.5)
     fields.update(_training(trial))
