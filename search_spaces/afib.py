@@ -30,7 +30,7 @@ DEFAULT: dict[str, Any] = {
     "weight_decay": 1e-2,
     "schedule": "cosine",
     "batch": 128,
-    "segments": 96_000,
+    "segments": 80_000,
     "averaging": True,
     "decay": 0.99,
     "sampling": "subject",
