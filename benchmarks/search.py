@@ -1,4 +1,4 @@
-"""The main job, measured: a whole search, how its time was spent, and what the winner is worth on unseen subjects.
+"""The main job, measured: a whole search, how its time was spent, what the winner is worth.
 
 Run as ``python benchmarks/search.py --data SET [--trials 100] [--timeout 30m] [--max-size 60]``, on an idle
 machine. SET holds a training and a test split. ``--reuse FOLDER`` prints the table of a run that was made in
