@@ -175,7 +175,8 @@ def _guarded(function: Callable[..., Any], path: Path, name: str, kind: type | N
 def _summary(function: Callable[..., Any], otherwise: str) -> str:
     """Take the first sentence of a docstring as the name of what a function computes."""
     text = (function.__doc__ or otherwise).strip().split("\n\n")[0]
-    return " ".join(text.split()).split(", higher is better")[0].rstrip(".")
+    name = " ".join(text.split()).split(", higher is better")[0].rstrip(".")
+    return name[:1].lower() + name[1:]
 
 
 def _line(error: BaseException, path: Path) -> str:

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-STARTUP = 20
+STARTUP = 15
 """Reference draws before TPE proposes."""
 
 

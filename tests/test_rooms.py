@@ -113,7 +113,7 @@ def test_every_built_in_task_conforms(name: str, tmp_path: Path) -> None:
 
 
 def test_a_task_that_does_not_conform_is_told_so(tmp_path: Path) -> None:
-    upside_down = objective().replace("return mean_subject", "return -mean_subject")
+    upside_down = objective().replace("return f_beta -", "return -f_beta -")
     make(tmp_path, space=SPACE.replace("(5,)", "(5, 7)"), judge=upside_down)
     failed = {check.what for check in conformance.check("mine", cwd=tmp_path) if not check.ok}
     assert "DEFAULT builds, runs and matches in ONNX" in failed

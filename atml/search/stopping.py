@@ -18,7 +18,7 @@ FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 
 POINTS = len(FRACTIONS)
 
-MIN_PEERS = 8
+MIN_PEERS = 5
 """Other trials at the same step before any comparison."""
 
 KEEP_WITHIN = 0.75
