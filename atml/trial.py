@@ -32,6 +32,7 @@ def run(
     end the value is the objective on that fold's held-out rows alone; at 1.0 it is the objective over all
     subjects predicted so far, out of fold. False stops: what is finished by then is measured.
 
+    A model that calls every held-out segment of a fold the same ends the trial too: ``constant``.
     Only rows of ``folds`` are touched. Training that diverges gives a measurement with ``diverged`` and
     a value of 0.0.
 
@@ -39,7 +40,7 @@ def run(
         ConfigError: a config that can't be built or trained.
     """
     state = _State(task, dataset, value)
-    finished, diverged = True, False
+    finished, diverged, constant = True, False, False
     for number, fold in enumerate(folds):
         fitted = _fold(state, config, fold, number, seed + number, device, on_progress)
         state.seconds += fitted.seconds
@@ -51,7 +52,8 @@ def run(
             break
         state.fold_values.append(fitted.curve[-1][2])
         state.train_values.append(state.on_training_rows(fitted.model, fold, seed, device))
-        if fitted.stopped and number < len(folds) - 1:
+        constant = state.constant()
+        if (fitted.stopped or constant) and number < len(folds) - 1:
             finished = False
             break
     if diverged:
@@ -69,6 +71,7 @@ def run(
         steps=state.steps,
         finished=finished,
         diverged=diverged,
+        constant=constant,
         rows=np.concatenate(state.rows) if state.rows else np.empty(0, np.int64),
         predictions=state.predictions() if state.rows else None,
     )
@@ -95,6 +98,11 @@ class _State:
     def predictions(self) -> Predictions:
         """All out-of-fold predictions so far."""
         return self.predicted(np.concatenate(self.logits), np.concatenate(self.rows))
+
+    def constant(self) -> bool:
+        """Whether the last fold's model calls all it was held out the same: it has learned nothing."""
+        decided = self.predicted(self.logits[-1], self.rows[-1]).decided()
+        return bool(decided.all() or not decided.any())
 
     def on_training_rows(self, model: Net, fold: Fold, seed: int, device: str) -> float:
         """The objective on a fixed sample of the rows that were trained on."""

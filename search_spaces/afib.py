@@ -109,7 +109,7 @@ def _training(trial: Any) -> dict[str, Any]:
     batch = trial.suggest_categorical("batch", [64, 128, 256])
     fields["batch"] = batch
     # What a training costs is the segments it sees, so that is what the search chooses.
-    fields["steps"] = trial.suggest_int("segments", 32_000, 112_000, step=16_000) // batch
+    fields["steps"] = trial.suggest_int("segments", 32_000, 96_000, step=16_000) // batch
     if trial.suggest_categorical("averaging", [True, False]):
         fields["averaging"] = trial.suggest_float("decay", 0.97, 0.997)
     fields["sampling"] = trial.suggest_categorical("sampling", ["subject", "uniform"])

@@ -9,7 +9,7 @@ from atml import trial
 from atml.types import Dataset, Fold, ModelConfig, Task
 
 TASK = Task(name="t", classes=("slow", "fast"), positive=1, sampling_rate=50, window=100)
-CONFIG = ModelConfig(channels=(4, 6), kernels=(7, 5), strides=(2, 2), batch=32, steps=20)
+CONFIG = ModelConfig(channels=(4, 6), kernels=(7, 5), strides=(2, 2), batch=32, steps=60)
 
 
 def accuracy(predictions):
@@ -45,9 +45,8 @@ def folds(dataset):
 @pytest.fixture(scope="module")
 def measured(dataset, folds):
     seen = []
-    config = dataclasses.replace(CONFIG, steps=60)
     result = trial.run(
-        config, TASK, dataset, folds, accuracy, seed=0, on_progress=lambda *a: seen.append(a) or True
+        CONFIG, TASK, dataset, folds, accuracy, seed=0, on_progress=lambda *a: seen.append(a) or True
     )
     return result, seen
 
@@ -141,6 +140,17 @@ def test_divergence_is_a_result_of_zero(dataset, folds):
     assert not result.finished
     assert result.value == 0.0
     assert result.predictions is None
+
+
+def test_a_model_that_calls_everything_the_same_ends_the_trial(dataset, folds):
+    result = trial.run(
+        dataclasses.replace(CONFIG, positive_weight=1e6), TASK, dataset, folds, accuracy, seed=0
+    )
+    assert result.constant
+    assert not result.finished
+    assert not result.diverged
+    assert len(result.fold_values) == 1
+    assert result.predictions.decided().all()
 
 
 def test_only_rows_of_the_folds_are_touched(dataset, folds):

@@ -62,10 +62,10 @@ class Repeats:
                 )
                 return
             trial.set_user_attr("result", result(measured, seconds))
-            if measured.diverged or measured.predictions is None:
-                trial.set_constraint("diverged", 1.0)
+            if not measured.finished or measured.constant or measured.predictions is None:
+                trial.set_constraint("constant" if measured.constant else "diverged", 1.0)
                 self._finals.study.tell(job.number, state=TrialState.PRUNED)
-                self._finals.view.say(f"trial {of} diverged on a fresh seed and is out")
+                self._finals.view.say(f"trial {of} does not train on a fresh seed and is out")
                 return
             plan.store.save_predictions(plan.name, job.number, measured.rows, measured.predictions.logits)
             self._finals.study.tell(job.number, measured.value)

@@ -22,7 +22,7 @@ MIN_PEERS = 5
 """Other trials at the same step before any comparison."""
 
 KEEP_WITHIN = 0.75
-KEEP_AFTER_FIRST = 0.5
+KEEP_AFTER_FIRST = 0.4
 KEEP_AFTER = 0.75
 """Shares of trials that go on: at a step within a fold, after the first fold, after a later one."""
 
@@ -44,7 +44,8 @@ def holds_up(value: float, step: int, peers: Sequence[float]) -> bool:
         keep = KEEP_WITHIN
     else:
         keep = KEEP_AFTER_FIRST if fold == 0 else KEEP_AFTER
-    return bool(value >= np.quantile(np.asarray(peers), 1 - keep))
+    # A tie at the bar is no pass: where half of all trials learned nothing, they share one value.
+    return bool(value > np.quantile(np.asarray(peers), 1 - keep) or value >= max(peers))
 
 
 def since_improved(values: Sequence[float | None]) -> int:

@@ -138,7 +138,9 @@ class Trials:
         if measured.diverged:
             self._cannot_work(begun, "diverged", 1.0, "training diverged")
             return
-        self._constrain(begun, "diverged", 0.0)
+        if measured.constant:
+            self._cannot_work(begun, "constant", 1.0, "calls every segment the same")
+            return
         if measured.finished:
             assert measured.predictions is not None
             plan.store.save_predictions(plan.name, number, measured.rows, measured.predictions.logits)

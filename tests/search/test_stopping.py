@@ -23,12 +23,17 @@ def test_nobody_is_compared_with_too_few() -> None:
 
 @pytest.mark.parametrize(
     ("step", "bar"),
-    [(0, 0.25), (LAST, 0.5), (LAST + 1, 0.25), (LAST + stopping.POINTS, 0.25)],
+    [(0, 0.25), (LAST, 0.6), (LAST + 1, 0.25), (LAST + stopping.POINTS, 0.25)],
     ids=["within the first fold", "after the first", "within the second", "after the second"],
 )
 def test_shares_that_go_on(step: int, bar: float) -> None:
-    assert stopping.holds_up(bar, step, PEERS)
-    assert not stopping.holds_up(bar - 0.01, step, PEERS)
+    assert stopping.holds_up(bar + 0.01, step, PEERS)
+    assert not stopping.holds_up(bar, step, PEERS)
+
+
+def test_a_tie_with_the_many_is_no_pass() -> None:
+    assert not stopping.holds_up(0.43, LAST, [0.43] * 9 + [0.9])
+    assert stopping.holds_up(0.43, LAST, [0.43] * 9)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 19))
