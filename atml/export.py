@@ -129,6 +129,7 @@ def export(net: Net, finding: Finding, x: Float32, *, root: Path, max_kib: float
             data_fingerprint=finding.data.fingerprint,
             synthetic=finding.data.synthetic,
             subjects=finding.data.subjects,
+            objective_hash=finding.objective_hash,
         ),
     )
     parity = check_parity(model, folded, x, task.positive)
@@ -238,6 +239,7 @@ def _config(finding: Finding, model: bytes) -> dict[str, Any]:
             "final": finding.final.seed,
         },
         "folds": finding.folds,
+        "objective_hash": finding.objective_hash,
         "data": dataclasses.asdict(finding.data),
     }
 

@@ -36,6 +36,7 @@ class Exported:
 
     ``threshold`` is already in the last bias. ``subjects`` were trained on; None if the file can't say,
     because the list is long and it came without its config.json. ``size_bytes`` is that of the file.
+    ``objective_hash`` is of the objectives file that the search used; "" in files that don't say.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Exported:
     data_fingerprint: str
     synthetic: bool
     subjects: tuple[str, ...] | None
+    objective_hash: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -69,6 +71,7 @@ def describe(
     data_fingerprint: str,
     synthetic: bool,
     subjects: tuple[str, ...],
+    objective_hash: str = "",
 ) -> dict[str, str]:
     """Metadata properties of an ONNX file, enough to use and to score it without its folder."""
     names = _json(list(subjects))
@@ -91,6 +94,7 @@ def describe(
         "synthetic": _json(synthetic),
         "subjects": names if len(names.encode()) <= SUBJECTS_BYTES else "",
         "config": _json(config.to_dict()),
+        "objective_hash": objective_hash,
     }
 
 
@@ -155,6 +159,7 @@ def _exported(
         data_fingerprint=props["data_fingerprint"],
         synthetic=bool(json.loads(props["synthetic"])),
         subjects=None if names is None else tuple(str(name) for name in names),
+        objective_hash=props.get("objective_hash", ""),
     )
 
 

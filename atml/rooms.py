@@ -76,7 +76,8 @@ def find(
 ) -> Room:
     """Load the task called ``name``; ``space`` and ``objective`` name other files for its two parts.
 
-    Raises RoomError for an unknown task, a missing or raising file, and for a part that is not there.
+    Raises RoomError for an unknown task, a missing or raising file, for a part that is not there, and for
+    an objective whose ``TASK.name`` is another: an exported model is scored by the task it names.
     """
     known = names(cwd)
     files = dict(known.get(name, {}))
@@ -98,6 +99,8 @@ def _load(name: str, space_path: Path, objective_path: Path) -> Room:
     objective, objective_hash = _module(objective_path)
     default = _part(space, space_path, "DEFAULT", Mapping)
     task = _part(objective, objective_path, "TASK", Task)
+    if task.name != name:
+        raise RoomError(f"{objective_path}: TASK.name is {task.name!r}; call it {name!r}")
     if not 0 <= task.positive < len(task.classes):
         raise RoomError(f"{objective_path}: TASK.positive is {task.positive}, no index of {task.classes}")
     return Room(

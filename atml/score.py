@@ -43,22 +43,26 @@ def score_export(
     size_kib: float | None = None,
     sampling_rate: int | None = None,
     cache: Path | None = None,
+    objective_hash: str | None = None,
 ) -> ScoreReport:
     """Score an export folder, or an ONNX file alone, on the test split of ``data_path`` (None: synthetic).
 
     ``label`` gives the class index of a rhythm name; ``latency_ms`` and ``size_kib`` are the person's own
     measurements, both needed for the total; ``sampling_rate`` (Hz) is that of the files if they are not at
-    the task's. Outputs are onnxruntime's, decided by the rule's own tie rule.
+    the task's. Outputs are onnxruntime's, decided by the rule's own tie rule. ``objective_hash`` is that of
+    the objectives file that ``label`` is from, to be compared with the one that the model was trained with.
 
     Raises:
         InputError: an unknown rule, or a latency or size that is no measurement.
-        ExportError: no export of ours there, one that the rule can't judge, or its folder can't be written.
+        ExportError: no export of ours there, one that the rule can't judge or that another objectives file
+            made, or its folder can't be written.
         DataError: no usable test data; the training data themselves; a subject that was trained on.
         StudyError: the look can't be recorded; then no figure is shown.
     """
     judge = scoring.rule(rule)
     exported = load(path)
     _fits(exported, judge)
+    _same_objective(exported, objective_hash)
     if latency_ms is not None or size_kib is not None:
         judge.check(latency_ms, size_kib)
     dataset = data.open(
@@ -81,6 +85,15 @@ def _fits(exported: Exported, judge: Rule) -> None:
         raise ExportError(
             f"rule {judge.NAME} judges {judge.CLASSES} classes with the positive one at {judge.POSITIVE};"
             f" {exported.path} has {task.classes}, positive {task.positive}; choose another rule"
+        )
+
+
+def _same_objective(exported: Exported, objective_hash: str | None) -> None:
+    """Raise ExportError where the labels would be another objective's; an older file can't tell."""
+    if objective_hash and exported.objective_hash and objective_hash != exported.objective_hash:
+        raise ExportError(
+            f"{exported.path} was trained with another objectives file than the one found for"
+            f" {exported.task.name!r}; give that file with --objective"
         )
 
 

@@ -249,6 +249,22 @@ def test_a_rule_and_a_model_that_do_not_fit(make, tmp_path, unseen):
         score(got.folder, unseen)
 
 
+def test_another_objective_is_refused(make, tmp_path, unseen):
+    finding = make.replace(make.finding(), objective_hash="0123456789abcdef")
+    got = export(make.net(), finding, make.dataset().x, root=tmp_path)
+    assert got.objective_hash == "0123456789abcdef"
+    looks = Memory()
+    with pytest.raises(ExportError, match=r"model\.onnx was trained with another .*'tiny'; .*--objective"):
+        score(got.folder, unseen, looks, objective_hash="f" * 16)
+    assert looks.looks == []
+    assert score(got.folder, unseen, objective_hash="0123456789abcdef").look == 1
+    assert score(got.folder, unseen).look == 1
+
+
+def test_a_model_that_does_not_name_its_objective_is_scored(exported, unseen):
+    assert score(exported, unseen, objective_hash="f" * 16).look == 1
+
+
 def test_no_test_data(exported, tmp_path):
     with pytest.raises(DataError):
         score(exported, tmp_path / "nowhere")
