@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from atml.metrics import FOUR, Counts, Interval, SubjectRow, bootstrap, prediction_counts
-from atml.threshold import Value, choose_threshold, cross_fitted, shifted
+from atml.threshold import Value, choose_carried, choose_threshold, cross_fitted, shifted
 from atml.types import Cost, Dataset, Fold, Int64, Measurement, ModelConfig, Predictions, Task
 
 
@@ -29,7 +29,8 @@ class Evidence:
     """What the out-of-fold predictions of one or more runs say; one entry a run in each tuple.
 
     ``naive`` is the objective's value at threshold 0, ``tuned`` at ``threshold``, which was chosen on the
-    very same predictions, ``cross_fitted`` at thresholds chosen without the fold they are used on.
+    very same predictions, ``cross_fitted`` at thresholds chosen without the fold they are used on, by the
+    same rule.
     ``four`` and ``intervals`` are means over the runs at the cross-fitted thresholds; ``counts`` are sums.
     """
 
@@ -83,8 +84,9 @@ def weigh(
 
     ``rows[i]`` are the row numbers of the data set that ``runs[i]`` belong to. All runs must have predicted
     the same rows, in any order. Where a threshold lets the lowest of the four metrics reach ``qualifies``
-    with some headroom, the best of those is chosen. Where the cross-fitted estimate says that no threshold
-    is better than 0, it is 0.
+    with some headroom, the best of those is chosen. It is 0 where tuning does not carry over from fold to
+    fold. That is decided for each fold on the others, as the threshold is, so that the cross-fitted figures
+    are never the better of two. With two folds the others are one, which can't say: the threshold is tuned.
     """
     if not runs or any(len(row) == 0 for row in rows):
         raise ValueError("no out-of-fold predictions to weigh")
@@ -98,19 +100,19 @@ def weigh(
         runs[0].positive,
     )
     floor = qualifies + HEADROOM if qualifies > 0 else 0.0
-    threshold = choose_threshold(together, value, floor=floor)
-    honest = cross_fitted(together, fold_of_row[np.concatenate(rows)], value, floor=floor).predictions
+    fold_of = fold_of_row[np.concatenate(rows)]
+    careful = len(np.unique(fold_of)) > 2
+    if careful:
+        threshold = choose_carried(together, fold_of, value, floor=floor)
+    else:
+        threshold = choose_threshold(together, value, floor=floor)
+    honest = cross_fitted(together, fold_of, value, floor=floor, careful=careful).predictions
     ends = np.cumsum([len(run.y) for run in runs])
     parts = [
         Predictions(honest.logits[a:b], honest.y[a:b], honest.subject[a:b], honest.positive)
         for a, b in zip((0, *ends[:-1]), ends, strict=True)
     ]
     naive = tuple(value(run) for run in runs)
-    if np.mean(naive) >= np.mean([value(part) for part in parts]) and _lowest(runs) >= min(
-        floor, _lowest(parts)
-    ):
-        # With few subjects a tuned threshold can be worse on those that had no say in it than none at all.
-        threshold, parts = 0.0, list(runs)
     tables = [prediction_counts(part) for part in parts]
     return Evidence(
         threshold=threshold,
@@ -133,10 +135,6 @@ def _four(tables: Sequence[Counts]) -> dict[str, float]:
     """Mean over runs of each of the four metrics."""
     fours = [table.pooled().four() for table in tables]
     return {key: float(np.mean([four[key] for four in fours])) for key in FOUR}
-
-
-def _lowest(runs: Sequence[Predictions]) -> float:
-    return min(_four([prediction_counts(run) for run in runs]).values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,3 +239,5 @@ class Finding:
     """Trials the search had run when this one was picked: the best of many looks better than it is."""
     value_name: str = "what the search made large"
     qualifies: float | None = None
+    objective_hash: str = ""
+    """Of the objectives file (`atml.rooms.Room.objective_hash`): scoring asks for the same labels."""

@@ -15,6 +15,9 @@ Value = Callable[[Predictions], float]
 
 CANDIDATES = 200
 
+FEWER = 50
+"""Candidates where the question is only whether tuning pays, and is asked once for every fold."""
+
 
 def shifted(predictions: Predictions, threshold: float | npt.NDArray[np.floating]) -> Predictions:
     """Lower the positive logit by ``threshold`` (a number, or one for each row).
@@ -56,7 +59,7 @@ def choose_threshold(
     moved = [shifted(predictions, t) for t in grid]
     values = np.array([value(p) for p in moved])
     if floor > 0:
-        reached = np.array([min(four_metrics(p).values()) >= floor for p in moved])
+        reached = np.array([_lowest(p) >= floor for p in moved])
         if reached.any():
             values = np.where(reached, values, -np.inf)
     best = np.flatnonzero(values >= values.max() - 1e-12)
@@ -79,12 +82,19 @@ class CrossFitted:
 
 
 def cross_fitted(
-    predictions: Predictions, fold: Int64, value: Value, *, floor: float = 0.0, count: int = CANDIDATES
+    predictions: Predictions,
+    fold: Int64,
+    value: Value,
+    *,
+    floor: float = 0.0,
+    count: int = CANDIDATES,
+    careful: bool = False,
 ) -> CrossFitted:
     """Choose the threshold for each fold on all others and apply it there.
 
     A threshold chosen and judged on the same predictions looks better than it is; this estimate does not.
     ``fold (n,)`` is the number of the fold that held a row out. With one fold alone its threshold is 0.
+    ``careful`` chooses by `choose_carried`: whether to tune at all is then decided on the others, too.
     """
     numbers = np.unique(fold)
     thresholds = []
@@ -94,7 +104,32 @@ def cross_fitted(
         others = Predictions(
             predictions.logits[rest], predictions.y[rest], predictions.subject[rest], predictions.positive
         )
-        thresholds.append(choose_threshold(others, value, floor=floor, count=count))
+        if careful:
+            threshold = choose_carried(others, fold[rest], value, floor=floor, count=count)
+        else:
+            threshold = choose_threshold(others, value, floor=floor, count=count)
+        thresholds.append(threshold)
         each_row[~rest] = thresholds[-1]
     moved = shifted(predictions, each_row)
     return CrossFitted(value(moved), moved, tuple(thresholds))
+
+
+def choose_carried(
+    predictions: Predictions, fold: Int64, value: Value, *, floor: float = 0.0, count: int = CANDIDATES
+) -> float:
+    """Choose as `choose_threshold` does, but 0 where what it chooses does not carry from fold to fold.
+
+    With few subjects a tuned threshold can be worse on those that had no say in it than none at all. 0 is
+    kept where it has at least the cross-fitted value, and its lowest metric reaches ``floor`` or the
+    cross-fitted one. With one fold alone it always is.
+    """
+    judged = cross_fitted(predictions, fold, value, floor=floor, count=min(count, FEWER))
+    if value(predictions) >= judged.value and (
+        floor <= 0 or _lowest(predictions) >= min(floor, _lowest(judged.predictions))
+    ):
+        return 0.0
+    return choose_threshold(predictions, value, floor=floor, count=count)
+
+
+def _lowest(predictions: Predictions) -> float:
+    return min(four_metrics(predictions).values())

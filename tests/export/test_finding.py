@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from atml.finding import DataFacts, Evidence, Machine, weigh, whole_percent
-from atml.metrics import mean_subject_f_beta
+from atml.metrics import four_metrics, mean_subject_f_beta
+from atml.threshold import choose_threshold, cross_fitted
 from atml.types import Fold, Predictions
+
+
+def accuracy(predictions):
+    return four_metrics(predictions)["accuracy"]
 
 
 @pytest.mark.parametrize(
@@ -60,18 +65,52 @@ def test_weighing_one_run_and_two(make):
     assert both.intervals["F"].value == pytest.approx(both.value)
 
 
+def apart(offsets):
+    """Predictions whose folds, a subject each, would like the threshold at their own offset."""
+    offsets = np.asarray(offsets, np.float64)
+    n = 100 * len(offsets)
+    y = np.tile(np.repeat([0, 1], 50), len(offsets)).astype(np.int64)
+    spread = np.sort(np.random.default_rng(0).normal(size=(50, 1000)).mean(axis=1)) * 30
+    margin = 2.0 * y - 1 + np.tile(spread, 2 * len(offsets)) + np.repeat(offsets, 100)
+    subject = np.repeat([f"S{k}" for k in range(len(offsets))], 100)
+    rows = np.arange(n)
+    folds = [Fold(rows[rows // 100 != k], rows[rows // 100 == k]) for k in range(len(offsets))]
+    return Predictions(np.stack([0 * margin, margin], 1).astype(np.float32), y, subject), rows, folds
+
+
 def test_a_threshold_that_does_not_carry_over_is_not_used():
-    # Each fold alone would like its threshold moved, by as much as the other would like it the other way.
-    y = np.tile([0, 0, 1, 1], 50).astype(np.int64)
-    subject = np.repeat(["a", "b"], 100)
-    margin = np.tile([-2.0, -0.5, 0.5, 2.0], 50) + np.repeat([1.0, -1.0], 100)
-    runs = [Predictions(np.stack([0 * margin, margin], 1).astype(np.float32), y, subject)]
-    rows = np.arange(200)
-    folds = [Fold(rows[100:], rows[:100]), Fold(rows[:100], rows[100:])]
-    found = weigh(runs, [rows], folds, mean_subject_f_beta)
+    # Each fold would like its threshold moved, by as much as the next would like it the other way.
+    run, rows, folds = apart([1.0, -1.0] * 4)
+    assert 0.0 not in cross_fitted(run, rows // 100, accuracy).thresholds
+    found = weigh([run], [rows], folds, accuracy)
     assert found.threshold == 0.0
     assert found.cross_fitted == found.naive == found.tuned
     assert found.four == found.counts.pooled().four()
+
+
+def test_with_two_folds_there_is_nothing_to_decide_on():
+    run, rows, folds = apart([1.0, -1.0])
+    found = weigh([run], [rows], folds, accuracy)
+    plain = cross_fitted(run, rows // 100, accuracy)
+    assert found.cross_fitted == (plain.value,) < found.naive
+    assert found.threshold == choose_threshold(run, accuracy)
+
+
+def test_on_noise_the_estimate_is_no_better_than_chance():
+    """The better of threshold 0 and a tuned one would be: here each is right half of the time."""
+    rng = np.random.default_rng(0)
+    honest, better = [], []
+    for _ in range(40):
+        y, margin = rng.integers(0, 2, 60), rng.normal(size=60)
+        subject = np.repeat(list("abcdef"), 10)
+        run = Predictions(np.stack([0 * margin, margin], 1).astype(np.float32), y, subject)
+        rows = np.arange(60)
+        folds = [Fold(rows[rows // 10 != k], rows[rows // 10 == k]) for k in range(6)]
+        found = weigh([run], [rows], folds, accuracy)
+        honest.append(found.value)
+        better.append(max(found.naive[0], cross_fitted(run, rows // 10, accuracy).value))
+    assert np.mean(better) > 0.51
+    assert np.mean(honest) < 0.5
 
 
 def test_rows_may_come_in_any_order(make):
