@@ -234,12 +234,13 @@ def _training(finding: Finding) -> str:
     loss = c.loss + (f", label smoothing {c.label_smoothing:g}" if c.label_smoothing else "")
     if "focal" in c.loss:
         loss += f", gamma {c.focal_gamma:g}"
+    weight = f", positive class times {c.positive_weight:g}" if c.positive_weight != 1 else ""
     augmentation = [f"{k} {getattr(c, k):g}" for k in ("scale", "noise", "wander", "shift", "mixup")]
     rows = [
         ("optimizer", f"{c.optimizer}, weight decay {c.weight_decay:g}"),
         ("learning rate", f"{c.learning_rate:.3g}, {c.schedule}"),
         ("batch", f"{c.batch}, drawn by {c.sampling}"),
-        ("loss", f"{loss}; class weights {c.class_weights}"),
+        ("loss", f"{loss}; class weights {c.class_weights}{weight}"),
         ("dropout", f"{c.dropout:g}"),
         ("augmentation", ", ".join(a for a in augmentation if not a.endswith(" 0")) or "none"),
         ("weight averaging", f"{c.averaging:g} a step" if c.averaging else "none"),

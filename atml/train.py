@@ -1,7 +1,8 @@
 """`fit` and `predict`: one loop and one hook.
 
-Everything random comes from generators seeded by the caller, so one seed gives the same numbers bit
-for bit on one machine. On a CPU one thread does the work: run one process a core.
+Everything random comes from generators seeded by the caller, so on a CPU one seed gives the same numbers
+bit for bit on one machine. A GPU adds in any order: there a seed gives like numbers, and not the same. On a
+CPU one thread does the work: run one process a core.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ class _Run:
         )
         self.dropout = int(draws[0])
         wide = density(config, task) >= HALF_FROM and not config.separable
-        self.half = device == "cuda" or (wide and half_is_native())
+        self.half = device.startswith("cuda") or (wide and half_is_native())
 
     def go(
         self,

@@ -101,6 +101,13 @@ def test_training(text, finding):
     assert finding.machine.name in part and "1 thread" in part and "seed 99" in part
 
 
+def test_the_weight_of_the_positive_class_is_told(make, finding, text):
+    assert cells(text, "loss") == ["cross_entropy; class weights none"]
+    config = make.replace(finding.config, positive_weight=1.5)
+    told = cells(render(make.replace(finding, config=config), size_bytes=1), "loss")
+    assert told == ["cross_entropy; class weights none, positive class times 1.5"]
+
+
 def test_validation_tells_the_gap(text, finding):
     part = section(text, "Validation, over- and underfitting")
     for run in finding.runs:
