@@ -47,7 +47,7 @@ def read(
     chunks = [list(names[at : at + CHUNK]) for at in range(0, len(names), CHUNK)]
     results: list[Rows | None] = [None] * len(chunks)
     pending = deque(range(len(chunks)))
-    helpers = _start((processes or cores_here()) - 1) if len(names) >= ALONE else []
+    helpers = _start((processes or cores()) - 1) if len(names) >= ALONE else []
     threads = [
         threading.Thread(target=_drive, args=(helper, (source, shape), chunks, results, pending), daemon=True)
         for helper in helpers
@@ -78,7 +78,7 @@ def read(
     return list(zip(chunks, whole, strict=True))
 
 
-def cores_here() -> int:
+def cores() -> int:
     """Count the cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -145,7 +145,7 @@ def _drive(
     requests, replies = helper.stdin, helper.stdout
     assert requests is not None and replies is not None
     source, shape = about
-    message: object = (dataclasses.replace(source, names=()), shape)
+    message: object = (dataclasses.replace(source, listed=()), shape)
     while True:
         try:
             number = pending.popleft()

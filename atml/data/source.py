@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from atml.errors import DataError
@@ -32,16 +32,22 @@ Read = Callable[[Sequence[str]], Iterator[tuple[str, "bytes | str"]]]
 
 @dataclass(frozen=True)
 class Source:
-    """The files under ``path``: ``names`` relative, with "/", sorted; ``identity`` changes with content.
+    """The files under ``path``; ``identity`` changes with their content.
 
     The identity of a folder is over names, sizes and times of change; that of an archive over its own size,
-    time, first and last bytes.
+    time, first and last bytes. ``listed`` is None for a tar, which has to be unpacked from front to back
+    to be listed: that can wait until someone asks.
     """
 
     path: Path
     kind: str
-    names: tuple[str, ...] = field(repr=False)
     identity: str
+    listed: tuple[str, ...] | None = field(repr=False)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names relative to ``path``, with "/", sorted; raises DataError for a damaged tar."""
+        return _list_tar(self.path) if self.listed is None else self.listed
 
     @contextmanager
     def opened(self) -> Iterator[Read]:
@@ -68,10 +74,10 @@ class Source:
 
 
 def find(path: Path) -> Source:
-    """List what lies at ``path``.
+    """Tell what lies at ``path`` and list it, but for a tar.
 
     Raises:
-        DataError: Nothing there, neither a folder nor an archive that is known, or one that is damaged.
+        DataError: Nothing there, neither a folder nor an archive that is known, or a damaged zip.
     """
     try:
         if path.is_dir():
@@ -82,14 +88,24 @@ def find(path: Path) -> Source:
         if lower.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:
                 names = [info.filename for info in archive.infolist() if not info.is_dir()]
-            return Source(path, "zip", _wanted(names), identity(path))
+            return Source(path, "zip", identity(path), _wanted(names))
         if lower.endswith(TAR_ENDINGS):
-            with tarfile.open(path) as archive:
-                names = [member.name for member in archive if member.isfile()]
-            return Source(path, "tar", _wanted(names), identity(path))
+            return Source(path, "tar", identity(path), None)
     except _BROKEN as error:
-        raise DataError(f"can't read {path}: {_reason(error)}; is it complete?") from None
+        raise _incomplete(path, error) from None
     raise DataError(f"can't read {path}: not a folder, .zip, .tar (.gz, .xz, .bz2) or .npz")
+
+
+def _list_tar(path: Path) -> tuple[str, ...]:
+    try:
+        with tarfile.open(path) as archive:
+            return _wanted([member.name for member in archive if member.isfile()])
+    except _BROKEN as error:
+        raise _incomplete(path, error) from None
+
+
+def _incomplete(path: Path, error: BaseException) -> DataError:
+    return DataError(f"can't read {path}: {_reason(error)}; is it complete?")
 
 
 def _reason(error: BaseException) -> str:
@@ -129,7 +145,7 @@ def _find_folder(path: Path) -> Source:
     found.sort()
     listing = "\n".join(f"{name}\0{size}\0{time}" for name, size, time in found)
     digest = hashlib.sha256(listing.encode(errors="surrogateescape"))  # a name need not be text
-    return Source(path, "folder", tuple(name for name, _, _ in found), digest.hexdigest())
+    return Source(path, "folder", digest.hexdigest(), tuple(name for name, _, _ in found))
 
 
 def identity(path: Path, edge: int = 1 << 16) -> str:

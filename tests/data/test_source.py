@@ -149,6 +149,19 @@ def test_indices_are_found_in_an_archive(contest, opened, ending):
     assert (len(opened(archive)), len(opened(archive, "test"))) == (24, 8)
 
 
+@pytest.mark.parametrize("ending", TARS)
+def test_a_tar_that_was_parsed_before_is_not_unpacked_again(contest, opened, ending, monkeypatch):
+    archive = packed(contest, ending)
+    first = opened(archive)
+
+    def unpacked(*args):
+        raise AssertionError("unpacked a second time")
+
+    monkeypatch.setattr(tarfile, "open", unpacked)
+    again = opened(archive)
+    assert again.fingerprint == first.fingerprint and again.notes == first.notes
+
+
 def test_a_path_may_be_a_string(contest, opened):
     assert len(opened(str(contest))) == 24
 
