@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from atml import rooms
+from atml.errors import RoomError
 from atml.ranking import ranked
 from atml.store import Store
 from atml.types import TrialRecord
@@ -132,16 +133,19 @@ def best_table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
 
 
 def tasks() -> list[dict[str, Any]]:
-    """Return one row a task found, with its files and what they stand in for."""
+    """Return one row a task found, with its files and what they stand in for, or why it can't be used."""
     rows = []
     for name, files in rooms.names().items():
         missing = [kind for kind in rooms.FOLDERS if kind not in files]
         notes = [f"no {kind}/{name}.py" for kind in missing]
         seconds = classes = None
         if not missing:
-            room = rooms.find(name)
-            seconds, classes = room.task.seconds, list(room.task.classes)
-            notes += room.notes()
+            try:
+                room = rooms.find(name)
+                seconds, classes = room.task.seconds, list(room.task.classes)
+                notes += room.notes()
+            except RoomError as error:
+                notes.append(str(error))
         rows.append(
             {
                 "task": name,
@@ -170,8 +174,10 @@ def tasks_table(rows: list[dict[str, Any]]) -> RenderableType:
 
 
 def inspection(found: Inspection) -> dict[str, Any]:
-    """Return an inspection as JSON types."""
-    return json.loads(json.dumps(dataclasses.asdict(found)))  # type: ignore[no-any-return]
+    """Return an inspection as JSON types; a range of nothing, NaN, becomes null."""
+    # JSON has no NaN; Python writes one all the same, and reads it back by way of parse_constant.
+    text = json.dumps(dataclasses.asdict(found))
+    return json.loads(text, parse_constant=lambda _: None)  # type: ignore[no-any-return]
 
 
 def inspection_table(found: Inspection) -> RenderableType:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from atml import conformance, rooms
+from atml import conformance, rooms, tables
 from atml.errors import RoomError
 from atml.sampler import from_params
 from atml.types import ModelConfig
@@ -31,7 +31,8 @@ def objective() -> str:
 
 
 def make(cwd: Path, name: str = "mine", space: str = SPACE, judge: str | None = None) -> None:
-    for folder, text in (("search_spaces", space), ("objectives", judge or objective())):
+    judge = (judge or objective()).replace('name="afib"', f'name="{name}"')
+    for folder, text in (("search_spaces", space), ("objectives", judge)):
         (cwd / folder).mkdir(exist_ok=True)
         (cwd / folder / f"{name}.py").write_text(text, encoding="utf-8")
 
@@ -103,6 +104,29 @@ def test_unknown_and_half_tasks(tmp_path: Path) -> None:
         rooms.find("mine", cwd=tmp_path)
     with pytest.raises(RoomError, match=r"gone\.py is not a file"):
         rooms.find("afib", space=tmp_path / "gone.py", cwd=tmp_path)
+
+
+def test_an_objective_must_carry_the_name_of_its_task(tmp_path: Path) -> None:
+    make(tmp_path)
+    other = tmp_path / "objectives" / "mine.py"
+    other.write_text(objective(), encoding="utf-8")
+    says = r"objectives/mine\.py: TASK\.name is 'afib'; call it 'mine'"
+    with pytest.raises(RoomError, match=says):
+        rooms.find("mine", cwd=tmp_path)
+    assert rooms.find("afib", objective=other, cwd=tmp_path).objective_path == other
+    make(tmp_path)
+    with pytest.raises(RoomError, match=r"TASK\.name is 'mine'; call it 'afib'"):
+        rooms.find("afib", objective=other, cwd=tmp_path)
+
+
+def test_a_broken_task_does_not_break_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, space="1/0")
+    monkeypatch.chdir(tmp_path)
+    rows = {row["task"]: row for row in tables.tasks()}
+    assert rows["afib"]["notes"] == [] and rows["afib"]["seconds"] == 5.0
+    (note,) = rows["mine"]["notes"]
+    assert "mine.py, line 1 raises ZeroDivisionError" in note and rows["mine"]["seconds"] is None
+    tables.tasks_table(list(rows.values()))
 
 
 @pytest.mark.parametrize("name", rooms.names())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import shutil
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import atml.data
+from atml import tables
 from atml.data import Fault
 from atml.errors import DataError
 
@@ -126,8 +128,11 @@ def test_an_index_that_contradicts_is_a_fault(contest, seen):
 def test_files_that_cannot_be_read_have_no_range(contest, seen, put):
     for path in (contest / "train_data").iterdir():
         path.write_text("?")
-    part = seen(contest).splits[0].total
+    found = seen(contest)
+    part = found.splits[0].total
     assert math.isnan(part.low) and math.isnan(part.high) and part.lengths == {} and part.segments == 0
+    written = json.dumps(tables.inspection(found), allow_nan=False)  # JSON has no NaN
+    assert json.loads(written)["splits"][0]["total"]["low"] is None
 
 
 def test_another_rate_is_counted_as_stored(contest, seen, put):
