@@ -7,6 +7,7 @@ for, because only reference draws can speak for the space as a whole.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,13 +24,22 @@ STARTUP = 15
 class SearchSampler(BaseSampler):
     """Reference draws first, then TPE, each trial marked in its user attribute ``origin``.
 
-    Any other Optuna sampler can take TPE's place as ``proposer``. Neither keeps its random state in the
-    study: seed with the study's seed plus the number of its trials so far.
+    A reference draw depends on ``study_seed`` (``seed`` where it is not given), the trial's number and the
+    parameter's name alone: it is the same whoever asks, and several searches of one study draw apart.
+    Any other Optuna sampler can take TPE's place as ``proposer``. It does not keep its random state in the
+    study: make ``seed`` the study's seed plus the number of its trials so far.
     """
 
-    def __init__(self, seed: int, *, startup: int = STARTUP, proposer: BaseSampler | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        study_seed: int | None = None,
+        startup: int = STARTUP,
+        proposer: BaseSampler | None = None,
+    ) -> None:
+        self._study_seed = seed if study_seed is None else study_seed
         self._startup = startup
-        self._reference = RandomSampler(seed=seed)
         self._proposer = proposer or _tpe(seed)
 
     def origin(self, study: optuna.Study, trial: FrozenTrial) -> str:
@@ -67,7 +77,12 @@ class SearchSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draw one parameter."""
-        sampler = self._proposer if self.origin(study, trial) == "sampled" else self._reference
+        if self.origin(study, trial) == "sampled":
+            sampler = self._proposer
+        else:
+            # One stream for each parameter: a trial that goes on where it was cut off draws the rest as
+            # it would have.
+            sampler = RandomSampler(seed=_seed(self._study_seed, trial.number, param_name))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
@@ -85,6 +100,11 @@ class SearchSampler(BaseSampler):
     ) -> None:
         """Hand over to the proposer."""
         self._proposer.after_trial(study, trial, state, values)
+
+
+def _seed(*parts: object) -> int:
+    """Make 32 bits of what names a draw."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big")
 
 
 def _tpe(seed: int) -> TPESampler:

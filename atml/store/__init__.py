@@ -6,6 +6,7 @@ make a total exact over workers and restarts; out-of-fold predictions; exports; 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 import zlib
@@ -42,6 +43,9 @@ class Store:
 
     def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
         self._db = Database(url, create=create)
+        # One for all: it reads finished trials once, and the others anew each time.
+        self._storage = optuna.storages._CachedStorage(self._db.storage)
+        self._records: dict[int, tuple[FrozenTrial, TrialRecord]] = {}
         self.name = self._db.name
         self.slots = Slots(self._db)
         self.errors = self._db.errors
@@ -66,7 +70,7 @@ class Store:
         return [s.study_name for s in every if _SPEC in s.user_attrs]
 
     def spec(self, name: str) -> dict[str, Any] | None:
-        """What the study was made with (see `atml.search.spec`), None where there is no such study."""
+        """What the study was made with (see `atml.search.study`), None where there is no such study."""
         with self.errors():
             for study in self._db.storage.get_all_studies():
                 if study.study_name == name:
@@ -84,22 +88,35 @@ class Store:
         sampler: optuna.samplers.BaseSampler | None = None,
     ) -> optuna.Study:
         """Open a study, made if need be when ``spec`` is given; ``spec`` replaces the stored one."""
-        storage = optuna.storages._CachedStorage(self._db.storage)
         with self.errors():
             if spec is None:
-                return optuna.load_study(study_name=name, storage=storage, sampler=sampler)
+                return optuna.load_study(study_name=name, storage=self._storage, sampler=sampler)
             study = optuna.create_study(
-                study_name=name, storage=storage, sampler=sampler, direction="maximize", load_if_exists=True
+                study_name=name,
+                storage=self._storage,
+                sampler=sampler,
+                direction="maximize",
+                load_if_exists=True,
             )
             if study.user_attrs.get(_SPEC) != spec:
                 study.set_user_attr(_SPEC, spec)
             return study
 
     def trials(self, name: str) -> list[TrialRecord]:
-        """All trials of a study by number."""
+        """All trials of a study by number; cheap to call often. Records are shared: change none."""
         with self.errors():
-            study_id = self._db.storage.get_study_id_from_name(name)
-            return [record(t) for t in self._db.storage.get_all_trials(study_id, deepcopy=False)]
+            study_id = self._storage.get_study_id_from_name(name)
+            return [self._record(t) for t in self._storage.get_all_trials(study_id, deepcopy=False)]
+
+    def _record(self, trial: FrozenTrial) -> TrialRecord:
+        """Read a trial as ours, once where it changes no more."""
+        known = self._records.get(trial._trial_id)
+        if known is not None and known[0] is trial:
+            return known[1]
+        made = record(trial)
+        if trial.state.is_finished():
+            self._records[trial._trial_id] = (trial, made)
+        return made
 
     # --- trials in hand
 
@@ -107,22 +124,40 @@ class Store:
         """Put back what processes that are gone left behind; return the trial numbers put back.
 
         Their running trials wait again, their unfinished slots are free. Trials held by a process that
-        lives are left alone.
+        lives are left alone. Nothing is done while another process does the same.
         """
+        if not self.slots.lock(name, "recover"):
+            return []
+        try:
+            return self._recover(name)
+        finally:
+            self.slots.unlock(name, "recover")
+
+    def _recover(self, name: str) -> list[int]:
+        # A process registers before it claims or asks, so who lives is read after what is held: whoever
+        # holds something seen here and is not among the living by then is dead.
+        seen = {t._trial_id: t.user_attrs.get("holder") for t in self._running(name)}
+        tokens = {token for _, token, _ in self.slots.of(name)}
         alive = self.slots.alive()
-        records = {t.number: t for t in self.trials(name)}
+        # The dead change nothing any more: read again, things are as they were left. A process that ended
+        # well in between has told its trials by now.
         put_back = []
         for trial in self._running(name):
             holder = trial.user_attrs.get("holder")
+            if trial._trial_id not in seen or seen[trial._trial_id] != holder or holder in alive:
+                continue
             # Between asking for a trial and signing it a moment passes; another process may be there.
-            being_asked = holder is None and alive - {self.token} and _age(trial) < STALE_S
-            if holder not in alive and not being_asked:
+            if holder is None and alive - {self.token} and _age(trial) < STALE_S:
+                continue
+            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
                 self.put_back(trial._trial_id, trial.user_attrs.get("role", "search"))
                 put_back.append(trial.number)
-        for slot, token, number in self.slots.of(name):
-            ended = number is not None and records[number].finished
-            if not ended and token not in alive:
-                self.slots.release(name, slot)
+        held = [s for s in self.slots.of(name) if s[1] in tokens and s[1] not in alive]
+        # Read after the slots: a slot names only trials that are there.
+        ended = {t.number for t in self.trials(name) if t.finished}
+        for slot, token, number in held:
+            if number not in ended:
+                self.slots.release(name, slot, token)
         return put_back
 
     def _running(self, name: str) -> list[FrozenTrial]:
@@ -131,14 +166,19 @@ class Store:
     def put_back(self, trial_id: int, role: str = "search") -> None:
         """Let a running trial wait again, with its parameters, its number and so its seed.
 
-        A finalist's repeat is marked failed instead: it is begun anew when the finalists are.
+        Nobody holds it then: whoever asks for it next has a moment to sign it. A finalist's repeat is
+        marked failed instead: it is begun anew when the finalists are.
         """
-        state = TrialState.WAITING if role == "search" else TrialState.FAIL
         with self.errors():
-            self._db.storage.set_trial_state_values(trial_id, state)
+            if role == "search":
+                self._storage.set_trial_user_attr(trial_id, "holder", None)
+                self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+            else:
+                self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def begin_repeat(self, study: optuna.Study, of: TrialRecord, seed: int) -> optuna.Trial:
         """Start a repeat of trial ``of`` on another seed: a trial of the study that does not count."""
+        self.slots.beat()
         with self.errors():
             original = study.get_trials(deepcopy=False)[of.number]
             template = optuna.trial.create_trial(
@@ -155,13 +195,14 @@ class Store:
                     "cost": original.user_attrs["cost"],
                 },
             )
-            trial_id = self._db.storage.create_new_trial(study._study_id, template)
+            trial_id = self._storage.create_new_trial(study._study_id, template)
             return optuna.Trial(study, trial_id)
 
     def others_at_work(self, name: str) -> bool:
         """Whether another living process holds a running trial of this study."""
+        running = self._running(name)
         alive = self.slots.alive() - {self.token}
-        return any(t.user_attrs.get("holder") in alive for t in self._running(name))
+        return any(t.user_attrs.get("holder") in alive for t in running)
 
     # --- out-of-fold predictions
 
@@ -194,11 +235,11 @@ class Store:
     # --- exports and looks
 
     def save_export(self, study: str, number: int, folder: Path, sha256: str) -> None:
-        """Remember an exported file."""
-        row = {"study": study, "number": number, "folder": str(folder), "at": time.time()}
+        """Remember what was exported to ``folder``, in place of what was there before."""
+        row = {"study": study, "number": number, "sha256": sha256, "at": time.time()}
         with self.errors(), self._db.engine.begin() as db:
-            db.execute(EXPORTS.delete().where(EXPORTS.c.sha256 == sha256))
-            db.execute(EXPORTS.insert().values(sha256=sha256, **row))
+            db.execute(EXPORTS.delete().where(EXPORTS.c.folder == str(folder)))
+            db.execute(EXPORTS.insert().values(folder=str(folder), **row))
 
     def exports(self, study: str) -> list[tuple[int, Path]]:
         """List ``(trial number, folder)`` of a study's exports, oldest first."""

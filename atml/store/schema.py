@@ -37,10 +37,11 @@ PREDICTIONS = sa.Table(
 EXPORTS = sa.Table(
     "atml_exports",
     META,
-    sa.Column("sha256", sa.String(64), primary_key=True),
+    # The longest key that MySQL takes.
+    sa.Column("folder", sa.String(768), primary_key=True),
     sa.Column("study", sa.String(255), nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
 LOOKS = sa.Table(

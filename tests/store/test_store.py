@@ -1,129 +1,63 @@
 from __future__ import annotations
 
-import dataclasses
-import multiprocessing
 import os
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from optuna.trial import TrialState
 
 from atml.errors import StudyError
 from atml.store import Store
-from atml.store.schema import HOLDERS, VERSION
-from atml.types import Cost
-
-COST = Cost(parameters=1, fixed=0, macs=1, size_bytes=1, peak_bytes=1)
+from atml.store.schema import VERSION
 
 
 def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-@pytest.fixture
-def store(tmp_path: Path):
-    made = Store(url(tmp_path / "studies.db"))
-    yield made
-    made.close()
-
-
-def _claim_all(where: str, total: int, queue) -> None:
-    mine = Store(where)
-    got = []
-    while (slot := mine.slots.claim("s", total)) is not None:
-        got.append(slot)
-    queue.put(got)
-    queue.close()
-    queue.join_thread()
-
-
-def test_four_processes_claim_exactly_the_total(tmp_path: Path) -> None:
-    where, total = url(tmp_path / "studies.db"), 60
-    Store(where).close()
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    processes = [context.Process(target=_claim_all, args=(where, total, queue)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    claimed = [slot for _ in processes for slot in queue.get(timeout=60)]
-    for process in processes:
-        process.join()
-        process.close()
-    queue.close()
-    queue.join_thread()
-    assert sorted(claimed) == list(range(total))
-
-
-def test_a_released_slot_is_claimed_again(store: Store) -> None:
-    assert [store.slots.claim("s", 2) for _ in range(3)] == [0, 1, None]
-    store.slots.release("s", 0)
-    assert store.slots.claim("s", 2) == 0
-    assert store.slots.claim("other", 1) == 0
-
-
-def test_what_a_dead_process_left_waits_again(tmp_path: Path, store: Store) -> None:
+def test_trials_show_what_another_process_does(tmp_path: Path, store: Store) -> None:
     study = store.study("s", {"task": "afib"})
-    code = (
-        "import os, sys; from atml.store import Store\n"
-        "store = Store(sys.argv[1]); study = store.study('s')\n"
-        "slot = store.slots.claim('s', 5); trial = study.ask(); trial.set_user_attr('holder', store.token)\n"
-        "trial.suggest_float('x', 0, 1); store.slots.assign('s', slot, trial.number)\n"
-        "os._exit(9)\n"
-    )
-    subprocess.run([sys.executable, "-c", code, url(tmp_path / "studies.db")], check=False)
-    left = store.trials("s")[0]
-    assert left.state == "running"
-    assert store.recover("s") == [0]
-    assert store.slots.of("s") == []
-    again = study.ask()
-    assert again.number == 0
-    assert again.suggest_float("x", 0, 1) == left.params["x"]
-
-
-def test_what_a_living_process_holds_is_left_alone(tmp_path: Path, store: Store) -> None:
     other = Store(url(tmp_path / "studies.db"))
-    trial = other.study("s", {"task": "afib"}).ask()
-    trial.set_user_attr("holder", other.token)
-    other.slots.assign("s", other.slots.claim("s", 5), trial.number)
-    assert store.recover("s") == []
-    assert store.others_at_work("s")
-    # A beat from long ago is a machine that went down, even if some process has its number now.
-    with store._db.engine.begin() as db:
-        db.execute(HOLDERS.update().where(HOLDERS.c.token == other.token).values(beat=time.time() - 3600))
-    assert store.recover("s") == [0]
-    assert not store.others_at_work("s")
+    theirs = other.study("s")
+    for number in range(3):
+        theirs.ask().suggest_float("x", 0, 1)
+        assert [t.state for t in store.trials("s")] == ["running"] * (number + 1)
+    # Out of order: the cache must not take the last for all.
+    theirs.tell(2, 0.2)
+    assert [t.state for t in store.trials("s")] == ["running", "running", "complete"]
+    other.put_back(other.study("s").trials[0]._trial_id)
+    assert [t.state for t in store.trials("s")] == ["waiting", "running", "complete"]
+    theirs.tell(1, 0.1)
+    assert study.ask().number == 0
+    found = store.trials("s")
+    assert [(t.state, t.value) for t in found] == [("running", None), ("complete", 0.1), ("complete", 0.2)]
+    assert found[2].params == theirs.trials[2].params
     other.close()
 
 
-def test_a_finished_trial_keeps_its_slot_when_its_process_dies(store: Store) -> None:
+def test_finished_trials_are_read_once(store: Store) -> None:
     study = store.study("s", {"task": "afib"})
-    trial = study.ask()
-    store.slots.assign("s", store.slots.claim("s", 5), trial.number)
-    study.tell(trial, 0.5)
-    store.slots.token = "another"
-    assert store.recover("s") == []
-    assert [slot for slot, _, _ in store.slots.of("s")] == [0]
+    for _ in range(3):
+        study.tell(study.ask(), 0.5)
+    running = study.ask()
+    before = store.trials("s")
+    running.set_user_attr("seed", 7)
+    after = store.trials("s")
+    assert all(a is b for a, b in zip(before[:3], after[:3], strict=True))
+    assert (before[3].seed, after[3].seed) == (0, 7)
 
 
-def test_a_repeat_left_running_is_begun_anew_not_asked_again(store: Store) -> None:
-    study = store.study("s", {"task": "afib"})
-    trial = study.ask()
-    trial.suggest_float("x", 0, 1)
-    trial.set_user_attr("config", {})
-    trial.set_user_attr("cost", dataclasses.asdict(COST))
-    study.tell(trial, 0.5)
-    repeat = store.begin_repeat(study, store.trials("s")[0], 7)
-    assert repeat.number == 1
-    store.slots.token = "another"
-    assert store.recover("s") == [1]
-    assert study.trials[1].state == TrialState.FAIL
-    assert study.ask().number == 2
+def test_one_model_in_two_folders_is_two_exports(store: Store) -> None:
+    store.save_export("s", 1, Path("/a"), "same")
+    store.save_export("s", 1, Path("/b"), "same")
+    store.save_export("other", 2, Path("/c"), "same")
+    assert store.exports("s") == [(1, Path("/a")), (1, Path("/b"))]
+    store.save_export("s", 4, Path("/a"), "new")
+    assert store.exports("s") == [(1, Path("/b")), (4, Path("/a"))]
 
 
 def test_predictions_come_back(store: Store) -> None:
