@@ -125,7 +125,7 @@ def _module(path: Path) -> tuple[ModuleType, str]:
     """Execute the file and return its module and the hash of its code."""
     try:
         text = path.read_text(encoding="utf-8")
-        code_hash = hashlib.sha256(ast.dump(ast.parse(text)).encode()).hexdigest()[:16]
+        code_hash = hashlib.sha256(_written(ast.parse(text)).encode()).hexdigest()[:16]
     except (OSError, UnicodeDecodeError) as error:
         raise RoomError(f"{path} can't be read: {error}") from error
     except SyntaxError as error:
@@ -142,6 +142,19 @@ def _module(path: Path) -> tuple[ModuleType, str]:
         del sys.modules[module_name]
         raise RoomError(f"{path}{_line(error, path)} raises {type(error).__name__}: {error}") from error
     return module, code_hash
+
+
+def _written(node: object) -> str:
+    """Write a syntax tree the same in every version of Python: the hash of it goes into exported files.
+
+    `ast.dump` does not: since 3.12 functions have a field more, and since 3.13 empty fields are left out.
+    """
+    if isinstance(node, ast.AST):
+        fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        return f"{type(node).__name__}({', '.join(f'{name}={_written(value)}' for name, value in fields)})"
+    if isinstance(node, list):
+        return f"[{', '.join(map(_written, node))}]"
+    return repr(node)
 
 
 def _part(module: ModuleType, path: Path, name: str, kind: Any) -> Any:
