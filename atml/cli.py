@@ -25,8 +25,7 @@ class _Default(TyperGroup):
     """A group whose first argument may be left to its ``show`` command: ``atml best [STUDY]``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        first = next((a for a in args if not a.startswith("-")), None)
-        if first not in self.commands and "--help" not in args:
+        if not set(args) & {*self.commands, "--help"}:
             args = ["show", *args]
         return super().parse_args(ctx, args)
 
@@ -202,6 +201,9 @@ def score(
     sampling_rate: Annotated[
         int | None, typer.Option(min=1, help="Rate of the files, if not the task's.", metavar="HZ")
     ] = None,
+    objective: Annotated[
+        Path | None, typer.Option(help="Objective file the model was searched with, if not the task's.")
+    ] = None,
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
@@ -210,12 +212,13 @@ def score(
     from atml.score import score_export
     from atml.store import Store
 
-    room = rooms.find(exported.load(export).task.name)
+    room = rooms.find(exported.load(export).task.name, objective=objective)
     store = Store(storage)
     report = score_export(
         export,
         data,
         label=room.label,
+        objective_hash=room.objective_hash,
         looks=store,
         rule=rule or room.rule,
         latency_ms=latency_ms,

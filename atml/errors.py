@@ -11,8 +11,7 @@
         |   `-- ShapeError       ... its layers leave no signal to look at
         |-- RoomError            a file in search_spaces/ or objectives/
         |-- StudyError           a study, or the database that holds it
-        |-- ExportError          an export folder or an ONNX file
-        `-- MissingExtraError    an optional part that is not installed
+        `-- ExportError          an export folder or an ONNX file
 
 The message is one line that quotes the value and names the way out; the command line prints it as
 it is and exits with ``exit_code``.
@@ -65,7 +64,3 @@ class StudyError(InputError):
 
 class ExportError(InputError):
     """An export folder or ONNX file is missing, damaged or not ours."""
-
-
-class MissingExtraError(InputError):
-    """An optional part is not installed; the message is the install command."""

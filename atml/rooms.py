@@ -51,7 +51,7 @@ class Room:
     def notes(self) -> tuple[str, ...]:
         """Say which files stand in for a built-in one."""
         return tuple(
-            f"{path} stands in for the built-in {kind}/{path.name}"
+            f"{path} stands in for the built-in {kind}/{self.name}.py"
             for kind, path in zip(FOLDERS, (self.space_path, self.objective_path), strict=True)
             if not _is_builtin(path) and (_builtin(kind) / f"{self.name}.py").is_file()
         )

@@ -72,31 +72,28 @@ def status_table(rows: list[dict[str, Any]]) -> RenderableType:
 
 
 def best(store: Store, name: str, top: int) -> list[dict[str, Any]]:
-    """Return the best trials of a study: judged finalists by the mean of their repeats, then the others.
+    """Return the best trials of a study: finalists as the search judged them, then the others by value.
 
-    A trial's own value helped to choose it; that of its repeats did not, and comes first.
+    A trial's own value helped to choose it; what its repeats on fresh seeds came to did not, and comes first.
     """
     records = store.trials(name)
     folders = dict(store.exports(name))
+    judged = store.study(name).user_attrs.get("judged", {})
     rows = []
     for record in ranked(records):
-        repeats = [
-            t.value
-            for t in records
-            if t.role == "finalist" and t.of == record.number and t.state == "complete"
-        ]
-        rows.append(_row(record, [v for v in repeats if v is not None], folders.get(record.number)))
-    rows.sort(key=lambda r: (r["repeats"] == [], -(r["mean_of_repeats"] or r["value"])))
+        repeats = sum(t.role == "finalist" and t.of == record.number and t.finished for t in records)
+        rows.append(_row(record, judged.get(str(record.number)), repeats, folders.get(record.number)))
+    rows.sort(key=lambda r: (r["judged"] is None, -(r["judged"] or r["value"]), r["size_kib"]))
     return rows[:top]
 
 
-def _row(record: TrialRecord, repeats: list[float], folder: Path | None) -> dict[str, Any]:
+def _row(record: TrialRecord, judged: float | None, repeats: int, folder: Path | None) -> dict[str, Any]:
     assert record.config is not None and record.cost is not None
     return {
         "trial": record.number,
         "value": record.value,
+        "judged": judged,
         "repeats": repeats,
-        "mean_of_repeats": sum(repeats) / len(repeats) if repeats else None,
         "metrics": record.result.get("metrics", {}),
         "size_kib": round(record.cost.size_bytes / 1024, 1),
         "macs": record.cost.macs,
@@ -115,7 +112,7 @@ def best_table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
         (
             str(r["trial"]),
             f"{r['value']:.4f}",
-            "-" if r["mean_of_repeats"] is None else f"{r['mean_of_repeats']:.4f} ({len(r['repeats'])})",
+            "-" if r["judged"] is None else f"{r['judged']:.4f} ({r['repeats']})",
             *(f"{r['metrics'].get(m, float('nan')):.3f}" for m in metrics),
             f"{r['size_kib']:.1f}",
             f"{r['macs']:,}",

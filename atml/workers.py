@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from atml.errors import AtmlError
+from atml.errors import AtmlError, RoomError
 from atml.rooms import Room
 from atml.types import Dataset, Fold, Measurement, ModelConfig, Predictions
 
@@ -80,7 +80,8 @@ class Report:
     """A message from a worker.
 
     ``kind`` is "ready", "progress" (answer with `Pool.go_on`), "measured", "trained", "refused" (an
-    AtmlError, its text in ``text``), "crashed" (any other exception) or "lost" (the process ended).
+    AtmlError, its text in ``text``), "room" (a search space or objective that raises),
+    "crashed" (any other exception) or "lost" (the process ended).
     """
 
     worker: int
@@ -136,10 +137,6 @@ class Pool:
     def busy(self) -> dict[int, Job]:
         """Workers and their jobs."""
         return {i: w.job for i, w in self._workers.items() if w.job is not None}
-
-    def pids(self) -> list[int]:
-        """Process ids, by worker."""
-        return [w.process.pid or 0 for w in self._workers.values()]
 
     def give(self, worker: int, job: Job) -> None:
         """Hand a job to an idle worker."""
@@ -223,14 +220,6 @@ def _one_thread() -> Any:
                 os.environ[name] = value
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
-
-
 def _main(site: Site, index: int, device: str, pipe: Connection) -> None:
     """Run one worker: the whole life of a child process."""
     # A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group; the parent decides what
@@ -259,6 +248,8 @@ def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
         job: Job = pipe.recv()
         try:
             report = _do(job, site, room, dataset, index, device, pipe)
+        except RoomError as error:
+            report = Report(index, "room", text=str(error))
         except AtmlError as error:
             report = Report(index, "refused", text=str(error))
         except (EOFError, BrokenPipeError, ConnectionResetError):

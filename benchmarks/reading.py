@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import atml.data
-from atml.data.reader import cores_here
+from atml.data.reader import cores
 from atml.types import Task
 
 TASK = Task(name="afib", classes=("other", "AF"), positive=1, sampling_rate=250, window=1250)
@@ -54,7 +54,7 @@ def main() -> None:
         print(f"writing {chosen.files} files of {TASK.window} values ...", flush=True)
         write(data, chosen.files)
         files = sorted((data / "train_data").iterdir())
-        print(f"cores: {cores_here()}, load average before: {os.getloadavg()[0]:.1f}\n")
+        print(f"cores: {cores()}, load average before: {os.getloadavg()[0]:.1f}\n")
         print(f"{'what':<46}{'files':>8}{'seconds':>10}{'CPU s':>8}{'files/s':>10}")
 
         some = files[:LOADTXT_FILES]

@@ -2,7 +2,7 @@
 
 Run as ``python benchmarks/search.py --data SET [--trials 100] [--timeout 30m] [--max-size 60]``, on an idle
 machine. SET holds a training and a test split. ``--reuse FOLDER`` prints the table of a run that was made in
-FOLDER (its ``studies.db`` and ``exports``) without searching again; the test set is looked at once more.
+FOLDER (its ``studies.db`` and ``exports``) without searching again. The winner alone is scored, once.
 
 Goals: 100 trials of the IESD 2024 excerpt within 30 minutes on two cores, at least 90% of the workers' time
 spent training, a winner of at most 60 KiB with a mean per-subject F-beta of at least 0.90 out of fold
@@ -19,13 +19,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from atml import cli, exported, rooms
+from atml.data.reader import cores
 from atml.ranking import ranked
 from atml.score import score_export
 from atml.search import Options, search
 from atml.store import Store
+from atml.tables import best
 from atml.types import TrialRecord
 from atml.view import Lines, clock
-from atml.workers import cores
 
 
 @contextlib.contextmanager
@@ -84,14 +85,16 @@ def main() -> None:
         if repeats:
             print(f"{'... of the finalists':42} {100 * spent(repeats, given.workers)[1]:.1f}%")
         print(f"{'best value in the search':42} {ranked(every)[0].value:.4f}")
-        for number, where in store.exports(name):
-            model = exported.load(where)
+        row = best(store, name, 1)[0]
+        print(f"{'winner, out of fold on fresh seeds':42} {row['judged'] or row['value']:.4f}")
+        if row["folder"]:
+            model = exported.load(Path(row["folder"]))
             label = rooms.find(model.task.name).label
-            report = score_export(where, data, label=label, looks=store)
-            print(
-                f"trial {number}: {model.size_bytes / 1024:.1f} KiB, test F {report.score.f_beta:.4f}, "
-                f"G {report.score.g:.4f}, look {report.look}"
-            )
+            report = score_export(model.path.parent, data, label=label, looks=store)
+            print(f"{'... its file':42} {model.size_bytes / 1024:.1f} KiB")
+            print(f"{'... on the test split, F':42} {report.score.f_beta:.4f}")
+            print(f"{'... G':42} {report.score.g:.4f}")
+            print(f"{'looks at this test set so far':42} {report.look}")
         store.close()
 
 

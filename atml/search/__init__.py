@@ -11,12 +11,12 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from typing import Any
 
 import optuna
 
+from atml.data.reader import cores
 from atml.nn import device
 from atml.sampler import SearchSampler
 from atml.search.crew import Crew
@@ -28,7 +28,7 @@ from atml.search.summary import summarise
 from atml.search.trials import Trials
 from atml.store import Store
 from atml.view import Quiet, View, clock
-from atml.workers import Pool, Site, cores
+from atml.workers import Pool, Site
 
 __all__ = ["Options", "Store", "export_best", "prepare", "search"]
 
@@ -51,27 +51,18 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
             view.say(f"put back {len(back)} trial(s) that an earlier run left: {', '.join(map(str, back))}")
         _introduce(plan, options, view)
         so_far = len(store.trials(plan.name))
-        study = store.study(plan.name, sampler=SearchSampler(plan.seed + so_far))
+        study = store.study(plan.name, sampler=SearchSampler(plan.seed + so_far, study_seed=plan.seed))
         workers = options.workers or cores()
 
-        def deadline() -> float | None:
-            if options.timeout is None:
-                return None
-            return began + options.timeout - _reserve(plan, options, workers)
-
-        trials = Trials(plan, study, view, options.trials, options.patience, deadline)
+        end = None if options.timeout is None else began + options.timeout
+        trials = Trials(plan, study, view, options, workers, end)
         final = Finals(plan, study, view, options)
         if not trials.exhausted() or Repeats(final).todo() or Exports(final).waiting():
-            with Crew(
-                Pool(site(plan), device.choose(options.device, workers)), view, len(plan.folds)
-            ) as crew:
+            pool = Pool(site(plan), device.choose(options.device, workers))
+            with Crew(pool, view, len(plan.folds), store.slots.beat) as crew:
                 crew.work(trials)
                 _why_it_ended(trials, options, view)
-                if store.others_at_work(plan.name):
-                    view.say("another atml is at work on this study; it goes on to the finalists")
-                else:
-                    crew.work(Repeats(final))
-                    crew.work(Exports(final))
+                _finish(crew, final)
         summary = summarise(final, time.monotonic() - began)
         view.result(summary)
         return summary
@@ -89,8 +80,10 @@ def export_best(
     source = Exports(final)
     if source.waiting():
         workers = min(options.workers or cores(), source.waiting())
-        with Crew(Pool(site(plan), device.choose(options.device, workers)), view, len(plan.folds)) as crew:
+        pool = Pool(site(plan), device.choose(options.device, workers))
+        with Crew(pool, view, len(plan.folds), store.slots.beat) as crew:
             crew.work(source)
+            source.close()
     summary = summarise(final, 0.0)
     view.result(summary)
     return summary
@@ -121,6 +114,21 @@ def _introduce(plan: Plan, options: Options, view: View) -> None:
     )
 
 
+def _finish(crew: Crew, final: Finals) -> None:
+    """Repeat and export the finalists, unless another search of this study does."""
+    plan, slots = final.plan, final.plan.store.slots
+    if plan.store.others_at_work(plan.name) or not slots.lock(plan.name):
+        final.view.say("another atml is at work on this study; it goes on to the finalists")
+        return
+    try:
+        crew.work(Repeats(final))
+        exports = Exports(final)
+        crew.work(exports)
+        exports.close()
+    finally:
+        slots.unlock(plan.name)
+
+
 def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
     if trials.stagnant():
         view.say(
@@ -130,13 +138,3 @@ def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
         view.say(
             f"the time for trials is over; what is left of {clock(options.timeout)} goes to the finalists"
         )
-
-
-def _reserve(plan: Plan, options: Options, workers: int) -> float:
-    """Seconds to keep for the finalists and exports, half of the timeout at most."""
-    assert options.timeout is not None
-    whole = [t.result["wall_s"] for t in plan.store.trials(plan.name) if t.state == "complete"]
-    each = statistics.median(whole) if whole else options.timeout / 10
-    # Repeats run every fold; a final training costs about one fold and a quarter.
-    jobs = options.finalists * (options.repeats + 1.25 / len(plan.folds))
-    return float(min(each * jobs / workers, options.timeout / 2))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from atml.errors import AtmlError, DataError, Interrupted
+from atml.errors import AtmlError, DataError, Interrupted, RoomError
 from atml.view import Progress, Running, View
 from atml.workers import Job, Pool, Report
 
@@ -21,6 +21,9 @@ class Source(Protocol):
 
     def next(self) -> Job | None:
         """Return a job, None when there is none to hand out now."""
+
+    def more(self) -> bool:
+        """Whether `next`, having returned None, may return a job when asked again at once."""
 
     def go_on(self, job: Job, report: Report) -> bool:
         """Answer a progress report."""
@@ -45,8 +48,9 @@ class Crew:
     end.
     """
 
-    def __init__(self, pool: Pool, view: View, folds: int) -> None:
+    def __init__(self, pool: Pool, view: View, folds: int, beat: Callable[[], None]) -> None:
         self._pool = pool
+        self._beat = beat
         self._view = view
         self._folds = folds
         self._signal: int | None = None
@@ -69,7 +73,7 @@ class Crew:
         self._signal = number
 
     def work(self, source: Source) -> None:
-        """Hand out the jobs of ``source`` until there are no more.
+        """Hand out the jobs of ``source`` until there are no more; ``beat`` is called all along.
 
         Raises Interrupted after a signal, with every running job put back; whatever ``source`` raises
         puts them back too.
@@ -82,14 +86,15 @@ class Crew:
                     raise Interrupted(
                         f"stopped by {signal.Signals(self._signal).name}; the same line goes on"
                     )
+                self._beat()
                 if source.stop_now():
                     self._put_back(source, replace=True)
                     return
                 handed_out = self._hand_out(source)
                 self._view.progress(source.progress(self._running(shown), time.monotonic() - began))
-                if not handed_out and not self._pool.busy() and self._pool.idle():
+                if not handed_out and not source.more() and not self._pool.busy() and self._pool.idle():
                     return
-                for report in self._pool.reports(0.0 if handed_out else 0.2):
+                for report in self._pool.reports(0.0 if handed_out or source.more() else 0.2):
                     self._take(source, report, shown)
 
     def _hand_out(self, source: Source) -> bool:
@@ -110,6 +115,11 @@ class Crew:
             assert job is not None
             shown[report.worker] = report
             self._pool.go_on(report.worker, source.go_on(job, report))
+        elif report.kind == "room":
+            # Nothing is wrong with this trial: the same would happen to every other one.
+            assert job is not None
+            source.put_back(job)
+            raise RoomError(report.text)
         elif job is not None:
             shown.pop(report.worker, None)
             source.ended(job, report)
@@ -117,7 +127,7 @@ class Crew:
             raise DataError(report.text)
         else:
             self._lost_at_start += 1
-            self._view.say(f"worker {report.worker} ended before it was ready: {report.text}")
+            self._view.say(f"worker {report.worker} ended without a job in hand: {report.text}")
             if self._lost_at_start >= _LOST_AT_START:
                 raise AtmlError(f"workers can't be kept running: the last one was {report.text}")
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from atml import export, nn
+from atml.errors import AtmlError, ExportError, ParityError
 from atml.finding import DataFacts, Final, Finding, Machine
 from atml.nn.weights import load_weights
 from atml.search.finals import Finals, Judged
 from atml.search.study import trial_seed
+from atml.search.trials import RETRIES
 from atml.threshold import shifted
 from atml.view import Progress, Running, phase
 from atml.workers import FinalJob, Job, Report
@@ -21,6 +25,8 @@ class Exports:
         self._waiting = [j for j in finals.judged() if finals.qualifies(j) and j.record.number not in there]
         self._total = len(self._waiting)
         self._open: dict[int, Judged] = {}
+        self._lost: Counter[int] = Counter()
+        self._refused: AtmlError | None = None
 
     def waiting(self) -> int:
         """Count the exports that are missing."""
@@ -37,6 +43,15 @@ class Exports:
         seed = trial_seed(self._finals.plan.seed, number, "final")
         return FinalJob(number=number, config=judged.record.config, seed=seed)
 
+    def more(self) -> bool:
+        """Whether exports are left."""
+        return bool(self._waiting)
+
+    def close(self) -> None:
+        """Raise what refused an export where none came through."""
+        if self._refused is not None and not self._finals.exported():
+            raise self._refused
+
     def go_on(self, job: Job, report: Report) -> bool:
         """Never stop."""
         return True
@@ -47,7 +62,10 @@ class Exports:
         finals, trained = self._finals, report.trained
         if trained is None:
             why = report.text.strip().splitlines()[-1]
-            finals.view.say(f"trial {job.number} could not be exported: {why}")
+            finals.view.say(f"the last training of trial {job.number} was lost: {why}")
+            self._lost[job.number] += 1
+            if report.kind != "refused" and self._lost[job.number] <= RETRIES:
+                self._waiting.append(judged)
             return
         plan = finals.plan
         model = nn.build(job.config, plan.room.task)
@@ -75,11 +93,20 @@ class Exports:
             search_seed=plan.seed,
             trials=sum(t.finished and t.role == "search" for t in finals.records()),
             value_name=plan.room.value_name,
+            objective_hash=plan.room.objective_hash,
             qualifies=plan.room.qualifies,
         )
-        written = export.export(
-            model, finding, plan.dataset.x, root=finals.options.out, max_kib=plan.max_size_kib
-        )
+        try:
+            written = export.export(
+                model, finding, plan.dataset.x, root=finals.options.out, max_kib=plan.max_size_kib
+            )
+        except (ParityError, ExportError) as error:
+            # A folder that can't be written is the same for all; what one model lacks, another may have.
+            if isinstance(error.__cause__, OSError):
+                raise
+            finals.view.say(f"trial {job.number} was not exported: {error}")
+            self._refused = error
+            return
         assert written.folder is not None
         plan.store.save_export(plan.name, job.number, written.folder.resolve(), written.sha256)
         finals.view.say(f"exported {written.folder}")

@@ -61,6 +61,18 @@ class Finals:
             return [t for t in found if t.number in self._numbers]
         return found[: self.options.finalists]
 
+    def repeated(self) -> bool:
+        """Whether every finalist has a repeat that came to an end."""
+        done = {t.of for t in self.records() if t.role == "finalist" and t.finished}
+        return all(t.number in done for t in self.chosen())
+
+    def remember(self, judged: list[Judged]) -> None:
+        """Keep the finalists' values in the study, for whoever ranks its trials later."""
+        values = {str(j.record.number): j.value for j in judged if j.record not in j.sources}
+        with self.plan.store.errors():
+            if values and self.study.user_attrs.get("judged") != values:
+                self.study.set_user_attr("judged", values)
+
     def judged(self) -> list[Judged]:
         """Judge the finalists that have all they need, best first; smaller wins a tie."""
         records = self.records()
@@ -108,9 +120,10 @@ class Finals:
         return judged.evidence.lowest >= self.plan.room.qualifies
 
     def exported(self) -> dict[int, str]:
-        """Folders of this study's exports that are still there, by trial."""
+        """Folders of this study's exports below the export folder that are still there, by trial."""
+        out = self.options.out.resolve()
         return {
             number: str(folder)
             for number, folder in self.plan.store.exports(self.plan.name)
-            if (folder / "model.onnx").is_file()
+            if folder.is_relative_to(out) and (folder / "model.onnx").is_file()
         }

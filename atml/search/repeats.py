@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import optuna
 from optuna.trial import TrialState
 
 from atml.search.finals import Finals
 from atml.search.study import trial_seed
-from atml.search.trials import result
+from atml.search.trials import RETRIES, result
 from atml.types import TrialRecord
 from atml.view import Progress, Running, phase
 from atml.workers import Job, Report, TrialJob
@@ -23,6 +24,7 @@ class Repeats:
         self._open: dict[int, tuple[optuna.Trial, float]] = {}
         self._total = len(finals.chosen()) * finals.options.repeats
         self._waiting = self.todo()
+        self._lost: Counter[tuple[int, int]] = Counter()
 
     def todo(self) -> list[tuple[TrialRecord, int]]:
         """List ``(trial, seed)`` of the repeats that the study does not hold yet."""
@@ -44,6 +46,10 @@ class Repeats:
         self._open[trial.number] = (trial, time.monotonic())
         return TrialJob(number=trial.number, config=record.config, seed=seed)
 
+    def more(self) -> bool:
+        """Whether repeats are left."""
+        return bool(self._waiting)
+
     def go_on(self, job: Job, report: Report) -> bool:
         """Never stop a repeat: all are compared whole."""
         return True
@@ -57,9 +63,7 @@ class Repeats:
         with plan.store.errors():
             if measured is None:
                 self._finals.study.tell(job.number, state=TrialState.FAIL)
-                self._finals.view.say(
-                    f"a repeat of trial {of} was lost: {report.text.strip().splitlines()[-1]}"
-                )
+                self._again(of, job.seed, report.text.strip().splitlines()[-1])
                 return
             trial.set_user_attr("result", result(measured, seconds))
             if not measured.finished or measured.constant or measured.predictions is None:
@@ -71,6 +75,13 @@ class Repeats:
             self._finals.study.tell(job.number, measured.value)
         count = f"{self._total - len(self._waiting) - len(self._open)}/{self._total}"
         self._finals.view.ended(job.number, "repeat", measured.value, f"of trial {of}", seconds, count)
+
+    def _again(self, of: int, seed: int, why: str) -> None:
+        """Queue a lost repeat anew: finalists are compared on the same number of seeds."""
+        self._lost[of, seed] += 1
+        self._finals.view.say(f"a repeat of trial {of} was lost: its worker {why}")
+        if self._lost[of, seed] <= RETRIES:
+            self._waiting += [pair for pair in self.todo() if (pair[0].number, pair[1]) == (of, seed)]
 
     def put_back(self, job: Job) -> None:
         """Mark the repeat failed; the next start begins it anew."""

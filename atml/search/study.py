@@ -8,28 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import optuna
+
 from atml import data, nn, rooms
 from atml.errors import StudyError
 from atml.nn import device
 from atml.rooms import Room
 from atml.sampler import from_params
 from atml.store import DEFAULT_URL, Store, missing
-from atml.types import Dataset, Fold
+from atml.types import Dataset, Fold, Predictions
 
 DEFAULT_FOLDS = 5
 DEFAULT_SEED = 0
 
 # What a study's trials depend on, and the words for it. A study goes on only while all of it stands.
-_BINDING = {
+_SPLIT = {
     "task": "task",
-    "space": "search space",
-    "objective": "objective",
     "data_fingerprint": "data",
     "folds": "number of folds",
     "seed": "seed",
+}
+"""Never accepted: predictions are kept by row, and rows of two splits can't be compared."""
+_RULES = {
+    "space": "search space",
+    "objective": "objective",
     "qualifies": "qualifying threshold",
     "max_size_kib": "size budget",
 }
+"""A person may go on in spite of a change of these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +91,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     room = rooms.find(options.task, space=options.space, objective=options.objective)
     # What raises on its own default would raise on every trial: find out before a study is made.
     nn.cost(from_params(room.suggest, room.default), room.task)
+    room.value(_toy(room))
     for note in room.notes():
         say(note)
     # A database is made only when all else is known to be usable.
@@ -117,8 +125,10 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "qualifies": room.qualifies,
         "max_size_kib": max_size,
     }
-    if known is not None and not options.accept_changes:
-        _agree(name, known, wanted)
+    if known is not None:
+        _agree(name, known, wanted, accept=options.accept_changes)
+        assert store is not None
+        _compatible(store, name, room)
     for note in dataset.notes:
         say(note)
     store = store or Store(options.storage)
@@ -142,12 +152,12 @@ def reopen(store: Store, name: str) -> Plan:
     spec = store.spec(name)
     if spec is None:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
-    space, objective = Path(spec["space_path"]), Path(spec["objective_path"])
-    room = rooms.find(
-        spec["task"],
-        space=space if space.is_file() else None,
-        objective=objective if objective.is_file() else None,
-    )
+    room = rooms.find(spec["task"], space=Path(spec["space_path"]), objective=Path(spec["objective_path"]))
+    if (room.objective_hash, room.qualifies) != (spec["objective"], spec["qualifies"]):
+        raise StudyError(
+            f"{room.objective_path} changed since study {name!r} was searched with it, and its trials "
+            "can't be judged by another: put the file back, or search on with --accept-changes first"
+        )
     path = None if spec["data"] is None else Path(spec["data"])
     dataset = data.open(path, task=room.task, label=room.label, sampling_rate=spec["sampling_rate"])
     if dataset.fingerprint != spec["data_fingerprint"]:
@@ -171,18 +181,53 @@ def trial_seed(study_seed: int, number: int, use: str = "trial") -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raise StudyError where the study was made with something else, naming it and both ways out."""
-    changed = [
-        f"{word} ({known.get(key)} before, {wanted[key]} now)"
-        for key, word in _BINDING.items()
-        if known.get(key) != wanted[key]
-    ]
-    if changed:
+def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any], *, accept: bool) -> None:
+    """Raise StudyError where the study was made with something else, naming it and the ways out."""
+    split, rules = (
+        [
+            f"{word} ({known.get(key)} before, {wanted[key]} now)"
+            for key, word in words.items()
+            if known.get(key) != wanted[key]
+        ]
+        for words in (_SPLIT, _RULES)
+    )
+    if split:
         raise StudyError(
-            f"study {name!r} was made with another {', another '.join(changed)}; "
+            f"study {name!r} was made with another {', another '.join(split + rules)}; its trials can't be "
+            "compared with new ones: start a new study with --study NAME"
+        )
+    if rules and not accept:
+        raise StudyError(
+            f"study {name!r} was made with another {', another '.join(rules)}; "
             "start a new one with --study NAME, or mix both knowingly with --accept-changes"
         )
+
+
+def _compatible(store: Store, name: str, room: Room, draws: int = 50) -> None:
+    """Raise StudyError where a parameter's kind or choices changed: no study can hold both."""
+    with store.errors():
+        trials = store.study(name).get_trials(deepcopy=False)
+    held = {key: kind for trial in trials for key, kind in trial.distributions.items()}
+    probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(draws if held else 0):
+        trial = probe.ask()
+        room.suggest(trial)
+        for key, kind in trial.distributions.items():
+            try:
+                optuna.distributions.check_distribution_compatibility(held.get(key, kind), kind)
+            except ValueError as error:
+                raise StudyError(
+                    f"{room.space_path} changed the kind or the choices of {key!r}, and study {name!r} "
+                    "can't hold both: start a new one with --study NAME"
+                ) from error
+
+
+def _toy(room: Room) -> Predictions:
+    """A few right answers of two subjects, to try an objective on."""
+    classes = len(room.task.classes)
+    y = np.arange(4 * classes) % classes
+    subject = np.array(["a", "b"])[np.arange(len(y)) * 2 // len(y)]
+    return Predictions(np.eye(classes, dtype=np.float32)[y], y, subject, room.task.positive)
 
 
 def _first(*values: Any) -> Any:

@@ -15,6 +15,7 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
     records = [t for t in finals.records() if t.role == "search"]
     finished = [t for t in records if t.finished]
     judged, folders = finals.judged(), finals.exported()
+    finals.remember(judged)
     rows = [
         {
             "trial": j.record.number,
@@ -49,6 +50,16 @@ def _runs(row: dict[str, Any]) -> str:
     return "on a fresh seed" if count == 1 else f"mean of {count} fresh seeds"
 
 
+def _why_none(finals: Finals, complete: int) -> str:
+    if not complete:
+        return "no trial ran over every fold yet: give it more --trials, or more time"
+    if not finals.chosen():
+        return f"none of them keeps the budget of {finals.plan.max_size_kib:g} KiB: raise --max-size"
+    if finals.repeated():
+        return "none of the finalists trains on a fresh seed: ask for more --trials or --finalists"
+    return "the finalists are not judged yet; the same line goes on with them"
+
+
 def _lines(
     finals: Finals, finished: list[TrialRecord], rows: list[dict[str, Any]], seconds: float
 ) -> list[str]:
@@ -61,12 +72,7 @@ def _lines(
         f"{len(finished)} trials on {data}{took}: {complete} ran over every fold, the rest were cut short"
     ]
     if not rows:
-        if finals.chosen():
-            return [
-                *lines,
-                "its finalists are not judged yet; start the same line again when the other atml is done",
-            ]
-        return [*lines, "no trial ran over every fold within the size budget yet: ask for more --trials"]
+        return [*lines, _why_none(finals, complete)]
     for place, row in enumerate(rows, 1):
         config = next(t.config for t in finished if t.number == row["trial"])
         assert config is not None

@@ -9,8 +9,8 @@ COMPLETE, or PRUNED by comparison.
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
-from collections.abc import Callable
 
 import optuna
 from optuna.trial import TrialState
@@ -18,12 +18,13 @@ from optuna.trial import TrialState
 from atml import metrics, nn
 from atml.errors import ConfigError, RoomError
 from atml.search import stopping
-from atml.search.study import Plan, trial_seed
+from atml.search.study import Options, Plan, trial_seed
 from atml.types import Cost, Measurement, TrialRecord
 from atml.view import Progress, Running, View
 from atml.workers import Job, Report, TrialJob
 
-_RETRIES = 2
+RETRIES = 2
+"""Times that a job is tried again after its worker was lost."""
 
 
 class Trials:
@@ -34,43 +35,47 @@ class Trials:
         plan: Plan,
         study: optuna.Study,
         view: View,
-        total: int,
-        patience: int,
-        deadline: Callable[[], float | None],
+        options: Options,
+        workers: int,
+        end: float | None,
     ) -> None:
         self._plan = plan
         self._study = study
         self._view = view
-        self._total = total
-        self._patience = patience
-        self._deadline = deadline
+        self._options = options
+        self._total = options.trials
+        self._workers = workers
+        self._end_of_job = end
+        self._deadline: float | None = None
         self._open: dict[int, _Open] = {}
-        self._done_before = self._count_done()
-        self._started = time.monotonic()
+        self._more = False
         self._finished: list[TrialRecord] = []
         self._refresh()
+        self._done_before = len(self._finished)
 
     # --- handing out
 
     def next(self) -> Job | None:
-        """Ask for trials until one is worth training; the others end at once."""
+        """Ask for a trial; None too where its config turns out not to be worth training."""
+        self._more = False
         if self.exhausted() or self.stop_now():
             return None
-        store = self._plan.store
-        slot = store.slots.claim(self._plan.name, self._total)
+        slot = self._plan.store.slots.claim(self._plan.name, self._total)
         if slot is None:
             return None
-        try:
-            return self._ask(slot)
-        except RoomError:
-            store.slots.release(self._plan.name, slot)
-            raise
+        job = self._ask(slot)
+        self._more = job is None
+        return job
+
+    def more(self) -> bool:
+        """Whether the last trial asked for ended at once, so that another one may be asked for."""
+        return self._more
 
     def _ask(self, slot: int) -> Job | None:
         plan = self._plan
         with plan.store.errors():
             trials = self._study.get_trials(deepcopy=False)
-            if not any(t.user_attrs.get("origin") == "default" for t in trials):
+            if slot == 0 and not any(t.user_attrs.get("origin") == "default" for t in trials):
                 self._study.enqueue_trial(dict(plan.room.default), user_attrs={"origin": "default"})
             trial = self._study.ask()
             trial.set_user_attr("holder", plan.store.token)
@@ -80,8 +85,12 @@ class Trials:
         self._open[trial.number] = begun
         try:
             config = plan.room.suggest(trial)
-        except RoomError:
-            self._end(begun, TrialState.FAIL)
+        except RoomError as error:
+            self._put_back(begun)
+            # Suggesting writes to the study: what the database raises there is not the file's fault.
+            if isinstance(error.__cause__, optuna.exceptions.StorageInternalError):
+                with plan.store.errors():
+                    raise error.__cause__ from None
             raise
         with plan.store.errors():
             trial.set_user_attr("config", config.to_dict())
@@ -91,14 +100,14 @@ class Trials:
             cost = nn.cost(config, plan.room.task)
         except ConfigError as error:
             self._cannot_work(begun, "shape", 1.0, str(error))
-            return self.next()
+            return None
         with plan.store.errors():
             trial.set_user_attr("cost", dataclasses.asdict(cost))
         excess = cost.size_bytes / 1024 - plan.max_size_kib
         self._constrain(begun, "size_kib", excess)
         if excess > 0:
             self._cannot_work(begun, None, 0.0, f"{_kib(cost)} KiB")
-            return self.next()
+            return None
         return TrialJob(number=trial.number, config=config, seed=seed)
 
     # --- while it runs
@@ -151,7 +160,7 @@ class Trials:
     def _try_again(self, begun: _Open, why: str) -> None:
         last = why.strip().splitlines()[-1]
         retry = int(begun.trial.user_attrs.get("retry", 0))
-        if retry >= _RETRIES:
+        if retry >= RETRIES:
             self._cannot_work(begun, "crashed", 1.0, last)
             return
         self._view.say(
@@ -165,7 +174,10 @@ class Trials:
 
     def put_back(self, job: Job) -> None:
         """Let a stopped trial wait for the next start; its slot is free again."""
-        begun = self._open.pop(job.number)
+        self._put_back(self._open[job.number])
+
+    def _put_back(self, begun: _Open) -> None:
+        del self._open[begun.trial.number]
         self._plan.store.put_back(begun.trial._trial_id)
         self._plan.store.slots.release(self._plan.name, begun.slot)
 
@@ -207,12 +219,12 @@ class Trials:
         """Whether the last ``patience`` results brought no better value; 0 switches that off."""
         ordered = sorted(self._finished, key=lambda t: (t.ended is None, t.ended, t.number))
         values = [t.value if t.state == "complete" and t.feasible else None for t in ordered]
-        return bool(self._patience) and stopping.since_improved(values) >= self._patience
+        patience = self._options.patience
+        return bool(patience) and stopping.since_improved(values) >= patience
 
     def stop_now(self) -> bool:
         """Whether the time for trials is over."""
-        deadline = self._deadline()
-        return deadline is not None and time.monotonic() >= deadline
+        return self._deadline is not None and time.monotonic() >= self._deadline
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
         """Count what is done, in all and in this run."""
@@ -225,9 +237,8 @@ class Trials:
         here = done - self._done_before
         rate = here / elapsed if here else 0.0
         left = (self._total - done) / rate if rate else None
-        deadline = self._deadline()
-        if deadline is not None:
-            to_deadline = max(deadline - time.monotonic(), 0.0)
+        if self._deadline is not None:
+            to_deadline = max(self._deadline - time.monotonic(), 0.0)
             left = to_deadline if left is None else min(left, to_deadline)
         return Progress(
             phase="search",
@@ -241,12 +252,22 @@ class Trials:
             left=left,
         )
 
-    def _count_done(self) -> int:
-        return sum(t.finished and t.role == "search" for t in self._plan.store.trials(self._plan.name))
-
     def _refresh(self) -> None:
+        """Read what is finished, and set the end of the trials so that the finalists get their time."""
         records = self._plan.store.trials(self._plan.name)
         self._finished = [t for t in records if t.finished and t.role == "search"]
+        if self._end_of_job is not None:
+            self._deadline = self._end_of_job - self._reserve()
+
+    def _reserve(self) -> float:
+        """Seconds that the finalists and exports will take, half of the time given at most; 0 without any."""
+        whole = [t.result["wall_s"] for t in self._finished if t.state == "complete"]
+        if not whole:
+            return 0.0
+        # Repeats run every fold; a final training costs about one fold and a quarter.
+        jobs = self._options.finalists * (self._options.repeats + 1.25 / len(self._plan.folds))
+        assert self._options.timeout is not None
+        return float(min(statistics.median(whole) * jobs / self._workers, self._options.timeout / 2))
 
 
 class _Open:

@@ -86,9 +86,10 @@ def test_from_data_to_a_scored_model_and_on_from_there(
     assert 0 < report["total"] <= 80
     assert len(list((folders[0] / "scores").iterdir())) == 2
 
-    exported = atml("best", "export", "s", "--top", "3", "--out", "more")
+    # The winner is exported already: into another folder it goes all the same.
+    exported = atml("best", "export", "s", "--top", "1", "--out", "more")
     assert exported.returncode == 0, exported.stderr
-    assert len(list((tmp_path / "more" / "s").iterdir())) >= 1
+    assert len(list((tmp_path / "more" / "s").iterdir())) == 1
 
 
 def test_a_killed_worker_costs_its_trial_and_no_more(
@@ -109,6 +110,20 @@ def test_a_killed_worker_costs_its_trial_and_no_more(
     # The same parameters were tried again.
     lost = next(t for t in trials(tmp_path) if t.state == "failed")
     assert any(t.params == lost.params and t.finished for t in trials(tmp_path))
+
+
+def test_a_worker_killed_among_the_finalists_leaves_them_their_seeds(
+    start: Start, small: Path, space: Space, tmp_path: Path
+) -> None:
+    process = start(*line(small, space(200), 3, "--workers", 2, "--repeats", 2, "--json"))
+    wait_for(process, '"phase": "finalists"')
+    wait_for(process, '"fraction": 0.')
+    os.kill(_children(process.pid)[-1], signal.SIGKILL)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert "was lost" in output
+    repeats = Counter(t.of for t in trials(tmp_path) if t.role == "finalist" and t.state == "complete")
+    assert list(repeats.values()) == [2, 2]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -155,6 +170,12 @@ def test_two_searches_of_one_study_share_it_exactly(
     assert [one.returncode, two.returncode] == [0, 0], outputs
     assert finished(tmp_path) == 9
     assert set(counted(tmp_path)) <= {"complete", "pruned"}
+    every = trials(tmp_path)
+    assert sum(t.origin == "default" for t in every) == 1
+    searched = [str(t.params) for t in every if t.role == "search"]
+    assert len(set(searched)) == len(searched)
+    repeats = [(t.of, t.seed) for t in every if t.role == "finalist" and t.state == "complete"]
+    assert len(set(repeats)) == len(repeats)
 
 
 def test_the_same_seed_gives_the_same_trials_bit_for_bit(
@@ -179,7 +200,7 @@ def test_configs_that_cannot_work_are_pruned_with_a_constraint_not_failed(
     assert done.returncode == 0, done.stderr
     assert counted(tmp_path) == {"pruned": 3}
     assert all(t.constraints["diverged"] > 0 for t in trials(tmp_path))
-    assert "ask for more --trials" in done.stdout
+    assert "no trial ran over every fold" in done.stdout
 
 
 def test_models_over_the_budget_are_never_trained(
@@ -226,10 +247,59 @@ def test_a_changed_space_is_refused_with_both_ways_out(
     assert finished(tmp_path) == 1
     assert atml(*line(small, changed, 2, "--accept-changes")).returncode == 0
     assert finished(tmp_path) == 2
-    done = atml(*line(small, changed, 3, "--seed", 4, "--max-size", 9))
+    done = atml(*line(small, changed, 3, "--max-size", 9))
     assert done.returncode == 2
-    assert "another seed (0 before, 4 now)" in done.stderr
     assert "another size budget (256.0 before, 9.0 now)" in done.stderr
+
+
+def test_another_split_is_never_mixed_in(atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
+    assert atml(*line(small, space(), 1)).returncode == 0
+    for change, says in (
+        (["--seed", 4], "another seed (0 before, 4 now)"),
+        (["--folds", 4], "number of folds"),
+    ):
+        done = atml(*line(small, space(), 2), *change, "--accept-changes")
+        assert done.returncode == 2
+        assert says in done.stderr and "--study NAME" in done.stderr
+        assert "--accept-changes" not in done.stderr
+    assert finished(tmp_path) == 1
+
+
+def test_changed_choices_cannot_be_accepted(atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
+    pooled = space(40, 'pool="mean_max"', 'pool=trial.suggest_categorical("pool", ["mean_max", "max"])')
+    pooled.write_text(pooled.read_text().replace('"width": 8,', '"width": 8, "pool": "max",'))
+    assert atml(*line(small, pooled, 1)).returncode == 0
+    pooled.write_text(pooled.read_text().replace('["mean_max", "max"]', '["mean_max", "max", "mean"]'))
+    done = atml(*line(small, pooled, 2, "--accept-changes"))
+    assert done.returncode == 2
+    assert "'pool'" in done.stderr and "--study NAME" in done.stderr
+    assert counted(tmp_path) == {"complete": 1}
+
+
+def test_an_objective_that_raises_costs_no_trial(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    good = (Path(__file__).parents[2] / "objectives" / "afib.py").read_text(encoding="utf-8")
+    judge = tmp_path / "judge.py"
+    # It holds on a toy and breaks on the real thing.
+    judge.write_text(
+        good.replace("    f_beta = mean", "    assert len(predictions.y) < 10\n    f_beta = mean")
+    )
+    done = atml(*line(small, space(), 2, "--objective", judge))
+    assert done.returncode == 2, done.stdout
+    assert "judge.py" in done.stderr and "AssertionError" in done.stderr
+    assert finished(tmp_path) == 0
+    judge.write_text(good)
+    done = atml(*line(small, space(), 2, "--objective", judge, "--accept-changes"))
+    assert done.returncode == 0, done.stderr
+    assert finished(tmp_path) == 2
+
+
+def test_no_time_for_even_one_trial(atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
+    done = atml(*line(small, space(3000), 5, "--timeout", "6s", "--workers", 1))
+    assert done.returncode == 0, done.stderr
+    assert "more time" in done.stdout
+    assert set(counted(tmp_path)) == {"waiting"}
 
 
 def _children(pid: int) -> list[int]:
