@@ -85,9 +85,6 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-cores_here = cores  # its name in benchmarks/reading.py
-
-
 def _rows(reading: Read, names: Sequence[str], shape: Shape) -> Rows:
     return make((_parsed(raw) for _, raw in reading(names)), shape)
 
