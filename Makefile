@@ -7,6 +7,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
+# The folder of the first export that `atml best` lists.
+WINNER := import json, sys; print(next(t['folder'] for t in json.load(sys.stdin) if t['folder']))
+
 .PHONY: install demo test check format clean
 
 install: $(VENV)/.installed
@@ -20,7 +23,7 @@ demo: install
 	mkdir -p demo
 	cd demo && $(BIN)/atml search --task afib --trials 12 --folds 4 --finalists 2 --repeats 1 --max-size 60 --timeout 4m
 	cd demo && $(BIN)/atml best
-	cd demo && $(BIN)/atml score "$$(ls -td exports/*/* | head -n 1)"
+	cd demo && $(BIN)/atml score "$$($(BIN)/atml best --json | $(BIN)/python -c "$(WINNER)")"
 
 test: install
 	$(BIN)/python -m pytest

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,16 +100,21 @@ def test_readme_names_what_is_there() -> None:
 
 
 def test_make_demo(studio: Path, tmp_path: Path) -> None:
-    recipe = re.search(r"^demo:.*?\n((?:\t.*\n)+)", (REPO / "Makefile").read_text(), re.MULTILINE)
-    assert recipe is not None
+    makefile = (REPO / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^demo:.*?\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    winner = re.search(r"^WINNER := (.*)$", makefile, re.MULTILINE)
+    assert recipe is not None and winner is not None
     shutil.copytree(studio / "search_spaces", tmp_path / "search_spaces")
     shutil.copytree(studio / "objectives", tmp_path / "objectives")
-    ours = re.findall(r"\$\(BIN\)/(atml .*)", recipe[1])
-    assert len(ours) == 3
-    for line in ours:
-        if "exports" in line:
-            newest = max((tmp_path / "exports").glob("*/*"), key=lambda p: p.stat().st_mtime)
-            line = f"atml score {newest}"
+    search, best, score = re.findall(r"^\tcd demo && \$\(BIN\)/(atml .*)$", recipe[1], re.MULTILINE)
+    for line in (search, best):
         done = run(tmp_path, tiny(line))
         assert done.returncode == 0, done.stderr
+    assert score == 'atml score "$$($(BIN)/atml best --json | $(BIN)/python -c "$(WINNER)")"'
+    listed = run(tmp_path, "atml best --json").stdout
+    picked = subprocess.run(
+        [sys.executable, "-c", winner[1]], input=listed, capture_output=True, text=True, check=True
+    )
+    done = run(tmp_path, f"atml score {picked.stdout.strip()}")
+    assert done.returncode == 0, done.stderr
     assert "synthetic" in done.stdout
