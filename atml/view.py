@@ -202,7 +202,9 @@ def board(now: Progress) -> Group:
         rows.add_row(
             f"trial {job.trial}", where, bar, value, Text(job.what, overflow="ellipsis", no_wrap=True)
         )
-    total = ProgressBar(total=max(now.total, 1), completed=now.done, width=60)
+    # A bar alone does not end its line; in a row of its own it does.
+    total = Table.grid()
+    total.add_row(ProgressBar(total=max(now.total, 1), completed=now.done, width=60))
     return Group(Text(headline(now), overflow="ellipsis", no_wrap=True), total, rows)
 
 
