@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,11 +161,6 @@ class ModelConfig:
             layers = f" x{self.layers}" if self.layers > 1 else ""
             parts.append(f"{'bi' if self.bidirectional else ''}{self.cell} {self.units}{layers}")
         return f"{' + '.join(parts)}, lr {self.learning_rate:.2g}, {self.steps} x {self.batch}"
-
-    def digest(self) -> str:
-        """Return a short hash of all fields: equal configs, equal digests."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)

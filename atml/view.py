@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -44,8 +44,8 @@ class Progress:
     left: float | None
 
 
-class View(Protocol):
-    """How a search speaks."""
+class View:
+    """How a search speaks; this one says nothing, for use from Python."""
 
     def say(self, line: str) -> None:
         """Print a line that matters at any time."""
@@ -65,28 +65,7 @@ class View(Protocol):
         """Leave the terminal as it was."""
 
 
-class Quiet:
-    """Says nothing: for use from Python."""
-
-    def say(self, line: str) -> None:
-        """Do nothing."""
-
-    def ended(
-        self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
-    ) -> None:
-        """Do nothing."""
-
-    def progress(self, now: Progress) -> None:
-        """Do nothing."""
-
-    def result(self, summary: dict[str, Any]) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class Lines(Quiet):
+class Lines(View):
     """Plain lines, for a log file or a pipe: one a trial, one a minute on where things stand."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -150,7 +129,7 @@ class Terminal(Lines):
         self._live.stop()
 
 
-class Json(Quiet):
+class Json(View):
     """One JSON object a line on standard output, for programs."""
 
     def __init__(self) -> None:

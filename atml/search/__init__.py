@@ -27,7 +27,7 @@ from atml.search.study import Options, Plan, prepare, reopen
 from atml.search.summary import summarise
 from atml.search.trials import Trials
 from atml.store import Store
-from atml.view import Quiet, View, clock
+from atml.view import View, clock
 from atml.workers import Pool, Site
 
 __all__ = ["Options", "Store", "export_best", "prepare", "search"]
@@ -41,7 +41,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
     Raises an InputError for what can't be used, and Interrupted after SIGINT or SIGTERM; either way the
     study is whole and the same call goes on.
     """
-    view = view or Quiet()
+    view = view or View()
     began = time.monotonic()
     plan = prepare(options, view.say)
     store = plan.store
@@ -74,7 +74,7 @@ def export_best(
     store: Store, name: str, numbers: list[int], options: Options, view: View | None = None
 ) -> dict[str, Any]:
     """Train the given trials of a study on all subjects and export them; returns the summary."""
-    view = view or Quiet()
+    view = view or View()
     plan = reopen(store, name)
     final = Finals(plan, store.study(name), view, options, numbers=numbers)
     source = Exports(final)
