@@ -11,6 +11,7 @@
         |   `-- ShapeError       ... its layers leave no signal to look at
         |-- RoomError            a file in search_spaces/ or objectives/
         |-- StudyError           a study, or the database that holds it
+        |-- MissingExtraError    an optional package that is not installed
         `-- ExportError          an export folder or an ONNX file
 
 The message is one line that quotes the value and names the way out; the command line prints it as
@@ -64,3 +65,11 @@ class StudyError(InputError):
 
 class ExportError(InputError):
     """An export folder or ONNX file is missing, damaged or not ours."""
+
+
+class MissingExtraError(InputError):
+    """A package of an extra is not installed; the message is the command that installs it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        """Say that ``what`` needs the packages of ``extra``."""
+        super().__init__(f"{what} needs a package that is not installed: pip install 'atml[{extra}]'")

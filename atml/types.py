@@ -44,7 +44,8 @@ class Dataset:
 
     Shapes: ``x (n, leads, samples)`` float32 (possibly a read-only memory map), ``y (n,)`` int64,
     ``subject (n,)`` and ``rhythm (n,)`` strings. ``fingerprint`` is a sha256 over all four and the
-    sampling rate. ``notes`` are the lines a person should read: what was dropped, and why.
+    sampling rate. ``notes`` are the lines a person should read: what was dropped, and why. ``bare`` says
+    that the data themselves do not tell train from test.
     """
 
     x: Float32
@@ -56,6 +57,7 @@ class Dataset:
     name: str
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    bare: bool = False
 
     def __len__(self) -> int:
         """Count the segments."""
