@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,7 +30,9 @@ class Room:
     ``default`` holds parameter values of trial 0; ``suggest(trial)`` makes a ModelConfig of an Optuna
     trial; ``value(predictions)`` is what the search makes large; ``label(rhythm)`` gives the class of a
     rhythm name or None. ``space_hash`` and ``objective_hash`` change when the code does, not when a
-    comment does.
+    comment does. ``task`` has the window that was asked for; ``objective_name`` is the name of ``value``
+    among the objectives of the file, "" where it has one only. ``baseline`` names the detector without a
+    network that winners are compared with, "" for none.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Room:
     objective_path: Path
     space_hash: str
     objective_hash: str
+    objective_name: str = ""
+    baseline: str = ""
 
     def notes(self) -> tuple[str, ...]:
         """Say which files stand in for a built-in one."""
@@ -72,16 +76,26 @@ def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
 
 
 def find(
-    name: str, *, space: Path | None = None, objective: Path | None = None, cwd: Path | None = None
+    name: str,
+    *,
+    space: Path | None = None,
+    objective: Path | str | None = None,
+    window: float | None = None,
+    cwd: Path | None = None,
 ) -> Room:
     """Load the task called ``name``; ``space`` and ``objective`` name other files for its two parts.
 
-    Raises RoomError for an unknown task, a missing or raising file, for a part that is not there, and for
-    an objective whose ``TASK.name`` is another: an exported model is scored by the task it names.
+    ``objective`` may also be the name of one of the objectives that the file offers, or both, as
+    ``my.py:balanced``. ``window`` is in seconds, where the task lets one choose.
+
+    Raises RoomError for an unknown task, a missing or raising file, for a part that is not there, for
+    an objective whose ``TASK.name`` is another (an exported model is scored by the task it names), for an
+    objective that the file does not offer, and for a window that the task can't have.
     """
     known = names(cwd)
     files = dict(known.get(name, {}))
-    for kind, path in zip(FOLDERS, (space, objective), strict=True):
+    objective_path, wanted = _asked(objective)
+    for kind, path in zip(FOLDERS, (space, objective_path), strict=True):
         if path is not None:
             if not path.is_file():
                 raise RoomError(f"{path} is not a file; give a Python file as in {kind}/")
@@ -91,10 +105,22 @@ def find(
     for kind in FOLDERS:
         if kind not in files:
             raise RoomError(f"task {name!r} has no {kind}/{name}.py; a task is a file in each of {FOLDERS}")
-    return _load(name, files["search_spaces"], files["objectives"])
+    return _load(name, files["search_spaces"], files["objectives"], wanted, window)
 
 
-def _load(name: str, space_path: Path, objective_path: Path) -> Room:
+def _asked(objective: Path | str | None) -> tuple[Path | None, str]:
+    """Split ``FILE.py``, ``NAME`` or ``FILE.py:NAME`` into its two parts."""
+    if objective is None or isinstance(objective, Path):
+        return objective, ""
+    file, colon, name = objective.rpartition(":")
+    if colon and file.endswith(".py"):
+        return Path(file), name
+    if objective.endswith(".py") or "/" in objective or Path(objective).is_file():
+        return Path(objective), ""
+    return None, objective
+
+
+def _load(name: str, space_path: Path, objective_path: Path, wanted: str, window: float | None) -> Room:
     space, space_hash = _module(space_path)
     objective, objective_hash = _module(objective_path)
     default = _part(space, space_path, "DEFAULT", Mapping)
@@ -103,14 +129,15 @@ def _load(name: str, space_path: Path, objective_path: Path) -> Room:
         raise RoomError(f"{objective_path}: TASK.name is {task.name!r}; call it {name!r}")
     if not 0 <= task.positive < len(task.classes):
         raise RoomError(f"{objective_path}: TASK.positive is {task.positive}, no index of {task.classes}")
+    value, value_name = _objective(objective, objective_path, wanted)
     return Room(
         name=name,
-        task=task,
+        task=_with_window(task, getattr(objective, "WINDOWS", None), window, objective_path),
         default=default,
         suggest=_guarded(_part(space, space_path, "suggest", Callable), space_path, "suggest", ModelConfig),
         label=_guarded(_part(objective, objective_path, "label", Callable), objective_path, "label", None),
-        value=_guarded(_part(objective, objective_path, "value", Callable), objective_path, "value", float),
-        value_name=_summary(objective.value, f"the objective of {objective_path.name}"),
+        value=_guarded(value, objective_path, getattr(value, "__name__", "value"), float),
+        value_name=_summary(value, f"the objective of {objective_path.name}"),
         qualifies=float(_part(objective, objective_path, "QUALIFIES", (int, float))),
         max_size_kib=float(_part(objective, objective_path, "MAX_SIZE_KIB", (int, float))),
         rule=_part(objective, objective_path, "RULE", str),
@@ -118,7 +145,42 @@ def _load(name: str, space_path: Path, objective_path: Path) -> Room:
         objective_path=objective_path,
         space_hash=space_hash,
         objective_hash=objective_hash,
+        objective_name=wanted or _default_name(objective),
+        baseline=str(getattr(objective, "BASELINE", "")),
     )
+
+
+def _objective(module: ModuleType, path: Path, wanted: str) -> tuple[Callable[..., Any], str]:
+    """Return the objective asked for, and what it computes in words."""
+    value = _part(module, path, "value", Callable)
+    if wanted:
+        offered = _part(module, path, "OBJECTIVES", Mapping) if hasattr(module, "OBJECTIVES") else {}
+        if wanted not in offered:
+            names = ", ".join(offered) or "value alone"
+            raise RoomError(
+                f"no objective {wanted!r} in {path}; it offers {names}, or give a file of your own"
+            )
+        value = offered[wanted]
+    return value, _summary(value, f"the objective of {path.name}")
+
+
+def _default_name(module: ModuleType) -> str:
+    """Name `value` as the file's list of objectives does."""
+    return next((name for name, one in getattr(module, "OBJECTIVES", {}).items() if one is module.value), "")
+
+
+def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> Task:
+    """Return the task with a window of ``seconds``, within the ``bounds`` in s that its file gives."""
+    if seconds is None or round(seconds * task.sampling_rate) == task.window:
+        return task
+    if bounds is None:
+        raise RoomError(
+            f"task {task.name!r} has a window of {task.seconds:g} s and no other: leave --window out"
+        )
+    low, high = bounds
+    if not low <= seconds <= high:
+        raise RoomError(f"--window {seconds:g}: task {task.name!r} takes {low:g} to {high:g} s ({path})")
+    return replace(task, window=round(seconds * task.sampling_rate))
 
 
 def _module(path: Path) -> tuple[ModuleType, str]:

@@ -1,0 +1,79 @@
+"""Shock or no shock: ventricular fibrillation, flutter and tachycardia against every other rhythm."""
+
+from atml import Predictions, Task, confusion, mean_subject_f_beta
+
+TASK = Task(
+    name="defib",
+    classes=("no shock", "shock"),
+    positive=1,
+    sampling_rate=250,
+    window=1000,
+)
+
+WINDOWS = (1.0, 8.0)
+"""Lengths in s that `--window` may ask for instead of the 4 s of TASK."""
+
+SHOCK = {"VF", "VFIB", "VFb", "VFL", "VFt", "VT"}
+NO_SHOCK = {
+    # Sinus rhythm, slow or with beats of other origin in between.
+    *("N", "NSR", "SR", "SBR", "STACH", "SARRH", "AB", "B", "T", "VPD", "PVC", "HGEA", "BBB", "PREX"),
+    # From the atria and the node.
+    *("AFIB", "AF", "AFb", "AFL", "AFt", "SVTA", "SVT", "NOD", "J"),
+    # Block, escape, pacing, standstill.
+    *("BI", "BII", "BIII", "IVR", "VER", "P", "PM", "ASYS"),
+}
+
+QUALIFIES = 0.80
+"""The lowest of F1, accuracy, precision and recall that a model worth exporting reaches."""
+
+MAX_SIZE_KIB = 64.0
+"""Largest ONNX file; `--max-size` asks for a smaller one."""
+
+RULE = "aha-aed"
+"""The official rule that test data are scored by."""
+
+BASELINE = "peak_count"
+"""The detector without a network that is scored beside every winner."""
+
+SENSITIVITY, SPECIFICITY = 0.90, 0.95
+"""AED goals (AHA 1997): of coarse ventricular fibrillation, and of rhythms other than sinus rhythm."""
+
+
+def label(rhythm: str) -> int | None:
+    """Return the class of a rhythm name, None for one that no list here knows."""
+    if rhythm in SHOCK:
+        return 1
+    return 0 if rhythm in NO_SHOCK else None
+
+
+def value(predictions: Predictions) -> float:
+    """Lower of the margins to the AED goals for sensitivity and specificity, higher is better.
+
+    A margin is the share of the errors allowed by its goal that were not made: 1 without an error, 0 at the
+    goal (sensitivity 0.90, specificity 0.95, over all windows), -1 with twice the errors allowed. The lower
+    of the two counts, so that neither missed shocks nor false ones can be bought with the other. The
+    standard holds sinus rhythm to 0.99 and tachycardia to 0.75: `--rule aha-aed` judges each category.
+    """
+    found = confusion(predictions.truth(), predictions.decided())
+    missed, false = 1 - found.sensitivity, 1 - found.specificity
+    return 1 - max(missed / (1 - SENSITIVITY), false / (1 - SPECIFICITY))
+
+
+def balanced_accuracy(predictions: Predictions) -> float:
+    """Balanced accuracy, the mean of sensitivity and specificity over all windows, higher is better."""
+    found = confusion(predictions.truth(), predictions.decided())
+    return (found.sensitivity + found.specificity) / 2
+
+
+def f_beta(predictions: Predictions) -> float:
+    """F-beta (beta 2) over all segments, as the ICCAD 2022 contest asks, higher is better."""
+    return confusion(predictions.truth(), predictions.decided()).f_beta(2.0)
+
+
+def subject_f_beta(predictions: Predictions) -> float:
+    """Mean over subjects of F-beta (beta 2), as the ICCAD 2023 contest asks, higher is better."""
+    return mean_subject_f_beta(predictions, beta=2.0)
+
+
+OBJECTIVES = {"aed": value, "balanced": balanced_accuracy, "f_beta": f_beta, "subject_f_beta": subject_f_beta}
+"""What `--objective NAME` can ask for; `value` is the default."""
