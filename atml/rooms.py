@@ -17,8 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from atml import data
 from atml.errors import AtmlError, RoomError
-from atml.types import ModelConfig, Predictions, Task
+from atml.types import Dataset, ModelConfig, Origin, Predictions, Task
 
 FOLDERS = ("search_spaces", "objectives")
 
@@ -49,8 +50,30 @@ class Room:
     objective_path: Path
     space_hash: str
     objective_hash: str
+    usual_window: int
+    """Samples in a window where nothing else is asked for."""
     objective_name: str = ""
     baseline: str = ""
+
+    @property
+    def objective(self) -> str:
+        """What `find` has to be told to get this objective again."""
+        return (
+            f"{self.objective_path}:{self.objective_name}"
+            if self.objective_name
+            else str(self.objective_path)
+        )
+
+    def open(self, origin: Origin) -> Dataset:
+        """Open the training split of ``origin`` without what is held out; raises DataError."""
+        return data.open(
+            origin.paths or None,
+            task=self.task,
+            label=self.label,
+            sampling_rate=origin.sampling_rate,
+            leads=origin.leads,
+            leave_out=origin.held_out,
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Say which files stand in for a built-in one."""
@@ -137,7 +160,7 @@ def _load(name: str, space_path: Path, objective_path: Path, wanted: str, window
         suggest=_guarded(_part(space, space_path, "suggest", Callable), space_path, "suggest", ModelConfig),
         label=_guarded(_part(objective, objective_path, "label", Callable), objective_path, "label", None),
         value=_guarded(value, objective_path, getattr(value, "__name__", "value"), float),
-        value_name=_summary(value, f"the objective of {objective_path.name}"),
+        value_name=value_name,
         qualifies=float(_part(objective, objective_path, "QUALIFIES", (int, float))),
         max_size_kib=float(_part(objective, objective_path, "MAX_SIZE_KIB", (int, float))),
         rule=_part(objective, objective_path, "RULE", str),
@@ -145,6 +168,7 @@ def _load(name: str, space_path: Path, objective_path: Path, wanted: str, window
         objective_path=objective_path,
         space_hash=space_hash,
         objective_hash=objective_hash,
+        usual_window=task.window,
         objective_name=wanted or _default_name(objective),
         baseline=str(getattr(objective, "BASELINE", "")),
     )

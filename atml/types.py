@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,41 @@ class Dataset:
     def __len__(self) -> int:
         """Count the segments."""
         return len(self.y)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where data come from, and how to read them: what a study remembers and a worker is told.
+
+    No ``paths`` mean synthetic ECG. ``sampling_rate`` (Hz) is that of files that don't say it; ``leads``
+    names or numbers the leads wanted, one entry for each lead of the task, its alternatives between commas.
+    ``held_out`` subjects are kept from the search.
+    """
+
+    paths: tuple[Path, ...] = ()
+    sampling_rate: int | None = None
+    leads: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types, paths absolute."""
+        return {
+            "data": [str(path.resolve()) for path in self.paths] or None,
+            "sampling_rate": self.sampling_rate,
+            "leads": list(self.leads),
+            "held_out": list(self.held_out),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Origin:
+        """Rebuild from `to_dict`, or from what studies of version 0.1 kept: one path and a rate."""
+        data = fields["data"] or []
+        return cls(
+            paths=tuple(Path(path) for path in ([data] if isinstance(data, str) else data)),
+            sampling_rate=fields["sampling_rate"],
+            leads=tuple(fields.get("leads", ())),
+            held_out=tuple(fields.get("held_out", ())),
+        )
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,19 @@ import numpy.typing as npt
 
 from atml.errors import AtmlError, RoomError
 from atml.rooms import Room
-from atml.types import Dataset, Fold, Measurement, ModelConfig, Predictions
+from atml.types import Dataset, Fold, Measurement, ModelConfig, Origin, Predictions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What every worker of a search is told once."""
+    """What every worker of a search is told once; ``window`` is in seconds."""
 
     task: str
     space: Path
-    objective: Path
-    data: Path | None
+    objective: str
+    window: float
+    origin: Origin
     fingerprint: str
-    sampling_rate: int | None
     folds: tuple[Fold, ...]
 
 
@@ -233,15 +233,13 @@ def _main(site: Site, index: int, device: str, pipe: Connection) -> None:
 def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
     import torch
 
-    from atml import data, rooms
+    from atml import rooms
 
     torch.set_num_threads(1)
-    room = rooms.find(site.task, space=site.space, objective=site.objective)
-    dataset = data.open(site.data, task=room.task, label=room.label, sampling_rate=site.sampling_rate)
+    room = rooms.find(site.task, space=site.space, objective=site.objective, window=site.window)
+    dataset = room.open(site.origin)
     if dataset.fingerprint != site.fingerprint:
-        pipe.send(
-            Report(index, "refused", text=f"{site.data or 'synthetic data'} changed since the search began")
-        )
+        pipe.send(Report(index, "refused", text=f"{dataset.name} changed since the search began"))
         return
     pipe.send(Report(index, "ready"))
     while True:

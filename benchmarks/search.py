@@ -18,7 +18,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from atml import cli, exported, rooms
+from atml import exported, rooms
+from atml.cli.options import seconds
 from atml.data.reader import cores
 from atml.ranking import ranked
 from atml.score import score_export
@@ -66,7 +67,7 @@ def main() -> None:
     with folder(given.reuse):
         if given.reuse is None:
             options = Options(
-                task=given.task, data=data, trials=given.trials, timeout=cli.seconds(given.timeout),
+                task=given.task, data=(data,), trials=given.trials, timeout=seconds(given.timeout),
                 max_size_kib=given.max_size, workers=given.workers, seed=given.seed,
             )  # fmt: skip
             search(options, Lines())

@@ -17,6 +17,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from atml import cli
+from atml.cli.options import seconds
 from atml.errors import InputError
 
 Capture = pytest.CaptureFixture[str]
@@ -182,13 +183,13 @@ def test_tasks_and_their_check(capsys: Capture, here: Path) -> None:
     [("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("45s", 45), ("3600", 3600), ("1.5H", 5400)],
 )
 def test_durations(text: str, value: float) -> None:
-    assert cli.seconds(text) == value
+    assert seconds(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-3m", "0", "0h", "1h30x", "h"])
 def test_durations_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="is no duration"):
-        cli.seconds(text)
+        seconds(text)
 
 
 def test_a_fault_of_ours_shows_its_traceback(

@@ -5,6 +5,6 @@ from __future__ import annotations
 from atml.data.contest import Fault
 from atml.data.inspection import Inspection, Part, Split, inspect
 from atml.data.opening import open
-from atml.data.split import folds
+from atml.data.split import folds, hold_out
 
-__all__ = ["Fault", "Inspection", "Part", "Split", "folds", "inspect", "open"]
+__all__ = ["Fault", "Inspection", "Part", "Split", "folds", "hold_out", "inspect", "open"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from atml.errors import DataError
-from atml.types import Fold, Int64, Strings
+from atml.types import Dataset, Fold, Int64, Strings
 
 
 def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]:
@@ -56,3 +56,45 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
     raise DataError(
         f"{count} folds can't all hold every class with these subjects: lower --folds or add subjects"
     )
+
+
+def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
+    """Choose the subjects that a search does not get to see, sorted.
+
+    Args:
+        dataset: All that there is to split.
+        asked: A share of the subjects above 0 and at most 0.5, such as "0.2": they are dealt as a fold is,
+            with like shares of each class. Or names of subjects between commas.
+        seed: Seeds the deal.
+
+    Raises:
+        DataError: Data that have a test split of their own; no such share; an unknown subject; one class
+            only on either side.
+    """
+    if not dataset.bare:
+        raise DataError(
+            f"{dataset.name} has a test split of its own, which no search opens: leave --hold-out away"
+        )
+    people = set(dataset.subject.tolist())
+    try:
+        share = float(asked)
+    except ValueError:
+        share = float("nan")
+    if asked not in people and share == share:
+        if not 0 < share <= 0.5:
+            raise DataError(f"--hold-out {asked}: give a share above 0 and up to 0.5, or names of subjects")
+        rows = folds(dataset.y, dataset.subject, round(1 / share), seed)[0].held_out
+        return tuple(sorted({str(name) for name in dataset.subject[rows]}))
+    names = {name.strip() for name in asked.split(",") if name.strip()}
+    if strange := sorted(names - people):
+        raise DataError(
+            f"--hold-out {asked}: no subject {', '.join(strange)} in {dataset.name}; it has "
+            f"{', '.join(sorted(people))}"
+        )
+    out = np.isin(dataset.subject, sorted(names))
+    for side, where in ((out, "held-out"), (~out, "other")):
+        if len(np.unique(dataset.y[side])) < len(np.unique(dataset.y)):
+            raise DataError(
+                f"--hold-out {asked}: not every class is in the {where} part; choose other subjects"
+            )
+    return tuple(sorted(names))

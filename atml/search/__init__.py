@@ -94,10 +94,10 @@ def site(plan: Plan) -> Site:
     return Site(
         task=plan.room.name,
         space=plan.room.space_path,
-        objective=plan.room.objective_path,
-        data=plan.data_path,
+        objective=plan.room.objective,
+        window=plan.room.task.seconds,
+        origin=plan.origin,
         fingerprint=plan.dataset.fingerprint,
-        sampling_rate=plan.sampling_rate,
         folds=plan.folds,
     )
 
@@ -106,6 +106,9 @@ def _introduce(plan: Plan, options: Options, view: View) -> None:
     data, task = plan.dataset, plan.room.task
     per_class = ", ".join(f"{int((data.y == i).sum())} {name}" for i, name in enumerate(task.classes))
     subjects = len(set(data.subject.tolist()))
+    held_out = plan.origin.held_out
+    if held_out:
+        view.say(f"held out of the search, for `atml score`: {', '.join(held_out)}")
     view.say(
         f"study {plan.name} in {plan.store.name}: task {task.name}, "
         f"{'synthetic data' if data.synthetic else data.name}, {len(data)} segments of {task.seconds:g} s "

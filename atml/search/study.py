@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from atml.nn import device
 from atml.rooms import Room
 from atml.sampler import from_params
 from atml.store import DEFAULT_URL, Store, missing
-from atml.types import Dataset, Fold, Predictions
+from atml.types import Dataset, Fold, Origin, Predictions
 
 DEFAULT_FOLDS = 5
 DEFAULT_SEED = 0
@@ -26,13 +26,16 @@ DEFAULT_SEED = 0
 _SPLIT = {
     "task": "task",
     "data_fingerprint": "data",
+    "window": "window in s",
+    "held_out": "held-out part",
     "folds": "number of folds",
     "seed": "seed",
 }
 """Never accepted: predictions are kept by row, and rows of two splits can't be compared."""
 _RULES = {
     "space": "search space",
-    "objective": "objective",
+    "objective": "objective file",
+    "objective_name": "objective",
     "qualifies": "qualifying threshold",
     "max_size_kib": "size budget",
 }
@@ -43,11 +46,12 @@ _RULES = {
 class Options:
     """What `atml search` is asked for; None leaves a value to the study, or to its default.
 
-    ``timeout`` is in seconds, for the whole job; ``max_size_kib`` in KiB (1024 bytes) of ONNX file.
+    ``timeout`` is in seconds, for the whole job, ``window`` in seconds of ECG; ``max_size_kib`` in KiB (1024
+    bytes) of ONNX file. ``hold_out`` is a share of the subjects, or their names between commas.
     """
 
     task: str = "afib"
-    data: Path | None = None
+    data: tuple[Path, ...] = ()
     trials: int = 100
     timeout: float | None = None
     workers: int | None = None
@@ -58,8 +62,11 @@ class Options:
     max_size_kib: float | None = None
     device: str = "auto"
     space: Path | None = None
-    objective: Path | None = None
+    objective: Path | str | None = None
+    window: float | None = None
     sampling_rate: int | None = None
+    leads: tuple[str, ...] = ()
+    hold_out: str | None = None
     patience: int = 200
     finalists: int = 4
     repeats: int = 2
@@ -74,8 +81,7 @@ class Plan:
     name: str
     store: Store
     room: Room
-    data_path: Path | None
-    sampling_rate: int | None
+    origin: Origin
     dataset: Dataset
     folds: tuple[Fold, ...]
     seed: int
@@ -88,20 +94,25 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     Raises an InputError for whatever can't be used, before anything is written.
     """
     device.choose(options.device, 1)
-    room = rooms.find(options.task, space=options.space, objective=options.objective)
+    # A database is made only when all else is known to be usable.
+    store = None if missing(options.storage) else Store(options.storage)
+    known = store.spec(options.study) if store and options.study else None
+    room = rooms.find(
+        options.task,
+        space=options.space,
+        objective=options.objective or (known or {}).get("objective_name") or None,
+        window=options.window or (known or {}).get("window"),
+    )
     # What raises on its own default would raise on every trial: find out before a study is made.
     nn.cost(from_params(room.suggest, room.default), room.task)
     room.value(_toy(room))
     for note in room.notes():
         say(note)
-    # A database is made only when all else is known to be usable.
-    store = None if missing(options.storage) else Store(options.storage)
-    known = store.spec(options.study) if store and options.study else None
-    path, rate = options.data, options.sampling_rate
-    if path is None and known is not None and known["data"] is not None:
-        path, rate = Path(known["data"]), rate or known["sampling_rate"]
-    dataset = data.open(path, task=room.task, label=room.label, sampling_rate=rate)
-    name = options.study or f"{room.name}-{dataset.name}"
+    origin, seed = _origin(options, known), _first(options.seed, (known or {}).get("seed"), DEFAULT_SEED)
+    if options.hold_out is not None:
+        origin = replace(origin, held_out=data.hold_out(room.open(origin), options.hold_out, seed))
+    dataset = room.open(origin)
+    name = options.study or _usual_name(room, dataset)
     known = known or (store.spec(name) if store else None)
     before = known or {}
     count = options.folds or before.get("folds") or DEFAULT_FOLDS
@@ -115,11 +126,12 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "objective": room.objective_hash,
         "space_path": str(room.space_path),
         "objective_path": str(room.objective_path),
-        "data": None if path is None else str(path.resolve()),
+        "objective_name": room.objective_name,
+        "window": room.task.seconds,
+        **origin.to_dict(),
         "data_name": dataset.name,
         "data_fingerprint": dataset.fingerprint,
         "synthetic": dataset.synthetic,
-        "sampling_rate": rate,
         "folds": count,
         "seed": seed,
         "qualifies": room.qualifies,
@@ -138,8 +150,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         name=name,
         store=store,
         room=room,
-        data_path=path,
-        sampling_rate=rate,
+        origin=origin,
         dataset=dataset,
         folds=folds,
         seed=seed,
@@ -152,22 +163,30 @@ def reopen(store: Store, name: str) -> Plan:
     spec = store.spec(name)
     if spec is None:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
-    room = rooms.find(spec["task"], space=Path(spec["space_path"]), objective=Path(spec["objective_path"]))
+    name_of_objective = spec.get("objective_name")
+    room = rooms.find(
+        spec["task"],
+        space=Path(spec["space_path"]),
+        objective=f"{spec['objective_path']}:{name_of_objective}"
+        if name_of_objective
+        else spec["objective_path"],
+        window=spec.get("window"),
+    )
     if (room.objective_hash, room.qualifies) != (spec["objective"], spec["qualifies"]):
         raise StudyError(
             f"{room.objective_path} changed since study {name!r} was searched with it, and its trials "
             "can't be judged by another: put the file back, or search on with --accept-changes first"
         )
-    path = None if spec["data"] is None else Path(spec["data"])
-    dataset = data.open(path, task=room.task, label=room.label, sampling_rate=spec["sampling_rate"])
+    origin = Origin.from_dict(spec)
+    dataset = room.open(origin)
     if dataset.fingerprint != spec["data_fingerprint"]:
-        raise StudyError(f"{path or 'the synthetic data'} changed since study {name!r} was made from it")
+        what = ", ".join(map(str, origin.paths)) or "the synthetic data"
+        raise StudyError(f"{what} changed since study {name!r} was made from it")
     return Plan(
         name=name,
         store=store,
         room=room,
-        data_path=path,
-        sampling_rate=spec["sampling_rate"],
+        origin=origin,
         dataset=dataset,
         folds=data.folds(dataset.y, dataset.subject, spec["folds"], spec["seed"]),
         seed=spec["seed"],
@@ -181,13 +200,34 @@ def trial_seed(study_seed: int, number: int, use: str = "trial") -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
+def _origin(options: Options, known: dict[str, Any] | None) -> Origin:
+    """Return where the data are: as asked for, or as the study that is gone on with remembers."""
+    asked = Origin(paths=options.data, sampling_rate=options.sampling_rate, leads=options.leads)
+    if known is None:
+        return asked
+    kept = Origin.from_dict(known)
+    return Origin(
+        paths=asked.paths or kept.paths,
+        sampling_rate=asked.sampling_rate or kept.sampling_rate,
+        leads=asked.leads or kept.leads,
+        held_out=kept.held_out,
+    )
+
+
+def _usual_name(room: Room, dataset: Dataset) -> str:
+    """Name a study by its task and data, and by its window where that is not the task's own."""
+    window = "" if room.task.window == room.usual_window else f"-{room.task.seconds:g}s"
+    return f"{room.name}-{dataset.name}{window}"
+
+
 def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any], *, accept: bool) -> None:
     """Raise StudyError where the study was made with something else, naming it and the ways out."""
     split, rules = (
         [
             f"{word} ({known.get(key)} before, {wanted[key]} now)"
             for key, word in words.items()
-            if known.get(key) != wanted[key]
+            # A study of an earlier version does not have every key: it had the only value there was.
+            if known.get(key, wanted[key]) != wanted[key]
         ]
         for words in (_SPLIT, _RULES)
     )

@@ -1,0 +1,90 @@
+"""Options that several commands share, and how what they say is printed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from atml.errors import InputError
+
+if TYPE_CHECKING:
+    from atml.store import Store
+
+Data = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Folder, .zip, .tar.*, .npz or .mat of labelled ECG, or a WFDB folder; may be given several"
+        " times. Left out: synthetic ECG."
+    ),
+]
+Lead = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Lead by name or number (0 is the first), alternatives between commas: MLII,ECG. [default: 0]",
+        show_default=False,
+    ),
+]
+Window = Annotated[
+    float | None,
+    typer.Option(help="Length of a window, where the task lets one choose.", metavar="SECONDS"),
+]
+SamplingRate = Annotated[
+    int | None, typer.Option(min=1, help="Rate of files that don't say it, if not the task's.", metavar="HZ")
+]
+Objective = Annotated[
+    str | None, typer.Option(help="One of the task's objectives, or an objective file.", metavar="NAME|FILE")
+]
+Storage = Annotated[str, typer.Option(help="Where studies are kept: an SQLAlchemy URL.", metavar="URL")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
+STUDIES = "sqlite:///studies.db"
+
+
+class Default(TyperGroup):
+    """A group whose first argument may be left to its ``show`` command: ``atml best [STUDY]``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command where none is named."""
+        if not set(args) & {*self.commands, "--help"}:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+def seconds(text: str) -> float:
+    """Read a duration such as "2h", "90m", "1h30m", "45s" or "3600"; raises InputError for anything else."""
+    found = re.fullmatch(r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m(?:in)?)?(?:(\d+\.?\d*)s?)?", text.strip().lower())
+    hours, minutes, rest = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    total = 3600 * hours + 60 * minutes + rest
+    if not total:
+        raise InputError(f"--timeout {text!r} is no duration; write 2h, 90m, 1h30m or 45s")
+    return total
+
+
+def study_of(store: Store, name: str | None) -> str:
+    """Return the study asked for, the one last worked on when none was."""
+    from atml import tables
+
+    known = [row["study"] for row in tables.status(store)]
+    if not known:
+        raise InputError(f"no study in {store.name} yet; `atml search` makes one")
+    if name is not None and name not in known:
+        raise InputError(f"no study {name!r} in {store.name}; there are: {', '.join(known)}")
+    return name or known[0]
+
+
+def show(what: Any, as_json: bool = False) -> None:
+    """Print for a person, or as JSON for a program."""
+    if as_json:
+        import json
+
+        sys.stdout.write(json.dumps(what, indent=2, default=str) + "\n")
+        return
+    from rich.console import Console
+
+    # Into a file or a pipe, a table is as wide as it needs to be.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(what, markup=False, soft_wrap=isinstance(what, str))

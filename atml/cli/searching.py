@@ -1,0 +1,172 @@
+"""`atml search`, `atml status` and `atml best`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atml.cli.options import (
+    STUDIES,
+    AsJson,
+    Data,
+    Default,
+    Lead,
+    Objective,
+    SamplingRate,
+    Storage,
+    Window,
+    seconds,
+    show,
+    study_of,
+)
+from atml.errors import InputError
+
+best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
+
+
+def search(
+    task: Annotated[str, typer.Option(help="What to detect; see `atml tasks`.")] = "afib",
+    data: Data = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier runs included.")] = 100,
+    timeout: Annotated[
+        str | None, typer.Option(help="Time for the whole job, such as 2h, 90m or 1h30m.", metavar="TIME")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]", show_default=False)
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(help="Name of the study. [default: task and data set]", show_default=False),
+    ] = None,
+    storage: Storage = STUDIES,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of split, sampling and training. [default: 0]")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Folds of the cross-validation by subject. [default: 5]")
+    ] = None,
+    max_size: Annotated[
+        float | None, typer.Option(min=1, help="Largest ONNX file. [default: the task's]", metavar="KIB")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    space: Annotated[Path | None, typer.Option(help="Search-space file instead of the task's.")] = None,
+    objective: Objective = None,
+    window: Window = None,
+    lead: Lead = None,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            help="Share of the subjects, or their names between commas, kept for `atml score`, where the data"
+            " do not tell train from test.",
+            metavar="SHARE|NAMES",
+        ),
+    ] = None,
+    sampling_rate: SamplingRate = None,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Stop after this many results without a better one; 0: never.")
+    ] = 200,
+    finalists: Annotated[int, typer.Option(min=1, help="Best trials that are trained again.")] = 4,
+    repeats: Annotated[int, typer.Option(min=1, help="Fresh seeds for each finalist.")] = 2,
+    out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on although space, data or settings changed.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Search, pick a winner on fresh seeds, export it. The same line again goes on where it stopped."""
+    from atml import view
+    from atml.search import Options
+    from atml.search import search as run
+
+    options = Options(
+        task=task,
+        data=tuple(data or ()),
+        trials=trials,
+        timeout=None if timeout is None else seconds(timeout),
+        workers=workers,
+        study=study,
+        storage=storage,
+        seed=seed,
+        folds=folds,
+        max_size_kib=max_size,
+        device=device,
+        space=space,
+        objective=objective,
+        window=window,
+        leads=tuple(lead or ()),
+        hold_out=hold_out,
+        sampling_rate=sampling_rate,
+        patience=patience,
+        finalists=finalists,
+        repeats=repeats,
+        out=out,
+        accept_changes=accept_changes,
+    )
+    shown = view.choose(as_json=json, is_terminal=sys.stdout.isatty())
+    try:
+        run(options, shown)
+    finally:
+        shown.close()
+
+
+def status(storage: Storage = STUDIES, json: AsJson = False) -> None:
+    """List every study: task, data, trials by state, best value, last activity."""
+    from atml import tables
+    from atml.store import Store
+
+    rows = tables.status(Store(storage, create=False))
+    show(rows if json else tables.status_table(rows), json)
+
+
+@best_app.command("show")
+def best(
+    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 10,
+    storage: Storage = STUDIES,
+    json: AsJson = False,
+) -> None:
+    """Show the best trials: value, four metrics, size, MACs, the config that made them."""
+    from atml import tables
+    from atml.store import Store
+
+    store = Store(storage, create=False)
+    name = study_of(store, study)
+    rows = tables.best(store, name, top)
+    if not rows:
+        raise InputError(
+            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
+        )
+    show(rows if json else tables.best_table(name, rows), json)
+
+
+@best_app.command("export")
+def best_export(
+    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    storage: Storage = STUDIES,
+    json: AsJson = False,
+) -> None:
+    """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
+    from atml import tables, view
+    from atml.search import Options, export_best
+    from atml.store import Store
+
+    store = Store(storage, create=False)
+    name = study_of(store, study)
+    numbers = [row["trial"] for row in tables.best(store, name, top)]
+    if not numbers:
+        raise InputError(
+            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
+        )
+    shown = view.choose(as_json=json, is_terminal=sys.stdout.isatty())
+    try:
+        summary = export_best(store, name, numbers, Options(device=device, out=out), shown)
+    finally:
+        shown.close()
+    if not any(row["folder"] for row in summary["finalists"]):
+        raise InputError(f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported")
