@@ -25,7 +25,7 @@ LAYERS = [
     ["atml.trial", "atml.threshold", "atml.ranking"],
     ["atml.train", "atml.learning", "atml.augment"],
     ["atml.nn", "atml.data", "atml.scoring"],
-    ["atml.signal", "atml.metrics"],
+    ["atml.signal", "atml.metrics", "atml.peaks"],
     ["atml.types"],
     ["atml.errors", "atml"],
 ]
