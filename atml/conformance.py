@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,8 @@ def check(name: str, *, cwd: Path | None = None) -> Iterator[Check]:
         ("DEFAULT builds, runs and matches in ONNX", _default),
         (f"{_DRAWS} random configs build or are refused for their shape", _random),
         ("synthetic segments get labels of both kinds", _labels),
-        ("value prefers right answers to wrong ones", _value),
+        ("each objective prefers right answers to wrong ones", _value),
+        ("DEFAULT fits the shortest and the longest window", _windows),
         ("the official rule is known", _rule),
     ):
         yield _try(what, functools.partial(body, room))
@@ -106,13 +107,29 @@ def _value(room: Room) -> str:
     y = np.arange(40) % classes
     subject = np.array([f"S{i // 10}" for i in range(40)])
     right = np.eye(classes, dtype=np.float32)[y]
-    good, bad = (
-        room.value(Predictions(logits.astype(np.float32), y, subject, room.task.positive))
-        for logits in (right, 1 - right)
-    )
-    if not good > bad:
-        raise RoomError(f"{room.objective_path}: value() is {good:g} for all right, {bad:g} for all wrong")
-    return f"{good:g} against {bad:g}"
+    said = []
+    for name in room.objectives or ("",):
+        other = rooms.find(
+            room.name, space=room.space_path, objective=f"{room.objective_path}:{name}".rstrip(":")
+        )
+        good, bad = (
+            other.value(Predictions(logits.astype(np.float32), y, subject, room.task.positive))
+            for logits in (right, 1 - right)
+        )
+        if not good > bad:
+            raise RoomError(
+                f"{room.objective_path}: {name or 'value()'} is {good:g} for all right, {bad:g} for all wrong"
+            )
+        said.append(f"{name} {good:g} against {bad:g}".strip())
+    return ", ".join(said)
+
+
+def _windows(room: Room) -> str:
+    config = from_params(room.suggest, room.default)
+    rate = room.task.sampling_rate
+    for seconds in room.windows or ():
+        nn.cost(config, replace(room.task, window=round(seconds * rate)))
+    return " to ".join(f"{seconds:g} s" for seconds in room.windows) if room.windows else "one only"
 
 
 def _rule(room: Room) -> str:

@@ -52,6 +52,10 @@ class Room:
     objective_hash: str
     usual_window: int
     """Samples in a window where nothing else is asked for."""
+    windows: tuple[float, float] | None = None
+    """Shortest and longest window in s that may be asked for, None for the usual one alone."""
+    objectives: tuple[str, ...] = ()
+    """Names of the objectives that the file offers."""
     objective_name: str = ""
     baseline: str = ""
 
@@ -169,6 +173,8 @@ def _load(name: str, space_path: Path, objective_path: Path, wanted: str, window
         space_hash=space_hash,
         objective_hash=objective_hash,
         usual_window=task.window,
+        windows=getattr(objective, "WINDOWS", None),
+        objectives=tuple(getattr(objective, "OBJECTIVES", ())),
         objective_name=wanted or _default_name(objective),
         baseline=str(getattr(objective, "BASELINE", "")),
     )

@@ -141,4 +141,30 @@ def test_a_task_that_does_not_conform_is_told_so(tmp_path: Path) -> None:
     make(tmp_path, space=SPACE.replace("(5,)", "(5, 7)"), judge=upside_down)
     failed = {check.what for check in conformance.check("mine", cwd=tmp_path) if not check.ok}
     assert "DEFAULT builds, runs and matches in ONNX" in failed
-    assert "value prefers right answers to wrong ones" in failed
+    assert "each objective prefers right answers to wrong ones" in failed
+
+
+def test_a_window_is_chosen_where_the_task_lets_one(tmp_path: Path) -> None:
+    assert rooms.find("defib", cwd=tmp_path).task.seconds == 4.0
+    room = rooms.find("defib", window=1.5, cwd=tmp_path)
+    assert (room.task.window, room.usual_window) == (375, 1000)
+    with pytest.raises(RoomError, match="--window 9: task 'defib' takes 1 to 8 s"):
+        rooms.find("defib", window=9, cwd=tmp_path)
+    with pytest.raises(RoomError, match="task 'afib' has a window of 5 s and no other"):
+        rooms.find("afib", window=4, cwd=tmp_path)
+    assert rooms.find("afib", window=5, cwd=tmp_path).task.window == 1250
+
+
+def test_an_objective_is_chosen_by_name_or_file_or_both(tmp_path: Path) -> None:
+    usual = rooms.find("defib", cwd=tmp_path)
+    assert usual.objective_name == "aed" and "AED goals" in usual.value_name
+    other = rooms.find("defib", objective="balanced", cwd=tmp_path)
+    assert other.value_name.startswith("balanced accuracy") and other.objective_hash == usual.objective_hash
+    again = rooms.find("defib", objective=other.objective, cwd=tmp_path)
+    assert (again.objective_path, again.objective_name) == (other.objective_path, "balanced")
+    with pytest.raises(RoomError, match="no objective 'best' .* it offers aed, balanced, f_beta"):
+        rooms.find("defib", objective="best", cwd=tmp_path)
+    with pytest.raises(RoomError, match="no objective 'balanced' .* it offers value alone"):
+        rooms.find("afib", objective="balanced", cwd=tmp_path)
+    with pytest.raises(RoomError, match=r"gone\.py is not a file"):
+        rooms.find("defib", objective="gone.py:balanced", cwd=tmp_path)

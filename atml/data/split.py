@@ -83,7 +83,13 @@ def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
     if asked not in people and share == share:
         if not 0 < share <= 0.5:
             raise DataError(f"--hold-out {asked}: give a share above 0 and up to 0.5, or names of subjects")
-        rows = folds(dataset.y, dataset.subject, round(1 / share), seed)[0].held_out
+        try:
+            rows = folds(dataset.y, dataset.subject, round(1 / share), seed)[0].held_out
+        except DataError:
+            raise DataError(
+                f"--hold-out {asked} can't leave every class on both sides of so few subjects: give a larger"
+                " share, or names"
+            ) from None
         return tuple(sorted({str(name) for name in dataset.subject[rows]}))
     names = {name.strip() for name in asked.split(",") if name.strip()}
     if strange := sorted(names - people):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import atml.data
 from atml.errors import DataError
+from atml.types import Dataset
 
 
 def people(plan):
@@ -64,3 +65,49 @@ def test_classes_are_shared_out_alike():
 def test_what_cannot_be_dealt_is_said(plan, count, message):
     with pytest.raises(DataError, match=message):
         atml.data.folds(*people(plan), count, 0)
+
+
+def everyone(bare: bool = True) -> Dataset:
+    y, subject = MIXED
+    x = np.zeros((len(y), 1, 4), np.float32)
+    return Dataset(
+        x=x, y=y, subject=subject, rhythm=subject, sampling_rate=4, fingerprint="", name="set", bare=bare
+    )
+
+
+@pytest.mark.parametrize("share", ["0.2", "0.5", ".25"])
+def test_a_held_out_share_has_both_classes_on_both_sides(share):
+    y, subject = MIXED
+    names = atml.data.hold_out(everyone(), share, seed=3)
+    assert names == atml.data.hold_out(everyone(), share, seed=3)
+    assert len(names) == pytest.approx(float(share) * 10, abs=2)
+    out = np.isin(subject, names)
+    assert set(y[out]) == set(y[~out]) == {0, 1}
+
+
+def test_held_out_subjects_by_name():
+    assert atml.data.hold_out(everyone(), " S8,S3", seed=0) == ("S3", "S8")
+    assert atml.data.hold_out(everyone(), "S4", seed=0) == ("S4",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("0", "a share above 0 and up to 0.5"),
+        ("0.7", "a share above 0 and up to 0.5"),
+        ("0.05", "can't leave every class on both sides of so few subjects"),
+        ("418", "a share above 0 and up to 0.5, or names of subjects"),
+        ("S3,S99", "no subject S99 in set; it has S0, S1"),
+        ("S2", "not every class is in the held-out part"),
+        ("S0,S1,S3,S4,S5,S6,S8,S9", "not every class is in the other part"),
+        ("", "not every class is in the held-out part"),
+    ],
+)
+def test_what_can_not_be_held_out(asked, says):
+    with pytest.raises(DataError, match=f"--hold-out {asked}.*{says}"):
+        atml.data.hold_out(everyone(), asked, seed=0)
+
+
+def test_a_set_with_a_test_split_holds_out_enough():
+    with pytest.raises(DataError, match="a test split of its own, which no search opens"):
+        atml.data.hold_out(everyone(bare=False), "0.2", seed=0)
