@@ -6,5 +6,17 @@ from atml.data.contest import Fault
 from atml.data.inspection import Inspection, Part, Split, inspect
 from atml.data.opening import open
 from atml.data.split import folds, hold_out
+from atml.data.subjects import matching, same_subject
 
-__all__ = ["Fault", "Inspection", "Part", "Split", "folds", "hold_out", "inspect", "open"]
+__all__ = [
+    "Fault",
+    "Inspection",
+    "Part",
+    "Split",
+    "folds",
+    "hold_out",
+    "inspect",
+    "matching",
+    "open",
+    "same_subject",
+]

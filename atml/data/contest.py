@@ -17,6 +17,9 @@ from atml.errors import DataError
 
 SPLITS = ("train", "test")
 PATTERN = "SUBJECT-LABEL-INDEX.txt"
+PUBLISHED = (1250, 250)
+"""Samples of a segment and their rate in Hz, in every set that a contest published."""
+
 ABOUT = ("readme", "license", "licence", "notice", "changelog", "citation")
 """Texts that people put beside segments."""
 

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
-from atml.data import contest, npz, parsing
-from atml.data.contest import Fault
-from atml.data.judging import Label, classes, contradiction, duplicates, judge, settle, unknown
-from atml.data.opening import check, is_npz, name_of
+from atml.data.contest import SPLITS, Fault
+from atml.data.judging import (
+    Label,
+    both_classes,
+    classes,
+    contradiction,
+    duplicates,
+    judge,
+    settle,
+    unknown,
+)
+from atml.data.kinds import Asked, Found, Paths, look_all
 from atml.data.parsing import Parsed
-from atml.data.rows import Shape
-from atml.data.source import find
 from atml.errors import DataError
 from atml.types import Int64, Task
 
 Value = TypeVar("Value", int, str)
+
+ALL = ("train",)
+"""The one split of a set that does not tell train from test."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +53,15 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """A split: its sum over all subjects, each subject, and why it would not open ("" where it would)."""
+    """A split of a set: its sum over all subjects, each subject, and why it would not open ("" if it would).
 
+    ``bare`` says that the set does not tell train from test; ``name`` is then "train".
+    """
+
+    set: str
+    path: str
     name: str
+    bare: bool
     total: Part
     subjects: tuple[Part, ...]
     refusal: str
@@ -56,62 +70,123 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What is in a data set and what is wrong with it."""
+    """What is in a data set, or in several together, and what is wrong with it.
+
+    ``refusal`` says why several would not open together, "" where they would.
+    """
 
     name: str
     path: str
     splits: tuple[Split, ...]
     faults: tuple[Fault, ...]
+    refusal: str = ""
 
 
-def inspect(path: Path | str, *, task: Task, label: Label, sampling_rate: int | None = None) -> Inspection:
-    """Read all splits of a data set, from the files themselves and not from a cache.
+def inspect(
+    paths: Paths, *, task: Task, label: Label, sampling_rate: int | None = None, leads: Sequence[str] = ()
+) -> Inspection:
+    """Read all splits of one data set, or of several, from the files themselves and not from a cache.
 
     Faulty segments are listed, never raised: names that can't be split, files that can't be read, have
     text in them or another length, rows that are flat or not finite, labels that contradict the rhythm,
-    the same samples in two subjects or both splits, subjects in both splits.
+    the same samples in two subjects, splits or sets, subjects in both splits.
+
+    Args:
+        paths: As `atml.data.open` takes them, at least one.
+        task: As there.
+        label: As there.
+        sampling_rate: As there.
+        leads: As there.
 
     Raises:
-        DataError: Nothing to look at: no such path, a damaged archive, no segment at all.
+        DataError: Nothing to look at: no such path, a damaged archive, no segment at all; a set given twice.
     """
-    check("train", sampling_rate)
-    path = Path(path)
-    parts: dict[str, Parsed] = {}
-    if is_npz(path):
-        for split in npz.splits(path):
-            parts[split] = parsing.npz_split(path, task, split, sampling_rate)
-    else:
-        source = find(path)
-        layout = contest.layout(source)
-        shape = Shape(task.sampling_rate, task.window, task.leads, sampling_rate)
-        for split in layout.splits:
-            parts[split] = parsing.contest_split(source, layout, split, shape)
-    faults = [fault for parsed in parts.values() for fault in parsed.faults]
-    splits = []
-    for name, parsed in parts.items():
-        y, wrong = classes(parsed.files, task, label)
-        places = parsed.files.place
-        faults += [Fault("label", str(places[at]), contradiction(parsed.files, at, y, task)) for at in wrong]
-        splits.append(_split(name, parsed, y, task, label))
-    faults += _leaks(parts)
-    return Inspection(name=name_of(path), path=str(path), splits=tuple(splits), faults=tuple(faults))
+    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    found = look_all(paths, asked)
+    if not found:
+        raise DataError("no data set to look at: give a folder, an archive or a file")
+    several = len(found) > 1
+    seen = [_Seen(item, split, item.read(split), asked) for item in found for split in item.splits or ALL]
+    faults = [
+        replace(fault, file=f"{one.of.name}/{fault.file}") if several else fault
+        for one in seen
+        for fault in (*one.parsed.faults, *one.contradictions())
+    ]
+    return Inspection(
+        name="+".join(item.name for item in found),
+        path=" and ".join(str(item.path) for item in found),
+        splits=tuple(_split(one, several) for one in seen),
+        faults=(*faults, *_leaks(seen, several)),
+        refusal=_refusal(seen) if several else "",
+    )
 
 
-def _split(name: str, parsed: Parsed, y: Int64, task: Task, label: Label) -> Split:
+class _Seen:
+    """One split of a set as read, with each file's class."""
+
+    def __init__(self, of: Found, split: str, parsed: Parsed, asked: Asked) -> None:
+        self.of, self.split, self.parsed, self.asked = of, split, parsed, asked
+        self.y, self.wrong = classes(parsed.files, asked.task, asked.label)
+
+    def contradictions(self) -> list[Fault]:
+        """Faults of the labels that the data themselves give."""
+        files, task = self.parsed.files, self.asked.task
+        return [
+            Fault("label", str(files.place[at]), contradiction(files, int(at), self.y, task))
+            for at in self.wrong
+        ]
+
+    def known(self) -> Int64:
+        """Classes of the usable rows."""
+        rows = self.y[self.parsed.owner]
+        return rows[rows >= 0]
+
+    def strange(self) -> list[str]:
+        """Rhythms that the task does not know."""
+        return list(unknown(self.parsed.files, self.y))
+
+
+def _refusal(seen: Sequence[_Seen]) -> str:
+    """Say why several sets would not open together, "" where they would: one class only in all of them."""
+    for split in SPLITS:
+        parts = [one for one in seen if one.split == split or not one.of.splits]
+        if len(parts) < len({one.of.path for one in seen}):
+            continue  # a set that lacks it is refused for that
+        try:
+            both_classes(
+                " and ".join(str(one.of.path) for one in parts),
+                split,
+                np.concatenate([one.known() for one in parts]),
+                [name for one in parts for name in one.strange()],
+                parts[0].asked.task,
+            )
+        except DataError as error:
+            return str(error)
+    return ""
+
+
+def _split(one: _Seen, several: bool) -> Split:
     """Sum up one split and each of its subjects, and say whether it would open."""
+    parsed, name, asked = one.parsed, one.split, one.asked
     refusal, notes = "", tuple(parsed.notes)
     try:
         judged = judge(parsed)
-        notes = (*judged, *settle(parsed.path, parsed.files.take(parsed.owner), task, label, name)[1])
+        rows = parsed.files.take(parsed.owner)
+        notes = (*judged, *settle(parsed.path, rows, asked.task, asked.label, name)[1])
+        if not several:
+            both_classes(str(parsed.path), name, one.known(), one.strange(), asked.task)
     except DataError as error:
         refusal = str(error)
-    subjects = np.unique(parsed.files.subject)
+    subject, y = parsed.files.subject, one.y
     return Split(
+        set=one.of.name,
+        path=str(one.of.path),
         name=name,
-        total=_part(name, parsed, np.arange(len(parsed.length)), y, task, parsed.faults),
+        bare=not one.of.splits,
+        total=_part(name, parsed, np.arange(len(parsed.length)), y, asked.task, parsed.faults),
         subjects=tuple(
-            _part(str(subject), parsed, np.flatnonzero(parsed.files.subject == subject), y, task, None)
-            for subject in subjects
+            _part(str(person), parsed, np.flatnonzero(subject == person), y, asked.task, None)
+            for person in np.unique(subject)
         ),
         refusal=refusal,
         notes=notes,
@@ -148,18 +223,19 @@ def _counts(values: Iterable[Value]) -> dict[Value, int]:
     return dict(sorted(Counter(values).items()))
 
 
-def _leaks(parts: dict[str, Parsed]) -> list[Fault]:
-    """Find what makes a result look better than it is: subjects in both splits, samples in two places."""
-    faults = []
-    people = [set(parsed.files.subject.tolist()) for parsed in parts.values()]
-    if len(people) == 2:
-        both = sorted(people[0] & people[1])
-        faults += [Fault("overlap", name, "a subject of train and of test") for name in both]
-    digest = np.concatenate([parsed.digest for parsed in parts.values()])
-    owner, group = [], []
-    for split, parsed in parts.items():
-        owner += parsed.files.place[parsed.owner].tolist()
-        group += [f"{split}\0{subject}" for subject in parsed.files.subject[parsed.owner]]
+def _leaks(seen: Sequence[_Seen], several: bool) -> list[Fault]:
+    """Find what makes a result look better than it is: people in both splits, samples in two places."""
+    faults, owner, group = [], [], []
+    people: dict[str, list[set[str]]] = {}
+    for one in seen:
+        files, before = one.parsed.files, f"{one.of.name}/" if several else ""
+        people.setdefault(before, []).append(set(files.subject.tolist()))
+        owner += [before + place for place in files.place[one.parsed.owner].tolist()]
+        group += [f"{before}{one.split}\0{name}" for name in files.subject[one.parsed.owner].tolist()]
+    for before, parts in people.items():
+        both = sorted(set.intersection(*parts)) if len(parts) > 1 else []
+        faults += [Fault("overlap", before + name, "a subject of train and of test") for name in both]
+    digest = np.concatenate([one.parsed.digest for one in seen])
     for first, second in duplicates(digest, np.array(group, np.str_)):
         faults.append(Fault("duplicate", owner[second], f"the same samples as {owner[first]}"))
     return faults

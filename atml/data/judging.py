@@ -114,7 +114,7 @@ def settle(path: Path, files: Files, task: Task, label: Label, split: str) -> tu
     """Return each row's class, ``(n,)`` with -1 for what is left out, and notes.
 
     Raises:
-        DataError: The data's own label contradicts the rhythm; one class only.
+        DataError: The data's own label contradicts the rhythm; no rhythm that the task knows.
     """
     y, wrong = classes(files, task, label)
     if len(wrong):
@@ -128,11 +128,25 @@ def settle(path: Path, files: Files, task: Task, label: Label, split: str) -> tu
     if strange := unknown(files, y):
         listed = ", ".join(f"{name!r} ({count})" for name, count in strange.items())
         notes.append(f"{sum(strange.values())} segments left out, of rhythms unknown to the task: {listed}")
-    kept = np.unique(y[y >= 0])
-    if len(kept) < 2:
-        only = f"only {task.classes[kept[0]]!r}" if len(kept) else "no class"
-        hint = (
-            f", rhythms unknown to the task are {some([repr(name) for name in strange])}" if strange else ""
-        )
-        raise DataError(f"{path} ({split}) holds {only} of the classes {', '.join(task.classes)}{hint}")
+    if len(y) and (y < 0).all():  # nothing that another set could make up for
+        both_classes(str(path), split, y[:0], list(strange), task)
     return y, notes
+
+
+def both_classes(path: str, about: str, y: Int64, strange: Sequence[str], task: Task) -> None:
+    """Raise DataError where the rows kept are of one class, or there are none.
+
+    Args:
+        path: Of what, and ``about`` which part of it.
+        about: As the split, for the message.
+        y: Classes of the rows kept, ``(n,)``.
+        strange: Rhythms that the task does not know.
+        task: Whose classes they are.
+    """
+    there = np.unique(y)
+    if len(there) >= 2:
+        return
+    only = f"only {task.classes[there[0]]!r}" if len(there) else "no class"
+    known = sorted({repr(name) for name in strange})
+    hint = f", rhythms unknown to the task are {some(known)}" if known else ""
+    raise DataError(f"{path} ({about}) holds {only} of the classes {', '.join(task.classes)}{hint}")

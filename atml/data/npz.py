@@ -101,12 +101,12 @@ def rate(path: Path, held: int | None, asked: int | None) -> int | None:
     return held if held is not None else asked
 
 
-def splits(path: Path) -> list[str]:
-    """Name the splits of a file: those in its split array, or train where it has none."""
+def splits(path: Path) -> tuple[str, ...]:
+    """Name the splits of a file: those in its split array, nothing where it has none."""
     held = _load(path, only="split")
     if "split" not in held:
-        return ["train"]
-    return [name for name in ("train", "test") if name in set(held["split"].astype(np.str_).tolist())]
+        return ()
+    return tuple(name for name in ("train", "test") if name in set(held["split"].astype(np.str_).tolist()))
 
 
 def _load(path: Path, only: str = "") -> dict[str, npt.NDArray[Any]]:

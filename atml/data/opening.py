@@ -1,175 +1,178 @@
-"""Open one split of a data set: find it, parse it once, label it, say what was left out."""
+"""Open one split of data sets: find them, parse them once, label them, say what was left out."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
 
 from atml.data import cache as store
-from atml.data import contest, parsing
+from atml.data import several
 from atml.data import synthetic as generator
+from atml.data.contest import some
 from atml.data.heart import RHYTHMS
-from atml.data.judging import Label, classes_of, judge, settle
-from atml.data.parsing import Files, Parsed
+from atml.data.judging import Label, both_classes, classes_of, judge, settle, unknown
+from atml.data.kinds import Asked, Found, Paths, look_all
+from atml.data.parsing import Files
 from atml.data.rows import Shape, make
-from atml.data.source import ENDINGS, Source, find, identity
-from atml.errors import DataError
-from atml.types import Dataset, Float32, Int64, Task
+from atml.data.several import Piece
+from atml.data.subjects import matching
+from atml.types import Dataset, Task
+
+NAMES = ("place", "subject", "rhythm", "given")
+"""What a parsed copy keeps of each row, besides its samples and their digest."""
 
 
 def open(  # the verb is the module's public name: atml.data.open
-    path: Path | str | None,
+    paths: Paths,
     *,
     task: Task,
     label: Label,
     split: str = "train",
     cache: Path | None = None,
     sampling_rate: int | None = None,
+    leads: Sequence[str] = (),
+    leave_out: Collection[str] = (),
     seed: int = 0,
 ) -> Dataset:
-    """Open one split of a data set as labelled segments at the task's rate and window.
+    """Open one split of one data set, or of several together, as segments at the task's rate and window.
+
+    One set names its subjects as it does; where several are opened together, each name carries its set:
+    "vfdb/418". Their order is of no account: the same sets give the same rows and the same fingerprint.
 
     Args:
-        path: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
-            format, or an ``.npz`` with ``x, y, subject``; None for synthetic ECG.
+        paths: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
+            format, or an ``.npz`` with ``x, y, subject``; several of these; none for synthetic ECG.
         task: Rate (Hz), window (samples), leads and classes wanted.
         label: Class index of a rhythm name; None leaves its segments out.
         split: "train" or "test".
         cache: Folder of the parsed copy; None for ``$ATML_CACHE`` or ``~/.cache/atml``.
         sampling_rate: Of the files, in Hz, where they don't say it and it is not the task's.
+        leads: Of WFDB records, one entry a lead of the task: a name or a number, or several with commas
+            between, of which the first that a record has is taken. None for the first leads of each.
+        leave_out: Subjects left out of those sets that don't tell train from test themselves; names match
+            as `atml.data.same_subject` has it.
         seed: Of the synthetic ECG.
 
     Returns:
         A Dataset; ``notes`` says what was left out and what looks odd. ``x`` is a read-only memory map
-        wherever a cache could be written.
+        wherever a cache could be written. ``bare`` says that no set tells train from test.
 
     Raises:
         DataError: Nothing usable there; a file that can't be read, named or parsed; too many faulty
-            segments; one class only. One line that names the file and the way out.
+            segments; one class only; a set given twice. One line that names the file and the way out.
     """
-    check(split, sampling_rate)
     root = store.root(cache)
-    if path is None:
+    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    found = look_all(paths, asked, split)
+    if not found:
         return _synthetic(task, label, split, seed, root)
-    path = Path(path)
-    wanted = (split, sampling_rate, dataclasses.astuple(task))
-    if is_npz(path):
-        folder = root / store.key("npz", identity(path), *wanted)
-        build = partial(parsing.npz_split, path, task, split, sampling_rate)
-    else:
-        source = find(path)
-        folder = root / store.key("contest", source.identity, *wanted)
-        shape = Shape(task.sampling_rate, task.window, task.leads, sampling_rate)
-        build = partial(_sorted_out, source, split, shape)
-    entry = store.fetch(folder, lambda: _to_store(build()))
-    files = _files(entry)
-    y, notes = settle(path, files, task, label, split)
-    notes = [*entry.notes, *notes]
-    x, digest, keep = entry.x, entry.arrays["digest"], np.flatnonzero(y >= 0)
-    if len(keep) < len(y):
-        # Rows left out by label() have a copy of their own, so that this one is memory-mapped too.
-        part = store.fetch(root / store.key(folder.name, keep.tolist()), lambda: _without(entry.x, keep))
-        x, digest, y, files = part.x, digest[keep], y[keep], files.take(keep)
-    return _dataset(x, y, files, digest, task, name_of(path), notes)
+    pieces = [_piece(item, split, asked, leave_out, root) for item in found]
+    left = sum(piece.left_out for piece in pieces)
+    both_classes(
+        " and ".join(piece.path for piece in pieces),
+        f"{split}, {left} subjects left out" if left else split,
+        np.concatenate([piece.y[piece.keep] for piece in pieces]),
+        [name for piece in pieces for name in piece.strange],
+        task,
+    )
+    whole = several.together(pieces, root) if len(pieces) > 1 else several.kept(pieces[0], root)
+    return _dataset(whole, task)
 
 
-def check(split: str, sampling_rate: int | None) -> None:
-    """Raise DataError for a split that there is none of, or an impossible rate."""
-    if split not in contest.SPLITS:
-        raise DataError(f"unknown split {split!r}: train or test")
-    if sampling_rate is not None and sampling_rate <= 0:
-        raise DataError(f"a sampling rate of {sampling_rate} Hz: it must be positive")
+def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], root: Path) -> Piece:
+    """Fetch the parsed copy of a set, or make it, and tell which of its rows are wanted."""
+    task = asked.task
+    wanted = (found.identity, split, asked.sampling_rate, astuple(task), *found.options)
+    key = store.key(found.kind, *wanted)
+    entry = store.fetch(root / key, lambda: _to_store(found, split))
+    given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])
+    files = replace(_files(entry), given_is_class=given_is_class, named=named)
+    y, notes = settle(found.path, files, task, asked.label, split)
+    left = matching(files.subject, leave_out) if bare else np.zeros(len(y), np.bool_)
+    if left.any():
+        people = np.unique(files.subject[left]).tolist()
+        notes.append(f"{len(people)} subjects left out, with {left.sum()} segments: {some(people)}")
+    return Piece(
+        name=found.name,
+        path=str(found.path),
+        key=key,
+        x=entry.x,
+        digest=entry.arrays["digest"],
+        files=files,
+        y=y,
+        keep=np.flatnonzero((y >= 0) & ~left),
+        strange=tuple(unknown(files, y)),
+        left_out=len(np.unique(files.subject[left])),
+        notes=(*entry.notes, *notes),
+        bare=bare,
+    )
 
 
-def is_npz(path: Path) -> bool:
-    """Tell a file that is opened by numpy from all others."""
-    return path.suffix.lower() == ".npz" and path.is_file()
-
-
-def _sorted_out(source: Source, split: str, shape: Shape) -> Parsed:
-    """Find a split among the files and read it; not done at all where a parsed copy is at hand."""
-    return parsing.contest_split(source, contest.layout(source), split, shape)
-
-
-def _to_store(parsed: Parsed) -> store.Built:
-    """Judge what was parsed; what may pass is what is stored."""
+def _to_store(found: Found, split: str) -> store.Built:
+    """Read and judge a split; what may pass is what is stored."""
+    parsed = found.read(split)
     notes = judge(parsed)
     rows = parsed.files.take(parsed.owner)
-    arrays = {name: getattr(rows, name) for name in ("place", "subject", "rhythm", "given")}
-    rules = np.array([rows.given_is_class, rows.named])
+    rules = np.array([rows.given_is_class, rows.named, not found.splits])
+    arrays = {name: getattr(rows, name) for name in NAMES}
     return parsed.blocks, {**arrays, "rules": rules, "digest": parsed.digest}, notes
 
 
 def _files(entry: store.Entry) -> Files:
     """Rebuild what is known of each row."""
-    arrays = entry.arrays
-    given_is_class, named = (bool(rule) for rule in arrays["rules"])
-    return Files(arrays["place"], arrays["subject"], arrays["rhythm"], arrays["given"], given_is_class, named)
+    place, subject, rhythm, given = (entry.arrays[name] for name in NAMES)
+    return Files(place, subject, rhythm, given)
 
 
-def _without(x: Float32, keep: Int64) -> store.Built:
-    return [x[keep[at : at + 1000]] for at in range(0, len(keep), 1000)], {}, []
-
-
-def _dataset(
-    x: Float32,
-    y: Int64,
-    files: Files,
-    digest: np.typing.NDArray[np.uint8],
-    task: Task,
-    name: str,
-    notes: Sequence[str],
-    synthetic: bool = False,
-) -> Dataset:
+def _dataset(piece: Piece, task: Task, synthetic: bool = False) -> Dataset:
     """Make a Dataset; its fingerprint is over the digest of each row and so over all samples."""
+    x, files = piece.x, piece.files
     whole = hashlib.sha256(f"{task.sampling_rate} {x.shape}".encode())
-    whole.update(np.ascontiguousarray(digest).tobytes())
-    whole.update(np.ascontiguousarray(y, "<i8").tobytes())
+    whole.update(np.ascontiguousarray(piece.digest).tobytes())
+    whole.update(np.ascontiguousarray(piece.y, "<i8").tobytes())
     for strings in (files.subject, files.rhythm):
         whole.update("\0".join(strings.tolist()).encode(errors="surrogateescape"))
         whole.update(b"\n")
     return Dataset(
         x=x,
-        y=y,
+        y=piece.y,
         subject=files.subject,
         rhythm=files.rhythm,
         sampling_rate=task.sampling_rate,
         fingerprint=whole.hexdigest(),
-        name=name,
+        name=piece.name,
         synthetic=synthetic,
-        notes=tuple(notes),
+        notes=piece.notes,
+        bare=piece.bare,
     )
 
 
 def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> Dataset:
     """Draw synthetic ECG, or find it drawn."""
     table = classes_of(list(RHYTHMS), task, label)
-    wanted = (dataclasses.astuple(task), split, seed, sorted(table.items()))
+    key = store.key("synthetic", generator.VERSION, astuple(task), split, seed, sorted(table.items()))
 
     def build() -> store.Built:
         x, y, subject, rhythm = generator.draw(task, split, label=label, seed=seed)
         rows = make(x, Shape(task.sampling_rate, task.window, task.leads))
         arrays = {"given": y, "subject": subject, "rhythm": rhythm, "place": subject, "digest": rows.digest}
-        return [x], {**arrays, "rules": np.array([True, True])}, [generator.NOTE]
+        return [x], arrays, [generator.NOTE]
 
-    entry = store.fetch(root / store.key("synthetic", generator.VERSION, *wanted), build)
+    entry = store.fetch(root / key, build)
     files = _files(entry)
-    return _dataset(
-        entry.x, files.given, files, entry.arrays["digest"], task, "synthetic", entry.notes, synthetic=True
+    piece = Piece(
+        name="synthetic",
+        path="",
+        key=key,
+        x=entry.x,
+        digest=entry.arrays["digest"],
+        files=files,
+        y=files.given,
+        keep=np.arange(len(files.given)),
+        notes=entry.notes,
     )
-
-
-def name_of(path: Path) -> str:
-    """Name a data set by its file or folder; of a split's own folder, by the one above."""
-    path = path.absolute()
-    if path.name in ("train_data", "test_data") and path.parent.name:
-        path = path.parent
-    for ending in ENDINGS:
-        if path.name.lower().endswith(ending) and path.is_file():
-            return path.name[: -len(ending)]
-    return path.name
+    return _dataset(piece, task, synthetic=True)

@@ -21,13 +21,15 @@ class Shape:
     """What a row must be: ``leads`` x ``window`` samples at ``sampling_rate`` Hz; files are at ``given`` Hz.
 
     ``given`` None says that nothing told the rate of the files: it is taken for the task's, and then
-    every segment must be exactly one window long.
+    every segment must be exactly one window long, or be of the one length, in samples, and rate, in Hz, in
+    which such files are ``published``.
     """
 
     sampling_rate: int
     window: int
     leads: int
     given: int | None = None
+    published: tuple[int, int] | None = None
 
 
 @dataclass
@@ -79,23 +81,30 @@ def fit(
     samples = segment.shape[1]
     if segment.shape[0] != shape.leads:
         return [], f"{segment.shape[0]} leads where the task has {shape.leads}"
-    if shape.given is None:
+    given = shape.given
+    if given is None:
         if samples == shape.window:
             return segment[None], ""
-        return [], (
-            f"{samples} samples where the task's window has {shape.window} (at another rate than "
-            f"{shape.sampling_rate} Hz? then give --sampling-rate)"
-        )
-    if shape.given != shape.sampling_rate:
+        if shape.published is None or samples != shape.published[0]:
+            return [], (
+                f"{samples} samples where the task's window has {shape.window} (at another rate than "
+                f"{shape.sampling_rate} Hz? then give --sampling-rate)"
+            )
+        given = shape.published[1]
+    if given != shape.sampling_rate:
         finite = np.isfinite(segment).all()  # a filter would spread one NaN over its neighbours
-        segment = resample(
-            segment if finite else np.full_like(segment, np.nan), shape.given, shape.sampling_rate
-        )
+        segment = resample(segment if finite else np.full_like(segment, np.nan), given, shape.sampling_rate)
     cut = windows(segment, shape.window)
     if len(cut):
         return cut, ""
+    if shape.given is None:
+        return [], (
+            f"{samples} samples are taken for {samples / given:g} s at {given} Hz, less than the task's "
+            f"window of {shape.window / shape.sampling_rate:g} s: give --window {samples / given:g} or less, "
+            "or --sampling-rate"
+        )
     return [], (
-        f"{samples} samples at {shape.given} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, "
+        f"{samples} samples at {given} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, "
         f"fewer than the task's window of {shape.window}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -336,8 +337,6 @@ def test_an_impossible_rate_is_refused(contest, opened, rate):
 
 
 def test_text_has_one_lead(contest, opened, task):
-    import dataclasses
-
     with pytest.raises(DataError, match="has one lead, the task 2"):
         opened(contest, task=dataclasses.replace(task, leads=2))
 
@@ -345,3 +344,50 @@ def test_text_has_one_lead(contest, opened, task):
 def test_an_unknown_split_is_refused(contest, opened):
     with pytest.raises(DataError, match="unknown split 'validation'"):
         opened(contest, "validation")
+
+
+# Windows of another length than the published segments of 1250 samples: 5 s at 250 Hz.
+
+
+def timed(task, rate, window):
+    return dataclasses.replace(task, sampling_rate=rate, window=window)
+
+
+def test_a_published_segment_is_5_s_at_250_hz_and_gives_shorter_windows(contest, opened, task, signal):
+    rewrite(contest, 1250, 250)
+    found = opened(contest, task=timed(task, 250, 500))  # 2 s: two of them, and 1 s is left
+    assert found.x.shape == (48, 1, 500)
+    first = np.loadtxt(min((contest / "train_data").iterdir()))
+    np.testing.assert_allclose(found.x[:2, 0].ravel(), first[:1000], rtol=1e-6)
+    assert "segments of 1250 samples are taken for 5 s at 250 Hz, and cut into 2 windows of 2 s" in str(
+        found.notes
+    )
+
+
+def test_a_window_of_4_s_is_one_a_segment_and_says_what_is_lost(contest, opened, task):
+    rewrite(contest, 1250, 250)
+    found = opened(contest, task=timed(task, 250, 1000))
+    assert found.x.shape == (24, 1, 1000)
+    assert found.notes == (
+        "segments of 1250 samples are taken for 5 s at 250 Hz, and cut into 1 window of 4 s; "
+        "the last 1 s is not used",
+    )
+    assert opened(contest, task=timed(task, 250, 1250)).notes == ()  # exactly one window: nothing to say
+
+
+def test_a_published_segment_is_brought_to_the_rate_of_the_task(contest, opened, task):
+    rewrite(contest, 1250, 250)
+    assert opened(contest, task=timed(task, 125, 625)).x.shape == (24, 1, 625)
+
+
+def test_a_window_longer_than_a_published_segment_names_the_option(contest, opened, task):
+    rewrite(contest, 1250, 250)
+    with pytest.raises(DataError, match=r"less than the task's window of 8 s: give --window 5 or less"):
+        opened(contest, task=timed(task, 250, 2000))
+
+
+@pytest.mark.parametrize("samples", [1249, 1000])
+def test_no_other_length_is_guessed_at(contest, opened, task, samples):
+    rewrite(contest, samples, 250)
+    with pytest.raises(DataError, match=rf"{samples} samples where the task's window has 500"):
+        opened(contest, task=timed(task, 250, 500))

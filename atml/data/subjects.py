@@ -1,0 +1,38 @@
+"""Whether two names are one person: within a set, and where several sets were opened together.
+
+A set by itself names its subjects as it does ("418"); among several sets each name carries its set before a
+slash ("vfdb/418"). Two names that both carry a set are compared whole, else by what follows the slash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.types import Strings
+
+
+def same_subject(first: str, second: str) -> bool:
+    """Tell whether two names may be one person: "418" and "vfdb/418" are, "mitdb/418" and "vfdb/418" not."""
+    return first == second or first.endswith(f"/{second}") or second.endswith(f"/{first}")
+
+
+def matching(names: Strings | Sequence[str], wanted: Iterable[str]) -> npt.NDArray[np.bool_]:
+    """Tell which of ``names (n,)`` may be one of the people ``wanted``, as `same_subject` does; ``(n,)``."""
+    whole = {str(name) for name in wanted}
+    short = {ending for name in whole for ending in _endings(name)}
+    people, which = np.unique(np.asarray(names, np.str_), return_inverse=True)
+    found = [_any(str(name), whole, short) for name in people]
+    return np.asarray(found, np.bool_)[which]
+
+
+def _any(name: str, whole: Collection[str], short: Collection[str]) -> bool:
+    return name in short or any(ending in whole for ending in _endings(name))
+
+
+def _endings(name: str) -> list[str]:
+    """Return the name, and what follows each slash in it."""
+    parts = name.split("/")
+    return ["/".join(parts[at:]) for at in range(len(parts))]
