@@ -105,19 +105,18 @@ def inspect(
     found = look_all(paths, asked)
     if not found:
         raise DataError("no data set to look at: give a folder, an archive or a file")
-    several = len(found) > 1
     seen = [_Seen(item, split, item.read(split), asked) for item in found for split in item.splits or ALL]
     faults = [
-        replace(fault, file=f"{one.of.name}/{fault.file}") if several else fault
+        replace(fault, file=one.of.prefix + fault.file)
         for one in seen
         for fault in (*one.parsed.faults, *one.contradictions())
     ]
     return Inspection(
         name="+".join(item.name for item in found),
         path=" and ".join(str(item.path) for item in found),
-        splits=tuple(_split(one, several) for one in seen),
-        faults=(*faults, *_leaks(seen, several)),
-        refusal=_refusal(seen) if several else "",
+        splits=tuple(_split(one) for one in seen),
+        faults=(*faults, *_leaks(seen)),
+        refusal=_refusal(seen) if len(found) > 1 else "",
     )
 
 
@@ -165,7 +164,7 @@ def _refusal(seen: Sequence[_Seen]) -> str:
     return ""
 
 
-def _split(one: _Seen, several: bool) -> Split:
+def _split(one: _Seen) -> Split:
     """Sum up one split and each of its subjects, and say whether it would open."""
     parsed, name, asked = one.parsed, one.split, one.asked
     refusal, notes = "", tuple(parsed.notes)
@@ -173,7 +172,7 @@ def _split(one: _Seen, several: bool) -> Split:
         judged = judge(parsed)
         rows = parsed.files.take(parsed.owner)
         notes = (*judged, *settle(parsed.path, rows, asked.task, asked.label, name)[1])
-        if not several:
+        if not one.of.prefix:  # else both classes are looked for in all sets together
             both_classes(str(parsed.path), name, one.known(), one.strange(), asked.task)
     except DataError as error:
         refusal = str(error)
@@ -223,12 +222,12 @@ def _counts(values: Iterable[Value]) -> dict[Value, int]:
     return dict(sorted(Counter(values).items()))
 
 
-def _leaks(seen: Sequence[_Seen], several: bool) -> list[Fault]:
+def _leaks(seen: Sequence[_Seen]) -> list[Fault]:
     """Find what makes a result look better than it is: people in both splits, samples in two places."""
     faults, owner, group = [], [], []
     people: dict[str, list[set[str]]] = {}
     for one in seen:
-        files, before = one.parsed.files, f"{one.of.name}/" if several else ""
+        files, before = one.parsed.files, one.of.prefix
         people.setdefault(before, []).append(set(files.subject.tolist()))
         owner += [before + place for place in files.place[one.parsed.owner].tolist()]
         group += [f"{before}{one.split}\0{name}" for name in files.subject[one.parsed.owner].tolist()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -40,7 +40,8 @@ class Found:
     """A set of ECG: its name and kind, its splits, and how to read one.
 
     ``identity`` changes with its content; ``options`` are what else a parsed copy depends on, beside the
-    split, the task and the rate.
+    split, the task and the rate. ``prefix`` goes before the names of its subjects and files: the set's name
+    and a slash where there are several, nothing where there is one.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Found:
     list_splits: Callable[[], Sequence[str]]
     read: Callable[[str], Parsed]
     options: tuple[object, ...] = ()
+    prefix: str = ""
 
     @property
     def name(self) -> str:
@@ -75,7 +77,7 @@ def look_all(paths: Paths, asked: Asked, split: str = "train") -> list[Found]:
     given = [paths] if isinstance(paths, str | os.PathLike) else paths or []
     found = [_look(Path(path), asked) for path in given]
     _apart(found)
-    return found
+    return [replace(item, prefix=f"{item.name}/") for item in found] if len(found) > 1 else found
 
 
 def _apart(found: Sequence[Found]) -> None:

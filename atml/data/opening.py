@@ -92,6 +92,7 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], r
     given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])
     files = replace(_files(entry), given_is_class=given_is_class, named=named)
     y, notes = settle(found.path, files, task, asked.label, split)
+    files = replace(files, subject=np.char.add(found.prefix, files.subject))
     left = matching(files.subject, leave_out) if bare else np.zeros(len(y), np.bool_)
     if left.any():
         people = np.unique(files.subject[left]).tolist()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from atml.data import cache as store
 from atml.data.judging import duplicates
 from atml.data.parsing import Files
-from atml.types import Float32, Int64, Strings
+from atml.types import Float32, Int64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
     files = [piece.files for piece in taken]
     names = np.repeat([piece.name for piece in taken], [len(piece.y) for piece in taken])
     digest = np.concatenate([piece.digest for piece in taken])
-    place = prefixed(names, np.concatenate([item.place for item in files]))
+    place = np.concatenate([np.char.add(f"{piece.name}/", piece.files.place) for piece in taken])
     notes = [f"{piece.name}: {note}" for piece in pieces for note in piece.notes]
     if pairs := duplicates(digest, names):
         first, second = (str(place[row]) for row in pairs[0])
@@ -68,7 +68,7 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
         digest=digest,
         files=Files(
             place=place,
-            subject=prefixed(names, np.concatenate([item.subject for item in files])),
+            subject=np.concatenate([item.subject for item in files]),
             rhythm=np.concatenate([item.rhythm for item in files]),
             given=np.concatenate([item.given for item in files]),
         ),
@@ -77,11 +77,6 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
         notes=tuple(notes),
         bare=all(piece.bare for piece in pieces),
     )
-
-
-def prefixed(sets: Strings, names: Strings) -> Strings:
-    """Put before each name that of its set, ``(n,)`` both."""
-    return np.array([f"{one}/{name}" for one, name in zip(sets, names, strict=True)], np.str_)
 
 
 def _taken(piece: Piece, x: Float32) -> Piece:
