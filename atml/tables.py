@@ -20,7 +20,7 @@ from atml.types import TrialRecord
 from atml.view import columns, shorter
 
 if TYPE_CHECKING:
-    from atml.data.inspection import Inspection, Part
+    from atml.data.inspection import Inspection, Part, Split
 
 
 def status(store: Store) -> list[dict[str, Any]]:
@@ -180,15 +180,16 @@ def inspection(found: Inspection) -> dict[str, Any]:
 def inspection_table(found: Inspection) -> RenderableType:
     """Lay out an inspection: a table a split, then every fault."""
     parts: list[RenderableType] = []
-    header = ("subject", "files", "usable", "rhythms", "classes", "samples", "range", "would be dropped")
     for split in found.splits:
-        parts.append(Text(f"{found.name}, {split.name}: {len(split.subjects)} subjects", style="bold"))
-        rows = [_part_cells(part) for part in (*split.subjects, split.total)]
-        parts.append(columns(header, rows, right=[1, 2]))
+        title = split.set if split.bare else f"{split.set}, {split.name}"
+        parts.append(Text(f"{title}: {len(split.subjects)} subjects", style="bold"))
+        parts.append(_subjects(split))
         parts.extend(Text(note) for note in split.notes)
         if split.refusal:
             parts.append(Text(f"`atml search` would refuse it: {split.refusal}", style="bold red"))
         parts.append(Text(""))
+    if found.refusal:
+        parts.append(Text(f"`atml search` would refuse them: {found.refusal}\n", style="bold red"))
     if not found.faults:
         parts.append(Text("no faults found"))
     else:
@@ -198,18 +199,30 @@ def inspection_table(found: Inspection) -> RenderableType:
     return Group(*parts)
 
 
-def _part_cells(part: Part) -> tuple[str, ...]:
-    def counted(counts: dict[Any, int]) -> str:
-        return ", ".join(f"{n} {name or '(no name)'}" for name, n in counts.items())
-
-    lengths = ", ".join(map(str, part.lengths)) if len(part.lengths) < 4 else "various"
-    return (
-        part.name,
-        str(part.files),
-        str(part.segments),
-        counted(part.rhythms),
-        counted(part.classes),
-        lengths,
-        f"{part.low:.3g} to {part.high:.3g}",
-        counted(part.dropped),
+def _subjects(split: Split) -> RenderableType:
+    """Lay out one row a subject and one of all; a column in which nothing is told is left out."""
+    parts = (*split.subjects, split.total)
+    classes = sorted(split.total.classes, key=lambda name: name == "unknown")
+    table: list[tuple[str, bool, list[str]]] = [
+        ("subject", False, [*(part.name for part in split.subjects), "all"]),
+        ("files", True, [str(part.files) for part in parts]),
+        ("usable", True, [str(part.segments) for part in parts]),
+        *((name, True, [str(part.classes.get(name, "-")) for part in parts]) for name in classes),
+        ("rhythms", False, [_counted(part.rhythms) for part in parts]),
+        ("samples", False, [_lengths(part) for part in parts]),
+        ("range", False, [f"{part.low:.3g} to {part.high:.3g}" for part in parts]),
+        ("would be dropped", False, [_counted(part.dropped) for part in parts]),
+    ]
+    table = [column for column in table if any(column[2])]
+    right = [at for at, column in enumerate(table) if column[1]]
+    return columns(
+        [name for name, _, _ in table], list(zip(*(cells for _, _, cells in table), strict=True)), right=right
     )
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name or '(no name)'}" for name, count in counts.items())
+
+
+def _lengths(part: Part) -> str:
+    return ", ".join(map(str, part.lengths)) if len(part.lengths) < 4 else "various"

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
 
 import numpy as np
 import pytest
+import rich.console
 
 import atml.data
 from atml import tables
@@ -163,3 +165,63 @@ def test_an_npz_is_seen_too(tmp_path, seen, split):
 def test_nothing_to_look_at_is_an_error(tmp_path, seen):
     with pytest.raises(DataError, match="no such file or folder"):
         seen(tmp_path / "nowhere")
+
+
+def shown(found, width):
+    console = rich.console.Console(width=width, record=True, file=io.StringIO())
+    console.print(tables.inspection_table(found))
+    return console.export_text()
+
+
+def test_several_sets_are_seen_together(contest, seen, put, tmp_path):
+    for number in range(4):
+        put(tmp_path / "bare", f"S1-N-{number + 40}.txt")
+    put(tmp_path / "bare", "S1-VT-48.txt")
+    shutil.copy(contest / "test_data" / "S3-N-2.txt", tmp_path / "bare" / "S7-N-0.txt")
+    put(tmp_path / "bare", "S7-N-1.txt", "0.0\n" * 100)
+    found = seen([contest, tmp_path / "bare"])
+    assert found.name == "contest+bare"
+    assert [(part.set, part.name, part.bare) for part in found.splits] == [
+        ("contest", "train", False),
+        ("contest", "test", False),
+        ("bare", "train", True),
+    ]
+    assert set(found.faults) == {
+        Fault("flat", "bare/S7-N-1.txt", "every sample is 0"),
+        Fault("duplicate", "bare/S7-N-0.txt", "the same samples as contest/test_data/S3-N-2.txt"),
+    }
+    # One class only in one of them is no reason to refuse, more than a tenth of it faulty is.
+    assert found.refusal == "" and [bool(part.refusal) for part in found.splits] == [False, False, True]
+    assert "1 of 7 segments in" in found.splits[2].refusal
+    text = shown(found, 100)
+    assert "contest, test: 2 subjects" in text and "\nbare: 2 subjects" in text
+    assert json.loads(json.dumps(tables.inspection(found)))["splits"][2]["set"] == "bare"
+
+
+def test_sets_that_hold_one_class_together_would_be_refused(contest, seen, put, tmp_path):
+    for name in ("one", "two"):
+        put(tmp_path / name, f"S1-N-{len(name)}{ord(name[0])}.txt")
+    found = seen([tmp_path / "one", tmp_path / "two"])
+    assert found.refusal.endswith("two (train) holds only 'other' of the classes other, AF")
+    assert [part.refusal for part in found.splits] == ["", ""]
+    assert "would refuse them" in shown(found, 200)
+    assert seen([tmp_path / "one", contest]).refusal == ""
+
+
+def test_looking_at_nothing_or_at_one_set_twice_is_an_error(contest, seen):
+    with pytest.raises(DataError, match="no data set to look at"):
+        seen([])
+    with pytest.raises(DataError, match="is given twice"):
+        seen([contest, contest])
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_the_table_has_a_column_a_class_and_none_that_is_empty(contest, seen, put, width):
+    lines = shown(seen(contest), width).splitlines()
+    assert lines[1].split()[:5] == ["subject", "files", "usable", "AF", "other"]
+    assert "dropped" not in lines[1] and all(len(line) <= width for line in lines)
+    assert any(line.split()[:5] == ["all", "24", "24", "12", "12"] for line in lines)
+    put(contest / "train_data", "S2-VT-1.txt")
+    lines = shown(seen(contest), 200).splitlines()
+    assert lines[1].split()[3:6] == ["AF", "other", "unknown"] and "would be dropped" in lines[1]
+    assert any("1 rhythm 'VT' unknown" in line for line in lines)

@@ -111,9 +111,8 @@ def test_a_fault_in_one_set_names_its_file(contest, bare, opened, put):
 def test_the_same_samples_in_two_sets_are_told(contest, bare, opened):
     shutil.copy(contest / "train_data" / "S1-AFIB-1.txt", bare() / "S9-AFIB-88.txt")
     notes = opened(contest, bare()).notes
-    assert notes[-1] == (
-        "1 segments are the same in two sets, for example bare/S9-AFIB-88.txt and contest/train_data/S1-AFIB-1.txt"
-    )
+    assert notes[-1].startswith("1 segments are the same in two sets, for example bare/S9-AFIB-88.txt and ")
+    assert notes[-1].endswith("contest/train_data/S1-AFIB-1.txt")
 
 
 def test_an_npz_joins_in(contest, opened, tmp_path, signal):
@@ -151,9 +150,7 @@ def test_a_bare_set_leaves_out_who_was_named(bare, opened):
 
 def test_who_is_left_out_may_carry_a_set(contest, bare, opened):
     assert set(opened(bare(), leave_out=["bare/S1"]).subject) == {"S9"}
-    found = opened(
-        contest, bare(), leave_out=["contest/S9", "bare/S1"]
-    )  # S9 of another set is another person
+    found = opened(contest, bare(), leave_out=["contest/S9", "bare/S1"])  # the other S9 stays
     assert set(found.subject[np.char.startswith(found.subject, "bare/")]) == {"bare/S9"}
 
 
