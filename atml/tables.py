@@ -16,7 +16,7 @@ from atml import rooms
 from atml.errors import RoomError
 from atml.ranking import ranked
 from atml.store import Store
-from atml.types import TrialRecord
+from atml.types import Origin, TrialRecord
 from atml.view import columns, shorter
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def status(store: Store) -> list[dict[str, Any]]:
             {
                 "study": name,
                 "task": spec.get("task"),
-                "data": "synthetic" if spec.get("synthetic") else spec.get("data") or spec.get("data_name"),
+                "data": "synthetic" if spec.get("synthetic") else _where(spec),
                 "finished": states["complete"] + states["pruned"],
                 **{state: states[state] for state in ("complete", "pruned", "running", "waiting", "failed")},
                 "repeats": len(trials) - len(counted),
@@ -47,6 +47,12 @@ def status(store: Store) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda r: r["last_activity"] or datetime.datetime.min, reverse=True)
+
+
+def _where(spec: dict[str, Any]) -> str:
+    """Name the data of a study by their paths, or by name where it keeps none."""
+    paths = Origin.from_dict(spec).paths if "data" in spec else ()
+    return " + ".join(map(str, paths)) or str(spec.get("data_name"))
 
 
 def status_table(rows: list[dict[str, Any]]) -> RenderableType:
