@@ -56,10 +56,11 @@ def summits(x: Floats, sampling_rate: float, *, apart: float, least: npt.ArrayLi
     return np.asarray(top, np.bool_)
 
 
-def beats(x: npt.ArrayLike, sampling_rate: float) -> Bools:
+def beats(x: npt.ArrayLike, sampling_rate: float, fraction: float = FRACTION) -> Bools:
     """Mark the beats of every row of ``(..., samples)``: true where one is; rows are looked at alone.
 
-    A flat row has none. The mark stands at the middle of the QRS, to within about 50 ms.
+    ``fraction`` is as `FRACTION`. A flat row has none. The mark stands at the middle of the QRS, to within
+    about 50 ms.
     """
     values: Floats = np.asarray(x, np.float64)
     # The step spans 16 ms: a plain difference of neighbouring samples sees noise at high rates.
@@ -72,7 +73,7 @@ def beats(x: npt.ArrayLike, sampling_rate: float) -> Bools:
     second = min(values.shape[-1], max(1, round(sampling_rate)))
     count = values.shape[-1] // second
     each = slopes[..., : count * second].reshape(*slopes.shape[:-1], count, second).max(axis=-1)
-    return summits(slopes, sampling_rate, apart=REFRACTORY_S, least=FRACTION * np.median(each, axis=-1))
+    return summits(slopes, sampling_rate, apart=REFRACTORY_S, least=fraction * np.median(each, axis=-1))
 
 
 def peaks(x: npt.ArrayLike, sampling_rate: float) -> Int64:
