@@ -6,6 +6,7 @@ denominator it is 0. Per subject the conventions of the IESD 2024 contest hold, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,10 +135,11 @@ class Counts:
         npv: Floats = np.where(self.tn + self.fp > 0, _ratio(self.tn, self.tn + self.fn), 1.0)
         return np.round(npv, DECIMALS)
 
-    def f_beta(self, beta: float = 2.0) -> Floats:
-        """F-beta of unrounded PPV and sensitivity; ``(subjects,)``."""
+    def f_beta(self, beta: float = 2.0, decimals: int | None = DECIMALS) -> Floats:
+        """F-beta of unrounded PPV and sensitivity, ``(subjects,)``; not rounded where ``decimals`` is None."""
         recall = _ratio(self.tp, self.tp + self.fn, 1.0)
-        return np.round(f_beta(self._ppv(), recall, beta), DECIMALS)
+        values = f_beta(self._ppv(), recall, beta)
+        return values if decimals is None else np.round(values, decimals)
 
     def _ppv(self) -> Floats:
         return np.where(self.tp + self.fn > 0, _ratio(self.tp, self.tp + self.fp), 1.0)
@@ -146,9 +148,10 @@ class Counts:
         """Sum over the subjects."""
         return Confusion(int(self.tp.sum()), int(self.fp.sum()), int(self.fn.sum()), int(self.tn.sum()))
 
-    def rows(self, beta: float = 2.0) -> tuple[SubjectRow, ...]:
+    def rows(self, beta: float = 2.0, decimals: int | None = DECIMALS) -> tuple[SubjectRow, ...]:
         """One row a subject, worst F-beta first, then worst specificity, then by name."""
-        rates = (self.sensitivity(), self.specificity(), self.ppv(), self.npv(), self.f_beta(beta))
+        f = self.f_beta(beta, decimals)
+        rates = (self.sensitivity(), self.specificity(), self.ppv(), self.npv(), f)
         order = np.lexsort((self.names, rates[1], rates[4]))
         return tuple(
             SubjectRow(
@@ -238,24 +241,26 @@ def bootstrap(
     *tables: Counts,
     beta: float = 2.0,
     good: float = 0.9,
+    decimals: int | None = DECIMALS,
     draws: int = 2000,
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
     """Percentile intervals from resampling *subjects*, the unit that is independent of the others.
 
-    Keys: ``"F"`` (mean F-beta over subjects), ``"G"`` (share of subjects with F-beta above ``good``)
-    and the pooled metrics in `FOUR`. Several tables are repeats on the same subjects: each draw takes the
-    same subjects from all, and the mean over the tables counts. Few subjects make the intervals too narrow.
+    Keys: ``"F"`` (mean F-beta over subjects), ``"G"`` (share of subjects with F-beta above ``good``), and
+    pooled over segments ``"pooled F"`` (F-beta), the metrics in `FOUR` and ``"specificity"``. ``decimals``
+    is what `Counts.f_beta` takes. Several tables are repeats on the same subjects: each draw takes the same
+    subjects from all, and the mean over the tables counts. Few subjects make the intervals too narrow.
     """
     names = tables[0].names
     if any(table.names.tolist() != names.tolist() for table in tables):
         raise ValueError("repeats on different subjects can't be drawn together")
     if len(names) == 0:
-        return {key: Interval(0.0, 0.0, 1.0) for key in ("F", "G", *FOUR)}
+        return {key: Interval(0.0, 0.0, 1.0) for key in ("F", "G", "pooled F", *FOUR, "specificity")}
     pick = np.random.default_rng(seed).integers(0, len(names), (draws, len(names)))
     pick = np.vstack((np.arange(len(names)), pick))  # row 0 is the sample itself
-    repeats = [_resampled(table, pick, beta, good) for table in tables]
+    repeats = [_resampled(table, pick, beta, good, decimals) for table in tables]
     found = {}
     for key in repeats[0]:
         values = np.mean([repeat[key] for repeat in repeats], axis=0)
@@ -264,19 +269,49 @@ def bootstrap(
     return found
 
 
-def _resampled(table: Counts, pick: Int64, beta: float, good: float) -> dict[str, Floats]:
+def _resampled(
+    table: Counts, pick: Int64, beta: float, good: float, decimals: int | None
+) -> dict[str, Floats]:
     """Each figure for every row of subject numbers in ``pick (draws, subjects)``."""
-    subject_f = table.f_beta(beta)
+    subject_f = table.f_beta(beta, decimals)
     tp, fp, fn, tn = (cell[pick].sum(axis=1) for cell in (table.tp, table.fp, table.fn, table.tn))
     precision, recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
     return {
         "F": subject_f[pick].mean(axis=1),
         "G": (subject_f > good)[pick].mean(axis=1),
+        "pooled F": f_beta(precision, recall, beta),
         "F1": f_beta(precision, recall, 1.0),
         "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
         "precision": precision,
         "recall": recall,
+        "specificity": _ratio(tn, tn + fp),
     }
+
+
+def resampled(
+    cells: Int64,
+    figures: Callable[[Floats], dict[str, Floats]],
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Percentile intervals, from resampling subjects, of figures of counts summed over subjects.
+
+    ``cells (subjects, m)`` are the counts of each subject; ``figures`` makes of sums ``(draws, m)`` a dict
+    of values ``(draws,)``. One subject gives a point.
+    """
+    random = np.random.default_rng(seed)
+    n = len(cells)
+    sums = [cells.sum(axis=0, keepdims=True).astype(np.float64)]  # row 0 is the sample itself
+    for at in range(0, draws, 100):  # a hundred at a time: there may be thousands of subjects
+        often = random.multinomial(n, np.full(n, 1 / n), size=min(100, draws - at))
+        sums.append((often @ cells).astype(np.float64))
+    found = {}
+    for key, values in figures(np.concatenate(sums)).items():
+        low, high = np.quantile(values[1:], ((1 - level) / 2, (1 + level) / 2))
+        found[key] = Interval(float(values[0]), float(low), float(high))
+    return found
 
 
 def clopper_pearson(successes: int, n: int, level: float = 0.95, *, one_sided: bool = False) -> Interval:

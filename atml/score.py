@@ -12,17 +12,20 @@ import datetime
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from atml import data, scoring
+from atml import data, scoring, streaming
+from atml.data.subjects import matching
 from atml.errors import DataError, ExportError
 from atml.exported import SCORES, Exported, infer, load
-from atml.metrics import bootstrap
 from atml.scored import ScoreReport
-from atml.scoring import Rule
+from atml.scoring import Judged, Rule
+from atml.streaming import Streaming
 from atml.types import Dataset, Predictions
+
+Paths = Path | Sequence[Path] | None
 
 
 class Looks(Protocol):
@@ -34,58 +37,79 @@ class Looks(Protocol):
 
 def score_export(
     path: Path,
-    data_path: Path | None,
+    data_paths: Paths,
     *,
     label: Callable[[str], int | None],
     looks: Looks,
     rule: str = "iesd2024",
     latency_ms: float | None = None,
     size_kib: float | None = None,
+    options: Mapping[str, float] | None = None,
+    leads: Sequence[str] = (),
     sampling_rate: int | None = None,
     cache: Path | None = None,
     objective_hash: str | None = None,
 ) -> ScoreReport:
-    """Score an export folder, or an ONNX file alone, on the test split of ``data_path`` (None: synthetic).
+    """Score an export folder, or an ONNX file alone, on the test split of ``data_paths`` (None: synthetic).
 
     ``label`` gives the class index of a rhythm name; ``latency_ms`` and ``size_kib`` are the person's own
-    measurements, both needed for the total; ``sampling_rate`` (Hz) is that of the files if they are not at
-    the task's. Outputs are onnxruntime's, decided by the rule's own tie rule. ``objective_hash`` is that of
-    the objectives file that ``label`` is from, to be compared with the one that the model was trained with.
+    measurements, both needed for the total; ``options`` are the rule's own (`atml.scoring.Rule.OPTIONS`);
+    ``leads`` and ``sampling_rate`` (Hz) are as in `atml.data.open`. Outputs are onnxruntime's, decided by
+    the rule's own tie rule. ``objective_hash`` is that of the objectives file that ``label`` is from, to be
+    compared with the one that the model was trained with.
+
+    Of data that do not tell train from test, only subjects that the model was not trained on are scored.
+    The export's baseline, if it has one, is judged on the same windows in the same look.
 
     Raises:
-        InputError: an unknown rule, or a latency or size that is no measurement.
+        InputError: an unknown rule, an option that it does not have, or a latency or size that is no
+            measurement.
         ExportError: no export of ours there, one that the rule can't judge or that another objectives file
             made, or its folder can't be written.
-        DataError: no usable test data; the training data themselves; a subject that was trained on.
+        DataError: no usable test data; the training data themselves; a subject that was trained on; nobody
+            left that was not.
         StudyError: the look can't be recorded; then no figure is shown.
     """
     judge = scoring.rule(rule)
+    settings = scoring.settings(judge, options or {}, latency_ms=latency_ms, size_kib=size_kib)
     exported = load(path)
-    _fits(exported, judge)
+    judge.fits(exported.task)
     _same_objective(exported, objective_hash)
-    if latency_ms is not None or size_kib is not None:
-        judge.check(latency_ms, size_kib)
-    dataset = data.open(
-        data_path,
-        task=exported.task,
-        label=label,
-        split="test",
-        sampling_rate=sampling_rate,
-        cache=cache,
-    )
+    opening: dict[str, Any] = {
+        "task": exported.task,
+        "label": label,
+        "split": "test",
+        "sampling_rate": sampling_rate,
+        "cache": cache,
+        "leads": tuple(leads),
+    }
+    dataset = _opened(exported, data_paths, opening)
     notes = [*dataset.notes, *_unseen(exported, dataset)]
-    report = _measure(exported, dataset, judge, latency_ms, size_kib, notes)
-    return _recorded(report, looks)
+    report = _measure(exported, dataset, judge, settings, latency_ms, size_kib, notes)
+    return _recorded(dataclasses.replace(report, streaming=_streamed(exported, data_paths, opening)), looks)
 
 
-def _fits(exported: Exported, judge: Rule) -> None:
-    """Raise ExportError for a model that the rule can't judge."""
-    task = exported.task
-    if len(task.classes) != judge.CLASSES or task.positive != judge.POSITIVE:
-        raise ExportError(
-            f"rule {judge.NAME} judges {judge.CLASSES} classes with the positive one at {judge.POSITIVE};"
-            f" {exported.path} has {task.classes}, positive {task.positive}; choose another rule"
-        )
+def _opened(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> Dataset:
+    """Open the test split; of a bare set, without the subjects that were trained on.
+
+    Raises DataError, with the way out, where that leaves nobody.
+    """
+    trained = () if exported.synthetic else exported.subjects or ()
+    try:
+        return data.open(paths, **opening, leave_out=trained)
+    except DataError as error:
+        if not trained:
+            raise
+        try:
+            whole = data.open(paths, **opening)
+        except DataError:
+            raise error from None
+        if not whole.bare or not matching(whole.subject, trained).all():
+            raise
+        raise DataError(
+            f"the model was trained on every subject of {whole.name}; give other data, or search again with"
+            " --hold-out to keep some subjects for scoring"
+        ) from error
 
 
 def _same_objective(exported: Exported, objective_hash: str | None) -> None:
@@ -110,7 +134,8 @@ def _unseen(exported: Exported, dataset: Dataset) -> list[str]:
             "the file does not list its training subjects, so they could not be compared with these;"
             " score it in its export folder"
         ]
-    shared = sorted(set(exported.subjects) & {str(name) for name in set(dataset.subject.tolist())})
+    trained = matching(dataset.subject, exported.subjects)
+    shared = sorted({str(name) for name in dataset.subject[trained]})
     if shared:
         more = f" and {len(shared) - 8} more" if len(shared) > 8 else ""
         raise DataError(
@@ -124,27 +149,64 @@ def _measure(
     exported: Exported,
     dataset: Dataset,
     judge: Rule,
+    settings: Mapping[str, float],
     latency_ms: float | None,
     size_kib: float | None,
     notes: list[str],
 ) -> ScoreReport:
     logits = infer(exported.model, dataset.x)
-    called = judge.decide(logits)
-    score = judge.score(dataset.y, called, dataset.subject, latency_ms=latency_ms, size_kib=size_kib)
-    ties = int((Predictions(logits, dataset.y, dataset.subject, judge.POSITIVE).margin() == 0).sum())
+    judged = Judged(
+        task=exported.task,
+        y_true=dataset.y,
+        y_pred=judge.decide(logits),
+        subject=dataset.subject,
+        rhythm=dataset.rhythm,
+        x=dataset.x,
+        latency_ms=latency_ms,
+        size_kib=size_kib,
+    )
+    positive = exported.task.positive
+    ties = int((Predictions(logits, dataset.y, dataset.subject, positive).margin() == 0).sum())
     if ties:
         notes = [*notes, f"{ties} of {len(logits)} outputs are a tie, which counts as positive"]
+    score = judge.score(judged, settings)
     return ScoreReport(
         exported=exported,
         data_name=dataset.name,
         data_fingerprint=dataset.fingerprint,
         synthetic=dataset.synthetic,
         segments=len(dataset),
+        subjects=len(set(dataset.subject.tolist())),
         score=score,
-        intervals=bootstrap(score.counts, good=score.good),
         look=0,
-        notes=tuple(notes),
+        notes=(*notes, *score.notes),
+        baseline=_beside(exported, dataset, judge, judged, settings),
     )
+
+
+def _beside(
+    exported: Exported, dataset: Dataset, judge: Rule, judged: Judged, settings: Mapping[str, float]
+) -> scoring.Score | None:
+    """Judge the export's baseline on the same windows; its speed and size were not measured."""
+    fields = getattr(exported, "baseline", None)
+    if fields is None:
+        return None
+    from atml import baseline
+
+    called = baseline.from_dict(fields).decide(dataset.x, dataset.sampling_rate)
+    return judge.score(dataclasses.replace(judged, y_pred=called, latency_ms=None, size_kib=None), settings)
+
+
+def _streamed(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> Streaming | None:
+    """Measure the time to decision where rhythms go on for longer than a window; None elsewhere."""
+    task = exported.task
+    trained = () if exported.synthetic else exported.subjects or ()
+    wanted = {key: value for key, value in opening.items() if key != "cache"}
+    episodes = data.episodes(paths, **wanted, leave_out=trained) if paths and hasattr(data, 'episodes') else ()
+    if not any(episode.x.shape[1] > task.window for episode in episodes):
+        return None
+    decide = streaming.decider(exported.model, task.positive)
+    return streaming.measure(episodes, decide, task)
 
 
 def _recorded(report: ScoreReport, looks: Looks) -> ScoreReport:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from atml.exported import Exported
-from atml.metrics import FOUR, Interval
-from atml.scoring import Score
+from atml.scoring import Score, Table
+from atml.streaming import Moment, Streaming
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreReport:
     """Figures of one look. ``look`` is its ordinal at this test set, ``file`` where the report was written.
 
-    ``intervals`` (95%, over subjects) have the keys of `atml.metrics.bootstrap`. ``notes`` are what a
-    person should know of the test data and of the look itself.
+    ``baseline`` is the same rule's answer for the export's baseline on the same windows, ``streaming`` the
+    time to decision where the data have episodes longer than a window. ``notes`` are what a person should
+    know of the test data, of the rule and of the look itself.
     """
 
     exported: Exported
@@ -26,33 +26,25 @@ class ScoreReport:
     data_fingerprint: str
     synthetic: bool
     segments: int
+    subjects: int
     score: Score
-    intervals: dict[str, Interval]
     look: int
     notes: tuple[str, ...] = ()
+    baseline: Score | None = None
+    streaming: Streaming | None = None
     file: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON types."""
-        score, exported = self.score, self.exported
-        pooled = score.pooled
+        exported = self.exported
+        fields = {"rule": self.score.rule, "look": self.look, **self.score.to_dict()}
+        if self.baseline is not None:
+            kind = getattr(exported, 'baseline', None) or {}
+            fields["baseline"] = {"kind": kind.get("kind", ""), **self.baseline.to_dict()}
+        if self.streaming is not None:
+            fields["time_to_decision"] = self.streaming.to_dict()
         return {
-            "rule": score.rule,
-            "look": self.look,
-            "F": score.f_beta,
-            "G": score.g,
-            **pooled.four(),
-            "sensitivity": pooled.sensitivity,
-            "specificity": pooled.specificity,
-            "PPV": pooled.ppv,
-            "NPV": pooled.npv,
-            "intervals": {key: dataclasses.asdict(interval) for key, interval in self.intervals.items()},
-            "latency_ms": score.latency_ms,
-            "size_kib": score.size_kib,
-            "points": score.points,
-            "total": score.total,
-            "confusion": dataclasses.asdict(pooled),
-            "subjects": [dataclasses.asdict(row) for row in score.subjects],
+            **fields,
             "segments": self.segments,
             "data": self.data_name,
             "data_fingerprint": self.data_fingerprint,
@@ -85,12 +77,12 @@ def ordinal(n: int) -> str:
 
 
 def render(report: ScoreReport) -> str:
-    """Lay a report out as plain text: figures, total, subjects with the worst first."""
+    """Lay a report out as plain text: figures, total, the rule's tables, time to decision."""
     score, exported = report.score, report.exported
     kind = " (synthetic)" if report.synthetic else ""
     lines = [
         f"rule {score.rule} on {report.data_name}{kind}:"
-        f" {report.segments:,} test segments of {len(score.subjects)} subjects",
+        f" {report.segments:,} test segments of {report.subjects} subjects",
         f"model {exported.folder or exported.path}: {exported.size_bytes / 1024:.1f} KiB,"
         f" trial {exported.trial} of study {exported.study}",
         f"{ordinal(report.look)} look at this test set"
@@ -102,50 +94,79 @@ def render(report: ScoreReport) -> str:
             f"synthetic {what[report.synthetic, exported.synthetic]}:"
             " these figures say nothing about real recordings"
         )
-    lines += [*report.notes, "", *_figures(report), "", *_total(score), "", *_subjects(score)]
+    lines += [*report.notes, "", *_figures(score, report.baseline)]
+    if score.total is not None:
+        lines += ["", *_total(score)]
+    for table in score.tables:
+        other = None if report.baseline is None else report.baseline.table(table.key)
+        lines += ["", *_aligned(_rows(table, other))]
+    if report.streaming is not None:
+        lines += ["", *_streaming(report.streaming)]
     if report.file is not None:
         lines += ["", f"written to {report.file}"]
     return "\n".join(lines)
 
 
-def _figures(report: ScoreReport) -> list[str]:
-    names = {
-        "F": "F, mean F-beta over subjects",
-        "G": f"G, share of subjects above {report.score.good:g}",
-        "precision": "precision (PPV)",
-        "recall": "recall (sensitivity)",
-    }
-    rows = [("", "value", "95% over subjects")]
-    for key in ("F", "G", *FOUR):
-        interval = report.intervals[key]
-        rows.append(
-            (names.get(key, key), f"{interval.value:.4f}", f"{interval.low:.4f} to {interval.high:.4f}")
-        )
-    pooled = report.score.pooled
-    rows += [("specificity", f"{pooled.specificity:.4f}", ""), ("NPV", f"{pooled.npv:.4f}", "")]
+def _figures(score: Score, baseline: Score | None) -> list[str]:
+    rows: list[tuple[str, ...]] = [("", "value" if baseline is None else "model", "95% over subjects")]
+    for figure in score.figures:
+        interval = figure.interval
+        ends = "" if interval is None else f"{interval.low:.4f} to {interval.high:.4f}"
+        rows.append((figure.name, f"{figure.value:.4f}", ends))
+    if baseline is not None:
+        added = ["baseline", *(f"{figure.value:.4f}" for figure in baseline.figures)]
+        rows = [(*row, more) for row, more in zip(rows, added, strict=True)]
     return _aligned(rows)
 
 
 def _total(score: Score) -> list[str]:
-    if score.points is None or score.total is None:
+    total = score.total
+    assert total is not None
+    if total.value is None:
         return [
-            f"no total: it needs --latency-ms and --size-kib, measured on the device (at most {score.best:g})"
+            f"no total: it needs --latency-ms and --size-kib, measured on the device (at most {total.best:g})"
         ]
-    parts = " + ".join(f"{key} {points:.3f}" for key, points in score.points.items())
+    parts = " + ".join(f"{key} {points:.3f}" for key, points in total.parts.items())
     return [
-        f"total {score.total:.3f} of {score.best:g} = {parts}",
-        f"latency {score.latency_ms:g} ms and size {score.size_kib:g} KiB are your figures",
+        f"total {total.value:.3f} of {total.best:g} = {parts}",
+        f"latency {total.latency_ms:g} ms and size {total.size_kib:g} KiB are your figures",
     ]
 
 
-def _subjects(score: Score) -> list[str]:
-    header = ("subject", "n", "pos", "TP", "FP", "FN", "TN", "Se", "Sp", "PPV", "NPV", "F-beta")
-    rows: list[tuple[str, ...]] = [header]
-    for row in score.subjects:
-        counts = (row.n, row.positives, row.tp, row.fp, row.fn, row.tn)
-        rates = (row.sensitivity, row.specificity, row.ppv, row.npv, row.f_beta)
-        rows.append((row.subject, *map(str, counts), *(f"{rate:.4f}" for rate in rates)))
-    return _aligned(rows)
+def _rows(table: Table, other: Table | None) -> list[tuple[str, ...]]:
+    """Header and cells, and at the end the columns of the baseline that are worth a look beside them."""
+    rows = [table.header, *table.cells]
+    if other is None or not table.beside:
+        return rows
+    columns = [table.header.index(name) for name in table.beside]
+    theirs = {row[0]: row for row in other.cells}
+    added = [tuple(f"baseline {table.header[i]}" for i in columns)]
+    added += [tuple(theirs[row[0]][i] if row[0] in theirs else "" for i in columns) for row in table.cells]
+    return [(*row, *more) for row, more in zip(rows, added, strict=True)]
+
+
+def _streaming(found: Streaming) -> list[str]:
+    """The moments after the onset, positive episodes and others side by side."""
+    header = ("s after onset", "episodes", "subjects", "called then", "by then", "others", "subjects")
+    rows: list[tuple[str, ...]] = [(*header, "called then", "by then")]
+    for hit, false in zip(found.positive, found.others, strict=True):
+        if hit.episodes or false.episodes:
+            rows.append((f"{hit.seconds:g}", *_moment(hit), *_moment(false)))
+    return [
+        f"time to decision, windows of {found.window:g} s: {found.episodes[0]} episodes of {found.name!r},"
+        f" {found.subjects[0]} subjects, {found.episodes[1]} others of {found.subjects[1]}",
+        f"share called {found.name!r}; of the others only windows wholly inside the episode count",
+        *_aligned(rows),
+    ]
+
+
+def _moment(moment: Moment) -> tuple[str, ...]:
+    shares = (moment.called, moment.by_then)
+    return (
+        str(moment.episodes),
+        str(moment.subjects),
+        *("" if share is None else f"{100 * share:.1f}%" for share in shares),
+    )
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -154,6 +175,6 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [
         "  ".join(
             c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        )
+        ).rstrip()
         for row in rows
     ]

@@ -157,11 +157,13 @@ def test_bootstrap_is_seeded_and_holds_the_sample():
     table = table_of(20, 0)
     first, again, other = (metrics.bootstrap(table, seed=s) for s in (3, 3, 4))
     assert first == again != other
-    assert set(first) == {"F", "G", *metrics.FOUR}
+    assert set(first) == {"F", "G", "pooled F", *metrics.FOUR, "specificity"}
     assert first["F"].value == pytest.approx(table.f_beta().mean())
     assert first["G"].value == pytest.approx((table.f_beta() > 0.9).mean())
     for key, value in table.pooled().four().items():
         assert first[key].value == pytest.approx(value)
+    assert first["pooled F"].value == pytest.approx(table.pooled().f_beta(2.0))
+    assert first["specificity"].value == pytest.approx(table.pooled().specificity)
     for interval in first.values():
         assert 0 <= interval.low < interval.value < interval.high <= 1
 
@@ -186,6 +188,25 @@ def test_bootstrap_of_repeats_is_of_their_mean():
     assert metrics.bootstrap(first, first) == metrics.bootstrap(first)
     with pytest.raises(ValueError, match="different subjects"):
         metrics.bootstrap(first, table_of(19, 0))
+
+
+def test_bootstrap_without_rounding():
+    table = metrics.counts(np.array([1, 1, 1]), np.array([1, 1, 0]), np.array(["S"] * 3))
+    exact = 5 * (2 / 3) / (4 + 2 / 3)
+    assert metrics.bootstrap(table)["F"].value == round(exact, 5)
+    assert metrics.bootstrap(table, decimals=None)["F"].value == pytest.approx(exact, abs=1e-12)
+    assert table.rows(decimals=None)[0].f_beta == pytest.approx(exact, abs=1e-12)
+
+
+def test_resampled_sums_are_of_subjects():
+    table = table_of(20, 0)
+    cells = np.stack([table.tp, table.fn], axis=1)
+    found = metrics.resampled(cells, lambda sums: {"Se": sums[:, 0] / sums.sum(axis=1)})["Se"]
+    known = metrics.bootstrap(table)["recall"]
+    assert found.value == pytest.approx(known.value)
+    assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=0.01)
+    one = metrics.resampled(cells[:1], lambda sums: {"Se": sums[:, 0] / sums.sum(axis=1)})["Se"]
+    assert one.low == one.value == one.high
 
 
 def test_bootstrap_of_one_perfect_subject_is_a_point():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy.typing as npt
 
 from atml.errors import InputError
-from atml.scoring import iesd2024
-from atml.scoring.result import Score
-from atml.types import Int64, Strings
+from atml.scoring import aha_aed, cinc2017, iccad2022, iccad2023, iesd2024
+from atml.scoring.contest import check
+from atml.scoring.result import Figure, Judged, Score, Table, Total
+from atml.types import Int64, Task
 
 
 class Rule(Protocol):
@@ -20,32 +23,24 @@ class Rule(Protocol):
         """The name that ``--rule`` takes."""
 
     @property
-    def CLASSES(self) -> int:
-        """Outputs that `decide` reads."""
+    def OPTIONS(self) -> Mapping[str, float]:
+        """What a person may set, with its default."""
 
     @property
-    def POSITIVE(self) -> int:
-        """The label that sensitivity is about."""
+    def AWARDS(self) -> bool:
+        """Whether a measured latency and size earn points."""
+
+    def fits(self, task: Task) -> None:
+        """Raise ExportError for a model that the rule can't judge."""
 
     def decide(self, outputs: npt.ArrayLike) -> Int64:
         """Labels from a model's outputs, by the rule's tie rule."""
 
-    def check(self, latency_ms: float | None, size_kib: float | None) -> None:
-        """Raise InputError for a latency (ms) or size (KiB) that can't have been measured."""
-
-    def score(
-        self,
-        y_true: npt.ArrayLike,
-        y_pred: npt.ArrayLike,
-        subject: Strings,
-        *,
-        latency_ms: float | None = None,
-        size_kib: float | None = None,
-    ) -> Score:
-        """Score the labels."""
+    def score(self, judged: Judged, options: Mapping[str, float]) -> Score:
+        """Score the labels; ``options`` has a value for each of `OPTIONS`."""
 
 
-RULES: dict[str, Rule] = {"iesd2024": iesd2024}
+RULES: dict[str, Rule] = {rule.NAME: rule for rule in (aha_aed, cinc2017, iccad2022, iccad2023, iesd2024)}
 
 
 def rule(name: str) -> Rule:
@@ -55,4 +50,33 @@ def rule(name: str) -> Rule:
     return RULES[name]
 
 
-__all__ = ["RULES", "Rule", "Score", "rule"]
+def settings(
+    judge: Rule,
+    given: Mapping[str, float | None],
+    *,
+    latency_ms: float | None = None,
+    size_kib: float | None = None,
+) -> dict[str, float]:
+    """Return the rule's options with those that were ``given``; None leaves the default.
+
+    Raises InputError for an option that the rule does not have, a latency or size given to a rule that
+    awards no points for it, and a value that is not above 0.
+    """
+    wanted = {key: value for key, value in given.items() if value is not None}
+    for key, value in wanted.items():
+        option = "--" + key.replace("_", "-")
+        if key not in judge.OPTIONS:
+            owners = [name for name, other in RULES.items() if key in other.OPTIONS]
+            whose = f"it is for rule {', '.join(owners)}" if owners else "no rule has it"
+            raise InputError(f"rule {judge.NAME} takes no {option}; {whose}")
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"{option} {value:g} is no limit; give a number above 0")
+    if not judge.AWARDS and (latency_ms is not None or size_kib is not None):
+        raise InputError(
+            f"rule {judge.NAME} awards nothing for latency or size; leave --latency-ms and --size-kib out"
+        )
+    check(latency_ms, size_kib)
+    return {**judge.OPTIONS, **wanted}
+
+
+__all__ = ["RULES", "Figure", "Judged", "Rule", "Score", "Table", "Total", "rule", "settings"]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -9,10 +10,10 @@ from atml import data
 from atml.errors import DataError, ExportError, InputError, StudyError
 from atml.export import export
 from atml.exported import infer
-from atml.metrics import confusion
+from atml.metrics import confusion, counts
 from atml.score import score_export
 from atml.scored import ordinal
-from atml.scoring import iesd2024
+from atml.scoring import Judged, iesd2024
 from atml.store import Store
 
 
@@ -66,15 +67,22 @@ def test_figures_are_those_of_the_rule_on_the_outputs(make, trained, exported, u
     report = score(exported, unseen)
     opened = data.open(unseen, task=make.task, label=label, split="test")
     outputs = infer(trained.model, opened.x)
-    expected = iesd2024.score(opened.y, np.where(outputs[:, 0] > outputs[:, 1], 0, 1), opened.subject)
-    assert report.score.f_beta == expected.f_beta and report.score.g == expected.g
-    assert report.score.subjects == expected.subjects
-    assert report.score.total is None
-    assert report.segments == 72
-    assert report.score.pooled == confusion(opened.y == 1, outputs[:, 1] >= outputs[:, 0])
-    assert report.intervals["F"].value == pytest.approx(expected.f_beta)
-    assert report.intervals["F"].low <= expected.f_beta <= report.intervals["F"].high
-    worst = [row.f_beta for row in report.score.subjects]
+    called = np.where(outputs[:, 0] > outputs[:, 1], 0, 1)
+    judged = Judged(
+        task=make.task,
+        y_true=opened.y,
+        y_pred=called,
+        subject=opened.subject,
+        rhythm=opened.rhythm,
+        x=opened.x,
+    )
+    assert report.score == iesd2024.score(judged, {})
+    assert report.score["F"] == pytest.approx(counts(opened.y, called, opened.subject).f_beta().mean())
+    assert report.score.total.value is None
+    assert (report.segments, report.subjects) == (72, 6)
+    pooled = confusion(opened.y == 1, outputs[:, 1] >= outputs[:, 0])
+    assert report.to_dict()["confusion"] == dataclasses.asdict(pooled)
+    worst = [row["f_beta"] for row in report.to_dict()["subjects"]]
     assert worst == sorted(worst) and len(worst) == 6
 
 
@@ -106,10 +114,10 @@ def test_looks_in_a_real_database(exported, unseen, tmp_path):
 
 def test_total_with_latency_and_size(exported, unseen):
     report = score(exported, unseen, latency_ms=5.0, size_kib=180)
-    expected = iesd2024.points(report.score.f_beta, report.score.g, 5.0, 180)
-    assert report.score.total == sum(expected.values())
+    expected = iesd2024.points(report.score["F"], report.score["G"], 5.0, 180)
+    assert report.score.total.value == sum(expected.values()) == report.to_dict()["total"]
     text = report.render()
-    assert f"total {report.score.total:.3f} of 80 = F {expected['F']:.3f} + G" in text
+    assert f"total {report.score.total.value:.3f} of 80 = F {expected['F']:.3f} + G" in text
     assert "latency 5 ms and size 180 KiB are your figures" in text
     assert "needs --latency-ms and --size-kib" in score(exported, unseen, latency_ms=5.0).render()
 
@@ -229,9 +237,13 @@ def test_no_look_when_the_report_can_not_be_written(exported, unseen):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rule": "iesd2023"}, "no scoring rule 'iesd2023'; known: iesd2024"),
+        ({"rule": "iesd2023"}, "no scoring rule 'iesd2023'; known: .*iesd2024"),
         ({"latency_ms": 0.0}, "latency 0 ms is no measurement"),
         ({"latency_ms": 1.0, "size_kib": -1.0}, "size -1 KiB is no measurement"),
+        ({"options": {"vt_rate": 180.0}}, "rule iesd2024 takes no --vt-rate; it is for rule aha-aed"),
+        ({"rule": "aha-aed", "options": {"vt_rate": -1.0}}, "--vt-rate -1 is no limit"),
+        ({"rule": "aha-aed", "size_kib": 30.0}, "aha-aed awards nothing for latency or size"),
+        ({"rule": "cinc2017"}, "cinc2017 judges the classes Normal, AF and Other"),
     ],
 )
 def test_bad_options_cost_no_look(exported, unseen, options, message):

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from atml import scoring
-from atml.errors import InputError
+from atml.errors import ExportError, InputError
 from atml.scoring import iesd2024
 
 # score, F, G, ms, KB as printed; F is rounded, which moves a recomputed score by up to 0.024.
@@ -44,6 +43,14 @@ def test_tie_counts_as_af():
         iesd2024.decide([[1, 2, 3]])
 
 
+def test_a_model_of_other_classes(judged):
+    with pytest.raises(ExportError, match=r"2 classes with the positive one at 1; .* has a, b, c"):
+        iesd2024.fits(judged([0], [0], ["S"], classes=("a", "b", "c")).task)
+    with pytest.raises(ExportError, match="positive 0"):
+        iesd2024.fits(judged([0], [0], ["S"], positive=0).task)
+    iesd2024.fits(judged([0], [0], ["S"]).task)
+
+
 def subjects_with(*found):
     """One subject for each ``(called, positives)``."""
     truth, called, subject = [], [], []
@@ -54,47 +61,61 @@ def subjects_with(*found):
     return np.array(truth), np.array(called), np.array(subject)
 
 
-def test_g_is_strict_after_rounding():
+def test_g_is_strict_after_rounding(judged):
     # With P = 1, F = 5 R / (4 + R): R = 36/41 is exactly 0.9.
-    exactly = subjects_with((36, 41))
-    assert iesd2024.score(*exactly).f_beta == 0.9
-    assert iesd2024.score(*exactly).g == 0.0
+    exactly = iesd2024.score(judged(*subjects_with((36, 41))), {})
+    assert exactly["F"] == 0.9
+    assert exactly["G"] == 0.0
     # A hair above 0.9 that rounds back to it does not count; the next step does.
-    above = subjects_with((878050, 1000000))
+    above = judged(*subjects_with((878050, 1000000)))
     assert 5 * 0.87805 / 4.87805 > 0.9
-    assert iesd2024.score(*above).g == 0.0
-    assert iesd2024.score(*subjects_with((37, 41))).g == 1.0
+    assert iesd2024.score(above, {})["G"] == 0.0
+    assert iesd2024.score(judged(*subjects_with((37, 41))), {})["G"] == 1.0
 
 
-def test_score_of_a_small_set():
+def test_score_of_a_small_set(judged):
     truth, called, subject = subjects_with((4, 4), (1, 4), (0, 2))
     truth, called = np.append(truth, [0, 0]), np.append(called, [1, 0])
     subject = np.append(subject, ["calm", "calm"])
-    got = iesd2024.score(truth, called, subject)
-    assert got.f_beta == pytest.approx((1 + round(5 * 0.25 / 4.25, 5) + 0 + 1) / 4)
-    assert got.g == 0.5
-    assert [row.subject for row in got.subjects] == ["S2", "S1", "calm", "S0"]
-    assert got.pooled.four()["recall"] == 0.5
-    assert got.total is None and got.points is None
+    got = iesd2024.score(judged(truth, called, subject), {})
+    assert got["F"] == pytest.approx((1 + round(5 * 0.25 / 4.25, 5) + 0 + 1) / 4)
+    assert got["G"] == 0.5
+    assert [row["subject"] for row in got.table("subjects").records] == ["S2", "S1", "calm", "S0"]
+    assert [row[0] for row in got.table("subjects").cells] == ["S2", "S1", "calm", "S0"]
+    assert got["recall"] == 0.5 and got["specificity"] == 0.5
+    assert got.details["confusion"] == {"tp": 5, "fp": 1, "fn": 5, "tn": 1}
+    assert got.total.value is None and got.to_dict()["points"] is None
 
 
-def test_total_only_with_latency_and_size():
+def test_total_only_with_latency_and_size(judged):
     data = subjects_with((4, 4), (4, 4))
-    assert iesd2024.score(*data, latency_ms=1.0).total is None
-    assert iesd2024.score(*data, size_kib=60).total is None
-    got = iesd2024.score(*data, latency_ms=0.5, size_kib=50)
-    assert got.total == 80.0 == got.best
-    assert got.total == sum(got.points.values())
+    for given in ({"latency_ms": 1.0}, {"size_kib": 60}):
+        assert iesd2024.score(judged(*data, **given), {}).total.value is None
+    got = iesd2024.score(judged(*data, latency_ms=0.5, size_kib=50), {}).total
+    assert got.value == 80.0 == got.best == sum(got.parts.values())
+    with pytest.raises(InputError, match="latency 0 ms is no measurement"):
+        iesd2024.score(judged(*data, latency_ms=0.0), {})
 
 
-def test_nothing_to_score():
+def test_the_json_that_programs_read(judged):
+    got = iesd2024.score(judged(*subjects_with((4, 4), (1, 4))), {}).to_dict()
+    for key in (
+        "F",
+        "G",
+        "F1",
+        "accuracy",
+        "precision",
+        "recall",
+        "sensitivity",
+        "specificity",
+        "PPV",
+        "NPV",
+    ):
+        assert 0 <= got[key] <= 1
+    assert set(got["intervals"]["G"]) == {"value", "low", "high"}
+    assert {"rule", "latency_ms", "size_kib", "points", "total", "confusion", "subjects"} <= set(got)
+
+
+def test_nothing_to_score(judged):
     with pytest.raises(InputError, match="no segments"):
-        iesd2024.score([], [], np.empty(0, "U1"))
-
-
-def test_rules_are_found_by_name():
-    for name, rule in scoring.RULES.items():
-        assert scoring.rule(name) is rule
-        assert rule.NAME == name
-    with pytest.raises(InputError, match=r"'iesd2025'.*iesd2024"):
-        scoring.rule("iesd2025")
+        iesd2024.score(judged([], [], []), {})
