@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy as sa
 
 from atml.errors import StudyError
 from atml.store.schema import META, VERSION, VERSION_NOW
+
+
+Made = TypeVar("Made")
 
 
 class Database:
@@ -37,8 +42,10 @@ class Database:
             if parsed.database:
                 _check_file(Path(parsed.database), create)
         with self.errors():
-            self.storage = optuna.storages.RDBStorage(
-                url, engine_kwargs={"connect_args": connect, "pool_pre_ping": not self._sqlite}
+            self.storage = _made_once(
+                lambda: optuna.storages.RDBStorage(
+                    url, engine_kwargs={"connect_args": connect, "pool_pre_ping": not self._sqlite}
+                )
             )
             self.engine: sa.Engine = self.storage.engine
             if self._sqlite:
@@ -77,7 +84,7 @@ class Database:
     def _prepare(self) -> None:
         """Make our tables where they are missing; refuse those of a newer version."""
         if "atml_version" not in sa.inspect(self.engine).get_table_names():
-            META.create_all(self.engine)
+            _made_once(lambda: META.create_all(self.engine))
             with contextlib.suppress(sa.exc.IntegrityError), self.engine.begin() as db:
                 db.execute(VERSION.insert().values(version=VERSION_NOW))
         with self.engine.connect() as db:
@@ -100,6 +107,18 @@ class Database:
         """Let go of every connection."""
         self.storage.remove_session()
         self.engine.dispose()
+
+
+def _made_once(make: Callable[[], Made], tries: int = 10) -> Made:
+    """Make tables while another process may be making the same: who comes second finds them there."""
+    for left in reversed(range(tries)):
+        try:
+            return make()
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError) as error:
+            if not left or not re.search("already exists|duplicate|unique constraint", str(error), re.I):
+                raise
+            time.sleep(0.2)
+    raise AssertionError("unreachable")
 
 
 def missing(url: str) -> bool:
