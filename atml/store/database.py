@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from atml.errors import StudyError
 from atml.store.schema import META, VERSION, VERSION_NOW
 
-
 Made = TypeVar("Made")
 
 
