@@ -136,7 +136,7 @@ class Counts:
         return np.round(npv, DECIMALS)
 
     def f_beta(self, beta: float = 2.0, decimals: int | None = DECIMALS) -> Floats:
-        """F-beta of unrounded PPV and sensitivity, ``(subjects,)``; not rounded where ``decimals`` is None."""
+        """F-beta of unrounded PPV and sensitivity, ``(subjects,)``; as it is where ``decimals`` is None."""
         recall = _ratio(self.tp, self.tp + self.fn, 1.0)
         values = f_beta(self._ppv(), recall, beta)
         return values if decimals is None else np.round(values, decimals)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from atml import data, scoring, streaming
+from atml.baseline import Baseline
 from atml.data.subjects import matching
 from atml.errors import DataError, ExportError
 from atml.exported import SCORES, Exported, infer, load
@@ -188,12 +189,9 @@ def _beside(
     exported: Exported, dataset: Dataset, judge: Rule, judged: Judged, settings: Mapping[str, float]
 ) -> scoring.Score | None:
     """Judge the export's baseline on the same windows; its speed and size were not measured."""
-    fields = getattr(exported, "baseline", None)
-    if fields is None:
+    if exported.baseline is None:
         return None
-    from atml import baseline
-
-    called = baseline.from_dict(fields).decide(dataset.x, dataset.sampling_rate)
+    called = Baseline.from_dict(exported.baseline).decide(dataset.x, dataset.sampling_rate)
     return judge.score(dataclasses.replace(judged, y_pred=called, latency_ms=None, size_kib=None), settings)
 
 
@@ -202,7 +200,9 @@ def _streamed(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> S
     task = exported.task
     trained = () if exported.synthetic else exported.subjects or ()
     wanted = {key: value for key, value in opening.items() if key != "cache"}
-    episodes = data.episodes(paths, **wanted, leave_out=trained) if paths and hasattr(data, 'episodes') else ()
+    episodes = (
+        data.episodes(paths, **wanted, leave_out=trained) if paths and hasattr(data, "episodes") else ()
+    )
     if not any(episode.x.shape[1] > task.window for episode in episodes):
         return None
     decide = streaming.decider(exported.model, task.positive)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from atml.baseline import Baseline
 from atml.exported import Exported
 from atml.scoring import Score, Table
 from atml.streaming import Moment, Streaming
@@ -39,8 +40,8 @@ class ScoreReport:
         exported = self.exported
         fields = {"rule": self.score.rule, "look": self.look, **self.score.to_dict()}
         if self.baseline is not None:
-            kind = getattr(exported, 'baseline', None) or {}
-            fields["baseline"] = {"kind": kind.get("kind", ""), **self.baseline.to_dict()}
+            rival = Baseline.from_dict(exported.baseline)
+            fields["baseline"] = {"name": rival.name, "is": rival.describe(), **self.baseline.to_dict()}
         if self.streaming is not None:
             fields["time_to_decision"] = self.streaming.to_dict()
         return {
@@ -94,6 +95,9 @@ def render(report: ScoreReport) -> str:
             f"synthetic {what[report.synthetic, exported.synthetic]}:"
             " these figures say nothing about real recordings"
         )
+    if report.baseline is not None:
+        rival = Baseline.from_dict(exported.baseline)
+        lines.append(f"baseline {rival.title}: {rival.describe()}")
     lines += [*report.notes, "", *_figures(score, report.baseline)]
     if score.total is not None:
         lines += ["", *_total(score)]

@@ -47,9 +47,9 @@ class Moment:
 class Streaming:
     """Moments of the positive episodes and of the others, of the same times.
 
-    ``name`` is that of the positive class, ``window`` in s; ``episodes`` and ``subjects`` count positive ones first. Of an episode that is not
-    positive only windows that lie whole within it count: before that, a call may be right about the rhythm
-    that came before.
+    ``name`` is that of the positive class, ``window`` in s; ``episodes`` and ``subjects`` count positive
+    ones first. Of an episode that is not positive only windows that lie whole within it count: before that,
+    a call may be right about the rhythm that came before.
     """
 
     name: str

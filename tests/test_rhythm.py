@@ -55,3 +55,43 @@ def test_flat_and_none():
     assert np.isnan(rhythm.rate_per_minute(flat, RATE)).all()
     for measure in (rhythm.amplitude, rhythm.largest, rhythm.rate_per_minute):
         assert measure(flat[:0], RATE).shape == (0,)
+
+
+def beats(per_minute, waves, seconds=4.0, rate=RATE):
+    """Broad complexes at a rate, each of so many waves ``(s after the beat, width in s, height in mV)``."""
+    t = np.arange(round(seconds * rate)) / rate
+    x = np.zeros_like(t)
+    for beat in np.arange(-0.5, seconds + 1, 60 / per_minute):
+        for after, width, height in waves:
+            x += height * np.exp(-0.5 * ((t - beat - after) / width) ** 2)
+    return x.astype(np.float32)[None, None]
+
+
+BROAD = ((0.0, 0.06, 1.0),)
+NOTCHED = ((0.0, 0.04, 1.0), (0.12, 0.04, 0.7))
+
+
+@pytest.mark.parametrize("waves", [BROAD, NOTCHED], ids=["broad", "notched"])
+@pytest.mark.parametrize("seconds", [2.0, 4.0, 8.0])
+@pytest.mark.parametrize("per_minute", [110, 140, 160, 200, 250])
+def test_rate_of_tachycardia(per_minute, seconds, waves):
+    got = rhythm.rate_per_minute(beats(per_minute, waves, seconds), RATE)[0]
+    assert got == pytest.approx(per_minute, rel=0.06)
+
+
+@pytest.mark.parametrize("rate", [125, 360])
+def test_rate_at_other_sampling_rates(rate):
+    got = rhythm.rate_per_minute(beats(170, BROAD, rate=rate), rate)[0]
+    assert got == pytest.approx(170, rel=0.04)
+
+
+def test_wander_and_noise_do_not_set_the_rate():
+    t = np.arange(1000) / RATE
+    noise = np.random.default_rng(0).normal(0, 0.05, 1000)
+    x = beats(180, BROAD) + (2 * np.sin(2 * np.pi * 0.25 * t + 1) + noise).astype(np.float32)
+    assert rhythm.rate_per_minute(x, RATE)[0] == pytest.approx(180, rel=0.04)
+
+
+def test_rates_of_many_are_each_ones():
+    x = np.concatenate([beats(per_minute, BROAD) for per_minute in (120, 180, 240)])
+    assert rhythm.rate_per_minute(x, RATE) == pytest.approx([120, 180, 240], rel=0.04)
