@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,28 @@ class Files:
         return replace(self, **parts)
 
 
+@dataclass(frozen=True)
+class Seconds:
+    """Time of one rhythm in one record: ``found``, ``kept`` in windows and ``left_out`` by reason, all in s.
+
+    ``rhythm`` is "" where none is annotated. What is kept and what is left out add up to what was found.
+    """
+
+    record: str
+    subject: str
+    rhythm: str
+    found: float
+    kept: float
+    left_out: dict[str, float]
+
+
 @dataclass
 class Parsed:
-    """Files and the rows that came of them.
+    """Files and the rows that came of them; of long recordings, a file is one stretch of one rhythm.
 
     Of files, ``(files,)``: ``length`` in samples as stored (-1: not read), ``low`` and ``high`` the
     range of values (NaN: not read). Of rows: ``blocks`` of x, ``owner (rows,)`` file numbers and
-    ``digest (rows, 16)``.
+    ``digest (rows, 16)``. Of long recordings, ``seconds`` of each rhythm in each record.
     """
 
     path: Path
@@ -63,6 +78,7 @@ class Parsed:
     digest: npt.NDArray[np.uint8]
     faults: list[Fault]
     notes: list[str]
+    seconds: list[Seconds] = field(default_factory=list)
 
     def dropped(self) -> list[Fault]:
         """Faults that leave a row out."""
@@ -95,7 +111,7 @@ def contest_split(source: Source, layout: Layout, split: str, shape: Shape) -> P
         rhythm=np.array([segment.rhythm for segment in listed], np.str_),
         given=np.array([-1 if item.positive is None else item.positive for item in listed], np.int64),
     )
-    return _assemble(source.path, files, [rows for _, rows in chunks], layout.faults.get(wanted, []), notes)
+    return assemble(source.path, files, [rows for _, rows in chunks], layout.faults.get(wanted, []), notes)
 
 
 def shared_subjects(layout: Layout) -> list[str]:
@@ -118,11 +134,11 @@ def npz_split(path: Path, task: Task, split: str, given: int | None) -> Parsed:
         named=held.named,
     )
     parts = [make(held.x[at : at + BLOCK], shape) for at in range(0, len(held.x), BLOCK)]
-    return _assemble(path, files, parts, [], held.notes)
+    return assemble(path, files, parts, [], held.notes)
 
 
-def _assemble(
-    path: Path, files: Files, parts: list[Rows], faults: Sequence[Fault], notes: Sequence[str]
+def assemble(
+    path: Path, files: Files, parts: Sequence[Rows], faults: Sequence[Fault], notes: Sequence[str]
 ) -> Parsed:
     """Join the parts; file numbers, which count within a part, become numbers of all files."""
     starts = list(itertools.accumulate((len(part.length) for part in parts), initial=0))[:-1]

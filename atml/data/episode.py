@@ -1,0 +1,45 @@
+"""Episodes: whole stretches of one rhythm, for the time that a decision takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.signal import resample
+from atml.types import Float32, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """One stretch of one rhythm: ``x (leads, samples)`` in mV at the task's rate.
+
+    The rhythm begins at sample ``onset``; what lies before is the signal before it, at most one window.
+    ``label`` is the class index of the rhythm, -1 until a task was asked.
+    """
+
+    subject: str
+    rhythm: str
+    x: Float32
+    onset: int
+    label: int = -1
+
+
+def from_segments(
+    segments: Iterable[tuple[str, str, npt.NDArray[np.floating]]], task: Task, rate: int
+) -> list[Episode]:
+    """Make episodes of separate segments ``(subject, rhythm, x (leads, samples))`` at ``rate`` Hz.
+
+    Nothing is known of the time before a segment: its onset is 0. A segment that is no longer than the
+    task's window, has other leads or samples that are not finite makes none.
+    """
+    found = []
+    for subject, rhythm, x in segments:
+        if x.shape[0] != task.leads or not np.isfinite(x).all():
+            continue
+        values = resample(x, rate, task.sampling_rate).astype(np.float32)
+        if values.shape[1] > task.window:
+            found.append(Episode(subject=subject, rhythm=rhythm, x=values, onset=0))
+    return found
