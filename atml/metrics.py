@@ -299,7 +299,8 @@ def resampled(
     """Percentile intervals, from resampling subjects, of figures of counts summed over subjects.
 
     ``cells (subjects, m)`` are the counts of each subject; ``figures`` makes of sums ``(draws, m)`` a dict
-    of values ``(draws,)``. One subject gives a point.
+    of values ``(draws,)``; a draw of which it says NaN, for want of a class, is left out. One subject gives
+    a point.
     """
     random = np.random.default_rng(seed)
     n = len(cells)
@@ -309,8 +310,9 @@ def resampled(
         sums.append((often @ cells).astype(np.float64))
     found = {}
     for key, values in figures(np.concatenate(sums)).items():
-        low, high = np.quantile(values[1:], ((1 - level) / 2, (1 + level) / 2))
-        found[key] = Interval(float(values[0]), float(low), float(high))
+        told = values[np.isfinite(values)] if np.isfinite(values[0]) else np.zeros(2)
+        low, high = np.quantile(told[1:] if len(told) > 1 else told, ((1 - level) / 2, (1 + level) / 2))
+        found[key] = Interval(float(told[0]), float(low), float(high))
     return found
 
 

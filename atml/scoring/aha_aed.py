@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml import metrics, rhythm
-from atml.metrics import Bools
+from atml.metrics import Bools, Counts, Floats, Interval
 from atml.scoring import contest
 from atml.scoring.result import Figure, Judged, Score, Table
 from atml.types import Int64, Task
@@ -163,21 +163,13 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
     Raises InputError without segments.
     """
     table = contest.counted(judged)
-    found = metrics.bootstrap(table)
     whole = table.pooled()
     row, notes = rows(judged, options)
     records = [r for i in range(len(CATEGORIES)) if (r := _record(i, judged, row == i)) is not None]
     return Score(
         rule=NAME,
-        figures=(
-            Figure("sensitivity", "sensitivity, all windows", whole.sensitivity, found["recall"]),
-            Figure("specificity", "specificity, all windows", whole.specificity, found["specificity"]),
-            Figure(
-                "balanced accuracy",
-                "balanced accuracy, all windows",
-                (whole.sensitivity + whole.specificity) / 2,
-                _balanced(judged),
-            ),
+        figures=tuple(
+            Figure(key, f"{key}, all windows", one.value, one) for key, one in _rates(table).items()
         ),
         tables=(_table(records),),
         options=dict(options),
@@ -186,15 +178,20 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
     )
 
 
-def _balanced(judged: Judged) -> metrics.Interval:
-    table = contest.counted(judged)
+def _rates(table: Counts) -> dict[str, Interval]:
+    """Sensitivity, specificity and their mean over all windows; 0 where there is none to judge."""
     cells = np.stack([table.tp, table.fn, table.tn, table.fp], axis=1)
 
-    def figure(sums: metrics.Floats) -> dict[str, metrics.Floats]:
-        right, wrong = sums[:, [0, 2]], sums[:, [1, 3]]
-        return {"value": (right / np.maximum(right + wrong, 1)).mean(axis=1)}
+    def figures(sums: Floats) -> dict[str, Floats]:
+        right, all_ = sums[:, [0, 2]], sums[:, [0, 2]] + sums[:, [1, 3]]
+        rates = np.where(all_ > 0, right / np.maximum(all_, 1), np.nan)
+        return {
+            "sensitivity": rates[:, 0],
+            "specificity": rates[:, 1],
+            "balanced accuracy": rates.mean(axis=1),
+        }
 
-    return metrics.resampled(cells, figure)["value"]
+    return metrics.resampled(cells, figures)
 
 
 def _record(index: int, judged: Judged, inside: Bools) -> dict[str, object] | None:

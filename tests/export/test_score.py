@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from atml import data
+from atml.baseline import fit
 from atml.errors import DataError, ExportError, InputError, StudyError
 from atml.export import export
 from atml.exported import infer
-from atml.metrics import confusion, counts
+from atml.metrics import confusion, counts, mean_subject_f_beta
 from atml.score import score_export
 from atml.scored import ordinal
 from atml.scoring import Judged, iesd2024
@@ -152,6 +153,81 @@ def test_a_trained_subject_in_the_test_set(make, exported, tmp_path):
     with pytest.raises(DataError, match=r"trained on subjects of this test set: S3;"):
         score(exported, folder, looks)
     assert looks.looks == [] and not (exported / "scores").exists()
+
+
+def write_npz(file, dataset):
+    """A set that does not tell train from test."""
+    np.savez(file, x=dataset.x, y=dataset.y, subject=dataset.subject)
+    return file
+
+
+def test_of_a_bare_set_only_strangers_are_scored(make, exported, tmp_path):
+    """S0 to S7 were trained on; of ten subjects two are left."""
+    dataset = make.dataset(subjects=10, each=12, seed=5)
+    report = score(exported, write_npz(tmp_path / "bare.npz", dataset))
+    assert report.segments == 24 and report.subjects == 2
+    assert [row[0] for row in sorted(report.score.table("subjects").cells)] == ["S8", "S9"]
+    assert any("8 subjects left out" in note for note in report.notes)
+
+
+def test_a_bare_set_with_nobody_left(make, exported, tmp_path):
+    looks = Memory()
+    file = write_npz(tmp_path / "known.npz", make.dataset(subjects=8, each=12, seed=5))
+    with pytest.raises(DataError, match=r"trained on every subject of known; .*--hold-out"):
+        score(exported, file, looks)
+    assert looks.looks == []
+
+
+def test_several_sets_are_scored_together(make, exported, tmp_path):
+    """Names carry their set then; "S3" in training is "one/S3" here."""
+    one = write_npz(tmp_path / "one.npz", make.dataset(subjects=9, each=12, seed=5))
+    two = write_npz(tmp_path / "two.npz", make.dataset(subjects=10, each=12, seed=6))
+    report = score(exported, [one, two])
+    assert sorted(row[0] for row in report.score.table("subjects").cells) == ["one/S8", "two/S8", "two/S9"]
+
+
+def test_the_baseline_is_judged_beside_the_model(make, exported, unseen, tmp_path):
+    dataset = make.dataset()
+    baseline = fit(dataset.x, dataset.y, dataset.subject, make.task, mean_subject_f_beta)
+    record = json.loads((exported / "config.json").read_text())
+    record["baseline"] = baseline.to_dict()
+    (exported / "config.json").write_text(json.dumps(record))
+    looks = Memory()
+    report = score(exported, unseen, looks, latency_ms=5.0, size_kib=100)
+    assert len(looks.looks) == 1
+    opened = data.open(unseen, task=make.task, label=label, split="test")
+    called = baseline.decide(opened.x, make.task.sampling_rate)
+    found = report.to_dict()["baseline"]
+    assert found["confusion"] == dataclasses.asdict(confusion(opened.y == 1, called == 1))
+    assert found["name"] == "peak_count" and found["is"] == baseline.describe()
+    assert found["total"] is None and report.to_dict()["total"] is not None
+    text = report.render()
+    assert f"baseline {baseline.title}: {baseline.describe()}" in text
+    lines = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert lines["specificity"].endswith(f"{found['specificity']:.4f}")
+    worst = report.score.table("subjects").cells[0][0]
+    theirs = {row["subject"]: row["f_beta"] for row in found["subjects"]}
+    assert next(line for line in text.splitlines() if line.startswith(f"{worst} ")).endswith(
+        f"{theirs[worst]:.4f}"
+    )
+
+
+def test_no_baseline_no_column(exported, unseen):
+    record = json.loads((exported / "config.json").read_text())
+    (exported / "config.json").write_text(json.dumps({**record, "baseline": None}))
+    report = score(exported, unseen)
+    assert "  baseline" not in report.render() and "baseline" not in report.to_dict()
+
+
+def test_rule_aed_on_an_export(exported, unseen):
+    report = score(exported, unseen, rule="aha-aed", options={"vt_rate": 180})
+    text = report.render()
+    assert "rule aha-aed on waves" in text and "VT rapid above 180 a minute" in text
+    assert "AF, SB, SVT, block, idioventricular, PVC" in text and "not assessable" in text
+    assert "total" not in text
+    written = json.loads(report.file.read_text())
+    assert written["options"] == {"vf_amplitude": 0.2, "vt_rate": 180}
+    assert {row["verdict"] for row in written["categories"]} <= {"not assessable", "report only", "failed"}
 
 
 def test_subject_names_are_compared_whole(make, exported, tmp_path):

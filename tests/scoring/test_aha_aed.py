@@ -190,3 +190,22 @@ def test_pooled_figures(judged):
     assert (got["sensitivity"], got["specificity"]) == (0.9, 0.75)
     assert got["balanced accuracy"] == pytest.approx(0.825)
     assert got.total is None and "total" not in got.to_dict()
+
+
+def test_a_draw_without_a_class_says_nothing_of_it(judged):
+    """One of six subjects has all shocks: most draws lack it or repeat it, none makes sensitivity 0."""
+    data = judged(
+        [1] * 4 + [0] * 20,
+        [1] * 4 + [0] * 20,
+        ["A"] * 4 + [f"B{i % 5}" for i in range(20)],
+        rhythm=["VF"] * 4 + ["N"] * 20,
+        x=np.stack([wave(5, 1)] * 24),
+        window=1000,
+    )
+    for figure in aha_aed.score(data, aha_aed.OPTIONS).figures:
+        assert (figure.interval.low, figure.value, figure.interval.high) == (1, 1, 1)
+
+
+def test_one_class_alone(judged):
+    got = aha_aed.score(a_set(judged, ("N", 0, complexes(70), 5, 5)), aha_aed.OPTIONS)
+    assert (got["sensitivity"], got["specificity"]) == (0, 0.5)
