@@ -8,12 +8,12 @@ FAMILIES = ("cnn", "lstm", "gru", "cnn+lstm", "cnn+gru")
 
 DEFAULT: dict[str, Any] = {
     "family": "cnn+gru",
-    "normalise": "centre",
+    "normalise": "zscore",
     "decimation": 2,
     "depth": 4,
     "width": 8,
     "growth": 1.4,
-    "kernel_first": 9,
+    "kernel_first": 15,
     "kernel": 7,
     "stride": 2,
     "separable": False,
@@ -54,7 +54,7 @@ def suggest(trial: Any) -> ModelConfig:
 
     fields: dict[str, Any] = {"cell": cell}
     # "centre" keeps the amplitude in mV: the only thing that tells asystole from fine fibrillation.
-    fields["normalise"] = trial.suggest_categorical("normalise", ["centre", "zscore", "maxabs"])
+    fields["normalise"] = trial.suggest_categorical("normalise", ["zscore", "centre", "maxabs"])
     if convolves:
         fields["decimation"] = trial.suggest_int("decimation", 1, 4)
         fields.update(_convolutions(trial))
