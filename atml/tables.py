@@ -208,14 +208,18 @@ def inspection_table(found: Inspection) -> RenderableType:
 def _subjects(split: Split) -> RenderableType:
     """Lay out one row a subject and one of all; a column in which nothing is told is left out."""
     parts = (*split.subjects, split.total)
-    classes = sorted(split.total.classes, key=lambda name: name == "unknown")
+    long = bool(split.records)
+    told = "windows" if long else "classes"
+    classes = sorted(getattr(split.total, told), key=lambda name: name == "unknown")
     table: list[tuple[str, bool, list[str]]] = [
         ("subject", False, [*(part.name for part in split.subjects), "all"]),
-        ("files", True, [str(part.files) for part in parts]),
-        ("usable", True, [str(part.segments) for part in parts]),
-        *((name, True, [str(part.classes.get(name, "-")) for part in parts]) for name in classes),
-        ("rhythms", False, [_counted(part.rhythms) for part in parts]),
-        ("samples", False, [_lengths(part) for part in parts]),
+        ("files", True, [] if long else [str(part.files) for part in parts]),
+        ("windows" if long else "usable", True, [str(part.segments) for part in parts]),
+        *((name, True, [str(getattr(part, told).get(name, "-")) for part in parts]) for name in classes),
+        ("rhythms", False, [] if long else [_counted(part.rhythms) for part in parts]),
+        ("samples", False, [] if long else [_lengths(part) for part in parts]),
+        ("seconds a rhythm", False, [_times(part.seconds) for part in parts]),
+        ("seconds left out", False, [_times(part.left_out) for part in parts]),
         ("range", False, [f"{part.low:.3g} to {part.high:.3g}" for part in parts]),
         ("would be dropped", False, [_counted(part.dropped) for part in parts]),
     ]
@@ -224,6 +228,12 @@ def _subjects(split: Split) -> RenderableType:
     return columns(
         [name for name, _, _ in table], list(zip(*(cells for _, _, cells in table), strict=True)), right=right
     )
+
+
+def _times(seconds: dict[str, float]) -> str:
+    """Say seconds by name, the most first."""
+    ordered = sorted(seconds.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name or '(none)'} {time:.0f}" for name, time in ordered if time >= 0.5)
 
 
 def _counted(counts: dict[str, int]) -> str:

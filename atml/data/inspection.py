@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from atml.data.judging import (
     unknown,
 )
 from atml.data.kinds import Asked, Found, Paths, look_all
-from atml.data.parsing import Parsed
+from atml.data.parsing import Parsed, Seconds
 from atml.errors import DataError
 from atml.types import Int64, Task
 
@@ -38,6 +38,10 @@ class Part:
     ``files`` were found, ``segments`` came of them (a long one gives several) and are usable. ``rhythms``,
     ``classes`` and ``lengths`` (samples as stored) count files; ``low`` and ``high`` are the range of their
     values, NaN where none could be read. ``dropped`` counts what opening would leave out, by why.
+    ``windows`` are the usable segments by class.
+
+    Of long recordings a file is a stretch of one rhythm, and there is an account of their time in s:
+    ``seconds`` of each rhythm, ``kept`` of it in windows, and ``left_out`` by why.
     """
 
     name: str
@@ -49,19 +53,25 @@ class Part:
     low: float
     high: float
     dropped: dict[str, int]
+    windows: dict[str, int]
+    seconds: dict[str, float]
+    kept: dict[str, float]
+    left_out: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """A split of a set: its sum over all subjects, each subject, and why it would not open ("" if it would).
 
-    ``bare`` says that the set does not tell train from test; ``name`` is then "train".
+    ``bare`` says that the set does not tell train from test; ``name`` is then "train". ``records`` is the
+    account of each rhythm in each long recording.
     """
 
     set: str
     path: str
     name: str
     bare: bool
+    records: tuple[Seconds, ...]
     total: Part
     subjects: tuple[Part, ...]
     refusal: str
@@ -176,46 +186,67 @@ def _split(one: _Seen) -> Split:
             both_classes(str(parsed.path), name, one.known(), one.strange(), asked.task)
     except DataError as error:
         refusal = str(error)
-    subject, y = parsed.files.subject, one.y
+    subject = parsed.files.subject
+    everyone = sorted({*subject.tolist(), *(account.subject for account in parsed.seconds)})
     return Split(
         set=one.of.name,
         path=str(one.of.path),
         name=name,
         bare=not one.of.splits,
-        total=_part(name, parsed, np.arange(len(parsed.length)), y, asked.task, parsed.faults),
-        subjects=tuple(
-            _part(str(person), parsed, np.flatnonzero(subject == person), y, asked.task, None)
-            for person in np.unique(subject)
-        ),
+        records=tuple(parsed.seconds),
+        total=_part(name, one, np.arange(len(subject)), parsed.faults, parsed.seconds),
+        subjects=tuple(_person(person, one) for person in everyone),
         refusal=refusal,
         notes=notes,
     )
 
 
-def _part(
-    name: str, parsed: Parsed, files: Int64, y: Int64, task: Task, faults: Sequence[Fault] | None
-) -> Part:
-    """Sum up some files; ``faults`` None picks theirs."""
+def _person(name: str, one: _Seen) -> Part:
+    """Sum up one subject."""
+    parsed = one.parsed
+    files = np.flatnonzero(parsed.files.subject == name)
     places = set(parsed.files.place[files].tolist())
-    theirs = [fault for fault in parsed.faults if fault.file in places] if faults is None else faults
-    dropped = Counter(fault.kind for fault in theirs)
+    faults = [fault for fault in parsed.faults if fault.file in places]
+    return _part(name, one, files, faults, [part for part in parsed.seconds if part.subject == name])
+
+
+def _part(name: str, one: _Seen, files: Int64, faults: Sequence[Fault], seconds: Sequence[Seconds]) -> Part:
+    """Sum up some files, their faults and their time."""
+    parsed, y, classes = one.parsed, one.y, one.asked.task.classes
+    dropped = Counter(fault.kind for fault in faults)
     strange = unknown(parsed.files.take(files), y[files])
     dropped.update({f"rhythm {rhythm!r} unknown": count for rhythm, count in strange.items()})
-    mine = np.isin(parsed.owner, files[y[files] >= 0])
+    rows = y[parsed.owner[np.isin(parsed.owner, files)]]
     low, high = parsed.low[files], parsed.high[files]
     read = np.isfinite(low) & np.isfinite(high)
-    names = (task.classes[klass] if klass >= 0 else "unknown" for klass in y[files])
     return Part(
         name=name,
         files=len(files),
-        segments=int(mine.sum()),
+        segments=int((rows >= 0).sum()),
         rhythms=_counts(parsed.files.rhythm[files].tolist()),
-        classes=_counts(names),
+        classes=_counts(classes[klass] if klass >= 0 else "unknown" for klass in y[files]),
         lengths=_counts(length for length in parsed.length[files].tolist() if length >= 0),
         low=float(low[read].min()) if read.any() else float("nan"),
         high=float(high[read].max()) if read.any() else float("nan"),
         dropped=dict(sorted(dropped.items())),
+        windows=_counts(classes[klass] for klass in rows[rows >= 0]),
+        seconds=_sums((part.rhythm, part.found) for part in seconds),
+        kept=_sums((part.rhythm, part.kept) for part in seconds if part.rhythm not in strange),
+        left_out=_left_out(seconds, strange),
     )
+
+
+def _left_out(seconds: Sequence[Seconds], strange: Collection[str]) -> dict[str, float]:
+    """Sum up time in s by why it is left out; so are rhythms ``strange`` to the task."""
+    unknowns = [(f"rhythm {part.rhythm!r} unknown", part.kept) for part in seconds if part.rhythm in strange]
+    return _sums([*(item for part in seconds for item in part.left_out.items()), *unknowns])
+
+
+def _sums(times: Iterable[tuple[str, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, time in times:
+        found[name] = found.get(name, 0.0) + time
+    return {name: round(time, 3) for name, time in sorted(found.items()) if time > 0}
 
 
 def _counts(values: Iterable[Value]) -> dict[Value, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,12 +51,26 @@ def judge(parsed: Parsed) -> list[str]:
     for kind in DROPPED:
         if files := [fault.file for fault in dropped if fault.kind == kind]:
             notes.append(f"{len(files)} of {total} segments left out, {kind}: {some(files)}")
-    if total > len(parsed.length):
+    if parsed.seconds:
+        notes.append(_account(parsed, len(parsed.owner)))
+    elif total > len(parsed.length):
         notes.append(f"{len(parsed.length)} segments cut into {total} adjacent windows")
     if pairs := duplicates(parsed.digest, parsed.files.subject[parsed.owner]):
         first, second = (str(parsed.files.place[parsed.owner[row]]) for row in pairs[0])
         notes.append(f"{len(pairs)} segments are the same in two subjects, for example {first} and {second}")
     return notes
+
+
+def _account(parsed: Parsed, windows: int) -> str:
+    """Say how much of the recordings is in windows, and where the rest went."""
+    lost: dict[str, float] = defaultdict(float)
+    for part in parsed.seconds:
+        for reason, time in part.left_out.items():
+            lost[reason] += time
+    found, kept = sum(part.found for part in parsed.seconds), sum(part.kept for part in parsed.seconds)
+    ordered = sorted(lost.items(), key=lambda item: -item[1])
+    rest = "; left out: " + ", ".join(f"{reason} {time:.0f} s" for reason, time in ordered) if ordered else ""
+    return f"{windows} windows of one rhythm each hold {kept:.0f} s of {found:.0f} s{rest}"
 
 
 def duplicates(digest: npt.NDArray[np.uint8], group: Strings) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from atml.data import contest, npz, parsing
+from atml.data import contest, npz, parsing, wfdb_set
 from atml.data.judging import Label
 from atml.data.parsing import Parsed
 from atml.data.rows import Shape
@@ -77,6 +77,7 @@ def look_all(paths: Paths, asked: Asked, split: str = "train") -> list[Found]:
     given = [paths] if isinstance(paths, str | os.PathLike) else paths or []
     found = [_look(Path(path), asked) for path in given]
     _apart(found)
+    _of_use(asked, found)
     return [replace(item, prefix=f"{item.name}/") for item in found] if len(found) > 1 else found
 
 
@@ -92,6 +93,19 @@ def _apart(found: Sequence[Found]) -> None:
             raise DataError(f"{same} are both called {name!r}, and subjects carry the set's name: rename one")
 
 
+def _of_use(asked: Asked, found: Sequence[Found]) -> None:
+    """Raise DataError for an option that none of the sets can make use of."""
+    kinds = {item.kind for item in found}
+    if asked.leads and kinds and "wfdb" not in kinds:
+        raise DataError(
+            f"--lead {' '.join(asked.leads)}: only WFDB records have leads to choose from; leave it out"
+        )
+    if asked.sampling_rate is not None and kinds and kinds <= {"wfdb", "matlab"}:
+        raise DataError(
+            f"--sampling-rate {asked.sampling_rate}: {found[0].path} tells its own rate; leave it out"
+        )
+
+
 def _look(path: Path, asked: Asked) -> Found:
     """Tell what kind of set lies at a path; of an archive no more than its list of files is read."""
     task, rate = asked.task, asked.sampling_rate
@@ -102,6 +116,15 @@ def _look(path: Path, asked: Asked) -> Found:
             identity(path),
             partial(npz.splits, path),
             lambda split: parsing.npz_split(path, task, split, rate),
+        )
+    if wfdb_set.is_wfdb(path):
+        return Found(
+            path,
+            "wfdb",
+            wfdb_set.identity(path),
+            partial(wfdb_set.splits, path),
+            lambda split: wfdb_set.read(path, split, task, asked.leads),
+            (asked.leads,),
         )
     source = find(path)
     text = _Contest(source, Shape(task.sampling_rate, task.window, task.leads, rate, contest.PUBLISHED))

@@ -1,0 +1,274 @@
+"""WFDB folders and MATLAB files through atml.data.open and inspect, alone and beside other sets."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+import atml.data
+from atml.errors import DataError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # pandas deprecates what wfdb calls while it is imported
+    import wfdb
+
+SHOCK = {"VT", "VF", "VFIB", "VFL"}
+CALM = {"N", "AFIB", "SR"}
+
+
+@pytest.fixture
+def task(task):
+    """Give windows of 2 s at 250 Hz."""
+    return dataclasses.replace(
+        task, name="defib", classes=("no shock", "shock"), sampling_rate=250, window=500
+    )
+
+
+@pytest.fixture
+def label():
+    return lambda rhythm: 1 if rhythm in SHOCK else 0 if rhythm in CALM else None
+
+
+@pytest.fixture
+def opened(task, label, tmp_path):
+    def call(*paths, **options):
+        return atml.data.open(paths, **{"task": task, "label": label, "cache": tmp_path / "cache", **options})
+
+    return call
+
+
+@pytest.fixture
+def seen(task, label):
+    def call(*paths, **options):
+        return atml.data.inspect(paths, **{"task": task, "label": label, **options})
+
+    return call
+
+
+Record = Callable[..., Path]
+
+
+@pytest.fixture
+def record(tmp_path) -> Record:
+    """Write one record of a WFDB folder: rhythms by the second they begin at, two leads of noise."""
+
+    def write(
+        folder: str,
+        name: str,
+        rhythms=((0, "N"), (20, "VT")),
+        *,
+        rate=250,
+        seconds=40,
+        leads=("MLII", "V1"),
+    ) -> Path:
+        root = tmp_path / folder
+        root.mkdir(exist_ok=True)
+        signal = np.random.default_rng([*folder.encode(), *name.encode()]).normal(
+            0, 0.3, (seconds * rate, len(leads))
+        )
+        wfdb.wrsamp(
+            name,
+            fs=rate,
+            units=["mV"] * len(leads),
+            sig_name=list(leads),
+            p_signal=signal,
+            fmt=["16"] * len(leads),
+            write_dir=str(root),
+        )
+        wfdb.wrann(
+            name,
+            "atr",
+            np.array([int(at * rate) for at, _ in rhythms]),
+            symbol=["+"] * len(rhythms),
+            aux_note=[f"({rhythm}" for _, rhythm in rhythms],
+            write_dir=str(root),
+        )
+        with (root / "RECORDS").open("a") as listed:
+            listed.write(f"{name}\n")
+        return root
+
+    return write
+
+
+@pytest.fixture
+def icd(tmp_path):
+    """Write a contest set of published length: 1250 samples, 5 s at 250 Hz; two of each rhythm a subject."""
+    for split, people in (("train", ("S1", "S2")), ("test", ("S3",))):
+        folder = tmp_path / "icd" / f"{split}_data"
+        folder.mkdir(parents=True)
+        for subject in people:
+            for number, rhythm in enumerate(("SR", "VT") * 2):
+                values = np.random.default_rng([*subject.encode(), number]).normal(size=1250)
+                (folder / f"{subject}-{rhythm}-{number}.txt").write_text(
+                    "\n".join(map("{:.6f}".format, values))
+                )
+    return tmp_path / "icd"
+
+
+@pytest.fixture
+def matlab(tmp_path):
+    """Write the published struct: a 4-s segment each, shockable or not, of train or test."""
+
+    def write(rhythms=("VF", "N") * 4, s_ns=None, name="cut.mat"):
+        kind = [
+            ("pat_ID", "O"),
+            ("name", "O"),
+            ("s_ns", "O"),
+            ("r_type", "O"),
+            ("s_ecg", "O"),
+            ("source", "O"),
+            ("train", "O"),
+        ]
+        rows = np.zeros((1, len(rhythms)), dtype=kind)
+        for at, rhythm in enumerate(rhythms):
+            values = np.random.default_rng([9, at]).normal(0, 0.3, (1, 1000))
+            shock = int(rhythm in SHOCK) if s_ns is None else s_ns[at]
+            rows[0, at] = (at // 2, f"seg{at}", shock, rhythm, values, "vfdb", int(at < 4))
+        scipy.io.savemat(tmp_path / name, {"data": rows})
+        return tmp_path / name
+
+    return write
+
+
+# A WFDB folder alone.
+
+
+def test_a_folder_of_records_is_windows_of_one_rhythm_by_record(record, opened):
+    folder = record("set", "a")
+    record("set", "b", ((0, "N"), (10.5, "VFL"), (30, "N")))
+    found = opened(folder)
+    assert found.x.shape[1:] == (1, 500) and isinstance(found.x, np.memmap) and found.bare
+    assert set(found.subject) == {"a", "b"} and found.name == "set" and found.sampling_rate == 250
+    counts = {
+        (s, r): int(((found.subject == s) & (found.rhythm == r)).sum())
+        for s, r in set(zip(found.subject.tolist(), found.rhythm.tolist(), strict=True))
+    }
+    assert counts == {("a", "N"): 10, ("a", "VT"): 10, ("b", "N"): 5 + 5, ("b", "VFL"): 9}
+    np.testing.assert_array_equal(found.y, [int(rhythm in SHOCK) for rhythm in found.rhythm])
+    held = wfdb.rdrecord(str(folder / "a")).p_signal[:500, 0]
+    np.testing.assert_allclose(found.x[0, 0], held, atol=1e-6)
+
+
+def test_either_split_is_all_of_it_but_for_who_is_left_out(record, opened):
+    for name in ("a", "b", "c"):
+        folder = record("set", name)
+    train, test = opened(folder, leave_out=["c"]), opened(folder, split="test", leave_out=["set/a", "b"])
+    assert set(train.subject) == {"a", "b"} and set(test.subject) == {"c"}
+    assert any("1 subjects left out, with 20 segments: c" in note for note in train.notes)
+
+
+def test_the_lead_is_chosen_by_name_or_number(record, opened):
+    folder = record("set", "a")
+    first = opened(folder)
+    assert opened(folder, leads=["MLII"]).fingerprint == opened(folder, leads=["0"]).fingerprint
+    assert opened(folder, leads=["0"]).fingerprint == first.fingerprint
+    second = opened(folder, leads=["V1"])
+    assert second.fingerprint == opened(folder, leads=["ECG,1"]).fingerprint != first.fingerprint
+    with pytest.raises(DataError, match=r"has no lead 'aVF'; its leads are 0 MLII, 1 V1"):
+        opened(folder, leads=["aVF"])
+
+
+def test_seconds_are_accounted_for_in_a_note(record, opened):
+    folder = record("set", "a", ((3, "N"), (10, "NOISE"), (19, "VT")))
+    (note,) = (note for note in opened(folder).notes if "windows" in note)
+    assert note == (
+        "13 windows of one rhythm each hold 26 s of 40 s; left out: noise 9 s, no rhythm annotated 3 s, "
+        "rest of a stretch 2 s"
+    )
+
+
+def test_a_record_at_another_rate_is_resampled(record, opened):
+    folder = record("set", "a", rate=360)
+    found = opened(folder)
+    assert found.x.shape == (20, 1, 500) and found.sampling_rate == 250
+
+
+def test_an_option_that_is_of_no_use_is_refused(record, opened, icd):
+    folder = record("set", "a")
+    with pytest.raises(DataError, match=r"--sampling-rate 360: .*set tells its own rate; leave it out"):
+        opened(folder, sampling_rate=360)
+    with pytest.raises(DataError, match="--lead MLII: only WFDB records have leads to choose from"):
+        opened(icd, leads=["MLII"])
+    assert len(opened(folder, icd, leads=["MLII"])) == 20 + 16
+
+
+def test_rhythms_that_no_list_knows_are_left_out_and_named(record, opened, seen):
+    folder = record("set", "a", ((0, "N"), (10, "XYZ"), (20, "VT")))
+    found = opened(folder)
+    assert set(found.rhythm) == {"N", "VT"}
+    assert "5 segments left out, of rhythms unknown to the task: 'XYZ' (5)" in found.notes
+    part = seen(folder).splits[0].subjects[0]
+    assert part.windows == {"no shock": 5, "shock": 10}
+    assert part.seconds == {"N": 10.0, "VT": 20.0, "XYZ": 10.0}
+    assert part.kept == {"N": 10.0, "VT": 20.0} and part.left_out == {"rhythm 'XYZ' unknown": 10.0}
+
+
+def test_unknown_rhythms_alone_are_refused(record, opened, seen):
+    folder = record("set", "a", ((0, "XYZ"), (20, "ABC")))
+    message = r"holds no class of the classes no shock, shock, rhythms unknown .* are 'ABC', 'XYZ'"
+    with pytest.raises(DataError, match=message):
+        opened(folder)
+    assert "holds no class" in seen(folder).splits[0].refusal
+
+
+def test_what_is_wrong_with_a_record_is_listed_and_stops(record, opened, seen):
+    folder = record("set", "a")
+    record("set", "b")
+    whole = (folder / "b.dat").read_bytes()
+    (folder / "b.dat").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        DataError, match=r"b\.dat: holds 5000 samples a lead where b\.hea says 10000"
+    ) as caught:
+        opened(folder)
+    assert "\n" not in str(caught.value)
+    found = seen(folder)
+    assert [fault.file for fault in found.faults] == ["b.dat"] and "b.dat" in found.splits[0].refusal
+    assert [part.name for part in found.splits[0].subjects] == ["a"]
+
+
+# Beside other sets.
+
+
+def test_an_archive_and_a_folder_of_records_are_one_set(record, opened, icd, tmp_path):
+    folder = record("wide", "S1", rate=360)
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", icd)
+    found = opened(tmp_path / "zipped.zip", folder)
+    assert set(found.subject) == {"zipped/S1", "zipped/S2", "wide/S1"}
+    assert found.x.shape == (16 + 20, 1, 500) and not found.bare and isinstance(found.x, np.memmap)
+    assert found.fingerprint == opened(folder, tmp_path / "zipped.zip").fingerprint
+    test = opened(tmp_path / "zipped.zip", folder, split="test", leave_out=["wide/S1"])
+    assert set(test.subject) == {"zipped/S3"}
+    assert any(note.startswith("wide: 1 subjects left out, with 20 segments") for note in test.notes)
+
+
+def test_two_folders_are_bare_and_inspected_as_two(record, opened, seen):
+    folders = [record("one", "a", ((0, "N"),)), record("two", "a", ((0, "VT"),))]
+    found = opened(*folders)
+    assert found.bare and set(found.subject) == {"one/a", "two/a"} and len(found) == 40
+    with pytest.raises(DataError, match="holds only 'no shock'"):
+        opened(folders[0])
+    looked = seen(*folders)
+    assert looked.refusal == "" and [part.refusal for part in looked.splits] == ["", ""]
+    assert [row.record for split in looked.splits for row in split.records] == ["a", "a"]
+
+
+def test_the_same_recording_in_two_sets_is_told(record, opened, seen, tmp_path):
+    folder = record("one", "a")
+    record("two", "b")
+    for ending in ("hea", "dat", "atr"):
+        shutil.copy(folder / f"a.{ending}", tmp_path / "two")
+    with (tmp_path / "two" / "RECORDS").open("a") as listed:
+        listed.write("a\n")
+    assert any(
+        "20 segments are the same in two sets, for example one/a at 0:00 and two/a at 0:00" in note
+        for note in opened(folder, tmp_path / "two").notes
+    )
+    faults = seen(folder, tmp_path / "two").faults
+    assert len(faults) == 20 and {fault.kind for fault in faults} == {"duplicate"}
