@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from atml.evidence import RATES
 from atml.finding import Finding
+from atml.markdown import between, figure, mean, plural, table
 from atml.metrics import FOUR
 from atml.nn.layers import layers
+from atml.versus import by_rhythm, versus
 
 MB = 1e6
 WORST = 8
 """Subjects in the card's table; metrics.json has all."""
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Markdown table with aligned columns, the first ``left`` to the left, the others to the right."""
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (header, *rows)]
-    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(header))]
-
-    def line(row: Sequence[str]) -> str:
-        padded = (
-            c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        )
-        return "| " + " | ".join(padded) + " |"
-
-    rule = ("-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths))
-    return "\n".join([line(cells[0]), "| " + " | ".join(rule) + " |", *(line(row) for row in cells[1:])])
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3f}" if np.isfinite(value) else "-"
-
-
-def _plural(n: int, word: str) -> str:
-    return f"{n:,} {word}" + ("" if n == 1 else "s")
 
 
 def render(finding: Finding, *, size_bytes: int) -> str:
@@ -55,6 +29,8 @@ def render(finding: Finding, *, size_bytes: int) -> str:
         _summary(finding, size_bytes),
         _data(finding),
         _results(finding),
+        *versus(finding, size_bytes),
+        *by_rhythm(finding),
         _fit(finding),
         _architecture(finding, size_bytes),
         _training(finding),
@@ -67,8 +43,9 @@ def render(finding: Finding, *, size_bytes: int) -> str:
 def _summary(finding: Finding, size_bytes: int) -> str:
     task, cost, evidence = finding.task, finding.cost, finding.evidence
     positive = task.classes[task.positive]
-    interval = evidence.intervals["F"]
-    leads = _plural(task.leads, "lead")
+    rates = [(f"{name}, out of fold", evidence.rates[name]) for name in RATES]
+    rates.append(("mean F-beta (beta 2) over subjects", evidence.intervals["F"]))
+    leads = plural(task.leads, "lead")
     rows = [
         ("decides", f"{' or '.join(task.classes)}, for {task.seconds:g} s of ECG; positive is {positive}"),
         (
@@ -81,10 +58,7 @@ def _summary(finding: Finding, size_bytes: int) -> str:
             f"float32 (n, {len(task.classes)}); the largest wins, a tie with {positive} is {positive}",
         ),
         ("objective, out of fold", f"**{evidence.value:.3f}**, {finding.value_name}"),
-        (
-            "mean F-beta (beta 2) over subjects",
-            f"{interval.value:.3f} out of fold, 95% interval {interval.low:.3f} to {interval.high:.3f}",
-        ),
+        *((name, f"{found.value:.3f}, 95% interval {between(found)}") for name, found in rates),
         ("file", f"{size_bytes / 1024:.1f} KiB, one ONNX file, opset 13"),
         ("cost", f"{cost.macs:,} MACs a window, peak activation memory {cost.peak_bytes / 1024:.1f} KiB"),
     ]
@@ -100,7 +74,7 @@ def _data(finding: Finding) -> str:
         "## Data and split",
         "",
         f"- **{data.name}** ({kind}, fingerprint `{data.fingerprint[:12]}`):"
-        f" {_plural(data.segments, 'segment')} of {_plural(len(data.subjects), 'subject')}; {classes}.",
+        f" {plural(data.segments, 'segment')} of {plural(len(data.subjects), 'subject')}; {classes}.",
         f"- Rhythms: {rhythms}.",
         f"- {finding.folds} folds by subject: nobody is in the trained and the held-out part of one fold."
         " The search never opened a test split.",
@@ -112,18 +86,16 @@ def _data(finding: Finding) -> str:
 def _results(finding: Finding) -> str:
     evidence = finding.evidence
     names = {"F": "mean F-beta (beta 2) over subjects", "G": "share of subjects with F-beta above 0.9"}
-    rows = [
-        (names.get(key, key), f"{i.value:.3f}", f"{i.low:.3f} to {i.high:.3f}")
-        for key, i in ((key, evidence.intervals[key]) for key in ("F", "G", *FOUR))
-    ]
-    pooled = evidence.counts.pooled()
-    rows += [("specificity", f"{pooled.specificity:.3f}", ""), ("NPV", f"{pooled.npv:.3f}", "")]
-    runs = _plural(len(finding.runs), "training")
+    found = {key: evidence.rates[key] for key in RATES}
+    found |= {names.get(key, key): evidence.intervals[key] for key in (*FOUR, *names) if key != "recall"}
+    rows = [(key, f"{i.value:.3f}", between(i)) for key, i in found.items()]
+    rows.append(("NPV", f"{evidence.counts.pooled().npv:.3f}", ""))
+    runs = plural(len(finding.runs), "training")
     thresholds = table(
         ("decision threshold", "value out of fold"),
         [
-            ("0, as trained", f"{_mean(evidence.naive):.3f}"),
-            (f"{evidence.threshold:+.3f}, judged where it was chosen", f"{_mean(evidence.tuned):.3f}"),
+            ("0, as trained", f"{mean(evidence.naive):.3f}"),
+            (f"{evidence.threshold:+.3f}, judged where it was chosen", f"{mean(evidence.tuned):.3f}"),
             ("cross-fitted: chosen on the other folds", f"{evidence.value:.3f}"),
         ],
     )
@@ -143,12 +115,12 @@ def _results(finding: Finding) -> str:
         [
             "## Results out of fold",
             f"Every subject was decided by models that never saw it; mean of {runs} over all folds,"
-            " thresholds cross-fitted. The intervals (95%) come from resampling subjects. Precision and"
-            " recall are PPV and sensitivity of the positive class, pooled over segments.",
+            " thresholds cross-fitted. The intervals (95%) come from resampling subjects. Sensitivity is the"
+            " recall and precision the PPV of the positive class, pooled over segments.",
             table(("metric", "value", "95% interval"), rows),
             "The threshold is part of the exported file. The last row is the honest one:",
             thresholds,
-            f"The {shown} weakest of {_plural(len(evidence.counts.names), 'subject')}"
+            f"The {shown} weakest of {plural(len(evidence.counts.names), 'subject')}"
             + (
                 f", segments counted once for each of {len(finding.runs)} trainings"
                 if len(finding.runs) > 1
@@ -165,13 +137,13 @@ def _fit(finding: Finding) -> str:
     folds = max(len(run.measurement.fold_values) for run in finding.runs)
     for run in finding.runs:
         m = run.measurement
-        held_out, trained = _mean(m.fold_values), _mean(m.train_values)
-        values = [_figure(v) for v in m.fold_values] + ["-"] * (folds - len(m.fold_values))
-        rows.append((str(run.seed), *values, _figure(m.value), _figure(trained), _figure(trained - held_out)))
+        held_out, trained = mean(m.fold_values), mean(m.train_values)
+        values = [figure(v) for v in m.fold_values] + ["-"] * (folds - len(m.fold_values))
+        rows.append((str(run.seed), *values, figure(m.value), figure(trained), figure(trained - held_out)))
     header = ("seed", *(f"fold {k + 1}" for k in range(folds)), "out of fold", "on trained", "gap")
     parts = ["## Validation, over- and underfitting", table(header, rows)]
-    trained = _mean([_mean(run.measurement.train_values) for run in finding.runs])
-    gap = trained - _mean([_mean(run.measurement.fold_values) for run in finding.runs])
+    trained = mean([mean(run.measurement.train_values) for run in finding.runs])
+    gap = trained - mean([mean(run.measurement.fold_values) for run in finding.runs])
     if np.isfinite(gap):
         judged = (
             "little of either" if gap <= 0.05 else "it knows its own subjects better than others: overfitting"
@@ -195,7 +167,7 @@ def _curve(finding: Finding) -> str:
             for fraction, loss, value in curve:
                 points.setdefault(round(fraction, 6), []).append((loss, value))
     rows = [
-        (f"{fraction:.0%}", *(_figure(_mean([p[i] for p in found])) for i in (0, 1)))
+        (f"{fraction:.0%}", *(figure(mean([p[i] for p in found])) for i in (0, 1)))
         for fraction, found in sorted(points.items())
     ]
     return table(("of training", "training loss", "held-out value"), rows) if rows else ""
@@ -255,13 +227,13 @@ def _training(finding: Finding) -> str:
         ),
         (
             "device",
-            f"{finding.machine.device}: {finding.machine.name}; {_plural(finding.machine.threads, 'thread')}",
+            f"{finding.machine.device}: {finding.machine.name}; {plural(finding.machine.threads, 'thread')}",
         ),
     ]
     return "\n\n".join(
         [
             "## Training",
-            f"The exported weights were trained on all {_plural(len(finding.data.subjects), 'subject')} with"
+            f"The exported weights were trained on all {plural(len(finding.data.subjects), 'subject')} with"
             f" seed {final.seed}; on those same segments the value is {final.train_value:.3f}.",
             table(("what", "value"), rows, left=2),
         ]
@@ -297,17 +269,20 @@ def _limits(finding: Finding) -> str:
     lines = ["- Not a medical device, and not validated for any clinical use."]
     if data.synthetic:
         lines.append("- Trained on synthetic ECG: unfit for any real recording.")
-    interval = evidence.intervals["F"]
+    interval = evidence.rates["balanced accuracy"]
     lines += [
-        f"- {_plural(len(counts.names), 'subject')} measured, {holders} with {positive}: the interval of the"
-        f" mean F-beta is {interval.high - interval.low:.3f} wide, and with few subjects rather too narrow.",
-        f"- One data set ({data.name}): other electrodes, filters and populations were never seen.",
-        f"- The best of {_plural(finding.trials, 'trial')} on the same folds: expect somewhat less on new"
+        f"- {plural(len(counts.names), 'subject')} measured, {holders} with {positive}: the interval of the"
+        f" balanced accuracy is {interval.high - interval.low:.3f} wide, and with few subjects too narrow.",
+        "- A subject is what the data call one, often a recording: a person with two of them, one on either"
+        " side of a fold, flatters the figures.",
+        f"- Trained and measured on {data.name} alone: other electrodes, filters and populations were never"
+        " seen.",
+        f"- The best of {plural(finding.trials, 'trial')} on the same folds: expect somewhat less on new"
         " subjects.",
         f"- Weakest subject out of fold: {worst.subject} with F-beta {worst.f_beta:.3f}.",
         f"- {share:.0%} of the segments are {positive}; precision and NPV change with that share.",
         f"- Each {task.seconds:g}-s segment is decided alone, at {task.sampling_rate} Hz and"
-        f" {_plural(task.leads, 'lead')}; shorter episodes, other rates and leads are outside its scope.",
+        f" {plural(task.leads, 'lead')}; shorter episodes, other rates and leads are outside its scope.",
         "- Latency on a device was not measured.",
     ]
     return "\n".join(["## Known limits", "", *lines])

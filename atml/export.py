@@ -21,6 +21,7 @@ import torch
 
 from atml import __version__, card
 from atml.errors import ExportError, ParityError
+from atml.evidence import Rival, gain
 from atml.exported import (
     CARD,
     CONFIG,
@@ -241,6 +242,25 @@ def _config(finding: Finding, model: bytes) -> dict[str, Any]:
         "folds": finding.folds,
         "objective_hash": finding.objective_hash,
         "data": dataclasses.asdict(finding.data),
+        "baseline": None if finding.baseline is None else finding.baseline.baseline.to_dict(),
+    }
+
+
+def _rival(finding: Finding, rival: Rival) -> dict[str, Any]:
+    """What the detector without a network reaches, and what the network has over it."""
+    return {
+        "source": "out of fold, on the same folds",
+        "name": rival.baseline.name,
+        "rule": rival.baseline.describe(),
+        "value": rival.value,
+        **rival.four,
+        "intervals": {key: dataclasses.asdict(interval) for key, interval in rival.intervals.items()},
+        "rates": {key: dataclasses.asdict(interval) for key, interval in rival.rates.items()},
+        "rhythms": [dataclasses.asdict(row) for row in rival.rhythms],
+        "subjects": [dataclasses.asdict(row) for row in rival.counts.rows()],
+        "size_bytes": rival.baseline.size_bytes,
+        "operations": rival.baseline.operations(finding.task.window),
+        "network_gains": dataclasses.asdict(gain(finding.evidence.counts, rival.counts)),
     }
 
 
@@ -267,6 +287,9 @@ def _metrics(finding: Finding, parity: Parity) -> dict[str, Any]:
         "value_name": finding.value_name,
         **evidence.four,
         "intervals": {key: dataclasses.asdict(interval) for key, interval in evidence.intervals.items()},
+        "rates": {key: dataclasses.asdict(interval) for key, interval in evidence.rates.items()},
+        "rhythms": [dataclasses.asdict(row) for row in evidence.rhythms],
+        "baseline": None if finding.baseline is None else _rival(finding, finding.baseline),
         "threshold": evidence.threshold,
         "naive": evidence.naive,
         "tuned": evidence.tuned,

@@ -37,6 +37,8 @@ class Exported:
     ``threshold`` is already in the last bias. ``subjects`` were trained on; None if the file can't say,
     because the list is long and it came without its config.json. ``size_bytes`` is that of the file.
     ``objective_hash`` is of the objectives file that the search used; "" in files that don't say.
+    ``baseline`` is what was fitted beside the model (`atml.baseline.Baseline.from_dict`); None where the task
+    has none, and for a file that travels alone.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class Exported:
     synthetic: bool
     subjects: tuple[str, ...] | None
     objective_hash: str = ""
+    baseline: dict[str, Any] | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -160,7 +163,16 @@ def _exported(
         synthetic=bool(json.loads(props["synthetic"])),
         subjects=None if names is None else tuple(str(name) for name in names),
         objective_hash=props.get("objective_hash", ""),
+        baseline=_baseline(record),
     )
+
+
+def _baseline(record: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the baseline's fields from a config.json, which older ones have not."""
+    fields = (record or {}).get("baseline")
+    if fields is not None and not isinstance(fields, dict):
+        raise ExportError(f"{CONFIG} is damaged: its baseline is {fields!r}; export the model again")
+    return fields
 
 
 def _advice(folder: Path) -> str:

@@ -95,6 +95,7 @@ class Exports:
             value_name=plan.room.value_name,
             objective_hash=plan.room.objective_hash,
             qualifies=plan.room.qualifies,
+            baseline=finals.rival(),
         )
         try:
             written = export.export(

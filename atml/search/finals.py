@@ -7,10 +7,15 @@ judged by them alone, and a lucky seed does not win.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 
-from atml.finding import Evidence, Run, weigh
+from atml import baseline
+from atml.baseline import Baseline, OutOfFold
+from atml.errors import ExportError
+from atml.evidence import Evidence, Rival, rival, weigh
+from atml.finding import Run
 from atml.ranking import ranked, size_of
 from atml.search.study import Options, Plan
 from atml.types import Measurement, Predictions, TrialRecord
@@ -49,6 +54,9 @@ class Finals:
         self.options = options
         self._numbers = numbers
         self._judged: dict[tuple[int, tuple[int, ...]], Judged] = {}
+        self._rival: Rival | None = None
+        if plan.room.baseline:
+            baseline.detector(plan.room.baseline)  # a wrong name is told before hours of search, not after
 
     def records(self) -> list[TrialRecord]:
         """All trials of the study."""
@@ -93,7 +101,14 @@ class Finals:
             predictions = [r.measurement.predictions for r in runs if r.measurement.predictions is not None]
             rows = [r.measurement.rows for r in runs]
             room = self.plan.room
-            evidence = weigh(predictions, rows, self.plan.folds, room.value, qualifies=room.qualifies)
+            evidence = weigh(
+                predictions,
+                rows,
+                self.plan.folds,
+                room.value,
+                qualifies=room.qualifies,
+                rhythm=self.plan.dataset.rhythm,
+            )
             self._judged[key] = Judged(record, sources, runs, evidence)
         return self._judged[key]
 
@@ -114,6 +129,42 @@ class Finals:
             rows=rows,
             predictions=Predictions(logits, data.y[rows], data.subject[rows], self.plan.room.task.positive),
         )
+
+    def rival(self) -> Rival | None:
+        """Judge the task's baseline by the study's folds; None where the task names none.
+
+        What was fitted stays in the study: a search that goes on only decides again.
+        """
+        if self._rival is None and self.plan.room.baseline:
+            room, data = self.plan.room, self.plan.dataset
+            self._rival = rival(self._kept() or self._fitted(), room.value, data.rhythm)
+        return self._rival
+
+    def _fitted(self) -> OutOfFold:
+        """Fit the baseline for each fold and for all, and keep it."""
+        room, data, folds = self.plan.room, self.plan.dataset, self.plan.folds
+        found = baseline.out_of_fold(data, folds, room.task, room.value, name=room.baseline)
+        fitted = [one.to_dict() for one in (found.baseline, *found.folds)]
+        with self.plan.store.errors():
+            self.study.set_user_attr("baseline", {"of": self._of(), "fitted": fitted})
+        return found
+
+    def _kept(self) -> OutOfFold | None:
+        """Decide with what an earlier search fitted, if it was for the same objective."""
+        with self.plan.store.errors():
+            kept = self.study.user_attrs.get("baseline")
+        try:
+            if kept is None or kept["of"] != self._of():
+                return None
+            whole, *each = (Baseline.from_dict(fields) for fields in kept["fitted"])
+            return baseline.decided(whole, each, self.plan.dataset, self.plan.folds)
+        except (ExportError, KeyError, TypeError, ValueError):
+            return None  # kept by another version: it is fitted again
+
+    def _of(self) -> list[Any]:
+        """Say what a fitted baseline depends on, besides the data and the folds of the study."""
+        room = self.plan.room
+        return [room.baseline, baseline.VERSION, room.objective_hash, room.objective_name]
 
     def qualifies(self, judged: Judged) -> bool:
         """Whether the lowest of the four metrics reaches the objective's threshold."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from atml.evidence import RATES, Rival
 from atml.ranking import size_of
 from atml.search.finals import Finals
 from atml.types import TrialRecord
@@ -24,6 +25,7 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
             "runs": [round(v, 6) for v in j.evidence.cross_fitted],
             "in_search": j.record.value,
             "metrics": j.evidence.four,
+            "rates": {name: j.evidence.rates[name].value for name in RATES},
             "threshold": j.evidence.threshold,
             "size_kib": round(size_of(j.record) / 1024, 1),
             "qualifies": finals.qualifies(j),
@@ -31,6 +33,7 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
         }
         for j in judged
     ]
+    rival = finals.rival() if rows else None
     return {
         "study": finals.plan.name,
         "synthetic": finals.plan.dataset.synthetic,
@@ -38,8 +41,21 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
         "complete": sum(t.state == "complete" for t in finished),
         "finalists": rows,
         "winner": rows[0] if rows else None,
+        "baseline": None if rival is None else _baseline(rival),
         "seconds": round(seconds, 1),
-        "lines": _lines(finals, finished, rows, seconds),
+        "lines": _lines(finals, finished, rows, rival, seconds),
+    }
+
+
+def _baseline(rival: Rival) -> dict[str, Any]:
+    """Return what is beside the finalists, as JSON types."""
+    return {
+        "name": rival.baseline.name,
+        "title": rival.baseline.title,
+        "value": round(rival.value, 6),
+        "metrics": rival.four,
+        "rates": {name: rival.rates[name].value for name in RATES},
+        "rule": rival.baseline.describe(),
     }
 
 
@@ -61,7 +77,11 @@ def _why_none(finals: Finals, complete: int) -> str:
 
 
 def _lines(
-    finals: Finals, finished: list[TrialRecord], rows: list[dict[str, Any]], seconds: float
+    finals: Finals,
+    finished: list[TrialRecord],
+    rows: list[dict[str, Any]],
+    rival: Rival | None,
+    seconds: float,
 ) -> list[str]:
     """Write the summary for a person."""
     plan = finals.plan
@@ -88,6 +108,9 @@ def _lines(
             lines.append(
                 f"   not exported: its lowest metric is {lowest:.3f}, {plan.room.qualifies:g} qualifies"
             )
+    if rival is not None:
+        four = ", ".join(f"{name} {value:.3f}" for name, value in rival.four.items())
+        lines.append(f"baseline, {rival.baseline.title}: {rival.value:.4f} out of fold; {four}; no network")
     best = next((row["folder"] for row in rows if row["folder"]), None)
     if best:
         where = "" if plan.dataset.synthetic else " --data TEST_DIR"

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from atml.finding import DataFacts, Final, Finding, Machine, Run, weigh
+from atml import baseline
+from atml.evidence import rival, weigh
+from atml.finding import DataFacts, Final, Finding, Machine, Run
 from atml.metrics import mean_subject_f_beta
 from atml.nn import build, cost
 from atml.threshold import shifted
@@ -73,6 +75,12 @@ def make_run(dataset, folds, seed, skill=2.0):
     )
 
 
+def make_rival(dataset, folds):
+    """The baseline of the same folds."""
+    found = baseline.out_of_fold(dataset, folds, TASK, mean_subject_f_beta)
+    return rival(found, mean_subject_f_beta, dataset.rhythm)
+
+
 def make_net(config=CONFIG, task=TASK, seed=0):
     torch.manual_seed(seed)
     net = build(config, task).eval()
@@ -103,10 +111,12 @@ def make_finding(dataset=None, seeds=(11, 12), **fields):
             [run.measurement.rows for run in runs],
             folds,
             mean_subject_f_beta,
+            rhythm=dataset.rhythm,
         ),
         final=Final(seed=99, steps=200, seconds=2.0, segments=len(dataset), train_value=0.98),
         data=DataFacts.of(dataset, TASK),
         machine=Machine.here(),
+        baseline=make_rival(dataset, folds),
         **known,
     )
 
@@ -119,6 +129,7 @@ def make():
         folds=make_folds,
         run=make_run,
         net=make_net,
+        rival=make_rival,
         finding=make_finding,
         task=TASK,
         config=CONFIG,

@@ -1,11 +1,13 @@
 import itertools
 import re
 
+import numpy as np
 import pytest
 
-from atml.card import render, table
+from atml.card import render
+from atml.evidence import RATES
 from atml.finding import Machine
-from atml.metrics import FOUR
+from atml.markdown import table
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,8 @@ def test_sections(text):
         "# tiny: trial 7 of study 'waves'",
         "## Data and split",
         "## Results out of fold",
+        "## What the network buys",
+        "## By rhythm",
         "## Validation, over- and underfitting",
         "## Architecture",
         "## Training",
@@ -56,12 +60,19 @@ def test_tables_are_aligned(text):
 
 def test_metrics_with_intervals(text, finding):
     results = section(text, "Results out of fold")
-    for key in FOUR:
+    for key in ("F1", "accuracy", "precision"):
         interval = finding.evidence.intervals[key]
         assert cells(results, key) == [
             f"{finding.evidence.four[key]:.3f}",
             f"{interval.low:.3f} to {interval.high:.3f}",
         ]
+    for key in RATES:
+        interval = finding.evidence.rates[key]
+        assert cells(results, key) == [
+            f"{interval.value:.3f}",
+            f"{interval.low:.3f} to {interval.high:.3f}",
+        ]
+    assert cells(results, "sensitivity")[0] == f"{finding.evidence.four['recall']:.3f}"
     assert cells(results, "cross-fitted: chosen on the other folds") == [f"{finding.evidence.value:.3f}"]
     worst = finding.evidence.rows()[0]
     assert cells(results, worst.subject)[:2] == [str(worst.n), str(worst.positives)]
@@ -73,10 +84,12 @@ def test_the_objective_is_not_mistaken_for_f_beta(make, finding):
     assert cells(text, "objective, out of fold") == [
         f"**{finding.evidence.value:.3f}**, something of its own"
     ]
+    # What is asked for comes first, then what any task has.
+    tops = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    head = [top for top in tops if top.endswith("out of fold")]
+    assert head[:4] == ["objective, out of fold", *(f"{name}, out of fold" for name in RATES)]
     interval = finding.evidence.intervals["F"]
-    assert cells(text, "mean F-beta (beta 2) over subjects")[0].startswith(
-        f"{interval.value:.3f} out of fold"
-    )
+    assert cells(text, "mean F-beta (beta 2) over subjects")[0].startswith(f"{interval.value:.3f}, 95% ")
 
 
 def test_architecture_adds_up(text, finding):
@@ -174,3 +187,71 @@ def test_a_gpu_is_named(make):
 
 def test_table_escapes_its_own_signs():
     assert table(("a", "b"), [("x|y", "1\n2")]).splitlines()[2] == "| x\\|y | 1 2 |"
+
+
+def test_the_network_stands_beside_the_baseline(text, finding):
+    part = section(text, "What the network buys")
+    rival = finding.baseline
+    assert cells(part, "objective") == [f"{finding.evidence.value:.3f}", f"{rival.value:.3f}"]
+    for name in RATES:
+        ours, theirs = finding.evidence.rates[name], rival.rates[name]
+        assert cells(part, name) == [f"{i.value:.3f} ({i.low:.3f} to {i.high:.3f})" for i in (ours, theirs)]
+    assert cells(part, "size") == [
+        "4,321 bytes, the whole file",
+        f"{rival.baseline.size_bytes} bytes of constants",
+    ]
+    assert f"{rival.baseline.operations(100):,} operations" in cells(part, "work a window")[1]
+    assert rival.baseline.describe() in part
+
+
+def with_rival(make, network, baseline):
+    """A card whose network and baseline decide so many of a hundred segments of each subject right."""
+    finding = make.finding()
+    counts = finding.evidence.counts
+
+    def table(right):
+        return make.replace(
+            counts,
+            **{
+                k: 0 * counts.tp + v
+                for k, v in zip(("tp", "fn", "tn", "fp"), (right, 50 - right) * 2, strict=True)
+            },
+        )
+
+    changed = make.replace(
+        finding,
+        evidence=make.replace(finding.evidence, counts=table(network)),
+        baseline=make.replace(finding.baseline, counts=table(baseline)),
+    )
+    return section(render(changed, size_bytes=1), "What the network buys")
+
+
+def test_the_verdict_is_the_difference(make):
+    assert "+0.200, 95% interval +0.200 to +0.200" in with_rival(make, 45, 35)
+    assert "worth its cost" in with_rival(make, 45, 35)
+    assert "The baseline is the better of the two" in with_rival(make, 35, 45)
+    assert "can't be told apart" in with_rival(make, 40, 40)
+
+
+def test_without_a_baseline_there_is_no_such_section(make, finding):
+    text = render(make.replace(finding, baseline=None), size_bytes=1)
+    assert "What the network buys" not in text
+    assert cells(section(text, "By rhythm"), "rhythm") == ["class", "segments", "subjects", "network"]
+
+
+def test_by_rhythm(text, finding):
+    part = section(text, "By rhythm")
+    ours, theirs = finding.evidence.rhythms, finding.baseline.rhythms
+    assert [row.rhythm for row in ours] == ["AFIB", "N"]
+    for mine, other in zip(ours, theirs, strict=True):
+        named = "AF" if mine.positive else "other"
+        right = [f"{mine.right:.3f}", f"{other.right:.3f}"]
+        assert cells(part, mine.rhythm) == [named, str(mine.segments), "8", *right]
+    assert "says little of others" not in part
+
+
+def test_a_rhythm_of_few_subjects_says_so(make):
+    dataset = make.dataset()
+    rhythm = np.where((dataset.y == 1) & (dataset.subject == "S3"), "VT", dataset.rhythm)
+    text = render(make.finding(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
+    assert "A rhythm seen in 1 subject says little of others." in section(text, "By rhythm")

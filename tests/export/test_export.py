@@ -12,6 +12,7 @@ import torch
 from onnx import numpy_helper
 
 from atml import exported
+from atml.baseline import Baseline
 from atml.errors import ExportError, ParityError
 from atml.export import check_parity, export, fold_threshold, onnx_bytes, safe_name
 from atml.exported import infer, labels, load
@@ -56,6 +57,20 @@ def test_folder_holds_all_and_reads_back(make, finding, x, tmp_path):
     high, low = got.folder.name.split("-")[:2]
     four = [metrics[key] for key in ("F1", "accuracy", "precision", "recall")]
     assert (int(high), int(low)) == (int(max(four) * 100), int(min(four) * 100))
+    assert Baseline.from_dict(got.baseline) == finding.baseline.baseline
+    assert config["baseline"] == got.baseline
+    beside = metrics["baseline"]
+    assert (
+        beside["value"] == finding.baseline.value and beside["rule"] == finding.baseline.baseline.describe()
+    )
+    assert (
+        {row["rhythm"] for row in beside["rhythms"]}
+        == {row["rhythm"] for row in metrics["rhythms"]}
+        == {"AFIB", "N"}
+    )
+    assert beside["network_gains"]["value"] == pytest.approx(
+        metrics["rates"]["balanced accuracy"]["value"] - beside["rates"]["balanced accuracy"]["value"]
+    )
     assert len(metrics["subjects"]) == 8 and metrics["parity"]["segments"] == len(x)
 
 
@@ -358,6 +373,21 @@ def test_damaged_metadata(make, finding, x, tmp_path, key, value):
     file.write_bytes(proto.SerializeToString())
     with pytest.raises(ExportError, match=r"odd\.onnx"):
         load(file)
+
+
+def test_without_a_baseline(make, finding, x, tmp_path):
+    got = export(make.net(), make.replace(finding, baseline=None), x, root=tmp_path)
+    assert got.baseline is None
+    assert json.loads((got.folder / "metrics.json").read_text())["baseline"] is None
+    file = got.folder / "config.json"
+    config = json.loads(file.read_text())
+    # An older export has no such key; a damaged one is told.
+    del config["baseline"]
+    file.write_text(json.dumps(config))
+    assert load(got.folder).baseline is None
+    file.write_text(json.dumps(config | {"baseline": 7}))
+    with broken(r"model.onnx: config.json is damaged: its baseline is 7; export the model again"):
+        load(got.folder)
 
 
 def test_config_and_model_belong_together(make, finding, x, tmp_path):

@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from atml.finding import DataFacts, Evidence, Machine, weigh, whole_percent
-from atml.metrics import four_metrics, mean_subject_f_beta
+from atml.evidence import RATES, Evidence, by_rhythm, gain, rates, weigh, whole_percent
+from atml.finding import DataFacts, Machine
+from atml.metrics import Counts, four_metrics, mean_subject_f_beta
 from atml.threshold import choose_threshold, cross_fitted
 from atml.types import Fold, Predictions
 
@@ -146,3 +147,71 @@ def test_machine_names_the_processor_and_the_versions():
     assert "cores" in machine.name and machine.device == "cpu" and machine.threads == 1
     assert {"python", "atml", "torch", "onnx", "onnxruntime", "optuna"} <= set(machine.versions)
     assert Machine.here("cuda", name="NVIDIA H100").name == "NVIDIA H100"
+
+
+def test_rates_and_their_intervals(make):
+    dataset = make.dataset()
+    folds = make.folds(dataset)
+    runs = [make.run(dataset, folds, seed).measurement for seed in (1, 2)]
+    both = weigh([r.predictions for r in runs], [r.rows for r in runs], folds, mean_subject_f_beta)
+    pooled = both.counts.pooled()
+    assert list(both.rates) == list(RATES)
+    assert both.rates["sensitivity"].value == pooled.sensitivity == pytest.approx(both.four["recall"])
+    assert both.rates["specificity"].value == pooled.specificity
+    assert both.rates["balanced accuracy"].value == (pooled.sensitivity + pooled.specificity) / 2
+    for interval in both.rates.values():
+        assert 0 < interval.low < interval.value < interval.high <= 1
+    assert both.rates["sensitivity"].low == pytest.approx(both.intervals["recall"].low, abs=1e-6)
+
+
+def test_a_draw_without_positives_tells_nothing_of_sensitivity():
+    """One subject holds all positives: a third of the draws leave it out, and 0 there would be a lie."""
+    zero, ten = np.array([0, 0, 0]), np.array([10, 10, 10])
+    table = Counts(np.array(["a", "b", "c"]), tp=np.array([9, 0, 0]), fn=np.array([1, 0, 0]), fp=zero, tn=ten)
+    assert dataclasses.astuple(rates(table)["sensitivity"]) == (0.9, 0.9, 0.9)
+    none = dataclasses.replace(table, tp=zero, fn=zero)
+    assert dataclasses.astuple(rates(none)["sensitivity"]) == (0.0, 0.0, 1.0)
+
+
+def test_gain_is_paired():
+    random = np.random.default_rng(0)
+    names, tp = np.array([f"S{i}" for i in range(12)]), random.integers(20, 50, 12)
+    worse = Counts(names, tp=tp - 10, fn=60 - tp, fp=20 + 0 * tp, tn=30 + 0 * tp)
+    better = dataclasses.replace(worse, tp=tp - 5, fn=55 - tp, fp=15 + 0 * tp, tn=35 + 0 * tp)
+    found = gain(better, worse)
+    # Subjects differ widely, the two detectors by the same on every subject.
+    assert found.value == pytest.approx(0.1) and found.high - found.low < 1e-9
+    assert rates(better)["sensitivity"].high - rates(better)["sensitivity"].low > 0.1
+    with pytest.raises(ValueError, match="different subjects"):
+        gain(better, dataclasses.replace(worse, names=names[::-1]))
+
+
+def test_by_rhythm_counts_what_is_right():
+    y = np.array([1, 1, 1, 1, 0, 0, 0, 0])
+    rhythm = np.array(["VT", "VF", "VF", "VF", "N", "N", "AFIB", "N"])
+    subject = np.array(list("aabbaabc"))
+    margin = np.array([1, 1, -1, 1, -1, 1, -1, -1.0])
+    run = Predictions(np.stack([0 * margin, margin], 1).astype(np.float32), y, subject)
+    found = by_rhythm([run], [np.arange(8)], rhythm)
+    assert [(r.rhythm, r.positive, r.segments, r.subjects) for r in found] == [
+        ("VF", True, 3, 2),
+        ("VT", True, 1, 1),
+        ("N", False, 3, 2),
+        ("AFIB", False, 1, 1),
+    ]
+    assert [r.right for r in found] == pytest.approx([2 / 3, 1.0, 2 / 3, 1.0])
+    # A repeat in another order of rows counts to the same segments.
+    order = np.arange(8)[::-1]
+    all_right = Predictions(np.eye(2, dtype=np.float32)[y[order]], y[order], subject[order])
+    mean = by_rhythm([run, all_right], [np.arange(8), order], rhythm)
+    assert [r.segments for r in mean] == [3, 1, 3, 1]
+    assert [r.right for r in mean] == pytest.approx([5 / 6, 1.0, 5 / 6, 1.0])
+
+
+def test_a_rival_is_judged_on_the_same_rows(make):
+    dataset = make.dataset()
+    found = make.rival(dataset, make.folds(dataset))
+    assert found.counts.names.tolist() == sorted(set(dataset.subject.tolist()))
+    assert found.counts.pooled().n == len(dataset) == sum(row.segments for row in found.rhythms)
+    assert found.four == found.counts.pooled().four()
+    assert found.intervals["F"].value == pytest.approx(found.value)
