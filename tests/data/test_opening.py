@@ -19,6 +19,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # pandas deprecates what wfdb calls while it is imported
     import wfdb
 
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame")  # what wfdb asks of pandas
+
 SHOCK = {"VT", "VF", "VFIB", "VFL"}
 CALM = {"N", "AFIB", "SR"}
 
