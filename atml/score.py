@@ -180,7 +180,7 @@ def _measure(
         subjects=len(set(dataset.subject.tolist())),
         score=score,
         look=0,
-        notes=(*notes, *score.notes),
+        notes=tuple(notes),
         baseline=_beside(exported, dataset, judge, judged, settings),
     )
 

@@ -19,7 +19,7 @@ class ScoreReport:
 
     ``baseline`` is the same rule's answer for the export's baseline on the same windows, ``streaming`` the
     time to decision where the data have episodes longer than a window. ``notes`` are what a person should
-    know of the test data, of the rule and of the look itself.
+    know of the test data and of the look itself; the rule's own are in ``score``.
     """
 
     exported: Exported
@@ -54,7 +54,7 @@ class ScoreReport:
             "study": exported.study,
             "trial": exported.trial,
             "export_sha256": exported.sha256,
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.score.notes],
         }
 
     def render(self) -> str:
@@ -104,6 +104,8 @@ def render(report: ScoreReport) -> str:
     for table in score.tables:
         other = None if report.baseline is None else report.baseline.table(table.key)
         lines += ["", *_aligned(_rows(table, other))]
+    if score.notes:
+        lines += ["", *score.notes]
     if report.streaming is not None:
         lines += ["", *_streaming(report.streaming)]
     if report.file is not None:

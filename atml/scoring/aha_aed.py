@@ -169,7 +169,8 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
     return Score(
         rule=NAME,
         figures=tuple(
-            Figure(key, f"{key}, all windows", one.value, one) for key, one in _rates(table).items()
+            Figure(key, f"{key.replace('_', ' ')}, all windows", one.value, one)
+            for key, one in _rates(table).items()
         ),
         tables=(_table(records),),
         options=dict(options),
@@ -188,7 +189,7 @@ def _rates(table: Counts) -> dict[str, Interval]:
         return {
             "sensitivity": rates[:, 0],
             "specificity": rates[:, 1],
-            "balanced accuracy": rates.mean(axis=1),
+            "balanced_accuracy": rates.mean(axis=1),
         }
 
     return metrics.resampled(cells, figures)

@@ -34,6 +34,8 @@ CLASSES = {
     "Noise": ("~", "noise", "noisy", "p"),
 }
 """What a task may call each class, in any case."""
+KEYS = {"Normal": "F1n", "AF": "F1a", "Other": "F1o", "Noise": "F1p"}
+"""What the challenge calls F1 of each class."""
 IN_THE_MEAN = ("Normal", "AF", "Other")
 
 
@@ -95,10 +97,10 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
         mean = each[:, : len(IN_THE_MEAN)].mean(axis=1)
         right = np.trace(counts.reshape(-1, k, k), axis1=1, axis2=2)
         accuracy = right / np.maximum(counts.sum(axis=1), 1)
-        return {"F1": mean, **{f"F1 {c}": each[:, i] for i, c in enumerate(columns)}, "accuracy": accuracy}
+        return {"F1": mean, **{KEYS[c]: each[:, i] for i, c in enumerate(columns)}, "accuracy": accuracy}
 
     found = metrics.resampled(cells, figures)
-    called = {"F1": "F1, mean of Normal, AF and Other"}
+    called = {"F1": "F1, mean of Normal, AF and Other", **{key: f"F1, {name}" for name, key in KEYS.items()}}
     whole = cells.sum(axis=0).reshape(k, k)
     rows = [(name, *map(str, row)) for name, row in zip(columns, whole.tolist(), strict=True)]
     return Score(

@@ -188,7 +188,7 @@ def test_pooled_figures(judged):
     data = a_set(judged, ("VF", 1, wave(5, 1), 9, 1), ("N", 0, complexes(70), 15, 5))
     got = aha_aed.score(data, aha_aed.OPTIONS)
     assert (got["sensitivity"], got["specificity"]) == (0.9, 0.75)
-    assert got["balanced accuracy"] == pytest.approx(0.825)
+    assert got["balanced_accuracy"] == pytest.approx(0.825)
     assert got.total is None and "total" not in got.to_dict()
 
 
