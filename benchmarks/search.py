@@ -1,8 +1,8 @@
 """The main job, measured: a whole search, how its time was spent, what the winner is worth.
 
-Run as ``python benchmarks/search.py --data SET [--task afib] [--trials 100] [--timeout 30m] [--max-size 60]``,
-on an idle machine. SET holds a training and a test split, or ``--hold-out`` makes one. ``--reuse FOLDER`` prints
-the table of a run that was made in FOLDER (its ``studies.db`` and ``exports``) without searching again. The
+Run as ``python benchmarks/search.py --data SET [--task afib] [--trials 100] [--timeout 30m]``, on an idle
+machine. SET holds a training and a test split, or ``--hold-out`` makes one. ``--reuse FOLDER`` prints the
+table of a run that was made in FOLDER (its ``studies.db`` and ``exports``) without searching again. The
 winner alone is scored, once, by the task's rule or ``--rule``; its baseline stands beside it in every table.
 
 Goals: 100 trials of the IESD 2024 excerpt within 30 minutes on two cores, at least 90% of the workers' time

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import http.server
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +70,60 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder as a person's who works on defibrillators: two WFDB databases, an export, and a mirror."""
+    folder = tmp_path_factory.mktemp("clinic")
+    (folder / "search_spaces").mkdir()
+    (folder / "search_spaces" / "defib.py").write_text(SPACE.replace("STEPS", "80"))
+    (folder / "objectives").mkdir()
+    judge = (REPO / "objectives" / "defib.py").read_text(encoding="utf-8")
+    (folder / "objectives" / "defib.py").write_text(judge.replace("QUALIFIES = 0.80", "QUALIFIES = 0.05"))
+    for name, lead, records in (("vfdb", "ECG", range(100, 110)), ("mitdb", "MLII", range(300, 306))):
+        _wfdb(folder / name, lead, records)
+    mirror = tmp_path_factory.mktemp("mirror") / "files" / "vfdb" / "1.0.0"
+    shutil.copytree(folder / "vfdb", mirror)
+    sums = (f"{hashlib.sha256(p.read_bytes()).hexdigest()} {p.name}\n" for p in sorted(mirror.iterdir()))
+    (mirror / "SHA256SUMS.txt").write_text("".join(sums))
+    done = run(folder, "atml search --task defib --data vfdb --hold-out 0.2 --trials 2 --study first")
+    assert done.returncode == 0, done.stderr
+    exports = sorted((folder / "exports").glob("*/*"))
+    assert exports, done.stdout
+    shutil.copytree(exports[0], folder / "EXPORT")
+    shutil.copytree(folder / "vfdb", folder / "TEST_DIR")
+    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    handler = functools.partial(quiet, directory=str(mirror.parents[2]))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        (folder / "mirror").write_text(f"http://127.0.0.1:{server.server_address[1]}/files/")
+        yield folder
+        server.shutdown()
+        thread.join()
+
+
+def _wfdb(folder: Path, lead: str, records: range) -> None:
+    """Write records of 80 s: a slow wave and a fast one in turn, called N and VF."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas, at how wfdb uses it
+        import wfdb
+
+        folder.mkdir()
+        for number in records:
+            random = np.random.default_rng(number)
+            t = np.arange(80 * 250) / 250
+            fast = (t // 20 % 2).astype(bool)
+            ecg = np.where(fast, np.sin(2 * np.pi * 5 * t), np.sin(2 * np.pi * 1.2 * t) ** 15)
+            ecg += random.normal(0, 0.1, len(t))
+            wfdb.wrsamp(
+                str(number), 250, ["mV"], [lead], p_signal=ecg[:, None], fmt=["16"], write_dir=str(folder)
+            )
+            starts = np.arange(4) * 20 * 250 + 1
+            names = ["(N", "(VF"] * 2
+            wfdb.wrann(str(number), "atr", starts, ["+"] * 4, aux_note=names, write_dir=str(folder))
+        (folder / "RECORDS").write_text("".join(f"{number}\n" for number in records))
+
+
 def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     words = shlex.split(line)
     assert words[0] == "atml", f"{line!r} is not a command of ours: run it here, or name it in NOT_OURS"
@@ -75,13 +134,26 @@ def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
 
 def test_there_are_commands() -> None:
     lines = shell_lines()
-    for verb in ("search", "status", "best", "best export", "score", "data inspect", "tasks"):
+    for verb in ("search", "status", "best", "best export", "score", "data inspect", "data fetch", "tasks"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 
-@pytest.mark.parametrize("line", shell_lines())
+def of_the_clinic(line: str) -> bool:
+    return "defib" in line or "vfdb" in line or "--vt-rate" in line
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if not of_the_clinic(line)])
 def test_readme_command(line: str, studio: Path) -> None:
     done = run(studio, tiny(line))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if of_the_clinic(line)])
+def test_readme_command_for_defibrillators(line: str, clinic: Path) -> None:
+    line = tiny(line)
+    if "data fetch" in line:
+        line += f" --to fetched --url {(clinic / 'mirror').read_text()}"
+    done = run(clinic, line)
     assert done.returncode == 0, done.stderr
 
 

@@ -95,11 +95,14 @@ def data_fetch(
         Path | None,
         typer.Option(help="Folder to write. [default: ./NAME]", metavar="DIR", show_default=False),
     ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A mirror with the layout of PhysioNet's file server.")
+    ] = None,
 ) -> None:
     """Download a database from PhysioNet and verify it. The same line again goes on where it stopped."""
     from atml.data.fetch import fetch
 
-    folder = fetch(name, to, say=lambda line: show(line, False))
+    folder = fetch(name, to, url=url, say=show)
     show(f"{folder} is complete; look at it: atml data inspect {folder} --task defib")
 
 
