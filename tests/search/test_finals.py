@@ -1,0 +1,120 @@
+"""The baseline beside the finalists: fitted once a study, kept in it, exported and printed with them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from atml import baseline, rooms
+from atml.baseline import Baseline
+from atml.errors import RoomError
+from atml.evidence import Rival
+from atml.exported import load
+from atml.search.finals import Finals
+from atml.search.study import Options, Plan, prepare
+from atml.view import View
+
+Space = Callable[..., Path]
+
+
+@pytest.fixture
+def objective(tmp_path: Path) -> Path:
+    """Objectives of the built-in task, with a baseline; whatever trains is worth exporting."""
+    path = tmp_path / "with_baseline.py"
+    text = rooms.find("afib").objective_path.read_text(encoding="utf-8")
+    path.write_text(f'{text}\n\nBASELINE = "rr_irregularity"\nQUALIFIES = 0.0\n', encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def plan(small: Path, space: Space, objective: Path, tmp_path: Path) -> Plan:
+    return prepare(
+        Options(
+            data=(small,),
+            space=space(),
+            objective=objective,
+            folds=3,
+            storage=f"sqlite:///{tmp_path / 's.db'}",
+        ),
+        lambda line: None,
+    )
+
+
+def finals(plan: Plan) -> Finals:
+    return Finals(plan, plan.store.study(plan.name), View(), Options())
+
+
+def told(rival: Rival | None) -> tuple[object, ...]:
+    assert rival is not None
+    return rival.baseline, rival.value, rival.four, rival.rates, rival.rhythms
+
+
+def test_it_is_fitted_once_a_study(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = finals(plan).rival()
+    assert first is not None and first.baseline.name == "rr_irregularity"
+    assert first.counts.pooled().n == len(plan.dataset) == sum(row.segments for row in first.rhythms)
+
+    def fitted_again(*a: object, **k: object) -> None:
+        raise AssertionError("it was fitted again")
+
+    monkeypatch.setattr(baseline, "out_of_fold", fitted_again)
+    began = time.process_time()
+    assert told(finals(plan).rival()) == told(first)
+    assert time.process_time() - began < 2
+
+
+def test_what_was_kept_for_another_objective_or_is_damaged_is_fitted_again(plan: Plan) -> None:
+    first = finals(plan).rival()
+    study = plan.store.study(plan.name)
+    kept = study.user_attrs["baseline"]
+    moved = json.loads(json.dumps(kept))
+    moved["fitted"][0]["limits"]["irregularity"] = 9.0
+    study.set_user_attr("baseline", moved)
+    shifted = finals(plan).rival()
+    assert first is not None and shifted is not None
+    assert shifted.baseline.limits["irregularity"] == 9.0
+    for damaged in (
+        {**moved, "of": ["rr_irregularity", baseline.VERSION, "another", ""]},
+        {**moved, "fitted": []},
+        {**moved, "fitted": moved["fitted"][:2]},
+        {**moved, "fitted": [{"name": "rr_irregularity"}]},
+        {"of": moved["of"]},
+        "text",
+    ):
+        study.set_user_attr("baseline", damaged)
+        assert told(finals(plan).rival()) == told(first)
+        assert plan.store.study(plan.name).user_attrs["baseline"] == kept
+
+
+def test_none_and_a_name_that_is_none(plan: Plan) -> None:
+    assert finals(replace(plan, room=replace(plan.room, baseline=""))).rival() is None
+    with pytest.raises(RoomError, match="no baseline 'magic'"):
+        finals(replace(plan, room=replace(plan.room, baseline="magic")))
+
+
+def test_the_search_prints_and_exports_it(
+    atml: Callable[..., subprocess.CompletedProcess[str]],
+    small: Path,
+    space: Space,
+    objective: Path,
+    tmp_path: Path,
+) -> None:
+    done = atml(
+        "search", "--data", small, "--space", space(20), "--objective", objective, "--trials", 1,
+        "--folds", 3, "--study", "s", "--finalists", 1, "--repeats", 1, "--workers", 1,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "exports" / "s").iterdir()
+    beside = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["baseline"]
+    (line,) = [text for text in done.stdout.splitlines() if text.startswith("baseline, ")]
+    assert line.startswith(f"baseline, irregular RR intervals: {beside['value']:.4f} out of fold; F1 ")
+    assert line.endswith("; no network")
+    assert Baseline.from_dict(load(folder).baseline).describe() == beside["rule"]
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "## What the network buys" in card and "## By rhythm" in card
