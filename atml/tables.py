@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,7 +221,7 @@ def _subjects(split: Split) -> RenderableType:
         ("samples", False, [] if long else [_lengths(part) for part in parts]),
         ("seconds a rhythm", False, [_times(part.seconds) for part in parts]),
         ("seconds left out", False, [_times(part.left_out) for part in parts]),
-        ("range", False, [f"{part.low:.3g} to {part.high:.3g}" for part in parts]),
+        ("range", False, [_range(part) for part in parts]),
         ("would be dropped", False, [_counted(part.dropped) for part in parts]),
     ]
     table = [column for column in table if any(column[2])]
@@ -234,6 +235,10 @@ def _times(seconds: dict[str, float]) -> str:
     """Say seconds by name, the most first."""
     ordered = sorted(seconds.items(), key=lambda item: -item[1])
     return ", ".join(f"{name or '(none)'} {time:.0f}" for name, time in ordered if time >= 0.5)
+
+
+def _range(part: Part) -> str:
+    return "-" if math.isnan(part.low) else f"{part.low:.3g} to {part.high:.3g}"
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -193,7 +193,7 @@ def _split(one: _Seen) -> Split:
         path=str(one.of.path),
         name=name,
         bare=not one.of.splits,
-        records=tuple(parsed.seconds),
+        records=tuple(_rounded(part) for part in parsed.seconds),
         total=_part(name, one, np.arange(len(subject)), parsed.faults, parsed.seconds),
         subjects=tuple(_person(person, one) for person in everyone),
         refusal=refusal,
@@ -247,6 +247,12 @@ def _sums(times: Iterable[tuple[str, float]]) -> dict[str, float]:
     for name, time in times:
         found[name] = found.get(name, 0.0) + time
     return {name: round(time, 3) for name, time in sorted(found.items()) if time > 0}
+
+
+def _rounded(part: Seconds) -> Seconds:
+    """Return an account to the ms."""
+    found, kept = round(part.found, 3), round(part.kept, 3)
+    return replace(part, found=found, kept=kept, left_out=_sums(part.left_out.items()))
 
 
 def _counts(values: Iterable[Value]) -> dict[Value, int]:

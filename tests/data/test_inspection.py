@@ -225,3 +225,10 @@ def test_the_table_has_a_column_a_class_and_none_that_is_empty(contest, seen, pu
     lines = shown(seen(contest), 200).splitlines()
     assert lines[1].split()[3:6] == ["AF", "other", "unknown"] and "would be dropped" in lines[1]
     assert any("1 rhythm 'VT' unknown" in line for line in lines)
+
+
+def test_a_subject_without_a_range_has_a_dash(contest, seen):
+    for path in (contest / "train_data").glob("S11-*"):
+        path.write_text("?")
+    (line,) = (line for line in shown(seen(contest), 100).splitlines() if line.startswith("S11"))
+    assert " - " in line and "nan" not in line
