@@ -235,8 +235,8 @@ def _gain(folder: Path, head: Header, lead: int) -> float:
     text = (folder / f"{head.name}.hea").read_text(encoding="utf-8", errors="replace")
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     words = lines[1 + lead].split()
-    number = re.match(r"[-+]?[\d.]+(?:e[-+]?\d+)?", words[2], re.IGNORECASE) if len(words) > 2 else None
-    return float(head.raw.adc_gain[lead]) if number and float(number[0]) else 0.0
+    told = re.match(r"[-+]?[\d.]*[1-9]", words[2]) if len(words) > 2 else None
+    return float(head.raw.adc_gain[lead]) if told else 0.0
 
 
 def _scaled(head: Header, x: npt.NDArray[np.floating], unit: str | None) -> Float32:
@@ -262,10 +262,12 @@ def marks(folder: Path, head: Header) -> Marks:
         data = path.read_bytes()
     except OSError as error:
         raise Unusable("unreadable", file, f"can't be read: {_line(error)}") from None
+    wfdb = package()
     if len(data) % 2 or not data.endswith(b"\0\0"):
         raise Unusable("cut short", file, f"{len(data)} bytes without the mark of the end: is it complete?")
     try:
-        found = package().rdann(str(folder / head.name), "atr")
+        # Codes as stored: to turn them into symbols wfdb calls pandas in a way that pandas warns of.
+        found = wfdb.rdann(str(folder / head.name), "atr", return_label_elements=["label_store"])
     except _DAMAGED as error:
         raise Unusable("annotations", file, f"is no whole WFDB annotation file: {_line(error)}") from None
     sample = np.asarray(found.sample, np.int64)
@@ -274,7 +276,10 @@ def marks(folder: Path, head: Header) -> Marks:
     if found.fs and found.fs != head.rate:
         sample = np.round(sample * (head.rate / found.fs)).astype(np.int64)
     notes = [note or "" for note in found.aux_note]
-    return Marks(sample, list(found.symbol), np.asarray(found.subtype, np.int64), notes)
+    table = wfdb.io.annotation.ann_label_table
+    symbols = dict(zip(table["label_store"].tolist(), table["symbol"].tolist(), strict=True))
+    symbol = [symbols.get(code, "") for code in found.label_store.tolist()]
+    return Marks(sample, symbol, np.asarray(found.subtype, np.int64), notes)
 
 
 def _line(error: Exception) -> str:
