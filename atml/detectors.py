@@ -83,8 +83,8 @@ def _peak_count_words(setting: Setting, limits: Setting) -> str:
     time = f" and {limits['share_above']:.0%} of the time is above it" if limits["share_above"] > 0 else ""
     return (
         f"at least {limits['peaks_per_second']:.3g} peaks a second, {setting['apart_s']:g} s apart, rise"
-        f" above {setting['fraction']:.0%} of the window's size{time} (the size is the 98th percentile of what"
-        f" is left without a moving mean over {setting['baseline_s']:g} s, and at least {limits['size']:.3g})"
+        f" above {setting['fraction']:.0%} of the window's size{time} (the size is the 98th percentile of"
+        f" what is left without a moving mean over {setting['baseline_s']:g} s, and at least {limits['size']:.3g})"
     )
 
 

@@ -84,7 +84,11 @@ def by_rhythm(finding: Finding) -> list[str]:
                 "## By rhythm",
                 "Share of the segments of each rhythm that were decided right out of fold: sensitivity for"
                 f" {task.classes[task.positive]}, specificity for {negative}."
-                + (f" The rarest is of {plural(few, 'subject')}: its row says little of others." if few < 5 else ""),
+                + (
+                    f" The rarest is of {plural(few, 'subject')}, which says little of others."
+                    if few < 5
+                    else ""
+                ),
                 table(header, [line(row) for row in evidence.rhythms], left=2),
             ]
         )

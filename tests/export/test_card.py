@@ -254,4 +254,4 @@ def test_a_rhythm_of_few_subjects_says_so(make):
     dataset = make.dataset()
     rhythm = np.where((dataset.y == 1) & (dataset.subject == "S3"), "VT", dataset.rhythm)
     text = render(make.finding(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
-    assert "The rarest is of 1 subject: its row says little of others." in section(text, "By rhythm")
+    assert "The rarest is of 1 subject, which says little of others." in section(text, "By rhythm")
