@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from atml.data import contest, npz, parsing, wfdb_set
-from atml.data.judging import Label
+from atml.data import contest, matlab, npz, parsing, wfdb_set
+from atml.data.heart import RHYTHMS
+from atml.data.judging import Label, classes_of
 from atml.data.parsing import Parsed
 from atml.data.rows import Shape
 from atml.data.source import ENDINGS, Source, find, identity
@@ -117,6 +118,17 @@ def _look(path: Path, asked: Asked) -> Found:
             partial(npz.splits, path),
             lambda split: parsing.npz_split(path, task, split, rate),
         )
+    if matlab.is_matlab(path):
+        # Which of two codings a file has is told by the classes of its rhythms.
+        table = classes_of(list(RHYTHMS), task, asked.label)
+        return Found(
+            path,
+            "matlab",
+            matlab.identity(path),
+            partial(matlab.splits, path),
+            lambda split: matlab.read(path, split, task, asked.label),
+            (sorted(table.items()),),
+        )
     if wfdb_set.is_wfdb(path):
         return Found(
             path,
@@ -177,7 +189,7 @@ def name_of(path: Path) -> str:
     path = path.absolute()
     if path.name in ("train_data", "test_data") and path.parent.name:
         path = path.parent
-    for ending in ENDINGS:
+    for ending in (*ENDINGS, ".mat"):
         if path.name.lower().endswith(ending) and path.is_file():
             return path.name[: -len(ending)]
     return path.name

@@ -45,7 +45,8 @@ def open(  # the verb is the module's public name: atml.data.open
 
     Args:
         paths: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
-            format, or an ``.npz`` with ``x, y, subject``; several of these; none for synthetic ECG.
+            format, a folder of WFDB records, the published MATLAB struct, or an ``.npz`` with
+            ``x, y, subject``; several of these; none for synthetic ECG.
         task: Rate (Hz), window (samples), leads and classes wanted.
         label: Class index of a rhythm name; None leaves its segments out.
         split: "train" or "test".

@@ -14,6 +14,7 @@ import scipy.io
 
 import atml.data
 from atml.errors import DataError
+from atml.types import Task
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # pandas deprecates what wfdb calls while it is imported
@@ -173,7 +174,9 @@ def test_the_lead_is_chosen_by_name_or_number(record, opened):
     assert opened(folder, leads=["0"]).fingerprint == first.fingerprint
     second = opened(folder, leads=["V1"])
     assert second.fingerprint == opened(folder, leads=["ECG,1"]).fingerprint != first.fingerprint
-    with pytest.raises(DataError, match=r"has no lead 'aVF'; its leads are 0 MLII, 1 V1"):
+    with pytest.raises(
+        DataError, match=r"a\.hea: has no lead 'aVF'; its leads are 0 MLII, 1 V1: give --lead; see `atml data"
+    ):
         opened(folder, leads=["aVF"])
 
 
@@ -274,3 +277,111 @@ def test_the_same_recording_in_two_sets_is_told(record, opened, seen, tmp_path):
     )
     faults = seen(folder, tmp_path / "two").faults
     assert len(faults) == 20 and {fault.kind for fault in faults} == {"duplicate"}
+
+
+# MATLAB files.
+
+
+def test_a_matlab_file_is_opened_alone_and_beside_records(record, opened, seen, matlab):
+    path = matlab()
+    train, test = opened(path), opened(path, split="test")
+    assert len(train) == len(test) == 8 and train.name == "cut" and not train.bare  # 4 s are two windows each
+    assert set(train.subject) == {"0", "1"} and set(test.subject) == {"2", "3"}
+    np.testing.assert_array_equal(train.y, train.rhythm == "VF")
+    both = opened(path, record("set", "a"))
+    assert {"cut/0", "cut/1", "set/a"} == set(both.subject) and len(both) == 8 + 20
+    assert [part.name for part in seen(path).splits] == ["train", "test"] and seen(path).faults == ()
+
+
+def test_the_coding_of_a_matlab_file_is_told_by_its_rhythms_anew_for_other_labels(opened, matlab):
+    path = matlab(s_ns=[0, 1] * 4)
+    assert any("s_ns is 0 for shock" in note for note in opened(path).notes)
+    found = opened(path, label={"VF": 0, "N": 1}.get)
+    np.testing.assert_array_equal(found.y, found.rhythm == "N")
+
+
+def test_a_matlab_file_that_contradicts_itself_is_refused(record, opened, seen, matlab):
+    path = matlab(s_ns=[1, 0, 1, 0, 1, 1, 1, 0])
+    for paths in ((path,), (record("set", "a"), path)):
+        with pytest.raises(DataError, match=r"cut\.mat row 5: s_ns 1 with r_type 'N'.*: mend the file"):
+            opened(*paths)
+
+
+# Episodes.
+
+
+def test_episodes_of_records_have_what_was_before_and_the_names_of_opening(record, task, label):
+    folders = [
+        record("one", "a", ((0, "N"), (10, "XYZ"), (20, "VT"))),
+        record("two", "b", ((0, "VF"), (39, "N"))),
+    ]
+    found = atml.data.episodes(folders, task=task, label=label, leave_out=["two/a"])
+    what = [(item.subject, item.rhythm, item.label, item.onset, item.x.shape) for item in found]
+    assert what == [
+        ("one/a", "N", 0, 0, (1, 2500)),
+        ("one/a", "VT", 1, 500, (1, 5500)),
+        ("two/b", "VF", 1, 0, (1, 39 * 250)),
+    ]
+    alone = atml.data.episodes(folders[0], task=task, label=label)
+    assert {item.subject for item in alone} == {"a"}
+    assert atml.data.episodes(folders[0], task=task, label=label, leave_out=["one/a"]) == ()
+
+
+def test_separate_segments_longer_than_the_window_are_episodes(icd, matlab, task, label, tmp_path):
+    x = np.random.default_rng(3).normal(size=(4, 1500))
+    np.savez(tmp_path / "long.npz", x=x, y=[0, 1, 0, 1], subject=list("abcd"), sampling_rate=500)
+    for path, count, samples in ((icd, 4, 1250), (matlab(), 4, 1000), (tmp_path / "long.npz", 4, 750)):
+        found = atml.data.episodes(path, task=task, label=label)
+        assert [item.x.shape for item in found] == [(1, samples)] * count
+        assert {item.onset for item in found} == {0} and sorted(item.label for item in found) == [0, 0, 1, 1]
+        longer = dataclasses.replace(task, window=samples)
+        assert atml.data.episodes(path, task=longer, label=label) == ()
+
+
+def test_the_samples_of_an_episode_are_those_of_the_file(icd, task, label):
+    (first, *_) = atml.data.episodes(icd, task=task, label=label)
+    values = np.loadtxt(icd / "test_data" / "S3-SR-0.txt")
+    assert (first.subject, first.rhythm) == ("S3", "SR")
+    np.testing.assert_allclose(first.x[0], values, rtol=1e-6)
+
+
+def test_a_segment_that_can_not_be_read_stops_and_is_named(icd, task, label):
+    (icd / "test_data" / "S3-SR-0.txt").write_text("x")
+    with pytest.raises(DataError, match=r"S3-SR-0\.txt: line 1: 'x' is no number"):
+        atml.data.episodes(icd, task=task, label=label)
+
+
+# The real ones, where they are at hand.
+
+
+def test_the_real_sets_open_together_whole_and_apart(real_data, label):
+    paths = [real_data / name for name in ("vfdb", "mitdb", "iccad2022.zip")]
+    if missing := [path.name for path in paths if not path.exists()]:
+        pytest.skip(f"no {', '.join(missing)} in {real_data}")
+    task = Task(name="defib", classes=("no shock", "shock"), positive=1, sampling_rate=250, window=1000)
+    shock = {"VT", "VF", "VFIB", "VFL", "VFb", "VFt"}
+    found = atml.data.open(paths, task=task, label=lambda rhythm: int(rhythm in shock))
+    counts = {path.stem: int(np.char.startswith(found.subject, f"{path.stem}/").sum()) for path in paths}
+    assert counts["iccad2022"] == 3821 and sum(counts.values()) == len(found.x)
+    people = np.unique(found.subject)
+    assert [int(np.char.startswith(people, f"{path.stem}/").sum()) for path in paths] == [22, 8, 24]
+    assert np.isfinite(found.x).all() and not found.bare
+    for name in ("vfdb", "mitdb"):
+        (note,) = (note for note in found.notes if note.startswith(f"{name}: ") and "one rhythm" in note)
+        assert f"{counts[name]} windows of one rhythm each hold {4 * counts[name]} s" in note
+
+
+def test_seconds_of_the_real_records_add_up(real_data, label):
+    for name, hours in (("vfdb", 22 * 35 / 60), ("mitdb", 8 * 30.1 / 60)):
+        if not (real_data / name).is_dir():
+            pytest.skip(f"no {name} in {real_data}")
+        task = Task(name="defib", classes=("no shock", "shock"), positive=1, sampling_rate=250, window=1000)
+        found = atml.data.inspect(real_data / name, task=task, label=lambda rhythm: int(rhythm == "VT"))
+        (split,) = found.splits
+        assert found.faults == () and split.bare
+        for part in (*split.subjects, split.total):
+            assert sum(part.seconds.values()) == pytest.approx(
+                sum(part.kept.values()) + sum(part.left_out.values()), abs=0.1
+            )
+            assert sum(part.kept.values()) == pytest.approx(4 * part.segments, abs=0.1)
+        assert sum(split.total.seconds.values()) == pytest.approx(hours * 3600, rel=0.01)
