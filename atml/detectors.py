@@ -81,11 +81,9 @@ def _peak_count(x: Floats, sampling_rate: float, settings: Sequence[Setting]) ->
 
 def _peak_count_words(setting: Setting, limits: Setting) -> str:
     time = f" and {limits['share_above']:.0%} of the time is above it" if limits["share_above"] > 0 else ""
-    return (
-        f"at least {limits['peaks_per_second']:.3g} peaks a second, {setting['apart_s']:g} s apart, rise"
-        f" above {setting['fraction']:.0%} of the window's size{time} (the size is the 98th percentile of"
-        f" what is left without a moving mean over {setting['baseline_s']:g} s, and at least {limits['size']:.3g})"
-    )
+    rule = f"at least {limits['peaks_per_second']:.3g} peaks a second, {setting['apart_s']:g} s apart, rise above"
+    size = f"98th percentile of what is left without a moving mean over {setting['baseline_s']:g} s, at least"
+    return f"{rule} {setting['fraction']:.0%} of the window's size{time} (size: {size} {limits['size']:.3g})"
 
 
 def _rr_irregularity(x: Floats, sampling_rate: float, settings: Sequence[Setting]) -> Iterator[Floats]:
