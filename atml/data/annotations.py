@@ -93,6 +93,15 @@ def stretches(marks: Marks, length: int, rate: float, leads: Sequence[int] = (0,
     return found
 
 
+def told_by_beats(marks: Marks) -> bool:
+    """Tell whether a record names no rhythm, and only beats that are all coded N tell one."""
+    named = any(
+        symbol == "+" and rhythm_of(note) not in ("", "NOISE")
+        for symbol, note in zip(marks.symbol, marks.note, strict=True)
+    )
+    return not named and {symbol for symbol in marks.symbol if symbol in BEATS} == {"N"}
+
+
 def _changes(marks: Marks) -> list[tuple[int, _State]]:
     """Return what holds from each sample on at which something changes, sorted."""
     now = _State()

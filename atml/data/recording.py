@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.data.annotations import Marks, stretches
+from atml.data.annotations import Marks, stretches, told_by_beats
 from atml.data.contest import Fault
 from atml.data.stretches import Recording
 from atml.errors import MissingExtraError
@@ -153,7 +153,8 @@ def read(folder: Path, head: Header, leads: Sequence[int], subject: str) -> Reco
     """
     x = signal(folder, head, leads)
     told = marks(folder, head)
-    return Recording(head.name, subject, head.rate, x, stretches(told, x.shape[1], head.rate, leads))
+    found = stretches(told, x.shape[1], head.rate, leads)
+    return Recording(head.name, subject, head.rate, x, found, told_by_beats(told))
 
 
 def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:

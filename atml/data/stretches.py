@@ -32,13 +32,17 @@ MISSING = "missing samples"
 
 @dataclass(frozen=True)
 class Recording:
-    """One record: ``x (leads, samples)`` in mV at ``rate`` Hz, NaN where a sample is missing."""
+    """One record: ``x (leads, samples)`` in mV at ``rate`` Hz, NaN where a sample is missing.
+
+    ``by_beats`` says that its rhythm is told by beats alone.
+    """
 
     name: str
     subject: str
     rate: int
     x: Float32
     stretches: Sequence[Stretch]
+    by_beats: bool = False
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,7 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
 def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[Recording]:
     """Read one record after the other; what can't be used becomes a fault."""
     used: dict[str, list[str]] = {}
+    by_beats: list[str] = []
     for head in found.headers:
         try:
             numbers = recording.choose(head, leads, task.leads)
@@ -191,7 +192,14 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[R
             found.faults.append(error.fault)
             continue
         used.setdefault(" and ".join(head.leads[at] for at in numbers), []).append(record.name)
+        if record.by_beats:
+            by_beats.append(record.name)
         yield record
+    if by_beats:
+        found.notes.append(
+            f"{len(by_beats)} records name no rhythm; between beats, all coded N, they are taken for 'N', "
+            f"tachycardia too: {some(by_beats)}"
+        )
     if len(used) > 1:
         each = ", ".join(f"{name} in {len(records)} ({some(records)})" for name, records in used.items())
         found.notes.append(f"the leads differ: {each}")
