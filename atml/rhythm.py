@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
-from scipy.ndimage import median_filter
+from scipy.ndimage import median_filter, uniform_filter1d
 
 from atml.types import Float32
 
@@ -26,6 +26,13 @@ PIECE_S = 0.5
 
 SLOWEST, FASTEST = 90.0, 400.0
 """Rates looked for, a minute: tachycardia, and not what is left of the wander."""
+
+
+WAVES_HZ, WAVES = 10.0, 0.5
+"""A signal with less than this share of its power below 10 Hz has spikes and no waves."""
+
+BEAT_S = 0.12
+"""Over which the magnitude of a signal of spikes is averaged: about the width of a broad beat."""
 
 
 def steadied(x: npt.ArrayLike, sampling_rate: float) -> Floats:
@@ -84,13 +91,21 @@ def largest(x: Float32, sampling_rate: float) -> Floats:
 def rate_per_minute(x: Float32, sampling_rate: float) -> Floats:
     """Waves a minute of each window of ``x (n, leads, samples)``, first lead; ``(n,)``, NaN where flat.
 
-    The strongest frequency between 90 and 400 a minute of the steadied signal under a Hann window. It is
-    for tachycardia: a slower rhythm shows one of its harmonics, and so does a tachycardia of which every
-    cycle has two equal waves.
+    The strongest frequency between 90 and 400 a minute of the steadied signal under a Hann window. A window
+    with less than half of its power below 10 Hz, as in electrograms from inside the heart, has no waves to
+    measure: there it is the frequency of its magnitude, averaged over 0.12 s. Both are for tachycardia: a
+    slower rhythm shows one of its harmonics, and so does one of which every cycle has two equal waves.
     """
     if not len(x):
         return np.empty(0)
-    flat = steadied(x[:, 0], sampling_rate)
+    lead = np.asarray(x[:, 0], np.float64)
+    lead = lead - lead.mean(axis=-1, keepdims=True)
+    power = np.abs(rfft(lead, axis=-1)) ** 2
+    below = np.arange(power.shape[-1]) * sampling_rate / lead.shape[-1] <= WAVES_HZ
+    spikes = power[:, below].sum(axis=-1) < WAVES * power.sum(axis=-1)
+    width = max(1, round(BEAT_S * sampling_rate))
+    lead[spikes] = uniform_filter1d(np.abs(lead[spikes]), width, axis=-1, mode="nearest")
+    flat = steadied(lead, sampling_rate)
     n = flat.shape[-1]
     points = 1 << (8 * n).bit_length()
     power = np.abs(rfft(flat * np.hanning(n), points, axis=-1)) ** 2

@@ -86,8 +86,16 @@ def score_export(
     }
     dataset = _opened(exported, data_paths, opening)
     notes = [*dataset.notes, *_unseen(exported, dataset)]
+    streamed, why_not = _streamed(exported, data_paths, opening)
+    if why_not:
+        notes.append(why_not)
     report = _measure(exported, dataset, judge, settings, latency_ms, size_kib, notes)
-    return _recorded(dataclasses.replace(report, streaming=_streamed(exported, data_paths, opening)), looks)
+    return _recorded(dataclasses.replace(report, streaming=streamed), looks)
+
+
+def _trained(exported: Exported) -> tuple[str, ...]:
+    """People that the model was trained on; a generated subject is none."""
+    return () if exported.synthetic else exported.subjects or ()
 
 
 def _opened(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> Dataset:
@@ -95,7 +103,7 @@ def _opened(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> Dat
 
     Raises DataError, with the way out, where that leaves nobody.
     """
-    trained = () if exported.synthetic else exported.subjects or ()
+    trained = _trained(exported)
     try:
         return data.open(paths, **opening, leave_out=trained)
     except DataError as error:
@@ -195,18 +203,19 @@ def _beside(
     return judge.score(dataclasses.replace(judged, y_pred=called, latency_ms=None, size_kib=None), settings)
 
 
-def _streamed(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> Streaming | None:
-    """Measure the time to decision where rhythms go on for longer than a window; None elsewhere."""
-    task = exported.task
-    trained = () if exported.synthetic else exported.subjects or ()
+def _streamed(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> tuple[Streaming | None, str]:
+    """Measure the time to decision where rhythms go on for longer than a window; else None, and why."""
+    if not paths:
+        return None, ""
     wanted = {key: value for key, value in opening.items() if key != "cache"}
-    episodes = (
-        data.episodes(paths, **wanted, leave_out=trained) if paths and hasattr(data, "episodes") else ()
-    )
-    if not any(episode.x.shape[1] > task.window for episode in episodes):
-        return None
-    decide = streaming.decider(exported.model, task.positive)
-    return streaming.measure(episodes, decide, task)
+    try:
+        episodes = data.episodes(paths, **wanted, leave_out=_trained(exported))
+    except DataError as error:  # opening leaves single faults out; whole episodes need whole files
+        return None, f"time to decision was not measured: {error}"
+    if not any(episode.label == exported.task.positive for episode in episodes):
+        return None, ""
+    decide = streaming.decider(exported.model, exported.task.positive)
+    return streaming.measure(episodes, decide, exported.task), ""
 
 
 def _recorded(report: ScoreReport, looks: Looks) -> ScoreReport:

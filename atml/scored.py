@@ -153,15 +153,16 @@ def _rows(table: Table, other: Table | None) -> list[tuple[str, ...]]:
 
 def _streaming(found: Streaming) -> list[str]:
     """The moments after the onset, positive episodes and others side by side."""
-    header = ("s after onset", "episodes", "subjects", "called then", "by then", "others", "subjects")
-    rows: list[tuple[str, ...]] = [(*header, "called then", "by then")]
+    share = ("subjects", "called then", "by then")
+    rows: list[tuple[str, ...]] = [("s after onset", found.name, *share, "others", *share)]
     for hit, false in zip(found.positive, found.others, strict=True):
         if hit.episodes or false.episodes:
             rows.append((f"{hit.seconds:g}", *_moment(hit), *_moment(false)))
     return [
         f"time to decision, windows of {found.window:g} s: {found.episodes[0]} episodes of {found.name!r},"
         f" {found.subjects[0]} subjects, {found.episodes[1]} others of {found.subjects[1]}",
-        f"share called {found.name!r}; of the others only windows wholly inside the episode count",
+        f"share called {found.name!r} of the episodes that go on so long; of the others only windows wholly"
+        " inside the episode count",
         *_aligned(rows),
     ]
 

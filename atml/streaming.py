@@ -10,16 +10,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from atml.data import Episode
 from atml.exported import infer, labels
 from atml.types import Float32, Int64, Task
-
-if TYPE_CHECKING:
-    from atml.data import Episode
 
 Bools = npt.NDArray[np.bool_]
 Decide = Callable[[Float32], Int64]

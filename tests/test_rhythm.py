@@ -95,3 +95,14 @@ def test_wander_and_noise_do_not_set_the_rate():
 def test_rates_of_many_are_each_ones():
     x = np.concatenate([beats(per_minute, BROAD) for per_minute in (120, 180, 240)])
     assert rhythm.rate_per_minute(x, RATE) == pytest.approx([120, 180, 240], rel=0.04)
+
+
+@pytest.mark.parametrize("per_minute", [120, 180, 240])
+def test_rate_of_spikes_without_waves(per_minute):
+    """As in electrograms from inside the heart, which are filtered from 15 Hz up."""
+    t = np.arange(1250) / RATE
+    x = np.random.default_rng(1).normal(0, 0.02, 1250)
+    for beat in np.arange(0.1, 5, 60 / per_minute):
+        x += 0.5 * np.exp(-0.5 * ((t - beat) / 0.02) ** 2) * np.sin(2 * np.pi * 25 * (t - beat))
+    got = rhythm.rate_per_minute(x.astype(np.float32)[None, None], RATE)[0]
+    assert got == pytest.approx(per_minute, rel=0.04)

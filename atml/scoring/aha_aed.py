@@ -113,7 +113,7 @@ def rows(judged: Judged, options: Mapping[str, float]) -> tuple[Int64, tuple[str
     if why:
         row[vf] = place[UNSIZED]
         row[still] = place[ASYSTOLE]
-        notes.append(f"{why}: coarse, fine and asystole can't be told by amplitude")
+        notes.append(f"{why}: no coarse, fine or asystole by amplitude; the goals are for surface ECG in mV")
     else:
         sizes = rhythm.amplitude(judged.x[vf], rate)
         row[vf] = np.where(sizes >= options["vf_amplitude"], place[COARSE], place[FINE])

@@ -56,7 +56,7 @@ def _columns(task: Task) -> dict[str, int]:
     if not set(IN_THE_MEAN) <= set(found):
         raise ExportError(
             f"rule {NAME} judges the classes Normal, AF and Other, and Noise if there is one; this model has"
-            f" {', '.join(task.classes)}; choose another rule"
+            f" {', '.join(map(repr, task.classes))}; choose another rule"
         )
     return {key: found[key] for key in CLASSES if key in found}
 

@@ -28,7 +28,7 @@ def fits_two(task: Task, name: str) -> None:
     if len(task.classes) != 2 or task.positive != POSITIVE:
         raise ExportError(
             f"rule {name} judges 2 classes with the positive one at {POSITIVE}; this model has"
-            f" {', '.join(task.classes)}, positive {task.positive}; choose another rule"
+            f" {', '.join(map(repr, task.classes))}, positive {task.positive}; choose another rule"
         )
 
 

@@ -219,6 +219,41 @@ def test_no_baseline_no_column(exported, unseen):
     assert "  baseline" not in report.render() and "baseline" not in report.to_dict()
 
 
+def long_segments(make, seconds=5.0, subjects=4):
+    """Segments longer than a window, in a set that tells their rate."""
+    rng = np.random.default_rng(8)
+    n, samples = 4 * subjects, round(seconds * make.task.sampling_rate)
+    y = np.tile([0, 1, 1, 0], subjects)
+    time = np.arange(samples) / make.task.sampling_rate
+    x = np.sin(2 * np.pi * (1 + 2 * y[:, None]) * time + rng.uniform(0, 6, (n, 1)))[:, None]
+    return {"x": x.astype(np.float32), "y": y, "subject": np.repeat([f"L{i}" for i in range(subjects)], 4)}
+
+
+def test_time_to_decision_where_episodes_are_longer_than_a_window(make, trained, exported, tmp_path):
+    arrays = long_segments(make)
+    np.savez(tmp_path / "long.npz", **arrays, sampling_rate=make.task.sampling_rate)
+    report = score(exported, tmp_path / "long.npz")
+    found = report.streaming
+    assert found.name == "AF" and found.episodes == (8, 8) and found.subjects == (4, 4)
+    asked = {m.seconds: m for m in found.positive if m.episodes}
+    assert list(asked) == [2, 3, 4, 5]
+    window, rate = make.task.window, make.task.sampling_rate
+    for seconds, moment in asked.items():
+        end = round(seconds * rate)
+        logits = infer(trained.model, arrays["x"][arrays["y"] == 1][:, :, end - window : end])
+        assert moment.called == pytest.approx((logits[:, 1] >= logits[:, 0]).mean())
+    text = report.render()
+    assert "time to decision, windows of 2 s: 8 episodes of 'AF', 4 subjects, 8 others of 4" in text
+    assert report.to_dict()["time_to_decision"]["episodes"] == (8, 8)
+    json.dumps(report.to_dict())
+
+
+def test_no_time_to_decision_of_single_windows(exported, unseen):
+    report = score(exported, unseen)
+    assert report.streaming is None and "time_to_decision" not in report.to_dict()
+    assert "time to decision" not in report.render()
+
+
 def test_rule_aed_on_an_export(exported, unseen):
     report = score(exported, unseen, rule="aha-aed", options={"vt_rate": 180})
     text = report.render()

@@ -44,7 +44,7 @@ def test_tie_counts_as_af():
 
 
 def test_a_model_of_other_classes(judged):
-    with pytest.raises(ExportError, match=r"2 classes with the positive one at 1; .* has a, b, c"):
+    with pytest.raises(ExportError, match=r"2 classes with the positive one at 1; .* has 'a', 'b', 'c'"):
         iesd2024.fits(judged([0], [0], ["S"], classes=("a", "b", "c")).task)
     with pytest.raises(ExportError, match="positive 0"):
         iesd2024.fits(judged([0], [0], ["S"], positive=0).task)
