@@ -81,7 +81,8 @@ def _peak_count(x: Floats, sampling_rate: float, settings: Sequence[Setting]) ->
 
 def _peak_count_words(setting: Setting, limits: Setting) -> str:
     time = f" and {limits['share_above']:.0%} of the time is above it" if limits["share_above"] > 0 else ""
-    rule = f"at least {limits['peaks_per_second']:.3g} peaks a second, {setting['apart_s']:g} s apart, rise above"
+    count, apart = limits["peaks_per_second"], setting["apart_s"]
+    rule = f"at least {count:.3g} peaks a second, {apart:g} s apart, rise above"
     size = f"98th percentile of what is left without a moving mean over {setting['baseline_s']:g} s, at least"
     return f"{rule} {setting['fraction']:.0%} of the window's size{time} (size: {size} {limits['size']:.3g})"
 
