@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import onnxruntime
 import pytest
 
 from tests.search.conftest import SPACE, command
+from tests.waves import write_wfdb
 
 REPO = Path(__file__).resolve().parent.parent
 README = (REPO / "README.md").read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     judge = (REPO / "objectives" / "defib.py").read_text(encoding="utf-8")
     (folder / "objectives" / "defib.py").write_text(judge.replace("QUALIFIES = 0.80", "QUALIFIES = 0.05"))
     for name, lead, records in (("vfdb", "ECG", range(100, 110)), ("mitdb", "MLII", range(300, 306))):
-        _wfdb(folder / name, lead, records)
+        write_wfdb(folder / name, records, lead=lead)
     mirror = tmp_path_factory.mktemp("mirror") / "files" / "vfdb" / "1.0.0"
     shutil.copytree(folder / "vfdb", mirror)
     sums = (f"{hashlib.sha256(p.read_bytes()).hexdigest()} {p.name}\n" for p in sorted(mirror.iterdir()))
@@ -100,28 +100,6 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
         server.shutdown()
         thread.join()
-
-
-def _wfdb(folder: Path, lead: str, records: range) -> None:
-    """Write records of 80 s: a slow wave and a fast one in turn, called N and VF."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pandas, at how wfdb uses it
-        import wfdb
-
-        folder.mkdir()
-        for number in records:
-            random = np.random.default_rng(number)
-            t = np.arange(80 * 250) / 250
-            fast = (t // 20 % 2).astype(bool)
-            ecg = np.where(fast, np.sin(2 * np.pi * 5 * t), np.sin(2 * np.pi * 1.2 * t) ** 15)
-            ecg += random.normal(0, 0.1, len(t))
-            wfdb.wrsamp(
-                str(number), 250, ["mV"], [lead], p_signal=ecg[:, None], fmt=["16"], write_dir=str(folder)
-            )
-            starts = np.arange(4) * 20 * 250 + 1
-            names = ["(N", "(VF"] * 2
-            wfdb.wrann(str(number), "atr", starts, ["+"] * 4, aux_note=names, write_dir=str(folder))
-        (folder / "RECORDS").write_text("".join(f"{number}\n" for number in records))
 
 
 def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
