@@ -69,6 +69,10 @@ class Header:
     parts: tuple[str, ...]
     raw: Any
 
+    def file(self, lead: int) -> str:
+        """Return the signal file of a lead, from the folder that the record's name starts in."""
+        return Path(self.name).with_name(self.raw.file_name[lead]).as_posix()
+
 
 def package() -> Any:
     """Return the wfdb package; raises MissingExtraError where it is not installed."""
@@ -144,8 +148,8 @@ def _matching(leads: Sequence[str], option: str) -> list[int]:
     return [int(option)] if int(option) < len(leads) else []
 
 
-def read(folder: Path, head: Header, leads: Sequence[int], subject: str) -> Recording:
-    """Read the signal of some leads of a record, and its rhythms.
+def read(folder: Path, head: Header, leads: Sequence[int], name: str, subject: str) -> Recording:
+    """Read the signal of some leads of a record, and its rhythms; ``name`` is what to call it.
 
     Raises:
         Unusable: A file is missing, cut short or damaged, or disagrees with the header in length, checksum
@@ -154,7 +158,7 @@ def read(folder: Path, head: Header, leads: Sequence[int], subject: str) -> Reco
     x = signal(folder, head, leads)
     told = marks(folder, head)
     found = stretches(told, x.shape[1], head.rate, leads)
-    return Recording(head.name, subject, head.rate, x, found, told_by_beats(told))
+    return Recording(name, subject, head.rate, x, found, told_by_beats(told))
 
 
 def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
@@ -179,15 +183,16 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     for at, lead in enumerate(leads):
         _check_sum(head, lead, values[:, at], told[at])
     if longer and None in told:
-        raise Unusable("length", raw.file_name[leads[0]], longer)
+        raise Unusable("length", head.file(leads[0]), longer)
     return np.stack([_physical(folder, head, lead, values[:, at]) for at, lead in enumerate(leads)])
 
 
 def _check_files(folder: Path, head: Header) -> str:
     """Check the size of each signal file; return what is odd where one is longer than its header says."""
     raw, longer = head.raw, ""
-    for name in dict.fromkeys(raw.file_name):
-        lines = [at for at, file in enumerate(raw.file_name) if file == name]
+    files = [head.file(at) for at in range(len(raw.file_name))]
+    for name in dict.fromkeys(files):
+        lines = [at for at, file in enumerate(files) if file == name]
         if not (folder / name).is_file():
             raise Unusable("missing", name, f"is not there, but {head.name}.hea names it")
         each = BYTES.get(str(raw.fmt[lines[0]]))
@@ -216,7 +221,7 @@ def _check_sum(head: Header, lead: int, values: npt.NDArray[np.integer], told: i
         detail = (
             f"lead {lead} adds up to {found & 0xFFFF}, {head.name}.hea says {told & 0xFFFF}: one is damaged"
         )
-        raise Unusable("checksum", head.raw.file_name[lead], detail)
+        raise Unusable("checksum", head.file(lead), detail)
 
 
 def _physical(folder: Path, head: Header, lead: int, values: npt.NDArray[np.integer]) -> Float32:

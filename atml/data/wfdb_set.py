@@ -33,10 +33,14 @@ ONE_PATIENT = {"202": "201"}
 
 @dataclass
 class _Records:
-    """The records of a split: headers of those to read, seconds of those left out, faults and notes."""
+    """The records of a split: headers of those to read, seconds of those left out, faults and notes.
+
+    ``name`` and ``subject`` go by the name in the header, which starts with the folder of the split.
+    """
 
     folder: Path
     headers: list[Header] = field(default_factory=list)
+    name: dict[str, str] = field(default_factory=dict)
     subject: dict[str, str] = field(default_factory=dict)
     seconds: list[Seconds] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -156,6 +160,7 @@ def _names(folder: Path, found: _Records) -> list[str]:
 def _explain(found: _Records, names: Sequence[str]) -> None:
     """Say whose the records are, and set aside those that are not to be used."""
     short = {name: name.removeprefix("train_data/").removeprefix("test_data/") for name in names}
+    found.name = short
     mitdb = set(short.values()) <= MITDB or found.folder.resolve().name == "mitdb"
     kept = []
     for head in found.headers:
@@ -175,7 +180,7 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
         found.notes.append("records 201 and 202 are of one patient, called 201")
     if not mitdb:
         found.notes.append(
-            "each record is taken for one subject: records of one patient are not known as such"
+            "each record is taken for one subject: nothing here tells which records share a patient"
         )
     found.headers = kept
 
@@ -187,7 +192,9 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[R
     for head in found.headers:
         try:
             numbers = recording.choose(head, leads, task.leads)
-            record = recording.read(found.folder, head, numbers, found.subject[head.name])
+            record = recording.read(
+                found.folder, head, numbers, found.name[head.name], found.subject[head.name]
+            )
         except Unusable as error:
             found.faults.append(error.fault)
             continue

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -157,7 +159,7 @@ anything = st.tuples(
 def test_stretches_leave_no_gap_and_no_overlap(items):
     found = stretches(marks(*sorted(items, key=lambda item: item[0])), 200, RATE)
     assert found[0].start == 0 and found[-1].end == 200
-    for before, after in zip(found[:-1], found[1:], strict=True):
+    for before, after in itertools.pairwise(found):
         assert before.end == after.start and before.start < before.end
         assert (before.rhythm, before.reason) != (after.rhythm, after.reason)
     assert all(isinstance(s, Stretch) and (s.rhythm or s.reason) for s in found)
