@@ -79,6 +79,10 @@ def _data(finding: Finding) -> str:
         f"- {finding.folds} folds by subject: nobody is in the trained and the held-out part of one fold."
         " The search never opened a test split.",
     ]
+    if data.held_out:
+        lines.append(f"- Held out of the search altogether, for `atml score`: {', '.join(data.held_out)}.")
+    if data.leads:
+        lines.append(f"- Leads, as asked for: {'; '.join(data.leads)}.")
     lines += [f"- {note}" for note in data.notes]
     return "\n".join(lines)
 

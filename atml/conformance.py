@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from atml import data, export, nn, rooms, scoring
+from atml import baseline, data, export, nn, rooms, scoring
 from atml.errors import AtmlError, RoomError, ShapeError
 from atml.rooms import Room
 from atml.sampler import draws, from_params
@@ -48,7 +48,7 @@ def check(name: str, *, cwd: Path | None = None) -> Iterator[Check]:
         ("synthetic segments get labels of both kinds", _labels),
         ("each objective prefers right answers to wrong ones", _value),
         ("DEFAULT fits the shortest and the longest window", _windows),
-        ("the official rule is known", _rule),
+        ("the official rule and the baseline are known", _rule),
     ):
         yield _try(what, functools.partial(body, room))
 
@@ -134,4 +134,6 @@ def _windows(room: Room) -> str:
 
 def _rule(room: Room) -> str:
     scoring.rule(room.rule)
-    return room.rule
+    if room.baseline:
+        baseline.detector(room.baseline)
+    return f"{room.rule}, {room.baseline or 'no baseline'}"

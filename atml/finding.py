@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from atml.evidence import Evidence, Rival
-from atml.types import Cost, Dataset, Measurement, ModelConfig, Task
+from atml.types import Cost, Dataset, Measurement, ModelConfig, Origin, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,10 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts:
-    """The training data, as the model card tells them; ``rhythms`` and ``classes`` count segments."""
+    """The training data, as the model card tells them; ``rhythms`` and ``classes`` count segments.
+
+    ``leads`` are as they were asked for, ``held_out`` the subjects that the search was kept from.
+    """
 
     name: str
     fingerprint: str
@@ -34,10 +37,12 @@ class DataFacts:
     rhythms: dict[str, int]
     classes: dict[str, int]
     notes: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset, task: Task) -> DataFacts:
-        """Count them in a data set."""
+    def of(cls, dataset: Dataset, task: Task, origin: Origin | None = None) -> DataFacts:
+        """Count them in a data set; ``origin`` says how it was read."""
         rhythms, segments = np.unique(dataset.rhythm, return_counts=True)
         counts = np.bincount(dataset.y, minlength=len(task.classes))
         return cls(
@@ -49,6 +54,8 @@ class DataFacts:
             rhythms={str(r): int(n) for r, n in zip(rhythms, segments, strict=True)},
             classes={name: int(counts[i]) for i, name in enumerate(task.classes)},
             notes=dataset.notes,
+            leads=() if origin is None else origin.leads,
+            held_out=() if origin is None else origin.held_out,
         )
 
 

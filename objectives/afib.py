@@ -23,6 +23,9 @@ MAX_SIZE_KIB = 256.0
 RULE = "iesd2024"
 """The official rule that test data are scored by."""
 
+BASELINE = "rr_irregularity"
+"""The detector without a network that is scored beside every winner."""
+
 
 def label(rhythm: str) -> int | None:
     """Return the class of a rhythm name, None for one that no list here knows."""

@@ -118,8 +118,6 @@ def test_a_struct_whose_labels_contradict_its_rhythms(capsys: Capture, here: Pat
 def test_what_to_fetch(capsys: Capture, here: Path) -> None:
     error = fails(capsys, here, "data", "fetch", "vfdbb")
     assert "vfdbb" in error and "cudb" in error
-    error = fails(capsys, here, "data", "fetch", "vfdb", "--url", "http://127.0.0.1:9/files/")
-    assert "127.0.0.1:9" in error
 
 
 def test_wfdb_is_an_extra(waves: Path, here: Path) -> None:

@@ -88,7 +88,7 @@ class Exports:
                 segments=len(plan.dataset),
                 train_value=plan.room.value(shifted(trained.predictions, threshold)),
             ),
-            data=DataFacts.of(plan.dataset, plan.room.task),
+            data=DataFacts.of(plan.dataset, plan.room.task, plan.origin),
             machine=Machine.here(trained.device),
             search_seed=plan.seed,
             trials=sum(t.finished and t.role == "search" for t in finals.records()),

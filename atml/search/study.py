@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from atml import data, nn, rooms
+from atml import baseline, data, nn, rooms
 from atml.errors import StudyError
 from atml.nn import device
 from atml.rooms import Room
@@ -106,6 +106,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     # What raises on its own default would raise on every trial: find out before a study is made.
     nn.cost(from_params(room.suggest, room.default), room.task)
     room.value(_toy(room))
+    if room.baseline:
+        baseline.detector(room.baseline)
     for note in room.notes():
         say(note)
     origin, seed = _origin(options, known), _first(options.seed, (known or {}).get("seed"), DEFAULT_SEED)
