@@ -90,7 +90,7 @@ def score_export(
     if why_not:
         notes.append(why_not)
     report = _measure(exported, dataset, judge, settings, latency_ms, size_kib, notes)
-    return _recorded(dataclasses.replace(report, streaming=streamed), looks)
+    return _recorded(dataclasses.replace(report, streaming=tuple(streamed)), looks)
 
 
 def _trained(exported: Exported) -> tuple[str, ...]:
@@ -203,19 +203,26 @@ def _beside(
     return judge.score(dataclasses.replace(judged, y_pred=called, latency_ms=None, size_kib=None), settings)
 
 
-def _streamed(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> tuple[Streaming | None, str]:
-    """Measure the time to decision where rhythms go on for longer than a window; else None, and why."""
+def _streamed(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> tuple[list[Streaming], str]:
+    """Measure the time to decision where rhythms go on for longer than a window; else nothing, and why.
+
+    The model's comes first, then the baseline's if there is one.
+    """
+    task = exported.task
     if not paths:
-        return None, ""
+        return [], ""
     wanted = {key: value for key, value in opening.items() if key != "cache"}
     try:
         episodes = data.episodes(paths, **wanted, leave_out=_trained(exported))
     except DataError as error:  # opening leaves single faults out; whole episodes need whole files
-        return None, f"time to decision was not measured: {error}"
-    if not any(episode.label == exported.task.positive for episode in episodes):
-        return None, ""
-    decide = streaming.decider(exported.model, exported.task.positive)
-    return streaming.measure(episodes, decide, exported.task), ""
+        return [], f"time to decision was not measured: {error}"
+    if not any(episode.label == task.positive for episode in episodes):
+        return [], ""
+    deciders = [streaming.decider(exported.model, task.positive)]
+    if exported.baseline is not None:
+        rival = Baseline.from_dict(exported.baseline)
+        deciders.append(lambda x: rival.decide(x, task.sampling_rate))
+    return [streaming.measure(episodes, decide, task) for decide in deciders], ""
 
 
 def _recorded(report: ScoreReport, looks: Looks) -> ScoreReport:

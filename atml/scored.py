@@ -18,8 +18,9 @@ class ScoreReport:
     """Figures of one look. ``look`` is its ordinal at this test set, ``file`` where the report was written.
 
     ``baseline`` is the same rule's answer for the export's baseline on the same windows, ``streaming`` the
-    time to decision where the data have episodes longer than a window. ``notes`` are what a person should
-    know of the test data and of the look itself; the rule's own are in ``score``.
+    time to decision, of the model and then of the baseline, where the data have episodes longer than a
+    window. ``notes`` are what a person should know of the test data and of the look itself; the rule's own
+    are in ``score``.
     """
 
     exported: Exported
@@ -32,18 +33,19 @@ class ScoreReport:
     look: int
     notes: tuple[str, ...] = ()
     baseline: Score | None = None
-    streaming: Streaming | None = None
+    streaming: tuple[Streaming, ...] = ()
     file: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON types."""
         exported = self.exported
-        fields = {"rule": self.score.rule, "look": self.look, **self.score.to_dict()}
+        parts = [{"rule": self.score.rule, "look": self.look, **self.score.to_dict()}]
         if self.baseline is not None:
             rival = Baseline.from_dict(exported.baseline)
-            fields["baseline"] = {"name": rival.name, "is": rival.describe(), **self.baseline.to_dict()}
-        if self.streaming is not None:
-            fields["time_to_decision"] = self.streaming.to_dict()
+            parts.append({"name": rival.name, "is": rival.describe(), **self.baseline.to_dict()})
+        for part, found in zip(parts, self.streaming, strict=False):  # there may be no episodes
+            part["time_to_decision"] = found.to_dict()
+        fields = parts[0] | {"baseline": part for part in parts[1:]}
         return {
             **fields,
             "segments": self.segments,
@@ -106,8 +108,8 @@ def render(report: ScoreReport) -> str:
         lines += ["", *_aligned(_rows(table, other))]
     if score.notes:
         lines += ["", *score.notes]
-    if report.streaming is not None:
-        lines += ["", *_streaming(report.streaming)]
+    if report.streaming:
+        lines += ["", *_streaming(*report.streaming)]
     if report.file is not None:
         lines += ["", f"written to {report.file}"]
     return "\n".join(lines)
@@ -151,29 +153,33 @@ def _rows(table: Table, other: Table | None) -> list[tuple[str, ...]]:
     return [(*row, *more) for row, more in zip(rows, added, strict=True)]
 
 
-def _streaming(found: Streaming) -> list[str]:
+def _streaming(model: Streaming, *baseline: Streaming) -> list[str]:
     """The moments after the onset, positive episodes and others side by side."""
-    share = ("subjects", "called then", "by then")
-    rows: list[tuple[str, ...]] = [("s after onset", found.name, *share, "others", *share)]
-    for hit, false in zip(found.positive, found.others, strict=True):
+    share = ("subjects", "called then", "by then", *("baseline" for _ in baseline))
+    rows: list[tuple[str, ...]] = [("s after onset", model.name, *share, "others", *share)]
+    for at, (hit, false) in enumerate(zip(model.positive, model.others, strict=True)):
         if hit.episodes or false.episodes:
-            rows.append((f"{hit.seconds:g}", *_moment(hit), *_moment(false)))
+            theirs = [
+                (_percent(one.positive[at].by_then), _percent(one.others[at].by_then)) for one in baseline
+            ]
+            hits, falses = (tuple(column) for column in zip(*theirs, strict=True)) if theirs else ((), ())
+            rows.append((f"{hit.seconds:g}", *_moment(hit), *hits, *_moment(false), *falses))
     return [
-        f"time to decision, windows of {found.window:g} s: {found.episodes[0]} episodes of {found.name!r},"
-        f" {found.subjects[0]} subjects, {found.episodes[1]} others of {found.subjects[1]}",
-        f"share called {found.name!r} of the episodes that go on so long; of the others only windows wholly"
-        " inside the episode count",
+        f"time to decision, windows of {model.window:g} s: {model.episodes[0]} episodes of {model.name!r},"
+        f" {model.subjects[0]} subjects, {model.episodes[1]} others of {model.subjects[1]}",
+        f"share called {model.name!r} of the episodes that go on so long; of the others only windows wholly"
+        " inside the episode count" + ("; the baseline's share is by then" if baseline else ""),
         *_aligned(rows),
     ]
 
 
 def _moment(moment: Moment) -> tuple[str, ...]:
-    shares = (moment.called, moment.by_then)
-    return (
-        str(moment.episodes),
-        str(moment.subjects),
-        *("" if share is None else f"{100 * share:.1f}%" for share in shares),
-    )
+    shares = (_percent(moment.called), _percent(moment.by_then))
+    return (str(moment.episodes), str(moment.subjects), *shares)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}%"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

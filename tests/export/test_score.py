@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from atml import data
-from atml.baseline import fit
+from atml.baseline import Baseline, fit
 from atml.errors import DataError, ExportError, InputError, StudyError
 from atml.export import export
 from atml.exported import infer
@@ -229,11 +229,15 @@ def long_segments(make, seconds=5.0, subjects=4):
     return {"x": x.astype(np.float32), "y": y, "subject": np.repeat([f"L{i}" for i in range(subjects)], 4)}
 
 
+def exported_baseline(folder):
+    return json.loads((folder / "config.json").read_text())["baseline"]
+
+
 def test_time_to_decision_where_episodes_are_longer_than_a_window(make, trained, exported, tmp_path):
     arrays = long_segments(make)
     np.savez(tmp_path / "long.npz", **arrays, sampling_rate=make.task.sampling_rate)
     report = score(exported, tmp_path / "long.npz")
-    found = report.streaming
+    found = report.streaming[0]
     assert found.name == "AF" and found.episodes == (8, 8) and found.subjects == (4, 4)
     asked = {m.seconds: m for m in found.positive if m.episodes}
     assert list(asked) == [2, 3, 4, 5]
@@ -244,13 +248,19 @@ def test_time_to_decision_where_episodes_are_longer_than_a_window(make, trained,
         assert moment.called == pytest.approx((logits[:, 1] >= logits[:, 0]).mean())
     text = report.render()
     assert "time to decision, windows of 2 s: 8 episodes of 'AF', 4 subjects, 8 others of 4" in text
-    assert report.to_dict()["time_to_decision"]["episodes"] == (8, 8)
-    json.dumps(report.to_dict())
+    written = json.loads(report.file.read_text())
+    assert written["time_to_decision"]["episodes"] == [8, 8]
+    baseline = Baseline.from_dict(exported_baseline(exported))
+    last = arrays["x"][arrays["y"] == 1][:, :, -window:]
+    theirs = written["baseline"]["time_to_decision"]["positive"]
+    called = next(m["called"] for m in theirs if m["seconds"] == 5)
+    assert called == pytest.approx((baseline.decide(last, rate) == 1).mean())
+    assert "called then  by then  baseline  others" in text
 
 
 def test_no_time_to_decision_of_single_windows(exported, unseen):
     report = score(exported, unseen)
-    assert report.streaming is None and "time_to_decision" not in report.to_dict()
+    assert report.streaming == () and "time_to_decision" not in report.to_dict()
     assert "time to decision" not in report.render()
 
 
