@@ -23,6 +23,9 @@ from atml.view import columns, shorter
 if TYPE_CHECKING:
     from atml.data.inspection import Inspection, Part, Split
 
+MOST_FAULTS = 30
+"""Faults of one kind that an inspection prints; its JSON has them all."""
+
 
 def status(store: Store) -> list[dict[str, Any]]:
     """Return one row a study, the one last worked on first."""
@@ -188,7 +191,8 @@ def inspection_table(found: Inspection) -> RenderableType:
     """Lay out an inspection: a table a split, then every fault."""
     parts: list[RenderableType] = []
     for split in found.splits:
-        title = split.set if split.bare else f"{split.set}, {split.name}"
+        name = split.set or found.name
+        title = name if split.bare else f"{name}, {split.name}"
         parts.append(Text(f"{title}: {len(split.subjects)} subjects", style="bold"))
         parts.append(_subjects(split))
         parts.extend(Text(note) for note in split.notes)
@@ -201,9 +205,20 @@ def inspection_table(found: Inspection) -> RenderableType:
         parts.append(Text("no faults found"))
     else:
         parts.append(Text(f"{len(found.faults)} faults", style="bold"))
-        faults = [(fault.kind, fault.file, fault.detail) for fault in found.faults]
-        parts.append(columns(("kind", "file", "detail"), faults))
+        parts.append(_faults(found))
     return Group(*parts)
+
+
+def _faults(found: Inspection) -> RenderableType:
+    """Lay out the faults, not more than `MOST_FAULTS` of a kind."""
+    rows = []
+    counts = Counter(fault.kind for fault in found.faults)
+    for kind, count in counts.items():
+        mine = [(kind, fault.file, fault.detail) for fault in found.faults if fault.kind == kind]
+        rows += mine[:MOST_FAULTS]
+        if count > MOST_FAULTS:
+            rows.append((kind, f"and {count - MOST_FAULTS} more", "--json lists them all"))
+    return columns(("kind", "file", "detail"), rows)
 
 
 def _subjects(split: Split) -> RenderableType:

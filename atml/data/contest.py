@@ -77,9 +77,7 @@ def layout(source: Source) -> Layout:
     texts = [name for name in source.names if _is_segment(name)]
     found = Layout({})
     if not texts:
-        archives = [name for name in source.names if name.lower().endswith(ENDINGS)]
-        hint = f"; it holds {some(archives)}: give that" if archives else ""
-        raise DataError(f"no segment files ({PATTERN}) in {source.path}{hint}")
+        raise DataError(f"no segment files ({PATTERN}) in {source.path}, nor WFDB records{_instead(source)}")
     for split in SPLITS:
         inside = [name for name in texts if f"/{split}_data/" in f"/{name}"]
         if inside:
@@ -99,6 +97,18 @@ def layout(source: Source) -> Layout:
     if used < len(texts):
         found.notes.append(f"{len(texts) - used} segments are in no split, and are not looked at")
     return found
+
+
+def _instead(source: Source) -> str:
+    """Say what there is in place of segments."""
+    records = [name for name in source.names if name.lower().endswith(".hea")]
+    if records and source.kind != "folder":
+        return f"; it holds {some(records)}: unpack it and give the folder"
+    if records:
+        below = sorted({name.rpartition("/")[0] for name in records})
+        return f"; there are records in {some(below)}: give that folder"
+    archives = [name for name in source.names if name.lower().endswith((*ENDINGS, ".mat"))]
+    return f"; it holds {some(archives)}: give that" if archives else ""
 
 
 def some(names: Sequence[str], count: int = 3) -> str:

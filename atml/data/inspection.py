@@ -63,12 +63,12 @@ class Part:
 class Split:
     """A split of a set: its sum over all subjects, each subject, and why it would not open ("" if it would).
 
-    ``bare`` says that the set does not tell train from test; ``name`` is then "train". ``records`` is the
-    account of each rhythm in each long recording.
+    ``set`` is the name of the set where there are several, "" where there is one. ``bare`` says that the
+    set does not tell train from test; ``name`` is then "train". ``records`` is the account of each rhythm
+    in each long recording.
     """
 
     set: str
-    path: str
     name: str
     bare: bool
     records: tuple[Seconds, ...]
@@ -189,8 +189,7 @@ def _split(one: _Seen) -> Split:
     subject = parsed.files.subject
     everyone = sorted({*subject.tolist(), *(account.subject for account in parsed.seconds)})
     return Split(
-        set=one.of.name,
-        path=str(one.of.path),
+        set=one.of.prefix.removesuffix("/"),
         name=name,
         bare=not one.of.splits,
         records=tuple(_rounded(part) for part in parsed.seconds),

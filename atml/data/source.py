@@ -93,7 +93,9 @@ def find(path: Path) -> Source:
             return Source(path, "tar", identity(path), None)
     except _BROKEN as error:
         raise _incomplete(path, error) from None
-    raise DataError(f"can't read {path}: not a folder, .zip, .tar (.gz, .xz, .bz2) or .npz")
+    if lower.endswith((".hea", ".dat", ".atr")):
+        raise DataError(f"{path} is one file of a WFDB record: give its folder, {path.parent}")
+    raise DataError(f"can't read {path}: not a folder, .zip, .tar (.gz, .xz, .bz2), .npz or .mat")
 
 
 def _list_tar(path: Path) -> tuple[str, ...]:

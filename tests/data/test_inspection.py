@@ -232,3 +232,19 @@ def test_a_subject_without_a_range_has_a_dash(contest, seen):
         path.write_text("?")
     (line,) = (line for line in shown(seen(contest), 100).splitlines() if line.startswith("S11"))
     assert " - " in line and "nan" not in line
+
+
+def test_a_flood_of_faults_is_cut_short_in_print_alone(contest, seen):
+    for path in (contest / "train_data").iterdir():
+        shutil.copy(path, contest / "test_data" / path.name.replace("S", "S9"))
+    for number in range(20):
+        (contest / "train_data" / f"S1-N-7{number}.txt").write_text("?")
+    found = seen(contest)
+    lines = shown(found, 100).splitlines()
+    assert sum(line.startswith("duplicate") for line in lines) == 24
+    for number in range(20, 40):
+        (contest / "train_data" / f"S1-N-7{number}.txt").write_text("?")
+    found = seen(contest)
+    lines = [line for line in shown(found, 100).splitlines() if line.startswith("text")]
+    assert len(lines) == 31 and "and 10 more" in lines[-1] and "--json lists them all" in lines[-1]
+    assert sum(fault["kind"] == "text" for fault in tables.inspection(found)["faults"]) == 40

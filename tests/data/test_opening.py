@@ -385,3 +385,20 @@ def test_seconds_of_the_real_records_add_up(real_data, label):
             )
             assert sum(part.kept.values()) == pytest.approx(4 * part.segments, abs=0.1)
         assert sum(split.total.seconds.values()) == pytest.approx(hours * 3600, rel=0.01)
+
+
+# What is not quite a set.
+
+
+def test_records_further_down_in_an_archive_or_one_file_alone_are_pointed_at(record, opened, tmp_path):
+    folder = record("set", "a")
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", folder)
+    (tmp_path / "outer").mkdir()
+    folder.rename(tmp_path / "outer" / "1.0.0")
+    for path, message in (
+        (tmp_path / "outer", r"there are records in 1\.0\.0: give that folder"),
+        (tmp_path / "zipped.zip", r"it holds a\.hea: unpack it and give the folder"),
+        (tmp_path / "outer" / "1.0.0" / "a.hea", r"a\.hea is one file of a WFDB record: give its folder, "),
+    ):
+        with pytest.raises(DataError, match=message):
+            opened(path)
