@@ -39,13 +39,15 @@ class ScoreReport:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON types."""
         exported = self.exported
-        parts = [{"rule": self.score.rule, "look": self.look, **self.score.to_dict()}]
+        fields = {"rule": self.score.rule, "look": self.look, **self.score.to_dict()}
+        if self.streaming:
+            fields["time_to_decision"] = self.streaming[0].to_dict()
         if self.baseline is not None:
             rival = Baseline.from_dict(exported.baseline)
-            parts.append({"name": rival.name, "is": rival.describe(), **self.baseline.to_dict()})
-        for part, found in zip(parts, self.streaming, strict=False):  # there may be no episodes
-            part["time_to_decision"] = found.to_dict()
-        fields = parts[0] | {"baseline": part for part in parts[1:]}
+            theirs = {"name": rival.name, "is": rival.describe(), **self.baseline.to_dict()}
+            if self.streaming:
+                theirs["time_to_decision"] = self.streaming[1].to_dict()
+            fields["baseline"] = theirs
         return {
             **fields,
             "segments": self.segments,
