@@ -176,7 +176,7 @@ def _measure(
     )
     positive = exported.task.positive
     ties = int((Predictions(logits, dataset.y, dataset.subject, positive).margin() == 0).sum())
-    if ties:
+    if ties and len(exported.task.classes) == 2:  # the rules of two classes agree on it
         notes = [*notes, f"{ties} of {len(logits)} outputs are a tie, which counts as positive"]
     score = judge.score(judged, settings)
     return ScoreReport(
