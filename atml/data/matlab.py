@@ -29,6 +29,12 @@ from atml.types import Int64, Strings, Task
 RATE = 250
 """Of all segments, in Hz; the file does not say it."""
 
+# What scipy raises for files that are damaged, beside its own MatReadError.
+_DAMAGED = (
+    *(OSError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError, UnboundLocalError),
+    *(struct.error, zlib.error),
+)
+
 BLOCK = 1000
 """Segments that are handled at once."""
 
@@ -230,16 +236,7 @@ def _load(path: Path) -> npt.NDArray[Any]:
         raise DataError(
             f"{path} is of MATLAB's version 7.3, which is HDF5 and not read: save it with save(..., '-v7')"
         ) from None
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        EOFError,
-        struct.error,
-        zlib.error,
-        MatReadError,
-    ) as error:
+    except (*_DAMAGED, MatReadError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"can't read {path}: {reason}; is it complete?") from None
     if "data" not in held:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from atml.data.annotation_file import Damaged, parse
 from atml.data.annotations import Marks, stretches, told_by_beats
 from atml.data.contest import Fault
 from atml.data.stretches import Recording
@@ -268,24 +269,14 @@ def marks(folder: Path, head: Header) -> Marks:
         data = path.read_bytes()
     except OSError as error:
         raise Unusable("unreadable", file, f"can't be read: {_line(error)}") from None
-    wfdb = package()
-    if len(data) % 2 or not data.endswith(b"\0\0"):
-        raise Unusable("cut short", file, f"{len(data)} bytes without the mark of the end: is it complete?")
     try:
-        # Codes as stored: to turn them into symbols wfdb calls pandas in a way that pandas warns of.
-        found = wfdb.rdann(str(folder / head.name), "atr", return_label_elements=["label_store"])
-    except _DAMAGED as error:
-        raise Unusable("annotations", file, f"is no whole WFDB annotation file: {_line(error)}") from None
-    sample = np.asarray(found.sample, np.int64)
-    if len(sample) and (np.diff(sample) < 0).any():
-        raise Unusable("annotations", file, "its times run backwards: it is damaged")
-    if found.fs and found.fs != head.rate:
-        sample = np.round(sample * (head.rate / found.fs)).astype(np.int64)
-    notes = [note or "" for note in found.aux_note]
-    table = wfdb.io.annotation.ann_label_table
-    symbols = dict(zip(table["label_store"].tolist(), table["symbol"].tolist(), strict=True))
-    symbol = [symbols.get(code, "") for code in found.label_store.tolist()]
-    return Marks(sample, symbol, np.asarray(found.subtype, np.int64), notes)
+        found, rate = parse(data)
+    except Damaged as error:
+        raise Unusable("annotations", file, str(error)) from None
+    if rate and rate != head.rate:
+        sample = np.round(found.sample * (head.rate / rate)).astype(np.int64)
+        found = replace(found, sample=sample)
+    return found
 
 
 def _line(error: Exception) -> str:
