@@ -6,6 +6,7 @@ Format: https://physionet.org/physiotools/wag/header-5.htm and signal-5.htm.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,7 +79,9 @@ class Header:
 def package() -> Any:
     """Return the wfdb package; raises MissingExtraError where it is not installed."""
     try:
-        import wfdb
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, for how wfdb calls it
+            import wfdb
     except ImportError:
         raise MissingExtraError("reading WFDB", "wfdb") from None
     return wfdb
@@ -280,5 +283,7 @@ def marks(folder: Path, head: Header) -> Marks:
 
 
 def _line(error: Exception) -> str:
-    """Say in one line what wfdb or the system said."""
-    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+    """Say in one line what wfdb or the system said, and of which file."""
+    text = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+    file = getattr(error, "filename", None)
+    return f"{Path(file).name}: {text}" if file else text

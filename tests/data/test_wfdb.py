@@ -341,6 +341,19 @@ def test_one_damaged_record_leaves_the_others(record):
     assert set(parsed.files.subject.tolist()) == {"r2"}
 
 
+def test_a_record_in_parts_is_one_and_its_parts_are_none(record):
+    record("p1", [(0, "+", "(N"), (20, "+", "(VF")])
+    path = record("p2", [])
+    (path / "p1.atr").rename(path / "both.atr")
+    (path / "both.hea").write_text(f"both/2 2 {RATE} {40 * RATE}\np1 {20 * RATE}\np2 {20 * RATE}\n")
+    parsed = read(path)
+    assert parsed.faults == [] and set(parsed.files.subject.tolist()) == {"both"}
+    assert account(parsed) == {"N": (20, {}), "VF": (20, {})}
+    (path / "p2.dat").unlink()
+    fault = read(path).faults[0]
+    assert (fault.kind, fault.file) == ("missing", "both") and "p2.dat" in fault.detail
+
+
 def test_a_listing_of_nothing_is_refused(tmp_path):
     (tmp_path / "RECORDS").write_text("\n")
     with pytest.raises(DataError, match="RECORDS lists no record"):
