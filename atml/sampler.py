@@ -78,12 +78,8 @@ class SearchSampler(BaseSampler):
     ) -> Any:
         """Draw one parameter."""
         if self.origin(study, trial) == "sampled":
-            sampler = self._proposer
-        else:
-            # One stream for each parameter: a trial that goes on where it was cut off draws the rest as
-            # it would have.
-            sampler = RandomSampler(seed=_seed(self._study_seed, trial.number, param_name))
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
+            return self._proposer.sample_independent(study, trial, param_name, param_distribution)
+        return reference_value(self._study_seed, study, trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Mark the trial with its origin."""
@@ -100,6 +96,23 @@ class SearchSampler(BaseSampler):
     ) -> None:
         """Hand over to the proposer."""
         self._proposer.after_trial(study, trial, state, values)
+
+
+def reference_value(
+    study_seed: int,
+    study: optuna.Study,
+    trial: FrozenTrial,
+    name: str,
+    distribution: BaseDistribution,
+    attempt: int = 0,
+) -> Any:
+    """Draw one parameter of a reference draw; ``attempt`` counts the draws that this one takes the place of.
+
+    One stream for each parameter: a trial that goes on where it was cut off draws the rest as it would have.
+    """
+    parts = (study_seed, trial.number, name, attempt) if attempt else (study_seed, trial.number, name)
+    sampler = RandomSampler(seed=_seed(*parts))
+    return sampler.sample_independent(study, trial, name, distribution)
 
 
 def _seed(*parts: object) -> int:

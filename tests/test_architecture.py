@@ -30,8 +30,9 @@ LAYERS = [
         "atml.versus",
         "atml.finding",
         "atml.sampler",
+        "atml.binding",
     ],
-    ["atml.trial", "atml.threshold", "atml.evidence", "atml.markdown", "atml.ranking"],
+    ["atml.trial", "atml.threshold", "atml.evidence", "atml.markdown", "atml.ranking", "atml.regions"],
     ["atml.train", "atml.learning", "atml.augment"],
     ["atml.nn", "atml.data", "atml.scoring", "atml.baseline", "atml.detectors"],
     ["atml.signal", "atml.metrics", "atml.peaks", "atml.rhythm"],
@@ -40,7 +41,7 @@ LAYERS = [
 ]
 
 ONLY = {
-    "optuna": ("atml.search", "atml.sampler", "atml.store"),
+    "optuna": ("atml.search", "atml.sampler", "atml.binding", "atml.store"),
     "torch": (
         "atml.nn",
         "atml.train",
