@@ -11,7 +11,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ from typing import Any
 
 from atml import data
 from atml.errors import AtmlError, RoomError
-from atml.types import Dataset, ModelConfig, Origin, Predictions, Task
+from atml.types import Budget, Dataset, ModelConfig, Origin, Predictions, Task
 
 FOLDERS = ("search_spaces", "objectives")
 
@@ -44,7 +44,7 @@ class Room:
     value: Callable[[Predictions], float] = field(repr=False)
     value_name: str
     qualifies: float
-    max_size_kib: float
+    budget: Budget
     rule: str
     space_path: Path
     objective_path: Path
@@ -166,7 +166,7 @@ def _load(name: str, space_path: Path, objective_path: Path, wanted: str, window
         value=_guarded(value, objective_path, getattr(value, "__name__", "value"), float),
         value_name=value_name,
         qualifies=float(_part(objective, objective_path, "QUALIFIES", (int, float))),
-        max_size_kib=float(_part(objective, objective_path, "MAX_SIZE_KIB", (int, float))),
+        budget=_budget(objective, objective_path),
         rule=_part(objective, objective_path, "RULE", str),
         space_path=space_path,
         objective_path=objective_path,
@@ -192,6 +192,23 @@ def _objective(module: ModuleType, path: Path, wanted: str) -> tuple[Callable[..
             )
         value = offered[wanted]
     return value, _summary(value, f"the objective of {path.name}")
+
+
+def _budget(module: ModuleType, path: Path) -> Budget:
+    """Read MAX_SIZE_KIB and, where they are there, MAX_MACS, MAX_RAM_KIB and OPERATORS."""
+    limits = {
+        name: float(_part(module, path, name, (int, float))) if hasattr(module, name) else None
+        for name in ("MAX_MACS", "MAX_RAM_KIB")
+    }
+    operators = (
+        frozenset(_part(module, path, "OPERATORS", Collection)) if hasattr(module, "OPERATORS") else None
+    )
+    return Budget(
+        size_kib=float(_part(module, path, "MAX_SIZE_KIB", (int, float))),
+        macs=limits["MAX_MACS"],
+        ram_kib=limits["MAX_RAM_KIB"],
+        operators=operators,
+    )
 
 
 def _default_name(module: ModuleType) -> str:

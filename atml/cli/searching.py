@@ -51,6 +51,12 @@ def search(
     max_size: Annotated[
         float | None, typer.Option(min=1, help="Largest ONNX file. [default: the task's]", metavar="KIB")
     ] = None,
+    max_macs: Annotated[
+        float | None, typer.Option(min=1, help="Most multiply-accumulates for one window.", metavar="N")
+    ] = None,
+    max_ram: Annotated[
+        float | None, typer.Option(min=0.1, help="Most RAM for activations alive at once.", metavar="KIB")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     space: Annotated[Path | None, typer.Option(help="Search-space file instead of the task's.")] = None,
     objective: Objective = None,
@@ -92,6 +98,8 @@ def search(
         seed=seed,
         folds=folds,
         max_size_kib=max_size,
+        max_macs=max_macs,
+        max_ram_kib=max_ram,
         device=device,
         space=space,
         objective=objective,

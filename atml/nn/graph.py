@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from atml import __version__
 from atml.errors import AtmlError
 from atml.nn.blocks import EPSILON, BatchNorm, ConvBlock, Normalise, Pool
-from atml.nn.model import Net
-from atml.types import Float32, Task
+from atml.nn.model import Net, build
+from atml.types import Float32, ModelConfig, Task
 
 OPSET = 13
 IR_VERSION = 7
@@ -53,6 +53,15 @@ class _Graph:
         """Append a node, named as its first output, and return that name."""
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
+
+
+def operators(config: ModelConfig, task: Task) -> frozenset[str]:
+    """Return the ONNX operators that a config's file is made of, from its graph with random weights.
+
+    Raises:
+        ConfigError: a config that can't be built.
+    """
+    return frozenset(node.op_type for node in graph(build(config, task).eval(), task).graph.node)
 
 
 def graph(net: Net, task: Task, *, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:

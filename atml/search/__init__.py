@@ -113,7 +113,7 @@ def _introduce(plan: Plan, options: Options, view: View) -> None:
         f"study {plan.name} in {plan.store.name}: task {task.name}, "
         f"{'synthetic data' if data.synthetic else data.name}, {len(data)} segments of {task.seconds:g} s "
         f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by subject, "
-        f"at most {plan.max_size_kib:g} KiB, seed {plan.seed}"
+        f"{plan.budget.describe()}, seed {plan.seed}"
     )
 
 

@@ -99,7 +99,7 @@ class Exports:
         )
         try:
             written = export.export(
-                model, finding, plan.dataset.x, root=finals.options.out, max_kib=plan.max_size_kib
+                model, finding, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib
             )
         except (ParityError, ExportError) as error:
             # A folder that can't be written is the same for all; what one model lacks, another may have.

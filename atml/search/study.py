@@ -17,7 +17,7 @@ from atml.nn import device
 from atml.rooms import Room
 from atml.sampler import from_params
 from atml.store import DEFAULT_URL, Store, missing
-from atml.types import Dataset, Fold, Origin, Predictions
+from atml.types import Budget, Dataset, Fold, Origin, Predictions
 
 DEFAULT_FOLDS = 5
 DEFAULT_SEED = 0
@@ -38,6 +38,8 @@ _RULES = {
     "objective_name": "objective",
     "qualifies": "qualifying threshold",
     "max_size_kib": "size budget",
+    "max_macs": "MACs budget",
+    "max_ram_kib": "RAM budget",
 }
 """A person may go on in spite of a change of these."""
 
@@ -47,7 +49,8 @@ class Options:
     """What `atml search` is asked for; None leaves a value to the study, or to its default.
 
     ``timeout`` is in seconds, for the whole job, ``window`` in seconds of ECG; ``max_size_kib`` in KiB (1024
-    bytes) of ONNX file. ``hold_out`` is a share of the subjects, or their names between commas.
+    bytes) of ONNX file, ``max_ram_kib`` of activations alive at once, ``max_macs`` for one window.
+    ``hold_out`` is a share of the subjects, or their names between commas.
     """
 
     task: str = "afib"
@@ -60,6 +63,8 @@ class Options:
     seed: int | None = None
     folds: int | None = None
     max_size_kib: float | None = None
+    max_macs: float | None = None
+    max_ram_kib: float | None = None
     device: str = "auto"
     space: Path | None = None
     objective: Path | str | None = None
@@ -85,7 +90,7 @@ class Plan:
     dataset: Dataset
     folds: tuple[Fold, ...]
     seed: int
-    max_size_kib: float
+    budget: Budget
 
 
 def prepare(options: Options, say: Callable[[str], None]) -> Plan:
@@ -120,7 +125,12 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     count = options.folds or before.get("folds") or DEFAULT_FOLDS
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
     folds = data.folds(dataset.y, dataset.subject, count, seed)
-    max_size = _first(options.max_size_kib, before.get("max_size_kib"), room.max_size_kib)
+    budget = Budget(
+        size_kib=_first(options.max_size_kib, before.get("max_size_kib"), room.budget.size_kib),
+        macs=_first(options.max_macs, before.get("max_macs"), room.budget.macs),
+        ram_kib=_first(options.max_ram_kib, before.get("max_ram_kib"), room.budget.ram_kib),
+        operators=room.budget.operators,
+    )
     wanted = {
         "version": 1,
         "task": room.name,
@@ -137,7 +147,9 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "folds": count,
         "seed": seed,
         "qualifies": room.qualifies,
-        "max_size_kib": max_size,
+        "max_size_kib": budget.size_kib,
+        "max_macs": budget.macs,
+        "max_ram_kib": budget.ram_kib,
     }
     if known is not None:
         _agree(name, known, wanted, accept=options.accept_changes)
@@ -156,7 +168,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         dataset=dataset,
         folds=folds,
         seed=seed,
-        max_size_kib=max_size,
+        budget=budget,
     )
 
 
@@ -192,7 +204,12 @@ def reopen(store: Store, name: str) -> Plan:
         dataset=dataset,
         folds=data.folds(dataset.y, dataset.subject, spec["folds"], spec["seed"]),
         seed=spec["seed"],
-        max_size_kib=spec["max_size_kib"],
+        budget=Budget(
+            size_kib=spec["max_size_kib"],
+            macs=spec.get("max_macs"),
+            ram_kib=spec.get("max_ram_kib"),
+            operators=room.budget.operators,
+        ),
     )
 
 
@@ -273,4 +290,4 @@ def _toy(room: Room) -> Predictions:
 
 
 def _first(*values: Any) -> Any:
-    return next(v for v in values if v is not None)
+    return next((v for v in values if v is not None), None)

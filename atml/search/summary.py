@@ -7,7 +7,7 @@ from typing import Any
 from atml.evidence import RATES, Rival
 from atml.ranking import size_of
 from atml.search.finals import Finals
-from atml.types import TrialRecord
+from atml.types import LIMITS, TrialRecord
 from atml.view import clock
 
 
@@ -67,10 +67,13 @@ def _runs(row: dict[str, Any]) -> str:
 
 
 def _why_none(finals: Finals, complete: int) -> str:
+    finished = [t for t in finals.records() if t.finished and t.role == "search"]
+    if finished and all(any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished):
+        return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
     if not complete:
         return "no trial ran over every fold yet: give it more --trials, or more time"
     if not finals.chosen():
-        return f"none of them keeps the budget of {finals.plan.max_size_kib:g} KiB: raise --max-size"
+        return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
     if finals.repeated():
         return "none of the finalists trains on a fresh seed: ask for more --trials or --finalists"
     return "the finalists are not judged yet; the same line goes on with them"

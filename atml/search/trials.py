@@ -19,7 +19,7 @@ from atml import metrics, nn
 from atml.errors import ConfigError, RoomError
 from atml.search import stopping
 from atml.search.study import Options, Plan, trial_seed
-from atml.types import Cost, Measurement, TrialRecord
+from atml.types import Measurement, TrialRecord
 from atml.view import Progress, Running, View
 from atml.workers import Job, Report, TrialJob
 
@@ -103,10 +103,11 @@ class Trials:
             return None
         with plan.store.errors():
             trial.set_user_attr("cost", dataclasses.asdict(cost))
-        excess = cost.size_bytes / 1024 - plan.max_size_kib
-        self._constrain(begun, "size_kib", excess)
-        if excess > 0:
-            self._cannot_work(begun, None, 0.0, f"{_kib(cost)} KiB")
+        used = frozenset() if plan.budget.operators is None else nn.operators(config, plan.room.task)
+        for name, excess in plan.budget.excess(cost, used).items():
+            self._constrain(begun, name, excess)
+        if broken := plan.budget.broken(cost, used):
+            self._cannot_work(begun, None, 0.0, broken)
             return None
         return TrialJob(number=trial.number, config=config, seed=seed)
 
@@ -301,7 +302,3 @@ def result(measured: Measurement, wall: float) -> dict[str, object]:
 
 def _frozen(trial: optuna.Trial) -> optuna.trial.FrozenTrial:
     return trial.storage.get_trial(trial._trial_id)
-
-
-def _kib(cost: Cost) -> str:
-    return f"{cost.size_bytes / 1024:.1f}"

@@ -92,6 +92,19 @@ def test_from_data_to_a_scored_model_and_on_from_there(
     assert len(list((tmp_path / "more" / "s").iterdir())) == 1
 
 
+def test_what_no_budget_holds_is_not_trained(atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
+    done = atml(*line(small, space(), 3, "--max-macs", 100, "--max-ram", 0.5))
+    assert done.returncode == 0, done.stderr
+    assert "none of them keeps the budget (at most 256 KiB, 100 MACs a window, 0.5 KiB of RAM)" in done.stdout
+    for trial in trials(tmp_path):
+        assert trial.state == "pruned" and not trial.steps
+        assert trial.constraints["macs"] > 0 and trial.constraints["ram_kib"] > 0
+        assert trial.constraints["size_kib"] < 0
+    # The study keeps its budget; another one is another question.
+    other = atml(*line(small, space(), 3, "--max-macs", 200))
+    assert other.returncode == 2 and "another MACs budget (100.0 before, 200.0 now)" in other.stderr
+
+
 def test_a_killed_worker_costs_its_trial_and_no_more(
     start: Start, small: Path, space: Space, tmp_path: Path
 ) -> None:
