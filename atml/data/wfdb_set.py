@@ -24,6 +24,9 @@ MITDB = frozenset(
 )
 """Records of the MIT-BIH Arrhythmia Database, for which more is known than their files say."""
 
+MITDB_RATE = 360
+"""Hz."""
+
 PACED = ("102", "104", "107", "217")
 """Those with paced beats: ANSI/AAMI EC57 leaves them out."""
 
@@ -161,7 +164,9 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     """Say whose the records are, and set aside those that are not to be used."""
     short = {name: name.removeprefix("train_data/").removeprefix("test_data/") for name in names}
     found.name = short
-    mitdb = set(short.values()) <= MITDB or found.folder.resolve().name == "mitdb"
+    # By name alone it could be anybody's numbering.
+    rates = {head.rate for head in found.headers}
+    mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
     kept = []
     for head in found.headers:
         name = short[head.name]

@@ -244,12 +244,18 @@ def test_records_lists_which_count(record):
 
 def test_mitdb_has_paced_records_and_one_patient_twice(record, tmp_path):
     for name in ("102", "201", "202", "100"):
-        record(name, BOTH, folder=tmp_path / "arrhythmia")
+        record(name, BOTH, folder=tmp_path / "arrhythmia", rate=360)
     parsed = read(tmp_path / "arrhythmia")
     assert set(parsed.files.subject.tolist()) == {"100", "201"}
     assert account(parsed, "102") == {"": (0, {"paced": 20})}
     assert "records 201 and 202 are of one patient, called 201" in parsed.notes
     assert "paced records left out, as EC57 has it: 102" in parsed.notes
+
+
+def test_records_that_are_only_numbered_like_mitdb_are_somebody_elses(record, tmp_path):
+    for name in ("102", "201", "202"):
+        record(name, BOTH, folder=tmp_path / "ours")
+    assert set(read(tmp_path / "ours").files.subject.tolist()) == {"102", "201", "202"}
 
 
 def test_brackets_and_beats_tell_a_rhythm(record):
