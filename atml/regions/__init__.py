@@ -6,7 +6,8 @@
     boxes      "cell = gru and learning_rate in [0.02, 0.1]"                 box.py
     families   which boxes are put to the test                               family.py
     evidence   the sequential test, and what counts                          evidence.py
-    ledger     what a study keeps, and how each box stands                   ledger.py
+    ledger     what a study keeps                                            ledger.py
+    judging    how each box stands                                           judging.py
     bounds     what that means for the next trial                            bounds.py
     files      JSON and ``avoid.txt``                                        files.py
 
@@ -16,7 +17,8 @@ Nothing here trains, stores or samples a trial: pure functions over trial record
 from atml.regions.bounds import Bounds
 from atml.regions.box import Box, Choice, Interval, RegionError, parse
 from atml.regions.evidence import Outcome, outcomes
-from atml.regions.ledger import Ledger, Region, begin, judge, lift, renew, row, update
+from atml.regions.judging import Region, judge, renew, row
+from atml.regions.ledger import Ledger, begin, lift, update
 from atml.regions.space import Draft, Space, learn
 
 __all__ = [

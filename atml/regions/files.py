@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from atml.regions.box import Box, RegionError, check, parse
-from atml.regions.ledger import LIFTED, REJECTED, Ledger, Region, row
+from atml.regions.judging import LIFTED, REJECTED, Region, row
+from atml.regions.ledger import Ledger
 from atml.regions.space import Space
 
 FORMAT = "atml-regions"

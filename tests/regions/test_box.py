@@ -29,7 +29,7 @@ boxes = st.lists(conditions, min_size=1, max_size=3, unique_by=lambda c: c.name)
 
 
 @given(boxes)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_a_box_comes_back_from_json_and_from_words(box):
     assert Box.from_dict(json.loads(json.dumps(box.to_dict()))).key == box.key
     line = box.words()
