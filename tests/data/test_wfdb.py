@@ -244,7 +244,7 @@ def test_records_lists_which_count(record):
 
 def test_mitdb_has_paced_records_and_one_patient_twice(record, tmp_path):
     for name in ("102", "201", "202", "100"):
-        record(name, BOTH, folder=tmp_path / "arrhythmia", rate=360)
+        record(name, BOTH, folder=tmp_path / "arrhythmia")
     parsed = read(tmp_path / "arrhythmia")
     assert set(parsed.files.subject.tolist()) == {"100", "201"}
     assert account(parsed, "102") == {"": (0, {"paced": 20})}
@@ -254,7 +254,7 @@ def test_mitdb_has_paced_records_and_one_patient_twice(record, tmp_path):
 
 def test_records_that_are_only_numbered_like_mitdb_are_somebody_elses(record, tmp_path):
     for name in ("102", "201", "202"):
-        record(name, BOTH, folder=tmp_path / "ours")
+        record(name, BOTH, folder=tmp_path / "ours", rate=250)
     assert set(read(tmp_path / "ours").files.subject.tolist()) == {"102", "201", "202"}
 
 
