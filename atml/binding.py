@@ -2,10 +2,10 @@
 
 A config is drawn whole before the first of its parameters is handed out: the search space is called with a
 draft, whose values come from the sampler, jointly where it proposes jointly, and one at a time else. Only
-then is it known which parameters the config has, so only then can it be told which boxes it lies in. In a
-rejected box it is drawn again; where the sampler insists, the parameters that the box names are drawn anew,
-in what is left. There is no dead end: a choice that leaves only rejected completions is part of no config
-that is handed out.
+then is it known which parameters the config has, and so which boxes it lies in. In a rejected box it is
+drawn again; where the sampler insists, a parameter that the box names is drawn from Q instead, until the
+config lies in what is left. There is no dead end: a choice that leaves only rejected completions is part of
+no config that is handed out.
 
 What is queued bypasses samplers: `Bounds.hits` says which boxes a config lies in, so that one can warn.
 """
@@ -38,7 +38,7 @@ JOINT = 8
 """Proposals of the sampler that are tried before a proposal is mended."""
 
 MENDED = 50
-"""Times that the parameters named by the boxes are drawn anew before the whole config is drawn from Q."""
+"""Times that one parameter for each box is drawn from Q before the whole config is."""
 
 ENOUGH = 5000
 """Draws from Q after which nothing is taken to be left: of an open share of 1%, a chance of exp(-50)."""
@@ -217,7 +217,8 @@ class RegionSampler(BaseSampler):
         self.mended += 1
         for _ in range(MENDED):
             around = [box for box in (*bounds.closed, *bounds.slowed) if box.contains(params)]
-            named = {name for box in around for name in box.names}
+            # One parameter for each box: the rest of what was learnt stays.
+            named = {rng.choice(box.names) for box in around}
             kept = {name: value for name, value in params.items() if name not in named}
             params = self._drawn(_keeping(kept, lambda axis: axis.draw(rng)), given)
             if passes():
