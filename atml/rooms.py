@@ -58,6 +58,8 @@ class Room:
     """Names of the objectives that the file offers."""
     objective_name: str = ""
     baseline: str = ""
+    hopeless: float | None = None
+    """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
 
     @property
     def objective(self) -> str:
@@ -177,6 +179,7 @@ def _load(name: str, space_path: Path, objective_path: Path, wanted: str, window
         objectives=tuple(getattr(objective, "OBJECTIVES", ())),
         objective_name=wanted or _default_name(objective),
         baseline=str(getattr(objective, "BASELINE", "")),
+        hopeless=_optional(objective, objective_path, "HOPELESS"),
     )
 
 
@@ -196,19 +199,20 @@ def _objective(module: ModuleType, path: Path, wanted: str) -> tuple[Callable[..
 
 def _budget(module: ModuleType, path: Path) -> Budget:
     """Read MAX_SIZE_KIB and, where they are there, MAX_MACS, MAX_RAM_KIB and OPERATORS."""
-    limits = {
-        name: float(_part(module, path, name, (int, float))) if hasattr(module, name) else None
-        for name in ("MAX_MACS", "MAX_RAM_KIB")
-    }
     operators = (
         frozenset(_part(module, path, "OPERATORS", Collection)) if hasattr(module, "OPERATORS") else None
     )
     return Budget(
         size_kib=float(_part(module, path, "MAX_SIZE_KIB", (int, float))),
-        macs=limits["MAX_MACS"],
-        ram_kib=limits["MAX_RAM_KIB"],
+        macs=_optional(module, path, "MAX_MACS"),
+        ram_kib=_optional(module, path, "MAX_RAM_KIB"),
         operators=operators,
     )
+
+
+def _optional(module: ModuleType, path: Path, name: str) -> float | None:
+    """Return a number that a file may leave out."""
+    return float(_part(module, path, name, (int, float))) if hasattr(module, name) else None
 
 
 def _default_name(module: ModuleType) -> str:

@@ -40,7 +40,7 @@ class SearchSampler(BaseSampler):
     ) -> None:
         self._study_seed = seed if study_seed is None else study_seed
         self._startup = startup
-        self._proposer = proposer or _tpe(seed)
+        self._proposer = proposer or tpe(seed)
 
     def origin(self, study: optuna.Study, trial: FrozenTrial) -> str:
         """Say "default" for a queued trial, else "reference" or "sampled"; the first answer stays."""
@@ -120,7 +120,8 @@ def _seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big")
 
 
-def _tpe(seed: int) -> TPESampler:
+def tpe(seed: int) -> TPESampler:
+    """Return the sampler that proposes after the reference draws."""
     with warnings.catch_warnings():
         # `group` is what conditional spaces need; Optuna still calls it experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

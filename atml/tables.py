@@ -22,6 +22,7 @@ from atml.view import columns, shorter
 
 if TYPE_CHECKING:
     from atml.data.inspection import Inspection, Part, Split
+    from atml.regions import Ledger, Outcome, Region
 
 MOST_FAULTS = 30
 """Faults of one kind that an inspection prints; its JSON has them all."""
@@ -137,6 +138,77 @@ def best_table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
         columns(("trial", "what it is"), [(str(r["trial"]), r["summary"]) for r in rows], right=[0]),
         Text(f"\nconfig of trial {rows[0]['trial']}: {config}"),
     )
+
+
+def regions_table(
+    study: str, rows: list[dict[str, Any]], ledger: Ledger, *, every: bool = False
+) -> RenderableType:
+    """Lay out regions (`atml.regions.row`), those that are open only on demand, and how to read them."""
+    shown = [row for row in rows if every or row["status"] != "open"]
+    order = ("rejected", "refused", "imported", "suspect", "lifted", "open")
+    shown.sort(key=lambda row: (order.index(row["status"]), -row["covers"]))
+    cells = [
+        (
+            row["id"],
+            row["status"],
+            row["region"],
+            row["evidence"],
+            (row["lifted"] or row["rejected"] or "-")[:10],
+            f"{100 * row['covers']:.0f}%",
+        )
+        for row in shown
+    ]
+    header = ("id", "status", "region", "evidence", "since", "covers")
+    hidden = len(rows) - len(shown)
+    lines = [
+        f"rejected: of the configs drawn at random there, fewer than {100 * ledger.p0:g}% qualify; the chance"
+        f" that any box is rejected wrongly is at most {100 * ledger.alpha:g}%",
+        *([f"{hidden} boxes are open and not shown (--all)"] if hidden else []),
+        *([f"stale regions of {len(ledger.former)} earlier fingerprint(s): --json"] if ledger.former else []),
+    ]
+    title = Text(f"study {study}: {len(rows)} boxes under test" + ("" if shown else ", all of them open"))
+    table = [columns(header, cells, right=(5,))] if shown else []
+    return Group(title, *table, *(Text(line) for line in lines))
+
+
+def evidence(region: Region, trials: list[Outcome]) -> list[dict[str, Any]]:
+    """Return one row for each trial that counts for or against a region, in the order of drawing."""
+    return [
+        {
+            "trial": trial.number,
+            "drawn": trial.origin,
+            "verdict": trial.verdict,
+            "params": {name: trial.params.get(name) for name in region.box.names},
+            "ended": trial.ended,
+        }
+        for trial in trials
+    ]
+
+
+def evidence_table(region: Region, rows: list[dict[str, Any]], ledger: Ledger) -> RenderableType:
+    """Lay out `evidence` under what it says together."""
+    cells = [
+        (
+            str(row["trial"]),
+            row["drawn"],
+            row["verdict"],
+            ", ".join(f"{name} {value}" for name, value in row["params"].items()),
+            "-" if row["ended"] is None else f"{row['ended']:%Y-%m-%d %H:%M}",
+        )
+        for row in rows
+    ]
+    lines = [
+        f"region {region.id}: {region.box.words()}",
+        f"{region.status}; {region.words()}",
+        f"{100 * region.share:.0f}% of the search space; tested at {100 * ledger.p0:g}% with"
+        f" {region.candidate.alpha:.2g} of alpha {ledger.alpha:g}; {region.candidate.source}"
+        + (f", {region.candidate.note}" if region.candidate.note else ""),
+    ]
+    if region.vetoes:
+        lines.append(f"qualifying trials inside, whoever chose them: {', '.join(map(str, region.vetoes))}")
+    header = ("trial", "drawn", "verdict", "parameters", "ended")
+    table = [columns(header, cells, right=(0,))] if cells else [Text("no trial counts yet")]
+    return Group(*(Text(line) for line in lines), *table)
 
 
 def tasks() -> list[dict[str, Any]]:

@@ -324,9 +324,10 @@ class TrialRecord:
 
     ``state`` is "running", "waiting", "complete", "pruned" or "failed". ``role`` is "search" for a trial
     that counts, "finalist" for a repeat of trial ``of`` on a fresh seed. ``origin`` tells where the
-    parameters came from: "default", "reference" (drawn from the declared space) or "sampled".
-    ``constraints`` are feasible at or below 0. ``steps[s]`` is the value reported at step s. ``result`` is
-    what a finished trial left: fold values, metrics, seconds.
+    parameters came from: "default", "reference" (drawn from the declared space), "sampled", "audit" (drawn
+    in a rejected region) or "queued" (given by hand). ``constraints`` are feasible at or below 0.
+    ``steps[s]`` is the value reported at step s. ``result`` is what a finished trial left: fold values,
+    metrics, seconds. ``marks`` is what the sampler wrote of regions.
     """
 
     number: int
@@ -342,6 +343,7 @@ class TrialRecord:
     constraints: dict[str, float] = field(default_factory=dict)
     steps: dict[int, float] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
+    marks: dict[str, Any] = field(default_factory=dict)
     started: datetime.datetime | None = None
     ended: datetime.datetime | None = None
 

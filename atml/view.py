@@ -42,6 +42,8 @@ class Progress:
     elapsed: float
     per_minute: float
     left: float | None
+    regions: str = ""
+    """How many are rejected and suspect, in words."""
 
 
 class View:
@@ -167,7 +169,8 @@ def headline(now: Progress) -> str:
     best = "" if now.best is None else f"  best {now.best:.4f} (trial {now.best_trial})"
     left = "" if now.left is None else f"  about {clock(now.left)} left"
     rate = f"  {now.per_minute:.1f} a minute" if now.per_minute else ""
-    return f"{now.phase}  {now.done} of {now.total}{best}{rate}  {clock(now.elapsed)} gone{left}"
+    regions = f"  regions: {now.regions}" if now.regions else ""
+    return f"{now.phase}  {now.done} of {now.total}{best}{rate}  {clock(now.elapsed)} gone{left}{regions}"
 
 
 def board(now: Progress) -> Group:

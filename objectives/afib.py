@@ -17,6 +17,9 @@ OTHER = {"N", "NSR", "SR", "SBR", "B", "AB", "T", "SVTA", "PREX", "NOD", "IVR", 
 QUALIFIES = 0.80
 """The lowest of F1, accuracy, precision and recall that a model worth exporting reaches."""
 
+HOPELESS = 0.60
+"""`value` at the end of the first fold below which a random draw is given up; fixed before any search."""
+
 MAX_SIZE_KIB = 256.0
 """Largest ONNX file; `--max-size` asks for a smaller one."""
 

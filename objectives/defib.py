@@ -26,6 +26,12 @@ NO_SHOCK = {
 QUALIFIES = 0.80
 """The lowest of F1, accuracy, precision and recall that a model worth exporting reaches."""
 
+HOPELESS = -4.0
+"""`value` at the end of the first fold below which a random draw is given up; fixed before any search.
+
+That is five times the errors that a goal allows: sensitivity 0.50 or specificity 0.75.
+"""
+
 MAX_SIZE_KIB = 64.0
 """Largest ONNX file; `--max-size` asks for a smaller one."""
 

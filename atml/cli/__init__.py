@@ -3,6 +3,7 @@
 ::
 
     search, status, best    searching.py
+    regions                 regions.py
     score, data, tasks      looking.py
     what they share         options.py
 """
@@ -16,6 +17,7 @@ import traceback
 import typer
 
 from atml.cli.looking import data_app, score, tasks_app
+from atml.cli.regions import regions_app
 from atml.cli.searching import best_app, search, status
 from atml.errors import AtmlError
 
@@ -31,6 +33,7 @@ app = typer.Typer(
 for command in (search, status, score):
     app.command()(command)
 app.add_typer(best_app, name="best")
+app.add_typer(regions_app, name="regions")
 app.add_typer(data_app, name="data")
 app.add_typer(tasks_app, name="tasks")
 

@@ -77,6 +77,13 @@ def search(
     finalists: Annotated[int, typer.Option(min=1, help="Best trials that are trained again.")] = 4,
     repeats: Annotated[int, typer.Option(min=1, help="Fresh seeds for each finalist.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    regions: Annotated[
+        Path | None,
+        typer.Option(help="Regions of another study, a JSON or avoid.txt file, to be tested first."),
+    ] = None,
+    no_regions: Annotated[
+        bool, typer.Option("--no-regions", help="Neither learn rejected regions nor keep out of them.")
+    ] = False,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on although space, data or settings changed.")
     ] = False,
@@ -112,6 +119,8 @@ def search(
         repeats=repeats,
         out=out,
         accept_changes=accept_changes,
+        regions=not no_regions,
+        imported=regions,
     )
     shown = view.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:

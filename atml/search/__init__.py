@@ -16,12 +16,15 @@ from typing import Any
 
 import optuna
 
+from atml.binding import RegionSampler
 from atml.data.reader import cores
+from atml.errors import StudyError
 from atml.nn import device
-from atml.sampler import SearchSampler
+from atml.sampler import SearchSampler, tpe
 from atml.search.crew import Crew
 from atml.search.exports import Exports
 from atml.search.finals import Finals
+from atml.search.regions import Keeper
 from atml.search.repeats import Repeats
 from atml.search.study import Options, Plan, prepare, reopen
 from atml.search.summary import summarise
@@ -51,11 +54,12 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
             view.say(f"put back {len(back)} trial(s) that an earlier run left: {', '.join(map(str, back))}")
         _introduce(plan, options, view)
         so_far = len(store.trials(plan.name))
-        study = store.study(plan.name, sampler=SearchSampler(plan.seed + so_far, study_seed=plan.seed))
+        keeper = _keeper(plan, options, view)
+        study = store.study(plan.name, sampler=_sampler(plan, plan.seed + so_far, keeper))
         workers = options.workers or cores()
 
         end = None if options.timeout is None else began + options.timeout
-        trials = Trials(plan, study, view, options, workers, end)
+        trials = Trials(plan, study, view, options, workers, end, keeper)
         final = Finals(plan, study, view, options)
         if not trials.exhausted() or Repeats(final).todo() or Exports(final).waiting():
             pool = Pool(site(plan), device.choose(options.device, workers))
@@ -87,6 +91,22 @@ def export_best(
     summary = summarise(final, 0.0)
     view.result(summary)
     return summary
+
+
+def _keeper(plan: Plan, options: Options, view: View) -> Keeper | None:
+    """Return the regions of a study, or None where nobody wants any."""
+    if not options.regions:
+        if options.imported is not None:
+            raise StudyError(f"--regions {options.imported} with --no-regions: leave one out")
+        return None
+    return Keeper(plan.store, plan.name, plan.room, view, options.imported)
+
+
+def _sampler(plan: Plan, seed: int, keeper: Keeper | None) -> optuna.samplers.BaseSampler:
+    """Reference draws, then TPE, kept out of rejected regions where there are any."""
+    if keeper is None:
+        return SearchSampler(seed, study_seed=plan.seed)
+    return RegionSampler(tpe(seed), plan.room.suggest, keeper.bounds, study_seed=plan.seed)
 
 
 def site(plan: Plan) -> Site:

@@ -50,6 +50,7 @@ class Options:
 
     ``timeout`` is in seconds, for the whole job, ``window`` in seconds of ECG; ``max_size_kib`` in KiB (1024
     bytes) of ONNX file, ``max_ram_kib`` of activations alive at once, ``max_macs`` for one window.
+    ``regions`` says whether rejected regions are learned and kept out of; ``imported`` is a file of them.
     ``hold_out`` is a share of the subjects, or their names between commas.
     """
 
@@ -77,6 +78,8 @@ class Options:
     repeats: int = 2
     out: Path = Path("exports")
     accept_changes: bool = False
+    regions: bool = True
+    imported: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

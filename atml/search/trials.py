@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from atml import metrics, nn
 from atml.errors import ConfigError, RoomError
 from atml.search import stopping
+from atml.search.regions import DRAWN_FROM_Q, HOPELESS, MARKS, Keeper, hopeless
 from atml.search.study import Options, Plan, trial_seed
 from atml.types import Measurement, TrialRecord
 from atml.view import Progress, Running, View
@@ -38,8 +39,10 @@ class Trials:
         options: Options,
         workers: int,
         end: float | None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._plan = plan
+        self._keeper = keeper
         self._study = study
         self._view = view
         self._options = options
@@ -81,7 +84,9 @@ class Trials:
             trial.set_user_attr("holder", plan.store.token)
         plan.store.slots.assign(plan.name, slot, trial.number)
         seed = trial_seed(plan.seed, trial.number)
-        begun = _Open(trial, slot, seed, steps=dict(_frozen(trial).intermediate_values))
+        frozen = _frozen(trial)
+        origin = frozen.user_attrs.get("origin", "sampled")
+        begun = _Open(trial, slot, seed, steps=dict(frozen.intermediate_values), origin=origin)
         self._open[trial.number] = begun
         try:
             config = plan.room.suggest(trial)
@@ -96,6 +101,7 @@ class Trials:
             trial.set_user_attr("config", config.to_dict())
             trial.set_user_attr("seed", seed)
         begun.what = config.describe()
+        self._warn(begun)
         try:
             cost = nn.cost(config, plan.room.task)
         except ConfigError as error:
@@ -111,10 +117,22 @@ class Trials:
             return None
         return TrialJob(number=trial.number, config=config, seed=seed)
 
+    def _warn(self, begun: _Open) -> None:
+        """Tell of a trial with given parameters that lies in a rejected region: no sampler was asked."""
+        if self._keeper is None or begun.origin in ("sampled", *DRAWN_FROM_Q):
+            return
+        for box in self._keeper.hits(begun.trial.params):
+            self._view.say(
+                f"trial {begun.trial.number} was queued, and runs, in region {box.id}: {box.words()}"
+            )
+
     # --- while it runs
 
     def go_on(self, job: Job, report: Report) -> bool:
-        """Store the value and compare it with other trials at the same fold and progress."""
+        """Store the value and compare it with other trials at the same fold and progress.
+
+        A draw that may speak against a region is not compared: only the rule fixed before the search ends it.
+        """
         begun = self._open[job.number]
         step = stopping.step(report.fold, report.fraction)
         with self._plan.store.errors():
@@ -122,6 +140,9 @@ class Trials:
                 begun.trial.report(report.value, step)
                 begun.steps[step] = report.value
             others = self._study.get_trials(deepcopy=False)
+        if self._keeper is not None and begun.origin in DRAWN_FROM_Q:
+            begun.hopeless = hopeless(self._plan.room, report.fold, report.fraction, report.value)
+            return begun.hopeless is None
         peers = [
             t.intermediate_values[step]
             for t in others
@@ -155,6 +176,8 @@ class Trials:
             assert measured.predictions is not None
             plan.store.save_predictions(plan.name, number, measured.rows, measured.predictions.logits)
             self._end(begun, TrialState.COMPLETE, measured.value)
+        elif begun.hopeless is not None:
+            self._cannot_work(begun, HOPELESS, begun.hopeless, "no hope after one fold")
         else:
             self._end(begun, TrialState.PRUNED)
 
@@ -169,7 +192,8 @@ class Trials:
         )
         with self._plan.store.errors():
             # Queued before it is failed: a crash in between leaves one too many, never one too few.
-            attrs = {"origin": begun.trial.user_attrs.get("origin", "sampled"), "retry": retry + 1}
+            marks = {**_frozen(begun.trial).user_attrs.get(MARKS, {}), "again": begun.trial.number}
+            attrs = {"origin": begun.origin, "retry": retry + 1, MARKS: marks}
             self._study.enqueue_trial(begun.trial.params, user_attrs=attrs)
         self._end(begun, TrialState.FAIL)
 
@@ -205,6 +229,8 @@ class Trials:
         if state == TrialState.FAIL:
             self._plan.store.slots.release(self._plan.name, begun.slot)
         self._refresh()
+        if self._keeper is not None:
+            self._keeper.refresh()
         value = told.value if told.values else None
         count = f"{len(self._finished)}/{self._total}"
         seconds = time.monotonic() - begun.since
@@ -251,6 +277,7 @@ class Trials:
             elapsed=elapsed,
             per_minute=60 * rate,
             left=left,
+            regions=self._keeper.headline() if self._keeper is not None else "",
         )
 
     def _refresh(self) -> None:
@@ -274,11 +301,16 @@ class Trials:
 class _Open:
     """A trial in a worker's hands, and the slot it fills."""
 
-    def __init__(self, trial: optuna.Trial, slot: int, seed: int, steps: dict[int, float]) -> None:
+    def __init__(
+        self, trial: optuna.Trial, slot: int, seed: int, steps: dict[int, float], origin: str
+    ) -> None:
         self.trial = trial
         self.slot = slot
         self.seed = seed
         self.steps = steps
+        self.origin = origin
+        self.hopeless: float | None = None
+        """By how much it stays below the rule that ended it, None while it may go on."""
         self.what = ""
         self.since = time.monotonic()
 

@@ -29,6 +29,7 @@ __all__ = ["DEFAULT_URL", "Store", "missing", "record"]
 DEFAULT_URL = "sqlite:///studies.db"
 
 _SPEC = "atml"
+_LEDGER, _LIFT = "regions", "region_lift:"
 _STATES = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
@@ -101,6 +102,31 @@ class Store:
             if study.user_attrs.get(_SPEC) != spec:
                 study.set_user_attr(_SPEC, spec)
             return study
+
+    # --- regions
+
+    def ledger(self, name: str) -> dict[str, Any] | None:
+        """What a study keeps of its regions (see `atml.regions.Ledger`), None where it keeps none."""
+        attrs = self.study(name).user_attrs
+        if _LEDGER not in attrs:
+            return None
+        lifts = [attrs[key] for key in sorted(attrs) if key.startswith(_LIFT)]
+        return {**attrs[_LEDGER], "lifts": sorted(lifts, key=lambda one: (one["at"], one["id"]))}
+
+    def save_ledger(self, name: str, ledger: dict[str, Any]) -> None:
+        """Keep what a study knows of its regions.
+
+        Lifts are kept apart, one by one: a search that writes what it found can't undo what a person decided
+        in the meantime.
+        """
+        study = self.study(name)
+        rest = {**ledger, "lifts": []}
+        with self.errors():
+            for one in ledger["lifts"]:
+                if f"{_LIFT}{one['id']}" not in study.user_attrs:
+                    study.set_user_attr(f"{_LIFT}{one['id']}", one)
+            if study.user_attrs.get(_LEDGER) != rest:
+                study.set_user_attr(_LEDGER, rest)
 
     def trials(self, name: str) -> list[TrialRecord]:
         """All trials of a study by number; cheap to call often. Records are shared: change none."""
@@ -280,6 +306,7 @@ def record(trial: FrozenTrial) -> TrialRecord:
         constraints=dict(trial.constraints),
         steps=dict(trial.intermediate_values),
         result=dict(attrs.get("result", {})),
+        marks=dict(attrs.get("regions") or {}),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
     )

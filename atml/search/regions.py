@@ -1,0 +1,183 @@
+"""What a search learns of its space while it runs: regions, kept in the study, binding its sampler.
+
+A trial qualifies when it ran over every fold, keeps its budget, and the lowest of its four metrics reaches
+the objective's threshold. Comparison with other trials never ends a reference draw or an audit; `hopeless`
+does, a rule fixed before the search, and a rejected region is then one in which hardly any config passes
+that rule and qualifies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atml import regions, rooms
+from atml.binding import MARKS
+from atml.errors import StudyError
+from atml.regions import Bounds, Box, Ledger, Outcome, Region, Space
+from atml.regions.files import read
+from atml.regions.judging import OPEN, REJECTED, SUSPECTED
+from atml.rooms import Room
+from atml.store import Store
+from atml.types import TrialRecord
+from atml.view import View
+
+DRAWN_FROM_Q = ("reference", "audit")
+"""Origins of the trials that can speak against a region."""
+
+HOPELESS = "hopeless"
+"""Constraint of a trial that the fixed rule ended after its first fold."""
+
+_ABOUT = (
+    *("space", "data_fingerprint", "window", "folds", "seed", "objective", "objective_name", "qualifies"),
+    *("max_size_kib", "max_macs", "max_ram_kib"),
+)
+"""What of a study's spec a region's claim is about."""
+
+
+def fingerprint(spec: dict[str, Any]) -> dict[str, str]:
+    """Say what the claims of a study's regions are about."""
+    return {key: str(spec.get(key)) for key in _ABOUT}
+
+
+def qualified(record: TrialRecord, threshold: float) -> bool:
+    """Whether a trial that ended with a result qualifies."""
+    metrics = record.result.get("metrics")
+    return record.feasible and metrics is not None and min(metrics.values()) >= threshold
+
+
+def hopeless(room: Room, fold: int, fraction: float, value: float) -> float | None:
+    """Return by how much a first fold that came to its end stays below `Room.hopeless`; None where not.
+
+    The rule is the objective file's and so fixed before the first trial: it may end reference draws.
+    """
+    if room.hopeless is None or fold or fraction < 1.0 or value >= room.hopeless:
+        return None
+    return room.hopeless - value
+
+
+@dataclass(frozen=True)
+class State:
+    """The regions of a study as its trials stand."""
+
+    space: Space
+    ledger: Ledger
+    outcomes: tuple[Outcome, ...]
+    found: tuple[Region, ...]
+
+
+def state(store: Store, name: str) -> State:
+    """Judge the regions of a study from what its database holds.
+
+    Raises:
+        StudyError: no such study, or one that keeps no regions.
+        RoomError: its search space is gone or broken.
+    """
+    spec = store.spec(name)
+    if spec is None:
+        raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
+    kept = store.ledger(name)
+    if kept is None:
+        raise StudyError(
+            f"study {name!r} keeps no regions: it was searched with --no-regions, or before them"
+        )
+    objective = spec["objective_path"]
+    if spec.get("objective_name"):
+        objective += f":{spec['objective_name']}"
+    room = rooms.find(
+        spec["task"], space=Path(spec["space_path"]), objective=objective, window=spec.get("window")
+    )
+    if room.space_hash != spec["space"]:
+        raise StudyError(
+            f"{room.space_path} changed since study {name!r} was searched with it, and its regions are about "
+            "the file as it was: put it back, or search on with --accept-changes"
+        )
+    space = regions.learn(room.suggest)
+    ledger = Ledger.from_dict(kept)
+    seen = outcomes(store.trials(name), spec["qualifies"])
+    return State(space, ledger, seen, regions.judge(ledger, seen, space))
+
+
+def outcomes(records: Sequence[TrialRecord], threshold: float) -> tuple[Outcome, ...]:
+    """Read the trials of a study as outcomes; repeats of finalists say nothing."""
+    searched = [record for record in records if record.role == "search"]
+    marks = {record.number: record.marks for record in searched if record.marks}
+    return regions.outcomes(searched, lambda record: qualified(record, threshold), marks)
+
+
+class Keeper:
+    """The regions of a running search, up to date with every trial of the study, whoever ran it."""
+
+    def __init__(self, store: Store, name: str, room: Room, view: View, imported: Path | None = None) -> None:
+        self._store, self._name, self._room, self._view = store, name, room, view
+        self._space = regions.learn(room.suggest)
+        self._seen: tuple[tuple[int, str], ...] = ()
+        self._statuses: dict[str, str] = {}
+        self.bounds_now = Bounds()
+        self._begin(imported)
+        self.refresh(quiet=True)
+
+    def _begin(self, imported: Path | None) -> None:
+        """Declare the family of a new study, or go on with what is kept; anew where claims are stale."""
+        spec = self._store.spec(self._name)
+        assert spec is not None
+        about, kept = fingerprint(spec), self._store.ledger(self._name)
+        records = self._store.trials(self._name)
+        if imported is not None and (kept is not None or records):
+            raise StudyError(
+                f"study {self._name!r} has begun already: regions are imported into a new one (--study NAME)"
+            )
+        if kept is None:
+            boxes = () if imported is None else read(imported, self._space)
+            # A family declared after trials were seen counts only those that are still to come.
+            begun = regions.begin(self._space, about, since=len(records), imported=boxes)
+        else:
+            ledger = Ledger.from_dict(kept)
+            seen = outcomes(records, self._room.qualifies)
+            begun = regions.renew(ledger, seen, self._space, about, since=len(records))
+            if begun is not ledger:
+                self._view.say("what the regions of this study are about has changed: they are learned anew")
+        self._store.save_ledger(self._name, begun.to_dict())
+
+    def bounds(self) -> Bounds:
+        """Return what the next trial has to keep to."""
+        self.refresh()
+        return self.bounds_now
+
+    def refresh(self, quiet: bool = False) -> None:
+        """Judge anew if a trial or a person's decision came in, and tell what changed."""
+        records = self._store.trials(self._name)
+        kept = self._store.ledger(self._name)
+        assert kept is not None
+        now = (*((t.number, t.state) for t in records), (len(kept["lifts"]), "lifts"))
+        if now == self._seen:
+            return
+        self._seen = now
+        ledger = Ledger.from_dict(kept)
+        seen = outcomes(records, self._room.qualifies)
+        mined = regions.update(ledger, seen, self._space)
+        if mined is not ledger:
+            self._store.save_ledger(self._name, mined.to_dict())
+        found = regions.judge(mined, seen, self._space)
+        self.bounds_now = Bounds.of(found)
+        for region in found:
+            before = self._statuses.get(region.id, OPEN)
+            self._statuses[region.id] = region.status
+            if region.status != before and not quiet:
+                self._view.say(
+                    f"region {region.id} is {region.status}: {region.box.words()}; {region.words()}"
+                )
+
+    def headline(self) -> str:
+        """Count rejected and suspect regions, for a view; "" without any."""
+        counts = {word: list(self._statuses.values()).count(word) for word in (REJECTED, SUSPECTED)}
+        return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+
+    def hits(self, params: dict[str, Any]) -> tuple[Box, ...]:
+        """Rejected boxes that queued parameters lie in."""
+        return self.bounds_now.hits(params)
+
+
+__all__ = ["DRAWN_FROM_Q", "HOPELESS", "MARKS", "Keeper", "State", "hopeless", "outcomes", "state"]
