@@ -7,10 +7,7 @@ Files are loaded by path, never by import name: nothing called ``objectives`` la
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.util
-import sys
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from atml import data
-from atml.errors import AtmlError, RoomError
+from atml.errors import RoomError
+from atml.roomfile import execute, guarded, hash_of, optional, part, summary
 from atml.types import Budget, Dataset, ModelConfig, Origin, Predictions, Task
 
 FOLDERS = ("search_spaces", "objectives")
@@ -50,6 +48,8 @@ class Room:
     objective_path: Path
     space_hash: str
     objective_hash: str
+    labels_hash: str
+    """Changes with TASK, `label` and what they depend on, and with nothing else in the file."""
     usual_window: int
     """Samples in a window where nothing else is asked for."""
     windows: tuple[float, float] | None = None
@@ -150,78 +150,110 @@ def _asked(objective: Path | str | None) -> tuple[Path | None, str]:
 
 
 def _load(name: str, space_path: Path, objective_path: Path, wanted: str, window: float | None) -> Room:
-    space, space_hash = _module(space_path)
-    objective, objective_hash = _module(objective_path)
-    default = _part(space, space_path, "DEFAULT", Mapping)
-    task = _part(objective, objective_path, "TASK", Task)
+    space, _, space_hash = execute(space_path)
+    objective, tree, objective_hash = execute(objective_path)
+    default = part(space, space_path, "DEFAULT", Mapping)
+    task = part(objective, objective_path, "TASK", Task)
     if task.name != name:
         raise RoomError(f"{objective_path}: TASK.name is {task.name!r}; call it {name!r}")
     if not 0 <= task.positive < len(task.classes):
         raise RoomError(f"{objective_path}: TASK.positive is {task.positive}, no index of {task.classes}")
     value, value_name = _objective(objective, objective_path, wanted)
+    windows = _windows(objective, objective_path)
     return Room(
         name=name,
-        task=_with_window(task, getattr(objective, "WINDOWS", None), window, objective_path),
+        task=_with_window(task, windows, window, objective_path),
         default=default,
-        suggest=_guarded(_part(space, space_path, "suggest", Callable), space_path, "suggest", ModelConfig),
-        label=_guarded(_part(objective, objective_path, "label", Callable), objective_path, "label", None),
-        value=_guarded(value, objective_path, getattr(value, "__name__", "value"), float),
+        suggest=guarded(part(space, space_path, "suggest", Callable), space_path, "suggest", ModelConfig),
+        label=guarded(part(objective, objective_path, "label", Callable), objective_path, "label", None),
+        value=guarded(value, objective_path, getattr(value, "__name__", "value"), float),
         value_name=value_name,
-        qualifies=float(_part(objective, objective_path, "QUALIFIES", (int, float))),
+        qualifies=float(part(objective, objective_path, "QUALIFIES", (int, float))),
         budget=_budget(objective, objective_path),
-        rule=_part(objective, objective_path, "RULE", str),
+        rule=part(objective, objective_path, "RULE", str),
         space_path=space_path,
         objective_path=objective_path,
         space_hash=space_hash,
         objective_hash=objective_hash,
         usual_window=task.window,
-        windows=getattr(objective, "WINDOWS", None),
-        objectives=tuple(getattr(objective, "OBJECTIVES", ())),
+        labels_hash=hash_of(tree, ("TASK", "label")),
+        windows=windows,
+        objectives=tuple(_offered(objective, objective_path)),
         objective_name=wanted or _default_name(objective),
-        baseline=str(getattr(objective, "BASELINE", "")),
-        hopeless=_optional(objective, objective_path, "HOPELESS"),
+        baseline=_baseline(objective, objective_path),
+        hopeless=optional(objective, objective_path, "HOPELESS"),
     )
 
 
 def _objective(module: ModuleType, path: Path, wanted: str) -> tuple[Callable[..., Any], str]:
     """Return the objective asked for, and what it computes in words."""
-    value = _part(module, path, "value", Callable)
+    value = part(module, path, "value", Callable)
     if wanted:
-        offered = _part(module, path, "OBJECTIVES", Mapping) if hasattr(module, "OBJECTIVES") else {}
+        offered = _offered(module, path)
         if wanted not in offered:
             names = ", ".join(offered) or "value alone"
             raise RoomError(
                 f"no objective {wanted!r} in {path}; it offers {names}, or give a file of your own"
             )
         value = offered[wanted]
-    return value, _summary(value, f"the objective of {path.name}")
+    return value, summary(value, f"the objective of {path.name}")
 
 
 def _budget(module: ModuleType, path: Path) -> Budget:
     """Read MAX_SIZE_KIB and, where they are there, MAX_MACS, MAX_RAM_KIB and OPERATORS."""
     operators = (
-        frozenset(_part(module, path, "OPERATORS", Collection)) if hasattr(module, "OPERATORS") else None
+        frozenset(part(module, path, "OPERATORS", Collection)) if hasattr(module, "OPERATORS") else None
     )
     return Budget(
-        size_kib=float(_part(module, path, "MAX_SIZE_KIB", (int, float))),
-        macs=_optional(module, path, "MAX_MACS"),
-        ram_kib=_optional(module, path, "MAX_RAM_KIB"),
+        size_kib=float(part(module, path, "MAX_SIZE_KIB", (int, float))),
+        macs=optional(module, path, "MAX_MACS"),
+        ram_kib=optional(module, path, "MAX_RAM_KIB"),
         operators=operators,
     )
 
 
-def _optional(module: ModuleType, path: Path, name: str) -> float | None:
-    """Return a number that a file may leave out."""
-    return float(_part(module, path, name, (int, float))) if hasattr(module, name) else None
+def _offered(module: ModuleType, path: Path) -> dict[str, Callable[..., Any]]:
+    """Return the objectives of a file by name; none where it has `value` alone."""
+    if not hasattr(module, "OBJECTIVES"):
+        return {}
+    offered = dict(part(module, path, "OBJECTIVES", Mapping))
+    for name, one in offered.items():
+        if not isinstance(name, str) or not callable(one):
+            raise RoomError(f"{path}: OBJECTIVES has {name!r}: {one!r}; it maps names to functions")
+    return offered
+
+
+def _windows(module: ModuleType, path: Path) -> tuple[float, float] | None:
+    """Return the shortest and the longest window in s, None where there is one only."""
+    bounds = getattr(module, "WINDOWS", None)
+    if bounds is None:
+        return None
+    if (
+        not isinstance(bounds, tuple | list)
+        or len(bounds) != 2
+        or not all(isinstance(end, int | float) and math.isfinite(end) and end > 0 for end in bounds)
+        or bounds[0] > bounds[1]
+    ):
+        raise RoomError(f"{path}: WINDOWS is {bounds!r}; give the shortest and the longest window in s")
+    return float(bounds[0]), float(bounds[1])
+
+
+def _baseline(module: ModuleType, path: Path) -> str:
+    """Return the name of the baseline, "" for none."""
+    named: str = part(module, path, "BASELINE", str) if getattr(module, "BASELINE", None) is not None else ""
+    return named
 
 
 def _default_name(module: ModuleType) -> str:
     """Name `value` as the file's list of objectives does."""
-    return next((name for name, one in getattr(module, "OBJECTIVES", {}).items() if one is module.value), "")
+    offered = getattr(module, "OBJECTIVES", None) or {}
+    return next((name for name, one in offered.items() if one is module.value), "")
 
 
 def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> Task:
     """Return the task with a window of ``seconds``, within the ``bounds`` in s that its file gives."""
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise RoomError(f"--window {seconds:g} is no length of time; give seconds")
     if seconds is None or round(seconds * task.sampling_rate) == task.window:
         return task
     if bounds is None:
@@ -232,90 +264,6 @@ def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> 
     if not low <= seconds <= high:
         raise RoomError(f"--window {seconds:g}: task {task.name!r} takes {low:g} to {high:g} s ({path})")
     return replace(task, window=round(seconds * task.sampling_rate))
-
-
-def _module(path: Path) -> tuple[ModuleType, str]:
-    """Execute the file and return its module and the hash of its code."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        code_hash = hashlib.sha256(_written(ast.parse(text)).encode()).hexdigest()[:16]
-    except (OSError, UnicodeDecodeError) as error:
-        raise RoomError(f"{path} can't be read: {error}") from error
-    except SyntaxError as error:
-        raise RoomError(f"{path}, line {error.lineno}: {error.msg}") from error
-    module_name = f"_atml_room_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{code_hash}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Registered before it runs: dataclasses under `from __future__ import annotations` look it up.
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[module_name]
-        raise RoomError(f"{path}{_line(error, path)} raises {type(error).__name__}: {error}") from error
-    return module, code_hash
-
-
-def _written(node: object) -> str:
-    """Write a syntax tree the same in every version of Python: the hash of it goes into exported files.
-
-    `ast.dump` does not: since 3.12 functions have a field more, and since 3.13 empty fields are left out.
-    """
-    if isinstance(node, ast.AST):
-        fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
-        return f"{type(node).__name__}({', '.join(f'{name}={_written(value)}' for name, value in fields)})"
-    if isinstance(node, list):
-        return f"[{', '.join(map(_written, node))}]"
-    return repr(node)
-
-
-def _part(module: ModuleType, path: Path, name: str, kind: Any) -> Any:
-    if not hasattr(module, name):
-        raise RoomError(f"{path} has no {name}; see the built-in file of the same folder for what it holds")
-    part = getattr(module, name)
-    if not isinstance(part, kind):
-        wanted = getattr(kind, "__name__", None) or " or ".join(k.__name__ for k in kind)
-        raise RoomError(f"{path}: {name} is {part!r}, not a {wanted.lower()}")
-    return part
-
-
-def _guarded(function: Callable[..., Any], path: Path, name: str, kind: type | None) -> Callable[..., Any]:
-    """Return ``function`` with whatever it raises, or returns of a wrong type, said as a RoomError."""
-
-    def call(argument: Any) -> Any:
-        try:
-            result = function(argument)
-        except AtmlError:
-            raise
-        except Exception as error:
-            line = _line(error, path)
-            message = f"{path}{line}: {name}() raises {type(error).__name__}: {error}"
-            raise RoomError(message) from error
-        if kind is float:
-            result = float(result)
-        elif kind is not None and not isinstance(result, kind):
-            raise RoomError(f"{path}: {name}() returns {result!r}, not a {kind.__name__}")
-        return result
-
-    return call
-
-
-def _summary(function: Callable[..., Any], otherwise: str) -> str:
-    """Take the first sentence of a docstring as the name of what a function computes."""
-    text = (function.__doc__ or otherwise).strip().split("\n\n")[0]
-    name = " ".join(text.split()).split(", higher is better")[0].rstrip(".")
-    return name[:1].lower() + name[1:]
-
-
-def _line(error: BaseException, path: Path) -> str:
-    """Name the last line of ``path`` in the traceback, as ", line 12"."""
-    line, step = None, error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == str(path):
-            line = step.tb_lineno
-        step = step.tb_next
-    return f", line {line}" if line is not None else ""
 
 
 def _builtin(kind: str) -> Path:

@@ -23,6 +23,7 @@ LAYERS = [
     ["atml.workers", "atml.view", "atml.scored", "atml.streaming"],
     [
         "atml.rooms",
+        "atml.roomfile",
         "atml.store",
         "atml.export",
         "atml.exported",

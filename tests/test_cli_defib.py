@@ -39,6 +39,8 @@ def defib(*arguments: object) -> list[object]:
     [
         (["--window", "9"], ["--window 9", "1 to 8 s"]),
         (["--window", "0.5"], ["--window 0.5", "1 to 8 s"]),
+        (["--window", "nan"], ["--window nan", "no length of time"]),
+        (["--window", "inf"], ["--window inf", "no length of time"]),
         (["--objective", "best"], ["'best'", "aed", "balanced"]),
         (["--objective", "gone.py:aed"], ["gone.py"]),
         (["--hold-out", "1.5"], ["--hold-out 1.5", "up to 0.5"]),
@@ -94,7 +96,9 @@ def test_wfdb_folders_that_can_not_be_used(capsys: Capture, here: Path, waves: P
 def test_one_unknown_rhythm_is_left_out_and_said(capsys: Capture, here: Path, tmp_path: Path) -> None:
     folder = write_wfdb(tmp_path / "some", range(500, 504), names=("(N", "(VF", "(XYZ", "(VF"))
     assert cli.run(["data", "inspect", str(folder), "--task", "defib"]) == 0
-    assert "XYZ" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "rhythm 'XYZ' unknown" in said
+    assert "20 segments left out, of rhythms unknown to the task: 'XYZ' (20)" in said
 
 
 def test_the_same_folder_twice(capsys: Capture, here: Path, waves: Path) -> None:

@@ -162,9 +162,54 @@ def test_an_objective_is_chosen_by_name_or_file_or_both(tmp_path: Path) -> None:
     assert other.value_name.startswith("balanced accuracy") and other.objective_hash == usual.objective_hash
     again = rooms.find("defib", objective=other.objective, cwd=tmp_path)
     assert (again.objective_path, again.objective_name) == (other.objective_path, "balanced")
-    with pytest.raises(RoomError, match="no objective 'best' .* it offers aed, balanced, f_beta"):
+    with pytest.raises(RoomError, match=r"no objective 'best' .* it offers aed, balanced, f_beta"):
         rooms.find("defib", objective="best", cwd=tmp_path)
-    with pytest.raises(RoomError, match="no objective 'balanced' .* it offers value alone"):
+    with pytest.raises(RoomError, match=r"no objective 'balanced' .* it offers value alone"):
         rooms.find("afib", objective="balanced", cwd=tmp_path)
     with pytest.raises(RoomError, match=r"gone\.py is not a file"):
         rooms.find("defib", objective="gone.py:balanced", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("OBJECTIVES = [value]", "OBJECTIVES is .* not a mapping"),
+        ("OBJECTIVES = {'a': 1}", "OBJECTIVES has 'a': 1; it maps names to functions"),
+        ("WINDOWS = 4", "WINDOWS is 4; give the shortest and the longest window in s"),
+        ("WINDOWS = ('1', '8')", "give the shortest and the longest window in s"),
+        ("WINDOWS = (8, 1)", "give the shortest and the longest window in s"),
+        ("BASELINE = 3", "BASELINE is 3, not a str"),
+        ("HOPELESS = 'low'", "HOPELESS is 'low'"),
+    ],
+)
+def test_parts_of_a_wrong_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, says: str) -> None:
+    make(tmp_path, judge=objective() + line + "\n")
+    with pytest.raises(RoomError, match=says):
+        rooms.find("mine", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert {row["task"] for row in tables.tasks()} >= {"afib", "defib", "mine"}
+
+
+def test_no_baseline_and_a_value_that_is_no_number(tmp_path: Path) -> None:
+    make(tmp_path, judge=objective() + "BASELINE = None\ndef value(predictions):\n    return 'x'\n")
+    room = rooms.find("mine", cwd=tmp_path)
+    assert room.baseline == ""
+    with pytest.raises(RoomError, match=r"value\(\) returns 'x', not a number"):
+        room.value(None)  # type: ignore[arg-type]
+
+
+def test_the_hash_of_the_labels_changes_with_them_alone(tmp_path: Path) -> None:
+    make(tmp_path)
+    before = rooms.find("mine", cwd=tmp_path)
+    for change, same in (
+        (("QUALIFIES = 0.80", "QUALIFIES = 0.70"), True),
+        (('BASELINE = "rr_irregularity"', 'BASELINE = ""'), True),
+        (('AF = {"AFIB", "AF"}', 'AF = {"AFIB"}'), False),
+        (("return 1\n", "return 0\n"), False),
+        (("window=1250", "window=1000"), False),
+    ):
+        assert change[0] in objective()
+        make(tmp_path, judge=objective().replace(*change))
+        after = rooms.find("mine", cwd=tmp_path)
+        assert (after.labels_hash == before.labels_hash) is same, change
+        assert after.objective_hash != before.objective_hash

@@ -63,8 +63,9 @@ def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
 
     Args:
         dataset: All that there is to split.
-        asked: A share of the subjects above 0 and at most 0.5, such as "0.2": they are dealt as a fold is,
-            with like shares of each class. Or names of subjects between commas.
+        asked: A share of the segments above 0 and at most 0.5, such as "0.2": subjects are dealt as folds
+            are, with like shares of each class, and as many folds taken as come nearest. Or names of
+            subjects between commas.
         seed: Seeds the deal.
 
     Raises:
@@ -73,7 +74,8 @@ def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
     """
     if not dataset.bare:
         raise DataError(
-            f"{dataset.name} has a test split of its own, which no search opens: leave --hold-out away"
+            f"{dataset.name} has a test split of its own (in one of its sets at least), which no search opens:"
+            " leave --hold-out away"
         )
     people = set(dataset.subject.tolist())
     try:
@@ -83,14 +85,7 @@ def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
     if asked not in people and share == share:
         if not 0 < share <= 0.5:
             raise DataError(f"--hold-out {asked}: give a share above 0 and up to 0.5, or names of subjects")
-        try:
-            rows = folds(dataset.y, dataset.subject, round(1 / share), seed)[0].held_out
-        except DataError:
-            raise DataError(
-                f"--hold-out {asked} can't leave every class on both sides of so few subjects: give a larger"
-                " share, or names"
-            ) from None
-        return tuple(sorted({str(name) for name in dataset.subject[rows]}))
+        return _dealt(dataset, share, asked, seed)
     names = {name.strip() for name in asked.split(",") if name.strip()}
     if strange := sorted(names - people):
         raise DataError(
@@ -104,3 +99,30 @@ def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
                 f"--hold-out {asked}: not every class is in the {where} part; choose other subjects"
             )
     return tuple(sorted(names))
+
+
+MOST_FOLDS = 10
+"""Folds that a share is put together from, at most."""
+
+
+def _dealt(dataset: Dataset, share: float, asked: str, seed: int) -> tuple[str, ...]:
+    """Deal subjects into folds and take those that together come nearest to ``share`` of the segments."""
+    wanted = share * len(dataset)
+    best: tuple[float, tuple[str, ...]] | None = None
+    for count in range(2, MOST_FOLDS + 1):
+        try:
+            dealt = folds(dataset.y, dataset.subject, count, seed)
+        except DataError:  # too few subjects of a class for so many
+            break
+        for take in range(1, count // 2 + 1):
+            rows = np.concatenate([fold.held_out for fold in dealt[:take]])
+            off = abs(len(rows) - wanted)
+            # Fewer folds where they do as well: each then has more subjects to balance the classes with.
+            if best is None or off < best[0] - 0.01 * len(dataset):
+                best = off, tuple(sorted({str(name) for name in dataset.subject[rows]}))
+    if best is None or best[0] > max(0.1 * len(dataset), wanted / 2):
+        raise DataError(
+            f"--hold-out {asked} can't leave every class on both sides of so few subjects: give a larger"
+            " share, or names"
+        )
+    return best[1]

@@ -120,7 +120,9 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         say(note)
     origin, seed = _origin(options, known), _first(options.seed, (known or {}).get("seed"), DEFAULT_SEED)
     if options.hold_out is not None:
-        origin = replace(origin, held_out=data.hold_out(room.open(origin), options.hold_out, seed))
+        origin = replace(
+            origin, held_out=data.hold_out(room.open(replace(origin, held_out=())), options.hold_out, seed)
+        )
     dataset = room.open(origin)
     name = options.study or _usual_name(room, dataset)
     known = known or (store.spec(name) if store else None)
@@ -248,8 +250,7 @@ def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any], *, accept: 
         [
             f"{word} ({known.get(key)} before, {wanted[key]} now)"
             for key, word in words.items()
-            # A study of an earlier version does not have every key: it had the only value there was.
-            if known.get(key, wanted[key]) != wanted[key]
+            if _before(known, key, wanted) != wanted[key]
         ]
         for words in (_SPLIT, _RULES)
     )
@@ -263,6 +264,15 @@ def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any], *, accept: 
             f"study {name!r} was made with another {', another '.join(rules)}; "
             "start a new one with --study NAME, or mix both knowingly with --accept-changes"
         )
+
+
+_ONCE: dict[str, Any] = {"max_macs": None, "max_ram_kib": None, "held_out": []}
+"""What a study of an earlier version, which does not have these keys, was made with."""
+
+
+def _before(known: dict[str, Any], key: str, wanted: dict[str, Any]) -> Any:
+    """Return what a study was made with; where only one value was to be had then, it is the one wanted."""
+    return known.get(key, _ONCE.get(key, wanted[key]))
 
 
 def _compatible(store: Store, name: str, room: Room, draws: int = 50) -> None:

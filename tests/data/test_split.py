@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -75,14 +77,23 @@ def everyone(bare: bool = True) -> Dataset:
     )
 
 
-@pytest.mark.parametrize("share", ["0.2", "0.5", ".25"])
+@pytest.mark.parametrize("share", ["0.1", "0.2", "0.3", ".4", "0.5"])
 def test_a_held_out_share_has_both_classes_on_both_sides(share):
-    y, subject = MIXED
-    names = atml.data.hold_out(everyone(), share, seed=3)
-    assert names == atml.data.hold_out(everyone(), share, seed=3)
-    assert len(names) == pytest.approx(float(share) * 10, abs=2)
+    y = np.tile([0, 0, 0, 1], 300)
+    subject = np.repeat([f"P{number:02}" for number in range(40)], 30)
+    data = dataclasses.replace(everyone(), x=np.zeros((1200, 1, 4), np.float32), y=y, subject=subject)
+    names = atml.data.hold_out(data, share, seed=3)
+    assert names == atml.data.hold_out(data, share, seed=3)
     out = np.isin(subject, names)
     assert set(y[out]) == set(y[~out]) == {0, 1}
+    assert out.mean() == pytest.approx(float(share), abs=0.03)
+
+
+def test_a_share_of_few_subjects_comes_as_near_as_they_let_it():
+    y, subject = MIXED
+    out = np.isin(subject, atml.data.hold_out(everyone(), "0.25", seed=3))
+    assert set(y[out]) == set(y[~out]) == {0, 1}
+    assert out.mean() == pytest.approx(0.25, abs=0.1)
 
 
 def test_held_out_subjects_by_name():
@@ -109,5 +120,5 @@ def test_what_can_not_be_held_out(asked, says):
 
 
 def test_a_set_with_a_test_split_holds_out_enough():
-    with pytest.raises(DataError, match="a test split of its own, which no search opens"):
+    with pytest.raises(DataError, match="which no search opens: leave --hold-out away"):
         atml.data.hold_out(everyone(bare=False), "0.2", seed=0)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from atml.store import Store
@@ -103,6 +104,44 @@ def test_what_no_budget_holds_is_not_trained(atml: Run, small: Path, space: Spac
     # The study keeps its budget; another one is another question.
     other = atml(*line(small, space(), 3, "--max-macs", 200))
     assert other.returncode == 2 and "another MACs budget (100.0 before, 200.0 now)" in other.stderr
+
+
+def test_held_out_subjects_stay_out_however_a_study_is_gone_on_with(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    with np.load(small) as held:
+        train = held["split"] == "train"
+        np.savez(tmp_path / "bare.npz", **{k: held[k][train] for k in ("x", "y", "subject", "rhythm")})
+    first = atml(*line(tmp_path / "bare.npz", space(), 1, "--hold-out", 0.25))
+    assert first.returncode == 0, first.stderr
+    out = next(text for text in first.stdout.splitlines() if text.startswith("held out of the search"))
+    # The same line, a line without it, and their names: one study.
+    names = out.partition(": ")[2].replace(" ", "")
+    for trials_in_all, how in ((2, ["--hold-out", 0.25]), (3, []), (4, ["--hold-out", names])):
+        again = atml(*line(tmp_path / "bare.npz", space(), trials_in_all, *how))
+        assert again.returncode == 0, again.stderr
+        assert out in again.stdout
+    other = atml(*line(tmp_path / "bare.npz", space(), 5, "--hold-out", 0.5))
+    assert other.returncode == 2 and "another held-out part" in other.stderr
+    folder = next((tmp_path / "exports" / "s").iterdir())
+    scored = json.loads(atml("score", folder, "--data", tmp_path / "bare.npz", "--json").stdout)
+    assert {row["subject"] for row in scored["subjects"]} == set(names.split(","))
+
+
+def test_a_study_of_before_takes_no_new_budget_unasked(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    assert atml(*line(small, space(), 1)).returncode == 0
+    store = Store(f"sqlite:///{tmp_path / 'studies.db'}")
+    spec = store.spec("s")
+    assert spec is not None
+    for key in ("max_macs", "max_ram_kib", "held_out", "leads", "window", "objective_name"):
+        del spec[key]
+    store.study("s", {**spec, "data": str(small)})
+    store.close()
+    refused = atml(*line(small, space(), 2, "--max-macs", 1e9))
+    assert refused.returncode == 2 and "another MACs budget (None before" in refused.stderr
+    assert atml(*line(small, space(), 2)).returncode == 0
 
 
 def test_a_killed_worker_costs_its_trial_and_no_more(
