@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from atml import metrics
 from atml.errors import ExportError, InputError
 from atml.metrics import FOUR, Counts, Interval
-from atml.scoring.result import Figure, Judged, Table, Total
+from atml.scoring.result import Figure, Judged, Score, Table, Total
 from atml.types import Int64, Task
 
 BETA = 2.0
@@ -69,6 +69,56 @@ def pooled(table: Counts, found: Mapping[str, Interval]) -> tuple[Figure, ...]:
         Figure("specificity", "specificity", whole.specificity, found["specificity"]),
         Figure("NPV", "NPV", whole.npv),
     )
+
+
+def scored(
+    rule: str,
+    judged: Judged,
+    table: Counts,
+    own: Sequence[Figure],
+    found: Mapping[str, Interval],
+    total: Total,
+    decimals: int | None = metrics.DECIMALS,
+) -> Score:
+    """Put a contest's answer together: its ``own`` figures, then the usual ones, the points, the subjects.
+
+    ``found`` is what `atml.metrics.bootstrap` found; F-beta of a subject is rounded to ``decimals``.
+    """
+    return Score(
+        rule=rule,
+        figures=(*own, *pooled(table, found)),
+        total=total,
+        tables=(subjects(table, decimals),),
+        details=details(table),
+        notes=notes(judged.task),
+    )
+
+
+def of_subjects(
+    rule: str,
+    judged: Judged,
+    points: Callable[[float, float, float, float], Mapping[str, float]],
+    *,
+    best: float,
+    good: float,
+    decimals: int | None = metrics.DECIMALS,
+) -> Score:
+    """Score by F, the mean F-beta over subjects, and G, the share of them above ``good``.
+
+    ``points(F, G, latency in ms, size in KiB)`` says what each adds to the total. Raises InputError without
+    segments and for a latency or size that is not above 0.
+    """
+    check(judged.latency_ms, judged.size_kib)
+    table = counted(judged)
+    per_subject = table.f_beta(BETA, decimals)
+    f, g = float(per_subject.mean()), float((per_subject > good).mean())
+    found = metrics.bootstrap(table, beta=BETA, good=good, decimals=decimals)
+    own = (
+        Figure("F", "F, mean F-beta over subjects", f, found["F"]),
+        Figure("G", f"G, share of subjects above {good:g}", g, found["G"]),
+    )
+    awarded = total(judged, best, lambda ms, kib: points(f, g, ms, kib))
+    return scored(rule, judged, table, own, found, awarded, decimals)
 
 
 def details(table: Counts) -> dict[str, object]:

@@ -62,14 +62,6 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
     table = contest.counted(judged)
     f = table.pooled().f_beta(contest.BETA)
     found = metrics.bootstrap(table, beta=contest.BETA)
-    return Score(
-        rule=NAME,
-        figures=(
-            Figure("F", "F, F-beta over all segments", f, found["pooled F"]),
-            *contest.pooled(table, found),
-        ),
-        total=contest.total(judged, sum(WEIGHTS.values()), lambda ms, kib: points(f, ms, kib)),
-        tables=(contest.subjects(table),),
-        details=contest.details(table),
-        notes=contest.notes(judged.task),
-    )
+    own = (Figure("F", "F, F-beta over all segments", f, found["pooled F"]),)
+    total = contest.total(judged, sum(WEIGHTS.values()), lambda ms, kib: points(f, ms, kib))
+    return contest.scored(NAME, judged, table, own, found, total)

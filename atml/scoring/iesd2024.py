@@ -17,9 +17,8 @@ from collections.abc import Mapping
 
 import numpy.typing as npt
 
-from atml import metrics
 from atml.scoring import contest
-from atml.scoring.result import Figure, Judged, Score
+from atml.scoring.result import Judged, Score
 from atml.types import Int64, Task
 
 NAME = "iesd2024"
@@ -60,20 +59,4 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
     The total needs both a measured latency and a measured size. Raises InputError without segments and for
     a latency or size that is not above 0.
     """
-    contest.check(judged.latency_ms, judged.size_kib)
-    table = contest.counted(judged)
-    per_subject = table.f_beta(contest.BETA)
-    f, g = float(per_subject.mean()), float((per_subject > GOOD).mean())
-    found = metrics.bootstrap(table, beta=contest.BETA, good=GOOD)
-    return Score(
-        rule=NAME,
-        figures=(
-            Figure("F", "F, mean F-beta over subjects", f, found["F"]),
-            Figure("G", f"G, share of subjects above {GOOD:g}", g, found["G"]),
-            *contest.pooled(table, found),
-        ),
-        total=contest.total(judged, sum(WEIGHTS.values()), lambda ms, kib: points(f, g, ms, kib)),
-        tables=(contest.subjects(table),),
-        details=contest.details(table),
-        notes=contest.notes(judged.task),
-    )
+    return contest.of_subjects(NAME, judged, points, best=sum(WEIGHTS.values()), good=GOOD)

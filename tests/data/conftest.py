@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atml.types import Task
+import atml.data
+from atml.types import Dataset, Task
 
 TASK = Task(name="af", classes=("other", "AF"), positive=1, sampling_rate=50, window=100)
 
@@ -21,6 +22,16 @@ def task() -> Task:
 @pytest.fixture
 def label() -> Callable[[str], int | None]:
     return {"AFIB": 1, "N": 0, "": 0, "T": 0}.get
+
+
+@pytest.fixture
+def opened(task: Task, label: Callable[[str], int | None], tmp_path: Path) -> Callable[..., Dataset]:
+    """Open sets together, by a cache of the test's own."""
+
+    def call(*paths: Path, **options: object) -> Dataset:
+        return atml.data.open(paths, **{"task": task, "label": label, "cache": tmp_path / "cache", **options})
+
+    return call
 
 
 @pytest.fixture

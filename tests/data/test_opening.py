@@ -40,14 +40,6 @@ def label():
 
 
 @pytest.fixture
-def opened(task, label, tmp_path):
-    def call(*paths, **options):
-        return atml.data.open(paths, **{"task": task, "label": label, "cache": tmp_path / "cache", **options})
-
-    return call
-
-
-@pytest.fixture
 def seen(task, label):
     def call(*paths, **options):
         return atml.data.inspect(paths, **{"task": task, "label": label, **options})

@@ -13,14 +13,6 @@ from atml.errors import DataError
 
 
 @pytest.fixture
-def opened(task, label, tmp_path):
-    def call(*paths, **options):
-        return atml.data.open(paths, **{"task": task, "label": label, "cache": tmp_path / "cache", **options})
-
-    return call
-
-
-@pytest.fixture
 def bare(tmp_path, put):
     """Write a folder of segments that tells no split: subjects S1 and S9, 5 segments each."""
 
