@@ -158,7 +158,9 @@ def _rows(table: Table, other: Table | None) -> list[tuple[str, ...]]:
 def _streaming(model: Streaming, *baseline: Streaming) -> list[str]:
     """The moments after the onset, positive episodes and others side by side."""
     share = ("subjects", "called then", "by then", *("baseline" for _ in baseline))
-    rows: list[tuple[str, ...]] = [("s after onset", model.name, *share, "others", *share)]
+    known, total = sum(model.onsets), sum(model.episodes)
+    since = "s after onset" if known else "s into the segment"
+    rows: list[tuple[str, ...]] = [(since, model.name, *share, "others", *share)]
     for at, (hit, false) in enumerate(zip(model.positive, model.others, strict=True)):
         if hit.episodes or false.episodes:
             theirs = [
@@ -171,8 +173,18 @@ def _streaming(model: Streaming, *baseline: Streaming) -> list[str]:
         f" {model.subjects[0]} subjects, {model.episodes[1]} others of {model.subjects[1]}",
         f"share called {model.name!r} of the episodes that go on so long; of the others only windows wholly"
         " inside the episode count" + ("; the baseline's share is by then" if baseline else ""),
+        *_unknown_onsets(total - known, total, any_known=bool(known)),
         *_aligned(rows),
     ]
+
+
+def _unknown_onsets(unknown: int, total: int, *, any_known: bool) -> list[str]:
+    """Say from where times run in episodes with nothing before them; nothing where all have some."""
+    if not unknown:
+        return []
+    if not any_known:
+        return ["when these rhythms began is not known: times run from where each segment begins"]
+    return [f"before {unknown} of the {total} lies nothing of another class: their times run from their start"]
 
 
 def _moment(moment: Moment) -> tuple[str, ...]:

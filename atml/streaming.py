@@ -3,6 +3,9 @@
 A device looks at the latest window every now and then. At first that window holds mostly what came before
 the rhythm. For each time after the onset: how many episodes could be asked, what the window that ends then
 is called, and whether a shock was called by then.
+
+What came before is signal of another class (`atml.data.Episode`): a shockable rhythm before a shockable one
+would let a window be called right that has seen little of the new one.
 """
 
 from __future__ import annotations
@@ -45,9 +48,11 @@ class Moment:
 class Streaming:
     """Moments of the positive episodes and of the others, of the same times.
 
-    ``name`` is that of the positive class, ``window`` in s; ``episodes`` and ``subjects`` count positive
-    ones first. Of an episode that is not positive only windows that lie whole within it count: before that,
-    a call may be right about the rhythm that came before.
+    ``name`` is that of the positive class, ``window`` in s; ``episodes``, ``subjects`` and ``onsets`` count
+    positive ones first. ``onsets`` are the episodes with signal before them; of the others nobody knows when
+    the rhythm began, or it followed one of its own class: times run from where their signal begins. Of an
+    episode that is not positive only windows that lie whole within it count: before that, a call may be right
+    about the rhythm that came before.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Streaming:
     subjects: tuple[int, int]
     positive: tuple[Moment, ...]
     others: tuple[Moment, ...]
+    onsets: tuple[int, int] = (0, 0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON types."""
@@ -78,7 +84,9 @@ def decider(model: bytes, positive: int) -> Decide:
 def measure(episodes: Sequence[Episode], decide: Decide, task: Task) -> Streaming:
     """Ask ``decide``, windows ``(n, leads, samples)`` to labels ``(n,)``, at every moment of each episode.
 
-    A window must lie within what the episode holds: the signal before its onset, and its own length.
+    A window must lie within what the episode holds: the signal before its onset, and its own length. Before
+    a positive onset lies nothing positive, so that whoever needs half of a window to be so can't call it
+    right before half a window has passed.
     """
     moments = times(task)
     asked = np.zeros((len(episodes), len(moments)), np.bool_)
@@ -99,6 +107,7 @@ def curve(asked: Bools, called: Bools, episodes: Sequence[Episode], task: Task) 
     moments = np.array(times(task))
     positive = np.array([episode.label == task.positive for episode in episodes], np.bool_)
     subject = np.array([episode.subject for episode in episodes], np.str_)
+    known = np.array([episode.onset > 0 for episode in episodes], np.bool_)
     called = called & asked
     inside = asked & (moments >= task.seconds)
     return Streaming(
@@ -108,6 +117,7 @@ def curve(asked: Bools, called: Bools, episodes: Sequence[Episode], task: Task) 
         subjects=(len(np.unique(subject[positive])), len(np.unique(subject[~positive]))),
         positive=_moments(moments, asked[positive], called[positive], subject[positive]),
         others=_moments(moments, inside[~positive], (called & inside)[~positive], subject[~positive]),
+        onsets=(int((known & positive).sum()), int((known & ~positive).sum())),
     )
 
 

@@ -34,7 +34,7 @@ def test_times_are_fine_up_to_the_window_and_go_on_to_ten_seconds():
 def test_a_decision_comes_when_enough_of_the_window_is_new():
     found = measure([episode(1, 6), episode(1, 3, subject="b")], more_than(0.7), TASK)
     assert found.name == "shock" and found.window == 2
-    assert found.episodes == (2, 0) and found.subjects == (2, 0)
+    assert found.episodes == (2, 0) and found.subjects == (2, 0) and found.onsets == (2, 0)
     # 1.5 s of 2 s are 0.75 of the window.
     assert moment(found.positive, 1.0) == Moment(1.0, 2, 2, 0.0, 0.0)
     assert moment(found.positive, 1.5) == Moment(1.5, 2, 2, 1.0, 1.0)
@@ -53,6 +53,7 @@ def test_once_called_stays_called():
 
 def test_separate_segments_are_first_asked_after_a_window():
     found = measure([episode(1, 5, onset=0)], more_than(0.5), TASK)
+    assert found.onsets == (0, 0)
     assert moment(found.positive, 1.5).episodes == 0
     assert moment(found.positive, 2.0).episodes == 1
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,10 @@ from atml.types import Float32, Task
 class Episode:
     """One stretch of one rhythm: ``x (leads, samples)`` in mV at the task's rate.
 
-    The rhythm begins at sample ``onset``; what lies before is the signal before it, at most one window.
-    ``label`` is the class index of the rhythm, -1 until a task was asked.
+    The rhythm begins at sample ``onset``; what lies before is the signal before it, at most one window and
+    nothing of the same class. ``onset`` is 0 where nothing is known of the time before. ``label`` is the
+    class index of the rhythm, -1 until a task was asked; until then ``before`` names the rhythms that the
+    signal before holds, each with the sample at which it ends.
     """
 
     subject: str
@@ -25,6 +27,21 @@ class Episode:
     x: Float32
     onset: int
     label: int = -1
+    before: tuple[tuple[str, int], ...] = ()
+
+
+def labelled(episode: Episode, table: Mapping[str, int | None]) -> Episode | None:
+    """Give an episode the class of its rhythm in ``table``; None where that names none.
+
+    The signal before it is cut to begin after the last sample of its own class: a window must not be called
+    right about a new rhythm for an earlier one that asks for the same. A rhythm without a class stays.
+    """
+    label = table.get(episode.rhythm) if episode.label < 0 else episode.label
+    if label is None:
+        return None
+    first = max((end for rhythm, end in episode.before if table.get(rhythm) == label), default=0)
+    x = np.ascontiguousarray(episode.x[:, first:]) if first else episode.x
+    return replace(episode, x=x, onset=episode.onset - first, label=label, before=())
 
 
 def from_segments(

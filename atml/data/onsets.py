@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.data import contest, matlab, npz, wfdb_set
-from atml.data.episode import Episode, from_segments
+from atml.data.episode import Episode, from_segments, labelled
 from atml.data.judging import Label, call, classes_of
 from atml.data.kinds import Asked, Found, Paths, look_all
 from atml.data.source import Source, find
@@ -35,8 +35,9 @@ def episodes(
 ) -> tuple[Episode, ...]:
     """Return the stretches of one rhythm that outlast the task's window, of the rhythms that it knows.
 
-    Of recordings an episode carries the clean signal before it, up to one window; of separate segments
-    nothing. Subjects are named, and left out, as in `atml.data.open`; so are its arguments.
+    Of recordings an episode carries the clean signal before it, up to one window and nothing of its own
+    class (`atml.data.episode.labelled`); of separate segments nothing. Subjects are named, and left out, as
+    in `atml.data.open`; so are its arguments.
 
     Raises:
         DataError: As `atml.data.open`.
@@ -49,9 +50,10 @@ def episodes(
             subject = item.prefix + episode.subject
             if not matching([subject], out)[0]:
                 found.append(replace(episode, subject=subject))
-    table = classes_of(sorted({episode.rhythm for episode in found if episode.label < 0}), task, label)
-    known = [(episode, table.get(episode.rhythm, episode.label)) for episode in found]
-    return tuple(replace(episode, label=klass) for episode, klass in known if klass is not None)
+    names = {episode.rhythm for episode in found if episode.label < 0}
+    names |= {rhythm for episode in found for rhythm, _ in episode.before}
+    table = classes_of(sorted(names), task, label)
+    return tuple(known for episode in found if (known := labelled(episode, table)) is not None)
 
 
 def _of(item: Found, split: str, asked: Asked) -> Sequence[Episode]:

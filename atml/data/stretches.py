@@ -57,13 +57,17 @@ class Cut:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A stretch that can be used, as samples ``start`` to ``end`` of ``x``: resampled and without a gap."""
+    """A stretch that can be used, as samples ``start`` to ``end`` of ``x``: resampled and without a gap.
+
+    ``before`` are the rhythms earlier in ``x``, each with the sample at which it ends.
+    """
 
     stretch: Stretch
     x: npt.NDArray[np.floating]
     offset: int
     start: int
     end: int
+    before: tuple[tuple[str, int], ...]
 
 
 def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
@@ -100,7 +104,10 @@ def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
 
 
 def episodes(recording: Recording, task: Task) -> list[Episode]:
-    """Return the stretches that hold more than a window, each with up to a window of clean signal before."""
+    """Return the stretches that hold more than a window, each with up to a window of clean signal before.
+
+    Which rhythms that signal holds goes with it: whether they are of the same class, a task must say.
+    """
     found = []
     for piece in _pieces(recording, apart(recording), task.sampling_rate):
         if piece.end - piece.start > task.window:
@@ -111,6 +118,7 @@ def episodes(recording: Recording, task: Task) -> list[Episode]:
                     rhythm=piece.stretch.rhythm,
                     x=np.ascontiguousarray(piece.x[:, first : piece.end], np.float32),
                     onset=piece.start - first,
+                    before=tuple((name, end - first) for name, end in piece.before if end > first),
                 )
             )
     return found
@@ -145,10 +153,13 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
             continue
         offset = run[0].start
         x = resample(recording.x[:, offset : run[-1].end], rate, target)
+        before: list[tuple[str, int]] = []
         for stretch in run:
             start = -(-(stretch.start - offset) * target // rate)
-            end = min((stretch.end - offset) * target // rate, x.shape[1])
-            yield _Piece(stretch, x, offset, start, max(start, end))
+            end = max(start, min((stretch.end - offset) * target // rate, x.shape[1]))
+            yield _Piece(stretch, x, offset, start, end, tuple(before))
+            # Rounded up: no sample of it is left in what comes after.
+            before.append((stretch.rhythm, min(-(-(stretch.end - offset) * target // rate), x.shape[1])))
 
 
 class _Account:

@@ -13,7 +13,12 @@ import pytest
 import scipy.io
 
 import atml.data
+from atml.data.annotations import Stretch
+from atml.data.episode import labelled
+from atml.data.stretches import Recording
+from atml.data.stretches import episodes as cut_episodes
 from atml.errors import DataError
+from atml.streaming import measure
 from atml.types import Task
 
 with warnings.catch_warnings():
@@ -317,6 +322,40 @@ def test_episodes_of_records_have_what_was_before_and_the_names_of_opening(recor
     alone = atml.data.episodes(folders[0], task=task, label=label)
     assert {item.subject for item in alone} == {"a"}
     assert atml.data.episodes(folders[0], task=task, label=label, leave_out=["one/a"]) == ()
+
+
+def test_nothing_of_its_own_class_lies_before_an_episode(record, task, label):
+    """Windows are 2 s: of 10 s of VF, the second before it is calm, and what is before that is not seen."""
+    rhythms = ((0, "N"), (10, "VT"), (11, "N"), (12, "VF"), (22, "VT"), (32, "N"))
+    folder = record("one", "a", rhythms, rate=360)
+    found = {(item.rhythm, item.label): item for item in atml.data.episodes(folder, task=task, label=label)}
+    calm, vf, vt = found["N", 0], found["VF", 1], found["VT", 1]
+    assert (vf.onset, vf.x.shape) == (250, (1, 250 + 2500))
+    assert (vt.onset, vt.x.shape) == (0, (1, 2500))  # a shock was due already
+    assert calm.onset == 500 and calm.before == ()
+    unknown = atml.data.episodes(folder, task=task, label=lambda name: {"VF": 1, "VT": 0}.get(name))
+    assert {item.rhythm: item.onset for item in unknown} == {"VF": 500, "VT": 500}
+
+
+def test_who_needs_half_of_a_window_calls_nothing_earlier(tmp_path, task, label):
+    """Shockable signal is 1 and calm signal 0: what a window holds is its mean."""
+    rate = task.sampling_rate
+    rhythms = [("N", 10), ("VF", 6), ("N", 9), ("VT", 1.5), ("N", 0.5), ("VF", 6), ("VFL", 1.9), ("VF", 8)]
+    ends = np.cumsum([seconds for _, seconds in rhythms])
+    x = np.repeat([float(label(name) or 0) for name, _ in rhythms], [int(s * rate) for _, s in rhythms])
+    stretches = [
+        Stretch(int((end - seconds) * rate), int(end * rate), name, "")
+        for (name, seconds), end in zip(rhythms, ends, strict=True)
+    ]
+    recording = Recording("a", "a", rate, x[None].astype(np.float32), stretches)
+    table = {name: label(name) for name, _ in rhythms}
+    found = [labelled(item, table) for item in cut_episodes(recording, task)]
+    half = measure(found, lambda windows: (windows.mean(axis=(1, 2)) >= 0.5).astype(np.int64), task)
+    seen = {moment.seconds: (moment.episodes, moment.by_then) for moment in half.positive if moment.episodes}
+    # Before the second lies half a second of calm, before the third nothing but what is shockable too.
+    assert half.episodes[0] == 3 and half.onsets[0] == 2
+    assert seen.pop(0.5) == (1, 0.0) and seen.pop(1.0) == (1, 1.0) and seen.pop(1.5) == (2, 1.0)
+    assert set(seen.values()) == {(3, 1.0), (1, 1.0)}
 
 
 def test_separate_segments_longer_than_the_window_are_episodes(icd, matlab, task, label, tmp_path):

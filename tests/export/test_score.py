@@ -248,6 +248,11 @@ def test_time_to_decision_where_episodes_are_longer_than_a_window(make, trained,
         assert moment.called == pytest.approx((logits[:, 1] >= logits[:, 0]).mean())
     text = report.render()
     assert "time to decision, windows of 2 s: 8 episodes of 'AF', 4 subjects, 8 others of 4" in text
+    assert "s into the segment" in text and "after onset" not in text
+    assert "when these rhythms began is not known" in text
+    some = make.replace(report, streaming=[make.replace(part, onsets=(3, 2)) for part in report.streaming])
+    assert "s after onset" in some.render()
+    assert "before 11 of the 16 lies nothing of another class" in some.render()
     written = json.loads(report.file.read_text())
     assert written["time_to_decision"]["episodes"] == [8, 8]
     baseline = Baseline.from_dict(exported_baseline(exported))
