@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from atml.types import Float32
 
-VERSION = 3
+VERSION = 4
 """Raised whenever entries mean something else; older ones are then not looked at."""
 
 ABANDONED = 24 * 3600

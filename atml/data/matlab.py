@@ -35,6 +35,8 @@ _DAMAGED = (
     *(struct.error, zlib.error),
 )
 
+ORIGIN = "segments come from "
+
 BLOCK = 1000
 """Segments that are handled at once."""
 
@@ -86,7 +88,7 @@ def read(path: Path, split: str, task: Task, label: Label) -> Parsed:
     notes = list(held.notes)
     rows = np.arange(len(held.subject))
     if held.train is None:
-        notes.append(f"no field 'train' inside: all of it is taken for {split}")
+        notes.append("no field 'train' inside: train and test are not told apart")
     else:
         rows = np.flatnonzero(held.train == _number(split))
         if not len(rows):
@@ -182,7 +184,13 @@ def _origin(data: npt.NDArray[Any]) -> list[str]:
         return []
     names, counts = np.unique([_text(value) for value in data[field]], return_counts=True)
     listed = ", ".join(f"{name or 'not told'} ({count})" for name, count in zip(names, counts, strict=True))
-    return [f"segments come from {listed}"]
+    return [f"{ORIGIN}{listed}"]
+
+
+def origins(note: str) -> list[str]:
+    """Return the sets that a note of ours says the segments come from; nothing for another note."""
+    _, found, listed = note.partition(ORIGIN)
+    return [part.rsplit(" (", 1)[0] for part in listed.split(", ")] if found else []
 
 
 def _train(path: Path, data: npt.NDArray[Any]) -> Int64 | None:

@@ -66,7 +66,7 @@ def read(path: Path, split: str, task: Task) -> Held:
             there = ", ".join(np.unique(arrays["split"].astype(np.str_)))
             raise DataError(f"no {split} split in {path}: it holds {there} only")
     else:
-        notes = (f"no split array inside: all of it is taken for {split}",)
+        notes = ("no split array inside: train and test are not told apart",)
     rhythm = arrays.get("rhythm")
     return Held(
         x=x[rows],

@@ -98,7 +98,7 @@ def contest_split(source: Source, layout: Layout, split: str, shape: Shape) -> P
         raise DataError(f"no {split} split in {source.path}: it holds {', '.join(layout.splits)} only")
     notes = list(layout.notes)
     if layout.bare:
-        notes.append(f"neither train_data/test_data nor data_indices inside: all of it is taken for {split}")
+        notes.append("no train_data, test_data or data_indices inside: train and test are not told apart")
     if both := shared_subjects(layout):
         notes.append(f"{len(both)} subjects are in train and in test: {some(both)}")
     segments = {segment.name: segment for segment in layout.splits[wanted]}

@@ -10,9 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.data import cache as store
+from atml.data import matlab
 from atml.data.judging import duplicates
 from atml.data.parsing import Files
 from atml.types import Float32, Int64
+
+PUBLISHED = {
+    "vfdb": "malignant-ventricular-ectopy",
+    "cudb": "cu-ventricular-tachyarrhythmia",
+    "mitdb": "mit-bih-arrhythmia",
+    "afdb": "mit-bih-atrial-fibrillation",
+}
+"""What the folder of a set is called as it is published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +66,9 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
     digest = np.concatenate([piece.digest for piece in taken])
     place = np.concatenate([np.char.add(f"{piece.name}/", piece.files.place) for piece in taken])
     notes = [f"{piece.name}: {note}" for piece in pieces for note in piece.notes]
+    for piece in pieces:
+        others = [other.name for other in pieces if other is not piece]
+        notes += same_patients(piece.notes, others, "given beside it")
     if pairs := duplicates(digest, names):
         first, second = (str(place[row]) for row in pairs[0])
         notes.append(f"{len(pairs)} segments are the same in two sets, for example {first} and {second}")
@@ -77,6 +89,25 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
         notes=tuple(notes),
         bare=all(piece.bare for piece in pieces),
     )
+
+
+def same_patients(notes: Sequence[str], names: Sequence[str], which: str) -> list[str]:
+    """Say where segments of a MATLAB file, by its ``notes``, come from a set among ``names``.
+
+    Their patients have other names there, so nothing can tell who is in both; ``which`` says what the sets
+    are to a person.
+    """
+    found = []
+    for origin in [origin for note in notes for origin in matlab.origins(note)]:
+        short = origin.casefold()
+        words = [word for word in (short, PUBLISHED.get(short, "")) if len(word) > 2]
+        for name in names:
+            if any(word in name.casefold() for word in words):
+                found.append(
+                    f"segments of {origin} may be of the same patients as {name}, {which}:"
+                    " they have other names there and can't be matched"
+                )
+    return found
 
 
 def _taken(piece: Piece, x: Float32) -> Piece:

@@ -132,7 +132,7 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     below = f"{split}_data/" if there else ""
     found = _Records(path)
     if not there:
-        found.notes.append(f"neither train_data nor test_data inside: all of it is taken for {split}")
+        found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
     names = [below + name for name in _names(path / below, found)]
     for name in names:
         try:

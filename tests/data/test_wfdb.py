@@ -209,7 +209,7 @@ def test_a_folder_of_records_is_told_from_others(record, tmp_path):
     path = record("r1", BOTH)
     assert wfdb_set.is_wfdb(path) and not wfdb_set.is_wfdb(path / "r1.hea")
     assert wfdb_set.splits(path) == () and len(set(read(path).files.subject)) == 1
-    assert any("all of it is taken for train" in note for note in read(path).notes)
+    assert any("train and test are not told apart" in note for note in read(path).notes)
 
 
 def test_splits_are_folders(record, tmp_path):
