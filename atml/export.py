@@ -131,6 +131,7 @@ def export(net: Net, finding: Finding, x: Float32, *, root: Path, max_kib: float
             synthetic=finding.data.synthetic,
             subjects=finding.data.subjects,
             objective_hash=finding.objective_hash,
+            labels_hash=finding.labels_hash,
         ),
     )
     parity = check_parity(model, folded, x, task.positive)
@@ -241,6 +242,7 @@ def _config(finding: Finding, model: bytes) -> dict[str, Any]:
         },
         "folds": finding.folds,
         "objective_hash": finding.objective_hash,
+        "labels_hash": finding.labels_hash,
         "data": dataclasses.asdict(finding.data),
         "baseline": None if finding.baseline is None else finding.baseline.baseline.to_dict(),
     }

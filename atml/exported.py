@@ -36,7 +36,8 @@ class Exported:
 
     ``threshold`` is already in the last bias. ``subjects`` were trained on; None if the file can't say,
     because the list is long and it came without its config.json. ``size_bytes`` is that of the file.
-    ``objective_hash`` is of the objectives file that the search used; "" in files that don't say.
+    ``objective_hash`` is of the objectives file that the search used, ``labels_hash`` of the part of it that
+    labels depend on; "" in files that don't say.
     ``baseline`` is what was fitted beside the model (`atml.baseline.Baseline.from_dict`); None where the task
     has none, and for a file that travels alone.
     """
@@ -55,6 +56,7 @@ class Exported:
     synthetic: bool
     subjects: tuple[str, ...] | None
     objective_hash: str = ""
+    labels_hash: str = ""
     baseline: dict[str, Any] | None = None
 
     @property
@@ -75,6 +77,7 @@ def describe(
     synthetic: bool,
     subjects: tuple[str, ...],
     objective_hash: str = "",
+    labels_hash: str = "",
 ) -> dict[str, str]:
     """Metadata properties of an ONNX file, enough to use and to score it without its folder."""
     names = _json(list(subjects))
@@ -98,6 +101,7 @@ def describe(
         "subjects": names if len(names.encode()) <= SUBJECTS_BYTES else "",
         "config": _json(config.to_dict()),
         "objective_hash": objective_hash,
+        "labels_hash": labels_hash,
     }
 
 
@@ -163,6 +167,7 @@ def _exported(
         synthetic=bool(json.loads(props["synthetic"])),
         subjects=None if names is None else tuple(str(name) for name in names),
         objective_hash=props.get("objective_hash", ""),
+        labels_hash=props.get("labels_hash", ""),
         baseline=_baseline(record),
     )
 

@@ -132,6 +132,8 @@ class Finding:
     value_name: str = "what the search made large"
     qualifies: float | None = None
     objective_hash: str = ""
-    """Of the objectives file (`atml.rooms.Room.objective_hash`): scoring asks for the same labels."""
+    """Of the objectives file (`atml.rooms.Room.objective_hash`)."""
+    labels_hash: str = ""
+    """Of what labels depend on (`atml.rooms.Room.labels_hash`): scoring asks for the same."""
     baseline: Rival | None = None
     """What a detector without a network reaches; None where the task names none."""

@@ -18,22 +18,32 @@ from typing import Any, Protocol
 
 from atml import data, scoring, streaming
 from atml.baseline import Baseline
-from atml.data.subjects import matching
 from atml.errors import DataError, ExportError
 from atml.exported import SCORES, Exported, infer, load
 from atml.scored import ScoreReport
 from atml.scoring import Judged, Rule
 from atml.streaming import Streaming
 from atml.types import Dataset, Predictions
-
-Paths = Path | Sequence[Path] | None
+from atml.unseen import Paths, opened, people, same_labels
 
 
 class Looks(Protocol):
     """Where looks at test sets are kept."""
 
-    def record(self, *, data_fingerprint: str, export_sha256: str, rule: str, result: dict[str, Any]) -> int:
-        """Keep a look with its figures; return how many there have been at these data, this one included."""
+    def record(
+        self,
+        *,
+        data_fingerprint: str,
+        export_sha256: str,
+        rule: str,
+        result: dict[str, Any],
+        subjects: Mapping[str, Sequence[str]],
+    ) -> int:
+        """Keep a look with its figures; return how many there have been at these data, this one included.
+
+        A look was at these data if the fingerprint is the same, or if it saw any of the same ``subjects`` of
+        a set of the same name.
+        """
 
 
 def score_export(
@@ -49,14 +59,14 @@ def score_export(
     leads: Sequence[str] = (),
     sampling_rate: int | None = None,
     cache: Path | None = None,
-    objective_hash: str | None = None,
+    labels_hash: str | None = None,
 ) -> ScoreReport:
     """Score an export folder, or an ONNX file alone, on the test split of ``data_paths`` (None: synthetic).
 
     ``label`` gives the class index of a rhythm name; ``latency_ms`` and ``size_kib`` are the person's own
     measurements, both needed for the total; ``options`` are the rule's own (`atml.scoring.Rule.OPTIONS`);
     ``leads`` and ``sampling_rate`` (Hz) are as in `atml.data.open`. Outputs are onnxruntime's, decided by
-    the rule's own tie rule. ``objective_hash`` is that of the objectives file that ``label`` is from, to be
+    the rule's own tie rule. ``labels_hash`` is that of the objectives file that ``label`` is from, to be
     compared with the one that the model was trained with.
 
     Of data that do not tell train from test, only subjects that the model was not trained on are scored.
@@ -65,8 +75,9 @@ def score_export(
     Raises:
         InputError: an unknown rule, an option that it does not have, or a latency or size that is no
             measurement.
-        ExportError: no export of ours there, one that the rule can't judge or that another objectives file
-            made, or its folder can't be written.
+        ExportError: no export of ours there, one that the rule can't judge or that was trained with other
+            labels, one that can't say whom it was trained on where that matters, or its folder can't be
+            written.
         DataError: no usable test data; the training data themselves; a subject that was trained on; nobody
             left that was not.
         StudyError: the look can't be recorded; then no figure is shown.
@@ -75,7 +86,8 @@ def score_export(
     settings = scoring.settings(judge, options or {}, latency_ms=latency_ms, size_kib=size_kib)
     exported = load(path)
     judge.fits(exported.task)
-    _same_objective(exported, objective_hash)
+    labels = same_labels(exported, labels_hash)
+    rival, without = _rival(exported)
     opening: dict[str, Any] = {
         "task": exported.task,
         "label": label,
@@ -84,78 +96,42 @@ def score_export(
         "cache": cache,
         "leads": tuple(leads),
     }
-    dataset = _opened(exported, data_paths, opening)
-    notes = [*dataset.notes, *_unseen(exported, dataset)]
-    streamed, why_not = _streamed(exported, data_paths, opening)
-    if why_not:
-        notes.append(why_not)
-    report = _measure(exported, dataset, judge, settings, latency_ms, size_kib, notes)
-    return _recorded(dataclasses.replace(report, streaming=tuple(streamed)), looks)
+    dataset, notes = opened(exported, data_paths, opening)
+    streamed, why_not = _streamed(exported, rival, data_paths, opening)
+    notes += [*labels, *filter(None, (without, why_not))]
+    report = _measure(exported, rival, dataset, judge, settings, latency_ms, size_kib, notes)
+    report = dataclasses.replace(report, streaming=tuple(streamed))
+    several = isinstance(data_paths, list | tuple) and len(data_paths) > 1
+    return _recorded(report, looks, _by_set(dataset, several=several))
 
 
-def _trained(exported: Exported) -> tuple[str, ...]:
-    """People that the model was trained on; a generated subject is none."""
-    return () if exported.synthetic else exported.subjects or ()
-
-
-def _opened(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> Dataset:
-    """Open the test split; of a bare set, without the subjects that were trained on.
-
-    Raises DataError, with the way out, where that leaves nobody.
-    """
-    trained = _trained(exported)
+def _rival(exported: Exported) -> tuple[Baseline | None, str]:
+    """Rebuild the export's baseline; none, and why, where it can't be."""
+    if exported.baseline is None:
+        return None, ""
     try:
-        return data.open(paths, **opening, leave_out=trained)
-    except DataError as error:
-        if not trained:
-            raise
-        try:
-            whole = data.open(paths, **opening)
-        except DataError:
-            raise error from None
-        if not whole.bare or not matching(whole.subject, trained).all():
-            raise
-        raise DataError(
-            f"the model was trained on every subject of {whole.name}; give other data, or search again with"
-            " --hold-out to keep some subjects for scoring"
-        ) from error
+        return Baseline.from_dict(exported.baseline), ""
+    except ExportError as error:
+        return None, f"scored without its baseline: {error}"
 
 
-def _same_objective(exported: Exported, objective_hash: str | None) -> None:
-    """Raise ExportError where the labels would be another objective's; an older file can't tell."""
-    if objective_hash and exported.objective_hash and objective_hash != exported.objective_hash:
-        raise ExportError(
-            f"{exported.path} was trained with another objectives file than the one found for"
-            f" {exported.task.name!r}; give that file with --objective"
-        )
-
-
-def _unseen(exported: Exported, dataset: Dataset) -> list[str]:
-    """Raise DataError if the model was trained on any of these subjects; say so where that can't be told."""
-    if dataset.fingerprint == exported.data_fingerprint:
-        raise DataError(
-            f"{dataset.name} is what trial {exported.trial} was trained on; give data that it never saw"
-        )
-    if dataset.synthetic != exported.synthetic:
-        return []  # A generated subject and a person of the same name are not the same.
-    if exported.subjects is None:
-        return [
-            "the file does not list its training subjects, so they could not be compared with these;"
-            " score it in its export folder"
-        ]
-    trained = matching(dataset.subject, exported.subjects)
-    shared = sorted({str(name) for name in dataset.subject[trained]})
-    if shared:
-        more = f" and {len(shared) - 8} more" if len(shared) > 8 else ""
-        raise DataError(
-            f"the model was trained on subjects of this test set: {', '.join(shared[:8])}{more};"
-            " leave them out, or rename them if they are other people"
-        )
-    return []
+def _by_set(dataset: Dataset, *, several: bool) -> dict[str, list[str]]:
+    """Name the people of each set, as the set itself names them; a generated subject is nobody."""
+    if dataset.synthetic:
+        return {}
+    names = sorted(set(dataset.subject.tolist()))
+    if not several:
+        return {dataset.name: names}
+    found: dict[str, list[str]] = {}
+    for name in names:
+        place, who = name.split("/", 1)
+        found.setdefault(place, []).append(who)
+    return found
 
 
 def _measure(
     exported: Exported,
+    rival: Baseline | None,
     dataset: Dataset,
     judge: Rule,
     settings: Mapping[str, float],
@@ -189,21 +165,23 @@ def _measure(
         score=score,
         look=0,
         notes=tuple(notes),
-        baseline=_beside(exported, dataset, judge, judged, settings),
+        baseline=_beside(rival, dataset, judge, judged, settings),
     )
 
 
 def _beside(
-    exported: Exported, dataset: Dataset, judge: Rule, judged: Judged, settings: Mapping[str, float]
+    rival: Baseline | None, dataset: Dataset, judge: Rule, judged: Judged, settings: Mapping[str, float]
 ) -> scoring.Score | None:
     """Judge the export's baseline on the same windows; its speed and size were not measured."""
-    if exported.baseline is None:
+    if rival is None:
         return None
-    called = Baseline.from_dict(exported.baseline).decide(dataset.x, dataset.sampling_rate)
+    called = rival.decide(dataset.x, dataset.sampling_rate)
     return judge.score(dataclasses.replace(judged, y_pred=called, latency_ms=None, size_kib=None), settings)
 
 
-def _streamed(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> tuple[list[Streaming], str]:
+def _streamed(
+    exported: Exported, rival: Baseline | None, paths: Paths, opening: Mapping[str, Any]
+) -> tuple[list[Streaming], str]:
     """Measure the time to decision where rhythms go on for longer than a window; else nothing, and why.
 
     The model's comes first, then the baseline's if there is one.
@@ -213,19 +191,18 @@ def _streamed(exported: Exported, paths: Paths, opening: Mapping[str, Any]) -> t
         return [], ""
     wanted = {key: value for key, value in opening.items() if key != "cache"}
     try:
-        episodes = data.episodes(paths, **wanted, leave_out=_trained(exported))
+        episodes = data.episodes(paths, **wanted, leave_out=people(exported, paths))
     except DataError as error:  # opening leaves single faults out; whole episodes need whole files
         return [], f"time to decision was not measured: {error}"
     if not any(episode.label == task.positive for episode in episodes):
         return [], ""
     deciders = [streaming.decider(exported.model, task.positive)]
-    if exported.baseline is not None:
-        rival = Baseline.from_dict(exported.baseline)
+    if rival is not None:
         deciders.append(lambda x: rival.decide(x, task.sampling_rate))
     return [streaming.measure(episodes, decide, task) for decide in deciders], ""
 
 
-def _recorded(report: ScoreReport, looks: Looks) -> ScoreReport:
+def _recorded(report: ScoreReport, looks: Looks, subjects: Mapping[str, Sequence[str]]) -> ScoreReport:
     """Record the look, then write the report beside the model; whole or not at all."""
     aside = _aside(report)
     try:
@@ -234,6 +211,7 @@ def _recorded(report: ScoreReport, looks: Looks) -> ScoreReport:
             export_sha256=report.exported.sha256,
             rule=report.score.rule,
             result={key: value for key, value in report.to_dict().items() if key != "look"},
+            subjects=subjects,
         )
         report = dataclasses.replace(report, look=look)
         if aside is None:

@@ -184,7 +184,8 @@ def _unknown_onsets(unknown: int, total: int, *, any_known: bool) -> list[str]:
         return []
     if not any_known:
         return ["when these rhythms began is not known: times run from where each segment begins"]
-    return [f"before {unknown} of the {total} lies nothing of another class: their times run from their start"]
+    rest = f"before {unknown} of the {total} lies nothing of another class"
+    return [f"{rest}: their times run from their start"]
 
 
 def _moment(moment: Moment) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ LAYERS = [
     ["atml.cli"],
     ["atml.tables", "atml.conformance"],
     ["atml.search", "atml.score"],
-    ["atml.workers", "atml.view", "atml.scored", "atml.streaming"],
+    ["atml.workers", "atml.view", "atml.scored", "atml.streaming", "atml.unseen"],
     [
         "atml.rooms",
         "atml.roomfile",

@@ -55,7 +55,7 @@ def score(
         export,
         data or None,
         label=room.label,
-        objective_hash=room.objective_hash,
+        labels_hash=room.labels_hash,
         looks=store,
         rule=rule or room.rule,
         latency_ms=latency_ms,

@@ -94,6 +94,7 @@ class Exports:
             trials=sum(t.finished and t.role == "search" for t in finals.records()),
             value_name=plan.room.value_name,
             objective_hash=plan.room.objective_hash,
+            labels_hash=plan.room.labels_hash,
             qualifies=plan.room.qualifies,
             baseline=finals.rival(),
         )

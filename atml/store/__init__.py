@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import time
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = ["DEFAULT_URL", "Store", "missing", "record"]
 DEFAULT_URL = "sqlite:///studies.db"
 
 _SPEC = "atml"
+_SEEN = "seen_subjects"
 _LEDGER, _LIFT = "regions", "region_lift:"
 _STATES = {
     TrialState.RUNNING: "running",
@@ -273,8 +275,22 @@ class Store:
         with self.errors(), self._db.engine.connect() as db:
             return [(row.number, Path(row.folder)) for row in db.execute(query)]
 
-    def record(self, *, data_fingerprint: str, export_sha256: str, rule: str, result: dict[str, Any]) -> int:
-        """Store a look at a test set; return how many there have been at this one, this look included."""
+    def record(
+        self,
+        *,
+        data_fingerprint: str,
+        export_sha256: str,
+        rule: str,
+        result: dict[str, Any],
+        subjects: Mapping[str, Sequence[str]],
+    ) -> int:
+        """Store a look at a test set; return how many there have been at this one, this look included.
+
+        ``subjects`` are whom it saw, by set; nobody of generated ones. A look was at the same test set if
+        its data have the same fingerprint, or if it saw any of them: another window, another lead or one set
+        more changes the fingerprint, not the people. Looks of old that name nobody count by fingerprint.
+        """
+        people = {name: sorted(who) for name, who in subjects.items()}
         with self.errors(), self._db.engine.begin() as db:
             db.execute(
                 LOOKS.insert().values(
@@ -282,11 +298,16 @@ class Store:
                     export_sha256=export_sha256,
                     rule=rule,
                     at=time.time(),
-                    result=result,
+                    result={**result, _SEEN: people},
                 )
             )
-            query = sa.select(sa.func.count()).where(LOOKS.c.data_fingerprint == data_fingerprint)
-            return int(db.execute(query).scalar_one())
+            looks = db.execute(sa.select(LOOKS.c.data_fingerprint, LOOKS.c.result[_SEEN])).all()
+        return sum(found == data_fingerprint or _share(seen, people) for found, seen in looks)
+
+
+def _share(seen: Mapping[str, Sequence[str]] | None, people: Mapping[str, Sequence[str]]) -> bool:
+    """Tell whether anybody of a set is among those of a set of the same name."""
+    return any(not set(who).isdisjoint((seen or {}).get(name, ())) for name, who in people.items())
 
 
 def record(trial: FrozenTrial) -> TrialRecord:

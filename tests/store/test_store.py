@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from atml.errors import StudyError
 from atml.store import Store
-from atml.store.schema import VERSION
+from atml.store.schema import LOOKS, VERSION
 
 
 def url(path: Path) -> str:
@@ -72,8 +72,33 @@ def test_predictions_come_back(store: Store) -> None:
 
 
 def test_looks_are_counted_by_test_set(store: Store) -> None:
-    look = {"export_sha256": "e", "rule": "r", "result": {"F": 0.9}}
+    look = {"export_sha256": "e", "rule": "r", "result": {"F": 0.9}, "subjects": {}}
     assert [store.record(data_fingerprint=d, **look) for d in ("a", "a", "b", "a")] == [1, 2, 1, 3]
+
+
+def test_looks_at_the_same_people_are_looks_at_the_same_test_set(store: Store) -> None:
+    def look(fingerprint: str, **subjects: list[str]) -> int:
+        return store.record(
+            data_fingerprint=fingerprint, export_sha256="e", rule="r", result={"F": 0.9}, subjects=subjects
+        )
+
+    assert look("window of 4 s", vfdb=["418", "419"]) == 1
+    assert look("window of 2 s", vfdb=["418", "419"]) == 2
+    assert look("with more", vfdb=["419", "420"], cudb=["cu01"]) == 3
+    assert look("others of it", vfdb=["425"]) == 1
+    assert look("another set", mitdb=["418"]) == 1
+    assert look("more alone", cudb=["cu01"]) == 2
+    assert look("generated") == 1 and look("generated") == 2
+
+
+def test_looks_of_old_count_by_fingerprint(store: Store) -> None:
+    with store._db.engine.begin() as db:
+        for result in ({"F": 0.9}, {"F": 0.9, "subjects": [{"subject": "418"}]}):
+            row = {"data_fingerprint": "f", "export_sha256": "e", "rule": "r", "at": 0.0, "result": result}
+            db.execute(LOOKS.insert().values(**row))
+    look = {"export_sha256": "e", "rule": "r", "result": {}, "subjects": {"vfdb": ["418"]}}
+    assert store.record(data_fingerprint="f", **look) == 3
+    assert store.record(data_fingerprint="g", **look) == 2
 
 
 def test_foreign_studies_are_not_ours(tmp_path: Path, store: Store) -> None:
