@@ -17,6 +17,9 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+# It would tell of every study on the terminal.
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
 STARTUP = 15
 """Reference draws before TPE proposes."""
 

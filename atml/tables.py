@@ -15,7 +15,7 @@ from rich.text import Text
 
 from atml import rooms
 from atml.errors import RoomError
-from atml.ranking import ranked
+from atml.ranking import kib_of, ranked
 from atml.store import Store
 from atml.types import Origin, TrialRecord
 from atml.view import columns, shorter
@@ -94,8 +94,12 @@ def best(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     for record in ranked(records):
         repeats = sum(t.role == "finalist" and t.of == record.number and t.finished for t in records)
         rows.append(_row(record, judged.get(str(record.number)), repeats, folders.get(record.number)))
-    rows.sort(key=lambda r: (r["judged"] is None, -(r["judged"] or r["value"]), r["size_kib"]))
+    rows.sort(key=lambda r: (r["judged"] is None, -_first(r["judged"], r["value"]), r["size_kib"]))
     return rows[:top]
+
+
+def _first(judged: float | None, value: float) -> float:
+    return value if judged is None else judged
 
 
 def _row(record: TrialRecord, judged: float | None, repeats: int, folder: Path | None) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def _row(record: TrialRecord, judged: float | None, repeats: int, folder: Path |
         "judged": judged,
         "repeats": repeats,
         "metrics": record.result.get("metrics", {}),
-        "size_kib": round(record.cost.size_bytes / 1024, 1),
+        "size_kib": kib_of(record, folder),
         "macs": record.cost.macs,
         "parameters": record.cost.parameters,
         "config": record.config.to_dict(),
@@ -144,8 +148,9 @@ def regions_table(
     study: str, rows: list[dict[str, Any]], ledger: Ledger, *, every: bool = False
 ) -> RenderableType:
     """Lay out regions (`atml.regions.row`), those that are open only on demand, and how to read them."""
-    shown = [row for row in rows if every or row["status"] != "open"]
-    order = ("rejected", "refused", "imported", "suspect", "lifted", "open")
+    stale = [row for former in ledger.former for row in former["regions"]]
+    shown = [row for row in (*rows, *stale) if every or row["status"] not in ("open", "stale")]
+    order = ("rejected", "refused", "imported", "suspect", "lifted", "open", "stale")
     shown.sort(key=lambda row: (order.index(row["status"]), -row["covers"]))
     cells = [
         (
@@ -159,12 +164,16 @@ def regions_table(
         for row in shown
     ]
     header = ("id", "status", "region", "evidence", "since", "covers")
-    hidden = len(rows) - len(shown)
+    hidden = 0 if every else sum(row["status"] == "open" for row in rows)
     lines = [
         f"rejected: of the configs drawn at random there, fewer than {100 * ledger.p0:g}% qualify; the chance"
         f" that any box is rejected wrongly is at most {100 * ledger.alpha:g}%",
         *([f"{hidden} boxes are open and not shown (--all)"] if hidden else []),
-        *([f"stale regions of {len(ledger.former)} earlier fingerprint(s): --json"] if ledger.former else []),
+        *(
+            [f"{len(stale)} regions are stale and bind no more, for what they are about has changed (--all)"]
+            if stale
+            else []
+        ),
     ]
     title = Text(f"study {study}: {len(rows)} boxes under test" + ("" if shown else ", all of them open"))
     table = [columns(header, cells, right=(5,))] if shown else []

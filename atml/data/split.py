@@ -74,8 +74,8 @@ def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
     """
     if not dataset.bare:
         raise DataError(
-            f"{dataset.name} has a test split of its own (in one of its sets at least), which no search opens:"
-            " leave --hold-out away"
+            f"{dataset.name} has a test split of its own (in one of its sets at least), which no search"
+            " opens: leave --hold-out away"
         )
     people = set(dataset.subject.tolist())
     try:

@@ -35,8 +35,6 @@ from atml.workers import Pool, Site
 
 __all__ = ["Options", "Store", "export_best", "prepare", "search"]
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 def search(options: Options, view: View | None = None) -> dict[str, Any]:
     """Run or resume a search and return its summary, as JSON types.

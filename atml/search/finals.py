@@ -64,7 +64,7 @@ class Finals:
 
     def chosen(self) -> list[TrialRecord]:
         """The trials in question, best first."""
-        found = ranked(self.records())
+        found = ranked(self.records(), self.plan.budget)
         if self._numbers is not None:
             return [t for t in found if t.number in self._numbers]
         return found[: self.options.finalists]

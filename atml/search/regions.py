@@ -18,7 +18,7 @@ from atml.binding import MARKS
 from atml.errors import StudyError
 from atml.regions import Bounds, Box, Ledger, Outcome, Region, Space
 from atml.regions.files import read
-from atml.regions.judging import OPEN, REJECTED, SUSPECTED
+from atml.regions.judging import IMPORTED, OPEN, REJECTED, SUSPECTED
 from atml.rooms import Room
 from atml.store import Store
 from atml.types import TrialRecord
@@ -95,9 +95,38 @@ def state(store: Store, name: str) -> State:
             "the file as it was: put it back, or search on with --accept-changes"
         )
     space = regions.learn(room.suggest)
-    ledger = Ledger.from_dict(kept)
-    seen = outcomes(store.trials(name), spec["qualifies"])
+    records = store.trials(name)
+    # Searched on with --no-regions, a study may be about something else by now.
+    ledger = _renewed(Ledger.from_dict(kept), records, space, fingerprint(spec))
+    seen = outcomes(records, spec["qualifies"])
     return State(space, ledger, seen, regions.judge(ledger, seen, space))
+
+
+def importable(path: Path, space: Space, store: Store | None, name: str) -> tuple[tuple[Box, str], ...]:
+    """Read regions for a study that has not begun, or that began with these very ones.
+
+    Raises:
+        RegionError: the file can't be used for this space.
+        StudyError: the study has begun with others, or without any.
+    """
+    boxes = read(path, space)
+    if store is None or store.spec(name) is None:
+        return boxes
+    kept = store.ledger(name)
+    if kept is None and not store.trials(name):
+        return boxes
+    family = () if kept is None else Ledger.from_dict(kept).family
+    if kept is None or {b.key for b, _ in boxes} != {c.box.key for c in family if c.source == IMPORTED}:
+        raise StudyError(
+            f"study {name!r} has begun already: regions are imported into a new one (--study NAME)"
+        )
+    return boxes
+
+
+def _renewed(ledger: Ledger, records: Sequence[TrialRecord], space: Space, about: dict[str, str]) -> Ledger:
+    """Begin again where the claims are about something else now, judged last by what they were about."""
+    seen = outcomes(records, float(ledger.fingerprint["qualifies"]))
+    return regions.renew(ledger, seen, space, about, since=len(records))
 
 
 def outcomes(records: Sequence[TrialRecord], threshold: float) -> tuple[Outcome, ...]:
@@ -123,20 +152,17 @@ class Keeper:
         """Declare the family of a new study, or go on with what is kept; anew where claims are stale."""
         spec = self._store.spec(self._name)
         assert spec is not None
+        boxes = () if imported is None else importable(imported, self._space, self._store, self._name)
         about, kept = fingerprint(spec), self._store.ledger(self._name)
         records = self._store.trials(self._name)
-        if imported is not None and (kept is not None or records):
-            raise StudyError(
-                f"study {self._name!r} has begun already: regions are imported into a new one (--study NAME)"
-            )
         if kept is None:
-            boxes = () if imported is None else read(imported, self._space)
             # A family declared after trials were seen counts only those that are still to come.
             begun = regions.begin(self._space, about, since=len(records), imported=boxes)
+            if imported is not None:
+                self._view.say(f"{len(boxes)} regions of {imported} are looked at first")
         else:
             ledger = Ledger.from_dict(kept)
-            seen = outcomes(records, self._room.qualifies)
-            begun = regions.renew(ledger, seen, self._space, about, since=len(records))
+            begun = _renewed(ledger, records, self._space, about)
             if begun is not ledger:
                 self._view.say("what the regions of this study are about has changed: they are learned anew")
         self._store.save_ledger(self._name, begun.to_dict())

@@ -27,6 +27,7 @@ _SPLIT = {
     "task": "task",
     "data_fingerprint": "data",
     "window": "window in s",
+    "leads": "choice of leads",
     "held_out": "held-out part",
     "folds": "number of folds",
     "seed": "seed",
@@ -105,6 +106,11 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     # A database is made only when all else is known to be usable.
     store = None if missing(options.storage) else Store(options.storage)
     known = store.spec(options.study) if store and options.study else None
+    if known is not None and known["task"] != options.task:
+        raise StudyError(
+            f"study {options.study!r} is one of task {known['task']}, not {options.task}: give --task"
+            f" {known['task']}, or another --study"
+        )
     room = rooms.find(
         options.task,
         space=options.space,
@@ -246,11 +252,15 @@ def _usual_name(room: Room, dataset: Dataset) -> str:
 
 def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any], *, accept: bool) -> None:
     """Raise StudyError where the study was made with something else, naming it and the ways out."""
+    changed = {key for key in (*_SPLIT, *_RULES) if _before(known, key, wanted) != wanted[key]}
+    if changed & {"window", "leads", "held_out"}:
+        # Other rows, of course: what made them other is said, and no row of digits.
+        changed.discard("data_fingerprint")
     split, rules = (
         [
-            f"{word} ({known.get(key)} before, {wanted[key]} now)"
+            f"{word} ({_shown(known.get(key))} before, {_shown(wanted[key])} now)"
             for key, word in words.items()
-            if _before(known, key, wanted) != wanted[key]
+            if key in changed
         ]
         for words in (_SPLIT, _RULES)
     )
@@ -266,7 +276,15 @@ def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any], *, accept: 
         )
 
 
-_ONCE: dict[str, Any] = {"max_macs": None, "max_ram_kib": None, "held_out": []}
+def _shown(value: Any) -> str:
+    """Write a value so that it can be read in a line: a list in words, a digest by its beginning."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    text = str(value)
+    return text if len(text) < 40 else text[:12]
+
+
+_ONCE: dict[str, Any] = {"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": []}
 """What a study of an earlier version, which does not have these keys, was made with."""
 
 

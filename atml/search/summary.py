@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from atml.evidence import RATES, Rival
-from atml.ranking import size_of
+from atml.ranking import kib_of
 from atml.search.finals import Finals
+from atml.search.study import Plan
 from atml.types import LIMITS, TrialRecord
 from atml.view import clock
 
@@ -27,7 +29,7 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
             "metrics": j.evidence.four,
             "rates": {name: j.evidence.rates[name].value for name in RATES},
             "threshold": j.evidence.threshold,
-            "size_kib": round(size_of(j.record) / 1024, 1),
+            "size_kib": kib_of(j.record, folders.get(j.record.number)),
             "qualifies": finals.qualifies(j),
             "folder": folders.get(j.record.number),
         }
@@ -57,6 +59,15 @@ def _baseline(rival: Rival) -> dict[str, Any]:
         "rates": {name: rival.rates[name].value for name in RATES},
         "rule": rival.baseline.describe(),
     }
+
+
+def _test_data(plan: Plan) -> str:
+    """Say where test data are: in the same set where it has a test split or a held-out part."""
+    if plan.dataset.synthetic:
+        return ""
+    if plan.dataset.bare and not plan.origin.held_out:
+        return " --data TEST_DIR"
+    return "".join(f" --data {shlex.quote(str(path))}" for path in plan.origin.paths)
 
 
 def _runs(row: dict[str, Any]) -> str:
@@ -90,10 +101,9 @@ def _lines(
     plan = finals.plan
     data = "synthetic data" if plan.dataset.synthetic else plan.dataset.name
     complete = sum(t.state == "complete" for t in finished)
+    rest = ", the rest were cut short" if complete < len(finished) else ""
     took = f" in {clock(seconds)}" if seconds else ""
-    lines = [
-        f"{len(finished)} trials on {data}{took}: {complete} ran over every fold, the rest were cut short"
-    ]
+    lines = [f"{len(finished)} trials on {data}{took}: {complete} ran over every fold{rest}"]
     if not rows:
         return [*lines, _why_none(finals, complete)]
     for place, row in enumerate(rows, 1):
@@ -116,6 +126,5 @@ def _lines(
         lines.append(f"baseline, {rival.baseline.title}: {rival.value:.4f} out of fold; {four}; no network")
     best = next((row["folder"] for row in rows if row["folder"]), None)
     if best:
-        where = "" if plan.dataset.synthetic else " --data TEST_DIR"
-        lines.append(f"next: atml score {best}{where} --rule {plan.room.rule}")
+        lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.room.rule}")
     return lines
