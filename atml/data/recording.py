@@ -104,7 +104,9 @@ def header(folder: Path, name: str) -> Header:
     except OSError as error:
         raise Unusable("unreadable", file, f"can't be read: {_line(error)}") from None
     except _DAMAGED as error:
-        raise Unusable("header", file, f"is no whole WFDB header: {_line(error)}") from None
+        # Python's own words for a line too short say nothing to a person.
+        why = "" if isinstance(error, IndexError) else f": {_line(error)}"
+        raise Unusable("header", file, f"is no whole WFDB header{why}") from None
     rate = float(raw.fs)
     if rate <= 0 or rate != int(rate):
         raise Unusable("header", file, f"says {rate:g} Hz, which is no whole number of Hz")
@@ -137,9 +139,7 @@ def choose(head: Header, wanted: Sequence[str], count: int) -> list[int]:
         options = [option.strip() for option in entry.split(",")]
         numbers = [at for option in options for at in _matching(head.leads, option) if at not in chosen]
         if not numbers:
-            raise Unusable(
-                "lead", f"{head.name}.hea", f"has no lead {entry!r}; its leads are {there}: give --lead"
-            )
+            raise Unusable("lead", f"{head.name}.hea", f"has no lead {entry!r}; its leads are {there}")
         chosen.append(numbers[0])
     return chosen
 
@@ -166,29 +166,54 @@ def read(folder: Path, head: Header, leads: Sequence[int], name: str, subject: s
 
 
 def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
-    """Read some leads of a record: ``(leads, samples)`` in mV, NaN where a sample is missing."""
-    wfdb, raw = package(), head.raw
-    single = not head.parts
-    longer = _check_files(folder, head) if single else ""
-    try:
-        record = wfdb.rdrecord(str(folder / head.name), channels=list(leads), physical=not single)
-    except OSError as error:
-        raise Unusable("missing", head.name, f"can't be read: {_line(error)}") from None
-    except _DAMAGED as error:
-        raise Unusable("signal", head.name, f"its signal can't be read: {_line(error)}") from None
-    values = record.p_signal if not single else record.d_signal
-    if values is None or values.ndim != 2 or values.shape[1] != len(leads):
-        raise Unusable("signal", head.name, "its signal is not there")
-    if head.samples is not None and len(values) != head.samples:
-        raise Unusable("length", head.name, f"{len(values)} samples, its header says {head.samples}")
-    if not single:
-        return np.stack([_scaled(head, values[:, at], record.units[at]) for at in range(len(leads))])
+    """Read some leads of a record: ``(leads, samples)`` in mV, NaN where a sample is missing.
+
+    Of a record put together from others each part is read and checked for itself first: the size of its
+    files, the checksum and the gain of the leads that are wanted. A part without one of them is taken to miss
+    it, as records whose leads change have it.
+    """
+    if not head.parts:
+        return _single(folder, head, leads)
+    wanted = {head.leads[lead] for lead in leads}
+    for name in dict.fromkeys(head.parts):
+        part = header(folder, Path(head.name).with_name(name).as_posix())
+        there = [at for at, lead in enumerate(part.leads) if lead in wanted]
+        if part.samples != 0 and there:  # the first part may but list the leads of the others
+            _single(folder, part, there)
+    record = _read(folder, head, leads, physical=True)
+    values = _of_length(head, record.p_signal, len(leads))
+    return np.stack([_scaled(head, values[:, at], record.units[at]) for at in range(len(leads))])
+
+
+def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
+    """Read some leads of a record that is no other records put together."""
+    raw = head.raw
+    longer = _check_files(folder, head)
+    values = _of_length(head, _read(folder, head, leads, physical=False).d_signal, len(leads))
     told = [_told(raw, lead) for lead in leads]
     for at, lead in enumerate(leads):
         _check_sum(head, lead, values[:, at], told[at])
     if longer and None in told:
         raise Unusable("length", head.file(leads[0]), longer)
     return np.stack([_physical(folder, head, lead, values[:, at]) for at, lead in enumerate(leads)])
+
+
+def _read(folder: Path, head: Header, leads: Sequence[int], *, physical: bool) -> Any:
+    try:
+        return package().rdrecord(str(folder / head.name), channels=list(leads), physical=physical)
+    except OSError as error:
+        raise Unusable("missing", head.name, f"can't be read: {_line(error)}") from None
+    except _DAMAGED as error:
+        raise Unusable("signal", head.name, f"its signal can't be read: {_line(error)}") from None
+
+
+def _of_length(head: Header, values: Any, leads: int) -> npt.NDArray[Any]:
+    """Return what was read, ``(samples, leads)``, if it is that."""
+    if values is None or values.ndim != 2 or values.shape[1] != leads:
+        raise Unusable("signal", head.name, "its signal is not there")
+    if head.samples is not None and len(values) != head.samples:
+        raise Unusable("length", head.name, f"{len(values)} samples, its header says {head.samples}")
+    return np.asarray(values)
 
 
 def _check_files(folder: Path, head: Header) -> str:

@@ -186,7 +186,7 @@ def test_leads_by_name_number_and_alternatives(record):
 def test_a_lead_that_is_not_there_lists_those_that_are(record, lead):
     fault = read(record("r1", BOTH), (lead,)).faults[0]
     assert (fault.kind, fault.file) == ("lead", "r1.hea")
-    assert f"no lead {lead!r}; its leads are 0 MLII, 1 V1: give --lead" in fault.detail
+    assert f"no lead {lead!r}; its leads are 0 MLII, 1 V1" in fault.detail
 
 
 def test_leads_must_be_as_many_as_the_task_has(record):
@@ -334,6 +334,27 @@ def test_a_longer_signal_without_a_checksum_is_a_fault(record):
     assert (fault.kind, fault.file) == ("length", "r1.dat") and "7200 samples a lead" in fault.detail
 
 
+@pytest.mark.parametrize(
+    ("file", "change", "kind", "says"),
+    [
+        ("p2.dat", cut_to(0.5), "cut short", "holds 3600 samples a lead where p2.hea says 7200"),
+        ("p2.dat", lambda p: p.unlink(), "missing", "is not there, but p2.hea names it"),
+        ("p2.dat", lambda p: p.write_bytes(b"\7" + p.read_bytes()[1:]), "checksum", "p2.hea says"),
+        ("p1.hea", edit(r"212 200\.0", "212 0"), "header", "lead 0 (MLII) has no gain"),
+        ("p1.hea", edit(r"200\.0\(0\)/mV", "200.0(0)/mmHg"), "unit", "in 'mmHg', not in mV"),
+    ],
+)
+def test_each_part_of_a_joined_record_is_checked(record, file, change, kind, says):
+    record("p1", [(0, "+", "(N"), (20, "+", "(VF")])
+    path = record("p2", [])
+    (path / "p1.atr").rename(path / "both.atr")
+    (path / "both.hea").write_text(f"both/2 2 {RATE} {40 * RATE}\np1 {20 * RATE}\np2 {20 * RATE}\n")
+    assert read(path).faults == []
+    (path / "RECORDS").write_text("both\n")
+    fault = damaged(path, file, change)
+    assert (fault.kind, fault.file) == (kind, file) and says in fault.detail
+
+
 def test_one_damaged_record_leaves_the_others(record):
     record("r1", BOTH)
     path = record("r2", BOTH)
@@ -357,7 +378,7 @@ def test_a_record_in_parts_is_one_and_its_parts_are_none(record):
     assert account(parsed) == {"N": (20, {}), "VF": (20, {})}
     (path / "p2.dat").unlink()
     fault = read(path).faults[0]
-    assert (fault.kind, fault.file) == ("missing", "both") and "p2.dat" in fault.detail
+    assert (fault.kind, fault.file) == ("missing", "p2.dat") and "p2.hea names it" in fault.detail
 
 
 def test_a_listing_of_nothing_is_refused(tmp_path):
