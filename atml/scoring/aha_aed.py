@@ -261,6 +261,12 @@ def _notes(judged: Judged, options: Mapping[str, float], row: Int64) -> tuple[st
         "goals and limits are those in manufacturers' manuals; the least n and the limits of the VT rate have"
         " not been compared with the statement of 1997",
     ]
+    if np.isin(row, [CATEGORIES.index(RAPID), CATEGORIES.index(SLOW)]).any():
+        lines.append(
+            "rapid or other VT is uncertain: the rate is the strongest frequency of the spectrum, which a"
+            " strong second harmonic doubles; another estimate put 23% of the VT windows of VFDB on the other"
+            " side of 150 a minute"
+        )
     other = np.isin(row, [CATEGORIES.index(OTHER), CATEGORIES.index(OTHER_SHOCK)])
     names, each = np.unique(judged.rhythm[other], return_counts=True)
     if len(names):

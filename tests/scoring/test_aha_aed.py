@@ -72,6 +72,9 @@ def test_rows_by_name_and_measurement(judged):
     assert "1 of 5 windows of asystole reach 0.1 mV" in text
     assert "reported as other: ASYS 1, PM 3" in text
     assert "windows of one subject are alike" in text
+    assert "rapid or other VT is uncertain" in text and "second harmonic doubles" in text
+    none = a_set(judged, ("VF", 1, wave(5, 0.5), 9, 1), ("N", 0, complexes(70), 20, 2))
+    assert "uncertain" not in " / ".join(rows(none)[1].notes)
 
 
 def test_limits_are_options_and_printed(judged):
