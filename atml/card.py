@@ -149,19 +149,30 @@ def _fit(finding: Finding) -> str:
     trained = mean([mean(run.measurement.train_values) for run in finding.runs])
     gap = trained - mean([mean(run.measurement.fold_values) for run in finding.runs])
     if np.isfinite(gap):
-        judged = (
-            "little of either" if gap <= 0.05 else "it knows its own subjects better than others: overfitting"
-        )
-        if gap <= 0.05 and trained < 0.9:
-            judged = "it does not master its own subjects: underfitting"
         parts.append(
-            f"On segments it was trained on: {trained:.3f}, on held-out subjects {gap:.3f} less ({judged})."
-            " All at threshold 0."
+            f"On segments it was trained on: {trained:.3f}, on held-out subjects {gap:.3f} less"
+            f" ({_judged(finding, trained, gap)}). All at threshold 0."
         )
     curve = _curve(finding)
     if curve:
         parts += ["Learning curve, mean over folds and trainings:", curve]
     return "\n\n".join(parts)
+
+
+def _judged(finding: Finding, trained: float, gap: float) -> str:
+    """Say whether it over- or underfits, where a share of right decisions is what was measured.
+
+    An objective that has no lower end, as a margin to a goal, gives large numbers for small differences.
+    """
+    found = [run.measurement for run in finding.runs]
+    values = [value for m in found for value in (*m.fold_values, *m.train_values) if np.isfinite(value)]
+    if finding.worst_value is not None:
+        values.append(finding.worst_value)
+    if not all(0 <= value <= 1 for value in values):
+        return "the objective is no share from 0 to 1: what is much is for you to judge"
+    if gap > 0.05:
+        return "it knows its own subjects better than others: overfitting"
+    return "little of either" if trained >= 0.9 else "it does not master its own subjects: underfitting"
 
 
 def _curve(finding: Finding) -> str:

@@ -130,6 +130,8 @@ class Finding:
     trials: int
     """Trials the search had run when this one was picked: the best of many looks better than it is."""
     value_name: str = "what the search made large"
+    worst_value: float | None = None
+    """What the search's objective gives a model that is wrong everywhere; None where that is not known."""
     qualifies: float | None = None
     objective_hash: str = ""
     """Of the objectives file (`atml.rooms.Room.objective_hash`)."""

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+
+import numpy as np
 
 from atml import export, nn
-from atml.errors import AtmlError, ExportError, ParityError
+from atml.errors import AtmlError, ExportError, ParityError, RoomError
 from atml.finding import DataFacts, Final, Finding, Machine
 from atml.nn.weights import load_weights
+from atml.rooms import Room
 from atml.search.finals import Finals, Judged
 from atml.search.study import trial_seed
 from atml.search.trials import RETRIES
 from atml.threshold import shifted
+from atml.types import Predictions
 from atml.view import Progress, Running, phase
 from atml.workers import FinalJob, Job, Report
+
+
+def _worst(room: Room, predictions: Predictions) -> float | None:
+    """Value of a model that is wrong everywhere; None where the objective refuses one."""
+    logits = np.zeros_like(predictions.logits)
+    logits[:, predictions.positive] = np.where(predictions.truth(), -1, 1)
+    try:
+        return room.value(replace(predictions, logits=logits))
+    except RoomError:
+        return None
 
 
 class Exports:
@@ -93,6 +108,7 @@ class Exports:
             search_seed=plan.seed,
             trials=sum(t.finished and t.role == "search" for t in finals.records()),
             value_name=plan.room.value_name,
+            worst_value=_worst(plan.room, trained.predictions),
             objective_hash=plan.room.objective_hash,
             labels_hash=plan.room.labels_hash,
             qualifies=plan.room.qualifies,

@@ -146,6 +146,15 @@ def test_over_and_underfitting_are_told_apart(make):
     assert "little of either" in with_train_value(make, 0.91)
 
 
+def test_a_margin_is_not_judged_as_a_share(make, finding):
+    """A gap of 0.1 in a margin to a goal may be half a percent of the decisions."""
+    told = "the objective is no share from 0 to 1: what is much is for you to judge)"
+    assert told in with_train_value(make, -0.3) and "on held-out subjects" in with_train_value(make, -0.3)
+    margin = render(make.replace(finding, worst_value=-19.0), size_bytes=1)
+    assert told in margin and "overfitting)" not in margin
+    assert "overfitting)" in render(make.replace(finding, worst_value=0.0), size_bytes=1)
+
+
 def test_synthetic_is_loud(make):
     text = render(make.finding(make.dataset(synthetic=True)), size_bytes=1)
     assert text.splitlines()[2].startswith("> **SYNTHETIC DATA.**")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from atml import baseline, rooms
@@ -15,8 +16,10 @@ from atml.baseline import Baseline
 from atml.errors import RoomError
 from atml.evidence import Rival
 from atml.exported import load
+from atml.search.exports import _worst
 from atml.search.finals import Finals
 from atml.search.study import Options, Plan, prepare
+from atml.types import Predictions
 from atml.view import View
 
 Space = Callable[..., Path]
@@ -93,6 +96,13 @@ def test_none_and_a_name_that_is_none(plan: Plan) -> None:
     assert finals(replace(plan, room=replace(plan.room, baseline=""))).rival() is None
     with pytest.raises(RoomError, match="no baseline 'magic'"):
         finals(replace(plan, room=replace(plan.room, baseline="magic")))
+
+
+@pytest.mark.parametrize(("name", "worst"), [("aed", -19.0), ("balanced", 0.0), ("f_beta", 0.0)])
+def test_what_the_objective_gives_who_is_always_wrong(name: str, worst: float) -> None:
+    """The model card judges over- and underfitting of a share from 0 to 1 alone."""
+    found = Predictions(np.ones((6, 2), np.float32), np.arange(6) % 2, np.repeat(["a", "b"], 3))
+    assert _worst(rooms.find("defib", objective=name), found) == pytest.approx(worst)
 
 
 def test_the_search_prints_and_exports_it(
