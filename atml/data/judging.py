@@ -38,7 +38,9 @@ def judge(parsed: Parsed) -> list[str]:
     hard = [fault for fault in parsed.faults if fault.kind not in DROPPED]
     if hard:
         more = f" ({len(hard) - 1} more faults)" if len(hard) > 1 else ""
-        remedy = "" if hard[0].kind == "lead" else "remove it, or "
+        remedy = {"lead": "", "missing": "put it back or take it out of the list, or "}.get(
+            hard[0].kind, "remove it, or "
+        )
         raise DataError(f"{call(path, hard[0].file)}: {hard[0].detail}{more}; {remedy}see {inspect}")
     total = len(parsed.owner) + len(dropped)
     if not total:

@@ -172,7 +172,7 @@ def test_the_lead_is_chosen_by_name_or_number(record, opened):
     second = opened(folder, leads=["V1"])
     assert second.fingerprint == opened(folder, leads=["ECG,1"]).fingerprint != first.fingerprint
     with pytest.raises(
-        DataError, match=r"a\.hea: has no lead 'aVF'; its leads are 0 MLII, 1 V1: give --lead; see `atml data"
+        DataError, match=r"a\.hea: has no lead 'aVF'; its leads are 0 MLII, 1 V1; see `atml data"
     ):
         opened(folder, leads=["aVF"])
 

@@ -149,8 +149,8 @@ def test_a_killed_worker_costs_its_trial_and_no_more(
 ) -> None:
     process = start(*line(small, space(400), 4, "--workers", 2, "--json"))
     progress = json.loads(wait_for(process, '"fraction": 0.'))
-    assert progress["running"]
-    worker = _children(process.pid)[-1]
+    # Workers start in order, and so do their processes; the other one may not be ready yet.
+    worker = _children(process.pid)[progress["running"][0]["worker"]]
     os.kill(worker, signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
@@ -169,8 +169,8 @@ def test_a_worker_killed_among_the_finalists_leaves_them_their_seeds(
 ) -> None:
     process = start(*line(small, space(200), 3, "--workers", 2, "--repeats", 2, "--json"))
     wait_for(process, '"phase": "finalists"')
-    wait_for(process, '"fraction": 0.')
-    os.kill(_children(process.pid)[-1], signal.SIGKILL)
+    progress = json.loads(wait_for(process, '"fraction": 0.'))
+    os.kill(_children(process.pid)[progress["running"][0]["worker"]], signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     assert "was lost" in output
