@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+import atml.data
 from atml.data import matlab
 from atml.data.judging import judge, settle
 from atml.errors import DataError
@@ -41,6 +42,23 @@ def made(tmp_path):
         return path
 
     return write
+
+
+def test_a_set_given_beside_it_may_hold_the_same_patients(made, tmp_path):
+    rng = np.random.default_rng(1)
+    folders = []
+    for name in ("vfdb", "cu-ventricular-tachyarrhythmia-database-1.0.0", "others"):
+        folders.append(tmp_path / f"{name}.npz")
+        np.savez(folders[-1], x=rng.normal(size=(8, 1000)), y=[0, 1] * 4, subject=["a", "b"] * 4)
+    options = {"task": TASK, "label": LABEL, "cache": tmp_path / "cache"}
+    path = made()
+    notes = [note for note in atml.data.open([*folders, path], **options).notes if "same patients" in note]
+    assert [note.split(", given beside it: ")[0] for note in notes] == [
+        "segments of cudb may be of the same patients as cu-ventricular-tachyarrhythmia-database-1.0.0",
+        "segments of vfdb may be of the same patients as vfdb",
+    ]
+    for paths in (path, [path, folders[2]], folders):
+        assert not any("same patients" in note for note in atml.data.open(paths, **options).notes)
 
 
 def read(path, split="train", task=TASK):
