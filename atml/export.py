@@ -132,6 +132,7 @@ def export(net: Net, finding: Finding, x: Float32, *, root: Path, max_kib: float
             subjects=finding.data.subjects,
             objective_hash=finding.objective_hash,
             labels_hash=finding.labels_hash,
+            lead_choice=finding.data.leads,
         ),
     )
     parity = check_parity(model, folded, x, task.positive)

@@ -37,7 +37,7 @@ class Exported:
     ``threshold`` is already in the last bias. ``subjects`` were trained on; None if the file can't say,
     because the list is long and it came without its config.json. ``size_bytes`` is that of the file.
     ``objective_hash`` is of the objectives file that the search used, ``labels_hash`` of the part of it that
-    labels depend on; "" in files that don't say.
+    labels depend on; "" in files that don't say. ``lead_choice`` is what `--lead` asked for in the search.
     ``baseline`` is what was fitted beside the model (`atml.baseline.Baseline.from_dict`); None where the task
     has none, and for a file that travels alone.
     """
@@ -57,6 +57,7 @@ class Exported:
     subjects: tuple[str, ...] | None
     objective_hash: str = ""
     labels_hash: str = ""
+    lead_choice: tuple[str, ...] = ()
     baseline: dict[str, Any] | None = None
 
     @property
@@ -78,10 +79,12 @@ def describe(
     subjects: tuple[str, ...],
     objective_hash: str = "",
     labels_hash: str = "",
+    lead_choice: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """Metadata properties of an ONNX file, enough to use and to score it without its folder."""
     names = _json(list(subjects))
     positive = task.classes[task.positive]
+    chosen = {"lead_choice": _json(list(lead_choice))} if lead_choice else {}
     return {
         "format": FORMAT,
         "task": task.name,
@@ -102,6 +105,7 @@ def describe(
         "config": _json(config.to_dict()),
         "objective_hash": objective_hash,
         "labels_hash": labels_hash,
+        **chosen,
     }
 
 
@@ -168,6 +172,7 @@ def _exported(
         subjects=None if names is None else tuple(str(name) for name in names),
         objective_hash=props.get("objective_hash", ""),
         labels_hash=props.get("labels_hash", ""),
+        lead_choice=tuple(str(entry) for entry in json.loads(props.get("lead_choice", "[]"))),
         baseline=_baseline(record),
     )
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from atml import data, scoring, streaming
 from atml.baseline import Baseline
+from atml.data.wfdb_set import is_wfdb
 from atml.errors import DataError, ExportError
 from atml.exported import SCORES, Exported, infer, load
 from atml.scored import ScoreReport
@@ -65,7 +66,8 @@ def score_export(
 
     ``label`` gives the class index of a rhythm name; ``latency_ms`` and ``size_kib`` are the person's own
     measurements, both needed for the total; ``options`` are the rule's own (`atml.scoring.Rule.OPTIONS`);
-    ``leads`` and ``sampling_rate`` (Hz) are as in `atml.data.open`. Outputs are onnxruntime's, decided by
+    ``leads`` (those of the training where none are given) and ``sampling_rate`` (Hz) are as in
+    `atml.data.open`. Outputs are onnxruntime's, decided by
     the rule's own tie rule. ``labels_hash`` is that of the objectives file that ``label`` is from, to be
     compared with the one that the model was trained with.
 
@@ -96,6 +98,13 @@ def score_export(
         "cache": cache,
         "leads": tuple(leads),
     }
+    if exported.lead_choice and tuple(leads) != exported.lead_choice and _has_leads(data_paths):
+        chosen = "; ".join(exported.lead_choice)
+        if leads:
+            labels = [*labels, f"scored on lead {'; '.join(leads)}, but the model was trained on {chosen}"]
+        else:
+            opening["leads"] = exported.lead_choice
+            labels = [*labels, f"lead {chosen}, as in training"]
     dataset, notes = opened(exported, data_paths, opening)
     streamed, why_not = _streamed(exported, rival, data_paths, opening)
     notes += [*labels, *filter(None, (without, why_not))]
@@ -103,6 +112,12 @@ def score_export(
     report = dataclasses.replace(report, streaming=tuple(streamed))
     several = isinstance(data_paths, list | tuple) and len(data_paths) > 1
     return _recorded(report, looks, _by_set(dataset, several=several))
+
+
+def _has_leads(paths: Paths) -> bool:
+    """Whether a lead can be chosen in any of the data: in WFDB records it can."""
+    every = paths if isinstance(paths, list | tuple) else () if paths is None else (paths,)
+    return any(is_wfdb(Path(path)) for path in every)
 
 
 def _rival(exported: Exported) -> tuple[Baseline | None, str]:

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -513,3 +514,39 @@ def test_no_test_data(exported, tmp_path):
 )
 def test_ordinals(n, word):
     assert ordinal(n) == word
+
+
+def test_the_lead_of_the_training_is_the_lead_that_is_scored(make, tmp_path):
+    folder = tmp_path / "waves"
+    folder.mkdir()
+    samples = make.task.window * 6
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas, at how wfdb uses it
+        import wfdb
+
+        for name in ("t1", "t2"):
+            x = np.random.default_rng(len(name)).normal(size=(samples, 2)) * [1.0, 3.0]
+            rate = make.task.sampling_rate
+            wfdb.wrsamp(
+                name, rate, ["mV"] * 2, ["I", "II"], p_signal=x, fmt=["16"] * 2, write_dir=str(folder)
+            )
+            wfdb.wrann(
+                name,
+                "atr",
+                np.array([1, samples // 2]),
+                ["+", "+"],
+                aux_note=["(N", "(AFIB"],
+                write_dir=str(folder),
+            )
+    finding = make.finding()
+    finding = make.replace(finding, data=make.replace(finding.data, leads=("II",)))
+    got = export(make.net(), finding, make.dataset().x, root=tmp_path)
+    assert got.lead_choice == ("II",)
+    untold, told, other = (score(got.folder, folder, leads=leads) for leads in ((), ("II",), ("I",)))
+    assert untold.data_fingerprint == told.data_fingerprint != other.data_fingerprint
+    assert "lead II, as in training" in untold.notes
+    assert "scored on lead I, but the model was trained on II" in other.notes
+    assert not any("lead" in note for note in told.notes)
+    # A set whose leads can't be chosen is not asked for one.
+    renamed = make.replace(make.dataset(seed=1), subject=np.char.add("U", make.dataset(seed=1).subject))
+    score(got.folder, write_contest(tmp_path / "texts", renamed))
