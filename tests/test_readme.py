@@ -67,6 +67,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exports = sorted((folder / "exports").glob("*/*"))
     assert exports, done.stdout
     shutil.copytree(exports[0], folder / "EXPORT")
+    done = run(folder, "atml regions export --out learned")
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -112,7 +114,8 @@ def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
 
 def test_there_are_commands() -> None:
     lines = shell_lines()
-    for verb in ("search", "status", "best", "best export", "score", "data inspect", "data fetch", "tasks"):
+    verbs = ("search", "status", "best", "best export", "regions", "regions export", "score", "tasks")
+    for verb in (*verbs, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 

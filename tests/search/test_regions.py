@@ -336,3 +336,32 @@ def workers(pid: int) -> list[int]:
         if found:
             return found
     raise AssertionError("no worker")
+
+
+@pytest.mark.parametrize("file", ["regions.json", "avoid.txt"])
+def test_imported_regions_are_audited_first(
+    searched: Path, small: Path, atml: Run, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    one = rejected(searched)
+    where = f"sqlite:///{searched / 'studies.db'}"
+    assert cli.run(["regions", "export", "s", "--out", str(searched), "--storage", where]) == 0
+    assert capsys.readouterr().err == ""
+    words = line(small, searched, 26, "--max-macs", 1, "--study", "new", "--regions", searched / file)
+    done = atml(*words)
+    assert done.returncode == 0, done.stderr
+    assert f"1 regions of {searched / file} are looked at first" in done.stdout
+    store = Store(where, create=False)
+    found, trials = regions.state(store, "new"), store.trials("new")
+    store.close()
+    (imported,) = [r for r in found.found if r.candidate.source == "imported"]
+    assert (imported.id, imported.status) == (one.id, "imported")
+    audits = [t for t in trials if t.origin == "audit"]
+    assert [t.number for t in audits] == [25]
+    assert all(t.marks["aimed"] == one.id and one.box.contains(t.params) for t in audits)
+    assert 25 in imported.evidence.trials
+    # A study that has begun takes none, but the very line that began it goes on.
+    if file == "avoid.txt":
+        begun = atml(*line(small, searched, TRIALS, "--max-macs", 1, "--regions", searched / file))
+        assert begun.returncode == 2 and "study 's' has begun already" in begun.stderr
+        again = atml(*words)
+        assert again.returncode == 0, again.stderr
