@@ -126,14 +126,16 @@ def test_two_searches_say_what_they_learn_and_agree(both: tuple[Path, list[list[
     by_status = {r.status: r for r in found.values()}
     assert {"rejected", "refused", "suspect"} <= set(by_status)
     assert {by_status[s].box.words() for s in ("rejected", "refused")} == {"family = a", "family = b"}
-    for events in outputs:
-        said = notes(events)
-        for status in ("rejected", "refused"):
-            one = by_status[status]
-            assert any(text.startswith(f"region {one.id} is {status}: {one.box.words()}") for text in said)
-        assert any(" is suspect: " in text and "insufficient evidence" in text for text in said)
-        headlines = [event["regions"] for event in events if event["event"] == "progress"]
-        assert headlines[0] == "" and headlines[-1].startswith("1 rejected, "), headlines
+    # One may come up so late that a region is rejected by then: it does not say what was known before.
+    said = [notes(events) for events in outputs]
+    for status in ("rejected", "refused"):
+        news = f"region {by_status[status].id} is {status}: {by_status[status].box.words()}; "
+        heard = [sum(text.startswith(news) for text in texts) for texts in said]
+        assert max(heard) == 1, (news, said)
+    assert any(" is suspect: " in text and "insufficient evidence" in text for text in said[0] + said[1])
+    headlines = [[event["regions"] for event in events if event["event"] == "progress"] for events in outputs]
+    assert any(texts[-1].startswith("1 rejected, ") for texts in headlines if texts), headlines
+    assert any(" suspect" in text for texts in headlines for text in texts)
 
 
 def test_what_one_rejects_binds_the_next_trial_of_both(both: tuple[Path, Any]) -> None:
