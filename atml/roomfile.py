@@ -21,7 +21,7 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
     """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        code_hash = _hash([tree])
+        code_hash = _hash(tree)
     except (OSError, UnicodeDecodeError) as error:
         raise RoomError(f"{path} can't be read: {error}") from error
     except SyntaxError as error:
@@ -62,8 +62,8 @@ def hash_of(tree: ast.Module, names: Iterable[str]) -> str:
     return _hash([tree.body[index] for index in sorted(needed)])
 
 
-def _hash(nodes: list[Any]) -> str:
-    return hashlib.sha256(_written(nodes).encode()).hexdigest()[:16]
+def _hash(tree: object) -> str:
+    return hashlib.sha256(_written(tree).encode()).hexdigest()[:16]
 
 
 def _written(node: object) -> str:

@@ -181,7 +181,7 @@ def _load(name: str, space_path: Path, objective_path: Path, wanted: str, window
         objectives=tuple(_offered(objective, objective_path)),
         objective_name=wanted or _default_name(objective),
         baseline=_baseline(objective, objective_path),
-        hopeless=optional(objective, objective_path, "HOPELESS"),
+        hopeless=_hopeless(objective, objective_path, wanted or _default_name(objective)),
     )
 
 
@@ -242,6 +242,17 @@ def _baseline(module: ModuleType, path: Path) -> str:
     """Return the name of the baseline, "" for none."""
     named: str = part(module, path, "BASELINE", str) if getattr(module, "BASELINE", None) is not None else ""
     return named
+
+
+def _hopeless(module: ModuleType, path: Path, name: str) -> float | None:
+    """Return HOPELESS, a number or one for each objective by name: each has a scale of its own."""
+    found = getattr(module, "HOPELESS", None)
+    if not isinstance(found, Mapping):
+        return optional(module, path, "HOPELESS")
+    limit = found.get(name)
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
+        raise RoomError(f"{path}: HOPELESS has {name!r}: {limit!r}; give a number")
+    return None if limit is None else float(limit)
 
 
 def _default_name(module: ModuleType) -> str:

@@ -180,6 +180,7 @@ def test_an_objective_is_chosen_by_name_or_file_or_both(tmp_path: Path) -> None:
         ("WINDOWS = (8, 1)", "give the shortest and the longest window in s"),
         ("BASELINE = 3", "BASELINE is 3, not a str"),
         ("HOPELESS = 'low'", "HOPELESS is 'low'"),
+        ("HOPELESS = {'': 'low'}", "HOPELESS has '': 'low'; give a number"),
     ],
 )
 def test_parts_of_a_wrong_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, says: str) -> None:

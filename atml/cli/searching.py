@@ -81,9 +81,14 @@ def search(
         Path | None,
         typer.Option(help="Regions of another study, a JSON or avoid.txt file, to be tested first."),
     ] = None,
-    no_regions: Annotated[
-        bool, typer.Option("--no-regions", help="Neither learn rejected regions nor keep out of them.")
-    ] = False,
+    learn_regions: Annotated[
+        bool | None,
+        typer.Option(
+            "--learn-regions/--no-regions",
+            help="Learn rejected regions and keep out of them. [default: from 200 trials on]",
+            show_default=False,
+        ),
+    ] = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on although space, data or settings changed.")
     ] = False,
@@ -119,7 +124,7 @@ def search(
         repeats=repeats,
         out=out,
         accept_changes=accept_changes,
-        regions=not no_regions,
+        regions=learn_regions,
         imported=regions,
     )
     shown = view.choose(as_json=json, is_terminal=sys.stdout.isatty())

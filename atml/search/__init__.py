@@ -18,7 +18,6 @@ import optuna
 
 from atml.binding import RegionSampler
 from atml.data.reader import cores
-from atml.errors import StudyError
 from atml.nn import device
 from atml.sampler import SearchSampler, tpe
 from atml.search.crew import Crew
@@ -26,7 +25,7 @@ from atml.search.exports import Exports
 from atml.search.finals import Finals
 from atml.search.regions import Keeper
 from atml.search.repeats import Repeats
-from atml.search.study import Options, Plan, prepare, reopen
+from atml.search.study import Options, Plan, learns, prepare, reopen
 from atml.search.summary import summarise
 from atml.search.trials import Trials
 from atml.store import Store
@@ -93,9 +92,7 @@ def export_best(
 
 def _keeper(plan: Plan, options: Options, view: View) -> Keeper | None:
     """Return the regions of a study, or None where nobody wants any."""
-    if not options.regions:
-        if options.imported is not None:
-            raise StudyError(f"--regions {options.imported} with --no-regions: leave one out")
+    if not learns(options, begun=plan.store.ledger(plan.name) is not None):
         return None
     return Keeper(plan.store, plan.name, plan.room, view, options.imported)
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import optuna
 
-from atml import baseline, data, nn, rooms
+from atml import baseline, data, nn, regions, rooms
 from atml.errors import StudyError
 from atml.nn import device
 from atml.rooms import Room
 from atml.sampler import from_params
+from atml.search.regions import importable
 from atml.store import DEFAULT_URL, Store, missing
 from atml.types import Budget, Dataset, Fold, Origin, Predictions
 
@@ -51,7 +52,8 @@ class Options:
 
     ``timeout`` is in seconds, for the whole job, ``window`` in seconds of ECG; ``max_size_kib`` in KiB (1024
     bytes) of ONNX file, ``max_ram_kib`` of activations alive at once, ``max_macs`` for one window.
-    ``regions`` says whether rejected regions are learned and kept out of; ``imported`` is a file of them.
+    ``regions`` says whether rejected regions are learned and kept out of (None: see `learns`); ``imported``
+    is a file of them.
     ``hold_out`` is a share of the subjects, or their names between commas.
     """
 
@@ -79,8 +81,20 @@ class Options:
     repeats: int = 2
     out: Path = Path("exports")
     accept_changes: bool = False
-    regions: bool = True
+    regions: bool | None = None
     imported: Path | None = None
+
+
+WORTH = 200
+"""Trials from which regions are learned unasked: with fewer hardly any box can be rejected, and random draws
+that are not cut short cost more than they teach."""
+
+
+def learns(options: Options, *, begun: bool) -> bool:
+    """Whether a search learns regions: as asked, else from `WORTH` trials on, or where it has ``begun``."""
+    if options.regions is not None:
+        return options.regions
+    return begun or options.imported is not None or options.trials >= WORTH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +180,10 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         _agree(name, known, wanted, accept=options.accept_changes)
         assert store is not None
         _compatible(store, name, room)
+    if options.imported is not None:
+        if options.regions is False:
+            raise StudyError(f"--regions {options.imported} with --no-regions: leave one out")
+        importable(options.imported, regions.learn(room.suggest), store, name)
     for note in dataset.notes:
         say(note)
     store = store or Store(options.storage)

@@ -50,7 +50,7 @@ def line(small: Path, folder: Path, trials: int, *more: object, steps: int = 40)
         space.write_text(text, encoding="utf-8")
     return [
         "search", "--data", small, "--space", space, "--trials", trials, "--folds", 3, "--study", "s",
-        "--patience", 0, "--workers", 1, "--finalists", 1, "--repeats", 1, *more,
+        "--patience", 0, "--workers", 1, "--finalists", 1, "--repeats", 1, "--learn-regions", *more,
     ]  # fmt: skip
 
 
