@@ -43,7 +43,7 @@ def shell_lines() -> list[str]:
 def tiny(line: str) -> str:
     line = re.sub(r"--trials \d+", "--trials 2", line.removeprefix(".venv/bin/"))
     # Two trials learn no regions unasked, as many trials do.
-    return f"{line} --learn-regions" if "atml search" in line else line
+    return f"{line} --learn-regions --workers 1" if "atml search" in line else line
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ Space = Callable[..., Path]
 def line(small: Path, space: Path, trials: int, *more: object) -> list[object]:
     return [
         "search", "--data", small, "--space", space, "--trials", trials, "--folds", 3, "--study", "s",
-        "--finalists", 2, "--repeats", 1, *more,
+        "--finalists", 2, "--repeats", 1, "--workers", 1, *more,
     ]  # fmt: skip
 
 
@@ -112,13 +112,14 @@ def test_held_out_subjects_stay_out_however_a_study_is_gone_on_with(
     with np.load(small) as held:
         train = held["split"] == "train"
         np.savez(tmp_path / "bare.npz", **{k: held[k][train] for k in ("x", "y", "subject", "rhythm")})
-    first = atml(*line(tmp_path / "bare.npz", space(), 1, "--hold-out", 0.25))
+    one = ["--finalists", 1]
+    first = atml(*line(tmp_path / "bare.npz", space(), 1, "--hold-out", 0.25, *one))
     assert first.returncode == 0, first.stderr
     out = next(text for text in first.stdout.splitlines() if text.startswith("held out of the search"))
     # The same line, a line without it, and their names: one study.
     names = out.partition(": ")[2].replace(" ", "")
     for trials_in_all, how in ((2, ["--hold-out", 0.25]), (3, []), (4, ["--hold-out", names])):
-        again = atml(*line(tmp_path / "bare.npz", space(), trials_in_all, *how))
+        again = atml(*line(tmp_path / "bare.npz", space(), trials_in_all, *how, *one))
         assert again.returncode == 0, again.stderr
         assert out in again.stdout
     other = atml(*line(tmp_path / "bare.npz", space(), 5, "--hold-out", 0.5))
