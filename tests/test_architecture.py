@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ["atml.__main__"],
     ["atml.cli"],
-    ["atml.tables", "atml.conformance"],
+    ["atml.tables", "atml.conformance", "atml.report", "atml.dashboard", "atml.compare", "atml.moving"],
     ["atml.search", "atml.score"],
     ["atml.workers", "atml.view", "atml.scored", "atml.streaming", "atml.unseen"],
     [

@@ -1,0 +1,1 @@
+"""Changes of our tables, in order; see `atml.store.migrating`."""
