@@ -1,0 +1,97 @@
+"""What a report is made of: sections of blocks, plain values that know nothing of HTML.
+
+A section says what it has to say in words; every picture and table brings a sentence, computed from the data,
+that says what it shows. A part that has nothing to show says why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A plain paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Plotly figure in the colours of `atml.report.theme`.
+
+    ``name`` is unique in a report and safe as the name of a file; ``says`` is the sentence computed from the
+    data. The figure's own ``layout.height`` (px) is kept, its width is that of the page.
+    """
+
+    name: str
+    figure: Figure
+    says: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing of our own: one ``<svg>`` element with a ``viewBox``, in the colours of the theme."""
+
+    name: str
+    svg: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table. Cells are text; a column whose cells are all numbers or "-" is set to the right."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    says: str
+
+
+@dataclass(frozen=True)
+class Empty:
+    """A part with nothing to show, and why."""
+
+    why: str
+
+
+Block = Heading | Text | Chart | Drawing | Grid | Empty
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report; ``anchor`` is its address in the page."""
+
+    anchor: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def figures(sections: Sequence[Section]) -> Iterator[Chart | Drawing]:
+    """Yield every picture of a report in order.
+
+    Raises ValueError for a name that is used twice or that is no name of a file: a fault of a section.
+    """
+    seen: set[str] = set()
+    for section in sections:
+        for block in section.blocks:
+            if not isinstance(block, Chart | Drawing):
+                continue
+            if block.name in seen or not _NAME.fullmatch(block.name):
+                raise ValueError(f"section {section.anchor!r}: figure name {block.name!r} can't be used")
+            seen.add(block.name)
+            yield block

@@ -1,0 +1,1 @@
+"""The parts of a report, a module each with ``section(material) -> Section``."""
