@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import PACKAGE, Server, binaries
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -17,6 +20,18 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real ECG at {folder}; set ATML_TEST_DATA to a folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of this test process's own; skipped, and said so, where none is installed."""
+    found = binaries()
+    if found is None:
+        pytest.skip(f"no PostgreSQL server here; Debian's package is {PACKAGE}")
+    pytest.importorskip("psycopg", reason="no psycopg; pip install 'atml[postgresql]'")
+    server = Server(found)
+    yield server
+    server.remove()
 
 
 @pytest.fixture(autouse=True, scope="session")
