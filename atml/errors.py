@@ -10,6 +10,7 @@
         |-- ConfigError          a ModelConfig that says something impossible
         |   `-- ShapeError       ... its layers leave no signal to look at
         |-- RoomError            a file in search_spaces/ or objectives/
+        |-- RegionError          a region of a search space, or a file of them
         |-- StudyError           a study, or the database that holds it
         |-- MissingExtraError    an optional package that is not installed
         `-- ExportError          an export folder or an ONNX file
@@ -57,6 +58,10 @@ class ShapeError(ConfigError):
 
 class RoomError(InputError):
     """A file in search_spaces/ or objectives/ can't be found, loaded or used."""
+
+
+class RegionError(InputError):
+    """A region, or a file of them, can't be used."""
 
 
 class StudyError(InputError):

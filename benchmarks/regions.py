@@ -1,20 +1,19 @@
 """What rejected regions buy: searches replayed on a recorded table of real trials, with and without them.
 
-Run as ``python benchmarks/regions.py --storage sqlite:///studies.db [--study NAME] [--seeds 20]
-[--trials 200]``. Any study will do, best one of several hundred trials; it is only read. About half a
-minute a seed on one core; `--processes` takes more.
+Run as ``python benchmarks/regions.py --table FILE`` for a file of `benchmarks/record.py`, or with ``--storage
+sqlite:///studies.db [--study NAME]`` for a study, which is only read; ``[--seeds 20] [--trials 500]
+[--processes 1]``.
 
-Nothing is trained. **The table is a surrogate**: a config gets what the nearest recorded trial came to, in
-the mean distance over all parameters (numbers as a share of their range, on its logarithm where it is
-drawn so; a choice that differs, or a parameter that one of the two lacks, counts as 1). A recorded trial that
-was cut short keeps its last value, and its time is drawn out to all folds. A search records most trials
-where it expects good ones, so that draws at random look better on its table than they are, and regions are
-rejected later or never. What is printed compares the samplers on this table, not on the data themselves.
+Nothing is trained: `benchmarks/table.py` says how a table answers. A study's own trials make a poor one:
+it records most where it expected good ones and cuts others short, so that draws at random look
+better than they are. A table recorded at random has neither fault.
 
-Both searches prune by comparison as `atml.search` does; with regions, reference draws and audits are ended
-by the objective's own rule alone. Printed for each: the best value after so many trials, and after so many
-seconds of training (those that the search without regions took for that many trials), median and quartiles
-over seeds, and a sign test over the seeds, each of which is the same for both.
+Both searches check the budget before any training and prune by comparison, as `atml.search` does; with
+regions, reference draws and audits are ended by the objective's own rule alone. Printed for each: after so
+many trials, and after so many seconds of training (those that the search without regions took for
+that many trials), what its best trial so far is worth, which is the forest's mean for its config and not the
+lucky draw that made it the best; median and quartiles over seeds; and a sign test over the seeds, each of
+which is the same for both.
 """
 
 from __future__ import annotations
@@ -26,66 +25,27 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import optuna
+import table as tables
 from optuna.trial import TrialState
+from table import Table
 
-from atml import regions, rooms
+from atml import nn, regions
 from atml.binding import MARKS, RegionSampler
+from atml.errors import ConfigError
 from atml.regions import Bounds, Outcome
 from atml.regions.evidence import FAILS, QUALIFIES
-from atml.regions.space import Space, number
-from atml.rooms import Room
 from atml.sampler import SearchSampler, tpe
 from atml.search import stopping
-from atml.search.regions import DRAWN_FROM_Q, HOPELESS, hopeless, qualified
-from atml.store import Store
-from atml.types import TrialRecord
+from atml.search.regions import DRAWN_FROM_Q, HOPELESS, hopeless
+from atml.types import ModelConfig
 
 Floats = npt.NDArray[np.float64]
 
 BEGAN = datetime.datetime(2026, 1, 1)
-
-
-class Table:
-    """Recorded trials, asked for by parameters."""
-
-    def __init__(self, records: list[TrialRecord], space: Space, folds: int) -> None:
-        self.records = records
-        self.steps = folds * stopping.POINTS
-        self._space = space
-        self._rows = [self._row(record.params) for record in records]
-
-    def nearest(self, params: dict[str, Any]) -> TrialRecord:
-        """Return the trial at the least mean distance."""
-        mine = self._row(params)
-        away = [sum(_apart(mine.get(n), row.get(n)) for n in self._space.axes) for row in self._rows]
-        return self.records[int(np.argmin(away))]
-
-    def seconds(self, record: TrialRecord) -> float:
-        """Training seconds of one step of a trial, of which `steps` are a whole one."""
-        return float(record.result.get("training_s", 0.0)) / max(len(record.steps), 1)
-
-    def _row(self, params: dict[str, Any]) -> dict[str, Any]:
-        row = {}
-        for name, value in params.items():
-            axis = self._space.axes.get(name)
-            if axis is not None and axis.kind != "categorical" and number(value):
-                low, high, at = axis.low, axis.high, min(max(value, axis.low), axis.high)
-                if axis.log:
-                    low, high, at = math.log(low), math.log(high), math.log(at)
-                value = (at - low) / (high - low) if high > low else 0.0
-            row[name] = (value,) if axis is not None and axis.kind == "categorical" else value
-        return row
-
-
-def _apart(one: Any, other: Any) -> float:
-    if one is None or other is None:
-        return float(one is not other)
-    return abs(one - other) if number(one) and number(other) else float(one != other)
 
 
 @dataclass(frozen=True)
@@ -100,16 +60,18 @@ class Course:
 class Replay:
     """One search over the table, with regions or without."""
 
-    def __init__(self, table: Table, room: Room, space: Space, seed: int, with_regions: bool) -> None:
-        self.table, self.room, self.space = table, room, space
+    def __init__(self, table: Table, seed: int, with_regions: bool) -> None:
+        self.table, self.room, self.space = table, table.room, table.space
+        self.steps = table.folds * stopping.POINTS
         self.with_regions = with_regions
-        self.ledger = regions.begin(space, {})
+        self.ledger = regions.begin(self.space, {})
         self.outcomes: list[Outcome] = []
         self.peers: dict[int, list[float]] = defaultdict(list)
+        self._rng = np.random.default_rng(seed)
         self._judged = -1
         self._bounds = Bounds()
         sampler = (
-            RegionSampler(tpe(seed), room.suggest, self.bounds, study_seed=seed)
+            RegionSampler(tpe(seed), self.room.suggest, self.bounds, study_seed=seed)
             if with_regions
             else SearchSampler(seed, study_seed=seed)
         )
@@ -126,35 +88,65 @@ class Replay:
     def run(self, trials: int) -> Course:
         """Search."""
         self.study.enqueue_trial(dict(self.room.default), user_attrs={"origin": "default"})
-        best, spent = -math.inf, 0.0
-        bests, seconds = [], []
+        best, worth, spent = -math.inf, -math.inf, 0.0
+        worths, seconds = [], []
         for _ in range(trials):
             trial = self.study.ask()
-            self.room.suggest(trial)
-            value, cost = self._one(trial)
-            best, spent = max(best, value), spent + cost
-            bests.append(best)
+            ended = self._one(trial, self.room.suggest(trial))
+            spent += ended.seconds
+            if ended.value > best:
+                best, worth = ended.value, ended.mean
+            worths.append(worth)
             seconds.append(spent)
-        return Course(np.array(bests), np.array(seconds), len(self.bounds().closed))
+        return Course(np.array(worths), np.array(seconds), len(self.bounds().closed))
 
-    def _one(self, trial: optuna.Trial) -> tuple[float, float]:
-        """Run one trial on paper; return its value, -inf without one, and its seconds."""
-        record = self.table.nearest(trial.params)
+    def _one(self, trial: optuna.Trial, config: ModelConfig) -> _Ended:
+        """Run one trial on paper."""
         attrs = trial.storage.get_trial(trial._trial_id).user_attrs
         origin, marks = attrs.get("origin", "sampled"), attrs.get(MARKS, {})
-        drawn = self.with_regions and origin in DRAWN_FROM_Q
-        held, last, done = True, -math.inf, 0
-        broken = {name: excess for name, excess in record.constraints.items() if excess > 0}
-        # What the fixed rule ended says nothing about where another one would.
-        broken.pop(HOPELESS, None)
-        for step in range(self.table.steps if record.steps else 0):
+        ended = self._untrained(config) or self._trained(trial, drawn=origin in DRAWN_FROM_Q)
+        for name, excess in ended.broken.items():
+            trial.set_constraint(name, excess)
+        whole = ended.value > -math.inf
+        state = TrialState.COMPLETE if whole else TrialState.PRUNED
+        self.study.tell(trial, ended.value if whole else None, state)
+        self.outcomes.append(
+            Outcome(
+                number=trial.number,
+                params=trial.params,
+                origin=origin,
+                verdict=QUALIFIES if ended.qualifies else FAILS,
+                known=int(marks.get("known", 0)),
+                aimed=str(marks.get("aimed", "")),
+                ended=BEGAN + datetime.timedelta(minutes=trial.number),
+            )
+        )
+        return ended
+
+    def _untrained(self, config: ModelConfig) -> _Ended | None:
+        """What the price of a config ends before any training."""
+        try:
+            cost = nn.cost(config, self.room.task)
+        except ConfigError:
+            return _Ended({"shape": 1.0})
+        broken = {k: v for k, v in self.room.budget.excess(cost, frozenset()).items() if v > 0}
+        return _Ended(broken) if broken else None
+
+    def _trained(self, trial: optuna.Trial, *, drawn: bool) -> _Ended:
+        """Give the trial the reports of a recorded one, until a rule ends it."""
+        record, mean = self.table.draw(trial.params, self._rng)
+        broken = dict(record.constraints)
+        held, last, done, spent = True, -math.inf, 0, 0.0
+        for step in range(self.steps):
             if step not in record.steps and broken:
                 break
             last = record.steps.get(step, last)
+            # A recorded trial that was cut short is drawn out at its own pace.
+            spent = record.seconds.get(step, spent * (step + 1) / max(step, 1))
             trial.report(last, step)
             done += 1
             fold, point = divmod(step, stopping.POINTS)
-            if drawn:
+            if drawn and self.with_regions:
                 below = hopeless(self.room, fold, stopping.FRACTIONS[point], last)
                 if below is not None:
                     broken[HOPELESS] = below
@@ -164,54 +156,31 @@ class Replay:
             self.peers[step].append(last)
             if not held:
                 break
-        seconds = done * self.table.seconds(record)
-        for name, excess in broken.items():
-            trial.set_constraint(name, excess)
-        whole = held and not broken and done == self.table.steps
-        self.study.tell(trial, last if whole else None, TrialState.COMPLETE if whole else TrialState.PRUNED)
-        good = whole and qualified(record, self.room.qualifies)
-        self.outcomes.append(
-            Outcome(
-                number=trial.number,
-                params=trial.params,
-                origin=origin,
-                verdict=QUALIFIES if good else FAILS,
-                known=int(marks.get("known", 0)),
-                aimed=str(marks.get("aimed", "")),
-                ended=BEGAN + datetime.timedelta(minutes=trial.number),
-            )
-        )
-        return (last if whole else -math.inf), seconds
+        whole = held and not broken and done == self.steps
+        return _Ended(broken, last if whole else -math.inf, mean, spent, whole and record.qualifies)
 
 
-def load(storage: str, study: str | None) -> tuple[Table, Room, Space, str]:
-    """Read the table, and the search space to search it with."""
-    store = Store(storage, create=False)
-    name = study or store.studies()[0]
-    spec = store.spec(name)
-    if spec is None:
-        raise SystemExit(f"no study {name!r} in {store.name}")
-    given = Path(spec["space_path"])
-    room = rooms.find(
-        spec["task"],
-        space=given if given.is_file() else None,
-        objective=spec.get("objective_name") or None,
-        window=spec.get("window"),
-    )
-    note = ""
-    if room.space_hash != spec["space"]:
-        note = f"\n{room.space_path} changed since: parameters are compared as far as both have them"
-    space = regions.learn(room.suggest)
-    records = [t for t in store.trials(name) if t.role == "search" and t.finished and t.params]
-    store.close()
-    return Table(records, space, spec["folds"]), room, space, name + note
+@dataclass(frozen=True)
+class _Ended:
+    """How a trial ended: ``value`` is -inf where it did not run over every fold."""
+
+    broken: dict[str, float]
+    value: float = -math.inf
+    mean: float = -math.inf
+    seconds: float = 0.0
+    qualifies: bool = False
 
 
-def pair(storage: str, study: str | None, seed: int, trials: int) -> tuple[Course, Course]:
+def load(file: Path | None, storage: str, study: str | None) -> Table:
+    """Read the table."""
+    return tables.from_file(file) if file is not None else tables.from_study(storage, study)
+
+
+def pair(file: Path | None, storage: str, study: str | None, seed: int, trials: int) -> tuple[Course, Course]:
     """Search twice on one seed: without regions, and with them."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    table, room, space, _ = load(storage, study)
-    plain, bound = (Replay(table, room, space, seed, on).run(trials) for on in (False, True))
+    table = load(file, storage, study)
+    plain, bound = (Replay(table, seed, on).run(trials) for on in (False, True))
     return plain, bound
 
 
@@ -245,27 +214,29 @@ def verdict(plain: list[float], bound: list[float], unit: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--table", type=Path)
     parser.add_argument("--storage", default="sqlite:///studies.db")
     parser.add_argument("--study")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
-    table, room, _, name = load(given.storage, given.study)
-    good = sum(qualified(record, room.qualifies) for record in table.records)
-    ran = sum(bool(record.steps) for record in table.records)
-    name, _, note = name.partition("\n")
+    table = load(given.table, given.storage, given.study)
+    good = sum(record.qualifies for record in table.records)
     print(
-        f"study {name}: {len(table.records)} recorded trials, {ran} of them trained, {good} qualify; "
-        f"{given.seeds} searches of {given.trials} trials each way, outcomes of the nearest recorded trial"
-        + (f"\n{note}" if note else "")
+        f"{table.about}\n{len(table.records)} recorded trials ({table.untrained} more broke the budget), {good} "
+        f"qualify; R squared of the forest out of bag {table.known:.2f}\n"
+        f"{given.seeds} searches of {given.trials} trials each way"
     )
     with concurrent.futures.ProcessPoolExecutor(given.processes) as pool:
-        jobs = [pool.submit(pair, given.storage, given.study, s, given.trials) for s in range(given.seeds)]
+        jobs = [
+            pool.submit(pair, given.table, given.storage, given.study, s, given.trials)
+            for s in range(given.seeds)
+        ]
         pairs = [job.result() for job in jobs]
     plain, bound = [p for p, _ in pairs], [b for _, b in pairs]
     rejected = [path.rejected for path in bound]
-    marks = [m for m in (50, 100, 150, 200) if m < given.trials] + [given.trials]
+    marks = [m for m in (50, 100, 200, 300, 400) if m < given.trials] + [given.trials]
     print(
         f"regions rejected at the end: median {np.median(rejected):g}, {min(rejected)} to {max(rejected)}\n"
     )

@@ -253,6 +253,39 @@ def test_regions_go_into_a_study_that_has_not_begun(here: Path, high: dict[str, 
     store.close()
 
 
+def test_regions_come_into_a_study_that_has_begun(here: Path, shown: Shown, high: dict[str, Any]) -> None:
+    wide = "width in [4, 8] and cell = gru"
+    (here / "avoid.txt").write_text(f"{high['region']}\n{wide}\n", encoding="utf-8")
+    before = rows(shown)
+    said = shown("regions", "import", "avoid.txt")
+    # One is under test already.
+    assert said.startswith("1 regions of avoid.txt came into study s"), said
+    assert "no region that is not under test" in shown("regions", "import", "avoid.txt", "s")
+    after = rows(shown)
+    (new,) = after.keys() - before.keys()
+    assert all(after[words] == before[words] for words in before)
+    # All 150 draws were made before it was known: none of them speaks against it, and it binds nothing.
+    assert (after[new]["source"], after[new]["trials"]) == ("imported", [])
+    assert after[new]["status"] == ("lifted" if after[new]["vetoes"] else "imported")
+    assert after[new]["alpha"] == pytest.approx(0.05 / 2 * 6 / (3.14159 * 1) ** 2, rel=1e-4)
+    (here / "avoid.txt").write_text("cell = lstm\n", encoding="utf-8")
+    assert "never lstm" in shown("regions", "import", "avoid.txt", code=2)
+    assert "no study 'other'" in shown("regions", "import", "avoid.txt", "other", code=2)
+    assert rows(shown) == after
+
+
+def test_regions_do_not_come_into_a_study_under_way(here: Path, shown: Shown, high: dict[str, Any]) -> None:
+    (here / "avoid.txt").write_text("width in [4, 8]\n", encoding="utf-8")
+    store = Store("sqlite:///studies.db")
+    study = store.study("s")
+    study.ask().set_user_attr("holder", store.token)
+    store.slots.beat()
+    before = rows(shown)
+    assert "study 's' is being searched" in shown("regions", "import", "avoid.txt", code=2)
+    assert rows(shown) == before
+    store.close()
+
+
 GIVEN = """{"format": "atml-regions", "version": 1, "study": "s", "space": "SPACE", "regions": []}"""
 
 

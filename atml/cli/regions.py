@@ -79,6 +79,26 @@ def lift(
     show(f"region {found.id} of study {name} is open again: {found.box.words()}")
 
 
+@regions_app.command("import")
+def bring(
+    file: Annotated[Path, typer.Argument(help="A regions.json or avoid.txt of another study.")],
+    study: Study = None,
+    storage: Storage = STUDIES,
+) -> None:
+    """Put the regions of another study to the test here; for a new study, `atml search --regions FILE`."""
+    from atml.search import regions
+    from atml.store import Store
+
+    store = Store(storage, create=False)
+    name = study_of(store, study)
+    count = regions.bring(store, name, file)
+    what = "no region that is not under test already" if not count else f"{count} regions"
+    show(
+        f"{what} of {file} came into study {name}"
+        + (": they bind once draws made from now on speak against them" if count else "")
+    )
+
+
 @regions_app.command()
 def export(
     study: Study = None,

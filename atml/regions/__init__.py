@@ -14,11 +14,12 @@
 Nothing here trains, stores or samples a trial: pure functions over trial records.
 """
 
+from atml.errors import RegionError
 from atml.regions.bounds import Bounds
-from atml.regions.box import Box, Choice, Interval, RegionError, parse
+from atml.regions.box import Box, Choice, Interval, parse
 from atml.regions.evidence import Outcome, outcomes
 from atml.regions.judging import Region, judge, renew, row
-from atml.regions.ledger import Ledger, begin, lift, update
+from atml.regions.ledger import Ledger, begin, lift, nominate, update
 from atml.regions.space import Draft, Space, learn
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "judge",
     "learn",
     "lift",
+    "nominate",
     "outcomes",
     "parse",
     "renew",

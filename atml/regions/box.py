@@ -15,12 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from atml.errors import InputError
+from atml.errors import RegionError
 from atml.regions.space import Space, literal, number, same
-
-
-class RegionError(InputError):
-    """A region, or a file of them, can't be used."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from atml.regions.box import Box, RegionError, check, parse
+from atml.errors import RegionError
+from atml.regions.box import Box, check, parse
 from atml.regions.judging import LIFTED, REJECTED, Region, row
 from atml.regions.ledger import Ledger
 from atml.regions.space import Space

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from atml.regions.box import Box, RegionError, check
+from atml.errors import RegionError
+from atml.regions.box import Box, check
 from atml.regions.evidence import PENDING, QUALIFIES, Outcome
 from atml.regions.family import declare, mine
 from atml.regions.space import Space
@@ -35,8 +36,9 @@ NOMINEES = 2
 class Candidate:
     """A box under test, and the share of alpha that its test may spend.
 
-    ``source`` is "declared", "imported" or "mined". The ``rank``-th mined box was nominated after the trials
-    below number ``after``; both are 0 for the others. ``note`` says what an imported box brought along.
+    ``source`` is "declared", "imported" or "mined". The ``rank``-th box that was nominated later, mined or
+    imported, was so after the trials below number ``after``; both are 0 for the family. ``note`` says what
+    an imported box brought along.
     """
 
     box: Box
@@ -151,6 +153,28 @@ def begin(
     return Ledger(fingerprint, family, p0=p0, alpha=alpha, since=since, former=former)
 
 
+def nominate(ledger: Ledger, imported: Sequence[tuple[Box, str]], space: Space, after: int) -> Ledger:
+    """Add boxes of another study to a ledger that has begun; those under test already are left out.
+
+    They are nominated as mined boxes are: each has its own share of alpha, and only draws made from trial
+    ``after`` on count for it. Raises RegionError for a box that the space can't hold.
+    """
+    mined, known = list(ledger.mined), {c.box.key for c in ledger.candidates}
+    for box, note in imported:
+        check(box, space)
+        if box.key in known:
+            continue
+        known.add(box.key)
+        mined.append(_nominee(ledger, box, "imported", len(mined) + 1, after, note))
+    return replace(ledger, mined=tuple(mined))
+
+
+def _nominee(ledger: Ledger, box: Box, source: str, rank: int, after: int, note: str = "") -> Candidate:
+    """Give the ``rank``-th box ever nominated its share of alpha: all shares together are half of it."""
+    share = ledger.alpha / 2 * 6 / (math.pi * rank) ** 2
+    return Candidate(box, source, share, rank=rank, after=after, note=note)
+
+
 def update(ledger: Ledger, outcomes: Sequence[Outcome], space: Space) -> Ledger:
     """Nominate the mined boxes that are due: pure, and without effect when done again.
 
@@ -172,9 +196,7 @@ def update(ledger: Ledger, outcomes: Sequence[Outcome], space: Space) -> Ledger:
             NOMINEES,
         )
         for box in boxes:
-            rank = len(mined) + 1
-            share = ledger.alpha / 2 * 6 / (math.pi * rank) ** 2
-            mined.append(Candidate(box, "mined", share, rank=rank, after=after))
+            mined.append(_nominee(ledger, box, "mined", len(mined) + 1, after))
     return ledger if after <= ledger.looked else replace(ledger, mined=tuple(mined), looked=after)
 
 

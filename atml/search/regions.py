@@ -118,9 +118,28 @@ def importable(path: Path, space: Space, store: Store | None, name: str) -> tupl
     family = () if kept is None else Ledger.from_dict(kept).family
     if kept is None or {b.key for b, _ in boxes} != {c.box.key for c in family if c.source == IMPORTED}:
         raise StudyError(
-            f"study {name!r} has begun already: regions are imported into a new one (--study NAME)"
+            f"study {name!r} has begun already, and --regions is for a new one (--study NAME); "
+            "`atml regions import` brings them into it"
         )
     return boxes
+
+
+def bring(store: Store, name: str, path: Path) -> int:
+    """Nominate the regions of a file in a study that keeps regions; return how many it did not have yet.
+
+    They bind nothing before draws made from now on speak against them: the first audits do that.
+
+    Raises:
+        RegionError: the file can't be used for the study's space.
+        StudyError: no such study, one that keeps no regions, or one that somebody is searching now.
+    """
+    now = state(store, name)
+    boxes = read(path, now.space)
+    if store.others_at_work(name):
+        raise StudyError(f"study {name!r} is being searched: stop that first, or import into another one")
+    grown = regions.nominate(now.ledger, boxes, now.space, after=len(store.trials(name)))
+    store.save_ledger(name, grown.to_dict())
+    return len(grown.mined) - len(now.ledger.mined)
 
 
 def _renewed(ledger: Ledger, records: Sequence[TrialRecord], space: Space, about: dict[str, str]) -> Ledger:
@@ -206,4 +225,4 @@ class Keeper:
         return self.bounds_now.hits(params)
 
 
-__all__ = ["DRAWN_FROM_Q", "HOPELESS", "MARKS", "Keeper", "State", "hopeless", "outcomes", "state"]
+__all__ = ["DRAWN_FROM_Q", "HOPELESS", "MARKS", "Keeper", "State", "bring", "hopeless", "outcomes", "state"]

@@ -19,6 +19,7 @@ from atml.regions import (
     begin,
     judge,
     lift,
+    nominate,
     renew,
     update,
 )
@@ -229,3 +230,22 @@ def test_an_imported_box_is_slowed_until_its_own_evidence_settles_it(space, draw
 def test_rates_that_make_no_sense(p0, alpha, space):
     with pytest.raises(RegionError, match="must lie between 0 and 1"):
         begin(space, PRINT, p0=p0, alpha=alpha)
+
+
+def test_a_box_brought_along_counts_only_what_is_drawn_from_then_on(space, ledger, drawn):
+    low = Box((Choice("cell", ("gru",)), Interval("units", 4, 12)))
+    grown = nominate(ledger, [(low, "study other"), (GRU, "known here"), (low, "twice")], space, after=200)
+    assert [(c.box, c.rank, c.after, c.note) for c in grown.mined] == [(low, 1, 200, "study other")]
+    assert grown.family == ledger.family
+    before = at(judge(grown, drawn(200, not_gru), space), low)
+    assert (before.status, before.evidence.trials) == ("imported", ())
+    # Draws made when it was known speak against it, and it is rejected.
+    later = [replace(one, known=1) if one.number >= 200 else one for one in drawn(800, not_gru)]
+    after = at(judge(grown, later, space), low)
+    assert after.status == "rejected" and min(after.evidence.trials) >= 200
+    # What is mined afterwards has the next share.
+    both = nominate(grown, [(Box((Choice("batch", (64,)), Choice("cell", ("gru",)))), "")], space, after=400)
+    total = sum(c.alpha for c in both.candidates)
+    assert both.mined[-1].rank == len(both.mined) and total <= ledger.alpha
+    with pytest.raises(RegionError, match="no parameter"):
+        nominate(ledger, [(Box((Interval("nothing", 0, 1),)), "")], space, after=0)

@@ -1,0 +1,159 @@
+"""Records a table of real trials, to replay searches on: every one drawn at random, none cut short.
+
+Run as ``python benchmarks/record.py --data ../shared/data/iesd2024.zip --out table.jsonl [--trials 500]
+[--folds 5] [--share 1.0] [--processes 2]``. The same line again goes on where it stopped, with more
+trials if more are asked for.
+
+A trial's parameters are drawn uniformly from the task's search space, as reference draws of a search
+are, by a seed of its own. It is trained over all folds, with no pruning: what a search would have
+seen of it at any step is in the table. ``--share`` shortens every training alike (0.25: a quarter of the
+steps), which makes hundreds of trials affordable. Values are lower than in a whole training: the table
+compares ways to search, it does not say how good a detector can be.
+
+One JSON object a line. The first says what was recorded; then for each trial its parameters, the
+constraints it broke (not trained then), the reported value at each step, CPU seconds up to each
+step, its value and its four metrics. The table holds no ECG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from atml import data, metrics, nn, rooms, trial
+from atml.errors import ConfigError
+from atml.search import stopping
+from atml.search.study import trial_seed
+from atml.types import Dataset, Fold, Origin
+
+_FOLDS = 5
+"""Folds of every trial, unless asked for otherwise."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all trials of a table share; ``share`` of a config's steps are trained."""
+
+    task: str
+    data: str
+    folds: int
+    share: float
+    seed: int
+
+
+class Recorder:
+    """The data and the task, loaded once a process."""
+
+    def __init__(self, setting: Setting) -> None:
+        import torch
+
+        torch.set_num_threads(1)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.setting = setting
+        self.room = rooms.find(setting.task)
+        self.dataset: Dataset = self.room.open(Origin(paths=(Path(setting.data),)))
+        self.folds: tuple[Fold, ...] = data.folds(
+            self.dataset.y, self.dataset.subject, setting.folds, setting.seed
+        )
+
+    def row(self, number: int) -> dict[str, Any]:
+        """Draw and train trial ``number``."""
+        seed = trial_seed(self.setting.seed, number)
+        asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
+        config = self.room.suggest(asked)
+        row: dict[str, Any] = {"number": number, "params": asked.params, "constraints": {}}
+        try:
+            cost = nn.cost(config, self.room.task)
+        except ConfigError:
+            return {**row, "constraints": {"shape": 1.0}}
+        row["constraints"] = {
+            name: round(excess, 4)
+            for name, excess in self.room.budget.excess(cost, frozenset()).items()
+            if excess > 0
+        }
+        if row["constraints"]:
+            return row
+        steps: list[tuple[int, float, float]] = []
+        began = time.process_time()
+
+        def keep(fold: int, fraction: float, value: float) -> bool:
+            at = time.process_time() - began
+            steps.append((stopping.step(fold, fraction), round(value, 4), round(at, 2)))
+            return True
+
+        measured = trial.run(
+            dataclasses.replace(config, steps=max(1, round(config.steps * self.setting.share))),
+            self.room.task,
+            self.dataset,
+            self.folds,
+            self.room.value,
+            seed=seed,
+            on_progress=keep,
+        )
+        if measured.diverged or measured.constant:
+            row["constraints"] = {"diverged" if measured.diverged else "constant": 1.0}
+        row["steps"] = steps
+        row["value"] = round(measured.value, 4)
+        if measured.finished and measured.predictions is not None:
+            four = metrics.four_metrics(measured.predictions)
+            row["metrics"] = {name: round(value, 4) for name, value in four.items()}
+        return row
+
+
+_recorder: Recorder | None = None
+
+
+def _begin(setting: Setting) -> None:
+    global _recorder
+    _recorder = Recorder(setting)
+
+
+def _row(number: int) -> dict[str, Any]:
+    assert _recorder is not None
+    return _recorder.row(number)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--task", default="afib")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--folds", type=int, default=_FOLDS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    setting = Setting(given.task, given.data, given.folds, given.share, given.seed)
+    about = {"about": {**dataclasses.asdict(setting), "data": Path(given.data).name}}
+    lines = given.out.read_text().splitlines() if given.out.exists() else []
+    if lines and json.loads(lines[0]) != about:
+        raise SystemExit(f"{given.out} was recorded with {lines[0]}, not {json.dumps(about)}; name another")
+    # A line that was cut off has no end; it is recorded again.
+    whole = [line for line in lines if line.endswith("}")]
+    done = {json.loads(line)["number"] for line in whole[1:]}
+    given.out.write_text("".join(line + "\n" for line in whole or [json.dumps(about)]))
+    todo = [number for number in range(given.trials) if number not in done]
+    spawn = multiprocessing.get_context("spawn")
+    pool = concurrent.futures.ProcessPoolExecutor(given.processes, spawn, _begin, (setting,))
+    with pool, given.out.open("a") as file:
+        jobs = [pool.submit(_row, number) for number in todo]
+        for count, job in enumerate(concurrent.futures.as_completed(jobs), len(done) + 1):
+            row = job.result()
+            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+            file.flush()
+            seconds = row["steps"][-1][2] if row.get("steps") else 0.0
+            value = row.get("value")
+            print(f"{count}/{given.trials}  trial {row['number']}  {value}  {seconds:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""A table of recorded trials, asked what a config would come to: what searches are replayed on.
+
+Read from a file of `benchmarks/record.py`, or from a study in a database. Nobody recorded the config that a
+replayed search asks for, so **the table answers by a forest**: a regression forest is grown on the
+recorded values; for a config it falls through one tree, drawn at random, and one of the recorded trials in the
+leaf that it reaches, drawn at random, is what it came to, with all its reports, its time and its
+metrics. That draws from the forest's estimate of how outcomes are distributed given the config (quantile
+regression forests, Meinshausen, Journal of Machine Learning Research 7, 2006), noise between like configs
+included. How well the forest knows the table is printed: R squared on trials left out of each tree.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import RandomForestRegressor
+
+from atml import rooms
+from atml.regions.space import Space, learn, number
+from atml.rooms import Room
+from atml.search.regions import HOPELESS
+from atml.store import Store
+
+TREES = 200
+LEAF = 4
+"""Trees of the forest, and the fewest recorded trials in a leaf."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One trial as it ran: values and training seconds by step, what it broke, whether it qualifies."""
+
+    params: dict[str, Any]
+    constraints: dict[str, float]
+    steps: dict[int, float]
+    seconds: dict[int, float]
+    qualifies: bool
+    value: float | None
+
+    @property
+    def last(self) -> float:
+        """Its last reported value, which is the objective where it ran over every fold."""
+        return list(self.steps.values())[-1]
+
+
+class Table:
+    """Recorded trials of one space; those that were never trained are left out, as their price is known."""
+
+    def __init__(self, records: list[Recorded], room: Room, space: Space, folds: int, about: str) -> None:
+        self.records = [record for record in records if record.steps]
+        self.untrained = len(records) - len(self.records)
+        self.room, self.space, self.folds, self.about = room, space, folds, about
+        self._columns = _columns(space)
+        rows = np.array([self._row(record.params) for record in self.records])
+        self._forest = RandomForestRegressor(
+            TREES, min_samples_leaf=LEAF, max_features=0.5, oob_score=True, random_state=0
+        )
+        worth = np.array([record.last for record in self.records])
+        self._forest.fit(rows, worth)
+        self.known = float(self._forest.oob_score_)
+        self._leaves = self._forest.apply(rows)
+
+    def draw(self, params: dict[str, Any], rng: np.random.Generator) -> tuple[Recorded, float]:
+        """Return what a config came to, and the mean of what it might have come to."""
+        row = np.array([self._row(params)])
+        reached = self._forest.apply(row)[0]
+        tree = int(rng.integers(TREES))
+        inside = np.flatnonzero(self._leaves[:, tree] == reached[tree])
+        means = self._forest.predict(row)
+        return self.records[int(rng.choice(inside))], float(means[0])
+
+    def _row(self, params: dict[str, Any]) -> npt.NDArray[np.float64]:
+        return np.array([_place(self.space, name, choice, params) for name, choice in self._columns])
+
+
+def _columns(space: Space) -> list[tuple[str, Any]]:
+    """A column for each numeric parameter, and for each choice of a categorical one."""
+    return [
+        (name, choice)
+        for name, axis in space.axes.items()
+        for choice in (axis.choices if axis.kind == "categorical" else (None,))
+    ]
+
+
+def _place(space: Space, name: str, choice: Any, params: dict[str, Any]) -> float:
+    """Where a config lies in a column; -1 without the parameter."""
+    if name not in params:
+        return -1.0
+    axis, value = space.axes[name], params[name]
+    if axis.kind == "categorical":
+        return float(value == choice)
+    assert number(value)
+    return math.log(value) if axis.log else float(value)
+
+
+def from_file(path: Path) -> Table:
+    """Read what `benchmarks/record.py` wrote."""
+    first, *lines = path.read_text().splitlines()
+    about = json.loads(first)["about"]
+    room = rooms.find(about["task"])
+    records = []
+    for line in lines:
+        row = json.loads(line)
+        steps = row.get("steps", [])
+        metrics = row.get("metrics")
+        good = not row["constraints"] and metrics is not None and min(metrics.values()) >= room.qualifies
+        records.append(
+            Recorded(
+                params=row["params"],
+                constraints=row["constraints"],
+                steps={step: value for step, value, _ in steps},
+                seconds={step: at for step, _, at in steps},
+                qualifies=good,
+                value=row.get("value") if metrics is not None else None,
+            )
+        )
+    said = (
+        f"{path.name}: {about['data']}, every trial drawn at random and trained over {about['folds']} folds"
+    )
+    return Table(records, room, learn(room.suggest), about["folds"], said)
+
+
+def from_study(storage: str, study: str | None) -> Table:
+    """Read the trials of a study; one that was cut short keeps its last value."""
+    store = Store(storage, create=False)
+    name = study or store.studies()[0]
+    spec = store.spec(name)
+    if spec is None:
+        raise SystemExit(f"no study {name!r} in {store.name}")
+    given = Path(spec["space_path"])
+    room = rooms.find(
+        spec["task"],
+        space=given if given.is_file() else None,
+        objective=spec.get("objective_name") or None,
+        window=spec.get("window"),
+    )
+    records = []
+    for trial in store.trials(name):
+        if trial.role != "search" or not trial.finished or not trial.params:
+            continue
+        each = float(trial.result.get("training_s", 0.0)) / max(len(trial.steps), 1)
+        broken = {key: excess for key, excess in trial.constraints.items() if excess > 0}
+        # What the fixed rule ended says nothing about where another one would.
+        broken.pop(HOPELESS, None)
+        metrics = trial.result.get("metrics")
+        records.append(
+            Recorded(
+                params=trial.params,
+                constraints=broken,
+                steps=dict(sorted(trial.steps.items())),
+                seconds={step: each * (i + 1) for i, step in enumerate(sorted(trial.steps))},
+                qualifies=trial.feasible and metrics is not None and min(metrics.values()) >= room.qualifies,
+                value=trial.value,
+            )
+        )
+    store.close()
+    said = f"study {name}, in which pruning cut trials short and the sampler chose where to look"
+    if room.space_hash != spec["space"]:
+        said += f"; {room.space_path} changed since"
+    return Table(records, room, learn(room.suggest), spec["folds"], said)
