@@ -23,6 +23,9 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 """Colours of data, in the order of their use. RED is for what is wrong, GREY for what steps back."""
 
+RULED, RULE_FINE, RULE_BOLD = "#fffaf8", "#f8d9d2", "#eeb1a5"
+"""ECG paper: its ground, lines every mm, lines every 5 mm."""
+
 DARK = {
     INK: "#e8eaed",
     MUTED: "#a3abb4",
@@ -36,6 +39,9 @@ DARK = {
     PURPLE: "#d98bb8",
     SKY: "#7fcdf5",
     GREY: "#767e87",
+    RULED: "#191516",
+    RULE_FINE: "#32211f",
+    RULE_BOLD: "#5a332e",
 }
 """What each colour becomes in the dark."""
 
