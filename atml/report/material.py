@@ -1,7 +1,7 @@
 """All that a report is made of, read once: the study, its trials, its data and its exports.
 
-What is gone since the search (data, the files of the task, an export folder) is None, and a sentence says why:
-the parts of a report that need it say so, and the others are written all the same.
+What is gone since the search (data, the files of the task, an export folder) is None, and a sentence says
+why: the parts of a report that need it say so, and the others are written all the same.
 """
 
 from __future__ import annotations

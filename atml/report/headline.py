@@ -1,0 +1,100 @@
+"""What stands above the sections of a report: what was searched, and what came of it."""
+
+from __future__ import annotations
+
+import datetime
+
+from atml import __version__
+from atml.markdown import plural
+from atml.ranking import kib_of
+from atml.report.material import Material
+from atml.report.words import listed, sentence, value
+from atml.report.writing import Head
+from atml.types import Origin, TrialRecord
+from atml.view import clock
+
+
+def headline(material: Material, now: datetime.datetime) -> Head:
+    """Say it in a sentence and a few figures; ``now`` is local time, for the foot of the page."""
+    task = material.spec["task"]
+    return Head(
+        title=material.study,
+        kicker=f"atml report · task {task} · {_data(material)}",
+        lead=_lead(material),
+        facts=tuple(_facts(material)),
+        foot=(
+            f"Written by atml {__version__} on {now:%Y-%m-%d at %H:%M} from {material.store.name}. "
+            "atml is a tool for engineers; nothing it makes is a medical device."
+        ),
+    )
+
+
+def _data(material: Material) -> str:
+    if material.spec.get("synthetic"):
+        return "synthetic ECG"
+    paths = Origin.from_dict(material.spec).paths if "data" in material.spec else ()
+    return " + ".join(path.name for path in paths) or str(material.spec.get("data_name"))
+
+
+def _lead(material: Material) -> str:
+    trials, best = material.finished, material.best
+    if not trials:
+        failed = sum(t.state == "failed" for t in material.searched)
+        if failed:
+            return f"{plural(failed, 'trial')} began, and every one failed: there is no result to report yet."
+        return "No trial has come to an end yet: there is no result to report."
+    whole = sum(t.state == "complete" for t in trials)
+    said = f"{plural(len(trials), 'trial')} came to an end, {whole} of them over every fold"
+    seconds = spent(trials)
+    if seconds:
+        said += f", after {clock(seconds)} of training"
+    if best is None or best.config is None:
+        return sentence(f"{said}. None of those keeps its budget, so there is no winner yet")
+    repeats = material.repeats(best.number)
+    how = f"by the mean of {plural(len(repeats), 'fresh seed')}" if repeats else "by its own value"
+    return sentence(f"{said}. The best, {how}, is trial {best.number}: {best.config.describe()}")
+
+
+def spent(trials: list[TrialRecord]) -> float:
+    """Seconds of training in all of them."""
+    return float(sum(t.result.get("training_s", 0.0) for t in trials))
+
+
+def _facts(material: Material) -> list[tuple[str, str, str]]:
+    facts, best = [], material.best
+    if best is not None:
+        repeats = material.repeats(best.number)
+        judged = material.judged.get(best.number)
+        if judged is not None and repeats:
+            note = f"mean of {plural(len(repeats), 'fresh seed')}, threshold cross-fitted"
+            facts.append(("Objective, out of fold", value(judged), note))
+        else:
+            note = "its own value, which helped to pick it"
+            facts.append(("Objective, out of fold", value(best.value), note))
+        metrics = material.winner.metrics if material.winner else {}
+        four = {k: metrics[k] for k in ("F1", "accuracy", "precision", "recall") if k in metrics}
+        four = four or dict(best.result.get("metrics", {}))
+        if four:
+            name = min(four, key=lambda k: four[k])
+            needed = material.spec["qualifies"]
+            facts.append(("Lowest of four metrics", value(four[name]), f"{name}; {needed:.2f} qualifies"))
+        facts.append(_size(material, best))
+        if best.cost:
+            facts.append(("Work for one window", f"{best.cost.macs:,}", "multiply-accumulates"))
+    if material.finished:
+        cut = len(material.finished) - sum(t.state == "complete" for t in material.finished)
+        facts.append(("Trials", f"{len(material.finished):,}", f"{cut:,} of them cut short or refused"))
+    scored = [s for e in material.exports if best and e.number == best.number for s in e.scores.values()]
+    if scored and "F1" in scored[0]:
+        first = scored[0]
+        look = f"{first.get('rule', '')}, look {first.get('look', '?')}"
+        facts.append(("F1 on test data", value(first["F1"]), look))
+    return facts
+
+
+def _size(material: Material, best: TrialRecord) -> tuple[str, str, str]:
+    limits = [f"at most {material.spec['max_size_kib']:g} KiB"]
+    if material.spec.get("max_ram_kib"):
+        limits.append(f"{material.spec['max_ram_kib']:g} KiB of RAM")
+    folder = material.winner.folder if material.winner else None
+    return "ONNX file", f"{kib_of(best, folder):.1f} KiB", f"{listed(limits)} allowed"

@@ -1,0 +1,183 @@
+"""Sections to one HTML file that opens offline, and its figures as files beside it.
+
+What is written is whole or absent: the page and the folder of figures are made aside and renamed.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from atml import __version__
+from atml.errors import InputError
+from atml.report import static, theme
+from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
+
+INDEX, FIGURES = "index.html", "figures"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands above the sections: a title, what it is about, a sentence, and ``(name, value, note)``."""
+
+    title: str
+    kicker: str
+    lead: str
+    facts: tuple[tuple[str, str, str], ...]
+    foot: str
+
+
+def check_writable(folder: Path) -> None:
+    """Raise InputError where a report can't be written to ``folder``; leaves nothing behind."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        if not there.is_dir():
+            raise NotADirectoryError(0, "it is no folder", str(there))
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error
+
+
+def publish(folder: Path, page: str, fill: Callable[[Path], None]) -> Path:
+    """Write the page and what ``fill`` puts into the folder of figures, whole; return the page's path.
+
+    Raises InputError where the folder can't be written; then what was there before is still there.
+    """
+    aside: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".new-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        aside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+        figures, old = aside / FIGURES, folder / FIGURES
+        figures.mkdir()
+        fill(figures)
+        (aside / INDEX).write_text(page, encoding="utf-8")
+        if old.exists():
+            old.rename(aside / "old")
+        if any(figures.iterdir()):
+            figures.rename(old)
+        (aside / INDEX).replace(folder / INDEX)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+    return folder / INDEX
+
+
+def html(head: Head, sections: Sequence[Section]) -> str:
+    """Return the whole page."""
+    charts = any(isinstance(block, Chart) for section in sections for block in section.blocks)
+    links = "".join(f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in sections)
+    facts = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+        for name, value, note in head.facts
+    )
+    body = "".join(_section(section) for section in sections)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="atml {__version__}">\n'
+        # Browsers ask for an icon where a page names none.
+        f'<link rel="icon" href="data:,">\n<title>{escape(head.title)}</title>\n'
+        f"<style>{static.style()}</style>\n</head>\n<body>\n"
+        '<button class="theme" type="button">Dark</button>\n<div class="frame">\n'
+        f'<header class="top"><p class="kicker">{escape(head.kicker)}</p><h1>{escape(head.title)}</h1>'
+        f'<p class="lead">{escape(head.lead)}</p><dl class="facts">{facts}</dl></header>\n'
+        '<div class="body">\n'
+        '<nav class="contents" aria-label="Contents"><details open><summary>Contents</summary>'
+        f"<ol>{links}</ol></details></nav>\n<main>\n{body}</main>\n</div>\n"
+        f"<footer>{escape(head.foot)}</footer>\n</div>\n"
+        "<noscript><p>Charts need JavaScript; sentences, tables and drawings don't.</p></noscript>\n"
+        f"{_library() if charts else ''}<script>{static.script()}</script>\n</body>\n</html>\n"
+    )
+
+
+def _library() -> str:
+    """Return Plotly, packed, and what all charts share."""
+    from plotly.offline import get_plotlyjs
+
+    packed = base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
+    return (
+        f'<script type="application/json" id="layout">{_json(theme.layout())}</script>\n'
+        f'<script type="text/plain" id="plotly">{packed}</script>\n'
+    )
+
+
+def _section(section: Section) -> str:
+    blocks = "\n".join(_block(block) for block in section.blocks)
+    return f'<section id="{section.anchor}">\n<h2>{escape(section.title)}</h2>\n{blocks}\n</section>\n'
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text):
+            return f"<h3>{escape(text)}</h3>"
+        case Text(text):
+            return f"<p>{escape(text)}</p>"
+        case Empty(why):
+            return f'<p class="empty">{escape(why)}</p>'
+        case Drawing(name, svg, says):
+            return (
+                f'<figure class="drawing" id="figure-{name}">{static.variables(svg)}'
+                f"<figcaption>{escape(says)}</figcaption></figure>"
+            )
+        case Chart():
+            return _chart(block)
+        case Grid():
+            return _grid(block)
+
+
+def _chart(chart: Chart) -> str:
+    fields = json.loads(chart.figure.to_json())
+    layout = fields["layout"]
+    layout.pop("template", None)
+    layout.setdefault("height", theme.HEIGHT)
+    payload = _json({"data": fields["data"], "layout": layout})
+    return (
+        f'<figure class="chart" id="figure-{chart.name}">'
+        f'<div class="plot" role="img" aria-label="{escape(chart.says)}"'
+        f' style="min-height:{layout["height"]}px"></div>'
+        f'<script type="application/json" id="data-figure-{chart.name}">{payload}</script>'
+        f"<figcaption>{escape(chart.says)}</figcaption></figure>"
+    )
+
+
+def _grid(grid: Grid) -> str:
+    numeric = [all(_number(row[i]) for row in grid.rows) for i in range(len(grid.columns))]
+
+    def cell(tag: str, i: int, text: str) -> str:
+        kind = ' class="number"' if numeric[i] else ""
+        return f"<{tag}{kind}>{escape(text)}</{tag}>"
+
+    head = "".join(cell("th", i, name) for i, name in enumerate(grid.columns))
+    rows = "".join(
+        f"<tr>{''.join(cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in grid.rows
+    )
+    return (
+        '<figure class="table"><div class="scroll" tabindex="0" role="region"'
+        f' aria-label="{escape(grid.says)}"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+        f"</div><figcaption>{escape(grid.says)}</figcaption></figure>"
+    )
+
+
+def _number(text: str) -> bool:
+    """Whether a cell is a number, with a unit or a sign or without."""
+    return text in ("", "-") or text[:1].isdigit() or (text[:1] in "+-<−" and text[1:2].isdigit())
+
+
+def _json(value: object) -> str:
+    """Write JSON that can't end the script element that holds it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
