@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from atml.sparkline import BLOCKS, PLAIN, Curves
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Progress:
     left: float | None
     regions: str = ""
     """How many are rejected and suspect, in words."""
+    newest: str = ""
+    """The region that was rejected last, in words."""
 
 
 class View:
@@ -105,13 +109,16 @@ class Terminal(Lines):
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
         self._drawn = 0.0
+        self._curves = Curves()
 
     def progress(self, now: Progress) -> None:
         """Redraw, four times a second at most."""
+        self._curves.take((job.trial, job.fold, job.fraction, job.value) for job in now.running)
         if time.monotonic() - self._drawn < 0.25:
             return
         self._drawn = time.monotonic()
-        self._live.update(board(now), refresh=True)
+        blocks = PLAIN if self._console.options.ascii_only else BLOCKS
+        self._live.update(board(now, self._curves.lines(blocks=blocks)), refresh=True)
 
     def ended(
         self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
@@ -173,21 +180,32 @@ def headline(now: Progress) -> str:
     return f"{now.phase}  {now.done} of {now.total}{best}{rate}  {clock(now.elapsed)} gone{left}{regions}"
 
 
-def board(now: Progress) -> Group:
-    """Draw a progress bar, the headline, and a row for each running job."""
+def board(now: Progress, curves: Mapping[int, str] | None = None) -> Group:
+    """Draw a progress bar, the headline, a row for each running job with its curve, the newest region.
+
+    ``curves`` are sparklines by trial number, all on one scale.
+    """
     rows = Table.grid(padding=(0, 2))
+    for _ in range(5 + (curves is not None)):
+        rows.add_column(no_wrap=True)
     for job in now.running:
         done = (job.fold + job.fraction) / max(job.folds, 1)
         where = f"fold {job.fold + 1}/{job.folds}" if job.folds > 1 else ""
         value = "" if job.value is None else f"{job.value:.4f}"
         bar = ProgressBar(total=1.0, completed=done, width=16)
         rows.add_row(
-            f"trial {job.trial}", where, bar, value, Text(job.what, overflow="ellipsis", no_wrap=True)
+            f"trial {job.trial}",
+            where,
+            bar,
+            value,
+            *([] if curves is None else [Text(curves.get(job.trial, ""), no_wrap=True)]),
+            Text(job.what, overflow="ellipsis", no_wrap=True),
         )
     # A bar alone does not end its line; in a row of its own it does.
     total = Table.grid()
     total.add_row(ProgressBar(total=max(now.total, 1), completed=now.done, width=60))
-    return Group(Text(headline(now), overflow="ellipsis", no_wrap=True), total, rows)
+    newest = [Text(f"rejected last: {now.newest}", overflow="ellipsis", no_wrap=True)] if now.newest else []
+    return Group(Text(headline(now), overflow="ellipsis", no_wrap=True), total, rows, *newest)
 
 
 def clock(seconds: float) -> str:

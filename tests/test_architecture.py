@@ -20,7 +20,7 @@ LAYERS = [
     ["atml.cli"],
     ["atml.tables", "atml.conformance", "atml.report", "atml.dashboard", "atml.compare", "atml.moving"],
     ["atml.search", "atml.score"],
-    ["atml.workers", "atml.view", "atml.scored", "atml.streaming", "atml.unseen"],
+    ["atml.workers", "atml.view", "atml.sparkline", "atml.scored", "atml.streaming", "atml.unseen"],
     [
         "atml.rooms",
         "atml.roomfile",

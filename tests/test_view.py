@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 
 import pytest
 from rich.console import Console
 
-from atml.view import Json, Lines, Progress, Running, board, clock, headline, shorter
+from atml.sparkline import BLOCKS, PLAIN, Curves, sparkline
+from atml.view import Json, Lines, Progress, Running, Terminal, board, clock, headline, shorter
 
 NOW = Progress(
     phase="search",
@@ -77,3 +79,50 @@ def test_durations_and_paths() -> None:
     ]  # fmt: skip
     assert shorter("a" * 40).startswith("...") and len(shorter("a" * 40)) == 32
     assert headline(NOW).startswith("search  12 of 100")
+
+
+def test_a_sparkline_is_of_fixed_width_and_shows_the_last_values() -> None:
+    assert sparkline([0.0, 0.5, 1.0], low=0.0, high=1.0, width=5) == "▁▅█  "
+    assert sparkline([0.1 * i for i in range(20)], low=0.0, high=1.9, width=4) == "▇███"
+    assert sparkline([float("nan"), 2.0, -1.0], low=0.0, high=1.0, width=3) == " █▁"
+    assert sparkline([0.7, 0.7], low=0.7, high=0.7, width=2) == "▅▅"
+    assert sparkline([], low=0.0, high=0.0, width=3) == "   "
+    assert len(BLOCKS) == len(PLAIN) and PLAIN.isascii()
+
+
+def test_curves_are_on_one_scale_and_forget_who_ended() -> None:
+    curves = Curves()
+    curves.take([(13, 0, 0.25, 0.0), (14, 0, 0.0, None)])
+    curves.take([(13, 0, 0.25, 0.0), (14, 0, 0.25, 1.0)])  # shown again, counted once
+    curves.take([(13, 0, 0.5, 1.0), (14, 0, 0.25, 1.0)])
+    assert curves.lines(width=3) == {13: "▁█ ", 14: "█  "}
+    curves.take([(14, 0, 0.5, 0.5)])
+    assert curves.lines(width=3, blocks=PLAIN) == {14: "@_ "}
+
+
+def test_the_live_board_has_curves_and_the_newest_region() -> None:
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    view = Terminal(console)
+    first = dataclasses.replace(NOW, newest="cell = gru and units in [8, 12]")
+    later = dataclasses.replace(
+        first, running=(dataclasses.replace(NOW.running[0], fraction=1.0, value=0.9), NOW.running[1])
+    )
+    view.progress(first)
+    view._drawn = 0.0  # as if a quarter of a second had passed
+    view.progress(later)
+    view.close()
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "▁█" in text, "0.8765, then 0.9"
+    assert "rejected last: cell = gru and units in [8, 12]" in text
+    console = Console(file=io.StringIO(), width=120)
+    console.print(board(NOW))
+    assert "rejected last" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_board_with_curves_never_wraps() -> None:
+    console = Console(file=io.StringIO(), width=50, force_terminal=False)
+    curves = Curves()
+    curves.take((job.trial, job.fold, job.fraction, job.value) for job in NOW.running)
+    console.print(board(dataclasses.replace(NOW, newest="learning_rate in [0.02, 0.1] " * 4), curves.lines()))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 5 and max(map(len, lines)) <= 50

@@ -163,6 +163,7 @@ class Keeper:
         self._space = regions.learn(room.suggest)
         self._seen: tuple[tuple[int, str], ...] = ()
         self._statuses: dict[str, str] = {}
+        self._newest = ""
         self.bounds_now = Bounds()
         self._begin(imported)
         self.refresh(quiet=True)
@@ -207,6 +208,8 @@ class Keeper:
             self._store.save_ledger(self._name, mined.to_dict())
         found = regions.judge(mined, seen, self._space)
         self.bounds_now = Bounds.of(found)
+        closed = [(r.rejected, r.id, r.box.words()) for r in found if r.binds and r.rejected is not None]
+        self._newest = max(closed, default=(None, "", ""))[2]
         for region in found:
             before = self._statuses.get(region.id, OPEN)
             self._statuses[region.id] = region.status
@@ -219,6 +222,10 @@ class Keeper:
         """Count rejected and suspect regions, for a view; "" without any."""
         counts = {word: list(self._statuses.values()).count(word) for word in (REJECTED, SUSPECTED)}
         return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+
+    def newest(self) -> str:
+        """Say the region that was rejected last and still is, for a view; "" without any."""
+        return self._newest
 
     def hits(self, params: dict[str, Any]) -> tuple[Box, ...]:
         """Rejected boxes that queued parameters lie in."""

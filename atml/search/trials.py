@@ -278,6 +278,7 @@ class Trials:
             per_minute=60 * rate,
             left=left,
             regions=self._keeper.headline() if self._keeper is not None else "",
+            newest=self._keeper.newest() if self._keeper is not None else "",
         )
 
     def _refresh(self) -> None:

@@ -136,6 +136,8 @@ def test_two_searches_say_what_they_learn_and_agree(both: tuple[Path, list[list[
     headlines = [[event["regions"] for event in events if event["event"] == "progress"] for events in outputs]
     assert any(texts[-1].startswith("1 rejected, ") for texts in headlines if texts), headlines
     assert any(" suspect" in text for texts in headlines for text in texts)
+    newest = {event["newest"] for events in outputs for event in events if event["event"] == "progress"}
+    assert by_status["rejected"].box.words() in newest, newest
 
 
 def test_what_one_rejects_binds_the_next_trial_of_both(both: tuple[Path, Any]) -> None:
