@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
+from scipy.special import betaincinv, ndtri
 
 from atml.types import Int64, Predictions, Strings
 
@@ -330,3 +330,18 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95, *, one_sided: b
     if successes < n and not one_sided:
         high = float(betaincinv(successes + 1, n - successes, 1 - tail))
     return Interval(successes / n if n else 0.0, low, high)
+
+
+def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
+    """Score interval of a share ``successes / n`` (Wilson 1927); (0, 1) for ``n = 0``.
+
+    Takes its trials for independent; segments of one subject are not, for which it is too narrow.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n}")
+    if n == 0:
+        return Interval(0.0, 0.0, 1.0)
+    z, share = float(ndtri((1 + level) / 2)), successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))

@@ -234,6 +234,20 @@ def test_clopper_pearson_edges():
         metrics.clopper_pearson(11, 10)
 
 
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_that_of_scipy(counted):
+    k, n = counted
+    expected = binomtest(k, n).proportion_ci(method="wilson")
+    found = metrics.wilson(k, n)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_wilson_edges():
+    assert metrics.wilson(0, 0) == metrics.Interval(0.0, 0.0, 1.0)
+    with pytest.raises(ValueError, match="4 successes of 3"):
+        metrics.wilson(4, 3)
+
+
 def test_empty_is_no_crash():
     none = np.empty(0, bool)
     table = metrics.counts(none, none, np.empty(0, "U3"))

@@ -1,0 +1,214 @@
+"""What outputs say beyond one threshold: ROC, precision-recall, areas, calibration (numpy, pure).
+
+Intervals are percentiles over resampled subjects, as everywhere in atml: segments of one subject repeat each
+other. Repeats on the same subjects are drawn together, and the mean over them counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.metrics import Interval, resampled, subject_codes
+from atml.types import Predictions
+
+Floats = npt.NDArray[np.float64]
+
+DRAWS = 1000
+"""Sets of subjects that an interval of an area is taken from."""
+
+LEVELS = 4000
+"""Different margins that an area is worked out with; more than that are put into as many of like size."""
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Rates at every threshold from the highest margin down, each ``(points,)``.
+
+    The first point calls none; ``precision`` is 1 there by convention.
+    """
+
+    threshold: Floats
+    sensitivity: Floats
+    specificity: Floats
+    precision: Floats
+
+    def at(self, threshold: float) -> tuple[float, float, float]:
+        """Return sensitivity, specificity and precision of calling margins at or above ``threshold``."""
+        place = int(np.searchsorted(-self.threshold, -threshold, side="right")) - 1
+        return float(self.sensitivity[place]), float(self.specificity[place]), float(self.precision[place])
+
+    def thinned(self, points: int = 300) -> Curve:
+        """Return about so many of its points, evenly along the curve, both ends among them."""
+        way = np.abs(np.diff(self.sensitivity)) + np.abs(np.diff(self.specificity))
+        along = np.concatenate(([0.0], np.cumsum(way)))
+        keep = np.unique(np.searchsorted(along, np.linspace(0, along[-1], points)).clip(0, len(along) - 1))
+        keep = np.unique(np.concatenate(([0], keep, [len(along) - 1])))
+        return Curve(
+            self.threshold[keep], self.sensitivity[keep], self.specificity[keep], self.precision[keep]
+        )
+
+
+def curve(predictions: Predictions) -> Curve:
+    """Return the rates at every threshold; raises ValueError where a class is missing."""
+    margin, truth = predictions.margin().astype(np.float64), predictions.truth()
+    if not truth.any() or truth.all():
+        raise ValueError("a curve needs both classes")
+    order = np.argsort(-margin, kind="stable")
+    margin, truth = margin[order], truth[order]
+    last = np.append(margin[1:] != margin[:-1], True)  # ties are decided together
+    tp, fp = np.cumsum(truth)[last], np.cumsum(~truth)[last]
+    tp, fp = np.append(0, tp), np.append(0, fp)
+    called = np.maximum(tp + fp, 1)
+    return Curve(
+        threshold=np.append(np.inf, margin[last]),
+        sensitivity=tp / tp[-1],
+        specificity=1 - fp / fp[-1],
+        precision=np.where(tp + fp > 0, tp / called, 1.0),
+    )
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Area under the ROC curve and average precision, with 95% intervals over subjects."""
+
+    roc: Interval
+    precision_recall: Interval
+
+
+def areas(runs: Sequence[Predictions], *, draws: int = DRAWS, seed: int = 0, level: float = 0.95) -> Areas:
+    """Return the areas, means over repeats on the same subjects.
+
+    The area under the ROC curve is the chance that a positive segment has the larger margin of a pair, half
+    for a tie; average precision is the mean precision over the recalls reached, by steps, not by trapezia,
+    which flatter (Davis and Goadrich 2006). A draw of subjects without one of the classes is left out.
+
+    Raises ValueError for repeats on different subjects and where a class is missing.
+    """
+    names = subject_codes(runs[0].subject)[0]
+    tables = [_table(run, names) for run in runs]
+    if any((table.sum(axis=(0, 2)) == 0).any() for table in tables):
+        raise ValueError("an area needs both classes")
+    n = len(names)
+    random = np.random.default_rng(seed)
+    found = []
+    for at in range(0, draws + 1, 100):
+        often = random.multinomial(n, np.full(n, 1 / n), size=min(100, draws + 1 - at)).astype(np.float64)
+        if at == 0:
+            often[0] = 1.0  # the sample itself
+        found.append(np.mean([_areas(table, often) for table in tables], axis=0))
+    values = np.concatenate(found, axis=1)
+    return Areas(*(_interval(row, level) for row in values))
+
+
+def _table(run: Predictions, names: npt.NDArray[np.str_]) -> Floats:
+    """Count each subject's negatives and positives by margin, the largest first: (subjects, 2, levels)."""
+    own, code = subject_codes(run.subject)
+    if own.tolist() != names.tolist():
+        raise ValueError("repeats on different subjects can't be drawn together")
+    margin = run.margin().astype(np.float64)
+    values, place = np.unique(-margin, return_inverse=True)
+    if len(values) > LEVELS:
+        place = place * LEVELS // len(values)
+    levels = int(place.max()) + 1
+    cell = (code * 2 + run.truth()) * levels + place
+    return (
+        np.bincount(cell, minlength=len(names) * 2 * levels).reshape(len(names), 2, levels).astype(np.float64)
+    )
+
+
+def _areas(table: Floats, often: Floats) -> Floats:
+    """Both areas for each row of ``often (draws, subjects)``: ``(2, draws)``, NaN without a class."""
+    negative, positive = (often @ table[:, i] for i in (0, 1))
+    tp, fp = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ahead = tp - positive / 2  # positives above a level, and half of those on it
+        roc = (negative * ahead).sum(axis=1) / (tp[:, -1] * fp[:, -1])
+        precision = np.where(tp + fp > 0, tp / np.maximum(tp + fp, 1e-9), 0.0)
+        average = (positive * precision).sum(axis=1) / tp[:, -1]
+    both = (tp[:, -1] > 0) & (fp[:, -1] > 0)
+    return np.where(both, np.stack([roc, average]), np.nan)
+
+
+def _interval(values: Floats, level: float) -> Interval:
+    told = values[1:][np.isfinite(values[1:])]
+    low, high = np.quantile(told, ((1 - level) / 2, (1 + level) / 2)) if len(told) else (0.0, 1.0)
+    return Interval(float(values[0]), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Segments of probabilities from ``low`` to ``high``.
+
+    ``segments`` counts them, a mean over repeats; ``said`` is their mean probability, ``seen`` the share that
+    is positive, with an interval over subjects.
+    """
+
+    low: float
+    high: float
+    segments: int
+    said: float
+    seen: Interval
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Bins that hold a segment, and the expected calibration error over all of them."""
+
+    bins: tuple[Bin, ...]
+    error: Interval
+
+
+def probability(predictions: Predictions) -> Floats:
+    """Return the softmax share of the positive class ``(n,)``."""
+    logits = predictions.logits.astype(np.float64)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shares[:, predictions.positive] / shares.sum(axis=1))
+
+
+def calibration(runs: Sequence[Predictions], bins: int = BINS) -> Calibration:
+    """Compare the probabilities that outputs stand for with how often they come true, all runs together.
+
+    ``bins`` of equal width. The expected calibration error is the mean over segments of the distance between
+    the two in their bin (Naeini et al. 2015); with few segments it is above 0 for perfect outputs too.
+    """
+    said = np.concatenate([probability(run) for run in runs])
+    truth = np.concatenate([run.truth() for run in runs])
+    names, code = subject_codes(np.concatenate([run.subject for run in runs]))
+    place = np.minimum((said * bins).astype(np.int64), bins - 1)
+    cell = code * bins + place
+    size = len(names) * bins
+    # Whole numbers are resampled, so sums of probabilities are held in millionths.
+    n, positive, total = (
+        np.bincount(cell, weights=w, minlength=size).reshape(-1, bins)
+        for w in (np.ones(len(said)), truth.astype(float), np.rint(said * 1e6))
+    )
+    cells = np.rint(np.concatenate([n, positive, total], axis=1)).astype(np.int64)
+    found = resampled(cells, _figures(bins))
+    count = n.sum(axis=0).astype(int)
+    filled = tuple(
+        Bin(
+            i / bins, (i + 1) / bins, count[i] // len(runs), total[:, i].sum() / 1e6 / count[i], found[str(i)]
+        )
+        for i in range(bins)
+        if count[i]
+    )
+    return Calibration(filled, found["error"])
+
+
+def _figures(bins: int) -> Callable[[Floats], dict[str, Floats]]:
+    """Return what makes shares and the error of sums ``(draws, 3 * bins)``."""
+
+    def figures(sums: Floats) -> dict[str, Floats]:
+        n, positive, total = np.split(sums, 3, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            seen, said = positive / n, total / 1e6 / n
+        apart = np.where(n > 0, np.abs(seen - said) * n, 0.0).sum(axis=1) / n.sum(axis=1)
+        return {**{str(i): seen[:, i] for i in range(bins)}, "error": apart}
+
+    return figures
