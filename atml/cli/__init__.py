@@ -5,6 +5,8 @@
     search, status, best    searching.py
     regions                 regions.py
     score, data, tasks      looking.py
+    report                  reporting.py
+    study                   studies.py
     what they share         options.py
 """
 
@@ -18,7 +20,9 @@ import typer
 
 from atml.cli.looking import data_app, score, tasks_app
 from atml.cli.regions import regions_app
+from atml.cli.reporting import report
 from atml.cli.searching import best_app, search, status
+from atml.cli.studies import studies_app
 from atml.errors import AtmlError
 
 # The root of typer's own errors has no public name of its own across its versions.
@@ -30,12 +34,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (search, status, score):
+for command in (search, status, score, report):
     app.command()(command)
 app.add_typer(best_app, name="best")
 app.add_typer(regions_app, name="regions")
 app.add_typer(data_app, name="data")
 app.add_typer(tasks_app, name="tasks")
+app.add_typer(studies_app, name="study")
 
 
 def main(arguments: list[str] | None = None) -> None:
