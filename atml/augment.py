@@ -7,12 +7,15 @@ gain before "zscore" would be undone by it, and a decimated signal is several ti
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from atml.types import ModelConfig
+from atml.nn.blocks import Decimate, Normalise
+from atml.types import Float32, ModelConfig
 
 WANDER_HZ = (0.05, 0.5)
 NOISE_BANK = 1 << 20
@@ -93,3 +96,36 @@ class Augment:
         phase = torch.rand(n, 1, 1, generator=self.generator) * (2 * math.pi)
         step = (hz * (2 * math.pi / self.rate)).to(self.device)
         return (torch.arange(samples, device=self.device) * step + phase.to(self.device)).sin_()
+
+
+KINDS = ("scale", "noise", "wander", "shift", "mixup")
+"""Fields of a config that change batches."""
+
+
+def prepared(config: ModelConfig, x: Float32) -> Float32:
+    """What a network of this config sees of ``x (n, leads, samples)``: normalised, then decimated."""
+    rows = torch.from_numpy(np.array(x, np.float32))
+    seen: Float32 = Decimate(config.decimation)(Normalise(config.normalise)(rows)).numpy()
+    return seen
+
+
+def one_by_one(
+    config: ModelConfig, x: Float32, *, sampling_rate: float, seed: int
+) -> dict[str, tuple[Float32, Float32]]:
+    """Do to ``x (n, leads, samples)``, as `prepared` gives it, each change that a config has, by itself.
+
+    ``sampling_rate`` is that before decimation, in Hz. Returns for each name of `KINDS` that is on what
+    became of ``x``, and of shares ``(n, n)`` of the segments in it: mixing alone changes those.
+    """
+    rows, shares = torch.from_numpy(np.array(x, np.float32)), torch.eye(len(x))
+    spread = rows.std(-1, correction=0, keepdim=True)
+    found = {}
+    for kind in KINDS:
+        if getattr(config, kind) > 0:
+            off: dict[str, Any] = {other: 0.0 for other in KINDS if other != kind}
+            alone = replace(config, **off)
+            rate = sampling_rate / config.decimation
+            change = Augment(alone, rate=rate, decimation=config.decimation, seed=seed)
+            changed, mixed = change.mixed(change(rows, spread), shares)
+            found[kind] = (changed.numpy(), mixed.numpy())
+    return found

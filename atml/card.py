@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from atml.evidence import RATES
@@ -160,15 +162,19 @@ def _fit(finding: Finding) -> str:
 
 
 def _judged(finding: Finding, trained: float, gap: float) -> str:
-    """Say whether it over- or underfits, where a share of right decisions is what was measured.
-
-    An objective that has no lower end, as a margin to a goal, gives large numbers for small differences.
-    """
     found = [run.measurement for run in finding.runs]
-    values = [value for m in found for value in (*m.fold_values, *m.train_values) if np.isfinite(value)]
-    if finding.worst_value is not None:
-        values.append(finding.worst_value)
-    if not all(0 <= value <= 1 for value in values):
+    values = [value for m in found for value in (*m.fold_values, *m.train_values)]
+    return fitted(values, finding.worst_value, trained, gap)
+
+
+def fitted(values: Sequence[float], worst: float | None, trained: float, gap: float) -> str:
+    """Say whether a model over- or underfits, where a share of right decisions is what was measured.
+
+    An objective that has no lower end, as a margin to a goal, gives large numbers for small differences:
+    ``worst`` is what it gives a model that is wrong everywhere, ``values`` are all that were measured.
+    """
+    known = [value for value in (*values, *([] if worst is None else [worst])) if np.isfinite(value)]
+    if not all(0 <= value <= 1 for value in known):
         return "the objective is no share from 0 to 1: what is much is for you to judge"
     if gap > 0.05:
         return "it knows its own subjects better than others: overfitting"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +58,8 @@ class Evidence:
     counts: Counts
     rates: dict[str, Interval] = field(default_factory=dict)
     rhythms: tuple[RhythmRow, ...] = ()
+    decided: tuple[Predictions, ...] = field(default=(), repr=False)
+    """Each run's predictions, shifted by the cross-fitted thresholds: what they call is decided at 0."""
 
     @property
     def value(self) -> float:
@@ -75,6 +79,21 @@ class Evidence:
     def rows(self) -> tuple[SubjectRow, ...]:
         """One row a subject, worst first; counts are summed over the runs."""
         return self.counts.rows()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every figure as JSON types, as an export's metrics.json has them."""
+        return {
+            "value": self.value,
+            **self.four,
+            "intervals": {key: dataclasses.asdict(interval) for key, interval in self.intervals.items()},
+            "rates": {key: dataclasses.asdict(interval) for key, interval in self.rates.items()},
+            "rhythms": [dataclasses.asdict(row) for row in self.rhythms],
+            "threshold": self.threshold,
+            "naive": list(self.naive),
+            "tuned": list(self.tuned),
+            "cross_fitted": list(self.cross_fitted),
+            "subjects": [dataclasses.asdict(row) for row in self.rows()],
+        }
 
 
 def whole_percent(value: float) -> int:
@@ -149,6 +168,7 @@ def weigh(
         # All runs are of the same rows: rates of the sum are means of the rates.
         rates=rates(total),
         rhythms=() if rhythm is None else by_rhythm(parts, rows, rhythm),
+        decided=tuple(parts),
     )
 
 
