@@ -24,6 +24,9 @@ from atml.store import Store
 
 SECTIONS: tuple[str, ...] = (
     "task",
+    "losses",
+    "training_parameters",
+    "search",
 )  # fmt: skip
 """Modules in `atml.report.sections`, in the order of the page; each has ``section(material)``."""
 

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from atml.errors import InputError, StudyError
 from atml.ranking import ranked
+from atml.report.standing import standing
 from atml.types import Dataset, Int64, Predictions, TrialRecord
 
 if TYPE_CHECKING:
+    from atml.regions.space import Axis
+    from atml.report.outcome import Outcome
     from atml.rooms import Room
     from atml.search.study import Plan
     from atml.store import Store
@@ -72,6 +75,26 @@ class Material:
     def ranked(self) -> list[TrialRecord]:
         """Those that ran over every fold and keep the budget, best value first."""
         return ranked(self.searched)
+
+    @cached_property
+    def standing(self) -> list[TrialRecord]:
+        """Those of `finished` that were trained, best first, however far they came."""
+        return standing(self.finished)
+
+    @cached_property
+    def axes(self) -> dict[str, Axis]:
+        """Every parameter that was searched, in the order of asking, and what it was drawn from."""
+        from atml.search.importance import axes
+
+        return axes(self.store, self.study)
+
+    @cached_property
+    def importances(self) -> dict[str, float]:
+        """What share each parameter has in what sets the best tenth of `standing` apart; {} of too few."""
+        from atml.search.importance import importances
+
+        places = {t.number: -float(place) for place, t in enumerate(self.standing)}
+        return importances(self.store, self.study, places)
 
     @cached_property
     def judged(self) -> dict[int, float]:
@@ -199,6 +222,13 @@ class Material:
         sources = self.repeats(self.best.number) or [self.best]
         found = [self.predictions(t.number) for t in sources]
         return tuple(one for one in found if one is not None)
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What came of the study, in figures and row by row."""
+        from atml.report.outcome import Outcome
+
+        return Outcome(self)
 
 
 def _age(file: Path) -> tuple[float, str]:

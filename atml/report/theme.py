@@ -59,6 +59,8 @@ def figure(*, x: str = "", y: str = "", height: int = HEIGHT, legend: bool = Tru
     from plotly.graph_objects import Figure
 
     made = Figure(layout={"template": {"layout": layout()}, "height": height, "showlegend": legend})
+    if not legend:
+        made.update_layout(margin={"t": 12})
     made.update_xaxes(title_text=x)
     made.update_yaxes(title_text=y)
     return made

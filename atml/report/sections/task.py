@@ -38,7 +38,7 @@ def _inference(material: Material) -> list[Block]:
         f" {listed(task.classes, 'or')}. The one to be found is {positive}."
     )
     rows = [
-        ("input", f"{plural(task.leads, 'lead')} × {task.window} samples, float32, raw, in mV as recorded"),
+        ("input", f"{plural(task.leads, 'lead')} × {task.window} samples, float32, raw, as recorded"),
         ("sampling rate", f"{task.sampling_rate} Hz, so that one window is {task.seconds:g} s"),
         ("output", f"{len(task.classes)} logits, one a class: {', '.join(task.classes)}"),
         ("decision", f"the largest logit; a tie with {positive} is {positive}"),

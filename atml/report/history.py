@@ -1,0 +1,179 @@
+"""How a search went: its best value against trials and against time."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atml.markdown import plural
+from atml.report import theme
+from atml.report.page import Chart
+from atml.report.words import share, value
+from atml.search.stopping import LEAST_GAIN
+from atml.types import TrialRecord
+from atml.view import clock
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+ORIGINS = {
+    "default": ("the default", theme.ORANGE, "diamond"),
+    "reference": ("drawn at random", theme.GREY, "circle"),
+    "sampled": ("proposed by the sampler", theme.BLUE, "circle"),
+    "audit": ("audit of a region", theme.PURPLE, "square"),
+    "queued": ("given by hand", theme.GREEN, "triangle-up"),
+}
+"""Where parameters come from: in words, colour, symbol."""
+
+MOST_POINTS = 2000
+"""Points of a kind that a chart draws; of more, evenly chosen ones, and the sentence says so."""
+
+
+def whole(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials that have a value to compare: over every fold, within every budget."""
+    return [t for t in records if t.state == "complete" and t.feasible and t.value is not None]
+
+
+def successive(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials that were the best so far when they ended, in the order of ending."""
+    found: list[TrialRecord] = []
+    for record in whole(records):
+        if not found or (record.value or 0.0) > (found[-1].value or 0.0):
+            found.append(record)
+    return found
+
+
+def busy(records: Sequence[TrialRecord]) -> dict[int, float]:
+    """Return the seconds at which each trial ended, counting only time in which some trial ran.
+
+    A search that was stopped overnight and went on in the morning has no gap.
+    """
+    spans = sorted((t.started, t.ended, t.number) for t in records if t.started and t.ended)
+    merged: list[list[datetime.datetime]] = []
+    for started, ended, _ in spans:
+        if merged and started <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], ended)
+        else:
+            merged.append([started, ended])
+    starts = np.array([m[0].timestamp() for m in merged])
+    before = np.cumsum([0.0, *((m[1] - m[0]).total_seconds() for m in merged)])
+    ends = {number: ended.timestamp() for _, ended, number in spans}
+    places = np.searchsorted(starts, list(ends.values()), side="right") - 1
+    return {
+        number: float(before[i] + at - starts[i])
+        for (number, at), i in zip(ends.items(), places, strict=True)
+    }
+
+
+def against_trials(records: Sequence[TrialRecord]) -> Chart:
+    """Draw values by the number of trials that had ended; ``records`` in the order of ending."""
+    places = {t.number: float(i + 1) for i, t in enumerate(records)}
+    best = successive(records)
+    first, last = best[0], best[-1]
+    at = int(places[last.number])
+    said = f"The best value rose from {value(first.value)} (trial {first.number}) to {value(last.value)}"
+    said += f" (trial {last.number}) in {plural(len(best), 'step')}." if len(best) > 1 else "."
+    if len(best) == 1:
+        said = f"The first trial over every fold stayed the best: trial {first.number}, {value(first.value)}."
+    rest = len(records) - at
+    said += f" After result {at:,} of {len(records):,}, {plural(rest, 'more trial')} brought nothing better."
+    gained = [t for t in best[1:] if (t.value or 0) - (best[0].value or 0) >= LEAST_GAIN]
+    if gained:
+        total = (last.value or 0) - (first.value or 0)
+        half = next(t for t in best if (t.value or 0) - (first.value or 0) >= total / 2)
+        said += f" Half of the gain was made by result {int(places[half.number]):,}."
+    return _chart("history-trials", records, places, "trials that had ended", said)
+
+
+def against_time(records: Sequence[TrialRecord]) -> Chart | None:
+    """Draw values by the time worked; None where no trial says when it ran."""
+    ends = busy(records)
+    if not ends:
+        return None
+    hours = max(ends.values()) >= 2 * 3600
+    places = {number: seconds / (3600 if hours else 60) for number, seconds in ends.items()}
+    last = successive(records)[-1]
+    total = max(ends.values())
+    said = f"In {clock(total)} of search {plural(len(records), 'trial')} came to an end"
+    if last.number in ends:
+        at = ends[last.number]
+        said += f"; the best was there after {clock(at)}, {share(at, total)} of the time"
+    unit = "hours" if hours else "minutes"
+    return _chart("history-time", records, places, f"{unit} in which trials ran", f"{said}.")
+
+
+def _chart(name: str, records: Sequence[TrialRecord], places: dict[int, float], x: str, said: str) -> Chart:
+    shown = [t for t in whole(records) if t.number in places]
+    figure = theme.figure(x=x, y="value over every fold")
+    figure.update_xaxes(rangemode="tozero")
+    thinned = 0
+    for origin, (words, colour, symbol) in ORIGINS.items():
+        mine = [t for t in shown if t.origin == origin]
+        kept = thin(mine)
+        thinned += len(mine) - len(kept)
+        if kept:
+            _points(figure, kept, places, words, colour, symbol)
+    best = [t for t in successive(records) if t.number in places]
+    end = max(places.values())
+    figure.add_scatter(
+        x=[round(places[t.number], 3) for t in best] + [round(end, 3)],
+        y=[_round(t.value) for t in best] + [_round(best[-1].value)],
+        name="best so far",
+        mode="lines",
+        line={"shape": "hv", "color": theme.INK, "width": 2},
+        hoverinfo="skip",
+    )
+    below = clip(figure, [t.value or 0.0 for t in shown])
+    if below:
+        said += f" {plural(below, 'value')} below the axis {'is' if below == 1 else 'are'} not shown."
+    if thinned:
+        said += f" Of more than {MOST_POINTS:,} points of a kind evenly chosen ones are drawn."
+    return Chart(name, figure, said)
+
+
+def _points(
+    figure: Figure,
+    mine: Sequence[TrialRecord],
+    places: dict[int, float],
+    words: str,
+    colour: str,
+    symbol: str,
+) -> None:
+    figure.add_scatter(
+        x=[round(places[t.number], 3) for t in mine],
+        y=[_round(t.value) for t in mine],
+        name=words,
+        mode="markers",
+        marker={"color": colour, "symbol": symbol, "size": 7, "opacity": 0.75},
+        customdata=[t.number for t in mine],
+        hovertemplate="trial %{customdata}: %{y:.4f}<extra></extra>",
+    )
+
+
+def clip(figure: Figure, values: Sequence[float]) -> int:
+    """Let the axis of values begin where most of them do; return how many are below."""
+    if len(values) < 8:
+        return 0
+    low, high = np.quantile(values, [0.25, 0.75])
+    floor = low - 3 * max(high - low, 1e-6)
+    below = [v for v in values if v < floor]
+    if not below:
+        return 0
+    top, bottom = max(values), min(v for v in values if v >= floor)
+    room = 0.06 * max(top - bottom, 1e-6)
+    figure.update_yaxes(range=[bottom - room, top + room])
+    return len(below)
+
+
+def thin(items: Sequence[Any], most: int = MOST_POINTS) -> list[Any]:
+    """Choose ``most`` of many evenly, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
+def _round(number: float | None) -> float:
+    return round(number or 0.0, 5)

@@ -1,0 +1,63 @@
+"""Losses that were tried, and the one of the winner."""
+
+from __future__ import annotations
+
+from atml.report.groups import comparison
+from atml.report.material import Material
+from atml.report.page import Block, Empty, Section, Text
+from atml.report.words import listed
+from atml.types import ModelConfig, TrialRecord
+
+NAMES = {"cross_entropy": "cross entropy", "focal": "focal loss"}
+
+
+def section(material: Material) -> Section:
+    """Compare the losses, then say the winner's as a formula in words."""
+    blocks: list[Block] = [Text(_about(material))]
+    if not material.finished:
+        blocks.append(Empty("No trial has come to an end yet, so no loss can be compared."))
+        return Section("losses", "Losses", tuple(blocks))
+    blocks += comparison(material.finished, _loss, "loss", "losses")
+    blocks += comparison(material.finished, _weighting, "weighting of the classes", "weightings")
+    if material.best is not None and material.best.config is not None:
+        blocks.append(Text(_chosen(material.best.number, material.best.config)))
+    return Section("losses", "Losses", tuple(blocks))
+
+
+def _about(material: Material) -> str:
+    named = material.spec.get("objective_name")
+    decides = f"the objective {named}" if named else "the objective"
+    return (
+        "What is trained is not what is judged: a loss has a gradient, and the number that the search makes"
+        f" large has none. So the loss is one more thing to choose, and {decides} says which serves it."
+    )
+
+
+def _loss(record: TrialRecord) -> str | None:
+    return None if record.config is None else NAMES.get(record.config.loss, record.config.loss)
+
+
+def _weighting(record: TrialRecord) -> str | None:
+    config = record.config
+    if config is None:
+        return None
+    return "inverse frequency" if config.class_weights == "balanced" else "alike"
+
+
+def _chosen(number: int, config: ModelConfig) -> str:
+    """Say the winner's loss as `atml.learning.loss_of` computes it."""
+    parts = ["-t log p summed over the classes, p being the softmax of the logits"]
+    if config.loss == "focal":
+        parts.append(
+            f"each term times (1 - p) to the power {config.focal_gamma:.2f}, so that easy segments fade"
+        )
+    if config.label_smoothing:
+        parts.append(f"labels smoothed by {config.label_smoothing:.3f}")
+    if config.class_weights == "balanced":
+        parts.append("each class weighed by its inverse frequency in the training rows")
+    if config.positive_weight != 1:
+        parts.append(f"the positive class by a further {config.positive_weight:.2f}")
+    if config.sampling == "subject":
+        parts.append("batches drawn from subjects alike, whoever has more segments")
+    name = NAMES.get(config.loss, config.loss)
+    return f"The winner, trial {number}, was trained with {name}: {listed(parts)}."

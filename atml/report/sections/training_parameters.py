@@ -1,0 +1,121 @@
+"""Every parameter: what it was drawn from, what the winner has, what the best tenth of the trials used."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from atml.markdown import plural
+from atml.regions.space import Axis
+from atml.report.material import Material
+from atml.report.page import Block, Empty, Grid, Section, Text
+from atml.report.standing import best_tenth
+from atml.report.words import listed, setting, share
+from atml.types import ModelConfig, TrialRecord
+
+NARROW = 0.25
+"""A best tenth whose middle half covers less than this share of a range agrees on a value."""
+
+
+def section(material: Material) -> Section:
+    """Lay out every parameter that was searched."""
+    title = "Training and other parameters"
+    axes = material.axes
+    if not axes:
+        return Section("parameters", title, (Empty("No trial was given parameters yet."),))
+    blocks: list[Block] = []
+    best = material.best
+    if best is not None and best.config is not None:
+        blocks.append(Text(_training(best.number, best.config)))
+    top = best_tenth(material.standing) if material.standing else ()
+    rows = tuple(
+        (
+            name,
+            drawn_from(axis),
+            setting(best.params.get(name)) if best else "-",
+            used(axis, [t.params[name] for t in top if name in t.params], len(top)),
+        )
+        for name, axis in axes.items()
+    )
+    blocks.append(Grid(("parameter", "drawn from", "winner", "best tenth"), rows, _says(material, top)))
+    return Section("parameters", title, tuple(blocks))
+
+
+def drawn_from(axis: Axis) -> str:
+    """Say a range or the choices of a parameter."""
+    if axis.kind == "categorical":
+        return ", ".join(setting(choice) for choice in axis.choices)
+    said = f"{setting(axis.low)} to {setting(axis.high)}"
+    if axis.log:
+        return f"{said}, logarithmic"
+    return f"{said} in steps of {setting(axis.step)}" if axis.step not in (None, 1, 1.0) else said
+
+
+def used(axis: Axis, values: Sequence[Any], of: int) -> str:
+    """Say which values some trials have: the middle half of numbers, the two most common choices."""
+    if not values:
+        return "-"
+    if axis.kind == "categorical":
+        common = Counter(map(setting, values)).most_common(2)
+        said = ", ".join(f"{name} {share(n, len(values))}" for name, n in common)
+    elif len(values) < 4:
+        said = ", ".join(setting(v) for v in sorted(set(values)))
+    else:
+        low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+        said = f"{setting(_tidy(axis, middle))} ({setting(_tidy(axis, low))} to {setting(_tidy(axis, high))})"
+    return said if len(values) == of else f"{said}; in {len(values)} of {of}"
+
+
+def _tidy(axis: Axis, number: float) -> float | int:
+    return round(number) if axis.kind == "int" and float(number).is_integer() else float(number)
+
+
+def _training(number: int, config: ModelConfig) -> str:
+    segments = config.steps * config.batch
+    averaged = (
+        f", its weights averaged with a decay of {config.averaging:.3f} a step" if config.averaging else ""
+    )
+    augmented = [
+        words
+        for on, words in (
+            (config.scale, f"gain of {config.scale:.2f}"),
+            (config.noise, f"noise of {config.noise:.2f}"),
+            (config.wander, f"baseline wander of {config.wander:.2f}"),
+            (config.shift, f"shifts up to {config.shift:.2f} of the window"),
+            (config.mixup, f"mixup of {config.mixup:.2f}"),
+        )
+        if on
+    ]
+    said = (
+        f"The winner, trial {number}, was trained for {config.steps:,} steps of {config.batch} segments"
+        f" ({segments:,} in all) with {config.optimizer}, a learning rate of {config.learning_rate:.2g} on a"
+        f" {config.schedule} schedule and a weight decay of {config.weight_decay:.2g}{averaged}."
+    )
+    return f"{said} Augmented by {listed(augmented)}." if augmented else said
+
+
+def _says(material: Material, top: Sequence[TrialRecord]) -> str:
+    axes = material.axes
+    conditional = sum(any(name not in t.params for t in material.finished) for name in axes)
+    said = f"{plural(len(axes), 'parameter')} were searched, {conditional} of them only where they matter."
+    if not top:
+        return f"{said} No trial was trained yet."
+    agreed = [name for name, axis in axes.items() if _agrees(axis, [t.params.get(name) for t in top])]
+    said += (
+        f" The best tenth: the {plural(len(top), 'trial')} that came furthest of {len(material.standing):,}"
+        " trained, whole ones by value; of numbers their median and middle half are shown."
+    )
+    if agreed and len(top) >= 4:
+        said += f" They agree most on {listed(agreed[:6])}."
+    return said
+
+
+def _agrees(axis: Axis, values: Sequence[Any]) -> bool:
+    if any(value is None for value in values) or len(values) < 4:
+        return False
+    if axis.kind == "categorical":
+        return len({setting(v) for v in values}) == 1 and len(axis.choices) > 1
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return axis.high > axis.low and not axis.log and (high - low) / (axis.high - axis.low) < NARROW

@@ -1,0 +1,159 @@
+"""Where the time of a search went, and what stopping trials early saved."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from atml.markdown import plural
+from atml.report import theme
+from atml.report.history import busy
+from atml.report.material import Material
+from atml.report.page import Block, Chart, Empty, Grid, Text
+from atml.report.standing import reached
+from atml.report.words import listed, share
+from atml.types import LIMITS, TrialRecord
+from atml.view import clock
+
+WORDS = {
+    "size_kib": "file too large",
+    "macs": "too much work",
+    "ram_kib": "too much RAM",
+    "operators": "operators that the device lacks",
+    "shape": "layers that leave no signal",
+    "diverged": "training diverged",
+    "constant": "called every segment the same",
+    "hopeless": "no hope after one fold",
+    "crashed": "took its workers down",
+    "refused": "could not be trained",
+}
+"""What a constraint that was broken means."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What trials stopped by comparison were spared: folds, and seconds at each trial's own pace."""
+
+    trials: int
+    folds: float
+    seconds: float
+    spent: float
+
+
+def saved(records: Sequence[TrialRecord], folds: int) -> Saved:
+    """Estimate it: a trial's folds that were not run, at the training seconds a fold that it took so far."""
+    cut = [t for t in records if t.state == "pruned" and t.feasible and reached(t) > 0]
+    spared = [(folds - reached(t), t.result.get("training_s", 0.0) / reached(t)) for t in cut]
+    return Saved(
+        trials=len(cut),
+        folds=sum(left for left, _ in spared),
+        seconds=sum(left * pace for left, pace in spared),
+        spent=sum(t.result.get("training_s", 0.0) for t in records),
+    )
+
+
+def refused(record: TrialRecord) -> str:
+    """Say which constraint a trial broke, "" where it broke none."""
+    broken = [name for name, over in record.constraints.items() if over > 0]
+    return WORDS.get(broken[0], broken[0]) if broken else ""
+
+
+def pruning(material: Material) -> list[Block]:
+    """Show how far trials came, and what was spared."""
+    folds, trials = int(material.spec["folds"]), material.finished
+    untrained = Counter(refused(t) or "stopped before any report" for t in trials if not t.steps)
+    # A fold that was begun counts: whoever was stopped in the first is in its bar.
+    ends = Counter(
+        min(ceil(reached(t) - 1e-9), folds) or 1 for t in trials if t.steps and t.state != "complete"
+    )
+    whole = sum(t.state == "complete" for t in trials)
+    names = ["not trained", *(f"in fold {k}" for k in range(1, folds + 1)), "every fold"]
+    counts = [untrained.total(), *(ends[k] for k in range(1, folds + 1)), whole]
+    figure = theme.figure(x="", y="trials", height=300, legend=False)
+    colours = [theme.GREY, *[theme.SKY] * folds, theme.BLUE]
+    figure.add_bar(x=names, y=counts, marker={"color": colours}, hovertemplate="%{x}: %{y}<extra></extra>")
+    figure.update_traces(
+        text=[f"{n:,}" if n else "" for n in counts], textposition="outside", cliponaxis=False
+    )
+    said = f"Of {plural(len(trials), 'trial')}, {whole:,} ran over every fold"
+    if ends[1]:
+        said += f"; {ends[1]:,} were stopped in or after the first"
+    if untrained:
+        why = listed([f"{n:,} {name}" for name, n in untrained.most_common(4)])
+        said += f"; {untrained.total():,} cost no training at all ({why})"
+    blocks: list[Block] = [Chart("how-far", figure, f"{said}.")]
+    spared = saved(trials, folds)
+    if not spared.trials:
+        blocks.append(Text("No trial was stopped by comparison with others, so nothing was saved by that."))
+        return blocks
+    full = spared.spent + spared.seconds
+    blocks.append(
+        Text(
+            f"Stopping {plural(spared.trials, 'trial')} by comparison saved {spared.folds:,.0f} of the"
+            f" {sum(bool(t.steps) for t in trials) * folds:,} folds that all trained trials would have run,"
+            f" and about {clock(spared.seconds)} of training beside the {clock(spared.spent)} spent:"
+            f" {share(spared.seconds, full)} of what running them to their end would have cost. The time is"
+            " an estimate: the folds that each trial was spared, at its own pace in those that it ran."
+        )
+    )
+    late = [t for t in trials if t.steps and refused(t) and not t.constraints.keys() <= set(LIMITS)]
+    if late:
+        reasons = Counter(refused(t) for t in late)
+        said = listed([f"{n:,} {name}" for name, n in reasons.most_common()])
+        blocks.append(Text(f"Another {plural(len(late), 'trial')} ended by a rule of their own: {said}."))
+    return blocks
+
+
+def phases(material: Material) -> list[Block]:
+    """Lay out the time by phase: search, finalists, export."""
+    searched = [t for t in material.searched if t.finished]
+    repeats = [t for t in material.records if t.role == "finalist" and t.finished]
+    rows: list[tuple[str, str, float | None, float]] = []
+    for name, mine in (("search", searched), ("finalists again, on fresh seeds", repeats)):
+        if mine:
+            training = sum(t.result.get("training_s", 0.0) for t in mine)
+            ends = busy(mine)
+            rows.append((name, plural(len(mine), "trial"), max(ends.values(), default=0.0), training))
+    finals = [e.metrics["final"]["seconds"] for e in material.exports if "final" in e.metrics]
+    if finals:
+        # Nobody wrote down when an export began; its training is what is known.
+        rows.append(
+            ("last training, on all subjects", plural(len(finals), "model"), None, float(sum(finals)))
+        )
+    if not rows:
+        return [Empty("No trial has come to an end yet, so there is no time to divide.")]
+    figure = theme.figure(x="minutes of training", height=200)
+    for (name, _, _, training), colour in zip(rows, theme.PALETTE, strict=False):
+        minutes = round(training / 60, 2)
+        figure.add_bar(
+            y=["training"], x=[minutes], name=name, orientation="h", marker={"color": colour}, width=0.5,
+            hovertemplate=f"{name}: {clock(training)}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(barmode="stack", yaxis={"visible": False}, legend={"traceorder": "normal"})
+    total = sum(training for *_, training in rows)
+    said = f"Training took {clock(total)} in all: " + listed(
+        [f"{share(training, total)} for {name}" for name, _, _, training in rows]
+    )
+    cells = tuple(
+        (name, what, "-" if span is None else clock(span), clock(training))
+        for name, what, span, training in rows
+    )
+    paces = [
+        sum(t.result.get("training_s", 0.0) for t in mine) / span
+        for mine in (searched, repeats)
+        if mine and (span := max(busy(mine).values(), default=0.0)) > 0
+    ]
+    busy_said = (
+        "Time passed counts only time in which a trial of the phase ran."
+        f" Training went on {statistics.fmean(paces):.1f} times as long as that, for trials run side by side."
+        if paces and statistics.fmean(paces) > 1.05
+        else "Time passed counts only time in which a trial of the phase ran; what is not training is"
+        " validation, loading and keeping records."
+    )
+    return [
+        Chart("time-by-phase", figure, f"{said}."),
+        Grid(("phase", "what", "time passed", "training"), cells, busy_said),
+    ]
