@@ -39,9 +39,28 @@ SamplingRate = Annotated[
 Objective = Annotated[
     str | None, typer.Option(help="One of the task's objectives, or an objective file.", metavar="NAME|FILE")
 ]
-Storage = Annotated[str, typer.Option(help="Where studies are kept: an SQLAlchemy URL.", metavar="URL")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 STUDIES = "sqlite:///studies.db"
+
+
+def _without_password(context: typer.Context, option: typer.CallbackParam, url: str) -> str:
+    source = context.get_parameter_source(option.name or "")
+    if source is not None and source.name == "COMMANDLINE":
+        from atml.store import urls
+
+        return urls.from_command_line(url)
+    return url
+
+
+Storage = Annotated[
+    str,
+    typer.Option(
+        help="Where studies are kept: sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.",
+        metavar="URL",
+        envvar="ATML_STORAGE",
+        callback=_without_password,
+    ),
+]
 
 
 class Default(TyperGroup):

@@ -1,10 +1,10 @@
-"""Our tables, beside Optuna's in the same database."""
+"""Our tables, beside Optuna's in the same database; see `atml.store.migrations` for how they came about."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION_NOW = 1
+VERSION_NOW = 2
 """Version of these tables; a database with a newer one is refused."""
 
 META = sa.MetaData()
@@ -15,7 +15,15 @@ HOLDERS = sa.Table(
     sa.Column("token", sa.String(64), primary_key=True),
     sa.Column("host", sa.String(255), nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
+    # Seconds of the database's clock.
     sa.Column("beat", sa.Float, nullable=False),
+    # What tells machines apart on which process ids mean something: see `atml.store.slots.machine`.
+    sa.Column("machine", sa.String(128)),
+    # What it works on and as what, for whoever asks; `since` is of the database's clock.
+    sa.Column("study", sa.String(255)),
+    sa.Column("role", sa.String(32)),
+    sa.Column("since", sa.Float),
+    sa.Column("info", sa.JSON),
 )
 SLOTS = sa.Table(
     "atml_slots",
@@ -24,6 +32,8 @@ SLOTS = sa.Table(
     sa.Column("slot", sa.Integer, primary_key=True),
     sa.Column("token", sa.String(64), nullable=False),
     sa.Column("number", sa.Integer),
+    # When it was taken, in seconds of the database's clock.
+    sa.Column("at", sa.Float),
 )
 PREDICTIONS = sa.Table(
     "atml_predictions",

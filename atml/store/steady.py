@@ -1,0 +1,183 @@
+"""Work on a database that may go away for a while: wait, reconnect, go on, and say so.
+
+What fails because a connection was cut is done again. It may have been done the first time, for the answer
+to a commit can be lost: whoever asks says how to find that out.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import optuna
+import sqlalchemy as sa
+
+from atml.errors import Interrupted, StudyError
+
+Made = TypeVar("Made")
+
+ENVIRONMENT = "ATML_STORAGE_WAIT"
+"""Environment variable with the minutes to wait for a database that went away."""
+WAIT_MIN = 20.0
+LOCKED = "is locked by another program"
+_CUT = "the connection was cut"
+_FULL = "has no room left"
+
+# By SQLSTATE, see appendix A of PostgreSQL's manual: classes and single codes that pass by waiting.
+_CLASSES = {"08": _CUT, "53": _FULL}
+_CODES = {
+    "57P01": _CUT,
+    "57P02": _CUT,
+    "57P03": "is just starting",
+    "57P05": _CUT,
+    "53300": "has too many connections",
+    "25006": "can't be written at the moment",
+    "40001": "",
+    "40P01": "",
+}
+# Attempts to connect have no code; these are answers, and the next one will be the same.
+_FINAL = re.compile(
+    r"authentication|does not exist|no pg_hba|permission denied|no password|invalid|SSL|certificate|role ",
+    re.I,
+)
+_STARTING = re.compile("starting up|shutting down|in recovery mode", re.I)
+ERRORS = (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError)
+
+
+def wait_s() -> float:
+    """Seconds to wait for a database that went away; raises StudyError for a setting that is no number."""
+    given = os.environ.get(ENVIRONMENT) or WAIT_MIN
+    try:
+        minutes = float(given)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes < float("inf"):
+        raise StudyError(f"{ENVIRONMENT} {given!r} is no number of minutes; write such as {WAIT_MIN:g}")
+    return 60 * minutes
+
+
+def say_it(line: str) -> None:
+    """Print a line where nobody else was named to do it."""
+    sys.stderr.write(f"atml: {line}\n")
+
+
+class Steady:
+    """Does things until the database has answered; ``name`` is what it is called.
+
+    ``say`` prints a line. ``hurry`` tells whether somebody wants to stop: then nothing is waited for. Until
+    `begin`, an error is an error: a wrong URL does not become right by waiting.
+    """
+
+    def __init__(self, name: str, limit: float) -> None:
+        self.name = name
+        self.limit = limit
+        self.say: Callable[[str], None] = say_it
+        self.hurry: Callable[[], bool] = lambda: False
+        self.back_at = -float("inf")
+        """When the last outage ended, by `time.monotonic`."""
+        self._begun = False
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._said = False
+
+    def begin(self) -> None:
+        """Wait for the database from now on: it was there once."""
+        self._begun = True
+
+    def do(self, work: Callable[[], Made], again: Callable[[], Made] | None = None) -> Made:
+        """Return what ``work`` makes; after a failure ``again`` is called, which may find it done.
+
+        Raises what ``work`` raises if that won't pass by waiting, StudyError when the database did not come
+        back in time, and Interrupted when somebody wants to stop meanwhile.
+        """
+        began, tries = time.monotonic(), 0
+        while True:
+            try:
+                made = work()
+            except ERRORS as error:
+                why = passing(error)
+                if why is None or not self._begun:
+                    raise
+                tries += 1
+                self._gone(why, tries, time.monotonic() - began, error)
+                work = again or work
+            else:
+                if tries:
+                    self._back()
+                return made
+
+    def _gone(self, why: str, tries: int, waited: float, error: BaseException) -> None:
+        if self.hurry() and tries > 1:
+            raise Interrupted(f"stopped while {self.name} did not answer; the same line goes on") from error
+        if waited > self.limit:
+            raise StudyError(
+                f"{self.name} did not come back in {_span(waited)} ({why or 'busy'}); the same line goes on"
+            ) from error
+        with self._lock:
+            if self._since is None:
+                self._since = time.monotonic()
+            # The first try again comes at once and mostly helps: then there was a cut, and no outage.
+            if tries > 1 and why and not self._said:
+                self._said = True
+                what = "does not answer" if why == _CUT else why
+                self.say(f"{self.name} {what}; waiting up to {_span(self.limit)}")
+        if tries > 1:
+            self._sleep(min(0.2 * 2 ** (tries - 2), 5.0) * random.uniform(0.5, 1.0))
+
+    def _back(self) -> None:
+        with self._lock:
+            if self._since is None:
+                return
+            now = time.monotonic()
+            if self._said:
+                self.say(f"{self.name} is back after {_span(now - self._since)}")
+            self.back_at, self._since, self._said = now, None, False
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.hurry():
+            time.sleep(min(0.1, seconds))
+
+
+def passing(error: BaseException) -> str | None:
+    """Return what is wrong if waiting helps, "" for a clash that only needs another try; None if not."""
+    for one in _chain(error):
+        code = getattr(one, "sqlstate", None)
+        if code is not None:
+            return _CODES.get(code, _CLASSES.get(code[:2]))
+        if isinstance(one, sqlite3.OperationalError):
+            return LOCKED if re.search("locked|busy", str(one)) else None
+    for one in _chain(error):
+        if isinstance(one, (sa.exc.OperationalError, sa.exc.InterfaceError)):
+            text = str(one.orig)
+            if _STARTING.search(text):
+                return "is just starting"
+            return None if _FINAL.search(text) else _CUT
+        if isinstance(one, sa.exc.DBAPIError) and one.connection_invalidated:
+            return _CUT
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Go through an error and those that led to it, SQLAlchemy's and the driver's."""
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        todo += [one.__context__, one.__cause__, getattr(one, "orig", None)]
+
+
+def _span(seconds: float) -> str:
+    """Write a time for a person."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,164 @@
+"""Optuna's storage, made to stay: every call waits for a database that went away, and none is done twice."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.trial import FrozenTrial, TrialState
+
+from atml.store.steady import Steady
+
+_SAME_TWICE = (
+    "create_new_study",
+    "set_study_user_attr",
+    "set_study_system_attr",
+    "get_study_id_from_name",
+    "get_study_name_from_id",
+    "get_study_directions",
+    "get_study_user_attrs",
+    "get_study_system_attrs",
+    "get_trial_user_attrs",
+    "get_trial_system_attrs",
+    "get_all_studies",
+    "_set_trial_param",
+    "get_trial_param",
+    "set_trial_intermediate_value",
+    "set_trial_user_attr",
+    "set_trial_system_attr",
+    "get_trial_id_from_study_id_trial_number",
+    "get_trial",
+    "_get_trials",
+    "_get_best_trial_id",
+)
+"""Methods that read, or write what is the same when it is written twice. A study made twice is there already,
+which every caller of ours allows for."""
+
+
+class SteadyStorage(RDBStorage):
+    """Optuna's storage in a database that may go away.
+
+    A trial is known again by the moment it was made, taken or ended, to the microsecond. ``now`` tells the
+    time: of the database's clock, since the clocks of hosts disagree.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        steady: Steady,
+        now: Callable[[], datetime.datetime],
+        engine_kwargs: dict[str, Any],
+    ) -> None:
+        self._steady = steady
+        self._now = now
+        # Optuna takes braces for a template of its own.
+        super().__init__(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=engine_kwargs)
+
+    def delete_study(self, study_id: int) -> None:
+        """Delete a study."""
+
+        def gone() -> None:
+            try:
+                RDBStorage.delete_study(self, study_id)
+            except KeyError:
+                return
+
+        self._steady.do(lambda: RDBStorage.delete_study(self, study_id), gone)
+
+    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
+        template = copy.deepcopy(template_trial) or optuna.trial.create_trial(state=TrialState.RUNNING)
+        template.datetime_start = self._now()
+
+        def make() -> FrozenTrial:
+            with _create_scoped_session(self.scoped_session) as session:
+                # One at a time, for a trial's number is a count.
+                models.StudyModel.find_or_raise_by_id(study_id, session, for_update=True)
+                trial = self._get_prepared_new_trial(study_id, template, session)
+                made = copy.deepcopy(template)
+                row: Any = trial
+                made.number, made._trial_id = row.number, row.trial_id
+            return made
+
+        def find_or_make() -> FrozenTrial:
+            of_mine = (models.TrialModel.study_id == study_id) & (
+                models.TrialModel.datetime_start == template.datetime_start
+            )
+            with _create_scoped_session(self.scoped_session) as session:
+                found = session.execute(sa.select(models.TrialModel.trial_id).where(of_mine)).scalar()
+            return make() if found is None else RDBStorage.get_trial(self, found)
+
+        return self._steady.do(make, find_or_make)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Change a trial's state; False where a waiting trial was taken by another process."""
+        now = self._now()
+        if state == TrialState.RUNNING:
+            return self._steady.do(lambda: self._take(trial_id, now))
+        before: list[datetime.datetime | None] = []
+
+        def change(again: bool) -> bool:
+            with _create_scoped_session(self.scoped_session) as session:
+                trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, session, for_update=True)
+                if again and _is_done(trial, state, now, before):
+                    return True
+                before[:] = [trial.datetime_start]
+                self.check_trial_is_updatable(trial_id, trial.state)
+                for objective, value in enumerate(values or ()):
+                    self._set_trial_value_without_commit(session, trial, objective, value)
+                trial.state = state
+                if state.is_finished():
+                    trial.datetime_complete = now
+            return True
+
+        return self._steady.do(lambda: change(False), lambda: change(True))
+
+    def _take(self, trial_id: int, now: datetime.datetime) -> bool:
+        """Take a waiting trial in one step: of two processes that want it one gets it, on SQLite too."""
+        model: Any = models.TrialModel
+        waiting = (model.trial_id == trial_id) & (model.state == TrialState.WAITING)
+        running = (model.trial_id == trial_id) & (model.state == TrialState.RUNNING)
+        with _create_scoped_session(self.scoped_session) as session:
+            taken = session.execute(
+                sa.update(model)
+                .where(waiting)
+                .values(state=TrialState.RUNNING, datetime_start=now)
+                .execution_options(synchronize_session=False)
+            )
+            if taken.rowcount:  # type: ignore[attr-defined]
+                return True
+            # Perhaps it was taken by this call, and the answer to its commit was lost.
+            mine = sa.select(model.trial_id).where(running, model.datetime_start == now)
+            return session.execute(mine).first() is not None
+
+
+def _is_done(
+    trial: Any, state: TrialState, now: datetime.datetime, before: list[datetime.datetime | None]
+) -> bool:
+    """Tell whether a change whose commit had no answer was made after all."""
+    if state.is_finished():
+        return bool(trial.state == state and trial.datetime_complete == now)
+    # Put back, and perhaps taken by another process since.
+    return bool(before and (trial.state == state or trial.datetime_start != before[0]))
+
+
+def _again(name: str) -> Any:
+    plain = getattr(RDBStorage, name)
+
+    def method(self: SteadyStorage, *args: Any, **kwargs: Any) -> Any:
+        return self._steady.do(lambda: plain(self, *args, **kwargs))
+
+    method.__name__, method.__doc__ = name, plain.__doc__
+    return method
+
+
+for _name in _SAME_TWICE:
+    setattr(SteadyStorage, _name, _again(_name))

@@ -1,0 +1,95 @@
+"""Where studies are kept: an SQLAlchemy URL, read, checked, and shown without its password."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from atml.errors import StudyError
+
+DEFAULT_URL = "sqlite:///studies.db"
+ENVIRONMENT = "ATML_STORAGE"
+"""Environment variable with the URL to use where no ``--storage`` is given."""
+
+_SECRET = ("password", "sslpassword")
+_DRIVER = "postgresql+psycopg"
+_HOW = "write sqlite:///studies.db or postgresql+psycopg://USER@HOST/DATABASE"
+
+
+def default() -> str:
+    """URL to use where none is given."""
+    return os.environ.get(ENVIRONMENT) or DEFAULT_URL
+
+
+def read(url: str) -> sa.URL:
+    """Read a URL; ``postgres://`` and ``postgresql://`` go through psycopg.
+
+    Raises StudyError, which never holds a password, for what is no URL of SQLite or PostgreSQL.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise StudyError(f"{_masked(url)!r} is no database URL; {_HOW}") from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername=_DRIVER)
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", _DRIVER):
+        raise StudyError(f"studies can't be kept in {parsed.drivername!r}; {_HOW}")
+    if "@" in (parsed.host or "") or (parsed.password and "@" in _after_login(url)):
+        raise StudyError(f"{_masked(url)!r} has an @ in its password; write that as %40")
+    if parsed.drivername == _DRIVER and not (parsed.database or os.environ.get("PGDATABASE")):
+        raise StudyError(f"{shown(parsed)!r} names no database; {_HOW}")
+    return parsed
+
+
+def shown(parsed: sa.URL) -> str:
+    """Return the URL without its password, or the path of an SQLite file."""
+    if parsed.get_backend_name() == "sqlite":
+        return parsed.database or ":memory:"
+    return parsed.set(password=None).difference_update_query(_SECRET).render_as_string()
+
+
+def name(url: str) -> str:
+    """Return what a storage is called in print: see `shown`."""
+    return shown(read(url))
+
+
+def secrets(parsed: sa.URL) -> list[str]:
+    """Return what must never be shown."""
+    found = [parsed.password, *(parsed.query.get(key) for key in _SECRET)]
+    return [secret for secret in found if isinstance(secret, str) and secret]
+
+
+def from_command_line(url: str) -> str:
+    """Return a URL given as an argument; raises StudyError where it holds a password.
+
+    Arguments can be read by everybody on a machine, and stay in a shell's history.
+    """
+    if secrets(read(url)):
+        raise StudyError(
+            f"a password on the command line can be read by everybody on this machine: give the whole URL"
+            f" in {ENVIRONMENT}, or the password in PGPASSWORD or ~/.pgpass"
+        )
+    return url
+
+
+def missing(url: str) -> bool:
+    """Whether the URL names an SQLite file that is not there yet."""
+    try:
+        parsed = read(url)
+    except StudyError:
+        return False
+    return parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists()
+
+
+def _masked(url: str) -> str:
+    """Hide whatever may be a password in text that is no URL."""
+    url = re.sub(r"(password=)[^&]*", r"\1***", url)
+    return re.sub(r"://.*@", "://***@", url)
+
+
+def _after_login(url: str) -> str:
+    """Return what follows the @ that ends user and password."""
+    return url.split("://", 1)[-1].split("?", 1)[0].partition("@")[2]
