@@ -25,8 +25,12 @@ from atml.store import Store
 SECTIONS: tuple[str, ...] = (
     "task",
     "losses",
+    "architectures",
     "training_parameters",
     "search",
+    "curves",
+    "changes",
+    "families",
 )  # fmt: skip
 """Modules in `atml.report.sections`, in the order of the page; each has ``section(material)``."""
 

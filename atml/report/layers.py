@@ -1,0 +1,102 @@
+"""A network drawn as a row of boxes: what each layer is, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+
+from atml.markdown import plural
+from atml.nn.shapes import shapes
+from atml.report.theme import BLUE, FONT, GREEN, GREY, INK, MUTED, ORANGE, PANEL, PURPLE
+from atml.types import ModelConfig, Task
+
+WIDTH, GAP, HEIGHT = 104, 26, 176
+ROW = 6
+"""Boxes in a row; a longer network goes on below."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One box: a title, what it does, and ``leaves``, channels times samples or the like."""
+
+    title: str
+    detail: str
+    leaves: str
+    colour: str
+
+
+def layers(config: ModelConfig, task: Task) -> list[Layer]:
+    """Follow a window through a network; raises ConfigError for one that can't be."""
+    plan = shapes(config, task)
+    seconds = task.window / task.sampling_rate
+    found = [Layer("ECG", f"{seconds:g} s at {task.sampling_rate} Hz", f"{task.leads} × {task.window}", GREY)]
+    if config.normalise != "none":
+        found.append(
+            Layer("normalise", f"{config.normalise}, a window", f"{task.leads} × {task.window}", GREY)
+        )
+    if config.decimation > 1:
+        detail = f"mean of {config.decimation}"
+        found.append(Layer("decimate", detail, f"{task.leads} × {plan.decimated}", GREY))
+    for conv in plan.convs:
+        kind = "separable conv" if conv.separable else "convolution"
+        step = f", step {conv.stride}" if conv.stride > 1 else ""
+        found.append(Layer(kind, f"kernel {conv.kernel}{step}", f"{conv.outputs} × {conv.length_out}", BLUE))
+    if config.cell != "none":
+        two = "both ways" if config.bidirectional else "forward"
+        deep = f", {config.layers} layers" if config.layers > 1 else ""
+        name = config.cell.upper()
+        found.append(
+            Layer(name, f"{config.units} units, {two}{deep}", f"{plan.width} × {plan.steps}", PURPLE)
+        )
+    pool = config.pool.replace("_", " and ")
+    found.append(Layer("pool", f"{pool} over time", str(plan.features), GREEN))
+    classes = len(task.classes)
+    found.append(Layer("linear", "with the threshold", plural(classes, "logit"), ORANGE))
+    return found
+
+
+def drawing(found: Sequence[Layer]) -> str:
+    """Draw layers as SVG, `ROW` of them in a line."""
+    rows = [found[at : at + ROW] for at in range(0, len(found), ROW)]
+    across = min(len(found), ROW)
+    width, height = across * WIDTH + (across - 1) * GAP + 4, len(rows) * 104 + (len(rows) - 1) * 22 + 4
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
+        f' font-family="{escape(FONT, True)}"'
+        f' role="img" style="min-width:560px;max-width:{width}px">'
+    ]
+    for r, row in enumerate(rows):
+        top = 2 + r * 126
+        boxes = [(2 + i * (WIDTH + GAP), layer) for i, layer in enumerate(row)]
+        parts += [_box(left, top, layer) for left, layer in boxes]
+        parts += [_arrow(a + WIDTH, b, top + 36) for (a, _), (b, _) in pairwise(boxes)]
+        if r < len(rows) - 1:
+            parts.append(_text(width - 2, top + 118, "goes on below", MUTED, 10, "end"))
+    return "".join(parts) + "</svg>"
+
+
+def _box(left: int, top: int, layer: Layer) -> str:
+    middle = left + WIDTH / 2
+    return (
+        f'<rect x="{left}" y="{top}" width="{WIDTH}" height="72" rx="8" fill="{PANEL}"'
+        f' stroke="{layer.colour}" stroke-width="1.5"/>'
+        f"{_text(middle, top + 30, layer.title, INK, 13, 'middle', 600)}"
+        f"{_text(middle, top + 50, layer.detail, MUTED, 10.5, 'middle')}"
+        f"{_text(middle, top + 92, layer.leaves, INK, 12, 'middle')}"
+    )
+
+
+def _arrow(left: int, right: int, y: int) -> str:
+    return (
+        f'<path d="M{left + 5} {y}H{right - 6}m-5 -4l5 4l-5 4" fill="none" stroke="{GREY}" stroke-width="1.5"'
+        ' stroke-linecap="round" stroke-linejoin="round"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, colour: str, size: float, anchor: str, weight: int = 400) -> str:
+    return (
+        f'<text x="{x:g}" y="{y:g}" fill="{colour}" font-size="{size:g}" font-weight="{weight}"'
+        f' text-anchor="{anchor}">{escape(text)}</text>'
+    )

@@ -1,0 +1,122 @@
+"""CNN against LSTM against GRU against combinations, at equal size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from atml.markdown import plural
+from atml.report import theme
+from atml.report.history import clip, thin
+from atml.report.material import Material
+from atml.report.page import Block, Chart, Empty, Grid, Section, Text
+from atml.report.standing import Group, family, first_fold, grouped
+from atml.report.words import listed, value
+from atml.types import TrialRecord
+
+TITLE = "Families at equal size"
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+
+MOST_POINTS = 600
+"""Points of a family that the chart draws."""
+
+
+def section(material: Material) -> Section:
+    """Compare families within bands of size, best and median, with the numbers behind each."""
+    trials = [t for t in material.finished if t.config and t.cost and t.steps]
+    names = sorted({family(t.config) for t in trials if t.config})
+    if len(names) < 2:
+        why = f"Only one family was trained: {names[0]}." if names else "No trial was trained yet."
+        return Section("families", TITLE, (Empty(f"{why} There is nothing to compare."),))
+    bands = _bands(trials)
+    blocks: list[Block] = [Text(_about()), _chart(trials, names), _table(trials, bands)]
+    return Section("families", TITLE, tuple(blocks))
+
+
+def _about() -> str:
+    return (
+        "A larger network may do better whatever it is made of, so families are compared within bands of"
+        " file size that double from one to the next. Two figures count: the best value over every fold,"
+        " which grows with the number of trials a family was given, and the median of its trained trials at"
+        " the end of the first fold, for which one that was stopped before counts as below."
+    )
+
+
+def _kib(record: TrialRecord) -> float:
+    return record.cost.size_bytes / 1024 if record.cost else 0.0
+
+
+def _bands(trials: Sequence[TrialRecord]) -> list[tuple[float, float]]:
+    """Return bands of KiB that double, from below the smallest file to above the largest."""
+    low = 2.0 ** math.floor(math.log2(min(_kib(t) for t in trials)))
+    found = []
+    while low < max(_kib(t) for t in trials) + 1e-9:
+        found.append((low, 2 * low))
+        low *= 2
+    return found
+
+
+def _chart(trials: Sequence[TrialRecord], names: Sequence[str]) -> Chart:
+    figure = theme.figure(x="KiB of ONNX file", y="value at the end of the first fold", height=400)
+    drawn: list[float] = []
+    thinned = False
+    for name, colour, symbol in zip(names, theme.PALETTE, SYMBOLS, strict=False):
+        mine = [t for t in trials if t.config and family(t.config) == name and first_fold(t) is not None]
+        kept = thin(mine, MOST_POINTS)
+        thinned |= len(kept) < len(mine)
+        values = [first_fold(t) or 0.0 for t in kept]
+        drawn += values
+        if kept:
+            figure.add_scatter(
+                x=[round(_kib(t), 2) for t in kept],
+                y=[round(v, 4) for v in values],
+                mode="markers",
+                name=f"{name} ({len(mine):,})",
+                marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.75},
+                customdata=[t.number for t in kept],
+                hovertemplate="trial %{customdata}: %{y:.4f} at %{x:.1f} KiB<extra></extra>",
+            )
+    figure.update_xaxes(type="log", dtick=math.log10(2), tickformat=".3~g")
+    below = clip(figure, drawn)
+    before = len(trials) - sum(first_fold(t) is not None for t in trials)
+    said = "Each trial that came to the end of its first fold, by size and family;"
+    said += f" {before:,} were stopped before or broke a rule and are not drawn."
+    if below:
+        said += f" {plural(below, 'value')} below the axis {'is' if below == 1 else 'are'} not shown."
+    if thinned:
+        said += f" At most {MOST_POINTS} of a family, evenly chosen, are drawn."
+    return Chart("families-size", figure, said)
+
+
+def _table(trials: Sequence[TrialRecord], bands: Sequence[tuple[float, float]]) -> Block:
+    rows: list[tuple[str, ...]] = []
+    winners: dict[str, list[str]] = {}
+    contested = 0
+    for low, high in bands:
+        mine = [t for t in trials if low <= _kib(t) < high]
+        groups = grouped(mine, lambda t: None if t.config is None else family(t.config))
+        band = f"{low:g} to {high:g}"
+        rows += [_row(band, group) for group in groups]
+        ran = [g for g in groups if g.best is not None]
+        contested += len(ran) > 1
+        if len(ran) > 1:
+            winners.setdefault(ran[0].name, []).append(f"{band} KiB")
+    if winners:
+        parts = [f"{name} in {listed(of)}" for name, of in winners.items()]
+        said = f"Where two families or more ran over every fold, the best value is that of {listed(parts)}."
+    else:
+        said = "In no band did two families run over every fold, so their best values can't be compared."
+    counts = [int(row[2].replace(",", "")) for row in rows]
+    said += (
+        f" The counts differ, from {min(counts):,} to {max(counts):,} trained trials: the search gave more"
+        " trials to what did well, and the best of many looks better than the best of few."
+    )
+    columns = ("KiB", "family", "trained", "past fold 1", "every fold", "best", "median after fold 1")
+    return Grid(columns, tuple(rows), said)
+
+
+def _row(band: str, group: Group) -> tuple[str, ...]:
+    median = value(group.median) if group.median is not None else "stopped before"
+    counts = (f"{group.trained:,}", f"{group.past:,}", f"{group.whole:,}")
+    return (band, group.name, *counts, value(group.best), median)
