@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ["atml.__main__"],
     ["atml.cli"],
-    ["atml.tables", "atml.conformance", "atml.report", "atml.dashboard", "atml.compare", "atml.moving"],
+    ["atml.tables", "atml.conformance", "atml.report", "atml.dashboard", "atml.overlay", "atml.shelf", "atml.notes", "atml.compare", "atml.moving"],
     ["atml.search", "atml.score"],
     ["atml.workers", "atml.view", "atml.sparkline", "atml.scored", "atml.streaming", "atml.unseen"],
     [
@@ -42,7 +42,7 @@ LAYERS = [
 ]
 
 ONLY = {
-    "optuna": ("atml.search", "atml.sampler", "atml.binding", "atml.store"),
+    "optuna": ("atml.search", "atml.sampler", "atml.binding", "atml.store", "atml.overlay", "atml.shelf"),
     "torch": (
         "atml.nn",
         "atml.train",

@@ -7,6 +7,7 @@
     score, data, tasks      looking.py
     report                  reporting.py
     study                   studies.py
+    dashboard               viewing.py
     what they share         options.py
 """
 
@@ -23,6 +24,7 @@ from atml.cli.regions import regions_app
 from atml.cli.reporting import report
 from atml.cli.searching import best_app, search, status
 from atml.cli.studies import studies_app
+from atml.cli.viewing import dashboard
 from atml.errors import AtmlError
 
 # The root of typer's own errors has no public name of its own across its versions.
@@ -34,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (search, status, score, report):
+for command in (search, status, score, report, dashboard):
     app.command()(command)
 app.add_typer(best_app, name="best")
 app.add_typer(regions_app, name="regions")

@@ -55,6 +55,11 @@ class Store:
         self.check_writable = self._db.check_writable
 
     @property
+    def rdb(self) -> optuna.storages.RDBStorage:
+        """Optuna's own storage in this database, for what is made to read it."""
+        return self._db.storage
+
+    @property
     def token(self) -> str:
         """What this process is called among those that hold trials."""
         return self.slots.token

@@ -1,0 +1,59 @@
+"""`atml dashboard`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atml.cli.options import STUDIES, Storage, show, study_of
+from atml.errors import InputError
+
+
+def dashboard(
+    study: Annotated[str | None, typer.Argument(help="Study to open. [default: the latest]")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any that is free.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser, where there is one.")
+    ] = True,
+    reports: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask about an address others can reach.")] = False,
+    storage: Storage = STUDIES,
+) -> None:
+    """Look at studies in Optuna's Dashboard: curves, importances, notes, regions, exports. Ctrl-C ends it."""
+    from atml import dashboard as board
+    from atml.store import Store
+
+    if not board.is_loopback(host):
+        _warn(host, yes)
+    store = Store(storage, create=False)
+    try:
+        name = study_of(store, study)
+        server = board.bind(board.application(store, reports), host, port)
+        url = board.address(server, f"/dashboard/studies/{store.study(name)._study_id}")
+        show(f"study {name} in {store.name}: {url}\nCtrl-C ends it")
+        sys.stdout.flush()
+        if browser and not board.open_browser(url):
+            show("no browser could be opened here: open that address in one")
+            sys.stdout.flush()
+        board.serve(server)
+    finally:
+        store.close()
+
+
+def _warn(host: str, yes: bool) -> None:
+    """Ask before others can look and write; raises InputError where there is nobody to ask."""
+    risk = (
+        f"--host {host} can be reached from other machines, and the Dashboard has no login: who reaches it"
+        " sees every study of the database, and can add notes, files and studies"
+    )
+    if yes:
+        sys.stderr.write(f"atml: {risk}\n")
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InputError(f"{risk}; say --yes if that is meant")
+    if not typer.confirm(f"{risk}. Go on?"):
+        raise typer.Abort
