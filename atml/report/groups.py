@@ -10,6 +10,14 @@ from atml.report.standing import Group, grouped
 from atml.report.words import listed, value
 from atml.types import TrialRecord
 
+READING = (
+    "In tables like the next, a trial is tried when the search proposes it, trained when it fits the"
+    " budget, past fold 1 when it came to the end of its first fold. Best is the best value over every"
+    " fold; the median is that of the trained trials at the end of fold 1, where one that was stopped"
+    " before counts as below."
+)
+"""What the columns mean, to be said once."""
+
 FEW = 5
 """Whole trials below which the best of a group says little."""
 
@@ -36,7 +44,7 @@ def comparison(
         )
         for g in groups
     )
-    return [Grid(columns, rows, f"{_leads(groups, many)} {_caveat(groups)}")]
+    return [Grid(columns, rows, f"{_leads(groups, many)} {_caveat(groups)}", right=columns[1:])]
 
 
 def _median(group: Group) -> str:
@@ -66,4 +74,4 @@ def _caveat(groups: Sequence[Group]) -> str:
     if few:
         have = "has" if len(few) == 1 else "have"
         said += f", and {listed(few)} {have} fewer than {FEW} trials over every fold"
-    return f"{said}. A trial that was stopped before the end of its first fold counts as below the median."
+    return f"{said}."

@@ -40,7 +40,7 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         detail = f"mean of {config.decimation}"
         found.append(Layer("decimate", detail, f"{task.leads} × {plan.decimated}", GREY))
     for conv in plan.convs:
-        kind = "separable conv" if conv.separable else "convolution"
+        kind = "separable" if conv.separable else "convolution"
         step = f", step {conv.stride}" if conv.stride > 1 else ""
         found.append(Layer(kind, f"kernel {conv.kernel}{step}", f"{conv.outputs} × {conv.length_out}", BLUE))
     if config.cell != "none":
@@ -65,7 +65,7 @@ def drawing(found: Sequence[Layer]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         f' font-family="{escape(FONT, True)}"'
-        f' role="img" style="min-width:560px;max-width:{width}px">'
+        f' role="img" style="min-width:640px;max-width:{width}px">'
     ]
     for r, row in enumerate(rows):
         top = 2 + r * 126

@@ -18,7 +18,7 @@ function draw(box) {
   const { data, layout } = parsed("data-" + box.id);
   const plot = box.querySelector(".plot");
   layout.template = { layout: parsed("layout") };
-  layout.width = printing ? PRINT_WIDTH : plot.clientWidth;
+  layout.width = printing ? PRINT_WIDTH : Math.max(plot.clientWidth, layout.meta?.least || 0);
   if (coarse) layout.dragmode = false;
   plot.classList.add("drawn");
   Plotly.react(plot, data, layout, {

@@ -36,7 +36,8 @@ class Chart:
     """A Plotly figure in the colours of `atml.report.theme`.
 
     ``name`` is unique in a report and safe as the name of a file; ``says`` is the sentence computed from the
-    data. The figure's own ``layout.height`` (px) is kept, its width is that of the page.
+    data. The figure's own ``layout.height`` (px) is kept, its width is the page's; one that can't be read
+    on a phone names its least width in px, ``layout.meta = {"least": 640}``, and scrolls inside its box.
     """
 
     name: str
@@ -55,11 +56,15 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table. Cells are text; a column whose cells are all numbers or "-" is set to the right."""
+    """A table. Cells are text; a column whose cells are all numbers or "-" is set to the right.
+
+    So are those that ``right`` names, for the odd word among numbers.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     says: str
+    right: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

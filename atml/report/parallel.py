@@ -57,7 +57,10 @@ def coordinates(
     )
     figure.update_yaxes(visible=False, range=[-0.2, 1.04], fixedrange=True)
     figure.update_layout(
-        legend={"y": -0.02, "yanchor": "top"}, margin={"t": 48, "l": 12, "r": 12}, hovermode=False
+        legend={"y": -0.02, "yanchor": "top"},
+        margin={"t": 48, "l": 12, "r": 12},
+        meta={"least": 640},
+        hovermode=False,
     )
     return Chart("parallel-coordinates", figure, _says(ordered, shown, top, rest))
 

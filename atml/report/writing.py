@@ -22,6 +22,9 @@ from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Sectio
 
 INDEX, FIGURES = "index.html", "figures"
 
+LONG = 60
+"""Characters from which a cell is a sentence, and its column is kept wide enough to read one."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -155,22 +158,30 @@ def _chart(chart: Chart) -> str:
 
 
 def _grid(grid: Grid) -> str:
-    numeric = [all(_number(row[i]) for row in grid.rows) for i in range(len(grid.columns))]
+    kinds = [_kind(grid, i) for i in range(len(grid.columns))]
 
     def cell(tag: str, i: int, text: str) -> str:
-        kind = ' class="number"' if numeric[i] else ""
-        return f"<{tag}{kind}>{escape(text)}</{tag}>"
+        return f"<{tag}{kinds[i]}>{escape(text)}</{tag}>"
 
     head = "".join(cell("th", i, name) for i, name in enumerate(grid.columns))
+    pairs = " pairs" if len(grid.columns) < 3 else ""
     rows = "".join(
         f"<tr>{''.join(cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in grid.rows
     )
     return (
-        '<figure class="table"><div class="scroll" tabindex="0" role="region"'
+        f'<figure class="table{pairs}"><div class="scroll" tabindex="0" role="region"'
         f' aria-label="{escape(grid.says)}"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table>"
         f"</div><figcaption>{escape(grid.says)}</figcaption></figure>"
     )
+
+
+def _kind(grid: Grid, column: int) -> str:
+    """Return the class of a column's cells: numbers to the right, long text not squeezed."""
+    cells = [row[column] for row in grid.rows]
+    if grid.columns[column] in grid.right or all(map(_number, cells)):
+        return ' class="number"'
+    return ' class="long"' if max(map(len, cells), default=0) > LONG else ""
 
 
 def _number(text: str) -> bool:

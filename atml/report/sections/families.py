@@ -113,7 +113,7 @@ def _table(trials: Sequence[TrialRecord], bands: Sequence[tuple[float, float]]) 
         " trials to what did well, and the best of many looks better than the best of few."
     )
     columns = ("KiB", "family", "trained", "past fold 1", "every fold", "best", "median after fold 1")
-    return Grid(columns, tuple(rows), said)
+    return Grid(columns, tuple(rows), said, right=columns[2:])
 
 
 def _row(band: str, group: Group) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atml.report.groups import comparison
+from atml.report.groups import READING, comparison
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Section, Text
 from atml.report.words import listed
@@ -13,7 +13,7 @@ NAMES = {"cross_entropy": "cross entropy", "focal": "focal loss"}
 
 def section(material: Material) -> Section:
     """Compare the losses, then say the winner's as a formula in words."""
-    blocks: list[Block] = [Text(_about(material))]
+    blocks: list[Block] = [Text(_about(material)), Text(READING)]
     if not material.finished:
         blocks.append(Empty("No trial has come to an end yet, so no loss can be compared."))
         return Section("losses", "Losses", tuple(blocks))

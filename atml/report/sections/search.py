@@ -70,9 +70,7 @@ def _importances(material: Material) -> list[Block]:
             )
         ]
     shown = list(found.items())[:12]
-    figure = theme.figure(
-        x="share of what sets the best tenth apart", height=80 + 26 * len(shown), legend=False
-    )
+    figure = theme.figure(x="share", height=80 + 26 * len(shown), legend=False)
     figure.add_bar(
         x=[round(v, 4) for _, v in shown],
         y=[name for name, _ in shown],
