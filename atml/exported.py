@@ -5,10 +5,11 @@ No torch here: scoring starts without it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -251,24 +252,46 @@ def infer(model: bytes, x: Float32, *, batch: int = 256) -> Float32:
     Returns logits ``(n, classes)``. Raises ExportError if onnxruntime can't load the model or the input
     does not fit it.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    run = Session(model)
+    # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
+    parts = [np.empty((0, run.classes), np.float32)]
+    for at in range(0, len(x), batch):
+        parts.append(run(np.ascontiguousarray(x[at : at + batch], np.float32)))
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+class Session:
+    """A model ready to run on one CPU thread of onnxruntime; ``classes`` is how many logits it gives.
+
+    Raises ExportError if onnxruntime can't load it, or if an input does not fit it.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        with _told():
+            self._run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._input, output = self._run.get_inputs()[0].name, self._run.get_outputs()[0]
+        self._output, self.classes = output.name, int(output.shape[1])
+
+    def __call__(self, x: Float32) -> Float32:
+        """Return logits ``(n, classes)`` for ``x (n, leads, samples)``, float32 and contiguous, n above 0."""
+        with _told():
+            logits: Float32 = self._run.run([self._output], {self._input: x})[0]
+        return logits
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn what onnxruntime raises into an ExportError: its exceptions share no base class but Exception."""
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        name, output = session.get_inputs()[0].name, session.get_outputs()[0]
-        # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
-        parts = [np.empty((0, output.shape[1]), np.float32)]
-        for at in range(0, len(x), batch):
-            some = np.ascontiguousarray(x[at : at + batch], np.float32)
-            parts.append(session.run([output.name], {name: some})[0])
+        yield
     except Exception as error:
-        # onnxruntime's own exceptions share no base class but this one.
         if not type(error).__module__.startswith("onnxruntime"):
             raise
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ExportError(f"onnxruntime can't run the model: {first}") from error
-    return np.concatenate(parts).astype(np.float32, copy=False)
 
 
 def labels(logits: Float32, positive: int) -> Int64:

@@ -12,9 +12,11 @@ import datetime
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from atml import data, scoring, streaming
 from atml.baseline import Baseline
@@ -47,12 +49,38 @@ class Looks(Protocol):
         """
 
 
-def score_export(
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pending:
+    """A model judged on test data, its look not yet on record: nobody may see a figure of it.
+
+    ``judged`` are its decisions, ``people`` whom they are of, by set.
+    """
+
+    report: ScoreReport
+    judged: Judged
+    people: Mapping[str, Sequence[str]]
+
+    def recorded(self, looks: Looks) -> ScoreReport:
+        """Record the look, then write the report beside the model; whole or not at all.
+
+        Raises ExportError where its folder can't be written, StudyError where the look can't be recorded.
+        """
+        return _recorded(self.report, looks, self.people)
+
+
+def score_export(path: Path, data_paths: Paths, *, looks: Looks, **options: Any) -> ScoreReport:
+    """Score an export on the test split of ``data_paths``, the look on record: `judge_export`, recorded.
+
+    ``options`` are those of `judge_export`, and so is what is raised, by which nothing is recorded.
+    """
+    return judge_export(path, data_paths, **options).recorded(looks)
+
+
+def judge_export(
     path: Path,
     data_paths: Paths,
     *,
     label: Callable[[str], int | None],
-    looks: Looks,
     rule: str = "iesd2024",
     latency_ms: float | None = None,
     size_kib: float | None = None,
@@ -61,15 +89,17 @@ def score_export(
     sampling_rate: int | None = None,
     cache: Path | None = None,
     labels_hash: str | None = None,
-) -> ScoreReport:
-    """Score an export folder, or an ONNX file alone, on the test split of ``data_paths`` (None: synthetic).
+    only: Collection[str] | None = None,
+) -> Pending:
+    """Judge an export folder, or an ONNX file alone, on the test split of ``data_paths`` (None: synthetic).
 
     ``label`` gives the class index of a rhythm name; ``latency_ms`` and ``size_kib`` are the person's own
     measurements, both needed for the total; ``options`` are the rule's own (`atml.scoring.Rule.OPTIONS`);
     ``leads`` (those of the training where none are given) and ``sampling_rate`` (Hz) are as in
     `atml.data.open`. Outputs are onnxruntime's, decided by
     the rule's own tie rule. ``labels_hash`` is that of the objectives file that ``label`` is from, to be
-    compared with the one that the model was trained with.
+    compared with the one that the model was trained with. ``only`` leaves all other subjects out, which are
+    none of this look then.
 
     Of data that do not tell train from test, only subjects that the model was not trained on are scored.
     The export's baseline, if it has one, is judged on the same windows in the same look.
@@ -82,7 +112,6 @@ def score_export(
             written.
         DataError: no usable test data; the training data themselves; a subject that was trained on; nobody
             left that was not.
-        StudyError: the look can't be recorded; then no figure is shown.
     """
     judge = scoring.rule(rule)
     settings = scoring.settings(judge, options or {}, latency_ms=latency_ms, size_kib=size_kib)
@@ -106,12 +135,28 @@ def score_export(
             opening["leads"] = exported.lead_choice
             labels = [*labels, f"lead {chosen}, as in training"]
     dataset, notes = opened(exported, data_paths, opening)
-    streamed, why_not = _streamed(exported, rival, data_paths, opening)
+    if only is None:
+        streamed, why_not = _streamed(exported, rival, data_paths, opening)
+    else:
+        dataset = _of(dataset, only)
+        streamed, why_not = [], "time to decision is not measured of some subjects alone"
     notes += [*labels, *filter(None, (without, why_not))]
-    report = _measure(exported, rival, dataset, judge, settings, latency_ms, size_kib, notes)
+    report, judged = _measure(exported, rival, dataset, judge, settings, latency_ms, size_kib, notes)
     report = dataclasses.replace(report, streaming=tuple(streamed))
     several = isinstance(data_paths, list | tuple) and len(data_paths) > 1
-    return _recorded(report, looks, _by_set(dataset, several=several))
+    return Pending(report=report, judged=judged, people=_by_set(dataset, several=several))
+
+
+def _of(dataset: Dataset, only: Collection[str]) -> Dataset:
+    """Return the segments of some subjects alone."""
+    rows = np.flatnonzero(np.isin(dataset.subject, sorted(only)))
+    return dataclasses.replace(
+        dataset,
+        x=dataset.x[rows],
+        y=dataset.y[rows],
+        subject=dataset.subject[rows],
+        rhythm=dataset.rhythm[rows],
+    )
 
 
 def _has_leads(paths: Paths) -> bool:
@@ -153,7 +198,7 @@ def _measure(
     latency_ms: float | None,
     size_kib: float | None,
     notes: list[str],
-) -> ScoreReport:
+) -> tuple[ScoreReport, Judged]:
     logits = infer(exported.model, dataset.x)
     judged = Judged(
         task=exported.task,
@@ -170,7 +215,7 @@ def _measure(
     if ties and len(exported.task.classes) == 2:  # the rules of two classes agree on it
         notes = [*notes, f"{ties} of {len(logits)} outputs are a tie, which counts as positive"]
     score = judge.score(judged, settings)
-    return ScoreReport(
+    report = ScoreReport(
         exported=exported,
         data_name=dataset.name,
         data_fingerprint=dataset.fingerprint,
@@ -182,6 +227,7 @@ def _measure(
         notes=tuple(notes),
         baseline=_beside(rival, dataset, judge, judged, settings),
     )
+    return report, judged
 
 
 def _beside(
