@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import browser as chromium
 from tests.postgres import PACKAGE, Server, binaries
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -32,6 +37,16 @@ def postgres() -> Iterator[Server]:
     server = Server(found)
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium of this test process's own; skipped, and said so, where none is installed."""
+    pytest.importorskip("playwright", reason="no playwright; pip install 'atml[test]'")
+    if chromium.executable() is None:
+        pytest.skip("no Chromium here; Debian's package is chromium")
+    with chromium.started() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True, scope="session")
