@@ -21,7 +21,7 @@ from atml.view import Progress, Running, phase
 from atml.workers import FinalJob, Job, Report
 
 
-def _worst(room: Room, predictions: Predictions) -> float | None:
+def always_wrong(room: Room, predictions: Predictions) -> float | None:
     """Value of a model that is wrong everywhere; None where the objective refuses one."""
     logits = np.zeros_like(predictions.logits)
     logits[:, predictions.positive] = np.where(predictions.truth(), -1, 1)
@@ -108,7 +108,7 @@ class Exports:
             search_seed=plan.seed,
             trials=sum(t.finished and t.role == "search" for t in finals.records()),
             value_name=plan.room.value_name,
-            worst_value=_worst(plan.room, trained.predictions),
+            worst_value=always_wrong(plan.room, trained.predictions),
             objective_hash=plan.room.objective_hash,
             labels_hash=plan.room.labels_hash,
             qualifies=plan.room.qualifies,

@@ -16,7 +16,7 @@ from atml.baseline import Baseline
 from atml.errors import RoomError
 from atml.evidence import Rival
 from atml.exported import load
-from atml.search.exports import _worst
+from atml.search.exports import always_wrong
 from atml.search.finals import Finals
 from atml.search.study import Options, Plan, prepare
 from atml.types import Predictions
@@ -102,7 +102,7 @@ def test_none_and_a_name_that_is_none(plan: Plan) -> None:
 def test_what_the_objective_gives_who_is_always_wrong(name: str, worst: float) -> None:
     """The model card judges over- and underfitting of a share from 0 to 1 alone."""
     found = Predictions(np.ones((6, 2), np.float32), np.arange(6) % 2, np.repeat(["a", "b"], 3))
-    assert _worst(rooms.find("defib", objective=name), found) == pytest.approx(worst)
+    assert always_wrong(rooms.find("defib", objective=name), found) == pytest.approx(worst)
 
 
 def test_the_search_prints_and_exports_it(
