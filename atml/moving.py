@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atml.errors import StudyError
-from atml.store import Store, copying, missing
+from atml.store import Store, copying, missing, urls
 from atml.store.copying import Contents
 
 __all__ = ["Contents", "Copied", "copy", "delete", "look", "url"]
@@ -30,21 +30,24 @@ class Copied:
 
 
 def url(place: str) -> str:
-    """Return the URL of a storage that is given as one, or as the path of an SQLite file."""
-    return place if "://" in place else f"sqlite:///{place}"
+    """Return the URL of a storage that is given as one, or as the path of an SQLite file.
+
+    Raises StudyError for a URL with a password: see `urls.from_command_line`.
+    """
+    return urls.from_command_line(place) if "://" in place else f"sqlite:///{place}"
 
 
 def copy(
     source: str, target: str, names: Sequence[str] = (), *, new_name: str | None = None, live: bool = False
 ) -> Copied:
-    """Copy studies (all of them where none is named) between two storages, each a URL or the path of a file.
+    """Copy studies (all of them where none is named) between two storages, given by their URLs.
 
     A copy is what a search stopped at this moment would have left: with ``live`` somebody may be at work on
     the original, and the trials in hand wait in the copy. It was compared with the original, or is not there.
 
     Raises StudyError for a study that is not there, a name that is taken, and one that somebody works on.
     """
-    with contextlib.closing(Store(url(source), create=False)) as old:
+    with contextlib.closing(Store(source, create=False)) as old:
         known = old.studies()
         if not known:
             raise StudyError(f"no study in {old.name}, so nothing to copy")
@@ -59,17 +62,17 @@ def copy(
         for name in () if live else chosen:
             _refuse_at_work(old, name, "add --live to copy it as it stands now")
         mapping = {name: new_name or name for name in chosen}
-        fresh = missing(url(target))
+        fresh = missing(target)
         new = None
         try:
-            new = Store(url(target))
+            new = Store(target)
             looks = copying.copy(old, new, mapping)
             studies = tuple(copying.contents(new, name) for name in mapping.values())
         except BaseException:
             if new is not None:
                 new.close()
             if fresh:
-                _remove(url(target))
+                _remove(target)
             raise
         with contextlib.closing(new):
             before = sum(copying.contents(old, name).exports for name in mapping)
@@ -92,7 +95,7 @@ def _refuse_at_work(store: Store, name: str, way_out: str) -> None:
 
 def _remove(target: str) -> None:
     """Remove an SQLite file that a copy would have made."""
-    path = target.removeprefix("sqlite:///")
+    path = urls.name(target)
     for name in (path, f"{path}-wal", f"{path}-shm"):
         Path(name).unlink(missing_ok=True)
 

@@ -39,7 +39,7 @@ def copy(
     """Copy studies with trials, regions, predictions, exports' places and looks; compared, or not there."""
     from atml import moving
 
-    copied = moving.copy(source, target, study or (), new_name=as_name, live=live)
+    copied = moving.copy(moving.url(source), moving.url(target), study or (), new_name=as_name, live=live)
     for one in copied.studies:
         waiting = f", {one.open} to be gone on with" if one.open else ""
         show(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 
 _STUDIES, _TRIALS = models.StudyModel.__table__, models.TrialModel.__table__
+_ATTRS = models.TrialUserAttributeModel.__table__
 _TABLES: Sequence[sa.Table] = models.BaseModel.metadata.sorted_tables
 _OF_TRIAL = [t for t in _TABLES if "trial_id" in t.c and t is not _TRIALS]
 _OF_STUDY = [t for t in _TABLES if "study_id" in t.c and t is not _STUDIES and t is not _TRIALS]
@@ -76,12 +77,25 @@ def contents(store: Store, name: str) -> Contents:
 
 def at_work(store: Store, name: str) -> list[str]:
     """Say which living processes have a hand in a study: "process 12 on host"."""
+    with contextlib.suppress(StudyError):
+        store._db._for_writing()
+    if store._db._behind:
+        # Of an earlier version, and in a place that nobody writes to.
+        return []
+
+    def living(db: sa.Connection) -> Sequence[Any]:
+        now, up_since = db.execute(sa.select(store._db.clock, store._db.up_since)).one()
+        return [
+            holder for holder in db.execute(sa.select(HOLDERS)) if store.slots._lives(holder, now, up_since)
+        ]
+
     hands = {token for _, token, _ in store.slots.of(name)}
     hands.update(t.user_attrs.get("holder") or "" for t in store._running(name))
-    hands &= store.slots.alive() - {store.token}
-    with store.errors(), store._db.engine.connect() as db:
-        rows = db.execute(sa.select(HOLDERS).where(HOLDERS.c.token.in_(hands)))
-        return sorted(f"process {row.pid} on {row.host}" for row in rows)
+    return sorted(
+        f"process {holder.pid} on {holder.host}"
+        for holder in store._db.read(living)
+        if holder.token != store.token and (holder.study == name or holder.token in hands)
+    )
 
 
 # --- copy
@@ -130,9 +144,11 @@ class _From:
             raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
         self.study_id = found[0]["study_id"]
         self._now = datetime.datetime.now()
-        self.trials = self.read(
-            sa.select(_TRIALS).where(_TRIALS.c.study_id == self.study_id).order_by(_TRIALS.c.trial_id)
-        )
+        of_study = _TRIALS.c.study_id == self.study_id
+        self.trials = self.read(sa.select(_TRIALS).where(of_study).order_by(_TRIALS.c.trial_id))
+        marks = sa.select(_ATTRS.c.value_json).join(_TRIALS).where(of_study, _ATTRS.c.key == "regions")
+        # A trial that was queued once more before its end was told does not wait too.
+        self._again = {json.loads(row["value_json"]).get("again") for row in self.read(marks)}
 
     def read(self, query: sa.Select[Any]) -> Rows:
         with self._store.errors():
@@ -151,13 +167,14 @@ class _From:
         for rows in hanging.values():
             for row in rows:
                 row["trial_id"] = place[row["trial_id"]]
-        attrs = hanging[models.TrialUserAttributeModel.__table__]
+        attrs = hanging[_ATTRS]
         trials = []
         for i, row in enumerate(some):
             kept = {key: row[key] for key in ("number", "state", "datetime_start", "datetime_complete")}
             if row["state"] == TrialState.RUNNING:
                 mine = {attr["key"]: attr for attr in attrs if attr["trial_id"] == i}
-                if "role" in mine and json.loads(mine["role"]["value_json"]) != "search":
+                role = json.loads(mine["role"]["value_json"]) if "role" in mine else "search"
+                if role != "search" or row["number"] in self._again:
                     # A finalist's repeat is begun anew.
                     kept |= {"state": TrialState.FAIL, "datetime_complete": self._now}
                 else:
@@ -174,7 +191,8 @@ class _From:
 
     def slots(self) -> Rows:
         ended = {t["number"] for t in self.trials if t["state"] in (TrialState.COMPLETE, TrialState.PRUNED)}
-        rows = self.read(sa.select(SLOTS).where(SLOTS.c.study == self.name).order_by(SLOTS.c.slot))
+        query = sa.select(SLOTS.c.study, SLOTS.c.slot, SLOTS.c.number).where(SLOTS.c.study == self.name)
+        rows = self.read(query.order_by(SLOTS.c.slot))
         return [{**row, "token": _NOBODY} for row in rows if row["number"] in ended]
 
     def exports(self) -> Rows:
