@@ -164,7 +164,8 @@ class _Page:
         font = escape(FONT, {'"': "&quot;"})
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.1f} {high:.1f}"'
-            f' width="{wide:.1f}mm" height="{high:.1f}mm" font-family="{font}" fill="none">'
+            f' width="{wide:.1f}mm" height="{high:.1f}mm" style="--paper-width:{wide:.1f}mm"'
+            f' font-family="{font}" fill="none">'
             f"{''.join(self.parts)}</svg>"
         )
 

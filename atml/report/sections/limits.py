@@ -1,0 +1,152 @@
+"""What these figures can't bear: few subjects, choice by search, looks at test data, thresholds, devices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from atml.exported import CARD
+from atml.markdown import plural
+from atml.report.material import Material
+from atml.report.page import Block, Empty, Grid, Section, Text
+from atml.report.sections.results import tested
+from atml.report.words import listed, sentence, value
+
+HEADING = "## Known limits"
+
+
+def section(material: Material) -> Section:
+    """Say what the search itself did to the figures, then what the card says of the model."""
+    return Section("limits", "Limits", tuple(_blocks(material)))
+
+
+def _blocks(material: Material) -> list[Block]:
+    if material.best is None:
+        return [
+            Text("Nothing that atml makes is a medical device."),
+            Empty("There is no result yet that could have limits."),
+        ]
+    lines = [
+        ("chosen by search", _chosen(material)),
+        ("repeats", _repeats(material)),
+        ("threshold", _threshold(material)),
+        ("looks at test data", _looks(material)),
+        ("split", _split(material)),
+        ("device", _device(material)),
+    ]
+    said = f"{len(lines)} limits that come from how this model was found; those of the model itself follow."
+    blocks: list[Block] = [Grid(("what", "what it means for the figures"), tuple(lines), said)]
+    known = of_card(material)
+    if known:
+        rows = tuple((line,) for line in known)
+        return [
+            *blocks,
+            Grid(("known limits, as the model card has them",), rows, _card(material, len(rows))),
+        ]
+    return [*blocks, Text("Not a medical device, and not validated for any clinical use.")]
+
+
+def of_card(material: Material) -> list[str]:
+    """Read the limits that the winner's card states; none without a card."""
+    if material.winner is None:
+        return []
+    try:
+        text = (material.winner.folder / CARD).read_text(encoding="utf-8")
+    except OSError:
+        return []
+    _, _, after = text.partition(f"{HEADING}\n")
+    part = after.split("\n## ")[0]
+    return [line.removeprefix("- ").strip() for line in part.splitlines() if line.startswith("- ")]
+
+
+def _card(material: Material, count: int) -> str:
+    assert material.winner is not None
+    return f"The {count} limits that {CARD} of {material.winner.folder.name} states, word for word."
+
+
+def _chosen(material: Material) -> str:
+    whole = [float(t.value) for t in material.ranked if t.value is not None]
+    tried = len(material.finished)
+    if len(whole) < 2:
+        return f"the one of {plural(tried, 'trial')} that ran over every fold"
+    return (
+        f"the best of {plural(tried, 'trial')}, {len(whole)} of them over every fold, judged on the same"
+        f" folds: the best value {value(max(whole))} stands above a median of"
+        f" {value(float(np.median(whole)))} partly by luck, and the best of many looks better than it is"
+    )
+
+
+def _repeats(material: Material) -> str:
+    """Say how much of a trial's own value its repeats did not bear out."""
+    by_number = {t.number: t for t in material.ranked}
+    pairs = []
+    for number in material.judged:
+        again = [t.value for t in material.repeats(number) if t.value is not None]
+        own = by_number[number].value if number in by_number else None
+        if again and own is not None:
+            pairs.append((float(own), float(np.mean(again))))
+    if not pairs:
+        return (
+            "no finalist was trained again on fresh seeds: the value of the best trial helped to pick it and"
+            " flatters it (winner's curse)"
+        )
+    fell = float(np.mean([own - again for own, again in pairs]))
+    runs = sum(len(material.repeats(number)) for number in material.judged)
+    return (
+        f"{plural(len(pairs), 'finalist')} trained again on fresh seeds, {plural(runs, 'run')} in all,"
+        f" reached {abs(fell):.3f} {'less' if fell >= 0 else 'more'} on average than the value that picked"
+        " them, both at threshold 0; figures here are those of the repeats, but the subjects are the same, so"
+        " part of the winner's curse remains"
+    )
+
+
+def _threshold(material: Material) -> str:
+    source = material.outcome.source
+    if source is None:
+        return f"not told: {material.outcome.why}"
+    f = source.figures
+    naive, tuned = float(np.mean(f["naive"])), float(np.mean(f["tuned"]))
+    return (
+        f"{float(f['threshold']):+.3f} on the margin; at 0 the objective is {naive:.3f}, at the threshold"
+        f" judged where it was chosen {tuned:.3f}, and cross-fitted {float(f['value']):.3f}, which is the one"
+        " to believe. Another share of positives, another device or another price of a miss asks for another"
+        " threshold"
+    )
+
+
+def _looks(material: Material) -> str:
+    found = tested(material)
+    if not found:
+        return "none by this export: there is no figure on data that nothing was chosen on"
+    told = [f"{title} at {one.get('data', 'test data')}" for title, one in found]
+    late = any(int(one.get("look", 0)) > 1 for _, one in found)
+    rest = (
+        "; looks are counted over all exports, and one after the first is of data that others were seen on"
+        if late
+        else "; every further look makes these data a little less of a test"
+    )
+    return f"{listed(told)}{rest}"
+
+
+def _split(material: Material) -> str:
+    folds, held = material.spec["folds"], material.spec.get("held_out") or []
+    aside = f"{plural(len(held), 'subject')} held out of the search altogether" if held else "nobody held out"
+    return (
+        f"{folds} folds by subject, {aside}; two recordings of one person under two names would be on both"
+        " sides, and nothing in the data would tell"
+    )
+
+
+def _device(material: Material) -> str:
+    best = material.best
+    assert best is not None
+    cost = (
+        f"{best.cost.macs:,} MACs a window and {best.cost.peak_bytes / 1024:.1f} KiB of activations are"
+        " counted,"
+        if best.cost
+        else "size and work are counted,"
+    )
+    return sentence(
+        f"{cost} nothing was measured on a device: latency, memory with a runtime, and what quantisation"
+        " would change are not known. The file wants the sampling rate, the leads and the amplitudes that it"
+        " was trained with"
+    ).rstrip(".")

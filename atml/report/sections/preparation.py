@@ -1,0 +1,192 @@
+"""What is done to a segment before the network sees it, and to batches in training, on real segments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from atml.report import strips
+from atml.report.material import Material
+from atml.report.outcome import unit_of
+from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
+from atml.report.sections.data import example
+from atml.report.strips import Strip
+from atml.report.words import listed, sentence
+from atml.search.study import Plan
+from atml.types import Float32, Int64, ModelConfig, Task
+
+SEED = 7
+"""Of the draws shown: what training drew is another one each time."""
+
+WORDS = {
+    "none": "taken as it is",
+    "centre": "less its own mean",
+    "zscore": "less its own mean, over its own standard deviation",
+    "maxabs": "less its own mean, over its own largest magnitude",
+}
+
+UNITS = {"zscore": "SD", "maxabs": "of the largest"}
+
+
+def section(material: Material) -> Section:
+    """Show the winner's preparation and each of its augmentations before and after."""
+    return Section("preparation", "Preparation and augmentation", tuple(_blocks(material)))
+
+
+def _blocks(material: Material) -> list[Block]:
+    best, plan = material.best, material.plan
+    if best is None or best.config is None:
+        return [
+            Empty("No trial has run over every fold and kept the budget yet: there is no winner to tell of.")
+        ]
+    config = best.config
+    told: list[Block] = [Text(_words(config, material))]
+    if plan is None:
+        return [*told, Empty(sentence(f"nothing can be shown: {material.plan_gone}"))]
+    rows = _chosen(plan)
+    return [*told, *_prepared(plan, config, rows), Heading("Augmentation"), *_augmented(plan, config, rows)]
+
+
+def _words(config: ModelConfig, material: Material) -> str:
+    thin = (
+        f" Then every {config.decimation} neighbouring samples become their mean."
+        if config.decimation > 1
+        else " All its samples are kept."
+    )
+    return (
+        f"In trial {material.best.number if material.best else '-'} each segment and lead is"
+        f" {WORDS.get(config.normalise, config.normalise)}.{thin} Both steps are part of the exported graph,"
+        " so that a device feeds raw samples."
+    )
+
+
+def _chosen(plan: Plan) -> Int64:
+    """Return a row for the positive class and one for the others, of another subject if there is."""
+    data, positive = plan.dataset, plan.room.task.positive
+    first = example(data, np.flatnonzero(data.y == positive))
+    others = np.flatnonzero(data.y != positive)
+    elsewhere = others[data.subject[others] != data.subject[first]]
+    return np.array([first, example(data, elsewhere if len(elsewhere) else others)])
+
+
+def _title(plan: Plan, row: int) -> str:
+    data, task = plan.dataset, plan.room.task
+    rhythm = f", {data.rhythm[row]}" if data.rhythm[row] else ""
+    return f"{task.classes[int(data.y[row])]}{rhythm}, subject {data.subject[row]}"
+
+
+def _unit(plan: Plan, config: ModelConfig) -> str:
+    return UNITS.get(config.normalise, unit_of(plan.origin))
+
+
+def _prepared(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
+    from atml.augment import prepared
+
+    data, rate = plan.dataset, plan.dataset.sampling_rate
+    raw = np.array(data.x[rows])
+    seen = prepared(config, raw)
+    before = [Strip(x=x, rate=rate, title=_title(plan, int(row))) for x, row in zip(raw, rows, strict=True)]
+    after = [
+        Strip(x=x, rate=rate / config.decimation, title=_title(plan, int(row)))
+        for x, row in zip(seen, rows, strict=True)
+    ]
+    samples = (raw.shape[-1], seen.shape[-1])
+    unit = unit_of(plan.origin)
+    digits = max(0, 2 - int(np.floor(np.log10(max(float(raw.std()), 1e-9)))))
+    offsets = " and ".join(f"{round(float(x.mean()), digits) + 0.0:g}" for x in raw)
+    spreads = " and ".join(f"{round(float(x.std()), digits):g}" for x in raw)
+    in_unit = f" {unit}" if unit else ", in the unit of the data,"
+    return [
+        Drawing(
+            "prepared-before",
+            strips.draw(before, unit=unit),
+            f"Two segments as recorded: {samples[0]} samples at {rate:g} Hz, of mean {offsets} and standard"
+            f" deviation {spreads}{in_unit} over all leads.",
+        ),
+        Drawing(
+            "prepared-after",
+            strips.draw(after, unit=_unit(plan, config)),
+            f"The same two as the first layer sees them: {samples[1]} samples at"
+            f" {rate / config.decimation:g} Hz, from {seen.min():.3g} to {seen.max():.3g}"
+            f"{_in_words(config)}.",
+        ),
+    ]
+
+
+def _in_words(config: ModelConfig) -> str:
+    return {"zscore": " standard deviations", "maxabs": " times the largest magnitude"}.get(
+        config.normalise, ""
+    )
+
+
+def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
+    from atml.augment import one_by_one, prepared
+
+    data, task = plan.dataset, plan.room.task
+    seen = prepared(config, np.array(data.x[rows]))
+    found = one_by_one(config, seen, sampling_rate=data.sampling_rate, seed=SEED)
+    if not found:
+        return [Empty("The winner was trained without augmentation: each of its five strengths is 0.")]
+    blocks: list[Block] = [
+        Text(
+            f"The winner's batches were changed by {listed(list(found))}. Each is shown by itself, on the"
+            " prepared segments, by the functions that trained the winner: before in grey, after on top,"
+            f" one draw with the fixed seed {SEED}. In training every segment of every batch is drawn anew;"
+            " neither held-out data nor a device see any of it."
+        )
+    ]
+    rate = data.sampling_rate / config.decimation
+    for kind, (changed, shares) in found.items():
+        titles = [_title(plan, int(row)) for row in rows]
+        if kind == "mixup":
+            titles = [_mixed(plan, task, rows, share) for share in shares]
+        pair = [
+            Strip(x=after, rate=rate, title=f"{kind}: {title}", under=before)
+            for after, before, title in zip(changed, seen, titles, strict=True)
+        ]
+        svg = strips.draw(pair, unit=_unit(plan, config))
+        blocks.append(Drawing(f"augmented-{kind}", svg, _effect(kind, config, seen, changed, shares)))
+    return blocks
+
+
+def _mixed(plan: Plan, task: Task, rows: Int64, share: Float32) -> str:
+    order = np.argsort(-share)
+    return " + ".join(f"{share[at]:.0%} {task.classes[int(plan.dataset.y[rows[at]])]}" for at in order)
+
+
+def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, shares: Float32) -> str:
+    """Say the rule, and what it did to these two."""
+    strength = float(getattr(config, kind))
+    size = before.std(axis=(1, 2))
+    if kind == "scale":
+        gains = " and ".join(f"{g:.2f}" for g in after.std(axis=(1, 2)) / np.maximum(size, 1e-9))
+        return (
+            f"Scale: a random gain for each segment, the standard deviation of its logarithm {strength:.3g};"
+            f" here {gains}."
+        )
+    if kind == "shift":
+        reach = strength * before.shape[-1]
+        return (
+            f"Shift: the segment is turned round by up to {strength:.3g} of its length, {reach:.0f} samples"
+            f" of {before.shape[-1]}; what leaves at one end comes in at the other, so that there is a seam."
+        )
+    if kind == "mixup":
+        return (
+            f"Mixup: each segment is a mean of two, weighted by a draw from Beta({strength:.3g},"
+            f" {strength:.3g}), and so is its label; here {shares.max(axis=1)[0]:.0%} and"
+            f" {shares.max(axis=1)[1]:.0%} are the larger parts."
+        )
+    added = " and ".join(f"{v:.2f}" for v in (after - before).std(axis=(1, 2)) / np.maximum(size, 1e-9))
+    if kind == "noise":
+        thin = (
+            f", less by the square root of {config.decimation} for the decimation"
+            if config.decimation > 1
+            else ""
+        )
+        return (
+            f"Noise: white, its standard deviation {strength:.3g} of the segment's own{thin}; what was added"
+            f" here is {added} of it."
+        )
+    return (
+        f"Wander: a sine of 0.05 to 0.5 Hz, its amplitude {strength:.3g} of the segment's standard deviation;"
+        f" what was added here has a standard deviation of {added} of it."
+    )

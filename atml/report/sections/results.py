@@ -1,0 +1,288 @@
+"""What the winner reaches: on what it was trained on, out of fold, and on test data that were scored.
+
+Test data are not opened here: what `atml score` wrote is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from atml.evidence import RATES
+from atml.markdown import between, plural
+from atml.metrics import FOUR, Confusion, Interval, confusion, f_beta, wilson
+from atml.ranking import kib_of
+from atml.report import charts, comparisons
+from atml.report.comparisons import MOST, Sized
+from atml.report.decisions import beyond_the_threshold
+from atml.report.material import Export, Material
+from atml.report.outcome import Source, confusion_of, interval_of, negative_of
+from atml.report.page import Block, Chart, Empty, Grid, Heading, Section, Text
+from atml.report.sections.task import task_of
+from atml.report.words import sentence
+from atml.scored import ordinal
+from atml.types import Task
+
+Figures = Mapping[str, Any]
+
+
+def section(material: Material) -> Section:
+    """Show decisions of each set, then what lies behind them, subject by subject and trial by trial."""
+    return Section("results", "Results", tuple(_blocks(material)))
+
+
+def _blocks(material: Material) -> list[Block]:
+    source, task = material.outcome.source, task_of(material)
+    if source is None or task is None:
+        why = material.outcome.why or material.room_gone
+        return [Empty(sentence(f"there is no result yet: {why}"))]
+    blocks: list[Block] = [Text(_said(source)), *_decisions(material, source, task)]
+    blocks.append(Heading("At other thresholds"))
+    if material.outcome.why:
+        blocks.append(Empty(sentence(f"the curves and the calibration are missing: {material.outcome.why}")))
+    else:
+        assert material.best is not None and material.best.config is not None
+        runs = [predictions for _, predictions in material.out_of_fold]
+        blocks += beyond_the_threshold(source, runs, material.best.config, task)
+    blocks += [Heading("By subject"), _subjects(source, task), Heading("By rhythm"), _rhythms(source, task)]
+    return [*blocks, Heading("Size against value"), *_sizes(material)]
+
+
+def _said(source: Source) -> str:
+    figures = source.figures
+    lowest = min(FOUR, key=lambda name: figures[name])
+    rates = [(name, interval_of(figures["rates"][name])) for name in RATES]
+    told = ", ".join(f"{name} {i.value:.3f} ({between(i)})" for name, i in rates if i is not None)
+    return (
+        f"Out of fold, that is on subjects that the deciding model never saw, the objective is"
+        f" {figures['value']:.3f}; {told}, with 95% intervals from resampling subjects. The lowest of F1,"
+        f" accuracy, precision and recall is {lowest} with {figures[lowest]:.3f}. These are {source.words}."
+    )
+
+
+# --- training, out of fold, test
+
+
+def tested(material: Material) -> list[tuple[str, Figures]]:
+    """Return a title and the figures of each look at test data that the winner's export had."""
+    winner = material.winner
+    scores = winner.scores if winner is not None else {}
+    return [(f"{ordinal(int(one.get('look', 0)))} look", one) for one in scores.values() if "rule" in one]
+
+
+def not_scored(winner: Export | None) -> str:
+    """Say how test figures come about, where there are none."""
+    what = str(winner.folder) if winner is not None else "EXPORT"
+    return (
+        f"Test data: not scored yet. `atml score {what} --data SET` does it and counts the look; this report"
+        " opens no test data itself."
+    )
+
+
+def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
+    found: list[tuple[str, Confusion]] = []
+    columns: list[tuple[str, dict[str, str]]] = []
+    blocks: list[Block] = []
+    trained, why = material.outcome.on_training
+    if trained is None:
+        blocks.append(Empty(sentence(f"on the training data: {why}")))
+    else:
+        _, predictions = trained
+        counts = confusion(predictions.truth(), predictions.decided())
+        found.append(("trained on", counts))
+        columns.append(("trained on", {k: f"{v:.3f}" for k, v in _pooled(counts).items()}))
+    pooled = confusion_of(source.figures)
+    if pooled is not None:
+        parts = (pooled.tp, pooled.fp, pooled.fn, pooled.tn)
+        found.append(("out of fold", Confusion(*(round(n / source.runs) for n in parts))))
+    columns.append(("out of fold", _cells(source.figures, source.figures["rates"])))
+    rival = source.figures.get("baseline")
+    if rival:
+        columns.append(("baseline, out of fold", _cells(rival, rival["rates"])))
+    for title, one in tested(material):
+        counts_there = confusion_of(one)
+        if counts_there is not None:
+            found.append((f"test, {title}", counts_there))
+        columns.append((f"test, {title}", _cells(one, one.get("intervals", {}))))
+    positive, negative = task.classes[task.positive], negative_of(task)
+    blocks.insert(
+        0, Chart("confusion", charts.confusions(found, positive, negative), _errors(found, source, positive))
+    )
+    names = [name for name in (*RATES, *FOUR[:3]) if any(name in cells for _, cells in columns)]
+    rows = tuple((name, *(cells.get(name, "-") for _, cells in columns)) for name in names)
+    blocks.append(Grid(("metric", *(title for title, _ in columns)), rows, _beside(material, source)))
+    if not tested(material):
+        blocks.append(Empty(not_scored(material.winner)))
+    return blocks
+
+
+def _pooled(counts: Confusion) -> dict[str, float]:
+    rates = (counts.sensitivity, counts.specificity, (counts.sensitivity + counts.specificity) / 2)
+    return {**dict(zip(RATES, rates, strict=True)), **counts.four()}
+
+
+def _cells(figures: Figures, intervals: Figures) -> dict[str, str]:
+    """Write a file's own figures under the names of the card, with their intervals where it gives them."""
+    under = {"sensitivity": "recall", "balanced accuracy": "balanced_accuracy"}
+    cells = {}
+    for name in (*RATES, *FOUR[:3]):
+        keys = [key for key in (name, under.get(name, name)) if key in intervals or key in figures]
+        if not keys:
+            continue
+        found = next((i for key in keys if (i := interval_of(intervals.get(key)))), None)
+        found = found or interval_of(figures.get("intervals", {}).get(keys[-1]))
+        if found is not None:
+            cells[name] = f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})"
+        elif any(key in figures for key in keys):
+            cells[name] = f"{next(figures[key] for key in keys if key in figures):.3f}"
+    return cells
+
+
+def _errors(found: list[tuple[str, Confusion]], source: Source, positive: str) -> str:
+    told = [f"{title}: {c.fn:,} of {c.tp + c.fn:,} missed, {c.fp:,} of {c.fp + c.tn:,} called in vain"
+            for title, c in found]  # fmt: skip
+    runs = f" Counts out of fold are means of {source.runs} trainings." if source.runs > 1 else ""
+    return f"Segments with {positive}, {'; '.join(told)}. Shares are of each row.{runs}"
+
+
+def _beside(material: Material, source: Source) -> str:
+    trained, _ = material.outcome.on_training
+    said = "Rates over all segments, with 95% intervals over subjects where they are known."
+    if trained is not None:
+        rows, _ = trained
+        data = material.dataset
+        every = "all" if data is not None and len(rows) == len(data) else f"an even part, {len(rows):,},"
+        said += (
+            f" The first column is the exported file on {every} of the segments that it was trained on: it"
+            " says what it has learned by heart, and nothing of others."
+        )
+    looks = [
+        f" Test, {title}: {one.get('data', 'test data')}, {one.get('segments', 0):,} segments, by rule"
+        f" {one['rule']}."
+        for title, one in tested(material)
+    ]
+    return f"{said} Out of fold: {source.words}.{''.join(looks)}"
+
+
+# --- subjects and rhythms
+
+
+def _subjects(source: Source, task: Task) -> Block:
+    rows = source.figures["subjects"]
+    shown = rows[:MOST]
+
+    def rate(row: Figures, right: str, wrong: str) -> Interval | None:
+        # Runs repeat the same segments: they make nothing surer.
+        good, n = row[right] / source.runs, (row[right] + row[wrong]) / source.runs
+        return wilson(good, n) if n else None
+
+    rates = {
+        "sensitivity": [rate(row, "tp", "fn") for row in shown],
+        "specificity": [rate(row, "tn", "fp") for row in shown],
+    }
+    worst = shown[0]
+    cut = f" Of {len(rows)} subjects the {len(shown)} worst are shown." if len(rows) > len(shown) else ""
+    values = np.array([row["f_beta"] for row in rows])
+    below = int((values < 0.8).sum())
+    says = (
+        f"Worst first, by F-beta (beta 2), as in the card: subject {worst['subject']} has"
+        f" {worst['f_beta']:.3f}, the median is {np.median(values):.3f}, {below} of {len(rows)} are below"
+        f" 0.8.{cut} Whiskers are Wilson's 95% intervals, as if the segments of a subject were independent:"
+        " they are not, and the truth is wider. No bar: no segment of that class."
+    )
+    names = [str(row["subject"]) for row in shown]
+    return Chart("subjects", comparisons.subjects(names, rates), says)
+
+
+def _rhythms(source: Source, task: Task) -> Block:
+    rows = source.figures.get("rhythms") or []
+    if not rows:
+        return Empty("Rhythms are not known in these data, or this export is of a version that kept none.")
+    rival = source.figures.get("baseline") or {}
+    other = {(row["rhythm"], row["positive"]): row["right"] for row in rival.get("rhythms", ())}
+    names = (task.classes[task.positive], negative_of(task))
+    cells = [
+        (
+            row["rhythm"] or "(no name)",
+            names[0] if row["positive"] else names[1],
+            f"{row['segments']:,}",
+            f"{row['subjects']:,}",
+            f"{row['right']:.3f}",
+            *(
+                [f"{other[key]:.3f}" if (key := (row["rhythm"], row["positive"])) in other else "-"]
+                if other
+                else []
+            ),
+        )
+        for row in rows
+    ]
+    worst = min(rows, key=lambda row: row["right"])
+    header = ("rhythm", "class", "segments", "subjects", "right", *(["baseline right"] if other else []))
+    says = (
+        "Share of each rhythm's segments that was decided right out of fold. Weakest:"
+        f" {worst['rhythm'] or '(no name)'} with {worst['right']:.3f}, from"
+        f" {plural(worst['subjects'], 'subject')}."
+    )
+    return Grid(header, tuple(cells), says)
+
+
+# --- size
+
+
+def _sizes(material: Material) -> list[Block]:
+    folders = {export.number: export.folder for export in material.exports}
+    trials = [t for t in material.ranked if t.cost is not None and t.config is not None]
+    if not trials:
+        return [Empty("No trial has run over every fold and kept the budget yet.")]
+    found = [
+        Sized(
+            t.number,
+            kib_of(t, folders.get(t.number)),
+            float(t.value or 0.0),
+            t.config.describe() if t.config else "",
+            material.judged.get(t.number),
+        )
+        for t in trials
+    ]
+    blocks: list[Block] = [
+        Chart("size", comparisons.sizes(found, "objective, out of fold"), _front(material, found))
+    ]
+    pooled, own = [], []
+    for one, trial in zip(found, trials, strict=True):
+        four = trial.result.get("metrics", {})
+        if "precision" in four:
+            value = float(f_beta(four["precision"], four["recall"]))
+            pooled.append(Sized(one.number, one.kib, value, one.what))
+            own.append(one.value)
+    if pooled and not np.allclose([one.value for one in pooled], own, atol=1e-6):
+        best = comparisons.front(pooled)
+        says = (
+            "The same trials by F-beta (beta 2) over all segments, at threshold 0, which is not what was"
+            f" searched for: {_steps(best)}."
+        )
+        blocks.append(Chart("size-f-beta", comparisons.sizes(pooled, "F-beta (beta 2), out of fold"), says))
+    return blocks
+
+
+def _steps(best: list[Sized]) -> str:
+    told = [f"{one.value:.3f} at {one.kib:.1f} KiB (trial {one.number})" for one in best[-4:]]
+    some = f", of which the {len(told)} largest are" if len(best) > len(told) else ":"
+    return f"{plural(len(best), 'trial')} on the front{some} {', '.join(told)}"
+
+
+def _front(material: Material, found: list[Sized]) -> str:
+    best = comparisons.front(found)
+    said = (
+        f"{plural(len(found), 'trial')} ran over every fold; {_steps(best)}. Of"
+        " those values each helped to pick its trial and flatters it"
+    )
+    again = [one for one in found if one.judged is not None]
+    if not again:
+        return f"{said}; none was trained again on fresh seeds."
+    fell = float(np.mean([one.value - (one.judged or 0.0) for one in again]))
+    return (
+        f"{said}; diamonds are the same config on fresh seeds with cross-fitted thresholds, for"
+        f" {plural(len(again), 'finalist')} {abs(fell):.3f} {'lower' if fell > 0 else 'higher'} on average."
+    )
