@@ -96,10 +96,10 @@ class Server:
         """Return the SQLAlchemy URL of a database."""
         return f"postgresql+psycopg://{user}:{quote(password)}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, owner: str = USER) -> str:
-        """Make an empty database and return its name."""
+    def new_database(self, owner: str = USER, *, like: str = "template0") -> str:
+        """Make a database, an empty one or one like another to which nobody is connected; return its name."""
         name = f"d{uuid.uuid4().hex[:12]}"
-        self.sql(f"CREATE DATABASE {name} OWNER {owner}")
+        self.sql(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE {like}")
         return name
 
     def cut(self, database: str) -> int:

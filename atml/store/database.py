@@ -147,7 +147,7 @@ class Database:
     # --- clock
 
     def now(self) -> datetime.datetime:
-        """Return the local time at the database, as far as it is known; without a zone, as Optuna's."""
+        """Return the local time by the database's clock, without a zone, as Optuna's."""
         return datetime.datetime.now() + self._ahead
 
     @property
@@ -167,8 +167,8 @@ class Database:
     def set_clock(self, db: sa.Connection) -> None:
         """Find out by how much the database's clock is ahead of this host's."""
         if not self._sqlite:
-            theirs = db.execute(sa.select(sa.cast(sa.func.clock_timestamp(), sa.DateTime))).scalar_one()
-            self._ahead = theirs - datetime.datetime.now()
+            theirs = float(db.execute(sa.select(self.clock)).scalar_one())
+            self._ahead = datetime.timedelta(seconds=theirs - time.time())
 
     # --- tables
 

@@ -97,7 +97,7 @@ class Steady:
         Raises what ``work`` raises if that won't pass by waiting, StudyError when the database did not come
         back in time, and Interrupted when somebody wants to stop meanwhile.
         """
-        began, tries = time.monotonic(), 0
+        began, tries, why = time.monotonic(), 0, None
         while True:
             try:
                 made = work()
@@ -110,7 +110,7 @@ class Steady:
                 work = again or work
             else:
                 if tries:
-                    self._back()
+                    self._back(why == _CUT)
                 return made
 
     def _gone(self, why: str, tries: int, waited: float, error: BaseException) -> None:
@@ -131,14 +131,17 @@ class Steady:
         if tries > 1:
             self._sleep(min(0.2 * 2 ** (tries - 2), 5.0) * random.uniform(0.5, 1.0))
 
-    def _back(self) -> None:
+    def _back(self, cut: bool) -> None:
         with self._lock:
             if self._since is None:
                 return
             now = time.monotonic()
             if self._said:
                 self.say(f"{self.name} is back after {_span(now - self._since)}")
-            self.back_at, self._since, self._said = now, None, False
+                self.back_at = now
+            elif cut:
+                self.say(f"{self.name} closed the connection; it is made again")
+            self._since, self._said = None, False
 
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -16,6 +16,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from atml.store.steady import Steady
 
+# What it warns of is told by ours, in words that help.
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+_TRIALS: sa.Table = models.TrialModel.__table__
+
 _SAME_TWICE = (
     "create_new_study",
     "set_study_user_attr",
@@ -74,7 +79,7 @@ class SteadyStorage(RDBStorage):
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         template = copy.deepcopy(template_trial) or optuna.trial.create_trial(state=TrialState.RUNNING)
-        template.datetime_start = self._now()
+        now = template.datetime_start = self._now()
 
         def make() -> FrozenTrial:
             with _create_scoped_session(self.scoped_session) as session:
@@ -87,11 +92,9 @@ class SteadyStorage(RDBStorage):
             return made
 
         def find_or_make() -> FrozenTrial:
-            of_mine = (models.TrialModel.study_id == study_id) & (
-                models.TrialModel.datetime_start == template.datetime_start
-            )
+            mine = (_TRIALS.c.study_id == study_id) & (_TRIALS.c.datetime_start == _stored(now))
             with _create_scoped_session(self.scoped_session) as session:
-                found = session.execute(sa.select(models.TrialModel.trial_id).where(of_mine)).scalar()
+                found = session.execute(sa.select(_TRIALS.c.trial_id).where(mine)).scalar()
             return make() if found is None else RDBStorage.get_trial(self, found)
 
         return self._steady.do(make, find_or_make)
@@ -123,21 +126,22 @@ class SteadyStorage(RDBStorage):
 
     def _take(self, trial_id: int, now: datetime.datetime) -> bool:
         """Take a waiting trial in one step: of two processes that want it one gets it, on SQLite too."""
-        model: Any = models.TrialModel
-        waiting = (model.trial_id == trial_id) & (model.state == TrialState.WAITING)
-        running = (model.trial_id == trial_id) & (model.state == TrialState.RUNNING)
+        this, state, start = _TRIALS.c.trial_id == trial_id, _TRIALS.c.state, _TRIALS.c.datetime_start
+        runs = {state: TrialState.RUNNING, start: _stored(now)}
         with _create_scoped_session(self.scoped_session) as session:
-            taken = session.execute(
-                sa.update(model)
-                .where(waiting)
-                .values(state=TrialState.RUNNING, datetime_start=now)
-                .execution_options(synchronize_session=False)
+            taken: Any = session.execute(
+                sa.update(_TRIALS).where(this, state == TrialState.WAITING).values(runs)
             )
-            if taken.rowcount:  # type: ignore[attr-defined]
+            if taken.rowcount:
                 return True
             # Perhaps it was taken by this call, and the answer to its commit was lost.
-            mine = sa.select(model.trial_id).where(running, model.datetime_start == now)
+            mine = sa.select(_TRIALS.c.trial_id).where(this, *(key == value for key, value in runs.items()))
             return session.execute(mine).first() is not None
+
+
+def _stored(moment: datetime.datetime) -> datetime.datetime:
+    """Return a local time as Optuna's tables have it."""
+    return moment.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
 def _is_done(
