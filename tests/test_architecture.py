@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ["atml.__main__"],
     ["atml.cli"],
-    ["atml.tables", "atml.conformance", "atml.report", "atml.dashboard", "atml.overlay", "atml.shelf", "atml.notes", "atml.compare", "atml.moving"],
+    ["atml.tables", "atml.conformance", "atml.report", "atml.dashboard", "atml.overlay", "atml.shelf", "atml.notes", "atml.compare", "atml.contenders", "atml.compared", "atml.published", "atml.moving"],
     ["atml.search", "atml.score"],
     ["atml.workers", "atml.view", "atml.sparkline", "atml.scored", "atml.streaming", "atml.unseen"],
     [
@@ -27,6 +27,7 @@ LAYERS = [
         "atml.store",
         "atml.export",
         "atml.exported",
+        "atml.latency",
         "atml.card",
         "atml.versus",
         "atml.finding",
@@ -36,7 +37,7 @@ LAYERS = [
     ["atml.trial", "atml.threshold", "atml.evidence", "atml.markdown", "atml.ranking", "atml.regions"],
     ["atml.train", "atml.learning", "atml.augment"],
     ["atml.nn", "atml.data", "atml.scoring", "atml.baseline", "atml.detectors"],
-    ["atml.signal", "atml.metrics", "atml.peaks", "atml.rhythm"],
+    ["atml.signal", "atml.metrics", "atml.paired", "atml.peaks", "atml.rhythm"],
     ["atml.types"],
     ["atml.errors", "atml"],
 ]

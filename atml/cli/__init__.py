@@ -8,6 +8,7 @@
     report                  reporting.py
     study                   studies.py
     dashboard               viewing.py
+    compare                 comparing.py
     what they share         options.py
 """
 
@@ -19,6 +20,7 @@ import traceback
 
 import typer
 
+from atml.cli.comparing import compare
 from atml.cli.looking import data_app, score, tasks_app
 from atml.cli.regions import regions_app
 from atml.cli.reporting import report
@@ -36,7 +38,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (search, status, score, report, dashboard):
+for command in (search, status, score, compare, report, dashboard):
     app.command()(command)
 app.add_typer(best_app, name="best")
 app.add_typer(regions_app, name="regions")

@@ -1,0 +1,146 @@
+"""`atml compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atml.cli.options import STUDIES, AsJson, Lead, SamplingRate, Storage, show
+from atml.errors import InputError
+
+if TYPE_CHECKING:
+    from atml.compared import Comparison
+    from atml.store import Store
+
+
+def compare(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Export folders, ONNX files of ours, or studies (their best export).", metavar="MODEL..."
+        ),
+    ],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Test data; may be given several times. Left out: figures out of fold."),
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="Official rule. [default: the task's]")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Figure of a subject to be tested: accuracy, F-beta, sensitivity or specificity. Choose it"
+            " before you look. [default: the rule's own, or accuracy]",
+            show_default=False,
+        ),
+    ] = None,
+    published: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Published figures to stand beside: autotuneml, iesd2024, iccad2022, iccad2023, or a JSON"
+            " file; may be given several times.",
+            metavar="NAME|FILE",
+        ),
+    ] = None,
+    vf_amplitude: Annotated[
+        float | None,
+        typer.Option(min=0, help="Rule aha-aed: coarse fibrillation is at least this.", metavar="MV"),
+    ] = None,
+    vt_rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Rule aha-aed: rapid tachycardia is above this.", metavar="PER_MINUTE"),
+    ] = None,
+    runs: Annotated[int, typer.Option(min=0, help="Windows to time for each model; 0: none.")] = 200,
+    lead: Lead = None,
+    sampling_rate: SamplingRate = None,
+    objective: Annotated[
+        Path | None, typer.Option(help="Objective file the models were searched with, if not the task's.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write it as Markdown too.", metavar="FILE.md")] = None,
+    storage: Storage = STUDIES,
+    json: AsJson = False,
+) -> None:
+    """Put models side by side: figures, differences by subject and a test of them, size, speed."""
+    from atml import compare as comparing
+    from atml.contenders import found
+    from atml.published import read
+    from atml.store import Store, missing
+
+    beside = [read(name) for name in published or ()]
+    if out is not None:
+        _writable(out)
+    store = None if missing(storage) else Store(storage)
+    exports = found(models, lambda name: _best(store, storage, name))
+    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    if data:
+        result = comparing.on_test_data(
+            exports,
+            data,
+            looks=lambda: store or Store(storage),
+            rule=rule,
+            objective=objective,
+            leads=tuple(lead or ()),
+            sampling_rate=sampling_rate,
+            options={name: value for name, value in options.items() if value is not None},
+            by=by,
+            runs=runs,
+            published=beside,
+        )
+    else:
+        if rule is not None:
+            raise InputError(f"--rule {rule} judges test data: name some with --data, or leave it out")
+        result = comparing.out_of_fold(exports, by=by, published=beside)
+    if out is not None:
+        _write(out, result)
+    show(result.to_dict() if json else _laid_out(result), json)
+
+
+def _best(store: Store | None, storage: str, name: str) -> Path | None:
+    """Return the folder of a study's best export; None where there is no such study."""
+    from atml import tables
+
+    if store is None or name not in store.studies():
+        if not any(sign in name for sign in "/.\\"):
+            place = store.name if store is not None else storage
+            raise InputError(f"{name!r} is no export here and no study in {place}; `atml status` lists them")
+        return None
+    for row in tables.best(store, name, 10**6):
+        if row["folder"] and (Path(row["folder"]) / "model.onnx").is_file():
+            return Path(row["folder"])
+    raise InputError(f"study {name!r} has no export that is still there; `atml best export {name}` makes one")
+
+
+def _laid_out(result: Comparison) -> object:
+    from rich.console import Group
+    from rich.text import Text
+
+    from atml.view import columns
+
+    parts: list[object] = [Text(result.title()), Text("")]
+    header, rows = result.figures()
+    parts.append(columns(header, rows, right=range(1, len(header))))
+    if result.pairs:
+        header, rows = result.differences()
+        parts += [Text(""), columns(header, rows, right=range(2, len(header)))]
+    return Group(*parts, Text(""), *map(Text, result.sentences()))  # type: ignore[arg-type]
+
+
+def _writable(out: Path) -> None:
+    """Raise InputError now, before a look is spent, where the file can't be written."""
+    import os
+
+    if out.suffix != ".md":
+        raise InputError(f"--out {out}: Markdown is written; name a file that ends in .md")
+    if out.is_dir() or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
+        raise InputError(f"--out {out} can't be written; name a file in a folder that is yours")
+
+
+def _write(out: Path, result: Comparison) -> None:
+    aside = out.with_name(f".{out.name}.new")
+    try:
+        aside.write_text(result.to_markdown(), encoding="utf-8")
+        aside.replace(out)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"--out {out} can't be written: {error.strerror}") from error
