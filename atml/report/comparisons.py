@@ -101,40 +101,43 @@ def forest(panels_of: Mapping[str, Sequence[Row]], colours: Mapping[str, str]) -
     made = panels(
         len(panels_of),
         list(panels_of),
-        height=130 + 30 * len(names),
+        height=150 + 44 * len(names),
         shared_yaxes=True,
-        horizontal_spacing=0.04,
+        horizontal_spacing=0.06,
     )
-    made.update_layout(showlegend=True, legend={"y": 1.12})
+    made.update_layout(showlegend=True, legend={"y": -60 / (44 * len(names)), "yanchor": "top"})
     shown: set[str] = set()
     for column, rows in enumerate(panels_of.values(), 1):
-        for of, colour in colours.items():
+        for number, (of, colour) in enumerate(colours.items()):
             mine = [row for row in rows if row.of == of]
             if not mine:
                 continue
+            aside = 0.26 * (number - (len(colours) - 1) / 2)  # or one would lie on the other
             made.add_trace(
                 Scatter(
                     x=[row.found.value for row in mine],
-                    y=[row.name for row in mine],
+                    y=[names.index(row.name) + aside for row in mine],
                     error_x={**whiskers([row.found for row in mine]), "color": colour, "thickness": 2},
                     mode="markers",
                     name=of,
                     legendgroup=of,
                     showlegend=of not in shown,
                     marker={"size": 10, "color": colour},
-                    hovertemplate=f"%{{y}}, {of}: %{{x:.3f}}<extra></extra>",
+                    text=[f"{row.name}, {of}" for row in mine],
+                    hovertemplate="%{text}: %{x:.3f}<extra></extra>",
                 ),
                 row=1,
                 col=column,
             )
             shown.add(of)
     made.update_yaxes(
-        type="category",
-        categoryorder="array",
-        categoryarray=names,
+        tickvals=list(range(len(names))),
+        ticktext=names,
         range=[len(names) - 0.5, -0.5],
         showgrid=False,
+        zeroline=False,
     )
+    made.update_xaxes(nticks=5)
     return made
 
 

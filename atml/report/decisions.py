@@ -81,7 +81,14 @@ def _marks(source: Source, curves: Sequence[Curve], *, recall: bool) -> charts.M
     threshold, figures = _threshold(source), source.figures
     marks: list[tuple[str, str, str, float, float]] = []
     for curve in curves:
-        marks.append((f"threshold {threshold:+.3f}", GREEN, "circle", *point(*curve.at(threshold))))
+        marks.append(
+            (
+                f"threshold {threshold:+.3f}" if threshold else "threshold 0",
+                GREEN,
+                "circle",
+                *point(*curve.at(threshold)),
+            )
+        )
     rates, rival = figures["rates"], figures.get("baseline")
     own = (rates["sensitivity"]["value"], rates["specificity"]["value"], float(figures["precision"]))
     marks.append(("thresholds of other folds", ORANGE, "diamond", *point(*own)))

@@ -79,7 +79,7 @@ def choose(strips: Sequence[Strip], unit: str) -> Scale:
 
     For another unit, or none, the first of 1, 2, 5, 10 ... for 10 mm that keeps every trace below 40 mm.
     """
-    spans = [float(np.ptp(_steady(lead))) for strip in strips for lead in np.atleast_2d(strip.x)]
+    spans = [float(np.ptp(_steady(lead))) for strip in strips for lead in _leads(strip)]
     widest = max((span for span in spans if math.isfinite(span)), default=0.0)
     if unit == "mV":
         per_mm = 0.1 if 0.4 <= widest <= 5.0 else 0.2 if widest > 5.0 else 0.05
@@ -181,7 +181,7 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     page.text(LEFT, page.y + 4.0, strip.title, INK, 3.1, weight="600")
     page.y += TOP
     top, wide = page.y, _length(strip)
-    rows = [_Row(lead, scale) for lead in np.atleast_2d(strip.x)]
+    rows = [_Row(both, scale) for both in _leads(strip)]
     high = sum(row.high for row in rows)
     page.add(f'<rect x="{LEFT:g}" y="{top:.2f}" width="{wide:g}" height="{high:g}" fill="{RULED}"/>')
     _ruled(page, top, wide, high)
@@ -203,18 +203,25 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     page.y += BOTTOM + GAP
 
 
+def _leads(strip: Strip) -> list[Floats]:
+    """Return what is drawn of each lead, ``(1, samples)``, or ``(2, samples)`` with what lies under it."""
+    drawn = [np.atleast_2d(strip.x), *([] if strip.under is None else [np.atleast_2d(strip.under)])]
+    return list(np.stack(drawn, axis=1))
+
+
 class _Row:
     """One lead: its values, the height of its paper in mm (whole large squares), and where 0 lies in it."""
 
-    def __init__(self, lead: Floats, scale: Scale) -> None:
-        self.x = np.nan_to_num(np.asarray(lead, np.float64))
-        low, high = (float(v) / scale.per_mm for v in (self.x.min(), self.x.max()))
+    def __init__(self, drawn: Floats, scale: Scale) -> None:
+        every = np.nan_to_num(np.asarray(drawn, np.float64))
+        self.x = every[0]
+        low, high = (float(v) / scale.per_mm for v in (every.min(), every.max()))
         # 0 lies on a bold line: 2 mm of room above and below, then up to the next large square.
         up = 5.0 * max(1, math.ceil((high + 2.0) / 5.0))
         down = 5.0 * max(1, math.ceil((2.0 - low) / 5.0))
         # A trace far from 0 (an offset that nothing took away) is shown without the way there.
         self.first = 0.0
-        if low > 30.0 or high < -30.0:
+        if low > 15.0 or high < -15.0:
             self.first = 5.0 * math.floor((low - 2.0) / 5.0)
             up, down = 5.0 * math.ceil((high + 2.0) / 5.0) - self.first, 0.0
         self.high, self.zero = up + down, up + self.first
@@ -233,11 +240,12 @@ def _ruled(page: _Page, top: float, wide: float, high: float) -> None:
 
 
 def _amplitudes(page: _Page, row: _Row, scale: Scale, lead: str) -> None:
-    """Write amplitudes at every second bold line, the unit at the highest of them, the name of the lead."""
-    first = 10 * math.ceil((row.zero - row.high) / 10)
-    marks = range(first, int(row.zero) + 1, 10)
+    """Write amplitudes at bold lines, the unit at the highest of them where it is short, and the lead."""
+    step = 5 if row.high <= 15 else 10
+    marks = range(step * math.ceil((row.zero - row.high) / step), int(row.zero) + 1, step)
+    short = f" {scale.unit}" if 0 < len(scale.unit) <= 2 else ""
     for mm in marks:
-        unit = f" {scale.unit}" if mm == marks[-1] and scale.unit else ""
+        unit = short if mm == marks[-1] else ""
         value = f"{mm * scale.per_mm:.4g}".replace("-", "\N{MINUS SIGN}")
         page.text(LEFT - 1.2, page.y + row.zero - mm + 0.9, value + unit, MUTED, 2.6, "end")
     if lead:

@@ -125,10 +125,10 @@ def _test(source: Source, title: str, one: Figures) -> str:
         before, after = _rate(source.figures, names), _rate(one, names)
         if before is None or after is None:
             continue
-        inside = before.low <= after.value <= before.high
+        where = "below" if after.value < before.low else "above" if after.value > before.high else "within"
         told.append(
-            f"its {rate}, {after.value:.3f}, lies {'within' if inside else 'outside'} the out-of-fold"
-            f" interval of {before.low:.3f} to {before.high:.3f}"
+            f"its {rate}, {after.value:.3f} ({after.low:.3f} to {after.high:.3f}), lies {where} the interval"
+            f" out of fold, {before.low:.3f} to {before.high:.3f}"
         )
     look = int(one.get("look", 0))
     again = (
@@ -138,9 +138,9 @@ def _test(source: Source, title: str, one: Figures) -> str:
         else ""
     )
     people = len(one.get("subjects", ()))
-    many = f"{people} subjects" if people else "its subjects"
+    many = f" {people} subjects," if people else ""
     synthetic = " These are synthetic data and say nothing of people." if one.get("synthetic") else ""
     return sentence(
-        f"on the test data {one.get('data', '')} ({title}, {many}, {one.get('segments', 0):,} segments):"
+        f"on the test data {one.get('data', '')} ({title},{many} {one.get('segments', 0):,} segments):"
         f" {' and '.join(told) or 'this rule gives no rates to compare'}.{again}{synthetic}"
     )

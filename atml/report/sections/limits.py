@@ -105,12 +105,20 @@ def _threshold(material: Material) -> str:
         return f"not told: {material.outcome.why}"
     f = source.figures
     naive, tuned = float(np.mean(f["naive"])), float(np.mean(f["tuned"]))
-    return (
-        f"{float(f['threshold']):+.3f} on the margin; at 0 the objective is {naive:.3f}, at the threshold"
-        f" judged where it was chosen {tuned:.3f}, and cross-fitted {float(f['value']):.3f}, which is the one"
-        " to believe. Another share of positives, another device or another price of a miss asks for another"
-        " threshold"
-    )
+    threshold, value_of = float(f["threshold"]), float(f["value"])
+    if threshold == 0:
+        told = (
+            f"0, as trained: no other carried over from fold to fold and did better. There the objective is"
+            f" {naive:.3f}; with the threshold chosen for each fold on the others it is {value_of:.3f}, which"
+            " is the one to believe"
+        )
+    else:
+        told = (
+            f"{threshold:+.3f} on the margin. At 0 the objective is {naive:.3f}, at that threshold, judged"
+            f" where it was chosen, {tuned:.3f}, and with thresholds chosen for each fold on the others"
+            f" {value_of:.3f}, which is the one to believe"
+        )
+    return f"{told}. Another share of positives or another price of a miss asks for another threshold"
 
 
 def _looks(material: Material) -> str:
