@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from dataclasses import dataclass
@@ -78,13 +79,14 @@ class Machine:
         versions |= {package: metadata.version(package) for package in packages}
         return cls(
             device=device,
-            name=name or device_name(device) or _processor(),
+            name=name or device_name(device) or processor(),
             threads=threads,
             versions=versions,
         )
 
 
-def _processor() -> str:
+@functools.cache
+def processor() -> str:
     """Name the processor as the kernel does, with the number of cores."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")

@@ -63,19 +63,19 @@ def hash_of(tree: ast.Module, names: Iterable[str]) -> str:
 
 
 def _hash(tree: object) -> str:
-    return hashlib.sha256(_written(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256(written(tree).encode()).hexdigest()[:16]
 
 
-def _written(node: object) -> str:
+def written(node: object) -> str:
     """Write a syntax tree the same in every version of Python: the hash of it goes into exported files.
 
     `ast.dump` does not: since 3.12 functions have a field more, and since 3.13 empty fields are left out.
     """
     if isinstance(node, ast.AST):
         fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
-        return f"{type(node).__name__}({', '.join(f'{name}={_written(value)}' for name, value in fields)})"
+        return f"{type(node).__name__}({', '.join(f'{name}={written(value)}' for name, value in fields)})"
     if isinstance(node, list):
-        return f"[{', '.join(map(_written, node))}]"
+        return f"[{', '.join(map(written, node))}]"
     return repr(node)
 
 

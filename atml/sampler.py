@@ -29,8 +29,7 @@ class SearchSampler(BaseSampler):
 
     A reference draw depends on ``study_seed`` (``seed`` where it is not given), the trial's number and the
     parameter's name alone: it is the same whoever asks, and several searches of one study draw apart.
-    Any other Optuna sampler can take TPE's place as ``proposer``. It does not keep its random state in the
-    study: make ``seed`` the study's seed plus the number of its trials so far.
+    Any other Optuna sampler can take TPE's place as ``proposer``. ``seed`` is TPE's; see `tpe`.
     """
 
     def __init__(
@@ -123,12 +122,30 @@ def _seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big")
 
 
+class _ByNumber(TPESampler):
+    """TPE whose random state is that of the trial it proposes for.
+
+    So a search that was cut off proposes as it would have, and two that work on one study do not propose the
+    same: they never propose for the same trial.
+    """
+
+    def __init__(self, seed: int, **how: Any) -> None:
+        super().__init__(seed=seed, **how)
+        self._seed = seed
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Take up the random state of this trial."""
+        self._rng.rng.seed(_seed(self._seed, trial.number, "tpe"))
+        self._random_sampler._rng.rng.seed(_seed(self._seed, trial.number, "random"))
+        super().before_trial(study, trial)
+
+
 def tpe(seed: int) -> TPESampler:
     """Return the sampler that proposes after the reference draws."""
     with warnings.catch_warnings():
         # `group` is what conditional spaces need; Optuna still calls it experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=10)
+        return _ByNumber(seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=10)
 
 
 def from_params(suggest: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:

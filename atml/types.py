@@ -327,7 +327,8 @@ class TrialRecord:
     parameters came from: "default", "reference" (drawn from the declared space), "sampled", "audit" (drawn
     in a rejected region) or "queued" (given by hand). ``constraints`` are feasible at or below 0.
     ``steps[s]`` is the value reported at step s. ``result`` is what a finished trial left: fold values,
-    metrics, seconds. ``marks`` is what the sampler wrote of regions.
+    metrics, seconds. ``marks`` is what the sampler wrote of regions. ``failure`` says why it came to nothing,
+    "" where it did not: what its worker did, or who went down with it.
     """
 
     number: int
@@ -344,6 +345,7 @@ class TrialRecord:
     steps: dict[int, float] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     marks: dict[str, Any] = field(default_factory=dict)
+    failure: str = ""
     started: datetime.datetime | None = None
     ended: datetime.datetime | None = None
 

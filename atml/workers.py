@@ -1,10 +1,8 @@
-"""Worker processes: they train, and do nothing else.
+"""Worker processes: kept, watched, replaced.
 
-A worker holds the data and a device. It gets one job at a time over a pipe, asks at fixed points of
-training whether to go on, and sends back what came out. It never sees the database: one that is killed
-costs the job in its hands and no more. A worker whose parent is gone ends at its next message.
-
-Started by ``spawn``, so nothing of the parent (open databases, threads, random state) leaks in.
+A worker (`atml.worker`) never sees the database: one that is killed, that hangs or that crashes costs the job
+in its hands and no more. Started by ``spawn``, so nothing of the parent (open databases, threads, random
+state) leaks in.
 """
 
 from __future__ import annotations
@@ -14,85 +12,28 @@ import multiprocessing
 import os
 import signal
 import time
-import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
+from atml.jobs import FinalJob, Job, Report, Site, Trained, TrialJob
+from atml.worker import main
 
-from atml.errors import AtmlError, RoomError
-from atml.rooms import Room
-from atml.types import Dataset, Fold, Measurement, ModelConfig, Origin, Predictions
+__all__ = ["HANG_S", "FinalJob", "Job", "Pool", "Report", "Site", "Trained", "TrialJob"]
 
+HANG_S = 600.0
+"""Seconds without any sign of life after which a worker with something to do hangs.
 
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """What every worker of a search is told once; ``window`` is in seconds."""
+A training says once a second that it takes steps, so a fold may last for days. What is silent in between,
+starting, reading the data, building a network, predicting the held-out rows, takes seconds to minutes.
+"""
 
-    task: str
-    space: Path
-    objective: str
-    window: float
-    origin: Origin
-    fingerprint: str
-    folds: tuple[Fold, ...]
+_GLANCE_S = 5.0
+"""Silence counts at most this much for each look: what a supervisor that was itself stopped, or waited for
+its database, did not hear is no worker's fault."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrialJob:
-    """Train and predict fold by fold."""
-
-    number: int
-    config: ModelConfig
-    seed: int
-    in_folds = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinalJob:
-    """Train on all subjects and send the model back."""
-
-    number: int
-    config: ModelConfig
-    seed: int
-    in_folds = False
-
-
-Job = TrialJob | FinalJob
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A model trained on all subjects: its weights by name, and what its training took."""
-
-    weights: dict[str, npt.NDArray[Any]]
-    steps: int
-    seconds: float
-    predictions: Predictions
-    device: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """A message from a worker.
-
-    ``kind`` is "ready", "progress" (answer with `Pool.go_on`), "measured", "trained", "refused" (an
-    AtmlError, its text in ``text``), "room" (a search space or objective that raises),
-    "crashed" (any other exception) or "lost" (the process ended).
-    """
-
-    worker: int
-    kind: str
-    job: Job | None = None
-    fold: int = 0
-    fraction: float = 0.0
-    value: float = 0.0
-    measurement: Measurement | None = None
-    trained: Trained | None = None
-    text: str = ""
+_JOIN_S = 10.0
+"""Seconds that a killed process is waited for; one stuck in the kernel is left behind."""
 
 
 @dataclass
@@ -101,26 +42,32 @@ class _Worker:
     pipe: Connection
     job: Job | None = None
     ready: bool = False
-    started: float = field(default_factory=time.monotonic)
+    silent: float = 0.0
+    """Seconds that it was listened to without a sign of life."""
 
 
 class Pool:
-    """One worker process for each of ``devices``; one that ends by itself is replaced."""
+    """One worker process for each of ``devices``; one that ends, crashes or hangs is replaced.
 
-    def __init__(self, site: Site, devices: Sequence[str]) -> None:
+    ``hang_after`` is in seconds, see `HANG_S`.
+    """
+
+    def __init__(self, site: Site, devices: Sequence[str], hang_after: float | None = None) -> None:
         self._site = site
-        self._devices = tuple(devices)
+        self.devices = tuple(devices)
+        self._hang_after = HANG_S if hang_after is None else hang_after
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, _Worker] = {}
+        self._looked = time.monotonic()
         self.started = 0
-        for index in range(len(self._devices)):
+        for index in range(len(self.devices)):
             self._workers[index] = self._start(index)
 
     def _start(self, index: int) -> _Worker:
         mine, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_main,
-            args=(self._site, index, self._devices[index], theirs),
+            target=main,
+            args=(self._site, index, self.devices[index], theirs, os.getpid()),
             name=f"atml-worker-{index}",
             daemon=True,
         )
@@ -141,7 +88,7 @@ class Pool:
     def give(self, worker: int, job: Job) -> None:
         """Hand a job to an idle worker."""
         chosen = self._workers[worker]
-        chosen.job, chosen.started = job, time.monotonic()
+        chosen.job, chosen.silent = job, 0.0
         # A worker that died meanwhile is reported as lost by the next `reports`.
         with contextlib.suppress(OSError):
             chosen.pipe.send(job)
@@ -154,33 +101,53 @@ class Pool:
     def reports(self, timeout: float) -> list[Report]:
         """Wait up to ``timeout`` seconds and return what came in, with the job it is about.
 
-        Lost workers are replaced.
+        Workers that ended, crashed or hang are replaced: after an exception from inside torch neither its
+        memory nor its device is known to be sound.
         """
         pipes = {w.pipe: i for i, w in self._workers.items()}
         came: list[Report] = []
         for pipe in wait(list(pipes), timeout):
             index = pipes[pipe]  # type: ignore[index]
             worker = self._workers[index]
+            worker.silent = 0.0
             try:
                 report: Report = worker.pipe.recv()
             except (EOFError, OSError):
-                came.append(Report(index, "lost", worker.job, text=self._why_lost(worker)))
-                worker.pipe.close()
-                self._workers[index] = self._start(index)
+                came.append(self._lost(index, _why_lost(worker)))
+                continue
+            if report.kind == "alive":
                 continue
             came.append(replace(report, job=worker.job))
             if report.kind == "ready":
                 worker.ready = True
+            elif report.kind == "crashed":
+                self._replace(index)
             elif report.kind != "progress":
                 worker.job = None
+        return came + self._hung()
+
+    def _hung(self) -> list[Report]:
+        """End the workers that said nothing for too long, and report them."""
+        now = time.monotonic()
+        passed, self._looked = min(now - self._looked, _GLANCE_S), now
+        came = []
+        for index, worker in list(self._workers.items()):
+            if worker.ready and worker.job is None:
+                continue
+            worker.silent += passed
+            if worker.silent > self._hang_after:
+                came.append(self._lost(index, f"hung: no sign of life for {self._hang_after:g} s"))
         return came
 
-    def _why_lost(self, worker: _Worker) -> str:
-        worker.process.join(5)
-        code = worker.process.exitcode
-        if code is not None and code < 0:
-            return f"killed by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
+    def _lost(self, index: int, why: str) -> Report:
+        worker = self._workers[index]
+        report = Report(index, "lost" if worker.ready else "stillborn", worker.job, text=why)
+        self._replace(index)
+        return report
+
+    def _replace(self, index: int) -> None:
+        _end(self._workers[index])
+        self._workers[index] = self._start(index)
 
     def drop(self, *, replace: bool) -> None:
         """End the workers that hold a job; ``replace`` starts new ones in their place."""
@@ -198,14 +165,27 @@ class Pool:
         self._workers.clear()
 
 
+def _why_lost(worker: _Worker) -> str:
+    """Say how a process ended that nobody here told to."""
+    worker.process.join(_JOIN_S)
+    code = worker.process.exitcode
+    if code is None:
+        return "closed its pipe"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    # The kernel ends who takes too much memory by the same signal as anybody else does.
+    return f"was killed by {name}" + (", out of memory perhaps" if name == "SIGKILL" else "")
+
+
 def _end(worker: _Worker) -> None:
     worker.process.kill()
-    worker.process.join()
+    worker.process.join(_JOIN_S)
     worker.pipe.close()
 
 
 @contextlib.contextmanager
-def _one_thread() -> Any:
+def _one_thread() -> Iterator[None]:
     """Let a child read one thread a library from its environment: it is there before torch loads."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
@@ -218,85 +198,3 @@ def _one_thread() -> Any:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _main(site: Site, index: int, device: str, pipe: Connection) -> None:
-    """Run one worker: the whole life of a child process."""
-    # A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group; the parent decides what
-    # they mean, and ends its workers by SIGKILL: they hold nothing that could be half written.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        _serve(site, index, device, pipe)
-
-
-def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
-    import torch
-
-    from atml import rooms
-
-    torch.set_num_threads(1)
-    room = rooms.find(site.task, space=site.space, objective=site.objective, window=site.window)
-    dataset = room.open(site.origin)
-    if dataset.fingerprint != site.fingerprint:
-        pipe.send(Report(index, "refused", text=f"{dataset.name} changed since the search began"))
-        return
-    pipe.send(Report(index, "ready"))
-    while True:
-        job: Job = pipe.recv()
-        try:
-            report = _do(job, site, room, dataset, index, device, pipe)
-        except RoomError as error:
-            report = Report(index, "room", text=str(error))
-        except AtmlError as error:
-            report = Report(index, "refused", text=str(error))
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return
-        except Exception:
-            report = Report(index, "crashed", text=traceback.format_exc())
-        pipe.send(report)
-
-
-def _do(
-    job: Job, site: Site, room: Room, dataset: Dataset, index: int, device: str, pipe: Connection
-) -> Report:
-    from atml import train, trial
-    from atml.nn.weights import weights
-
-    def ask(fold: int, fraction: float, value: float) -> bool:
-        pipe.send(Report(index, "progress", fold=fold, fraction=fraction, value=value))
-        return bool(pipe.recv())
-
-    if isinstance(job, TrialJob):
-        measured = trial.run(
-            job.config,
-            room.task,
-            dataset,
-            site.folds,
-            room.value,
-            seed=job.seed,
-            device=device,
-            on_progress=ask,
-        )
-        return Report(index, "measured", measurement=measured)
-    fitted = train.fit(
-        job.config,
-        room.task,
-        dataset.x,
-        dataset.y,
-        dataset.subject,
-        seed=job.seed,
-        device=device,
-        on_progress=lambda fraction, _: ask(0, fraction, 0.0),
-    )
-    if fitted.diverged:
-        return Report(index, "refused", text="training on all subjects diverged")
-    logits = train.predict(fitted.model, dataset.x, device=device)
-    trained = Trained(
-        weights=weights(fitted.model),
-        steps=fitted.steps,
-        seconds=fitted.seconds,
-        predictions=Predictions(logits, dataset.y, dataset.subject, room.task.positive),
-        device=device,
-    )
-    return Report(index, "trained", trained=trained)

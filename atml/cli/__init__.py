@@ -3,6 +3,7 @@
 ::
 
     search, status, best    searching.py
+    worker, run             working.py
     regions                 regions.py
     score, data, tasks      looking.py
     report                  reporting.py
@@ -27,6 +28,8 @@ from atml.cli.reporting import report
 from atml.cli.searching import best_app, search, status
 from atml.cli.studies import studies_app
 from atml.cli.viewing import dashboard
+from atml.cli.working import run as run_again
+from atml.cli.working import worker
 from atml.errors import AtmlError
 
 # The root of typer's own errors has no public name of its own across its versions.
@@ -40,6 +43,8 @@ app = typer.Typer(
 )
 for command in (search, status, score, compare, report, dashboard):
     app.command()(command)
+app.command()(worker)
+app.command("run")(run_again)
 app.add_typer(best_app, name="best")
 app.add_typer(regions_app, name="regions")
 app.add_typer(data_app, name="data")

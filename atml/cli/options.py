@@ -39,6 +39,21 @@ SamplingRate = Annotated[
 Objective = Annotated[
     str | None, typer.Option(help="One of the task's objectives, or an objective file.", metavar="NAME|FILE")
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="auto, cpu, cuda (all of them), or such as cuda:0,cuda:1; workers share them."
+    ),
+]
+HangAfter = Annotated[
+    str | None,
+    typer.Option(
+        help="A worker without a sign of life for this long is replaced; one that trains gives one a second."
+        " [default: 10m]",
+        metavar="TIME",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 STUDIES = "sqlite:///studies.db"
 
@@ -73,13 +88,13 @@ class Default(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, option: str = "--timeout") -> float:
     """Read a duration such as "2h", "90m", "1h30m", "45s" or "3600"; raises InputError for anything else."""
     found = re.fullmatch(r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m(?:in)?)?(?:(\d+\.?\d*)s?)?", text.strip().lower())
     hours, minutes, rest = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
     total = 3600 * hours + 60 * minutes + rest
     if not total:
-        raise InputError(f"--timeout {text!r} is no duration; write 2h, 90m, 1h30m or 45s")
+        raise InputError(f"{option} {text!r} is no duration; write 2h, 90m, 1h30m or 45s")
     return total
 
 

@@ -13,6 +13,8 @@ from atml.cli.options import (
     AsJson,
     Data,
     Default,
+    Device,
+    HangAfter,
     Lead,
     Objective,
     SamplingRate,
@@ -57,7 +59,8 @@ def search(
     max_ram: Annotated[
         float | None, typer.Option(min=0.1, help="Most RAM for activations alive at once.", metavar="KIB")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
+    hang_after: HangAfter = None,
     space: Annotated[Path | None, typer.Option(help="Search-space file instead of the task's.")] = None,
     objective: Objective = None,
     window: Window = None,
@@ -113,6 +116,7 @@ def search(
         max_macs=max_macs,
         max_ram_kib=max_ram,
         device=device,
+        hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
         space=space,
         objective=objective,
         window=window,
@@ -169,7 +173,7 @@ def best_export(
     study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:

@@ -3,7 +3,9 @@
 ::
 
     prepare    task, data, folds, study                 study.py
-    trials     claim, ask, train, compare, tell         trials.py, stopping.py
+    joining    the same from the study itself           joining.py
+    trials     claim, ask, train, compare, tell         trials.py, outcome.py, peers.py, stopping.py
+    workers    kept busy; others watched                crew.py, watching.py
     finalists  the best few again, on fresh seeds       repeats.py, finals.py
     export     threshold, all subjects, ONNX            exports.py
     summary    what came out                            summary.py
@@ -12,31 +14,42 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
 
 from atml.binding import RegionSampler
 from atml.data.reader import cores
+from atml.errors import StudyError
 from atml.nn import device
 from atml.sampler import SearchSampler, tpe
+from atml.search.again import Again, Compared, known
 from atml.search.crew import Crew
 from atml.search.exports import Exports
 from atml.search.finals import Finals
+from atml.search.joining import join
+from atml.search.options import Goal, Options, learns
 from atml.search.regions import Keeper
 from atml.search.repeats import Repeats
-from atml.search.study import Options, Plan, learns, prepare, reopen
+from atml.search.study import Plan, prepare, reopen
 from atml.search.summary import summarise
 from atml.search.trials import Trials
+from atml.search.watching import Watch
 from atml.store import Store
 from atml.view import View, clock
 from atml.workers import Pool, Site
 
-__all__ = ["Options", "Store", "export_best", "prepare", "search"]
+__all__ = ["Options", "Store", "export_best", "join_and_work", "prepare", "search", "train_again"]
 
 
 def search(options: Options, view: View | None = None) -> dict[str, Any]:
     """Run or resume a search and return its summary, as JSON types.
+
+    Others may search the same study meanwhile, from here or elsewhere: together they train as many trials as
+    it is to have, and one of them picks the finalists.
 
     Raises an InputError for what can't be used, and Interrupted after SIGINT or SIGTERM; either way the
     study is whole and the same call goes on.
@@ -46,29 +59,63 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
     plan = prepare(options, view.say)
     store = plan.store
     try:
-        back = store.recover(plan.name)
-        if back:
-            view.say(f"put back {len(back)} trial(s) that an earlier run left: {', '.join(map(str, back))}")
-        _introduce(plan, options, view)
-        so_far = len(store.trials(plan.name))
+        watch = _watch(plan, view)
+        introduce(plan, view)
         keeper = _keeper(plan, options, view)
-        study = store.study(plan.name, sampler=_sampler(plan, plan.seed + so_far, keeper))
+        study = store.study(plan.name, sampler=_sampler(plan, keeper))
         workers = options.workers or cores()
 
         end = None if options.timeout is None else began + options.timeout
         trials = Trials(plan, study, view, options, workers, end, keeper)
         final = Finals(plan, study, view, options)
         if not trials.exhausted() or Repeats(final).todo() or Exports(final).waiting():
-            pool = Pool(site(plan), device.choose(options.device, workers))
-            with Crew(pool, view, len(plan.folds), store.slots.beat) as crew:
+            with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
                 crew.work(trials)
                 _why_it_ended(trials, options, view)
-                _finish(crew, final)
+                _finish(crew, final, watch, end)
         summary = summarise(final, time.monotonic() - began)
         view.result(summary)
         return summary
     finally:
         store.close()
+
+
+def join_and_work(
+    store: Store, name: str, paths: Sequence[Path], options: Options, view: View | None = None
+) -> dict[str, Any]:
+    """Train trials of a study that somebody searches, up to its goal; return what was done, as JSON types.
+
+    ``paths`` say where its data are on this machine, none that they are where the study says. Of ``options``
+    only the workers, their devices, ``hang_after`` and the ``timeout`` count: the rest comes from the study.
+
+    Raises an InputError for what can't be used, and Interrupted after SIGINT or SIGTERM, with its trials put
+    back.
+    """
+    view = view or View()
+    began = time.monotonic()
+    device.choose(options.device, 1)
+    plan = join(store, name, paths, view.say)
+    goal = Goal.of(store.facts(name))
+    if goal is None:
+        raise StudyError(f"study {name!r} has no goal to work for: start `atml search` on it first")
+    store.check_writable()
+    watch = _watch(plan, view)
+    introduce(plan, view)
+    keeper = Keeper(store, name, plan.room, view) if goal.regions else None
+    study = store.study(name, sampler=_sampler(plan, keeper))
+    workers = options.workers or cores()
+    end = None if options.timeout is None else began + options.timeout
+    mine = replace(options, trials=goal.trials, patience=goal.patience, finalists=0, repeats=0)
+    trials = Trials(plan, study, view, mine, workers, end, keeper)
+    if not trials.exhausted():
+        with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
+            crew.work(trials)
+            _why_it_ended(trials, options, view)
+    done = trials.progress((), time.monotonic() - began)
+    told = f"study {name} has {done.done} of {done.total} trials; {trials.told} of them were trained here"
+    summary = {"study": name, "trials": done.done, "of": done.total, "here": trials.told, "lines": [told]}
+    view.result(summary)
+    return summary
 
 
 def export_best(
@@ -81,13 +128,40 @@ def export_best(
     source = Exports(final)
     if source.waiting():
         workers = min(options.workers or cores(), source.waiting())
-        pool = Pool(site(plan), device.choose(options.device, workers))
-        with Crew(pool, view, len(plan.folds), store.slots.beat) as crew:
+        with Crew(_pool(plan, options, workers), view, len(plan.folds), store.slots.beat) as crew:
             crew.work(source)
             source.close()
     summary = summarise(final, 0.0)
     view.result(summary)
     return summary
+
+
+def train_again(
+    store: Store,
+    name: str,
+    number: int,
+    paths: Sequence[Path] = (),
+    wanted: str | None = None,
+    view: View | None = None,
+) -> Compared:
+    """Train one trial of a study again, in a worker process as it was, and compare; nothing is written.
+
+    ``wanted`` is a device as for `atml.nn.device.deal`, None the kind that it was trained on. Other code than
+    the study's is no hindrance here: the comparison says so.
+
+    Raises:
+        StudyError: no such study or trial, or one that left nothing to compare with.
+        AtmlError: it came to no value this time.
+    """
+    view = view or View()
+    record = known(store, name, number)
+    wanted = wanted or record.result.get("place", {}).get("device", "auto")
+    devices = device.choose(wanted, 1)
+    plan = join(store, name, paths, view.say, strict=False)
+    source = Again(plan, record)
+    with Crew(Pool(site(plan), devices), view, len(plan.folds), lambda: None) as crew:
+        crew.work(source)
+    return source.compared()
 
 
 def _keeper(plan: Plan, options: Options, view: View) -> Keeper | None:
@@ -97,11 +171,23 @@ def _keeper(plan: Plan, options: Options, view: View) -> Keeper | None:
     return Keeper(plan.store, plan.name, plan.room, view, options.imported)
 
 
-def _sampler(plan: Plan, seed: int, keeper: Keeper | None) -> optuna.samplers.BaseSampler:
+def _watch(plan: Plan, view: View) -> Watch:
+    """Take over what an earlier run left, and go on watching."""
+    plan.store.steady.say = view.say
+    watch = Watch(plan.store, plan.name, view)
+    watch.take_over()
+    return watch
+
+
+def _pool(plan: Plan, options: Options, workers: int) -> Pool:
+    return Pool(site(plan), device.choose(options.device, workers), options.hang_after)
+
+
+def _sampler(plan: Plan, keeper: Keeper | None) -> optuna.samplers.BaseSampler:
     """Reference draws, then TPE, kept out of rejected regions where there are any."""
     if keeper is None:
-        return SearchSampler(seed, study_seed=plan.seed)
-    return RegionSampler(tpe(seed), plan.room.suggest, keeper.bounds, study_seed=plan.seed)
+        return SearchSampler(plan.seed)
+    return RegionSampler(tpe(plan.seed), plan.room.suggest, keeper.bounds, study_seed=plan.seed)
 
 
 def site(plan: Plan) -> Site:
@@ -114,10 +200,12 @@ def site(plan: Plan) -> Site:
         origin=plan.origin,
         fingerprint=plan.dataset.fingerprint,
         folds=plan.folds,
+        code=plan.code,
     )
 
 
-def _introduce(plan: Plan, options: Options, view: View) -> None:
+def introduce(plan: Plan, view: View) -> None:
+    """Say what a study is about."""
     data, task = plan.dataset, plan.room.task
     per_class = ", ".join(f"{int((data.y == i).sum())} {name}" for i, name in enumerate(task.classes))
     subjects = len(set(data.subject.tolist()))
@@ -132,12 +220,18 @@ def _introduce(plan: Plan, options: Options, view: View) -> None:
     )
 
 
-def _finish(crew: Crew, final: Finals) -> None:
-    """Repeat and export the finalists, unless another search of this study does."""
+def _finish(crew: Crew, final: Finals, watch: Watch, end: float | None) -> None:
+    """Repeat and export the finalists, after whoever does so now: one at a time, and what is done is done."""
     plan, slots = final.plan, final.plan.store.slots
-    if plan.store.others_at_work(plan.name) or not slots.lock(plan.name):
-        final.view.say("another atml is at work on this study; it goes on to the finalists")
+    if plan.store.others_at_work(plan.name, "search"):
+        # Only a timeout leaves trials in other hands: otherwise they were waited for.
+        final.view.say("others still train trials of this study; the same line picks the finalists later")
         return
+    if not slots.lock(plan.name):
+        final.view.say("another atml is at the finalists of this study; this one waits for what it finds")
+        if not crew.wait(lambda: slots.lock(plan.name), end):
+            return
+        watch.take_over()
     try:
         crew.work(Repeats(final))
         exports = Exports(final)
@@ -150,9 +244,12 @@ def _finish(crew: Crew, final: Finals) -> None:
 def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
     if trials.stagnant():
         view.say(
-            f"no better trial in the last {options.patience}: the search stops here (--patience 0 to go on)"
+            f"no better trial in the last {trials.goal.patience}: the search stops here"
+            " (--patience 0 to go on)"
         )
     elif trials.stop_now() and options.timeout is not None:
         view.say(
             f"the time for trials is over; what is left of {clock(options.timeout)} goes to the finalists"
+            if options.finalists
+            else f"the {clock(options.timeout)} are over"
         )

@@ -12,8 +12,9 @@ from atml.errors import AtmlError, DataError, Interrupted, RoomError
 from atml.view import Progress, Running, View
 from atml.workers import Job, Pool, Report
 
-_LOST_AT_START = 3
-"""Workers that end before they were ever ready, in a row, before it is a fault of the machine's."""
+_STILLBORN = 6
+"""Workers that end before they were ever ready, in a row, before it is a fault of the machine's: one may have
+been killed while it started, and so may its successor."""
 
 
 class Source(Protocol):
@@ -25,11 +26,14 @@ class Source(Protocol):
     def more(self) -> bool:
         """Whether `next`, having returned None, may return a job when asked again at once."""
 
+    def waits(self) -> bool:
+        """Whether `next` may return a job later on, though nothing is in hand here: others are at work."""
+
     def go_on(self, job: Job, report: Report) -> bool:
         """Answer a progress report."""
 
-    def ended(self, job: Job, report: Report) -> None:
-        """Take a result; "refused", "crashed" and "lost" are results too."""
+    def ended(self, job: Job, report: Report, device: str) -> None:
+        """Take a result; "refused", "crashed" and "lost" are results too. One put back may still come."""
 
     def put_back(self, job: Job) -> None:
         """Take back a job that was stopped in its middle."""
@@ -55,7 +59,7 @@ class Crew:
         self._folds = folds
         self._signal: int | None = None
         self._restore: list[tuple[int, Any]] = []
-        self._lost_at_start = 0
+        self._stillborn = 0
 
     def __enter__(self) -> Crew:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -82,20 +86,37 @@ class Crew:
         shown: dict[int, Report] = {}
         with self._putting_back(source):
             while True:
-                if self._signal is not None:
-                    raise Interrupted(
-                        f"stopped by {signal.Signals(self._signal).name}; the same line goes on"
-                    )
-                self._beat()
+                self._alive()
                 if source.stop_now():
                     self._put_back(source, replace=True)
                     return
                 handed_out = self._hand_out(source)
                 self._view.progress(source.progress(self._running(shown), time.monotonic() - began))
-                if not handed_out and not source.more() and not self._pool.busy() and self._pool.idle():
+                busy = handed_out or source.more() or self._pool.busy() or not self._pool.idle()
+                if not busy and not source.waits():
                     return
                 for report in self._pool.reports(0.0 if handed_out or source.more() else 0.2):
                     self._take(source, report, shown)
+
+    def wait(self, come: Callable[[], bool], until: float | None, every: float = 2.0) -> bool:
+        """Wait for ``come``, asked once in ``every`` seconds; False at ``until`` (of `time.monotonic`)."""
+        due = time.monotonic()
+        while True:
+            self._alive()
+            if time.monotonic() >= due:
+                if come():
+                    return True
+                due = time.monotonic() + every
+            if until is not None and time.monotonic() >= until:
+                return False
+            for report in self._pool.reports(0.2):
+                self._without_job(report)
+
+    def _alive(self) -> None:
+        """Say that this process lives, unless it was told to stop."""
+        if self._signal is not None:
+            raise Interrupted(f"stopped by {signal.Signals(self._signal).name}; the same line goes on")
+        self._beat()
 
     def _hand_out(self, source: Source) -> bool:
         handed_out = False
@@ -109,27 +130,32 @@ class Crew:
 
     def _take(self, source: Source, report: Report, shown: dict[int, Report]) -> None:
         job = report.job
-        if report.kind == "ready":
-            self._lost_at_start = 0
+        if job is None:
+            self._without_job(report)
         elif report.kind == "progress":
-            assert job is not None
             shown[report.worker] = report
             self._pool.go_on(report.worker, source.go_on(job, report))
         elif report.kind == "room":
             # Nothing is wrong with this trial: the same would happen to every other one.
-            assert job is not None
             source.put_back(job)
             raise RoomError(report.text)
-        elif job is not None:
+        else:
             shown.pop(report.worker, None)
-            source.ended(job, report)
+            source.ended(job, report, self._pool.devices[report.worker])
+
+    def _without_job(self, report: Report) -> None:
+        """Take what a worker without a job says: that it is ready, or that it can't be."""
+        if report.kind == "ready":
+            self._stillborn = 0
         elif report.kind == "refused":
             raise DataError(report.text)
+        elif report.kind == "room":
+            raise RoomError(report.text)
         else:
-            self._lost_at_start += 1
-            self._view.say(f"worker {report.worker} ended without a job in hand: {report.text}")
-            if self._lost_at_start >= _LOST_AT_START:
-                raise AtmlError(f"workers can't be kept running: the last one was {report.text}")
+            self._view.say(f"worker {report.worker}, without a job in hand, {report.text}; it is replaced")
+            self._stillborn += report.kind == "stillborn"
+            if self._stillborn >= _STILLBORN:
+                raise AtmlError(f"workers can't be kept running: the last one {report.text}")
 
     def _running(self, shown: dict[int, Report]) -> tuple[Running, ...]:
         rows = []

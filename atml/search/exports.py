@@ -67,16 +67,22 @@ class Exports:
         if self._refused is not None and not self._finals.exported():
             raise self._refused
 
+    def waits(self) -> bool:
+        """Never: one process at a time is at the exports."""
+        return False
+
     def go_on(self, job: Job, report: Report) -> bool:
         """Never stop."""
         return True
 
-    def ended(self, job: Job, report: Report) -> None:
+    def ended(self, job: Job, report: Report, device: str) -> None:
         """Write the export folder."""
         judged = self._open.pop(job.number)
         finals, trained = self._finals, report.trained
         if trained is None:
             why = report.text.strip().splitlines()[-1]
+            if report.kind != "refused":
+                why = f"its worker {why}"
             finals.view.say(f"the last training of trial {job.number} was lost: {why}")
             self._lost[job.number] += 1
             if report.kind != "refused" and self._lost[job.number] <= RETRIES:

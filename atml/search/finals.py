@@ -17,7 +17,8 @@ from atml.errors import ExportError
 from atml.evidence import Evidence, Rival, rival, weigh
 from atml.finding import Run
 from atml.ranking import ranked, size_of
-from atml.search.study import Options, Plan
+from atml.search.options import Options
+from atml.search.study import Plan
 from atml.types import Measurement, Predictions, TrialRecord
 from atml.view import View
 

@@ -9,8 +9,10 @@ import optuna
 from optuna.trial import TrialState
 
 from atml.search.finals import Finals
+from atml.search.outcome import result
 from atml.search.study import trial_seed
-from atml.search.trials import RETRIES, result
+from atml.search.trials import RETRIES
+from atml.store import FAILURE
 from atml.types import TrialRecord
 from atml.view import Progress, Running, phase
 from atml.workers import Job, Report, TrialJob
@@ -50,11 +52,15 @@ class Repeats:
         """Whether repeats are left."""
         return bool(self._waiting)
 
+    def waits(self) -> bool:
+        """Never: one process at a time is at the finalists."""
+        return False
+
     def go_on(self, job: Job, report: Report) -> bool:
         """Never stop a repeat: all are compared whole."""
         return True
 
-    def ended(self, job: Job, report: Report) -> None:
+    def ended(self, job: Job, report: Report, device: str) -> None:
         """Keep the repeat in the study, marked as such."""
         trial, since = self._open.pop(job.number)
         plan, measured = self._finals.plan, report.measurement
@@ -62,10 +68,12 @@ class Repeats:
         seconds = time.monotonic() - since
         with plan.store.errors():
             if measured is None:
+                why = f"its worker {report.text.strip().splitlines()[-1]}"
+                trial.set_user_attr(FAILURE, why)
                 self._finals.study.tell(job.number, state=TrialState.FAIL)
-                self._again(of, job.seed, report.text.strip().splitlines()[-1])
+                self._again(of, job.seed, why)
                 return
-            trial.set_user_attr("result", result(measured, seconds))
+            trial.set_user_attr("result", result(measured, seconds, device, plan.code))
             if not measured.finished or measured.constant or measured.predictions is None:
                 trial.set_constraint("constant" if measured.constant else "diverged", 1.0)
                 self._finals.study.tell(job.number, state=TrialState.PRUNED)
@@ -79,7 +87,7 @@ class Repeats:
     def _again(self, of: int, seed: int, why: str) -> None:
         """Queue a lost repeat anew: finalists are compared on the same number of seeds."""
         self._lost[of, seed] += 1
-        self._finals.view.say(f"a repeat of trial {of} was lost: its worker {why}")
+        self._finals.view.say(f"a repeat of trial {of} was lost: {why}")
         if self._lost[of, seed] <= RETRIES:
             self._waiting += [pair for pair in self.todo() if (pair[0].number, pair[1]) == (of, seed)]
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 
-from atml import baseline, data, nn, regions, rooms
+from atml import baseline, code, data, nn, regions, rooms
 from atml.errors import StudyError
 from atml.nn import device
 from atml.rooms import Room
 from atml.sampler import from_params
+from atml.search.options import Goal, Options, learns
 from atml.search.regions import importable
-from atml.store import DEFAULT_URL, Store, missing
+from atml.store import Store, missing
 from atml.types import Budget, Dataset, Fold, Origin, Predictions
 
 DEFAULT_FOLDS = 5
@@ -32,8 +33,12 @@ _SPLIT = {
     "held_out": "held-out part",
     "folds": "number of folds",
     "seed": "seed",
+    "split": "split into folds",
 }
 """Never accepted: predictions are kept by row, and rows of two splits can't be compared."""
+CODE, SOURCES = "code", "sources"
+"""What a study keeps the code that trains under (`atml.code.here`), and the texts of its two files."""
+
 _RULES = {
     "space": "search space",
     "objective": "objective file",
@@ -44,57 +49,6 @@ _RULES = {
     "max_ram_kib": "RAM budget",
 }
 """A person may go on in spite of a change of these."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What `atml search` is asked for; None leaves a value to the study, or to its default.
-
-    ``timeout`` is in seconds, for the whole job, ``window`` in seconds of ECG; ``max_size_kib`` in KiB (1024
-    bytes) of ONNX file, ``max_ram_kib`` of activations alive at once, ``max_macs`` for one window.
-    ``regions`` says whether rejected regions are learned and kept out of (None: see `learns`); ``imported``
-    is a file of them.
-    ``hold_out`` is a share of the subjects, or their names between commas.
-    """
-
-    task: str = "afib"
-    data: tuple[Path, ...] = ()
-    trials: int = 100
-    timeout: float | None = None
-    workers: int | None = None
-    study: str | None = None
-    storage: str = DEFAULT_URL
-    seed: int | None = None
-    folds: int | None = None
-    max_size_kib: float | None = None
-    max_macs: float | None = None
-    max_ram_kib: float | None = None
-    device: str = "auto"
-    space: Path | None = None
-    objective: Path | str | None = None
-    window: float | None = None
-    sampling_rate: int | None = None
-    leads: tuple[str, ...] = ()
-    hold_out: str | None = None
-    patience: int = 200
-    finalists: int = 4
-    repeats: int = 2
-    out: Path = Path("exports")
-    accept_changes: bool = False
-    regions: bool | None = None
-    imported: Path | None = None
-
-
-WORTH = 200
-"""Trials from which regions are learned unasked: with fewer hardly any box can be rejected, and random draws
-that are not cut short cost more than they teach."""
-
-
-def learns(options: Options, *, begun: bool) -> bool:
-    """Whether a search learns regions: as asked, else from `WORTH` trials on, or where it has ``begun``."""
-    if options.regions is not None:
-        return options.regions
-    return begun or options.imported is not None or options.trials >= WORTH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +63,7 @@ class Plan:
     folds: tuple[Fold, ...]
     seed: int
     budget: Budget
+    code: dict[str, str] = field(default_factory=code.here)
 
 
 def prepare(options: Options, say: Callable[[str], None]) -> Plan:
@@ -168,8 +123,11 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         **origin.to_dict(),
         "data_name": dataset.name,
         "data_fingerprint": dataset.fingerprint,
+        "segments": len(dataset),
+        "subjects": len(np.unique(dataset.subject)),
         "synthetic": dataset.synthetic,
         "folds": count,
+        "split": digest(folds),
         "seed": seed,
         "qualifies": room.qualifies,
         "max_size_kib": budget.size_kib,
@@ -180,6 +138,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         _agree(name, known, wanted, accept=options.accept_changes)
         assert store is not None
         _compatible(store, name, room)
+        _mixed(store, name, say)
     if options.imported is not None:
         if options.regions is False:
             raise StudyError(f"--regions {options.imported} with --no-regions: leave one out")
@@ -189,6 +148,14 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     store = store or Store(options.storage)
     store.check_writable()
     store.study(name, wanted)
+    # Whoever joins from another machine needs no files but the data.
+    texts = {"space": room.space_path, "objective": room.objective_path}
+    store.keep(name, SOURCES, {key: path.read_text(encoding="utf-8") for key, path in texts.items()})
+    store.keep(name, CODE, code.here())
+    begun = store.ledger(name) is not None
+    Goal(trials=options.trials, patience=options.patience, regions=learns(options, begun=begun)).keep(
+        store, name
+    )
     return Plan(
         name=name,
         store=store,
@@ -242,6 +209,36 @@ def reopen(store: Store, name: str) -> Plan:
     )
 
 
+def digest(folds: tuple[Fold, ...]) -> str:
+    """Name a split into folds: another version of scikit-learn may deal another one for the same seed."""
+    whole = hashlib.sha256()
+    for fold in folds:
+        whole.update(np.ascontiguousarray(fold.held_out, "<i8").tobytes())
+    return whole.hexdigest()[:16]
+
+
+def same_code(name: str, there: dict[str, str] | None, here: dict[str, str]) -> None:
+    """Raise StudyError where a study is searched with other code than runs here."""
+    if there is not None and (words := code.differences(there, here, "there", "here")):
+        raise StudyError(
+            f"study {name!r} is searched with other code: {words}; its trials could not be compared: install"
+            " the same on every machine"
+        )
+
+
+def _mixed(store: Store, name: str, say: Callable[[str], None]) -> None:
+    """Say that a study goes on with other code; raise StudyError while others search it with the former."""
+    there, here = store.facts(name).get(CODE), code.here()
+    if there is None or there == here:
+        return
+    if store.others_at_work(name):
+        same_code(name, there, here)
+    say(
+        f"study {name} goes on with other code: {code.differences(there, here, 'before', 'now')}; values of"
+        " trials before and after may differ for that alone, and each says which trained it"
+    )
+
+
 def trial_seed(study_seed: int, number: int, use: str = "trial") -> int:
     """Derive the seed of one training from the study's: any trial can be done again by itself."""
     digest = hashlib.sha256(f"{study_seed}/{number}/{use}".encode()).digest()
@@ -274,6 +271,8 @@ def _agree(name: str, known: dict[str, Any], wanted: dict[str, Any], *, accept: 
     if changed & {"window", "leads", "held_out"}:
         # Other rows, of course: what made them other is said, and no row of digits.
         changed.discard("data_fingerprint")
+    if changed & (_SPLIT.keys() - {"split"}):
+        changed.discard("split")
     split, rules = (
         [
             f"{word} ({_shown(known.get(key))} before, {_shown(wanted[key])} now)"

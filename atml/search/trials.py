@@ -1,25 +1,35 @@
 """The trials of a search: claim a slot, ask, check the price, train, compare, tell.
 
-A trial ends in one of three ways. An infrastructure failure (a killed or crashed worker) is FAIL and is
+A trial ends in one of three ways. An infrastructure failure (a killed, hung or crashed worker) is FAIL and is
 tried again, twice at most. A config that can't work (it fits no budget, it diverges, it takes every worker
 down) is PRUNED with a constraint above 0, because samplers learn from that and ignore FAIL. A result is
 COMPLETE, or PRUNED by comparison.
+
+Others may be at work on the same study. Whoever was not heard of for too long is taken for dead, and its
+trials are taken over; if it lives after all, it finds its trial in other hands here and drops it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import statistics
 import time
+from collections.abc import Iterator
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from atml import metrics, nn
+from atml import nn
 from atml.errors import ConfigError, RoomError
 from atml.search import stopping
+from atml.search.options import Goal, Options
+from atml.search.outcome import Begun, frozen, result
+from atml.search.peers import Peers
 from atml.search.regions import DRAWN_FROM_Q, HOPELESS, MARKS, Keeper, hopeless
-from atml.search.study import Options, Plan, trial_seed
+from atml.search.study import CODE, Plan, same_code, trial_seed
+from atml.store import CRASHED, FAILURE
 from atml.types import Measurement, TrialRecord
 from atml.view import Progress, Running, View
 from atml.workers import Job, Report, TrialJob
@@ -27,9 +37,12 @@ from atml.workers import Job, Report, TrialJob
 RETRIES = 2
 """Times that a job is tried again after its worker was lost."""
 
+FOLLOW_S = 2.0
+"""Seconds between two looks at what others do, for one who has nothing in hand to tell of."""
+
 
 class Trials:
-    """Source of search trials, up to exactly ``total`` with a result in the whole study."""
+    """Source of search trials, up to exactly as many with a result in the whole study as its goal says."""
 
     def __init__(
         self,
@@ -46,13 +59,19 @@ class Trials:
         self._study = study
         self._view = view
         self._options = options
-        self._total = options.trials
+        self._goal = Goal(trials=options.trials, patience=options.patience, regions=keeper is not None)
         self._workers = workers
         self._end_of_job = end
         self._deadline: float | None = None
-        self._open: dict[int, _Open] = {}
+        self._open: dict[int, Begun] = {}
+        self._peers = Peers()
         self._more = False
+        self._due = 0.0
         self._finished: list[TrialRecord] = []
+        self._best: TrialRecord | None = None
+        self.told = 0
+        """Trials that this process brought to a result."""
+        self._stagnant = False
         self._refresh()
         self._done_before = len(self._finished)
 
@@ -61,14 +80,27 @@ class Trials:
     def next(self) -> Job | None:
         """Ask for a trial; None too where its config turns out not to be worth training."""
         self._more = False
-        if self.exhausted() or self.stop_now():
+        if self.exhausted() or self.stop_now() or time.monotonic() < self._due:
             return None
-        slot = self._plan.store.slots.claim(self._plan.name, self._total)
+        slot = self._plan.store.slots.claim(self._plan.name, self._goal.trials)
         if slot is None:
+            self._due = time.monotonic() + FOLLOW_S
+            self._refresh()
             return None
         job = self._ask(slot)
         self._more = job is None
         return job
+
+    def waits(self) -> bool:
+        """Whether trials that others have in hand may come back to this process, or decide how it goes on."""
+        if self.stop_now():
+            return False
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + FOLLOW_S
+            self._refresh()
+        if self._stagnant:
+            return self._plan.store.others_at_work(self._plan.name, "search")
+        return len(self._finished) < self._goal.trials
 
     def more(self) -> bool:
         """Whether the last trial asked for ended at once, so that another one may be asked for."""
@@ -81,16 +113,25 @@ class Trials:
             if slot == 0 and not any(t.user_attrs.get("origin") == "default" for t in trials):
                 self._study.enqueue_trial(dict(plan.room.default), user_attrs={"origin": "default"})
             trial = self._study.ask()
-            trial.set_user_attr("holder", plan.store.token)
-        plan.store.slots.assign(plan.name, slot, trial.number)
+        seen = frozen(trial)
+        origin = seen.user_attrs.get("origin", "sampled")
         seed = trial_seed(plan.seed, trial.number)
-        frozen = _frozen(trial)
-        origin = frozen.user_attrs.get("origin", "sampled")
-        begun = _Open(trial, slot, seed, steps=dict(frozen.intermediate_values), origin=origin)
+        begun = Begun(trial, slot, seed, steps=dict(seen.intermediate_values), origin=origin)
         self._open[trial.number] = begun
+        with self._in_hand(begun):
+            if plan.store.slots.assign(plan.name, slot, trial.number):
+                return self._priced(begun)
+            self._put_back(begun)  # taken for dead in between: another process fills the slot
+        return None
+
+    def _priced(self, begun: Begun) -> Job | None:
+        """Make the trial's config, and its job where it is worth training."""
+        plan, trial = self._plan, begun.trial
         try:
             config = plan.room.suggest(trial)
         except RoomError as error:
+            if isinstance(error.__cause__, UpdateFinishedTrialError):
+                raise error.__cause__ from None
             self._put_back(begun)
             # Suggesting writes to the study: what the database raises there is not the file's fault.
             if isinstance(error.__cause__, optuna.exceptions.StorageInternalError):
@@ -99,7 +140,7 @@ class Trials:
             raise
         with plan.store.errors():
             trial.set_user_attr("config", config.to_dict())
-            trial.set_user_attr("seed", seed)
+            trial.set_user_attr("seed", begun.seed)
         begun.what = config.describe()
         self._warn(begun)
         try:
@@ -115,9 +156,9 @@ class Trials:
         if broken := plan.budget.broken(cost, used):
             self._cannot_work(begun, None, 0.0, broken)
             return None
-        return TrialJob(number=trial.number, config=config, seed=seed)
+        return TrialJob(number=trial.number, config=config, seed=begun.seed)
 
-    def _warn(self, begun: _Open) -> None:
+    def _warn(self, begun: Begun) -> None:
         """Tell of a trial with given parameters that lies in a rejected region: no sampler was asked."""
         if self._keeper is None or begun.origin in ("sampled", *DRAWN_FROM_Q):
             return
@@ -133,39 +174,65 @@ class Trials:
 
         A draw that may speak against a region is not compared: only the rule fixed before the search ends it.
         """
-        begun = self._open[job.number]
+        begun = self._open.get(job.number)
+        if begun is None:
+            return False
         step = stopping.step(report.fold, report.fraction)
-        with self._plan.store.errors():
-            if step not in begun.steps:
-                begun.trial.report(report.value, step)
-                begun.steps[step] = report.value
-            others = self._study.get_trials(deepcopy=False)
-        if self._keeper is not None and begun.origin in DRAWN_FROM_Q:
-            begun.hopeless = hopeless(self._plan.room, report.fold, report.fraction, report.value)
-            return begun.hopeless is None
-        peers = [
-            t.intermediate_values[step]
-            for t in others
-            if t.number != job.number
-            and step in t.intermediate_values
-            and t.user_attrs.get("role", "search") == "search"
-        ]
-        return stopping.holds_up(report.value, step, peers)
+        with self._in_hand(begun):
+            with self._plan.store.errors():
+                if begun.steps.get(step) != report.value:
+                    # Put back by a process on another machine, it may have got another value there.
+                    begun.trial.storage.set_trial_intermediate_value(
+                        begun.trial._trial_id, step, report.value
+                    )
+                    begun.steps[step] = report.value
+                others = self._study.get_trials(deepcopy=False)
+            if not self._plan.store.is_mine(others[job.number]):
+                self._drop(begun)
+                return False
+            if self._keeper is not None and begun.origin in DRAWN_FROM_Q:
+                begun.hopeless = hopeless(self._plan.room, report.fold, report.fraction, report.value)
+                return begun.hopeless is None
+            return stopping.holds_up(report.value, step, self._peers.at(step, others, job.number))
+        return False
 
-    def ended(self, job: Job, report: Report) -> None:
-        """Tell the study how the trial ended."""
-        begun = self._open[job.number]
-        if report.measurement is not None:
-            self._measured(begun, report.measurement)
-        elif report.kind == "refused":
-            self._cannot_work(begun, "refused", 1.0, report.text)
-        else:
-            self._try_again(begun, report.text)
+    def ended(self, job: Job, report: Report, device: str = "cpu") -> None:
+        """Tell the study how the trial ended; ``device`` is where it was trained."""
+        begun = self._open.get(job.number)
+        if begun is None:
+            return
+        with self._in_hand(begun):
+            if not self._plan.store.holds(begun.trial._trial_id):
+                self._drop(begun)
+            elif report.measurement is not None:
+                self._measured(begun, report.measurement, device)
+            elif report.kind == "refused":
+                self._cannot_work(begun, "refused", 1.0, report.text)
+            else:
+                self._try_again(begun, report.text)
 
-    def _measured(self, begun: _Open, measured: Measurement) -> None:
+    @contextlib.contextmanager
+    def _in_hand(self, begun: Begun) -> Iterator[None]:
+        """Drop a trial that another process has ended."""
+        try:
+            yield
+        except UpdateFinishedTrialError:
+            self._drop(begun)
+
+    def _drop(self, begun: Begun) -> None:
+        """Let go of a trial that is in other hands; so is its slot."""
+        self._open.pop(begun.trial.number, None)
+        self._view.say(
+            f"trial {begun.trial.number} was taken over by another process, which had not heard of this one"
+            " for too long: what was trained of it here is dropped"
+        )
+        self._refresh()
+
+    def _measured(self, begun: Begun, measured: Measurement, device: str) -> None:
         plan, number = self._plan, begun.trial.number
+        wall = time.monotonic() - begun.since
         with plan.store.errors():
-            begun.trial.set_user_attr("result", result(measured, time.monotonic() - begun.since))
+            begun.trial.set_user_attr("result", result(measured, wall, device, plan.code))
         if measured.diverged:
             self._cannot_work(begun, "diverged", 1.0, "training diverged")
             return
@@ -181,73 +248,84 @@ class Trials:
         else:
             self._end(begun, TrialState.PRUNED)
 
-    def _try_again(self, begun: _Open, why: str) -> None:
-        last = why.strip().splitlines()[-1]
+    def _try_again(self, begun: Begun, why: str) -> None:
+        last = f"its worker {why.strip().splitlines()[-1]}"
         retry = int(begun.trial.user_attrs.get("retry", 0))
-        if retry >= RETRIES:
-            self._cannot_work(begun, "crashed", 1.0, last)
-            return
-        self._view.say(
-            f"trial {begun.trial.number}: its worker {last}; the same parameters go to another one"
-        )
         with self._plan.store.errors():
-            # Queued before it is failed: a crash in between leaves one too many, never one too few.
-            marks = {**_frozen(begun.trial).user_attrs.get(MARKS, {}), "again": begun.trial.number}
+            begun.trial.set_user_attr(FAILURE, last)
+        if retry >= RETRIES:
+            self._cannot_work(begun, CRASHED, 1.0, last)
+            return
+        self._view.say(f"trial {begun.trial.number}: {last}; the same parameters go to another one")
+        with self._plan.store.errors():
+            # Queued before it is failed: a crash in between leaves a running trial whose successor waits, and
+            # `Store.recover` knows the one by the other.
+            marks = {**frozen(begun.trial).user_attrs.get(MARKS, {}), "again": begun.trial.number}
             attrs = {"origin": begun.origin, "retry": retry + 1, MARKS: marks}
             self._study.enqueue_trial(begun.trial.params, user_attrs=attrs)
         self._end(begun, TrialState.FAIL)
 
     def put_back(self, job: Job) -> None:
         """Let a stopped trial wait for the next start; its slot is free again."""
-        self._put_back(self._open[job.number])
+        if job.number in self._open:
+            self._put_back(self._open[job.number])
 
-    def _put_back(self, begun: _Open) -> None:
+    def _put_back(self, begun: Begun) -> None:
         del self._open[begun.trial.number]
-        self._plan.store.put_back(begun.trial._trial_id)
+        self._plan.store.put_back(begun.trial._trial_id, holder=self._plan.store.token)
         self._plan.store.slots.release(self._plan.name, begun.slot)
 
     # --- endings
 
-    def _constrain(self, begun: _Open, name: str, value: float) -> None:
+    def _constrain(self, begun: Begun, name: str, value: float) -> None:
         with self._plan.store.errors():
-            if name not in _frozen(begun.trial).constraints:
+            if name not in frozen(begun.trial).constraints:
                 begun.trial.set_constraint(name, value)
 
-    def _cannot_work(self, begun: _Open, constraint: str | None, value: float, why: str) -> None:
+    def _cannot_work(self, begun: Begun, constraint: str | None, value: float, why: str) -> None:
         if constraint is not None:
             self._constrain(begun, constraint, value)
         begun.what = f"{begun.what}: {why}" if begun.what else why
         self._end(begun, TrialState.PRUNED, shown="refused")
 
     def _end(
-        self, begun: _Open, state: TrialState, value: float | None = None, *, shown: str | None = None
+        self, begun: Begun, state: TrialState, value: float | None = None, *, shown: str | None = None
     ) -> None:
         number = begun.trial.number
-        del self._open[number]
         with self._plan.store.errors():
-            told = self._study.tell(number, value, state)
+            try:
+                told = self._study.tell(number, value, state)
+            except ValueError as error:
+                if self._plan.store.holds(begun.trial._trial_id):
+                    raise
+                raise UpdateFinishedTrialError(f"trial {number} waits again") from error
+        del self._open[number]
+        self._due = 0.0
         if state == TrialState.FAIL:
             self._plan.store.slots.release(self._plan.name, begun.slot)
+        self.told += state != TrialState.FAIL
         self._refresh()
         if self._keeper is not None:
             self._keeper.refresh()
         value = told.value if told.values else None
-        count = f"{len(self._finished)}/{self._total}"
+        count = f"{len(self._finished)}/{self._goal.trials}"
         seconds = time.monotonic() - begun.since
         self._view.ended(number, shown or state.name.lower(), value, begun.what, seconds, count)
 
     # --- where things stand
 
     def exhausted(self) -> bool:
-        """Whether the search is over for good: nothing improves any more."""
-        return self.stagnant() or len(self._finished) + len(self._open) >= self._total
+        """Whether no further trial is to be begun: all are finished or in hand, or nothing improves."""
+        return self._stagnant or len(self._finished) + len(self._open) >= self._goal.trials
 
     def stagnant(self) -> bool:
         """Whether the last ``patience`` results brought no better value; 0 switches that off."""
-        ordered = sorted(self._finished, key=lambda t: (t.ended is None, t.ended, t.number))
-        values = [t.value if t.state == "complete" and t.feasible else None for t in ordered]
-        patience = self._options.patience
-        return bool(patience) and stopping.since_improved(values) >= patience
+        return self._stagnant
+
+    @property
+    def goal(self) -> Goal:
+        """Where the study is to get to, as last read."""
+        return self._goal
 
     def stop_now(self) -> bool:
         """Whether the time for trials is over."""
@@ -256,21 +334,17 @@ class Trials:
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
         """Count what is done, in all and in this run."""
         done = len(self._finished)
-        best = max(
-            (t for t in self._finished if t.state == "complete" and t.feasible),
-            key=lambda t: t.value or 0.0,
-            default=None,
-        )
+        best = self._best
         here = done - self._done_before
         rate = here / elapsed if here else 0.0
-        left = (self._total - done) / rate if rate else None
+        left = (self._goal.trials - done) / rate if rate else None
         if self._deadline is not None:
             to_deadline = max(self._deadline - time.monotonic(), 0.0)
             left = to_deadline if left is None else min(left, to_deadline)
         return Progress(
             phase="search",
             done=done,
-            total=self._total,
+            total=self._goal.trials,
             best=best.value if best else None,
             best_trial=best.number if best else None,
             running=running,
@@ -282,11 +356,35 @@ class Trials:
         )
 
     def _refresh(self) -> None:
-        """Read what is finished, and set the end of the trials so that the finalists get their time."""
-        records = self._plan.store.trials(self._plan.name)
+        """Read what is finished and where the study is to get to, and when the finalists need their time.
+
+        Raises StudyError where the study went on with other code than runs here.
+        """
+        plan = self._plan
+        kept = plan.store.facts(plan.name)
+        same_code(plan.name, kept.get(CODE), plan.code)
+        goal = Goal.of(kept) or self._goal
+        if goal.trials != self._goal.trials:
+            self._view.say(f"study {plan.name} is to have {goal.trials} trials now")
+        self._goal = goal
+        records = plan.store.trials(plan.name)
         self._finished = [t for t in records if t.finished and t.role == "search"]
+        self._best = max(
+            (t for t in self._finished if t.state == "complete" and t.feasible),
+            key=lambda t: t.value or 0.0,
+            default=None,
+        )
+        self._stagnant = self._no_better()
         if self._end_of_job is not None:
             self._deadline = self._end_of_job - self._reserve()
+
+    def _no_better(self) -> bool:
+        patience = self._goal.patience
+        if not patience or len(self._finished) < patience:
+            return False
+        ordered = sorted(self._finished, key=lambda t: (t.ended is None, t.ended, t.number))
+        values = [t.value if t.state == "complete" and t.feasible else None for t in ordered]
+        return stopping.since_improved(values) >= patience
 
     def _reserve(self) -> float:
         """Seconds that the finalists and exports will take, half of the time given at most; 0 without any."""
@@ -297,41 +395,3 @@ class Trials:
         jobs = self._options.finalists * (self._options.repeats + 1.25 / len(self._plan.folds))
         assert self._options.timeout is not None
         return float(min(statistics.median(whole) * jobs / self._workers, self._options.timeout / 2))
-
-
-class _Open:
-    """A trial in a worker's hands, and the slot it fills."""
-
-    def __init__(
-        self, trial: optuna.Trial, slot: int, seed: int, steps: dict[int, float], origin: str
-    ) -> None:
-        self.trial = trial
-        self.slot = slot
-        self.seed = seed
-        self.steps = steps
-        self.origin = origin
-        self.hopeless: float | None = None
-        """By how much it stays below the rule that ended it, None while it may go on."""
-        self.what = ""
-        self.since = time.monotonic()
-
-
-def result(measured: Measurement, wall: float) -> dict[str, object]:
-    """Write a measurement as the trial attribute ``result``."""
-    fields: dict[str, object] = {
-        "value": measured.value,
-        "fold_values": list(measured.fold_values),
-        "train_values": list(measured.train_values),
-        "curves": [[list(point) for point in curve] for curve in measured.curves],
-        "training_s": round(measured.seconds, 3),
-        "wall_s": round(wall, 3),
-        "steps": measured.steps,
-        "finished": measured.finished,
-    }
-    if measured.predictions is not None and len(measured.predictions.y):
-        fields["metrics"] = metrics.four_metrics(measured.predictions)
-    return fields
-
-
-def _frozen(trial: optuna.Trial) -> optuna.trial.FrozenTrial:
-    return trial.storage.get_trial(trial._trial_id)

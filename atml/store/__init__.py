@@ -6,26 +6,28 @@ make a total exact over workers and restarts; out-of-fold predictions; exports; 
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import sqlalchemy as sa
+from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.trial import FrozenTrial, TrialState
 
 from atml.errors import StudyError
-from atml.store.database import Database, missing
+from atml.store.database import Database
+from atml.store.queue import HOLDER, Queue
+from atml.store.recovery import CRASHED, FAILURE, Recovery
 from atml.store.schema import EXPORTS, LOOKS, PREDICTIONS
-from atml.store.slots import STALE_S, Slots
+from atml.store.slots import Slots
+from atml.store.urls import missing
 from atml.types import Cost, Float32, Int64, ModelConfig, TrialRecord
 
-__all__ = ["DEFAULT_URL", "Store", "missing", "record"]
+__all__ = ["CRASHED", "DEFAULT_URL", "FAILURE", "Store", "missing", "record"]
 
 DEFAULT_URL = "sqlite:///studies.db"
 
@@ -46,12 +48,14 @@ class Store:
 
     def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
         self._db = Database(url, create=create)
-        # One for all: it reads finished trials once, and the others anew each time.
-        self._storage = optuna.storages._CachedStorage(self._db.storage)
-        self._records: dict[int, tuple[FrozenTrial, TrialRecord]] = {}
         self.name = self._db.name
         self.slots = Slots(self._db)
+        # One for all: it reads finished trials once, and the others anew each time.
+        self._storage = Queue(self._db, self.token)
+        self._records: dict[int, tuple[FrozenTrial, TrialRecord]] = {}
+        self._recovery = Recovery(self)
         self.errors = self._db.errors
+        self.steady = self._db.steady
         self.check_writable = self._db.check_writable
 
     @property
@@ -110,6 +114,18 @@ class Store:
                 study.set_user_attr(_SPEC, spec)
             return study
 
+    def facts(self, name: str) -> dict[str, Any]:
+        """Return all that a study keeps, by key (see `keep`)."""
+        with self.errors():
+            return self._storage.get_study_user_attrs(self._storage.get_study_id_from_name(name))
+
+    def keep(self, name: str, key: str, value: Any) -> None:
+        """Keep JSON types in a study under ``key``, in place of what was there before."""
+        study = self.study(name)
+        with self.errors():
+            if study.user_attrs.get(key) != value:
+                study.set_user_attr(key, value)
+
     # --- regions
 
     def ledger(self, name: str) -> dict[str, Any] | None:
@@ -153,61 +169,50 @@ class Store:
 
     # --- trials in hand
 
-    def recover(self, name: str) -> list[int]:
-        """Put back what processes that are gone left behind; return the trial numbers put back.
+    def recover(self, name: str, say: Callable[[str], None] = lambda line: None) -> list[int]:
+        """Put back what processes that are gone left behind; return the numbers of trials that run no more.
 
-        Their running trials wait again, their unfinished slots are free. Trials held by a process that
-        lives are left alone. Nothing is done while another process does the same.
+        Their running trials wait again, their unfinished slots are free (see `atml.store.recovery`). Trials
+        held by a process that lives are left alone. Nothing is done while another process does the same.
         """
         if not self.slots.lock(name, "recover"):
             return []
         try:
-            return self._recover(name)
+            return self._recovery(name, say)
         finally:
             self.slots.unlock(name, "recover")
-
-    def _recover(self, name: str) -> list[int]:
-        # A process registers before it claims or asks, so who lives is read after what is held: whoever
-        # holds something seen here and is not among the living by then is dead.
-        seen = {t._trial_id: t.user_attrs.get("holder") for t in self._running(name)}
-        tokens = {token for _, token, _ in self.slots.of(name)}
-        alive = self.slots.alive()
-        # The dead change nothing any more: read again, things are as they were left. A process that ended
-        # well in between has told its trials by now.
-        put_back = []
-        for trial in self._running(name):
-            holder = trial.user_attrs.get("holder")
-            if trial._trial_id not in seen or seen[trial._trial_id] != holder or holder in alive:
-                continue
-            # Between asking for a trial and signing it a moment passes; another process may be there.
-            if holder is None and alive - {self.token} and _age(trial) < STALE_S:
-                continue
-            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
-                self.put_back(trial._trial_id, trial.user_attrs.get("role", "search"))
-                put_back.append(trial.number)
-        held = [s for s in self.slots.of(name) if s[1] in tokens and s[1] not in alive]
-        # Read after the slots: a slot names only trials that are there.
-        ended = {t.number for t in self.trials(name) if t.finished}
-        for slot, token, number in held:
-            if number not in ended:
-                self.slots.release(name, slot, token)
-        return put_back
 
     def _running(self, name: str) -> list[FrozenTrial]:
         return self.study(name).get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
-    def put_back(self, trial_id: int, role: str = "search") -> None:
+    def put_back(self, trial_id: int, role: str = "search", holder: str | None = None) -> bool:
         """Let a running trial wait again, with its parameters, its number and so its seed.
 
-        Nobody holds it then: whoever asks for it next has a moment to sign it. A finalist's repeat is
-        marked failed instead: it is begun anew when the finalists are.
+        False where it does not run, or not in the hands of ``holder``, if that is given. A finalist's repeat
+        is marked failed instead: it is begun anew when the finalists are.
         """
+        if role == "search":
+            return self._storage.put_back(trial_id, holder)
         with self.errors():
-            if role == "search":
-                self._storage.set_trial_user_attr(trial_id, "holder", None)
-                self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
-            else:
-                self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        return True
+
+    def fail(self, trial_id: int, why: str, *, tried: bool = False) -> None:
+        """End a running trial that came to nothing, and say why; one that was ``tried`` enough counts."""
+        with self.errors():
+            self._storage.set_trial_user_attr(trial_id, FAILURE, why)
+            if tried:
+                self._storage.set_trial_system_attr(trial_id, f"{_CONSTRAINTS_KEY}:{CRASHED}", 1.0)
+            self._storage.set_trial_state_values(trial_id, TrialState.PRUNED if tried else TrialState.FAIL)
+
+    def holds(self, trial_id: int) -> bool:
+        """Whether a trial runs in this process's hands, as the database has it now."""
+        with self.errors():
+            return self.is_mine(self._storage.get_trial(trial_id))
+
+    def is_mine(self, trial: FrozenTrial) -> bool:
+        """Whether a trial, as it was read, runs in this process's hands."""
+        return trial.state == TrialState.RUNNING and trial.user_attrs.get(HOLDER) == self.token
 
     def begin_repeat(self, study: optuna.Study, of: TrialRecord, seed: int) -> optuna.Trial:
         """Start a repeat of trial ``of`` on another seed: a trial of the study that does not count."""
@@ -223,7 +228,7 @@ class Store:
                     "role": "finalist",
                     "of": of.number,
                     "seed": seed,
-                    "holder": self.token,
+                    HOLDER: self.token,
                     "config": original.user_attrs["config"],
                     "cost": original.user_attrs["cost"],
                 },
@@ -231,34 +236,34 @@ class Store:
             trial_id = self._storage.create_new_trial(study._study_id, template)
             return optuna.Trial(study, trial_id)
 
-    def others_at_work(self, name: str) -> bool:
-        """Whether another living process holds a running trial of this study."""
+    def others_at_work(self, name: str, role: str | None = None) -> bool:
+        """Whether another living process holds a running trial of this study, of ``role`` if given."""
         running = self._running(name)
         alive = self.slots.alive() - {self.token}
-        return any(t.user_attrs.get("holder") in alive for t in running)
+        return any(
+            t.user_attrs.get(HOLDER) in alive
+            for t in running
+            if role is None or t.user_attrs.get("role", "search") == role
+        )
 
     # --- out-of-fold predictions
 
     def save_predictions(self, study: str, number: int, rows: Int64, logits: Float32) -> None:
         """Keep a trial's out-of-fold logits ``(n, classes)`` for dataset ``rows (n,)``, at half precision."""
-        with self.errors(), self._db.engine.begin() as db:
-            key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
-            db.execute(PREDICTIONS.delete().where(key))
-            db.execute(
-                PREDICTIONS.insert().values(
-                    study=study,
-                    number=number,
-                    rows=zlib.compress(rows.astype("<i4").tobytes()),
-                    logits=zlib.compress(logits.clip(-6e4, 6e4).astype("<f2").tobytes()),
-                    classes=logits.shape[1],
-                )
-            )
+        key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
+        row = PREDICTIONS.insert().values(
+            study=study,
+            number=number,
+            rows=zlib.compress(rows.astype("<i4").tobytes()),
+            logits=zlib.compress(logits.clip(-6e4, 6e4).astype("<f2").tobytes()),
+            classes=logits.shape[1],
+        )
+        self._db.write(lambda db: (db.execute(PREDICTIONS.delete().where(key)), db.execute(row)))
 
     def predictions(self, study: str, number: int) -> tuple[Int64, Float32] | None:
         """Return ``(rows, logits)`` as saved, None where nothing was."""
         key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
-        with self.errors(), self._db.engine.connect() as db:
-            found = db.execute(sa.select(PREDICTIONS).where(key)).first()
+        found = self._db.read(lambda db: db.execute(sa.select(PREDICTIONS).where(key)).first())
         if found is None:
             return None
         rows = np.frombuffer(zlib.decompress(found.rows), "<i4").astype(np.int64)
@@ -269,16 +274,16 @@ class Store:
 
     def save_export(self, study: str, number: int, folder: Path, sha256: str) -> None:
         """Remember what was exported to ``folder``, in place of what was there before."""
-        row = {"study": study, "number": number, "sha256": sha256, "at": time.time()}
-        with self.errors(), self._db.engine.begin() as db:
-            db.execute(EXPORTS.delete().where(EXPORTS.c.folder == str(folder)))
-            db.execute(EXPORTS.insert().values(folder=str(folder), **row))
+        before = EXPORTS.delete().where(EXPORTS.c.folder == str(folder))
+        row = EXPORTS.insert().values(
+            folder=str(folder), study=study, number=number, sha256=sha256, at=self._db.clock
+        )
+        self._db.write(lambda db: (db.execute(before), db.execute(row)))
 
     def exports(self, study: str) -> list[tuple[int, Path]]:
         """List ``(trial number, folder)`` of a study's exports, oldest first."""
         query = sa.select(EXPORTS).where(EXPORTS.c.study == study).order_by(EXPORTS.c.at)
-        with self.errors(), self._db.engine.connect() as db:
-            return [(row.number, Path(row.folder)) for row in db.execute(query)]
+        return self._db.read(lambda db: [(row.number, Path(row.folder)) for row in db.execute(query)])
 
     def record(
         self,
@@ -296,17 +301,22 @@ class Store:
         more changes the fingerprint, not the people. Looks of old that name nobody count by fingerprint.
         """
         people = {name: sorted(who) for name, who in subjects.items()}
-        with self.errors(), self._db.engine.begin() as db:
-            db.execute(
-                LOOKS.insert().values(
-                    data_fingerprint=data_fingerprint,
-                    export_sha256=export_sha256,
-                    rule=rule,
-                    at=time.time(),
-                    result={**result, _SEEN: people},
-                )
-            )
-            looks = db.execute(sa.select(LOOKS.c.data_fingerprint, LOOKS.c.result[_SEEN])).all()
+        # By its moment a look is known again, where the answer to its commit was lost.
+        row = {"data_fingerprint": data_fingerprint, "export_sha256": export_sha256, "at": time.time()}
+
+        def look(db: sa.Connection) -> Sequence[Any]:
+            db.execute(LOOKS.insert().values(**row, rule=rule, result={**result, _SEEN: people}))
+            return all_looks(db)
+
+        def all_looks(db: sa.Connection) -> Sequence[Any]:
+            return db.execute(sa.select(LOOKS.c.data_fingerprint, LOOKS.c.result[_SEEN])).all()
+
+        def look_once(db: sa.Connection) -> Sequence[Any]:
+            same = sa.and_(*(LOOKS.c[key] == value for key, value in row.items()))
+            there = db.execute(sa.select(LOOKS.c.id).where(same)).first()
+            return look(db) if there is None else all_looks(db)
+
+        looks = self._db.write(look, look_once)
         return sum(found == data_fingerprint or _share(seen, people) for found, seen in looks)
 
 
@@ -333,13 +343,7 @@ def record(trial: FrozenTrial) -> TrialRecord:
         steps=dict(trial.intermediate_values),
         result=dict(attrs.get("result", {})),
         marks=dict(attrs.get("regions") or {}),
+        failure=attrs.get(FAILURE, ""),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
     )
-
-
-def _age(trial: FrozenTrial) -> float:
-    """Seconds since a trial started."""
-    if trial.datetime_start is None:
-        return float("inf")
-    return (datetime.datetime.now() - trial.datetime_start).total_seconds()

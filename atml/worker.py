@@ -1,0 +1,156 @@
+"""One worker process, from its start to its end: it trains, and does nothing else.
+
+It holds the data, memory-mapped, and a device. It gets one job at a time over a pipe, asks at fixed points of
+training whether to go on, and sends back what came out. While a training takes steps it says once a second
+that it is alive, so that one that hangs can be told from one whose folds are long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from atml.errors import AtmlError, RoomError
+from atml.jobs import Job, Report, Site, Trained, TrialJob
+from atml.rooms import Room
+from atml.types import Dataset, Predictions
+
+ALIVE_S = 1.0
+"""Seconds between two signs of life while a training takes steps."""
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
+def main(site: Site, index: int, device: str, pipe: Connection, parent: int) -> None:
+    """Run one worker: the whole life of a child process of ``parent``."""
+    # A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group; the parent decides what
+    # they mean, and ends its workers by SIGKILL: they hold nothing that could be half written.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _end_with(parent)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        _serve(site, index, device, pipe)
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, whatever it is in the middle of.
+
+    Linux alone can. Elsewhere a worker ends at its next message, a second later where it trains.
+    """
+    if sys.platform != "linux":
+        return
+    pr_set_pdeathsig = 1
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+class _Pulse:
+    """Says that a training takes steps, at most once in `ALIVE_S`."""
+
+    def __init__(self, index: int, pipe: Connection) -> None:
+        self._report, self._pipe = Report(index, "alive"), pipe
+        self._due = 0.0
+
+    def __call__(self, *_: Any) -> None:
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + ALIVE_S
+            self._pipe.send(self._report)
+
+
+def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
+    import torch
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    from atml import code, rooms
+
+    torch.set_num_threads(1)
+    if changed := code.differences(site.code, code.here(), "when the search began", "on disk now"):
+        text = f"atml changed while it ran: {changed}; start the same line again"
+        pipe.send(Report(index, "refused", text=text))
+        return
+    try:
+        room = rooms.find(site.task, space=site.space, objective=site.objective, window=site.window)
+        dataset = room.open(site.origin)
+    except AtmlError as error:
+        pipe.send(Report(index, "refused", text=str(error)))
+        return
+    if dataset.fingerprint != site.fingerprint:
+        pipe.send(Report(index, "refused", text=f"{dataset.name} changed since the search began"))
+        return
+    register_optimizer_step_post_hook(_Pulse(index, pipe))
+    pipe.send(Report(index, "ready"))
+    while True:
+        job: Job = pipe.recv()
+        try:
+            report = _do(job, site, room, dataset, index, device, pipe)
+        except RoomError as error:
+            report = Report(index, "room", text=str(error))
+        except AtmlError as error:
+            report = Report(index, "refused", text=str(error))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return
+        except Exception as error:
+            report = Report(index, "crashed", text=f"{traceback.format_exc()}\n{in_words(error)}")
+        pipe.send(report)
+
+
+def in_words(error: Exception) -> str:
+    """Say in one line what a job raised: too little memory by that name, whoever ran out of it."""
+    said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    short = isinstance(error, MemoryError) or any(words in said.lower() for words in _NO_MEMORY)
+    return f"ran out of memory: {said}" if short else f"raised {said}"
+
+
+def _do(
+    job: Job, site: Site, room: Room, dataset: Dataset, index: int, device: str, pipe: Connection
+) -> Report:
+    from atml import train, trial
+    from atml.nn.weights import weights
+
+    def ask(fold: int, fraction: float, value: float) -> bool:
+        pipe.send(Report(index, "progress", fold=fold, fraction=fraction, value=value))
+        return bool(pipe.recv())
+
+    if isinstance(job, TrialJob):
+        measured = trial.run(
+            job.config,
+            room.task,
+            dataset,
+            site.folds,
+            room.value,
+            seed=job.seed,
+            device=device,
+            on_progress=ask,
+        )
+        return Report(index, "measured", measurement=measured)
+    fitted = train.fit(
+        job.config,
+        room.task,
+        dataset.x,
+        dataset.y,
+        dataset.subject,
+        seed=job.seed,
+        device=device,
+        on_progress=lambda fraction, _: ask(0, fraction, 0.0),
+    )
+    if fitted.diverged:
+        return Report(index, "refused", text="training on all subjects diverged")
+    logits = train.predict(fitted.model, dataset.x, device=device)
+    trained = Trained(
+        weights=weights(fitted.model),
+        steps=fitted.steps,
+        seconds=fitted.seconds,
+        predictions=Predictions(logits, dataset.y, dataset.subject, room.task.positive),
+        device=device,
+    )
+    return Report(index, "trained", trained=trained)
