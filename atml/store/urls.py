@@ -48,7 +48,10 @@ def shown(parsed: sa.URL) -> str:
     """Return the URL without its password, or the path of an SQLite file."""
     if parsed.get_backend_name() == "sqlite":
         return parsed.database or ":memory:"
-    return parsed.set(password=None).difference_update_query(_SECRET).render_as_string()
+    bare = sa.URL.create(
+        parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query
+    )
+    return bare.difference_update_query(_SECRET).render_as_string()
 
 
 def name(url: str) -> str:

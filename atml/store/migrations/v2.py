@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-_ADDED: dict[str, list[sa.Column[object]]] = {
-    "atml_holders": [
-        sa.Column("machine", sa.String(128)),
-        sa.Column("study", sa.String(255)),
-        sa.Column("role", sa.String(32)),
-        sa.Column("since", sa.Float),
-        sa.Column("info", sa.JSON),
-    ],
-    "atml_slots": [sa.Column("at", sa.Float)],
+_ADDED: dict[str, dict[str, sa.types.TypeEngine[Any]]] = {
+    "atml_holders": {
+        "machine": sa.String(128),
+        "study": sa.String(255),
+        "role": sa.String(32),
+        "since": sa.Float(),
+        "info": sa.JSON(),
+    },
+    "atml_slots": {"at": sa.Float()},
 }
 
 
@@ -22,6 +24,6 @@ def upgrade(operations: Operations) -> None:
     inspector = sa.inspect(operations.get_bind())
     for table, columns in _ADDED.items():
         there = {column["name"] for column in inspector.get_columns(table)}
-        for column in columns:
-            if column.name not in there:
-                operations.add_column(table, column.copy())
+        for name, kind in columns.items():
+            if name not in there:
+                operations.add_column(table, sa.Column(name, kind))
