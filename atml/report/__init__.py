@@ -24,13 +24,20 @@ from atml.store import Store
 
 SECTIONS: tuple[str, ...] = (
     "task",
+    "data",
+    "preparation",
     "losses",
     "architectures",
     "training_parameters",
     "search",
     "curves",
+    "results",
+    "examples",
+    "fitting",
     "changes",
     "families",
+    "carry_over",
+    "limits",
 )  # fmt: skip
 """Modules in `atml.report.sections`, in the order of the page; each has ``section(material)``."""
 

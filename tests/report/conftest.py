@@ -1,0 +1,81 @@
+"""A real study for reports: a tiny search on synthetic ECG, its winner exported and scored, just once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atml import rooms
+from atml.cli import run
+from atml.data import synthetic
+from atml.store import Store
+
+SPACE = """
+from atml import ModelConfig
+
+DEFAULT = {"width": 8}
+
+def suggest(trial):
+    width = trial.suggest_int("width", 4, 8, step=4)
+    return ModelConfig(
+        decimation=5, channels=(width, width), kernels=(7, 7), strides=(2, 2), pool="mean_max",
+        learning_rate=0.005, steps=40, batch=64, label_smoothing=0.05, positive_weight=1.2,
+        scale=0.1, noise=0.1, wander=0.2, shift=0.1, mixup=0.2,
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A study on disk: where its database is, its name, its data, and the folder of its export."""
+
+    url: str
+    study: str
+    data: Path
+    export: Path
+
+    def store(self) -> Store:
+        return Store(self.url, create=False)
+
+
+def draw(path: Path, subjects: tuple[int, int] = (9, 4)) -> None:
+    """Write synthetic ECG in which the slope of the wander gives the class away: a tiny net learns it."""
+    room = rooms.find("afib")
+    parts = []
+    for split, count in zip(("train", "test"), subjects, strict=True):
+        x, y, subject, rhythm = synthetic.draw(room.task, split, label=room.label, seed=1)
+        names = list(dict.fromkeys(subject.tolist()))[:count]
+        rows = np.flatnonzero(np.isin(subject, names))[::3]
+        ramp = np.linspace(-1, 1, x.shape[-1], dtype=np.float32) ** 2
+        # One segment in 15 points the other way, so that some decisions are wrong.
+        way = np.where(np.arange(len(rows)) % 15 == 7, -1, 1)[:, None, None]
+        x = x[rows] + 2.0 * way * ramp * (2 * y[rows, None, None] - 1)
+        parts.append((x.astype(np.float32), y[rows], subject[rows], rhythm[rows], np.full(len(rows), split)))
+    names = ("x", "y", "subject", "rhythm", "split")
+    np.savez(
+        path, **{name: np.concatenate(p) for name, p in zip(names, zip(*parts, strict=True), strict=True)}
+    )
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    """Search, export and score for real; nothing may change it."""
+    folder = tmp_path_factory.mktemp("searched")
+    data, url = folder / "small.npz", f"sqlite:///{folder}/studies.db"
+    draw(data)
+    (folder / "space.py").write_text(SPACE, encoding="utf-8")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        told = ["--storage", url, "--workers", "1", "--trials", "3", "--folds", "3", "--finalists", "1"]
+        search = ["search", "--task", "afib", "--data", str(data), "--space", str(folder / "space.py")]
+        assert run([*search, *told, "--repeats", "2", "--study", "tiny", "--json"]) == 0
+        (export,) = (folder / "exports" / "tiny").iterdir()
+        assert run(["score", str(export), "--data", str(data), "--storage", url, "--json"]) == 0
+    finally:
+        os.chdir(before)
+    return Searched(url, "tiny", data, export)

@@ -1,0 +1,266 @@
+"""The parts of a report that tell of data and results, on a study that was searched, exported and scored."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atml.exported import CARD
+from atml.metrics import prediction_counts
+from atml.report import page
+from atml.report.material import Material
+from atml.report.outcome import confusion_of, unit_of
+from atml.report.page import Chart, Drawing, Empty, Grid, Section, Text
+from atml.report.sections import data as data_section
+from atml.report.sections import examples, results
+from atml.store import Store
+from atml.types import Origin
+from tests.report import made
+from tests.report.conftest import Searched
+
+NAMES = ("data", "preparation", "results", "examples", "fitting", "carry_over", "limits")
+
+
+def sections(material: Material) -> dict[str, Section]:
+    return {name: import_module(f"atml.report.sections.{name}").section(material) for name in NAMES}
+
+
+def words(section: Section) -> str:
+    """Everything that a section says, with the cells of its tables."""
+    said = []
+    for block in section.blocks:
+        if isinstance(block, Grid):
+            said += [" ".join(row) for row in (block.columns, *block.rows)]
+        said += [str(getattr(block, name)) for name in ("text", "says", "why") if hasattr(block, name)]
+    return "\n".join(said)
+
+
+def chart(section: Section, name: str) -> Chart:
+    (found,) = [b for b in section.blocks if isinstance(b, Chart) and b.name == name]
+    return found
+
+
+@pytest.fixture(scope="module")
+def material(searched: Searched) -> Material:
+    return Material(searched.store(), searched.study)
+
+
+@pytest.fixture(scope="module")
+def written(material: Material) -> dict[str, Section]:
+    return sections(material)
+
+
+@pytest.fixture(scope="module")
+def card(searched: Searched) -> str:
+    return (searched.export / CARD).read_text(encoding="utf-8")
+
+
+def test_every_part_is_there_and_every_figure_says_something(written: dict[str, Section]) -> None:
+    figures = list(page.figures(list(written.values())))
+    assert all(len(figure.says) > 40 and figure.says[-1] == "." for figure in figures)
+    names = {figure.name for figure in figures}
+    assert {
+        *("data-subjects", "data-folds", "prepared-before", "prepared-after", "confusion", "roc"),
+        *("precision-recall", "calibration", "subjects", "size", "fitting", "carry-over"),
+        *(f"augmented-{kind}" for kind in ("scale", "noise", "wander", "shift", "mixup")),
+        *("example-right-1", "example-wrong-1"),
+    } <= names
+    for name, section in written.items():
+        assert section.anchor == name
+        assert not [b for b in section.blocks if isinstance(b, Empty)], name
+        assert "nan" not in words(section).lower().split(), name
+
+
+def test_figures_are_those_of_the_card(written: dict[str, Section], material: Material, card: str) -> None:
+    """Rates and intervals, the gap and its verdict, the weakest subject, and the known limits."""
+    table = dict(re.findall(r"^\| ([a-zA-Z\d ]+?) +\| +(\d\.\d{3}) \|", card, re.M))
+    ends = dict(re.findall(r"^\| ([a-zA-Z\d ]+?) +\| +\d\.\d{3} \| (\d\.\d+ to \d\.\d+) \|", card, re.M))
+    said = words(written["results"])
+    for rate in ("sensitivity", "specificity", "balanced accuracy"):
+        assert f"{rate} {table[rate]} ({ends[rate]})" in said
+    rows = next(b for b in written["results"].blocks if isinstance(b, Grid)).rows
+    for name, _, out_of_fold, *_ in rows:
+        assert out_of_fold == f"{table[name]} ({ends[name].replace(' to ', '–')})"
+    objective = re.search(r"objective, out of fold +\| \*\*(\d\.\d{3})\*\*", card)
+    assert objective and f"the objective is {objective[1]}" in said
+    fit = re.search(r"trained on: (\d\.\d{3}), on held-out subjects (-?\d\.\d{3}) less \((.+?)\)\.", card)
+    assert fit and f"the winner has {fit[1]}" in words(written["fitting"])
+    assert f"which is {fit[2]} less: {fit[3]}" in words(written["fitting"])
+    limits = card.split("## Known limits")[1].strip().splitlines()
+    assert limits and [row[0] for row in _last_grid(written["limits"]).rows] == [x[2:] for x in limits]
+    counts = confusion_of(material.winner.metrics)
+    assert counts is not None and (counts.tp, counts.fn) == _card_counts(card)
+
+
+def _last_grid(section: Section) -> Grid:
+    return [b for b in section.blocks if isinstance(b, Grid)][-1]
+
+
+def _card_counts(card: str) -> tuple[int, int]:
+    """TP and FN summed over the card's table of subjects, which has all of so few."""
+    rows = re.findall(r"^\| (train\d+) +\|(.+)\|$", card, re.M)
+    cells = [[float(c) for c in row.split("|")] for _, row in rows]
+    return sum(int(c[2]) for c in cells), sum(int(c[4]) for c in cells)
+
+
+def test_recomputed_figures_are_those_that_were_exported(material: Material) -> None:
+    """So what is decided row by row is what the card counts."""
+    evidence, kept = material.outcome.evidence, material.winner.metrics
+    assert json.loads(json.dumps(evidence.to_dict())) == {key: kept[key] for key in evidence.to_dict()}
+    rows, margins = material.outcome.margins
+    assert rows.tolist() == list(range(len(material.dataset)))
+    together = [prediction_counts(run).pooled() for run in evidence.decided]
+    truth = material.dataset.y[rows] == 1
+    for margin, counts in zip(margins, together, strict=True):
+        assert int(((margin >= 0) & truth).sum()) == counts.tp
+
+
+def test_training_figures_are_those_of_the_exported_file(material: Material) -> None:
+    (rows, predictions), why = material.outcome.on_training
+    assert why == "" and len(rows) == len(material.dataset)
+    expected = material.winner.metrics["final"]["train_value"]
+    assert material.room.value(predictions) == pytest.approx(expected, abs=1e-6)
+
+
+def test_confusion_counts_every_segment_once_in_each_set(
+    written: dict[str, Section], material: Material, searched: Searched
+) -> None:
+    figure = chart(written["results"], "confusion").figure
+    cells = [
+        int(re.sub(r"\D", "", a.text.split("</b>")[0])) for a in figure.layout.annotations if "<b>" in a.text
+    ]
+    trained, held_out, test = (sum(cells[i : i + 4]) for i in (0, 4, 8))
+    assert trained == len(material.dataset) and abs(held_out - trained) <= 2
+    (score,) = material.winner.scores.values()
+    assert test == score["segments"] and score["look"] == 1
+    assert "first look" in words(written["carry_over"])
+
+
+def test_curves_pass_through_what_is_marked(written: dict[str, Section], material: Material) -> None:
+    figure = chart(written["results"], "roc").figure
+    card = next(t for t in figure.data if t.name == "thresholds of other folds")
+    rates = material.winner.metrics["rates"]
+    assert (1 - card.x[0], card.y[0]) == (rates["specificity"]["value"], rates["sensitivity"]["value"])
+    assert sum(t.name.startswith("training ") for t in figure.data) == 2
+
+
+def test_examples_are_right_and_wrong_as_said(written: dict[str, Section], material: Material) -> None:
+    drawn = [b for b in written["examples"].blocks if isinstance(b, Drawing)]
+    for block in drawn:
+        truth, called = re.search(r"is (AF|other) .*called (AF|other)<", block.svg).groups()
+        assert (truth == called) == block.name.startswith("example-right")
+        assert "trained on this subject too" in block.says and "for AF" in block.svg
+    again = examples.section(material)
+    assert [b.svg for b in again.blocks if isinstance(b, Drawing)] == [b.svg for b in drawn]
+    assert "trained on every subject" in words(written["examples"])
+
+
+def test_examples_are_chosen_by_rule() -> None:
+    rows = np.arange(8)
+    margins = np.array(
+        [[3.0, 2.0, 0.1, -1.0, -0.2, 5.0, 4.0, -3.0], [3.0, 2.0, 0.3, -1.0, -0.4, -5.0, 4.0, -2.0]]
+    )
+    truth = np.array([1, 1, 1, 1, 0, 1, 0, 0], bool)
+    subject = np.array(["a", "a", "b", "a", "b", "c", "a", "a"])
+    right = examples.choose(rows, margins, truth, subject, right=True)
+    # Row 5 is decided both ways; 7 is the surest negative but of a subject already taken, as 4 is not.
+    assert [(one.row, one.sure) for one in right] == [(0, True), (4, True), (2, False), (7, False)]
+    wrong = examples.choose(rows, margins, truth, subject, right=False)
+    assert [(one.row, one.sure) for one in wrong] == [(3, True), (6, True)]
+    assert wrong[0].margins == (-1.0, -1.0)
+
+
+def test_without_a_score_the_way_to_one_is_said(searched: Searched) -> None:
+    material = Material(searched.store(), searched.study)
+    material.__dict__["exports"] = tuple(dataclasses.replace(e, scores={}) for e in material.exports)
+    for name in ("results", "carry_over"):
+        found = [b.why for b in sections(material)[name].blocks if isinstance(b, Empty)]
+        assert found and f"`atml score {searched.export}" in found[0]
+    assert "none by this export" in words(sections(material)["limits"])
+
+
+def test_without_an_export_the_same_figures_come_from_the_study(
+    searched: Searched, written: dict[str, Section]
+) -> None:
+    material = Material(searched.store(), searched.study)
+    material.__dict__["exports"] = ()
+    found = sections(material)
+    first = next(b for b in found["results"].blocks if isinstance(b, Text)).text
+    theirs = next(b for b in written["results"].blocks if isinstance(b, Text)).text
+    assert first.split(" These are ")[0] == theirs.split(" These are ")[0]
+    assert "not exported" in first
+    assert "no saliency can be drawn" in words(found["examples"]).lower()
+    assert "no baseline beside it" in words(found["carry_over"])
+    assert words(found["fitting"]).split(".")[0] == words(written["fitting"]).split(".")[0]
+
+
+def test_where_the_data_are_gone_the_rest_is_told(searched: Searched, written: dict[str, Section]) -> None:
+    material = Material(searched.store(), searched.study)
+    material.__dict__["_opened"] = (None, "the data can't be opened any more: small.npz is gone")
+    found = sections(material)
+    for name in ("data", "preparation", "results", "examples"):
+        assert "small.npz is gone" in words(found[name]), name
+    texts = [next(b for b in s["data"].blocks if isinstance(b, Text)).text for s in (found, written)]
+    assert texts[0] == texts[1]
+    for name in ("fitting", "carry_over", "limits"):
+        assert words(found[name]) == words(written[name]), name
+
+
+def test_nothing_finished_says_so_everywhere(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/studies.db")
+    store.study("empty", made.spec())
+    found = sections(Material(store, "empty"))
+    for name in set(NAMES) - {"data"}:
+        assert [b for b in found[name].blocks if isinstance(b, Empty)], name
+    assert "synthetic" in words(found["data"])
+    strips = [b for b in found["data"].blocks if isinstance(b, Drawing)]
+    assert strips and "mV" in strips[0].svg and "made by a generator" in words(found["data"])
+    store.close()
+
+
+def test_data_tell_what_they_hold(written: dict[str, Section], material: Material) -> None:
+    said, data = words(written["data"]), material.dataset
+    assert f"{len(data)} segments of 5 s" in said and "9 subjects" in said
+    for fold in material.plan.folds:
+        assert ", ".join(sorted(set(data.subject[fold.held_out].tolist()))) in said
+    bars = chart(written["data"], "data-subjects").figure.data
+    assert sum(sum(bar.x) for bar in bars) == len(data)
+    strips = [b for b in written["data"].blocks if isinstance(b, Drawing)]
+    assert {b.name for b in strips} == {
+        f"strip-{r}-{'AF' if r == 'AFIB' else 'other'}" for r in set(data.rhythm)
+    }
+    # An .npz does not say in which unit it is.
+    assert all("mV" not in b.svg and "in a unit that the data do not say" in b.says for b in strips)
+
+
+def test_millivolts_are_claimed_only_where_known(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "RECORDS").write_text("100\n")
+    (tmp_path / "records" / "100.hea").write_text("100 1 360 10\n100.dat 16 200 11 1024 0 0 0 MLII\n")
+    (tmp_path / "set.npz").write_bytes(b"")
+    assert unit_of(Origin()) == "mV"
+    assert unit_of(Origin(paths=(tmp_path / "records",))) == "mV"
+    assert unit_of(Origin(paths=(tmp_path / "records", tmp_path / "set.npz"))) == ""
+
+
+def test_names_of_figures_are_safe() -> None:
+    assert data_section.file_name("strip", "(VT", "AF or/other") == "strip-VT-AF-or-other"
+    assert data_section.file_name("strip", "", "x") == "strip-none-x"
+
+
+def test_hundreds_of_subjects_stay_readable(material: Material) -> None:
+    row = material.winner.metrics["subjects"][0]
+    many = [{**row, "subject": f"S{i:03d}", "f_beta": i / 300} for i in range(300)]
+    source = dataclasses.replace(
+        material.outcome.source, figures={**material.winner.metrics, "subjects": many}
+    )
+    block = results._subjects(source, material.room.task)
+    assert isinstance(block, Chart) and "Of 300 subjects the 40 worst are shown." in block.says
+    assert block.figure.layout.height < 900
+    assert max(len(trace.y) for trace in block.figure.data) == 40
