@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,6 +70,8 @@ class Database:
             except BaseException:
                 self.close()
                 raise
+        # Who only looks at something and ends leaves the server in good order too.
+        weakref.finalize(self, self.engine.dispose)
         self.steady.begin()
 
     def _open(self, options: dict[str, Any]) -> SteadyStorage:
