@@ -12,12 +12,14 @@ import errno
 import importlib.util
 import ipaddress
 import json
+import logging
 import os
 import re
 import signal
 import socket
 import sys
 import threading
+import warnings
 import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -232,9 +234,18 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def serve(server: _Server) -> None:
-    """Answer requests until Ctrl-C or SIGTERM, then close."""
+    """Answer requests until Ctrl-C or SIGTERM, then close.
+
+    What the Dashboard warns of meanwhile, importances of few trials above all, is on its pages too.
+    """
+    logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
     try:
-        with _stopped_by_signals(), contextlib.suppress(KeyboardInterrupt):
+        with (
+            warnings.catch_warnings(),
+            _stopped_by_signals(),
+            contextlib.suppress(KeyboardInterrupt),
+        ):
+            warnings.simplefilter("ignore")
             server.serve_forever(poll_interval=0.2)
     finally:
         server.server_close()
