@@ -57,7 +57,7 @@ def _history(material: Material) -> list[Block]:
 
 
 def _importances(material: Material) -> list[Block]:
-    from atml.search.importance import LEAST, RARE
+    from atml.search.importance import LEAST, MOST, RARE
 
     found, trained = material.importances, len(material.standing)
     if not found:
@@ -85,6 +85,8 @@ def _importances(material: Material) -> list[Block]:
         f"What sets the best {len(best_tenth(material.standing)):,} of {trained:,} trained trials apart from"
         f" the others: {listed(first)} first (PED-ANOVA; trials in order of how far they came, then value)."
     )
+    if trained > MOST:
+        said += f" It is taken over {MOST:,} of the trained trials, evenly chosen along that order."
     if len(found) > len(shown):
         rest = sum(found.values()) - sum(v for _, v in shown)
         said += f" The other {len(found) - len(shown)} have {rest:.0%} together."
