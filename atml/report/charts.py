@@ -1,14 +1,14 @@
-"""Charts of decisions: confusion, ROC, precision and recall, calibration (Plotly)."""
+"""Charts of decisions: ROC, precision and recall, calibration (Plotly)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from atml.metrics import Confusion, Interval
+from atml.metrics import Interval
 from atml.report import theme
 from atml.report.operating import Calibration, Curve
-from atml.report.theme import BLUE, GREEN, GREY, INK, MUTED, PALETTE, RED
+from atml.report.theme import BLUE, GREY, MUTED, PALETTE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -32,45 +32,6 @@ def panels(
     )
     made.update_annotations(font={"size": 12, "color": MUTED}, yshift=4)
     made.update_layout(margin={"t": 44 if titles else 16})
-    return made
-
-
-def confusions(found: Sequence[tuple[str, Confusion]], positive: str, negative: str) -> Figure:
-    """Draw a matrix for each set: counts, and shares of the segments that truly are of the class.
-
-    What is right is green, what is wrong red, the deeper the larger its share.
-    """
-    made = panels(len(found), [title for title, _ in found], height=300, horizontal_spacing=0.12)
-    for column, (_, counts) in enumerate(found, 1):
-        cells = ((0, 0, counts.tn), (0, 1, counts.fp), (1, 0, counts.fn), (1, 1, counts.tp))
-        for truth, called, count in cells:
-            whole = counts.tp + counts.fn if truth else counts.tn + counts.fp
-            share = count / whole if whole else 0.0
-            where = {"row": 1, "col": column}
-            made.add_shape(
-                type="rect",
-                x0=called - 0.48,
-                x1=called + 0.48,
-                y0=truth - 0.48,
-                y1=truth + 0.48,
-                line={"width": 0},
-                fillcolor=GREEN if truth == called else RED,
-                opacity=0.08 + 0.5 * share,
-                layer="below",
-                **where,
-            )
-            words = f"<b>{count:,}</b><br>{100 * share:.1f}%" if whole else "none"
-            made.add_annotation(
-                x=called, y=truth, text=words, showarrow=False, font={"size": 14, "color": INK}, **where
-            )
-        axis = {"showgrid": False, "zeroline": False, "showline": False, "ticks": "", "range": [-0.5, 1.5]}
-        named = {"tickvals": [0, 1], "ticktext": [negative, positive]}
-        made.update_xaxes(**axis, **named, title_text="called", row=1, col=column)
-        first = {"title_text": "truly"} if column == 1 else {}
-        made.update_yaxes(
-            **axis, tickvals=[0, 1], ticktext=[negative, positive] if column == 1 else ["", ""], **first,
-            row=1, col=column,
-        )  # fmt: skip
     return made
 
 

@@ -131,10 +131,9 @@ def test_training_figures_are_those_of_the_exported_file(material: Material) -> 
 def test_confusion_counts_every_segment_once_in_each_set(
     written: dict[str, Section], material: Material, searched: Searched
 ) -> None:
-    figure = chart(written["results"], "confusion").figure
-    cells = [
-        int(re.sub(r"\D", "", a.text.split("</b>")[0])) for a in figure.layout.annotations if "<b>" in a.text
-    ]
+    (drawing,) = [b for b in written["results"].blocks if isinstance(b, Drawing)]
+    cells = [int(n.replace(",", "")) for n in re.findall(r'font-size="15"[^>]*>([\d,]+)<', drawing.svg)]
+    assert len(cells) == 12
     trained, held_out, test = (sum(cells[i : i + 4]) for i in (0, 4, 8))
     assert trained == len(material.dataset) and abs(held_out - trained) <= 2
     (score,) = material.winner.scores.values()

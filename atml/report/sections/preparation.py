@@ -10,7 +10,7 @@ from atml.report.outcome import unit_of
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
 from atml.report.sections.data import example
 from atml.report.strips import Strip
-from atml.report.words import listed, sentence
+from atml.report.words import listed, sentence, share
 from atml.search.study import Plan
 from atml.types import Float32, Int64, ModelConfig, Task
 
@@ -138,7 +138,7 @@ def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
     for kind, (changed, shares) in found.items():
         titles = [_title(plan, int(row)) for row in rows]
         if kind == "mixup":
-            titles = [_mixed(plan, task, rows, share) for share in shares]
+            titles = [_mixed(plan, task, rows, each) for each in shares]
         pair = [
             Strip(x=after, rate=rate, title=f"{kind}: {title}", under=before)
             for after, before, title in zip(changed, seen, titles, strict=True)
@@ -148,9 +148,10 @@ def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
     return blocks
 
 
-def _mixed(plan: Plan, task: Task, rows: Int64, share: Float32) -> str:
-    order = np.argsort(-share)
-    return " + ".join(f"{share[at]:.0%} {task.classes[int(plan.dataset.y[rows[at]])]}" for at in order)
+def _mixed(plan: Plan, task: Task, rows: Int64, shares: Float32) -> str:
+    order = np.argsort(-shares)
+    parts = [(float(shares[at]), task.classes[int(plan.dataset.y[rows[at]])]) for at in order]
+    return " + ".join(f"{share(part, 1.0)} {name}" for part, name in parts)
 
 
 def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, shares: Float32) -> str:
@@ -170,10 +171,11 @@ def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, sha
             f" of {before.shape[-1]}; what leaves at one end comes in at the other, so that there is a seam."
         )
     if kind == "mixup":
+        largest = " and ".join(share(float(part), 1.0) for part in shares.max(axis=1))
         return (
             f"Mixup: each segment is a mean of two, weighted by a draw from Beta({strength:.3g},"
-            f" {strength:.3g}), and so is its label; here {shares.max(axis=1)[0]:.0%} and"
-            f" {shares.max(axis=1)[1]:.0%} are the larger parts."
+            f" {strength:.3g}), and so is its label; here {largest} are the"
+            " larger parts."
         )
     added = " and ".join(f"{v:.2f}" for v in (after - before).std(axis=(1, 2)) / np.maximum(size, 1e-9))
     if kind == "noise":

@@ -14,12 +14,12 @@ from atml.evidence import RATES
 from atml.markdown import between, plural
 from atml.metrics import FOUR, Confusion, Interval, confusion, f_beta, wilson
 from atml.ranking import kib_of
-from atml.report import charts, comparisons
+from atml.report import comparisons, matrix
 from atml.report.comparisons import MOST, Sized
 from atml.report.decisions import beyond_the_threshold
 from atml.report.material import Export, Material
 from atml.report.outcome import Source, confusion_of, interval_of, negative_of
-from atml.report.page import Block, Chart, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
 from atml.report.sections.task import task_of
 from atml.report.words import sentence
 from atml.scored import ordinal
@@ -108,7 +108,8 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
         columns.append((f"test, {title}", _cells(one, one.get("intervals", {}))))
     positive, negative = task.classes[task.positive], negative_of(task)
     blocks.insert(
-        0, Chart("confusion", charts.confusions(found, positive, negative), _errors(found, source, positive))
+        0,
+        Drawing("confusion", matrix.confusions(found, positive, negative), _errors(found, source, positive)),
     )
     names = [name for name in (*RATES, *FOUR[:3]) if any(name in cells for _, cells in columns)]
     rows = tuple((name, *(cells.get(name, "-") for _, cells in columns)) for name in names)

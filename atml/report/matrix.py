@@ -1,0 +1,86 @@
+"""Confusion matrices side by side, as SVG written by hand: cells keep their shape on any page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from atml.metrics import Confusion
+from atml.report.theme import FONT, GREEN, INK, MUTED, RED
+
+CELL = (84, 56)
+"""Width and height of a cell, in units of which a screen shows about one to a px."""
+
+LETTER = 7.0
+"""Width of a letter, about."""
+
+
+def confusions(found: Sequence[tuple[str, Confusion]], positive: str, negative: str) -> str:
+    """Draw a matrix for each set: counts, and their share of the segments that truly are of the class.
+
+    What is right is green, what is wrong red, the deeper the larger its share.
+    """
+    wide, high = CELL
+    left = 30.0 + LETTER * max(len(positive), len(negative))
+    step = 2 * wide + 34
+    parts = [_text(12, 32 + high, "truly", MUTED, rotate=True)]
+    for number, (title, counts) in enumerate(found):
+        x = left + number * step
+        parts.append(_text(x + wide, 16, title, INK, bold=True))
+        for row, (name, right, wrong) in enumerate(
+            ((positive, counts.tp, counts.fn), (negative, counts.tn, counts.fp))
+        ):
+            y = 26 + row * high
+            if number == 0:
+                parts.append(_text(left - 8, y + high / 2 + 4, name, MUTED, anchor="end"))
+            # The positive class is called on the right.
+            cells = ((1 - row, right, GREEN), (row, wrong, RED))
+            parts += [_cell(x + column * wide, y, n, right + wrong, colour) for column, n, colour in cells]
+        for column, name in enumerate((negative, positive)):
+            parts.append(_text(x + (column + 0.5) * wide, 42 + 2 * high, _short(name), MUTED))
+        parts.append(_text(x + wide, 58 + 2 * high, "called", MUTED))
+    width, height = left + len(found) * step - 24, 66 + 2 * high
+    font = escape(FONT)
+    # On a phone it is some 0.7 times as large and may be moved sideways.
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}"'
+        f' height="{height}" style="--paper-width:{0.19 * width:.0f}mm" font-family="{font}" font-size="12">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _cell(x: float, y: float, count: int, whole: int, colour: str) -> str:
+    wide, high = CELL
+    share = count / whole if whole else 0.0
+    said = f"{100 * share:.1f}%" if whole else "no such"
+    return (
+        f'<rect x="{x + 1.5:.1f}" y="{y + 1.5:.1f}" width="{wide - 3}" height="{high - 3}" rx="4"'
+        f' fill="{colour}" fill-opacity="{0.08 + 0.5 * share:.2f}"/>'
+        + _text(x + wide / 2, y + high / 2 - 2, f"{count:,}", INK, bold=True, size=15)
+        + _text(x + wide / 2, y + high / 2 + 15, said, INK)
+    )
+
+
+def _short(name: str) -> str:
+    """Cut a name to what stands under a cell."""
+    most = int(CELL[0] / LETTER)
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _text(
+    x: float,
+    y: float,
+    words: str,
+    colour: str,
+    *,
+    anchor: str = "middle",
+    bold: bool = False,
+    size: float = 12,
+    rotate: bool = False,
+) -> str:
+    weight = ' font-weight="600"' if bold else ""
+    turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if rotate else ""
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" font-size="{size:g}" text-anchor="{anchor}"'
+        f"{weight}{turned}>{escape(words)}</text>"
+    )

@@ -1,0 +1,64 @@
+"""What a report shows of preparation and augmentation is what training does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from atml import nn
+from atml.augment import KINDS, one_by_one, prepared
+from atml.types import ModelConfig, Task
+
+TASK = Task(name="tiny", classes=("other", "AF"), positive=1, sampling_rate=100, window=400)
+
+
+def config(**fields: float) -> ModelConfig:
+    return ModelConfig(normalise="zscore", decimation=2, channels=(4,), kernels=(5,), strides=(2,), **fields)
+
+
+def signal(n: int = 2) -> np.ndarray:
+    return np.random.default_rng(0).normal(1.0, 3.0, (n, 1, 400)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["none", "centre", "zscore", "maxabs"])
+def test_prepared_is_what_the_network_sees(kind: str) -> None:
+    made = ModelConfig(normalise=kind, decimation=3, channels=(4,), kernels=(5,), strides=(2,))
+    net = nn.build(made, TASK)
+    assert np.array_equal(prepared(made, signal()), net.inputs(torch.from_numpy(signal())).numpy())
+
+
+def changed(kind: str, strength: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    made = config(**{kind: strength})
+    before = prepared(made, signal())
+    found = one_by_one(made, before, sampling_rate=100, seed=7)
+    assert list(found) == [kind]
+    return before, *found[kind]
+
+
+def test_each_change_does_what_is_said_of_it() -> None:
+    before, after, _ = changed("scale", 0.5)
+    ratio = after / before
+    assert np.allclose(ratio, ratio[:, :, :1], rtol=1e-4) and not np.allclose(ratio, 1)
+    before, after, _ = changed("shift", 0.25)
+    for one, other in zip(before[:, 0], after[:, 0], strict=True):
+        assert any(np.array_equal(np.roll(one, by), other) for by in range(-50, 51))
+    before, after, _ = changed("noise", 0.4)
+    # White noise at the full rate is less by the square root of the decimation.
+    assert (after - before).std() == pytest.approx(0.4 / np.sqrt(2) * before.std(), rel=0.15)
+    before, after, _ = changed("wander", 0.4)
+    added = (after - before)[:, 0]
+    assert np.abs(np.fft.rfft(added))[:, 4:].sum() < np.abs(np.fft.rfft(added))[:, :4].sum()
+    before, after, shares = changed("mixup", 0.5)
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert np.allclose(np.einsum("ij,jkl->ikl", shares, before), after, atol=1e-5)
+
+
+def test_changes_are_shown_one_by_one_and_twice_the_same() -> None:
+    every = config(**dict.fromkeys(KINDS, 0.2))
+    before = prepared(every, signal())
+    first, second = (one_by_one(every, before, sampling_rate=100, seed=7) for _ in range(2))
+    assert tuple(first) == KINDS
+    assert all(np.array_equal(first[kind][0], second[kind][0]) for kind in KINDS)
+    assert np.allclose(first["scale"][0] / before, (first["scale"][0] / before)[:, :, :1], rtol=1e-4)
+    assert one_by_one(config(), before, sampling_rate=100, seed=7) == {}
