@@ -20,7 +20,7 @@ from atml.data.wfdb_set import is_wfdb
 from atml.errors import ExportError, InputError
 from atml.evidence import Evidence, weigh
 from atml.exported import Exported, infer, load
-from atml.metrics import Confusion, Interval
+from atml.metrics import FOUR, Confusion, Interval
 from atml.types import Int64, Origin, Predictions, Task
 
 if TYPE_CHECKING:
@@ -32,20 +32,24 @@ WORK = 4e10
 """Multiply-accumulates that looking at the training data may take: some 20 s. Of more, a part is taken."""
 
 
+NEEDED = ("rates", "intervals", "subjects", "threshold", "naive", "tuned", *FOUR)
+"""Without any of these a metrics.json is damaged, or of a version that did not know it yet."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """Where figures are from: those of the card of an export, or of a trial that was not exported."""
+    """Where figures are from: ``kind`` is "card", or why the study's predictions stand in for one."""
 
     figures: Mapping[str, Any]
     trial: int
     runs: int
-    exported: bool
+    kind: str = "card"
 
     @property
     def words(self) -> str:
         """Say it for a caption."""
         how = "" if self.runs == 1 else f", mean of {self.runs} trainings on fresh seeds"
-        what = "the card's figures" if self.exported else "not exported, so no card has them"
+        what = "the card's figures" if self.kind == "card" else self.kind
         return f"trial {self.trial} out of fold{how}; {what}"
 
 
@@ -85,11 +89,14 @@ class Outcome:
         best, winner = self.material.best, self.material.winner
         if best is None:
             return None
-        if winner is not None and winner.metrics:
-            return Source(winner.metrics, best.number, len(winner.metrics.get("runs", ())) or 1, True)
+        if winner is not None and all(key in winner.metrics for key in NEEDED):
+            return Source(winner.metrics, best.number, len(winner.metrics.get("runs", ())) or 1)
         if self.evidence is None:
             return None
-        return Source(self.evidence.to_dict(), best.number, len(self.material.out_of_fold), False)
+        kind = "from the study's predictions, for its metrics.json is damaged or of an older version"
+        if winner is None:
+            kind = "from the study's predictions, for it was not exported and has no card"
+        return Source(self.evidence.to_dict(), best.number, len(self.material.out_of_fold), kind)
 
     # --- row by row
 
@@ -166,7 +173,7 @@ def negative_of(task: Task) -> str:
 
 def confusion_of(figures: Mapping[str, Any]) -> Confusion | None:
     """Sum up the counts of a file's subjects, or take those it gives; None where it has neither."""
-    if "confusion" in figures:
+    if isinstance(figures.get("confusion"), dict):
         return Confusion(**figures["confusion"])
     rows = figures.get("subjects")
     if not rows:

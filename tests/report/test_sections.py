@@ -199,6 +199,35 @@ def test_without_an_export_the_same_figures_come_from_the_study(
     assert words(found["fitting"]).split(".")[0] == words(written["fitting"]).split(".")[0]
 
 
+def test_an_export_of_an_older_version_is_told_from_the_study(searched: Searched) -> None:
+    material = Material(searched.store(), searched.study)
+    (export,) = material.exports
+    kept = {
+        key: found for key, found in export.metrics.items() if key not in ("rates", "rhythms", "baseline")
+    }
+    material.__dict__["exports"] = (dataclasses.replace(export, metrics=kept),)
+    found = sections(material)
+    assert "of an older version" in words(found["results"])
+    assert "trained on this subject too" in words(found["examples"])
+
+
+def test_a_rule_of_several_classes_is_not_set_beside_two(searched: Searched) -> None:
+    material = Material(searched.store(), searched.study)
+    (export,) = material.exports
+    score = {
+        **{"rule": "cinc2017", "look": 2, "data": "cinc", "segments": 10, "F1": 0.5, "accuracy": 0.6},
+        "intervals": {"F1": {"value": 0.5, "low": 0.4, "high": 0.6}},
+        "confusion": [{"true": "Normal", "Normal": 1, "AF": 2, "Other": 3}],
+    }
+    material.__dict__["exports"] = (dataclasses.replace(export, scores={"cinc2017-2.json": score}),)
+    found = sections(material)
+    grids = [b for b in found["results"].blocks if isinstance(b, Grid)]
+    assert grids[0].columns[:3] == ("metric", "trained on", "out of fold") and len(grids[0].columns) == 4
+    assert grids[1].rows == (("F1", "0.500", "0.400 to 0.600"),)
+    assert "second look" in grids[1].says and "looks better here than it is" in grids[1].says
+    assert "no rates to compare" in words(found["carry_over"])
+
+
 def test_where_the_data_are_gone_the_rest_is_told(searched: Searched, written: dict[str, Section]) -> None:
     material = Material(searched.store(), searched.study)
     material.__dict__["_opened"] = (None, "the data can't be opened any more: small.npz is gone")

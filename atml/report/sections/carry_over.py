@@ -13,7 +13,7 @@ from atml.report.comparisons import Row
 from atml.report.material import Material
 from atml.report.outcome import Source, interval_of
 from atml.report.page import Block, Chart, Empty, Section, Text
-from atml.report.sections.results import not_scored, tested
+from atml.report.tested import alike, not_scored, tested
 from atml.report.theme import BLUE, ORANGE
 from atml.report.words import sentence
 
@@ -73,6 +73,8 @@ def _sets(material: Material, source: Source) -> list[tuple[str, str, Figures]]:
     if source.figures.get("baseline"):
         found.append(("out of fold", BASELINE, source.figures["baseline"]))
     for title, one in tested(material):
+        if not alike(one):
+            continue
         found.append((f"test, {title}", MODEL, one))
         if one.get("baseline"):
             found.append((f"test, {title}", BASELINE, one["baseline"]))
@@ -122,7 +124,7 @@ def _test(source: Source, title: str, one: Figures) -> str:
     """Say whether a look at test data bears out what was seen out of fold."""
     told = []
     for rate, names in RATES.items():
-        before, after = _rate(source.figures, names), _rate(one, names)
+        before, after = _rate(source.figures, names), _rate(one, names) if alike(one) else None
         if before is None or after is None:
             continue
         where = "below" if after.value < before.low else "above" if after.value > before.high else "within"

@@ -8,7 +8,7 @@ from atml.exported import CARD
 from atml.markdown import plural
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Section, Text
-from atml.report.sections.results import tested
+from atml.report.tested import tested
 from atml.report.words import listed, sentence, value
 
 HEADING = "## Known limits"

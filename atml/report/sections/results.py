@@ -17,12 +17,12 @@ from atml.ranking import kib_of
 from atml.report import comparisons, matrix
 from atml.report.comparisons import MOST, Sized
 from atml.report.decisions import beyond_the_threshold
-from atml.report.material import Export, Material
+from atml.report.material import Material
 from atml.report.outcome import Source, confusion_of, interval_of, negative_of
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
 from atml.report.sections.task import task_of
+from atml.report.tested import alike, not_scored, official, tested
 from atml.report.words import sentence
-from atml.scored import ordinal
 from atml.types import Task
 
 Figures = Mapping[str, Any]
@@ -65,22 +65,6 @@ def _said(source: Source) -> str:
 # --- training, out of fold, test
 
 
-def tested(material: Material) -> list[tuple[str, Figures]]:
-    """Return a title and the figures of each look at test data that the winner's export had."""
-    winner = material.winner
-    scores = winner.scores if winner is not None else {}
-    return [(f"{ordinal(int(one.get('look', 0)))} look", one) for one in scores.values() if "rule" in one]
-
-
-def not_scored(winner: Export | None) -> str:
-    """Say how test figures come about, where there are none."""
-    what = str(winner.folder) if winner is not None else "EXPORT"
-    return (
-        f"Test data: not scored yet. `atml score {what} --data SET` does it and counts the look; this report"
-        " opens no test data itself."
-    )
-
-
 def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
     found: list[tuple[str, Confusion]] = []
     columns: list[tuple[str, dict[str, str]]] = []
@@ -102,6 +86,8 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
     if rival:
         columns.append(("baseline, out of fold", _cells(rival, rival["rates"])))
     for title, one in tested(material):
+        if not alike(one):  # several classes: its F1 is not that of the other columns
+            continue
         counts_there = confusion_of(one)
         if counts_there is not None:
             found.append((f"test, {title}", counts_there))
@@ -114,9 +100,8 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
     names = [name for name in (*RATES, *FOUR[:3]) if any(name in cells for _, cells in columns)]
     rows = tuple((name, *(cells.get(name, "-") for _, cells in columns)) for name in names)
     blocks.append(Grid(("metric", *(title for title, _ in columns)), rows, _beside(material, source)))
-    if not tested(material):
-        blocks.append(Empty(not_scored(material.winner)))
-    return blocks
+    blocks += [official(title, one) for title, one in tested(material)]
+    return blocks if tested(material) else [*blocks, Empty(not_scored(material.winner))]
 
 
 def _pooled(counts: Confusion) -> dict[str, float]:
@@ -163,6 +148,7 @@ def _beside(material: Material, source: Source) -> str:
         f" Test, {title}: {one.get('data', 'test data')}, {one.get('segments', 0):,} segments, by rule"
         f" {one['rule']}."
         for title, one in tested(material)
+        if alike(one)
     ]
     return f"{said} Out of fold: {source.words}.{''.join(looks)}"
 

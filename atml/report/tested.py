@@ -1,0 +1,108 @@
+"""What `atml score` found on test data, as its files have it: nothing is opened or worked out here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from atml.markdown import between, plural
+from atml.report.material import Export, Material
+from atml.report.outcome import interval_of
+from atml.report.page import Block, Grid
+from atml.report.words import sentence, value
+from atml.scored import ordinal
+
+Figures = Mapping[str, Any]
+
+NAMES = {
+    "recall": "sensitivity",
+    "precision": "PPV",
+    "balanced_accuracy": "balanced accuracy",
+    "F": "F, the rule's own F-beta",
+    "G": "G, share of subjects that are good",
+}
+
+
+def tested(material: Material) -> list[tuple[str, Figures]]:
+    """Return a title and the figures of each look at test data that the winner's export had."""
+    winner = material.winner
+    scores = winner.scores if winner is not None else {}
+    return [(_title(one), one) for one in scores.values() if "rule" in one]
+
+
+def _title(one: Figures) -> str:
+    return f"{ordinal(int(one.get('look', 0)))} look"
+
+
+def alike(one: Figures) -> bool:
+    """Whether a rule's figures are of the positive class against the rest, as those out of fold are."""
+    return isinstance(one.get("confusion"), dict)
+
+
+def not_scored(winner: Export | None) -> str:
+    """Say how test figures come about, where there are none."""
+    what = str(winner.folder) if winner is not None else "EXPORT"
+    return (
+        f"Test data: not scored yet. `atml score {what} --data SET` does it and counts the look; this report"
+        " opens no test data itself."
+    )
+
+
+def official(title: str, one: Figures) -> Block:
+    """Return a look's figures under the rule's own names, the baseline's beside them."""
+    said = (
+        f"Rule {one['rule']} on {one.get('data', 'test data')},"
+        f" {plural(int(one.get('segments', 0)), 'segment')}: {title} at this test set{_earlier(one)}."
+    )
+    said += "".join(f" {sentence(note)}" for note in one.get("notes", ()))
+    return _categories(one, said) if one.get("categories") else _figures(one, said)
+
+
+def _earlier(one: Figures) -> str:
+    return (
+        ", and a model chosen by earlier ones looks better here than it is" if one.get("look", 0) > 1 else ""
+    )
+
+
+def _figures(one: Figures, said: str) -> Block:
+    rival = one.get("baseline") or {}
+    rows = []
+    for key, fields in one.get("intervals", {}).items():
+        found, theirs = interval_of(fields), interval_of(rival.get("intervals", {}).get(key))
+        if found is not None:
+            beside = [value(theirs.value if theirs else None)] if rival else []
+            rows.append((NAMES.get(key, key), value(found.value), between(found), *beside))
+    total = one.get("total")
+    if total is not None:
+        points = " + ".join(f"{key} {points:.3f}" for key, points in (one.get("points") or {}).items())
+        rows.append(("points", value(total), points, *(["-"] if rival else [])))
+    header = ("figure", "value", "95% over subjects", *(["baseline"] if rival else []))
+    return Grid(header, tuple(rows), said)
+
+
+def _categories(one: Figures, said: str) -> Block:
+    """Return the rows by which AEDs are judged."""
+    rival = {row["category"]: row for row in (one.get("baseline") or {}).get("categories", ())}
+    rows = tuple(
+        (
+            str(row["category"]),
+            str(row["measure"]),
+            str(row["n"]),
+            str(row["subjects"]),
+            value(row["observed"]),
+            value(row["lower_limit"]),
+            "-" if row["goal"] is None else f"{row['goal']:g} / {row['goal_of_limit']:g}",
+            str(row["verdict"]),
+            *(
+                [value(rival[row["category"]]["observed"]) if row["category"] in rival else "-"]
+                if rival
+                else []
+            ),
+        )
+        for row in one["categories"]
+    )
+    header = ("category", "measure", "n", "subjects", "observed", "lower limit", "goals", "verdict")
+    passed = sum(row["verdict"] == "passed" for row in one["categories"])
+    short = sum(row["verdict"] == "not assessable" for row in one["categories"])
+    said += f" {passed} of {len(rows)} rows passed; {short} have too few segments to be judged."
+    return Grid((*header, *(["baseline"] if rival else [])), rows, said)
