@@ -22,7 +22,7 @@ from atml.errors import ConfigError
 from atml.learning import Weights, check, loss_of, optimizer, rate_at
 from atml.nn import Net, build
 from atml.nn.shapes import shapes
-from atml.types import Float32, Int64, ModelConfig, Strings, Task
+from atml.types import Float32, Int64, ModelConfig, Rows, Strings, Task
 
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 GRADIENT_NORM = 2.0
@@ -54,7 +54,7 @@ class Fitted:
 def fit(
     config: ModelConfig,
     task: Task,
-    x: Float32,
+    x: Float32 | Rows,
     y: Int64,
     subject: Strings,
     *,
@@ -85,7 +85,7 @@ def fit(
         )
 
 
-def predict(model: Net, x: Float32, *, device: str = "cpu", batch: int = 512) -> Float32:
+def predict(model: Net, x: Float32 | Rows, *, device: str = "cpu", batch: int = 512) -> Float32:
     """Logits ``(n, classes)`` of ``x (n, leads, samples)``, in float32, in eval mode."""
     model.eval()
     out = []
@@ -127,7 +127,7 @@ class _Run:
         config: ModelConfig,
         task: Task,
         model: Net,
-        x: Float32,
+        x: Float32 | Rows,
         y: Int64,
         subject: Strings,
         *,
@@ -267,7 +267,7 @@ def rows(config: ModelConfig, subject: Strings, *, seed: int) -> Tensor:
     return order[first[who] + within].view(config.steps, config.batch)
 
 
-def _prepared(model: Net, x: Float32, device: str, batch: int = 128) -> Tensor:
+def _prepared(model: Net, x: Float32 | Rows, device: str, batch: int = 128) -> Tensor:
     """What the first layer sees of every row: computed once, since nothing in it is trained."""
     parts = []
     with torch.no_grad():

@@ -9,7 +9,7 @@ import numpy as np
 
 from atml.nn import Net
 from atml.train import Fitted, fit, predict
-from atml.types import Dataset, Float32, Fold, Int64, Measurement, ModelConfig, Predictions, Task
+from atml.types import Dataset, Float32, Fold, Int64, Measurement, ModelConfig, Predictions, Rows, Task
 
 TRAIN_SAMPLE = 1500
 """Training rows that the training value is taken over."""
@@ -109,7 +109,7 @@ class _State:
         rows = fold.train
         if len(rows) > TRAIN_SAMPLE:
             rows = np.sort(np.random.default_rng(seed).choice(rows, TRAIN_SAMPLE, replace=False))
-        return self.value(self.predicted(predict(model, self.dataset.x[rows], device=device), rows))
+        return self.value(self.predicted(predict(model, Rows(self.dataset.x, rows), device=device), rows))
 
 
 def _fold(
@@ -123,7 +123,7 @@ def _fold(
 ) -> Fitted:
     """Train one fold; predictions of a training that reached its end are added to the state."""
     data = state.dataset
-    held_out = data.x[fold.held_out]
+    held_out = Rows(data.x, fold.held_out)
     latest: list[Float32] = []
 
     def evaluate(model: Net) -> float:
@@ -143,7 +143,7 @@ def _fold(
     return fit(
         config,
         state.task,
-        data.x[fold.train],
+        Rows(data.x, fold.train),
         data.y[fold.train],
         data.subject[fold.train],
         seed=seed,

@@ -101,6 +101,22 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Rows of ``x (n, leads, samples)``, gathered slice by slice: no whole copy is made of a memory map."""
+
+    x: Float32
+    rows: Int64
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> Float32:
+        """Gather some of them."""
+        return self.x[self.rows[part]]
+
+
+@dataclass(frozen=True)
 class Fold:
     """Row numbers of one fold: trained on ``train``, predicted on ``held_out``; no shared subject."""
 

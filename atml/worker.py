@@ -28,29 +28,41 @@ ALIVE_S = 1.0
 _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
-def main(site: Site, index: int, device: str, pipe: Connection, parent: int) -> None:
-    """Run one worker: the whole life of a child process of ``parent``."""
+def main(
+    site: Site, index: int, device: str, pipe: Connection, parent: int, environment: dict[str, str]
+) -> None:
+    """Run one worker of process ``parent``: the whole life of a process."""
+    # A fork server keeps the environment of the moment at which it was started.
+    os.environ.clear()
+    os.environ.update(environment)
     # A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group; the parent decides what
     # they mean, and ends its workers by SIGKILL: they hold nothing that could be half written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _end_with(parent)
+    _end_with(parent, f"atml-worker-{index}")
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _serve(site, index, device, pipe)
 
 
-def _end_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, whatever it is in the middle of.
+def _end_with(parent: int, name: str) -> None:
+    """Have the kernel end this process with the one that began it, and call it ``name`` in lists.
 
-    Linux alone can. Elsewhere a worker ends at its next message, a second later where it trains.
+    The fork server ends when ``parent`` does, and its workers with it, whatever they are in the middle of.
+    Linux alone can do that. Elsewhere a worker ends at its next message, a second later where it trains.
     """
     if sys.platform != "linux":
         return
-    pr_set_pdeathsig = 1
+    pr_set_pdeathsig, pr_set_name = 1, 15
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:
+        library = ctypes.CDLL(None)
+        library.prctl(pr_set_pdeathsig, signal.SIGKILL)
+        library.prctl(pr_set_name, name.encode())
+    try:
+        os.kill(parent, 0)
+    except ProcessLookupError:
         os._exit(1)
+    except PermissionError:
+        return
 
 
 class _Pulse:

@@ -1,8 +1,9 @@
 """Worker processes: kept, watched, replaced.
 
 A worker (`atml.worker`) never sees the database: one that is killed, that hangs or that crashes costs the job
-in its hands and no more. Started by ``spawn``, so nothing of the parent (open databases, threads, random
-state) leaks in.
+in its hands and no more. Workers are forked from a server process that has loaded the libraries and done
+nothing else: they are there at once, share the libraries' pages, and nothing of the parent (open databases,
+threads, random state) leaks in. Where there are no fork servers each is a new interpreter.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from atml.jobs import FinalJob, Job, Report, Site, Trained, TrialJob
 from atml.worker import main
@@ -56,7 +58,7 @@ class Pool:
         self._site = site
         self.devices = tuple(devices)
         self._hang_after = HANG_S if hang_after is None else hang_after
-        self._context = multiprocessing.get_context("spawn")
+        self._context = _context()
         self._workers: dict[int, _Worker] = {}
         self._looked = time.monotonic()
         self.started = 0
@@ -67,7 +69,7 @@ class Pool:
         mine, theirs = self._context.Pipe()
         process = self._context.Process(
             target=main,
-            args=(self._site, index, self.devices[index], theirs, os.getpid()),
+            args=(self._site, index, self.devices[index], theirs, os.getpid(), dict(os.environ)),
             name=f"atml-worker-{index}",
             daemon=True,
         )
@@ -182,6 +184,15 @@ def _end(worker: _Worker) -> None:
     worker.process.kill()
     worker.process.join(_JOIN_S)
     worker.pipe.close()
+
+
+def _context() -> Any:
+    """Return how worker processes are started."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["atml.preload"])
+    return context
 
 
 @contextlib.contextmanager

@@ -70,6 +70,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
         final = Finals(plan, study, view, options)
         if not trials.exhausted() or Repeats(final).todo() or Exports(final).waiting():
             with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
+                store.steady.hurry = crew.stopping
                 crew.work(trials)
                 _why_it_ended(trials, options, view)
                 _finish(crew, final, watch, end)
@@ -109,6 +110,7 @@ def join_and_work(
     trials = Trials(plan, study, view, mine, workers, end, keeper)
     if not trials.exhausted():
         with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
+            store.steady.hurry = crew.stopping
             crew.work(trials)
             _why_it_ended(trials, options, view)
     done = trials.progress((), time.monotonic() - began)

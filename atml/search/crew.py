@@ -112,6 +112,10 @@ class Crew:
             for report in self._pool.reports(0.2):
                 self._without_job(report)
 
+    def stopping(self) -> bool:
+        """Whether a signal asked to stop."""
+        return self._signal is not None
+
     def _alive(self) -> None:
         """Say that this process lives, unless it was told to stop."""
         if self._signal is not None:

@@ -260,3 +260,75 @@ def test_a_beat_is_free_until_the_next_is_due(store: Store, monkeypatch: pytest.
     store.slots.beat()
     with store._db.engine.connect() as db:
         assert db.execute(sa.select(HOLDERS.c.token)).scalars().all() == [store.token]
+
+
+def _taken_and_lost(store: Store, where: str) -> int:
+    """A process of its own claims, asks and dies; returns the trial that it left."""
+    code = (
+        "import os, sys; from atml.store import Store\n"
+        "store = Store(sys.argv[1]); slot = store.slots.claim('s', 5); trial = store.study('s').ask()\n"
+        "store.slots.assign('s', slot, trial.number); print(trial.number, flush=True); os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, where], check=False, capture_output=True, text=True)
+    return int(done.stdout)
+
+
+def test_a_trial_that_takes_every_process_along_is_not_tried_for_ever(tmp_path: Path, store: Store) -> None:
+    store.study("s", {"task": "afib"})
+    said: list[str] = []
+    for _ in range(3):
+        assert _taken_and_lost(store, url(tmp_path / "studies.db")) == 0
+        assert store.recover("s", said.append) == [0]
+    (left,) = store.trials("s")
+    assert left.state == "pruned" and left.constraints == {"crashed": 1.0} and not left.feasible
+    assert left.failure == "the process that had it went down, 3 times"
+    assert said == [
+        "trial 0 is not tried again: the process that had it went down 3 times, by its config perhaps"
+    ]
+    # It counts: its slot is taken for good.
+    assert [(slot, number) for slot, _, number in store.slots.of("s")] == [(0, 0)]
+    assert store.study("s").ask().number == 1
+
+
+def test_a_trial_whose_successor_is_queued_is_not_put_back_too(store: Store) -> None:
+    study = store.study("s", {"task": "afib"})
+    study.ask().set_user_attr("holder", "dead")
+    study.enqueue_trial({}, user_attrs={"regions": {"again": 0}})
+    assert store.recover("s") == [0]
+    assert [t.state for t in store.trials("s")] == ["failed", "waiting"]
+    assert study.ask().number == 1
+
+
+def test_one_trial_keeps_one_slot_whoever_died_in_between(store: Store) -> None:
+    study = store.study("s", {"task": "afib"})
+    mine = store.slots.token
+    # Put back by a process that died before it freed the slot; trained in another one since.
+    for slot, token in ((0, "dead"), (1, "gone")):
+        store.slots.token = token
+        assert store.slots.take("s", slot) and store.slots.assign("s", slot, 0)
+    store.slots.token = mine
+    study.tell(study.ask(), 0.5)
+    assert store.recover("s") == []
+    assert [number for _, _, number in store.slots.of("s")] == [0]
+
+
+def test_a_slot_that_was_taken_over_is_not_assigned(tmp_path: Path, store: Store) -> None:
+    other = Store(url(tmp_path / "studies.db"))
+    slot = store.slots.claim("s", 5)
+    store.slots.release("s", slot)
+    assert other.slots.claim("s", 5) == slot
+    assert not store.slots.assign("s", slot, 3)
+    assert other.slots.assign("s", slot, 4)
+    assert [number for _, _, number in other.slots.of("s")] == [4]
+    other.close()
+
+
+def test_a_trial_is_put_back_from_its_holders_hands_alone(store: Store) -> None:
+    trial = store.study("s", {"task": "afib"}).ask()
+    assert store.holds(trial._trial_id)
+    assert not store.put_back(trial._trial_id, holder="somebody else")
+    assert store.holds(trial._trial_id)
+    assert store.put_back(trial._trial_id, holder=store.token)
+    assert not store.holds(trial._trial_id)
+    assert not store.put_back(trial._trial_id)
+    assert [t.state for t in store.trials("s")] == ["waiting"]
