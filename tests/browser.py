@@ -54,9 +54,9 @@ class Visit:
     def walk(self) -> None:
         """Scroll from top to bottom, so that what is drawn late is drawn."""
         height = int(self.page.evaluate("document.documentElement.scrollHeight"))
-        for y in range(0, height + 1, 700):
+        for y in range(0, height + 1, 850):
             self.page.evaluate(f"scrollTo({{top: {y}, behavior: 'instant'}})")
-            self.page.wait_for_timeout(40)
+            self.page.wait_for_timeout(25)
 
 
 @contextmanager

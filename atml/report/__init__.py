@@ -51,7 +51,7 @@ class Written:
     why_no_charts: str
 
 
-def sections(material: Material, names: Sequence[str] = SECTIONS) -> list[Section]:
+def compose(material: Material, names: Sequence[str] = SECTIONS) -> list[Section]:
     """Write each part of a report."""
     made = [import_module(f"atml.report.sections.{name}").section(material) for name in names]
     return list(made)
@@ -78,7 +78,7 @@ def write(
     folder = Path(out) / safe_name(study)
     writing.check_writable(folder)
     material = Material(store, study)
-    parts = sections(material)
+    parts = compose(material)
     figures = list(page.figures(parts))
     html = writing.html(headline(material, datetime.datetime.now()), parts)
     names: list[str] = []

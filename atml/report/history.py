@@ -51,7 +51,9 @@ def busy(records: Sequence[TrialRecord]) -> dict[int, float]:
 
     A search that was stopped overnight and went on in the morning has no gap.
     """
-    spans = sorted((t.started, t.ended, t.number) for t in records if t.started and t.ended)
+    spans = sorted(
+        (t.started, t.ended, t.number) for t in records if t.started and t.ended and t.started <= t.ended
+    )
     merged: list[list[datetime.datetime]] = []
     for started, ended, _ in spans:
         if merged and started <= merged[-1][1]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import sqlalchemy as sa
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
 
@@ -86,6 +87,7 @@ def study(store: Store, name: str, trials: int = 40, *, finalists: int = 2, seed
         clock += datetime.timedelta(seconds=attrs.get("result", {}).get("wall_s", 0.1) / 2)
     templates += _repeats(templates, finalists, clock, rng)
     made.add_trials(templates)
+    _date(store, made, templates)
     best = sorted({t.user_attrs["of"] for t in templates if "of" in t.user_attrs})
     judged = {
         str(of): float(np.mean([t.value for t in templates if t.user_attrs.get("of") == of])) for of in best
@@ -98,6 +100,18 @@ def study(store: Store, name: str, trials: int = 40, *, finalists: int = 2, seed
             margin = 2.0 * (2 * dataset.y - 1) + rng.normal(0, 1.5, len(rows))
             logits = np.stack([-margin / 2, margin / 2], axis=1).astype(np.float32)
             store.save_predictions(name, record.number, rows, logits)
+
+
+def _date(store: Store, study: optuna.Study, templates: list[optuna.trial.FrozenTrial]) -> None:
+    """Write down when trials began: Optuna takes the moment of adding."""
+    trials = sa.table("trials", *map(sa.column, ("study_id", "number", "datetime_start")))
+    change = (
+        trials.update()
+        .where(trials.c.study_id == study._study_id, trials.c.number == sa.bindparam("n"))
+        .values(datetime_start=sa.bindparam("at"))
+    )
+    with store._db.engine.begin() as db:
+        db.execute(change, [{"n": n, "at": t.datetime_start} for n, t in enumerate(templates)])
 
 
 def _worth(config: ModelConfig, progress: float) -> float:
