@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import copy
 import datetime
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import optuna
 import sqlalchemy as sa
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 
+from atml.store import rows
 from atml.store.steady import Steady
 
 # What it warns of is told by ours, in words that help.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-_TRIALS: sa.Table = models.TrialModel.__table__
 
 _SAME_TWICE = (
     "create_new_study",
@@ -33,14 +34,8 @@ _SAME_TWICE = (
     "get_trial_user_attrs",
     "get_trial_system_attrs",
     "get_all_studies",
-    "_set_trial_param",
     "get_trial_param",
-    "set_trial_intermediate_value",
-    "set_trial_user_attr",
-    "set_trial_system_attr",
     "get_trial_id_from_study_id_trial_number",
-    "get_trial",
-    "_get_trials",
     "_get_best_trial_id",
 )
 """Methods that read, or write what is the same when it is written twice. A study made twice is there already,
@@ -65,6 +60,86 @@ class SteadyStorage(RDBStorage):
         self._now = now
         # Optuna takes braces for a template of its own.
         super().__init__(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=engine_kwargs)
+        # A single statement is a transaction by itself: without BEGIN and COMMIT it is one question.
+        self.single = self.engine
+        if self.engine.dialect.name != "sqlite":
+            self.single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    # --- read
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Return a trial; raises KeyError where there is none."""
+        found = self._read(rows.TRIALS.c.trial_id == trial_id)
+        if not found:
+            raise KeyError(f"no trial with id {trial_id}")
+        return found[0]
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        which = rows.TRIALS.c.study_id == study_id
+        if states is not None:
+            which &= rows.TRIALS.c.state.in_([state for state in TrialState if state in states])
+        if trial_id_greater_than > -1:
+            newer = rows.TRIALS.c.trial_id > trial_id_greater_than
+            which &= newer | rows.TRIALS.c.trial_id.in_(sorted(included_trial_ids))
+        return self._read(which)
+
+    def _read(self, which: sa.ColumnElement[bool]) -> list[FrozenTrial]:
+        def once() -> list[FrozenTrial]:
+            with self.single.connect() as db:
+                return rows.read(db, which)
+
+        return self._steady.do(once)
+
+    # --- write
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Write an attribute of ours; raises UpdateFinishedTrialError where the trial has ended."""
+        if not self._write(lambda db: rows.write_attr(db, rows.USER, trial_id, key, value)):
+            self._steady.do(lambda: RDBStorage.set_trial_user_attr(self, trial_id, key, value))
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Write an attribute of Optuna's; raises UpdateFinishedTrialError where the trial has ended."""
+        if not self._write(lambda db: rows.write_attr(db, rows.SYSTEM, trial_id, key, value)):
+            self._steady.do(lambda: RDBStorage.set_trial_system_attr(self, trial_id, key, value))
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """Write a value at a step; raises UpdateFinishedTrialError where the trial has ended."""
+        if not self._write(lambda db: rows.write_step(db, trial_id, step, intermediate_value)):
+            self._steady.do(
+                lambda: RDBStorage.set_trial_intermediate_value(self, trial_id, step, intermediate_value)
+            )
+
+    def _set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None,
+    ) -> None:
+        if previous_distribution is not None:
+            check_distribution_compatibility(previous_distribution, distribution)
+            if self._write(
+                lambda db: rows.write_param(db, trial_id, param_name, param_value_internal, distribution)
+            ):
+                return
+        plain = functools.partial(RDBStorage._set_trial_param, self, trial_id, param_name)
+        self._steady.do(lambda: plain(param_value_internal, distribution, previous_distribution))
+
+    def _write(self, work: Callable[[sa.Connection], bool]) -> bool:
+        """Do with one statement what may be done twice; False where Optuna is to say why not."""
+
+        def once() -> bool:
+            with self.single.begin() as db:
+                return work(db)
+
+        return self._steady.do(once)
 
     def delete_study(self, study_id: int) -> None:
         """Delete a study."""
@@ -92,9 +167,9 @@ class SteadyStorage(RDBStorage):
             return made
 
         def find_or_make() -> FrozenTrial:
-            mine = (_TRIALS.c.study_id == study_id) & (_TRIALS.c.datetime_start == _stored(now))
+            mine = (rows.TRIALS.c.study_id == study_id) & (rows.TRIALS.c.datetime_start == rows.stored(now))
             with _create_scoped_session(self.scoped_session) as session:
-                found = session.execute(sa.select(_TRIALS.c.trial_id).where(mine)).scalar()
+                found = session.execute(sa.select(rows.TRIALS.c.trial_id).where(mine)).scalar()
             return make() if found is None else RDBStorage.get_trial(self, found)
 
         return self._steady.do(make, find_or_make)
@@ -126,22 +201,23 @@ class SteadyStorage(RDBStorage):
 
     def _take(self, trial_id: int, now: datetime.datetime) -> bool:
         """Take a waiting trial in one step: of two processes that want it one gets it, on SQLite too."""
-        this, state, start = _TRIALS.c.trial_id == trial_id, _TRIALS.c.state, _TRIALS.c.datetime_start
-        runs = {state: TrialState.RUNNING, start: _stored(now)}
+        this, state, start = (
+            rows.TRIALS.c.trial_id == trial_id,
+            rows.TRIALS.c.state,
+            rows.TRIALS.c.datetime_start,
+        )
+        runs = {state: TrialState.RUNNING, start: rows.stored(now)}
         with _create_scoped_session(self.scoped_session) as session:
             taken: Any = session.execute(
-                sa.update(_TRIALS).where(this, state == TrialState.WAITING).values(runs)
+                sa.update(rows.TRIALS).where(this, state == TrialState.WAITING).values(runs)
             )
             if taken.rowcount:
                 return True
             # Perhaps it was taken by this call, and the answer to its commit was lost.
-            mine = sa.select(_TRIALS.c.trial_id).where(this, *(key == value for key, value in runs.items()))
+            mine = sa.select(rows.TRIALS.c.trial_id).where(
+                this, *(key == value for key, value in runs.items())
+            )
             return session.execute(mine).first() is not None
-
-
-def _stored(moment: datetime.datetime) -> datetime.datetime:
-    """Return a local time as Optuna's tables have it."""
-    return moment.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
 def _is_done(
