@@ -35,6 +35,7 @@ LAYERS = [
     ["atml.search", "atml.score"],
     [
         "atml.workers",
+        "atml.preload",
         "atml.worker",
         "atml.jobs",
         "atml.code",
@@ -75,6 +76,7 @@ ONLY = {
         "atml.trial",
         "atml.export",
         "atml.worker",
+        "atml.preload",
         "atml.conformance",
     ),
     "onnxruntime": ("atml.exported", "atml.score"),

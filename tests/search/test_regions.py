@@ -20,6 +20,7 @@ from atml.regions import Region
 from atml.search import regions
 from atml.store import Store
 from atml.types import TrialRecord
+from tests.processes import workers_of
 from tests.search.conftest import command, wait_for
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -323,19 +324,10 @@ def test_a_draw_that_a_lost_worker_took_along_counts_once(small: Path, tmp_path:
 
 
 def workers(pid: int) -> list[int]:
-    """Return the worker processes of a search, by asking the kernel."""
+    """Wait until a search has workers, and return them."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-                spawned = b"spawn_main" in (stat.parent / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if parent == pid and spawned:
-                found.append(int(stat.parent.name))
-        if found:
+        if found := workers_of(pid):
             return found
     raise AssertionError("no worker")
 

@@ -16,6 +16,7 @@ import pytest
 
 from atml.store import Store
 from atml.types import TrialRecord
+from tests.processes import workers_of
 from tests.search.conftest import wait_for
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -151,7 +152,7 @@ def test_a_killed_worker_costs_its_trial_and_no_more(
     process = start(*line(small, space(400), 4, "--workers", 2, "--json"))
     progress = json.loads(wait_for(process, '"fraction": 0.'))
     # Workers start in order, and so do their processes; the other one may not be ready yet.
-    worker = _children(process.pid)[progress["running"][0]["worker"]]
+    worker = workers_of(process.pid)[progress["running"][0]["worker"]]
     os.kill(worker, signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
@@ -171,7 +172,7 @@ def test_a_worker_killed_among_the_finalists_leaves_them_their_seeds(
     process = start(*line(small, space(200), 3, "--workers", 2, "--repeats", 2, "--json"))
     wait_for(process, '"phase": "finalists"')
     progress = json.loads(wait_for(process, '"fraction": 0.'))
-    os.kill(_children(process.pid)[progress["running"][0]["worker"]], signal.SIGKILL)
+    os.kill(workers_of(process.pid)[progress["running"][0]["worker"]], signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     assert "was lost" in output
@@ -190,7 +191,7 @@ def test_a_signal_puts_running_trials_back(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert f"stopped by {number.name}" in output
-    assert _children(process.pid) == []
+    assert workers_of(process.pid) == []
     states = counted(tmp_path)
     assert states["running"] == states["failed"] == 0
     assert states["waiting"] >= 1
@@ -353,17 +354,3 @@ def test_no_time_for_even_one_trial(atml: Run, small: Path, space: Space, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "more time" in done.stdout
     assert set(counted(tmp_path)) == {"waiting"}
-
-
-def _children(pid: int) -> list[int]:
-    """Return the worker processes of a search, by asking the kernel."""
-    found = []
-    for task in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = task.read_text().rsplit(")", 1)[1].split()
-            command = (task.parent / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and b"spawn_main" in command:
-            found.append(int(task.parent.name))
-    return sorted(found)
