@@ -147,21 +147,6 @@ def folds(trained: Sequence[Sequence[float]], held_out: Sequence[Sequence[float]
 
     made = theme.figure(x="fold", y=value, height=320)
     runs = len(held_out)
-    for name, found, colour in (("trained on", trained, GREY), ("held out", held_out, BLUE)):
-        for run, values in enumerate(found):
-            aside = 0.12 * (run - (runs - 1) / 2)
-            made.add_trace(
-                Scatter(
-                    x=[fold + 1 + aside for fold in range(len(values))],
-                    y=list(values),
-                    mode="markers",
-                    name=name,
-                    legendgroup=name,
-                    showlegend=run == 0,
-                    marker={"size": 10, "color": colour},
-                    hovertemplate=f"fold %{{x:.0f}}, training {run + 1}, {name}: %{{y:.3f}}<extra></extra>",
-                )
-            )
     lines: list[float | None] = []
     across: list[float | None] = []
     for run, (high, low) in enumerate(zip(trained, held_out, strict=True)):
@@ -179,6 +164,21 @@ def folds(trained: Sequence[Sequence[float]], held_out: Sequence[Sequence[float]
             hoverinfo="skip",
         )
     )
+    for name, found, colour in (("trained on", trained, GREY), ("held out", held_out, BLUE)):
+        for run, values in enumerate(found):
+            aside = 0.12 * (run - (runs - 1) / 2)
+            made.add_trace(
+                Scatter(
+                    x=[fold + 1 + aside for fold in range(len(values))],
+                    y=list(values),
+                    mode="markers",
+                    name=name,
+                    legendgroup=name,
+                    showlegend=run == 0,
+                    marker={"size": 10, "color": colour},
+                    hovertemplate=f"fold %{{x:.0f}}, training {run + 1}, {name}: %{{y:.3f}}<extra></extra>",
+                )
+            )
     made.update_xaxes(dtick=1, showgrid=False)
     return made
 
