@@ -44,7 +44,7 @@ _CODES = {
 }
 # Attempts to connect have no code; these are answers, and the next one will be the same.
 _FINAL = re.compile(
-    r"authentication|does not exist|no pg_hba|permission denied|no password|invalid|SSL|certificate|role ",
+    "authentication|does not exist|no pg_hba|permission denied|no password|invalid|support SSL|certificate",
     re.I,
 )
 _STARTING = re.compile("starting up|shutting down|in recovery mode", re.I)
@@ -158,13 +158,13 @@ def passing(error: BaseException) -> str | None:
         if isinstance(one, sqlite3.OperationalError):
             return LOCKED if re.search("locked|busy", str(one)) else None
     for one in _chain(error):
+        if isinstance(one, sa.exc.DBAPIError) and one.connection_invalidated:
+            return _CUT
         if isinstance(one, (sa.exc.OperationalError, sa.exc.InterfaceError)):
             text = str(one.orig)
             if _STARTING.search(text):
                 return "is just starting"
             return None if _FINAL.search(text) else _CUT
-        if isinstance(one, sa.exc.DBAPIError) and one.connection_invalidated:
-            return _CUT
     return None
 
 

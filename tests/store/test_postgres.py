@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from atml.cli import run
 from atml.errors import StudyError
-from atml.store import Store
+from atml.store import Store, server
+from atml.store.server import check_version
 from tests.postgres import PASSWORD, USER, Server
 
 
@@ -163,6 +165,27 @@ def test_who_may_read_only(postgres: Server) -> None:
     assert looks.spec("s") == {"task": "afib"}
     looks.close()
     refused(postgres.url(name, user=role), f"{role} may read and not write; its owner allows it: GRANT ALL")
+
+
+@pytest.mark.parametrize(("version", "says"), [(90624, "9.6"), (90510, "9.5")])
+def test_a_server_too_old(version: int, says: str) -> None:
+    with pytest.raises(StudyError, match=rf"^db is kept by PostgreSQL {says}; atml needs 10 or newer$"):
+        check_version(version, "db")
+    check_version(100000, "db")
+
+
+def test_this_server_is_asked_for_its_version(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "OLDEST", 990000)
+    refused(url, "; atml needs 99 or newer")
+
+
+def test_a_study_of_another_task(url: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    with contextlib.closing(Store(url)) as store:
+        store.study("s", {"task": "defib"})
+    monkeypatch.setenv("ATML_STORAGE", url)
+    assert run(["search", "--study", "s", "--trials", "1"]) == 2
+    said = capsys.readouterr().err
+    assert said == "atml: study 's' is one of task defib, not afib: give --task defib, or another --study\n"
 
 
 def test_tables_of_another_program(postgres: Server, url: str) -> None:
