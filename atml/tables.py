@@ -45,6 +45,7 @@ def status(store: Store) -> list[dict[str, Any]]:
                 "data": "synthetic" if spec.get("synthetic") else _where(spec),
                 "finished": states["complete"] + states["pruned"],
                 **{state: states[state] for state in ("complete", "pruned", "running", "waiting", "failed")},
+                "failures": _failures(trials),
                 "repeats": len(trials) - len(counted),
                 "best": best[0].value if best else None,
                 "best_trial": best[0].number if best else None,
@@ -52,6 +53,15 @@ def status(store: Store) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda r: r["last_activity"] or datetime.datetime.min, reverse=True)
+
+
+def _failures(trials: list[TrialRecord]) -> dict[str, list[int]]:
+    """Say why trials came to nothing, and which."""
+    why: dict[str, list[int]] = {}
+    for trial in trials:
+        if trial.failure:
+            why.setdefault(trial.failure, []).append(trial.number)
+    return why
 
 
 def _where(spec: dict[str, Any]) -> str:
@@ -79,7 +89,18 @@ def status_table(rows: list[dict[str, Any]]) -> RenderableType:
         for r in rows
     ]
     header = ("study", "task", "data", "trials", "whole + cut", "open", "failed", "best", "last activity")
-    return columns(header, cells, right=range(3, 7))
+    failures = [
+        Text(f"{r['study']}, {'trial' if len(numbers) == 1 else 'trials'} {_some(numbers)}: {why}")
+        for r in rows
+        for why, numbers in r["failures"].items()
+    ]
+    return Group(columns(header, cells, right=range(3, 7)), *failures)
+
+
+def _some(numbers: list[int], most: int = 8) -> str:
+    """Write numbers in a row, the first few of many."""
+    rest = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+    return ", ".join(map(str, numbers[:most])) + rest
 
 
 def best(store: Store, name: str, top: int) -> list[dict[str, Any]]:

@@ -7,10 +7,12 @@ is put back loses its holder in the same step.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 
 import optuna
 import sqlalchemy as sa
+from optuna.distributions import BaseDistribution
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
@@ -33,6 +35,7 @@ class Queue(optuna.storages._CachedStorage):
         super().__init__(database.storage)
         self._db = database
         self.token = token
+        self._kinds: dict[BaseDistribution, BaseDistribution] = {}
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Make a trial; one without a template runs, in this process's hands."""
@@ -41,6 +44,16 @@ class Queue(optuna.storages._CachedStorage):
                 state=TrialState.RUNNING, user_attrs={HOLDER: self.token}
             )
         return super().create_new_trial(study_id, template_trial)
+
+    def _add_trials_to_cache(self, study_id: int, trials: list[FrozenTrial]) -> None:
+        """Keep what was read; the ranges of parameters, the same for all, are kept once."""
+        for trial in trials:
+            trial._params = {sys.intern(name): value for name, value in trial._params.items()}
+            trial._distributions = {
+                sys.intern(name): self._kinds.setdefault(kind, kind)
+                for name, kind in trial._distributions.items()
+            }
+        super()._add_trials_to_cache(study_id, trials)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None

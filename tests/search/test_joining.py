@@ -212,7 +212,7 @@ def test_everybody_follows_the_goal(store: Store) -> None:
 
 
 def test_a_worker_that_crashes_costs_its_trial_three_times_at_most(
-    url: str, small: Path, space: Space, tmp_path: Path
+    url: str, small: Path, space: Space, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usual = (Path(__file__).parents[2] / "objectives" / "afib.py").read_text(encoding="utf-8")
     judge = tmp_path / "judge.py"
@@ -230,6 +230,8 @@ def test_a_worker_that_crashes_costs_its_trial_three_times_at_most(
     assert all("its worker was killed by SIGABRT" == t.failure for t in records[:3])
     assert records[2].constraints["crashed"] == 1.0
     assert records[0].params == records[1].params == records[2].params
+    assert cli.run(["status", "--storage", url]) == 0
+    assert "s, trials 0, 1, 2: its worker was killed by SIGABRT" in capsys.readouterr().out
     assert sum("was killed by SIGABRT; the same parameters go to another one" in s for s in told.lines) == 2
 
 
