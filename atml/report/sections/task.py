@@ -44,7 +44,9 @@ def _inference(material: Material) -> list[Block]:
         ("decision", f"the largest logit; a tie with {positive} is {positive}"),
     ]
     threshold = material.winner.config.get("threshold") if material.winner else None
-    if threshold is not None:
+    if threshold == 0:
+        rows.append(("threshold", "0, for tuning it did not carry over from fold to fold"))
+    elif threshold is not None:
         rows.append(
             (
                 "threshold",
