@@ -83,7 +83,7 @@ def config_words(config: ModelConfig) -> list[tuple[str, str]]:
             "training",
             f"{config.optimizer}, learning rate {config.learning_rate:.3g}, {config.schedule} schedule,"
             f" weight decay {config.weight_decay:.2g}, {config.steps:,} steps of {config.batch},"
-            f" batches by {config.sampling}"
+            f" batches drawn from {'subjects' if config.sampling == 'subject' else 'segments'}"
             + (f", weights averaged with decay {config.averaging:.4g}" if config.averaging else ""),
         ),
         ("loss", _loss(config)),
@@ -103,8 +103,8 @@ def _convolutions(config: ModelConfig) -> str:
     )
     kind = "separable, " if config.separable else ""
     return (
-        f"{kind}channels {channels}, kernels {kernels}, strides {strides}, {config.norm} norm,"
-        f" {config.activation}"
+        f"{kind}channels {channels}, kernels {kernels}, strides {strides},"
+        f" {'no' if config.norm == 'none' else config.norm} norm, {config.activation.replace('_', ' ')}"
     )
 
 

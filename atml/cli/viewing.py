@@ -31,7 +31,7 @@ def dashboard(
         _warn(host, yes)
     store = Store(storage, create=False)
     try:
-        name = study_of(store, study)
+        name = study if study in store.studies() else _latest(storage, study)
         server = board.bind(board.application(store, reports), host, port)
         url = board.address(server, f"/dashboard/studies/{store.study(name)._study_id}")
         show(f"study {name} in {store.name}: {url}\nCtrl-C ends it")
@@ -40,6 +40,20 @@ def dashboard(
             show("no browser could be opened here: open that address in one")
             sys.stdout.flush()
         board.serve(server)
+    finally:
+        store.close()
+
+
+def _latest(storage: str, study: str | None) -> str:
+    """Return the study last worked on; raises InputError for one that is not there.
+
+    It reads every trial of every study, with a store of its own that gives the memory back.
+    """
+    from atml.store import Store
+
+    store = Store(storage, create=False)
+    try:
+        return study_of(store, study)
     finally:
         store.close()
 
