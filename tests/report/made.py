@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
 
-from atml import data, nn, rooms
+from atml import data, nn, regions, rooms
 from atml.errors import ShapeError
 from atml.search import stopping
+from atml.search.regions import fingerprint
 from atml.store import Store
 from atml.types import ModelConfig
 
@@ -100,6 +101,23 @@ def study(store: Store, name: str, trials: int = 40, *, finalists: int = 2, seed
             margin = 2.0 * (2 * dataset.y - 1) + rng.normal(0, 1.5, len(rows))
             logits = np.stack([-margin / 2, margin / 2], axis=1).astype(np.float32)
             store.save_predictions(name, record.number, rows, logits)
+
+
+def refused(store: Store, name: str, trials: int) -> None:
+    """Fill a study that learns regions with random draws of which none fits the device."""
+    told = spec()
+    made = store.study(name, told)
+    room = rooms.find("afib")
+    # Lenient limits, so that few draws decide.
+    ledger = regions.begin(regions.learn(room.suggest), fingerprint(told), p0=0.5, alpha=0.5)
+    store.save_ledger(name, ledger.to_dict())
+    probe = optuna.create_study(sampler=RandomSampler(seed=1))
+    templates = []
+    for _ in range(trials):
+        asked = probe.ask()
+        room.suggest(asked)
+        templates.append(_template(asked, {"origin": "reference"}, {}, START, {"size_kib": 1.0}))
+    made.add_trials(templates)
 
 
 def _date(store: Store, study: optuna.Study, templates: list[optuna.trial.FrozenTrial]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -181,6 +182,21 @@ def test_the_winner_is_drawn_layer_by_layer(material: Material) -> None:
     assert drawn.svg.count("<rect") >= 3 + len(material.best.config.channels)
     assert "2 logits" in drawn.svg
     assert "has no activation" in words(section("architectures", material).blocks)
+
+
+def test_rejected_regions_come_with_their_evidence(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/studies.db")
+    made.refused(store, "refused", 40)
+    material = Material(store, "refused")
+    rows = grid("search", material, "evidence")
+    rejected = [row for row in rows if row["status"] == "rejected"]
+    assert rejected
+    for row in rejected:
+        assert re.fullmatch(r"0 of \d+ reference trials", row["evidence"])
+    said = words(section("search", material).blocks)
+    assert f"{len(rejected)} stand rejected and close" in said
+    assert "fewer than 50% of the configs drawn at random in it qualify" in said
+    store.close()
 
 
 # --- studies with little to tell
