@@ -22,14 +22,17 @@ def suggest(trial):
 """
 
 
-def folder(where: Path, steps: int = 40) -> Path:
-    """Fill a folder: ``data.npz``, a task "afib" of its own in search_spaces/ and objectives/."""
+def folder(where: Path, steps: int = 40, qualifies: float = 0.01) -> Path:
+    """Fill a folder: ``data.npz``, a task "afib" of its own in search_spaces/ and objectives/.
+
+    With ``qualifies`` above 1 nothing is exported.
+    """
     (where / "search_spaces").mkdir(parents=True)
     (where / "search_spaces" / "afib.py").write_text(SPACE.replace("STEPS", str(steps)), encoding="utf-8")
     (where / "objectives").mkdir()
     judge = (REPO / "objectives" / "afib.py").read_text(encoding="utf-8")
     for line, instead in (
-        ("QUALIFIES = 0.80", "QUALIFIES = 0.01"),
+        ("QUALIFIES = 0.80", f"QUALIFIES = {qualifies}"),
         ('BASELINE = "rr_irregularity"', 'BASELINE = ""'),
     ):
         assert line in judge
