@@ -24,6 +24,7 @@ from atml.errors import InputError, MissingExtraError
 from atml.overlay import Overlay
 from atml.shelf import Shelf, of_folder
 from atml.store import Store
+from tests.postgres import PASSWORD, Server
 from tests.report import made
 
 NAME = "shown"
@@ -284,6 +285,16 @@ def test_uploads_go_beside_the_database(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_gone_has_no_files(tmp_path: Path) -> None:
     assert of_folder(tmp_path / "gone") == []
+
+
+def test_on_postgresql(postgres: Server, tmp_path: Path) -> None:
+    url = postgres.url(postgres.new_database())
+    store = Store(url)
+    made.study(store, NAME, 6, finalists=0)
+    found = study(dashboard.application(store, tmp_path))
+    assert len(found["trials"]) == 6 and "ran over all" in "".join(t["note"]["body"] for t in found["trials"])
+    assert "horse" in PASSWORD and "horse" in url and "horse" not in store.name
+    store.close()
 
 
 # --- the command

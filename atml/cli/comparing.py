@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,7 +78,7 @@ def compare(
         result = comparing.on_test_data(
             exports,
             data,
-            looks=lambda: store or Store(storage),
+            looks=functools.cache(lambda: store or Store(storage)),
             rule=rule,
             objective=objective,
             leads=tuple(lead or ()),
