@@ -59,10 +59,7 @@ def main() -> None:
         print(f"size: {written.index.stat().st_size / 2**20:.2f} MB (10 allowed)")
         times = [opened(written.index) for _ in range(options.repeats)]
         loaded, drawn = (statistics.median(column) for column in zip(*times, strict=True))
-        print(
-            twice = "requestAnimationFrame(() => requestAnimationFrame(done))"
-            seen.page.evaluate(f"new Promise((done) => {twice})")
-        )
+        print(f"opens: loaded after {loaded:.2f} s, drawn after {drawn:.2f} s (3 allowed)")
         store.close()
 
 
