@@ -44,12 +44,9 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         step = f", step {conv.stride}" if conv.stride > 1 else ""
         found.append(Layer(kind, f"kernel {conv.kernel}{step}", f"{conv.outputs} × {conv.length_out}", BLUE))
     if config.cell != "none":
-        two = "both ways" if config.bidirectional else "forward"
-        deep = f", {config.layers} layers" if config.layers > 1 else ""
-        name = config.cell.upper()
-        found.append(
-            Layer(name, f"{config.units} units, {two}{deep}", f"{plan.width} × {plan.steps}", PURPLE)
-        )
+        deep = f"{config.layers} × " if config.layers > 1 else ""
+        name = config.cell.upper() + (", two-way" if config.bidirectional else "")
+        found.append(Layer(name, f"{deep}{config.units} units", f"{plan.width} × {plan.steps}", PURPLE))
     pool = config.pool.replace("_", " and ")
     found.append(Layer("pool", f"{pool} over time", str(plan.features), GREEN))
     classes = len(task.classes)

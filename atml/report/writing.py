@@ -65,11 +65,18 @@ def publish(folder: Path, page: str, fill: Callable[[Path], None]) -> Path:
         figures.mkdir()
         fill(figures)
         (aside / INDEX).write_text(page, encoding="utf-8")
-        if old.exists():
+        before = old.exists()
+        if before:
             old.rename(aside / "old")
-        if any(figures.iterdir()):
-            figures.rename(old)
-        (aside / INDEX).replace(folder / INDEX)
+        try:
+            if any(figures.iterdir()):
+                figures.rename(old)
+            (aside / INDEX).replace(folder / INDEX)
+        except OSError:
+            if before:
+                shutil.rmtree(old, ignore_errors=True)
+                (aside / "old").rename(old)
+            raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error

@@ -116,6 +116,12 @@ def test_a_report_is_whole_or_as_it_was(tmp_path: Path) -> None:
         writing.publish(folder, "second", breaks)
     assert (folder / "index.html").read_text() == "first"
     assert [f.name for f in (folder / "figures").iterdir()] == ["old.svg"]
+    (folder / "index.html").unlink()
+    (folder / "index.html").mkdir()  # no file can take its place
+    with pytest.raises(InputError, match="--out"):
+        writing.publish(folder, "second", lambda at: (at / "new.svg").write_text("x"))
+    assert sorted(f.name for f in folder.rglob("*")) == ["figures", "index.html", "old.svg"]
+    (folder / "index.html").rmdir()
     writing.publish(folder, "third", lambda at: (at / "new.svg").write_text("x"))
     assert (folder / "index.html").read_text() == "third"
     assert sorted(f.name for f in folder.rglob("*")) == ["figures", "index.html", "new.svg"]
