@@ -29,6 +29,9 @@ from atml.types import TrialRecord
 
 QUALIFIES, FAILS, UNRESOLVED, PENDING = "qualifies", "fails", "unresolved", "pending"
 
+DRAWN_FROM_Q = ("reference", "audit")
+"""Origins of the trials that can speak against a region."""
+
 CRASHED = "crashed"
 """Constraint of a trial that was given up after every worker that ran it was lost."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from atml.regions.box import Box
-from atml.regions.evidence import QUALIFIES, Evidence, Outcome, Test, counted, weigh
+from atml.regions.evidence import DRAWN_FROM_Q, QUALIFIES, Evidence, Outcome, Test, counted, weigh
 from atml.regions.ledger import Candidate, Ledger, Lift, begin
 from atml.regions.space import Space
 
@@ -87,7 +87,9 @@ def judge(ledger: Ledger, outcomes: Sequence[Outcome], space: Space) -> tuple[Re
     """
     outcomes = sorted((o for o in outcomes if o.number >= ledger.since), key=lambda o: o.number)
     lifts = {one.id: one for one in ledger.lifts}
-    regions = [_judged(c, outcomes, space, ledger.p0, lifts.get(c.id)) for c in ledger.candidates]
+    # Of ten thousand trials most say nothing about any box: they are looked at once, not once a box.
+    speaking = [o for o in outcomes if o.origin in DRAWN_FROM_Q or o.verdict == QUALIFIES]
+    regions = [_judged(c, speaking, space, ledger.p0, lifts.get(c.id)) for c in ledger.candidates]
     closed: list[Box] = []
     for index in sorted(
         (i for i, r in enumerate(regions) if r.status == REJECTED),
@@ -139,7 +141,7 @@ def _judged(
     if evidence.crossed is not None:
         # Known once every draw up to that one had ended.
         last = evidence.trials[evidence.crossed]
-        before = [o for o in outcomes if o.number <= last and o.origin in ("reference", "audit")]
+        before = [o for o in outcomes if o.number <= last and o.origin in DRAWN_FROM_Q]
         before = [o for o in before if o.origin == "reference" or o.aimed == box.id]
         crossed = max(_moment(o) for o in before)
         if first is not None and _moment(first) <= crossed:

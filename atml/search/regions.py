@@ -17,15 +17,13 @@ from atml import regions, rooms
 from atml.binding import MARKS
 from atml.errors import StudyError
 from atml.regions import Bounds, Box, Ledger, Outcome, Region, Space
+from atml.regions.evidence import DRAWN_FROM_Q
 from atml.regions.files import read
 from atml.regions.judging import IMPORTED, OPEN, REJECTED, SUSPECTED
 from atml.rooms import Room
 from atml.store import Store
 from atml.types import TrialRecord
 from atml.view import View
-
-DRAWN_FROM_Q = ("reference", "audit")
-"""Origins of the trials that can speak against a region."""
 
 HOPELESS = "hopeless"
 """Constraint of a trial that the fixed rule ended after its first fold."""
@@ -161,7 +159,7 @@ class Keeper:
     def __init__(self, store: Store, name: str, room: Room, view: View, imported: Path | None = None) -> None:
         self._store, self._name, self._room, self._view = store, name, room, view
         self._space = regions.learn(room.suggest)
-        self._seen: tuple[tuple[int, str], ...] = ()
+        self._seen: object = None
         self._statuses: dict[str, str] = {}
         self._newest = ""
         self.bounds_now = Bounds()
@@ -197,7 +195,7 @@ class Keeper:
         records = self._store.trials(self._name)
         kept = self._store.ledger(self._name)
         assert kept is not None
-        now = (*((t.number, t.state) for t in records), (len(kept["lifts"]), "lifts"))
+        now = self._speaking(records), len(kept["lifts"]), len(kept["mined"])
         if now == self._seen:
             return
         self._seen = now
@@ -217,6 +215,21 @@ class Keeper:
                 self._view.say(
                     f"region {region.id} is {region.status}: {region.box.words()}; {region.words()}"
                 )
+
+    def _speaking(self, records: Sequence[TrialRecord]) -> tuple[object, ...]:
+        """Return what of the trials can change how a box stands; of many trials it is little.
+
+        Random draws and what qualifies count by trial; of the rest some ten more may make a nomination due.
+        """
+        threshold = self._room.qualifies
+        return (
+            sum(t.finished for t in records) // 10,
+            *(
+                (t.number, t.state)
+                for t in records
+                if t.origin in DRAWN_FROM_Q or (t.state == "complete" and qualified(t, threshold))
+            ),
+        )
 
     def headline(self) -> str:
         """Count rejected and suspect regions, for a view; "" without any."""
