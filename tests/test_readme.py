@@ -8,6 +8,7 @@ import http.server
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -43,7 +44,9 @@ def shell_lines() -> list[str]:
 def tiny(line: str) -> str:
     line = re.sub(r"--trials \d+", "--trials 2", line.removeprefix(".venv/bin/"))
     # Two trials learn no regions unasked, as many trials do.
-    return f"{line} --learn-regions --workers 1" if "atml search" in line else line
+    if "atml search" in line:
+        return f"{line} --learn-regions --workers 1"
+    return f"{line} --no-figures" if line == "atml report" else line
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,19 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         thread.join()
 
 
+def watched(folder: Path, line: str) -> None:
+    """Run a command that goes on until Ctrl-C, and press that when it is up."""
+    words = [*command(*shlex.split(line)[1:]), "--port", "0", "--no-browser"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        said = next((text for text in process.stdout if "http://127.0.0.1:" in text), "")
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert said, rest
+    assert process.returncode == 0, rest
+
+
 def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     words = shlex.split(line)
     assert words[0] == "atml", f"{line!r} is not a command of ours: run it here, or name it in NOT_OURS"
@@ -116,8 +132,19 @@ def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
 
 def test_there_are_commands() -> None:
     lines = shell_lines()
-    verbs = ("search", "status", "best", "best export", "regions", "regions export", "score", "tasks")
-    for verb in (*verbs, "data inspect", "data fetch"):
+    verbs = (
+        "search",
+        "status",
+        "best",
+        "best export",
+        "regions",
+        "regions export",
+        "score",
+        "tasks",
+        "report",
+    )
+    more = ("regions import", "compare", "dashboard", "worker", "run", "study copy")
+    for verb in (*verbs, *more, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 
@@ -127,6 +154,9 @@ def of_the_clinic(line: str) -> bool:
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if not of_the_clinic(line)])
 def test_readme_command(line: str, studio: Path) -> None:
+    if line.startswith("atml dashboard"):
+        watched(studio, line)
+        return
     done = run(studio, tiny(line))
     assert done.returncode == 0, done.stderr
 
