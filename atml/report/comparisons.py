@@ -207,7 +207,7 @@ def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) ->
     """Draw value over size, the Pareto front, and what fresh seeds made of finalists."""
     from plotly.graph_objects import Scatter
 
-    made = theme.figure(x="ONNX file, KiB", y=value, height=420)
+    made = theme.figure(x="ONNX file, KiB, as counted before training", y=value, height=420)
     best = front(found)
     groups: tuple[tuple[str, Sequence[Sized], dict[str, object]], ...] = (
         ("trials over every fold", found, {"size": 8, "color": GREY, "opacity": 0.8}),

@@ -118,12 +118,13 @@ def _calibration(source: Source, runs: Sequence[Predictions], config: ModelConfi
         else ""
     )
     off = max(found.bins, key=lambda one: abs(one.seen.value - one.said) * one.segments)
+    mean = f", the mean of {len(runs)} trainings" if len(runs) > 1 else ""
     lean = "too sure of the positive class" if off.said > off.seen.value else "too little sure of it"
     says = (
         f"Expected calibration error {found.error.value:.3f} (95% interval over subjects"
-        f" {between(found.error)}) in {operating.BINS} bins of equal width. The bin that adds most to it says"
-        f" {off.said:.2f} where {off.seen.value:.2f} come true ({off.segments:,} segments a training): there"
-        f" the outputs are {lean}."
+        f" {between(found.error)}) in {operating.BINS} bins of equal width{mean}. The bin that is furthest"
+        f" off, times its segments, says {off.said:.2f} where {off.seen.value:.2f} come true"
+        f" ({off.segments:,} segments a training): there the outputs are {lean}."
     )
     return [
         Text(

@@ -72,6 +72,9 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
             note = "its own value, which helped to pick it"
             facts.append(("Objective, out of fold", value(best.value), note))
         metrics = material.winner.metrics if material.winner else {}
+        rival = metrics.get("baseline") or {}
+        if rival.get("value") is not None:
+            facts.append(("Without a network", value(rival["value"]), f"{rival['name']}, on the same folds"))
         four = {k: metrics[k] for k in ("F1", "accuracy", "precision", "recall") if k in metrics}
         four = four or dict(best.result.get("metrics", {}))
         if four:

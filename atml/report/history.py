@@ -77,7 +77,7 @@ def against_trials(records: Sequence[TrialRecord]) -> Chart:
     first, last = best[0], best[-1]
     at = int(places[last.number])
     said = f"The best value rose from {value(first.value)} (trial {first.number}) to {value(last.value)}"
-    said += f" (trial {last.number}) in {plural(len(best), 'step')}." if len(best) > 1 else "."
+    said += f" (trial {last.number}) in {plural(len(best) - 1, 'step')}." if len(best) > 1 else "."
     if len(best) == 1:
         said = f"The first trial over every fold stayed the best: trial {first.number}, {value(first.value)}."
     rest = len(records) - at

@@ -106,6 +106,11 @@ class Material:
         """Repeats of a trial on fresh seeds that ran over every fold."""
         return [t for t in self.records if t.of == number and t.state == "complete" and t.feasible]
 
+    def repeated(self, number: int) -> float | None:
+        """Mean value of a trial's repeats at threshold 0, as its own value is; None without repeats."""
+        values = [t.value for t in self.repeats(number) if t.value is not None]
+        return sum(values) / len(values) if values else None
+
     @cached_property
     def best(self) -> TrialRecord | None:
         """The winner: the finalist whose repeats are best, the best trial where there are no finalists.

@@ -172,28 +172,36 @@ def probability(predictions: Predictions) -> Floats:
 
 
 def calibration(runs: Sequence[Predictions], bins: int = BINS) -> Calibration:
-    """Compare the probabilities that outputs stand for with how often they come true, all runs together.
+    """Compare the probabilities that outputs stand for with how often they come true.
 
-    ``bins`` of equal width. The expected calibration error is the mean over segments of the distance between
-    the two in their bin (Naeini et al. 2015); with few segments it is above 0 for perfect outputs too.
+    ``bins`` of equal width, all runs together in each. The expected calibration error is the mean over
+    segments of the distance between the two in their bin (Naeini et al. 2015), and here the mean over runs:
+    one training that says too much would make up for another that says too little. With few segments it is
+    above 0 for perfect outputs too.
     """
     said = np.concatenate([probability(run) for run in runs])
     truth = np.concatenate([run.truth() for run in runs])
     names, code = subject_codes(np.concatenate([run.subject for run in runs]))
     place = np.minimum((said * bins).astype(np.int64), bins - 1)
-    cell = code * bins + place
-    size = len(names) * bins
+    place += bins * np.repeat(np.arange(len(runs)), [len(run.truth()) for run in runs])
+    width = bins * len(runs)
+    cell = code * width + place
+    size = len(names) * width
     # Whole numbers are resampled, so sums of probabilities are held in millionths.
     n, positive, total = (
-        np.bincount(cell, weights=w, minlength=size).reshape(-1, bins)
+        np.bincount(cell, weights=w, minlength=size).reshape(-1, width)
         for w in (np.ones(len(said)), truth.astype(float), np.rint(said * 1e6))
     )
     cells = np.rint(np.concatenate([n, positive, total], axis=1)).astype(np.int64)
     found = resampled(cells, _figures(bins))
-    count = n.sum(axis=0).astype(int)
+    count, total = (part.sum(axis=0).reshape(-1, bins).sum(axis=0) for part in (n, total))
     filled = tuple(
         Bin(
-            i / bins, (i + 1) / bins, count[i] // len(runs), total[:, i].sum() / 1e6 / count[i], found[str(i)]
+            i / bins,
+            (i + 1) / bins,
+            round(count[i] / len(runs)),
+            total[i] / 1e6 / count[i],
+            found[str(i)],
         )
         for i in range(bins)
         if count[i]
@@ -202,13 +210,13 @@ def calibration(runs: Sequence[Predictions], bins: int = BINS) -> Calibration:
 
 
 def _figures(bins: int) -> Callable[[Floats], dict[str, Floats]]:
-    """Return what makes shares and the error of sums ``(draws, 3 * bins)``."""
+    """Return what makes shares and the error of sums ``(draws, 3 * runs * bins)``."""
 
     def figures(sums: Floats) -> dict[str, Floats]:
-        n, positive, total = np.split(sums, 3, axis=1)
+        n, positive, total = (part.reshape(len(sums), -1, bins) for part in np.split(sums, 3, axis=1))
         with np.errstate(invalid="ignore", divide="ignore"):
-            seen, said = positive / n, total / 1e6 / n
-        apart = np.where(n > 0, np.abs(seen - said) * n, 0.0).sum(axis=1) / n.sum(axis=1)
-        return {**{str(i): seen[:, i] for i in range(bins)}, "error": apart}
+            seen, apart = positive.sum(axis=1) / n.sum(axis=1), np.abs(positive - total / 1e6) / n
+        error = np.where(n > 0, apart * n, 0.0).sum(axis=2) / n.sum(axis=2)
+        return {**{str(i): seen[:, i] for i in range(bins)}, "error": error.mean(axis=1)}
 
     return figures

@@ -84,6 +84,19 @@ def test_calibration_of_outputs_that_are_and_that_are_not() -> None:
     assert sure.error.value > 0.1
 
 
+def test_trainings_that_err_to_both_sides_do_not_make_up_for_each_other() -> None:
+    """Each is off by 0.3 where half come true; together their bin is right."""
+    y, subject = np.array([0, 1] * 8), np.array([f"S{i % 4}" for i in range(16)])
+
+    def sure(p: float) -> Predictions:
+        margin = np.full(16, np.log(p / (1 - p)), np.float32)
+        return Predictions(np.stack([np.zeros_like(margin), margin], 1), y, subject)
+
+    found = operating.calibration([sure(0.2), sure(0.8)], bins=1)
+    assert found.bins[0].said == pytest.approx(0.5, abs=1e-5) and found.bins[0].segments == 16
+    assert found.error.value == pytest.approx(0.3, abs=1e-5)
+
+
 def test_calibration_error_by_hand() -> None:
     p = np.array([0.9, 0.9, 0.1, 0.1])
     margin = np.log(p / (1 - p)).astype(np.float32)

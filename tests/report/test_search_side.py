@@ -166,6 +166,20 @@ def test_changes_list_each_best_and_its_gain(material: Material) -> None:
         assert row["gain"] == f"+{(now.value or 0) - (before.value or 0):.4f}"
 
 
+def test_values_beside_each_other_are_judged_alike(material: Material) -> None:
+    """Fresh seeds at the threshold of the search, and apart from it with those of other folds."""
+    assert material.best is not None
+    number = material.best.number
+    values = [t.value or 0.0 for t in material.repeats(number)]
+    said = words(section("changes", material).blocks)
+    assert f"On fresh seeds the winner has {np.mean(values):.3f} at that threshold" in said
+    assert f"and {material.judged[number]:.3f} with thresholds chosen on other folds" in said
+    said = words(section("families", material).blocks)
+    assert f"{material.judged[number]:.3f} (trial {number}, " in said
+    steps = len(history.successive(material.finished)) - 1
+    assert f" in {steps} step" in words(section("search", material).blocks)
+
+
 def test_curves_are_the_means_of_what_the_repeats_recorded(material: Material) -> None:
     (chart,) = [
         b for b in section("curves", material).blocks if isinstance(b, Chart) and b.name == "curves-value"

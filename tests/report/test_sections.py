@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import re
 from importlib import import_module
@@ -14,6 +15,7 @@ import pytest
 from atml.exported import CARD
 from atml.metrics import prediction_counts
 from atml.report import page
+from atml.report.headline import headline
 from atml.report.material import Material
 from atml.report.outcome import confusion_of, unit_of
 from atml.report.page import Chart, Drawing, Empty, Grid, Section, Text
@@ -139,6 +141,36 @@ def test_confusion_counts_every_segment_once_in_each_set(
     (score,) = material.winner.scores.values()
     assert test == score["segments"] and score["look"] == 1
     assert "first look" in words(written["carry_over"])
+
+
+def test_what_needs_no_network_stands_beside_the_first_figure(material: Material) -> None:
+    rival = material.winner.metrics["baseline"]
+    facts = {name: shown for name, shown, _ in headline(material, datetime.datetime.now()).facts}
+    assert facts["Without a network"] == f"{rival['value']:.3f}"
+    first = next(b for b in results.section(material).blocks if isinstance(b, Text))
+    assert f"{rival['name']}, a detector without a network, has {rival['value']:.3f}" in first.text
+
+
+def test_sizes_and_values_of_trials_are_of_one_kind(written: dict[str, Section], material: Material) -> None:
+    """Of trials with a file and without: all as counted before; of repeats too: all at threshold 0."""
+    traces = {t.name: t for t in chart(written["results"], "size").figure.data if t.name}
+    every = traces["trials over every fold"]
+    expected = [(t.cost.size_bytes / 1024, t.value) for t in material.ranked]
+    assert list(zip(every.x, every.y, strict=True)) == expected
+    again = [t for t in material.ranked if material.repeats(t.number)]
+    assert list(traces["the same on fresh seeds"].y) == [material.repeated(t.number) for t in again]
+    assert list(traces["the same on fresh seeds"].x) == [t.cost.size_bytes / 1024 for t in again]
+    naive = material.winner.metrics["naive"]
+    assert material.repeated(material.best.number) == pytest.approx(np.mean(naive))
+
+
+def test_subjects_without_positives_are_told_apart(written: dict[str, Section], material: Material) -> None:
+    rows = material.winner.metrics["subjects"]
+    values = [row["f_beta"] for row in rows if row["positives"]]
+    says = chart(written["results"], "subjects").says
+    assert f"the {len(values)} subjects with AF the median is {np.median(values):.3f}" in says
+    worst = min(row["tn"] / (row["tn"] + row["fp"]) for row in rows if row["tn"] + row["fp"])
+    assert f"The lowest specificity is {worst:.3f}" in says
 
 
 def test_curves_pass_through_what_is_marked(written: dict[str, Section], material: Material) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from atml.markdown import plural
 from atml.metrics import Interval
 from atml.report import comparisons
 from atml.report.comparisons import Row
@@ -47,12 +48,21 @@ def _subjects(source: Source) -> str:
     worst = source.figures["subjects"][0]
     found = interval_of(source.figures["intervals"]["F"])
     assert found is not None
+    has = np.array([row["tp"] + row["fn"] > 0 for row in source.figures["subjects"]])
+    none = int((~has).sum())
+    without = (
+        f" {plural(none, 'subject')} without positives {'counts' if none == 1 else 'count'} 1 in all of this"
+        f" by convention; of the {int(has.sum())} others the median is"
+        f" {np.median(values[has]):.3f} and the mean {values[has].mean():.3f}."
+        if not has.all() and has.any()
+        else ""
+    )
     return (
         f"Out of fold every one of {len(values)} subjects was decided by a model that never saw it. Their"
         f" F-beta (beta 2) has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f}, and"
         f" the worst, {worst['subject']}, has {worst['f_beta']:.3f}; the mean is {found.value:.3f}, and for"
-        f" other subjects of the same kind its 95% interval is {found.low:.3f} to {found.high:.3f}. A subject"
-        " without positives counts 1 in this by convention."
+        f" other subjects of the same kind its 95% interval is {found.low:.3f} to {found.high:.3f}."
+        f"{without}"
     )
 
 

@@ -64,13 +64,19 @@ def _outcome(material: Material, begun: TrialRecord, best: TrialRecord) -> str:
         return f"The default, trial {begun.number}, was stopped early; the winner is trial {best.number}."
     said = (
         f"From {value(begun.value)} (trial {begun.number}, the default) to {value(best.value)}"
-        f" (trial {best.number}), each by its own value in the search."
+        f" (trial {best.number}), each by its own value in the search, at threshold 0."
     )
-    if best.number in material.judged and material.repeats(best.number):
-        said += f" On fresh seeds the winner has {value(material.judged[best.number])}."
+    again = material.repeated(best.number)
+    if best.number in material.judged and again is not None:
+        # Not beside the search's values without a word: another threshold is another way to judge.
+        said += (
+            f" On fresh seeds the winner has {value(again)} at that threshold, and"
+            f" {value(material.judged[best.number])} with thresholds chosen on other folds."
+        )
     if begun.cost and best.cost:
         said += (
-            f" Size went from {begun.cost.size_bytes / 1024:.1f} to {best.cost.size_bytes / 1024:.1f} KiB."
+            f" Size, as counted before training, went from {begun.cost.size_bytes / 1024:.1f} to"
+            f" {best.cost.size_bytes / 1024:.1f} KiB."
         )
     return said
 

@@ -30,7 +30,7 @@ def section(material: Material) -> Section:
         why = f"Only one family was trained: {names[0]}." if names else "No trial was trained yet."
         return Section("families", TITLE, (Empty(f"{why} There is nothing to compare."),))
     bands = _bands(trials)
-    blocks: list[Block] = [Text(_about()), _chart(trials, names), _table(trials, bands)]
+    blocks: list[Block] = [Text(_about()), _chart(trials, names), _table(trials, bands), *_again(material)]
     return Section("families", TITLE, tuple(blocks))
 
 
@@ -114,6 +114,26 @@ def _table(trials: Sequence[TrialRecord], bands: Sequence[tuple[float, float]]) 
     )
     columns = ("KiB", "family", "trained", "past fold 1", "every fold", "best", "median after fold 1")
     return Grid(columns, tuple(rows), said, right=columns[2:])
+
+
+def _again(material: Material) -> list[Block]:
+    """Say what fresh seeds made of each family's best, for the table has values that picked their trials."""
+    by_number = {t.number: t for t in material.ranked}
+    told: dict[str, str] = {}
+    for number, judged in material.judged.items():  # best first
+        trial = by_number.get(number)
+        if trial is not None and trial.config is not None:
+            told.setdefault(family(trial.config), f"{value(judged)} (trial {number}, {_kib(trial):.1f} KiB)")
+    if not told:
+        return []
+    parts = listed([f"{name} {of}" for name, of in told.items()])
+    return [
+        Text(
+            "The values of the table helped to pick their trials. On fresh seeds, with thresholds chosen on"
+            f" other folds, the best finalist of each family has: {parts}."
+            + (" Other families have no finalist." if len(told) > 1 else " No other family has a finalist.")
+        )
+    ]
 
 
 def _row(band: str, group: Group) -> tuple[str, ...]:

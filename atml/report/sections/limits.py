@@ -7,6 +7,7 @@ import numpy as np
 from atml.exported import CARD
 from atml.markdown import plural
 from atml.report.material import Material
+from atml.report.outcome import interval_of
 from atml.report.page import Block, Empty, Grid, Section, Text
 from atml.report.tested import tested
 from atml.report.words import listed, sentence, value
@@ -33,6 +34,9 @@ def _blocks(material: Material) -> list[Block]:
         ("split", _split(material)),
         ("device", _device(material)),
     ]
+    worth = _worth(material)
+    if worth:
+        lines.insert(0, ("a detector without a network", worth))
     said = f"{len(lines)} limits that come from how this model was found; those of the model itself follow."
     blocks: list[Block] = [Grid(("what", "what it means for the figures"), tuple(lines), said)]
     known = of_card(material)
@@ -63,6 +67,20 @@ def _card(material: Material, count: int) -> str:
     return f"The {count} limits that {CARD} of {material.winner.folder.name} states, word for word."
 
 
+def _worth(material: Material) -> str:
+    """Say where the network is not known to beat the baseline; "" where it is, or there is none."""
+    source = material.outcome.source
+    rival = source.figures.get("baseline") if source is not None else None
+    more = interval_of(rival.get("network_gains")) if rival else None
+    if source is None or not rival or more is None or more.low > 0:
+        return ""
+    return (
+        f"{rival['name']} reaches {value(rival['value'])} on the same folds, the network"
+        f" {value(source.figures['value'])}; its balanced accuracy differs by {more.value:+.3f}, 95% interval"
+        f" {more.low:+.3f} to {more.high:+.3f}: the network has not shown its worth on these subjects"
+    )
+
+
 def _chosen(material: Material) -> str:
     whole = [float(t.value) for t in material.ranked if t.value is not None]
     tried = len(material.finished)
@@ -80,10 +98,10 @@ def _repeats(material: Material) -> str:
     by_number = {t.number: t for t in material.ranked}
     pairs = []
     for number in material.judged:
-        again = [t.value for t in material.repeats(number) if t.value is not None]
+        again = material.repeated(number)
         own = by_number[number].value if number in by_number else None
-        if again and own is not None:
-            pairs.append((float(own), float(np.mean(again))))
+        if again is not None and own is not None:
+            pairs.append((float(own), again))
     if not pairs:
         return (
             "no finalist was trained again on fresh seeds: the value of the best trial helped to pick it and"

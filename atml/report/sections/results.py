@@ -5,7 +5,7 @@ Test data are not opened here: what `atml score` wrote is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from atml.evidence import RATES
 from atml.markdown import between, plural
 from atml.metrics import FOUR, Confusion, Interval, confusion, f_beta, wilson
-from atml.ranking import kib_of
+from atml.ranking import kib_of, size_of
 from atml.report import comparisons, matrix
 from atml.report.comparisons import MOST, Sized
 from atml.report.decisions import beyond_the_threshold
@@ -22,7 +22,7 @@ from atml.report.outcome import Source, confusion_of, interval_of, negative_of
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
 from atml.report.sections.task import task_of
 from atml.report.tested import alike, not_scored, official, tested
-from atml.report.words import sentence
+from atml.report.words import listed, sentence, value
 from atml.types import Task
 
 Figures = Mapping[str, Any]
@@ -59,6 +59,19 @@ def _said(source: Source) -> str:
         f"Out of fold, that is on subjects that the deciding model never saw, the objective is"
         f" {figures['value']:.3f}; {told}, with 95% intervals from resampling subjects. The lowest of F1,"
         f" accuracy, precision and recall is {lowest} with {figures[lowest]:.3f}. These are {source.words}."
+        f"{_beside_baseline(figures)}"
+    )
+
+
+def _beside_baseline(figures: Figures) -> str:
+    """Say at once what a detector without a network reaches, for nobody reads a figure without it."""
+    rival = figures.get("baseline")
+    if not rival or rival.get("value") is None:
+        return ""
+    than = "more than" if rival["value"] > figures["value"] else "less than"
+    return (
+        f" {rival['name']}, a detector without a network, has {rival['value']:.3f} on the same folds,"
+        f" {than if round(rival['value'] - figures['value'], 3) else 'the same as'} the network."
     )
 
 
@@ -172,15 +185,37 @@ def _subjects(source: Source, task: Task) -> Block:
     worst = shown[0]
     cut = f" Of {len(rows)} subjects the {len(shown)} worst are shown." if len(rows) > len(shown) else ""
     values = np.array([row["f_beta"] for row in rows])
-    below = int((values < 0.8).sum())
+    has = np.array([row["tp"] + row["fn"] > 0 for row in rows])
+    positive, below = task.classes[task.positive], int((values[has] < 0.8).sum())
+    without = int((~has).sum())
+    none = (
+        f" The other {without} have no {positive} and count 1 by convention, whatever was called in vain:"
+        " of these the specificity tells."
+        if without
+        else ""
+    )
     says = (
         f"Worst first, by F-beta (beta 2), as in the card: subject {worst['subject']} has"
-        f" {worst['f_beta']:.3f}, the median is {np.median(values):.3f}, {below} of {len(rows)} are below"
-        f" 0.8.{cut} Whiskers are Wilson's 95% intervals, as if the segments of a subject were independent:"
-        " they are not, and the truth is wider. No bar: no segment of that class."
+        f" {worst['f_beta']:.3f}; of the {plural(int(has.sum()), 'subject')} with {positive} the median is"
+        f" {np.median(values[has]):.3f}, and {below} {'is' if below == 1 else 'are'} below"
+        f" 0.8.{none}{_least_specific(rows)}{cut} Whiskers are Wilson's 95% intervals, as if the"
+        " segments of a subject were independent: they are not, and the truth is wider. No bar: no segment of"
+        " that class."
     )
     names = [str(row["subject"]) for row in shown]
     return Chart("subjects", comparisons.subjects(names, rates), says)
+
+
+def _least_specific(rows: Sequence[Figures]) -> str:
+    """Name the subject with most false alarms among its negatives: F-beta with beta 2 hardly shows it."""
+    rates = [
+        (row["tn"] / (row["tn"] + row["fp"]), str(row["subject"])) for row in rows if row["tn"] + row["fp"]
+    ]
+    if not rates:
+        return ""
+    lowest, who = min(rates)
+    half = sum(rate < 0.5 for rate, _ in rates)
+    return f" The lowest specificity is {lowest:.3f} ({who}); {half} of {len(rates)} have less than 0.5."
 
 
 def _rhythms(source: Source, task: Task) -> Block:
@@ -219,17 +254,16 @@ def _rhythms(source: Source, task: Task) -> Block:
 
 
 def _sizes(material: Material) -> list[Block]:
-    folders = {export.number: export.folder for export in material.exports}
     trials = [t for t in material.ranked if t.cost is not None and t.config is not None]
     if not trials:
         return [Empty("No trial has run over every fold and kept the budget yet.")]
     found = [
         Sized(
             t.number,
-            kib_of(t, folders.get(t.number)),
+            size_of(t) / 1024,  # of all alike: only some have a file, which is a little smaller
             float(t.value or 0.0),
             t.config.describe() if t.config else "",
-            material.judged.get(t.number),
+            material.repeated(t.number),
         )
         for t in trials
     ]
@@ -240,8 +274,9 @@ def _sizes(material: Material) -> list[Block]:
     for one, trial in zip(found, trials, strict=True):
         four = trial.result.get("metrics", {})
         if "precision" in four:
-            value = float(f_beta(four["precision"], four["recall"]))
-            pooled.append(Sized(one.number, one.kib, value, one.what))
+            pooled.append(
+                Sized(one.number, one.kib, float(f_beta(four["precision"], four["recall"])), one.what)
+            )
             own.append(one.value)
     if pooled and not np.allclose([one.value for one in pooled], own, atol=1e-6):
         best = comparisons.front(pooled)
@@ -265,11 +300,20 @@ def _front(material: Material, found: list[Sized]) -> str:
         f"{plural(len(found), 'trial')} ran over every fold; {_steps(best)}. Of"
         " those values each helped to pick its trial and flatters it"
     )
+    winner = material.winner
+    files = " Sizes are as counted before training, for all alike"
+    files += (
+        f"; the file of trial {winner.number} has {kib_of(material.best, winner.folder):.1f} KiB."
+        if winner is not None and material.best is not None
+        else "."
+    )
     again = [one for one in found if one.judged is not None]
     if not again:
-        return f"{said}; none was trained again on fresh seeds."
+        return f"{said}; none was trained again on fresh seeds. All are at threshold 0.{files}"
     fell = float(np.mean([one.value - (one.judged or 0.0) for one in again]))
     return (
-        f"{said}; diamonds are the same config on fresh seeds with cross-fitted thresholds, for"
-        f" {plural(len(again), 'finalist')} {abs(fell):.3f} {'lower' if fell > 0 else 'higher'} on average."
+        f"{said}; diamonds are the same config on fresh seeds, for {plural(len(again), 'finalist')}"
+        f" {abs(fell):.3f} {'lower' if fell > 0 else 'higher'} on average. All of these are at threshold 0;"
+        " finalists are chosen by thresholds of other folds, with which they have"
+        f" {listed([f'{value(v)} (trial {n})' for n, v in material.judged.items()])}.{files}"
     )

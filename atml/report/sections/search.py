@@ -17,6 +17,9 @@ from atml.report.words import listed, sentence
 
 TITLE = "How the search went"
 
+FEW = 30
+"""Good trials below which the order of importances is as much chance as not."""
+
 
 def section(material: Material) -> Section:
     """Tell it in six parts."""
@@ -89,7 +92,11 @@ def _importances(material: Material) -> list[Block]:
         said += f" It is taken over {MOST:,} of the trained trials, evenly chosen along that order."
     if len(found) > len(shown):
         rest = sum(found.values()) - sum(v for _, v in shown)
-        said += f" The other {len(found) - len(shown)} have {rest:.0%} together."
+        said += f" Drawn are the first {len(shown)}; the other {len(found) - len(shown)} have"
+        said += f" {rest:.0%} together."
+    said += f" With {len(found)} alike each would have {1 / len(found):.0%}"
+    few = len(best_tenth(material.standing)) < FEW
+    said += ", and so few good trials put them in an order by chance as well." if few else "."
     if len(found) < len(material.axes):
         out = plural(len(material.axes) - len(found), "parameter")
         said += f" {out} that fewer than {RARE} of the best tenth have can't be judged and are left out."
