@@ -220,8 +220,9 @@ class Trials:
             self._drop(begun)
 
     def _drop(self, begun: Begun) -> None:
-        """Let go of a trial that is in other hands; so is its slot."""
+        """Let go of a trial that is in other hands, and of its slot, if that was left."""
         self._open.pop(begun.trial.number, None)
+        self._plan.store.let_go(self._plan.name, begun.slot, begun.trial.number)
         self._view.say(
             f"trial {begun.trial.number} was taken over by another process, which had not heard of this one"
             " for too long: what was trained of it here is dropped"

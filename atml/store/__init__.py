@@ -182,19 +182,27 @@ class Store:
         finally:
             self.slots.unlock(name, "recover")
 
+    def let_go(self, name: str, slot: int, number: int) -> None:
+        """Free a slot of this process whose trial is in other hands, unless it is what counts that trial."""
+        self._recovery.free(name, [(slot, self.token, number)])
+
     def _running(self, name: str) -> list[FrozenTrial]:
         return self.study(name).get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def put_back(self, trial_id: int, role: str = "search", holder: str | None = None) -> bool:
         """Let a running trial wait again, with its parameters, its number and so its seed.
 
-        False where it does not run, or not in the hands of ``holder``, if that is given. A finalist's repeat
-        is marked failed instead: it is begun anew when the finalists are.
+        False where it does not run, or not in the hands of ``holder``, if that is given. A finalist's repeat,
+        which has to be in this process's hands, is marked failed instead: it is begun anew when the finalists
+        are.
         """
         if role == "search":
             return self._storage.put_back(trial_id, holder)
-        with self.errors():
-            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        try:
+            with self.errors():
+                self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return False
         return True
 
     def fail(self, trial_id: int, why: str, *, tried: bool = False) -> None:
@@ -203,7 +211,7 @@ class Store:
             self._storage.set_trial_user_attr(trial_id, FAILURE, why)
             if tried:
                 self._storage.set_trial_system_attr(trial_id, f"{_CONSTRAINTS_KEY}:{CRASHED}", 1.0)
-            self._storage.set_trial_state_values(trial_id, TrialState.PRUNED if tried else TrialState.FAIL)
+            self._storage.end(trial_id, TrialState.PRUNED if tried else TrialState.FAIL)
 
     def holds(self, trial_id: int) -> bool:
         """Whether a trial runs in this process's hands, as the database has it now."""

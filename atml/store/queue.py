@@ -58,21 +58,26 @@ class Queue(optuna.storages._CachedStorage):
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
-        """Change a trial's state; one that is made to run is signed."""
+        """Change a trial's state; one that is made to run is signed, and ended by whoever signed it alone."""
+        if state.is_finished():
+            return self._db.storage.set_trial_state_values(
+                trial_id, state, values, in_hand=_runs(trial_id, self.token)
+            )
         done = super().set_trial_state_values(trial_id, state, values)
         if done and state == TrialState.RUNNING:
             self.set_trial_user_attr(trial_id, HOLDER, self.token)
         return done
+
+    def end(self, trial_id: int, state: TrialState) -> None:
+        """End a trial in whosever hands it is."""
+        super().set_trial_state_values(trial_id, state)
 
     def put_back(self, trial_id: int, holder: str | None = None) -> bool:
         """Let a running trial wait again, held by nobody, in one step.
 
         False where it does not run, or not in the hands of ``holder``, if that is given.
         """
-        runs = (TRIALS.c.trial_id == trial_id) & (TRIALS.c.state == TrialState.RUNNING)
-        signed = (ATTRS.c.trial_id == trial_id) & (ATTRS.c.key == HOLDER)
-        if holder is not None:
-            runs &= sa.exists().where(signed & (ATTRS.c.value_json == json.dumps(holder)))
+        runs, signed = _runs(trial_id, holder), _signed(trial_id)
 
         def change(db: sa.Connection) -> bool:
             if db.execute(sa.update(TRIALS).where(runs).values(state=TrialState.WAITING)).rowcount != 1:
@@ -81,3 +86,15 @@ class Queue(optuna.storages._CachedStorage):
             return True
 
         return self._db.write(change)
+
+
+def _signed(trial_id: int) -> sa.ColumnElement[bool]:
+    return (ATTRS.c.trial_id == trial_id) & (ATTRS.c.key == HOLDER)
+
+
+def _runs(trial_id: int, holder: str | None) -> sa.ColumnElement[bool]:
+    """Say that a trial runs, in the hands of ``holder`` if that is given."""
+    runs = (TRIALS.c.trial_id == trial_id) & (TRIALS.c.state == TrialState.RUNNING)
+    if holder is None:
+        return runs
+    return runs & sa.exists().where(_signed(trial_id) & (ATTRS.c.value_json == json.dumps(holder)))

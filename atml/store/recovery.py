@@ -43,7 +43,7 @@ class Recovery:
         # A process registers before it claims or asks, so who lives is read after what is held: whoever
         # holds something seen here and is not among the living by then is dead.
         seen = {t._trial_id: t.user_attrs.get(HOLDER) for t in store._running(name)}
-        tokens = {token for _, token, _ in store.slots.of(name)}
+        taken = {(slot, token) for slot, token, _ in store.slots.of(name)}
         alive = store.slots.alive()
         # The dead change nothing any more: read again, things are as they were left. A process that ended
         # well in between has told its trials by now.
@@ -56,7 +56,13 @@ class Recovery:
             and self._given_up(trial, others=bool(alive - {store.token}))
         ]
         numbers = self._take_over(name, left, say) if left else []
-        held = [s for s in store.slots.of(name) if s[1] in tokens and s[1] not in alive]
+        # Not what one that lives after all has taken since.
+        self.free(name, [s for s in store.slots.of(name) if s[:2] in taken and s[1] not in alive])
+        return numbers
+
+    def free(self, name: str, held: list[tuple[int, str, int | None]]) -> None:
+        """Free those of ``held`` slots that count no result, or one that another slot counts."""
+        store = self._store
         # Read after the slots: a slot names only trials that are there.
         ended = {t.number for t in store.trials(name) if t.finished}
         # A trial put back by a process that died before it freed the slot may fill another one by now.
@@ -65,7 +71,6 @@ class Recovery:
             if number not in ended or named[number] > 1:
                 store.slots.release(name, slot, token)
                 named[number] -= 1
-        return numbers
 
     def _given_up(self, trial: FrozenTrial, *, others: bool) -> bool:
         """Whether nobody can still be about to sign a trial: earlier versions of atml did so after asking.

@@ -158,6 +158,8 @@ class Slots:
 
     def alive(self) -> set[str]:
         """Tokens of the processes that live, this one included; the dead are forgotten."""
+        # A machine that slept wakes with nobody's beat due, and everybody's old.
+        self._notice_gap()
 
         def count(db: sa.Connection) -> set[str]:
             now, up_since = db.execute(sa.select(self._db.clock, self._db.up_since)).one()

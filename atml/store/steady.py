@@ -106,16 +106,18 @@ class Steady:
                 if why is None or not self._begun:
                     raise
                 tries += 1
-                self._gone(why, tries, time.monotonic() - began, error)
+                self._gone(why, tries, began, error)
                 work = again or work
             else:
-                if tries:
+                if self._since is not None:
                     self._back(why == _CUT)
                 return made
 
-    def _gone(self, why: str, tries: int, waited: float, error: BaseException) -> None:
+    def _gone(self, why: str, tries: int, began: float, error: BaseException) -> None:
         if self.hurry() and tries > 1:
             raise Interrupted(f"stopped while {self.name} did not answer; the same line goes on") from error
+        # An outage is waited for once: who puts things in order after it was given up waits no more.
+        waited = time.monotonic() - (began if self._since is None else min(began, self._since))
         if waited > self.limit:
             raise StudyError(
                 f"{self.name} did not come back in {_span(waited)} ({why or 'busy'}); the same line goes on"

@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
@@ -175,9 +176,17 @@ class SteadyStorage(RDBStorage):
         return self._steady.do(make, find_or_make)
 
     def set_trial_state_values(
-        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+        self,
+        trial_id: int,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        in_hand: sa.ColumnElement[bool] | None = None,
     ) -> bool:
-        """Change a trial's state; False where a waiting trial was taken by another process."""
+        """Change a trial's state; False where a waiting trial was taken by another process.
+
+        With ``in_hand`` only a trial of which that is true as it ends: one that was put back while the database
+        could not be reached is no more its former holder's to end. Raises UpdateFinishedTrialError otherwise.
+        """
         now = self._now()
         if state == TrialState.RUNNING:
             return self._steady.do(lambda: self._take(trial_id, now))
@@ -190,6 +199,8 @@ class SteadyStorage(RDBStorage):
                     return True
                 before[:] = [trial.datetime_start]
                 self.check_trial_is_updatable(trial_id, trial.state)
+                if in_hand is not None and not _still(session, trial_id, in_hand):
+                    raise UpdateFinishedTrialError(f"trial {trial.number} is in other hands")
                 for objective, value in enumerate(values or ()):
                     self._set_trial_value_without_commit(session, trial, objective, value)
                 trial.state = state
@@ -218,6 +229,15 @@ class SteadyStorage(RDBStorage):
                 this, *(key == value for key, value in runs.items())
             )
             return session.execute(mine).first() is not None
+
+
+def _still(session: Any, trial_id: int, in_hand: sa.ColumnElement[bool]) -> bool:
+    """Tell whether a condition on a trial is true, and keep it so until the transaction ends.
+
+    By a write, which changes nothing: SQLite takes no lock for a question.
+    """
+    here = sa.update(rows.TRIALS).where(rows.TRIALS.c.trial_id == trial_id, in_hand)
+    return bool(session.execute(here.values(trial_id=trial_id)).rowcount)
 
 
 def _is_done(

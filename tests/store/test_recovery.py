@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import multiprocessing
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from atml.store import Store
@@ -332,3 +334,79 @@ def test_a_trial_is_put_back_from_its_holders_hands_alone(store: Store) -> None:
     assert not store.holds(trial._trial_id)
     assert not store.put_back(trial._trial_id)
     assert [t.state for t in store.trials("s")] == ["waiting"]
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["waits again", "in other hands"])
+def test_a_trial_that_was_put_back_is_not_ended_by_who_had_it(
+    tmp_path: Path, store: Store, taken: bool
+) -> None:
+    trial = store.study("s", {"task": "afib"}).ask()
+    other = Store(url(tmp_path / "studies.db"))
+    plain = store._db.storage._now
+
+    def cut_off() -> datetime.datetime:
+        # Between seeing that it runs and ending it: this process was not heard of, another took over.
+        assert other.put_back(trial._trial_id, holder=store.token)
+        if taken:
+            assert other.study("s").ask().number == 0
+        return plain()
+
+    store._db.storage._now = cut_off
+    with pytest.raises(UpdateFinishedTrialError, match="trial 0 is in other hands"):
+        store.study("s").tell(0, 0.5)
+    store._db.storage._now = plain
+    assert [t.state for t in other.trials("s")] == ["running" if taken else "waiting"]
+    if taken:
+        other.study("s").tell(0, 0.25)
+        assert [t.value for t in store.trials("s")] == [0.25]
+    other.close()
+
+
+def test_what_lives_after_all_keeps_what_it_took_since(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Store(url(tmp_path / "studies.db"))
+    other.study("s", {"task": "afib"})
+    assert other.slots.claim("s", 5) == 0
+    plain, calls = store.slots.alive, []
+
+    def without_the_other() -> set[str]:
+        found = plain() - {other.token}
+        calls.append(found)
+        if len(calls) == 2:
+            # Taken for dead, it goes on at this very moment.
+            assert other.slots.claim("s", 5) == 1
+            assert other.slots.assign("s", 1, other.study("s").ask().number)
+        return found
+
+    monkeypatch.setattr(store.slots, "alive", without_the_other)
+    assert store.recover("s") == []
+    assert [(slot, number) for slot, _, number in store.slots.of("s")] == [(1, 0)]
+    assert [t.state for t in store.trials("s")] == ["running"]
+    other.close()
+
+
+def test_a_slot_whose_trial_is_in_other_hands_is_let_go(store: Store) -> None:
+    study = store.study("s", {"task": "afib"})
+    for slot, number in enumerate([0, 1, 1, 2]):
+        assert store.slots.take("s", slot) and store.slots.assign("s", slot, number)
+    trials = [study.ask() for _ in range(3)]
+    study.tell(trials[1], 0.5)
+    study.tell(trials[2], 0.5)
+    for slot, number in ((0, 0), (1, 1), (2, 1), (3, 2)):
+        store.let_go("s", slot, number)
+    # The first has no result yet and is taken anew; the others count one each.
+    assert [(slot, number) for slot, _, number in store.slots.of("s")] == [(2, 1), (3, 2)]
+
+
+def test_a_machine_that_slept_calls_nobody_dead(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Store(url(tmp_path / "studies.db"))
+    other.slots.beat()
+    store.slots.beat()
+    asleep = time.time() + 3600
+    # The clock that says when a beat is due stood still.
+    monkeypatch.setattr(time, "time", lambda: asleep)
+    assert other.token in store.slots.alive()
+    other.close()

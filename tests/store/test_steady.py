@@ -337,6 +337,32 @@ def test_a_locked_file_is_waited_for(tmp_path: Path) -> None:
     assert "studies.db is back after" in said[1]
 
 
+def test_an_outage_is_waited_for_once() -> None:
+    said: list[str] = []
+    waits = steady.Steady("db", 0.5)
+    waits.say = said.append
+    waits.begin()
+
+    def locked() -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    tries: list[int] = []
+    with pytest.raises(StudyError, match="did not come back"):
+        waits.do(locked)
+    # Putting back what is in hand, saying good-bye: each finds out by one try.
+    with pytest.raises(StudyError, match="did not come back"):
+        waits.do(lambda: (tries.append(1), locked()))
+    assert len(tries) == 1
+    # The next outage is another one.
+    assert waits.do(lambda: 1) == 1
+    with pytest.raises(StudyError, match="did not come back"):
+        waits.do(lambda: (tries.append(1), locked()))
+    assert len(tries) > 2
+    assert [line.split("; ")[0] for line in said if "back after" not in line] == [
+        "db is locked by another program"
+    ] * 2
+
+
 # --- settings
 
 
