@@ -226,9 +226,9 @@ def study_note(
             "### How to read this page",
             f"Values are of subjects that a model was not trained on. A trial reports {POINTS} times a fold:"
             f" steps 0 to {POINTS - 1} are the first fold, and so on. A trial's own value helped to choose it"
-            " and looks better than it is; the repeats of a finalist on fresh seeds did not. Constraints are"
-            " kept at or below 0. Notes of trials say the rest. Nothing of this is stored: it is made of the"
-            " trials whenever the page asks.",
+            " and looks better than it is; repeats on fresh seeds did no more than pick one of the few"
+            " finalists. Constraints are kept at or below 0. Notes of trials say the rest. Nothing of this is"
+            " stored: it is made of the trials whenever the page asks.",
         ]
     )
 
@@ -265,7 +265,7 @@ def _standing(records: Sequence[TrialRecord]) -> str:
     lines = [f"- {', '.join(words)}"]
     if best:
         what = best[0].config.describe() if best[0].config else ""
-        lines.append(f"- best: trial {best[0].number}, {best[0].value or 0:.4f}: {what}")
+        lines.append(f"- best by its own value: trial {best[0].number}, {best[0].value or 0:.4f}: {what}")
     else:
         lines.append("- no trial ran over every fold yet")
     if moments:
@@ -276,7 +276,12 @@ def _standing(records: Sequence[TrialRecord]) -> str:
 def _finalists(records: Sequence[TrialRecord], judged: Mapping[int, float]) -> list[str]:
     by_number = {t.number: t for t in records}
     rows = []
-    for number, value in sorted(judged.items(), key=lambda item: -item[1]):
+
+    def order(item: tuple[int, float]) -> tuple[float, int]:
+        record = by_number.get(item[0])  # of equals the smaller one, as in a report
+        return -round(item[1], 4), record.cost.size_bytes if record is not None and record.cost else 0
+
+    for number, value in sorted(judged.items(), key=order):
         record = by_number.get(number)
         if record is None or record.config is None:
             continue
@@ -286,7 +291,14 @@ def _finalists(records: Sequence[TrialRecord], judged: Mapping[int, float]) -> l
     if not rows:
         return []
     header = ("trial", "network", "fresh seeds", "in the search", "KiB")
-    return ["### Finalists", table(header, rows, left=2)]
+    first = (
+        f"The winner is trial {rows[0][0]}: finalists are judged on fresh seeds, with thresholds chosen on"
+    )
+    return [
+        "### Finalists",
+        f"{first} other folds. Values in the search are at threshold 0, so the two columns are not alike.",
+        table(header, rows, left=2),
+    ]
 
 
 def _exports(exports: Sequence[tuple[int, str]]) -> list[str]:

@@ -151,6 +151,9 @@ def test_the_study_note_has_the_state_finalists_and_regions(app: dashboard.Wsgi,
     refused = sum(t.state == "pruned" and not t.feasible for t in records)
     assert f"{whole} trials over every fold, {TRIALS - whole - refused} cut short, {refused} refused" in note
     assert "4 repeats of finalists" in note and "### Finalists" in note and "`96-91-t00" in note
+    judged = store.study(NAME).user_attrs["judged"]
+    assert f"The winner is trial {max(judged, key=judged.get)}: " in note
+    assert "best by its own value: trial " in note
     assert "keeps no regions" in note, "an empty part says why"
 
 

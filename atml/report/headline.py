@@ -49,7 +49,8 @@ def _lead(material: Material) -> str:
     if seconds:
         said += f", after {clock(seconds)} of training"
     if best is None or best.config is None:
-        return sentence(f"{said}. None of those keeps its budget, so there is no winner yet")
+        why = " None of those keeps its budget, so" if whole else " So"
+        return sentence(f"{said}.{why} there is no winner yet")
     repeats = material.repeats(best.number)
     how = f"by the mean of {plural(len(repeats), 'fresh seed')}" if repeats else "by its own value"
     return sentence(f"{said}. The best, {how}, is trial {best.number}: {best.config.describe()}")
