@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import signal
 
-import torch  # noqa: F401
-
-import atml.data
-import atml.nn.device
-import atml.rooms
-import atml.train
-import atml.trial  # noqa: F401
-
 # A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group. The fork server ends with the
-# process that started it, and its workers with it: before that they are to be let finish.
+# process that started it, and its workers with it: before that they are to be let finish. First of all, for
+# the libraries take seconds to load.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+import torch  # noqa: E402, F401
+
+import atml.data  # noqa: E402
+import atml.nn.device  # noqa: E402
+import atml.rooms  # noqa: E402
+import atml.train  # noqa: E402
+import atml.trial  # noqa: E402, F401

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import traceback
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -50,6 +51,11 @@ def _end_with(parent: int, name: str) -> None:
     The fork server ends when ``parent`` does, and its workers with it, whatever they are in the middle of.
     Linux alone can do that. Elsewhere a worker ends at its next message, a second later where it trains.
     """
+    # The fork server lives as long as anybody holds this, and hands it on to each child.
+    held = getattr(forkserver._forkserver, "_forkserver_alive_fd", None)
+    if held is not None:
+        os.close(held)
+        forkserver._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
     if sys.platform != "linux":
         return
     pr_set_pdeathsig, pr_set_name = 1, 15

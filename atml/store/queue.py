@@ -89,12 +89,13 @@ class Queue(optuna.storages._CachedStorage):
 
 
 def _signed(trial_id: int) -> sa.ColumnElement[bool]:
-    return (ATTRS.c.trial_id == trial_id) & (ATTRS.c.key == HOLDER)
+    signed: sa.ColumnElement[bool] = (ATTRS.c.trial_id == trial_id) & (ATTRS.c.key == HOLDER)
+    return signed
 
 
 def _runs(trial_id: int, holder: str | None) -> sa.ColumnElement[bool]:
     """Say that a trial runs, in the hands of ``holder`` if that is given."""
-    runs = (TRIALS.c.trial_id == trial_id) & (TRIALS.c.state == TrialState.RUNNING)
-    if holder is None:
-        return runs
-    return runs & sa.exists().where(_signed(trial_id) & (ATTRS.c.value_json == json.dumps(holder)))
+    runs: sa.ColumnElement[bool] = (TRIALS.c.trial_id == trial_id) & (TRIALS.c.state == TrialState.RUNNING)
+    if holder is not None:
+        runs &= sa.exists().where(_signed(trial_id) & (ATTRS.c.value_json == json.dumps(holder)))
+    return runs

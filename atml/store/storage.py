@@ -184,8 +184,9 @@ class SteadyStorage(RDBStorage):
     ) -> bool:
         """Change a trial's state; False where a waiting trial was taken by another process.
 
-        With ``in_hand`` only a trial of which that is true as it ends: one that was put back while the database
-        could not be reached is no more its former holder's to end. Raises UpdateFinishedTrialError otherwise.
+        With ``in_hand`` only a trial of which that is true as it ends: one that was put back while the
+        database could not be reached is no more its former holder's to end. Raises UpdateFinishedTrialError
+        otherwise.
         """
         now = self._now()
         if state == TrialState.RUNNING:

@@ -51,7 +51,8 @@ def shown(parsed: sa.URL) -> str:
     bare = sa.URL.create(
         parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query
     )
-    return bare.difference_update_query(_SECRET).render_as_string()
+    hidden = [key for key in bare.query if key.lower() in _SECRET]
+    return bare.difference_update_query(hidden).render_as_string()
 
 
 def name(url: str) -> str:
@@ -61,7 +62,7 @@ def name(url: str) -> str:
 
 def secrets(parsed: sa.URL) -> list[str]:
     """Return what must never be shown."""
-    found = [parsed.password, *(parsed.query.get(key) for key in _SECRET)]
+    found = [parsed.password, *(value for key, value in parsed.query.items() if key.lower() in _SECRET)]
     return [secret for secret in found if isinstance(secret, str) and secret]
 
 
@@ -89,8 +90,9 @@ def missing(url: str) -> bool:
 
 def _masked(url: str) -> str:
     """Hide whatever may be a password in text that is no URL."""
-    url = re.sub(r"(password=)[^&]*", r"\1***", url)
-    return re.sub(r"://.*@", "://***@", url)
+    url = re.sub(r"(password=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
+    # A mistyped start has its password all the same.
+    return re.sub(r"^([a-z+]+(?=[:;/]))?([:;/]*).*@", r"\1\2***@", url, flags=re.DOTALL)
 
 
 def _after_login(url: str) -> str:

@@ -206,8 +206,19 @@ def test_a_killed_search_goes_on(start: Start, atml: Run, small: Path, space: Sp
     process = start(*line(small, space(200), 4, "--workers", 2, "--json"))
     wait_for(process, '"event": "trial"')
     wait_for(process, '"fraction": 0.')
+    stuck = workers_of(process.pid)[0]
+    os.kill(stuck, signal.SIGSTOP)
     process.kill()
     process.communicate(timeout=60)
+    # One that says nothing more goes too.
+    for _ in range(300):
+        state = Path(f"/proc/{stuck}/stat")
+        if not state.exists() or ") Z" in state.read_text():
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(stuck, signal.SIGKILL)
+        pytest.fail("a worker that was stuck outlived its search")
     assert counted(tmp_path)["running"] >= 1
     done = atml(*line(small, space(200), 4, "--workers", 2))
     assert done.returncode == 0, done.stderr

@@ -32,6 +32,11 @@ def test_a_file_is_called_by_its_path() -> None:
     [
         ("studies.db", "'studies.db' is no database URL; write sqlite:///studies.db or postgresql"),
         ("postgresql://me:secret@h:port/d", "'postgresql://***@h:port/d' is no database URL"),
+        ("postgresql:/me:secret@h/d", "'postgresql:/***@h/d' is no database URL"),
+        ("postgresql//me:secret@h/d", "'postgresql//***@h/d' is no database URL"),
+        ("postgresql+psycopg:me:secret@h/d", "'postgresql+psycopg:***@h/d' is no database URL"),
+        ("me:secret@h/d", "***@h/d' is no database URL"),
+        ("postgresql:/h/d?Password=secret", "'postgresql:/h/d?Password=***' is no database URL"),
         ("postgresql://me:se@cret@h/d", "has an @ in its password; write that as %40"),
         ("postgresql://me:se@c/ret@h/d", "has an @ in its password; write that as %40"),
         ("mysql+pymysql://me:secret@h/d", "studies can't be kept in 'mysql+pymysql'; write"),
