@@ -209,6 +209,8 @@ def test_rejected_regions_come_with_their_evidence(tmp_path: Path) -> None:
         assert re.fullmatch(r"0 of \d+ reference trials", row["evidence"])
     said = words(section("search", material).blocks)
     assert f"{len(rejected)} stand rejected and close" in said
+    kept = sum(row["status"] == "refused" for row in rows)
+    assert (f"{kept} are as bad but stay open" in said) == (kept > 0)
     assert "fewer than 50% of the configs drawn at random in it qualify" in said
     store.close()
 

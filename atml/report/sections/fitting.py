@@ -147,7 +147,10 @@ def _trend(runs: Sequence[Run]) -> str:
         return "There are no learning curves to tell a trend from."
     before, after = (mean([pair[i] for pair in known]) for i in (0, 1))
     rose = sum(b > a for a, b in known)
-    change, noise = after - before, float(np.std([b - a for a, b in known]) / np.sqrt(len(known)))
+    change = after - before
+    # As of learning curves: one curve alone tells nothing from noise.
+    steps = [b - a for a, b in known]
+    noise = float(np.std(steps, ddof=1) / np.sqrt(len(steps))) if len(steps) > 1 else float("inf")
     if change > 2 * noise and change > 0:
         told = "a longer training might still bring something"
     elif change < -2 * noise and change < 0:

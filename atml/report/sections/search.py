@@ -120,7 +120,7 @@ def _coordinates(material: Material) -> list[Block]:
 
 def _regions(material: Material) -> list[Block]:
     from atml.regions import row
-    from atml.regions.judging import LIFTED, OPEN, REJECTED, SUSPECTED
+    from atml.regions.judging import LIFTED, OPEN, REFUSED, REJECTED, SUSPECTED
     from atml.search import regions
 
     if material.store.ledger(material.study) is None:
@@ -154,4 +154,6 @@ def _regions(material: Material) -> list[Block]:
         said += f" and close {closed:.0%} of the search space"
     if counts[SUSPECTED]:
         said += f"; {counts[SUSPECTED]} are suspect, sampled less until more is known"
+    if counts[REFUSED]:
+        said += f"; {counts[REFUSED]} are as bad but stay open, for closing them too would leave too little"
     return [Grid(("region", "status", "evidence", "covers", "source", "id"), rows, f"{said}. {means}")]
