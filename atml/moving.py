@@ -69,9 +69,11 @@ def copy(
             looks = copying.copy(old, new, mapping)
             studies = tuple(copying.contents(new, name) for name in mapping.values())
         except BaseException:
+            # Whoever began a study there meanwhile keeps it.
+            keep = not fresh or (new is not None and bool(new.studies()))
             if new is not None:
                 new.close()
-            if fresh:
+            if not keep:
                 _remove(target)
             raise
         with contextlib.closing(new):

@@ -229,6 +229,23 @@ def test_a_copy_that_breaks_off_leaves_nothing(
     copy(here, there)
 
 
+def test_a_copy_that_breaks_off_takes_nobodys_studies_along(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = str(original / "shared.db")
+
+    def somebody_begins(*_: object) -> int:
+        with opened(there) as store:
+            store.study("theirs", {"task": "afib"})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(copying, "copy", somebody_begins)
+    with pytest.raises(KeyboardInterrupt):
+        copy(str(original / "studies.db"), there)
+    with opened(there) as store:
+        assert store.studies() == ["theirs"]
+
+
 def test_a_copy_that_reads_back_otherwise_is_none(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = copying._insert
 

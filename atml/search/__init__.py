@@ -74,6 +74,8 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
                 crew.work(trials)
                 _why_it_ended(trials, options, view)
                 _finish(crew, final, watch, end)
+                # Who stops before the total is reached has not waited for what the dead left.
+                watch.take_over()
         summary = summarise(final, time.monotonic() - began)
         view.result(summary)
         return summary
@@ -113,6 +115,7 @@ def join_and_work(
             store.steady.hurry = crew.stopping
             crew.work(trials)
             _why_it_ended(trials, options, view)
+            watch.take_over()
     done = trials.progress((), time.monotonic() - began)
     told = f"study {name} has {done.done} of {done.total} trials; {trials.told} of them were trained here"
     summary = {"study": name, "trials": done.done, "of": done.total, "here": trials.told, "lines": [told]}
@@ -229,18 +232,22 @@ def _finish(crew: Crew, final: Finals, watch: Watch, end: float | None) -> None:
         # Only a timeout leaves trials in other hands: otherwise they were waited for.
         final.view.say("others still train trials of this study; the same line picks the finalists later")
         return
-    if not slots.lock(plan.name):
-        final.view.say("another atml is at the finalists of this study; this one waits for what it finds")
-        if not crew.wait(lambda: slots.lock(plan.name), end):
-            return
-        watch.take_over()
-    try:
-        crew.work(Repeats(final))
-        exports = Exports(final)
-        crew.work(exports)
-        exports.close()
-    finally:
-        slots.unlock(plan.name)
+    while True:
+        if not slots.lock(plan.name):
+            final.view.say("another atml is at the finalists of this study; this one waits for what it finds")
+            if not crew.wait(lambda: slots.lock(plan.name), end):
+                return
+            watch.take_over()
+        try:
+            repeats = Repeats(final)
+            crew.work(repeats)
+            if not repeats.taken_over:
+                exports = Exports(final)
+                crew.work(exports)
+                exports.close()
+                return
+        finally:
+            slots.unlock(plan.name)
 
 
 def _why_it_ended(trials: Trials, options: Options, view: View) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from atml.search.finals import Finals
@@ -27,6 +28,8 @@ class Repeats:
         self._total = len(finals.chosen()) * finals.options.repeats
         self._waiting = self.todo()
         self._lost: Counter[tuple[int, int]] = Counter()
+        self.taken_over = False
+        """Whether another process, which had not heard of this one, is at the finalists now."""
 
     def todo(self) -> list[tuple[TrialRecord, int]]:
         """List ``(trial, seed)`` of the repeats that the study does not hold yet."""
@@ -61,8 +64,19 @@ class Repeats:
         return True
 
     def ended(self, job: Job, report: Report, device: str) -> None:
-        """Keep the repeat in the study, marked as such."""
+        """Keep the repeat in the study, marked as such; drop one that another process has ended."""
         trial, since = self._open.pop(job.number)
+        try:
+            self._keep(job, report, device, trial, since)
+        except UpdateFinishedTrialError:
+            self.taken_over = True
+            self._waiting.clear()
+            self._finals.view.say(
+                "the finalists were taken over by another process, which had not heard of this one for too"
+                f" long: a repeat of trial {trial.user_attrs['of']} is dropped"
+            )
+
+    def _keep(self, job: Job, report: Report, device: str, trial: optuna.Trial, since: float) -> None:
         plan, measured = self._finals.plan, report.measurement
         of = int(trial.user_attrs["of"])
         seconds = time.monotonic() - since

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,12 @@ from atml.baseline import Baseline
 from atml.errors import RoomError
 from atml.evidence import Rival
 from atml.exported import load
+from atml.jobs import Report
+from atml.nn import cost
+from atml.sampler import from_params
 from atml.search.exports import always_wrong
 from atml.search.finals import Finals
+from atml.search.repeats import Repeats
 from atml.search.study import Options, Plan, prepare
 from atml.types import Predictions
 from atml.view import View
@@ -67,6 +71,29 @@ def test_it_is_fitted_once_a_study(plan: Plan, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(baseline, "_choose", fitted_again)  # every fit ends in it
     assert told(finals(plan).rival()) == told(first)
+
+
+def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
+    store, study = plan.store, plan.store.study(plan.name)
+    trial = study.ask()
+    config = from_params(plan.room.suggest, plan.room.default)
+    trial.set_user_attr("config", config.to_dict())
+    trial.set_user_attr("cost", asdict(cost(config, plan.room.task)))
+    study.tell(trial, 0.5)
+    record = store.trials(plan.name)[0]
+    for way in ("ended", "put back"):
+        repeats = Repeats(finals(plan))
+        repeats._waiting = [(record, 1), (record, 2)]
+        job = repeats.next()
+        assert job is not None
+        # Another process took this one for dead.
+        store.fail(study.trials[job.number]._trial_id, "the process that had it went down")
+        if way == "ended":
+            repeats.ended(job, Report(0, "lost", job, text="was killed"), "cpu")
+            assert repeats.taken_over and not repeats.more()
+        else:
+            repeats.put_back(job)
+    assert [t.failure for t in store.trials(plan.name)[1:]] == ["the process that had it went down"] * 2
 
 
 def test_what_was_kept_for_another_objective_or_is_damaged_is_fitted_again(plan: Plan) -> None:
