@@ -1,7 +1,7 @@
 """What rejected regions buy: searches replayed on a recorded table of real trials, with and without them.
 
 Run as ``python benchmarks/regions.py --table FILE`` for a file of `benchmarks/record.py`, or with ``--storage
-sqlite:///studies.db [--study NAME]`` for a study, which is only read; ``[--seeds 20] [--trials 500]
+sqlite:///studies.db [--study NAME]`` for a study, which is only read; ``[--seeds 20] [--trials 300]
 [--processes 1]``.
 
 Nothing is trained: `benchmarks/table.py` says how a table answers. A study's own trials make a poor one:
@@ -218,14 +218,14 @@ def main() -> None:
     parser.add_argument("--storage", default="sqlite:///studies.db")
     parser.add_argument("--study")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
     table = load(given.table, given.storage, given.study)
     good = sum(record.qualifies for record in table.records)
     print(
-        f"{table.about}\n{len(table.records)} recorded trials ({table.untrained} more broke the budget), {good} "
-        f"qualify; R squared of the forest out of bag {table.known:.2f}\n"
+        f"{table.about}\n{len(table.records)} recorded trials ({table.untrained} more broke the budget), "
+        f"{good} qualify; R squared of the forest out of bag {table.known:.2f}\n"
         f"{given.seeds} searches of {given.trials} trials each way"
     )
     with concurrent.futures.ProcessPoolExecutor(given.processes) as pool:

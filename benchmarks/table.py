@@ -2,8 +2,8 @@
 
 Read from a file of `benchmarks/record.py`, or from a study in a database. Nobody recorded the config that a
 replayed search asks for, so **the table answers by a forest**: a regression forest is grown on the
-recorded values; for a config it falls through one tree, drawn at random, and one of the recorded trials in the
-leaf that it reaches, drawn at random, is what it came to, with all its reports, its time and its
+recorded values; for a config it falls through one tree, drawn at random, and one of the recorded trials
+in the leaf that it reaches, drawn at random, is what it came to, with all its reports, its time and its
 metrics. That draws from the forest's estimate of how outcomes are distributed given the config (quantile
 regression forests, Meinshausen, Journal of Machine Learning Research 7, 2006), noise between like configs
 included. How well the forest knows the table is printed: R squared on trials left out of each tree.

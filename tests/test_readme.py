@@ -35,7 +35,7 @@ def shell_lines() -> list[str]:
     lines = [
         line.split("#")[0].strip()
         for block in BLOCKS
-        if "import " not in block
+        if "import numpy" not in block
         for line in block.splitlines()
     ]
     return [line for line in lines if line and not line.startswith(NOT_OURS)]
@@ -115,10 +115,10 @@ def watched(folder: Path, line: str) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(words, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
-        said = next((text for text in process.stdout if "http://127.0.0.1:" in text), "")
+        said = [next(process.stdout), next(process.stdout)]
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
-    assert said, rest
+    assert "http://127.0.0.1:" in said[0] and "Ctrl-C" in said[1], (said, rest)
     assert process.returncode == 0, rest
 
 

@@ -41,9 +41,7 @@ Objective = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option(
-        help="auto, cpu, cuda (all of them), or such as cuda:0,cuda:1; workers share them."
-    ),
+    typer.Option(help="auto, cpu, cuda (all of them), or such as cuda:0,cuda:1; workers share them."),
 ]
 HangAfter = Annotated[
     str | None,

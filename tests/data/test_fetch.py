@@ -249,7 +249,7 @@ def test_an_interruption_is_gone_on_with_and_nothing_comes_twice(
 def test_tries_that_bring_something_are_not_counted(get, server, published, monkeypatch):
     monkeypatch.setattr(remote, "CHUNK", 32 * 1024)
     server.breaks = {"602.dat": [1 << 20, 0] * 8}
-    assert whole(get(pauses=(0.0,)), published)
+    assert whole(get(pauses=(0.0,) * 4), published)
 
 
 def test_a_part_that_is_of_something_else_is_fetched_anew(get, server, published, tmp_path):
