@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -116,6 +117,9 @@ def watched(folder: Path, line: str) -> None:
     with subprocess.Popen(words, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         said = [next(process.stdout), next(process.stdout)]
+        # It is up when it answers.
+        with urllib.request.urlopen(said[0].split()[-1]) as page:
+            assert page.status == 200
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
     assert "http://127.0.0.1:" in said[0] and "Ctrl-C" in said[1], (said, rest)

@@ -238,7 +238,9 @@ def test_a_worker_that_crashes_costs_its_trial_three_times_at_most(
 def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     store: Store, url: str, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store.keep("s", "goal", {"trials": 4, "patience": 0, "regions": False})
+    # More than end while nobody looks.
+    total = 14
+    store.keep("s", "goal", {"trials": total, "patience": 0, "regions": False})
     away = tmp_path / "away"
     away.mkdir()
     process = subprocess.Popen(
@@ -258,13 +260,13 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     done = [t.number for t in store.trials("s") if t.finished]
     assert done
     told = Told()
-    options = Options(study="s", storage=url, data=(small,), space=tmp_path / "space.py", trials=4, **ONE)
-    assert search(replace(options, patience=0, out=tmp_path / "exports"), told)["trials"] == 4
+    options = Options(study="s", storage=url, data=(small,), space=tmp_path / "space.py", trials=total, **ONE)
+    assert search(replace(options, patience=0, out=tmp_path / "exports"), told)["trials"] == total
     records = [t for t in store.trials("s") if t.role == "search"]
-    assert {t.state for t in records} <= {"complete", "pruned"} and len(records) == 4
+    assert {t.state for t in records} <= {"complete", "pruned"} and len(records) == total
     assert any("put back 1 trial(s) that another run left" in line for line in told.lines)
-    assert sorted(number for _, _, number in store.slots.of("s")) == [0, 1, 2, 3]
-    assert [t.result["code"] for t in records if t.result] == [code.here()] * 4
+    assert sorted(number for _, _, number in store.slots.of("s")) == list(range(total))
+    assert [t.result["code"] for t in records if t.result] == [code.here()] * total
 
     # Each can be trained again by itself, a repeat too, and one that was cut short up to there.
     for record in (next(t for t in store.trials("s") if t.role == "finalist"), records[1]):
