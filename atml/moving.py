@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,8 @@ def url(place: str) -> str:
 
     Raises StudyError for a URL with a password: see `urls.from_command_line`.
     """
-    return urls.from_command_line(place) if "://" in place else f"sqlite:///{place}"
+    # A mistyped URL has its password all the same, which reading it as one hides.
+    return urls.from_command_line(place) if re.match("[a-z][a-z+]+:", place) else f"sqlite:///{place}"
 
 
 def copy(

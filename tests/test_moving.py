@@ -310,6 +310,7 @@ def test_one_line_for_what_can_not_be_copied(original: Path, capsys: pytest.Capt
             (here, "postgresql://me:secret@localhost/x"),
             "a password on the command line can be read by everybody",
         ),
+        ((here, "postgresql:/me:secret@localhost/x"), "'postgresql:/***@localhost/x' is no database URL"),
         (("mysql://localhost/x", there), "studies can't be kept in 'mysql'"),
     ):
         assert cli.run(["study", "copy", *arguments]) == 2
