@@ -53,7 +53,7 @@ class Options:
     imported: Path | None = None
 
 
-WORTH = 200
+WORTH = 400
 """Trials from which regions are learned unasked: with fewer hardly any box can be rejected, and random draws
 that are not cut short cost more than they teach."""
 

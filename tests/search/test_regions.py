@@ -18,6 +18,7 @@ import pytest
 from atml import cli
 from atml.regions import Region
 from atml.search import regions
+from atml.search.options import WORTH, Options, learns
 from atml.store import Store
 from atml.types import TrialRecord
 from tests.processes import workers_of
@@ -359,3 +360,11 @@ def test_imported_regions_are_audited_first(
         assert begun.returncode == 2 and "study 's' has begun already" in begun.stderr
         again = atml(*words)
         assert again.returncode == 0, again.stderr
+
+
+def test_regions_are_learned_where_asked_for_begun_or_worth_it(tmp_path: Path) -> None:
+    assert learns(Options(trials=WORTH), begun=False) and not learns(Options(trials=WORTH - 1), begun=False)
+    assert learns(Options(trials=1), begun=True)
+    assert learns(Options(trials=1, imported=tmp_path / "avoid.txt"), begun=False)
+    assert learns(Options(trials=1, regions=True), begun=False)
+    assert not learns(Options(trials=10 * WORTH, regions=False), begun=True)
