@@ -26,7 +26,7 @@ demo: install
 	cd demo && $(BIN)/atml score "$$($(BIN)/atml best --json | $(BIN)/python -c "$(WINNER)")"
 
 test: install
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check .

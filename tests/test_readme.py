@@ -46,7 +46,7 @@ def tiny(line: str) -> str:
     line = re.sub(r"--trials \d+", "--trials 2", line.removeprefix(".venv/bin/"))
     # Two trials learn no regions unasked, as many trials do.
     if "atml search" in line:
-        return f"{line} --learn-regions --workers 1"
+        return f"{line} --learn-regions --workers 1 --folds 2 --finalists 1 --repeats 1"
     return f"{line} --no-figures" if line == "atml report" else line
 
 
@@ -68,7 +68,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 name = f"S{subject}-{'AFIB' if index % 2 else 'N'}-{index}.txt"
                 (folder / "DIR" / split / name).write_text("\n".join(f"{v:.4f}" for v in x))
     shutil.copytree(folder / "DIR" / "test_data", folder / "TEST_DIR" / "test_data")
-    done = run(folder, "atml search --task afib --data DIR --trials 2 --learn-regions")
+    done = run(folder, tiny("atml search --task afib --data DIR --trials 2"))
     assert done.returncode == 0, done.stderr
     exports = sorted((folder / "exports").glob("*/*"))
     assert exports, done.stdout
@@ -93,7 +93,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.copytree(folder / "vfdb", mirror)
     sums = (f"{hashlib.sha256(p.read_bytes()).hexdigest()} {p.name}\n" for p in sorted(mirror.iterdir()))
     (mirror / "SHA256SUMS.txt").write_text("".join(sums))
-    done = run(folder, "atml search --task defib --data vfdb --hold-out 0.2 --trials 2 --study first")
+    done = run(folder, tiny("atml search --task defib --data vfdb --hold-out 0.2 --trials 2 --study first"))
     assert done.returncode == 0, done.stderr
     exports = sorted((folder / "exports").glob("*/*"))
     assert exports, done.stdout

@@ -16,6 +16,9 @@ OLDEST = 100000
 """Oldest ``server_version_num`` that psycopg supports: PostgreSQL 10."""
 
 _REACH: dict[str, Any] = {
+    # Who stops in the middle of a transaction (suspended, swapped out, cut off) would keep its locks, and
+    # everybody waiting: the server ends it, and it begins that transaction again.
+    "options": "-c idle_in_transaction_session_timeout=30000",
     "connect_timeout": 10,
     # A peer that vanished without a word (a cable, a firewall) is found out about after a minute, not hours.
     "keepalives": 1,

@@ -38,6 +38,7 @@ _CODES = {
     "57P03": "is just starting",
     "57P05": _CUT,
     "53300": "has too many connections",
+    "25P03": _CUT,
     "25006": "can't be written at the moment",
     "40001": "",
     "40P01": "",

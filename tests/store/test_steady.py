@@ -83,6 +83,38 @@ def test_work_goes_on_when_the_server_is_back(postgres: Server, store: Store, wh
     assert len(store.said) == 2
 
 
+def test_who_stops_in_a_transaction_keeps_nobody_waiting(postgres: Server, template: str) -> None:
+    address = postgres.url(postgres.new_database(like=template))
+    short = "?options=-c%20idle_in_transaction_session_timeout%3D300"
+    stopped, other = Store(address + short), Store(address)
+    asked = sa.text("SHOW idle_in_transaction_session_timeout")
+    assert [one._db.read(lambda db: db.execute(asked).scalar()) for one in (stopped, other)] == [
+        "300ms",
+        "30s",
+    ]
+    stopped._db.steady.say = [].append
+    calls, held = [], threading.Event()
+
+    def work(db: sa.Connection) -> int:
+        calls.append(time.monotonic())
+        db.execute(sa.text("UPDATE atml_version SET version = version"))
+        held.set()
+        # The first time it is suspended here, for longer than the server waits.
+        time.sleep(1.5 if len(calls) == 1 else 0.0)
+        return db.execute(sa.text("SELECT 7")).scalar_one()
+
+    done: list[int] = []
+    suspended = threading.Thread(target=lambda: done.append(stopped._db.write(work)))
+    suspended.start()
+    assert held.wait(20)
+    other._db.write(lambda db: db.execute(sa.text("UPDATE atml_version SET version = version")))
+    assert len(calls) == 1 and not done
+    suspended.join()
+    assert (len(calls), done) == (2, [7])
+    stopped.close()
+    other.close()
+
+
 def test_a_cut_connection_is_made_again(postgres: Server, store: Store) -> None:
     assert store.slots.claim("s", 3) == 0
     assert postgres.cut(store.name.rsplit("/", 1)[1]) > 0
