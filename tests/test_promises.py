@@ -121,7 +121,7 @@ def start(tmp_path: Path, postgres: Server) -> Iterator[Start]:
         one.end()
 
 
-def share(*searches: Search, limit: float = 80) -> None:
+def share(*searches: Search, limit: float = 150) -> None:
     """Wait until each has a result; who has one before the others is stopped for that long, not given up."""
     end, stopped = time.monotonic() + limit, set()
     while not all(one.results() for one in searches):
