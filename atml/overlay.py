@@ -25,7 +25,7 @@ from atml.ranking import ranked
 from atml.regions import Region
 from atml.search import regions
 from atml.shelf import Artifact, Shelf, of_folder
-from atml.store import Store, record
+from atml.store import Records, Store
 from atml.types import TrialRecord
 
 FRESH_S = 20.0
@@ -65,7 +65,7 @@ class Overlay(optuna.storages._CachedStorage):
         self._around: dict[int, tuple[float, Around | None]] = {}
         self._regions: dict[str, tuple[float, tuple[Region, ...], str]] = {}
         self._shown: dict[int, tuple[FrozenTrial, tuple[object, ...], FrozenTrial]] = {}
-        self._records: dict[int, tuple[FrozenTrial, TrialRecord]] = {}
+        self._records = Records()
         self._looking = threading.RLock()
 
     # --- what the Dashboard reads
@@ -117,7 +117,7 @@ class Overlay(optuna.storages._CachedStorage):
 
     def records(self, study_id: int) -> list[TrialRecord]:
         """Return the trials of a study as ours."""
-        return [self._record(t) for t in super().get_all_trials(study_id, deepcopy=False)]
+        return [self._records.of(t) for t in super().get_all_trials(study_id, deepcopy=False)]
 
     def around(self, study_id: int) -> Around | None:
         """Return what is known beside the trials, read anew now and then; None for a study not ours."""
@@ -209,20 +209,11 @@ class Overlay(optuna.storages._CachedStorage):
         judged = {int(number): float(value) for number, value in attrs.get("judged", {}).items()}
         return Around(name, dict(attrs["atml"]), judged, exports, files)
 
-    def _record(self, trial: FrozenTrial) -> TrialRecord:
-        known = self._records.get(trial._trial_id)
-        if known is not None and known[0] is trial:
-            return known[1]
-        made = record(trial)
-        if trial.state.is_finished():
-            self._records[trial._trial_id] = (trial, made)
-        return made
-
     def _show(self, trial: FrozenTrial, around: Around, marks: tuple[object, ...]) -> FrozenTrial:
         known = self._shown.get(trial._trial_id)
         if known is not None and known[0] is trial and known[1] == marks:
             return known[2]
-        mine = self._record(trial)
+        mine = self._records.of(trial)
         shown = copy.copy(trial)
         shown._params = {tidy(key): _short(value) for key, value in trial.params.items()}
         if trial.values is not None:

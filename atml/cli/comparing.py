@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, Lead, SamplingRate, Storage, show
+from atml.cli.options import (
+    STUDIES,
+    AsJson,
+    Lead,
+    SamplingRate,
+    Storage,
+    VfAmplitude,
+    VtRate,
+    of_the_rule,
+    show,
+)
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,14 +54,8 @@ def compare(
             metavar="NAME|FILE",
         ),
     ] = None,
-    vf_amplitude: Annotated[
-        float | None,
-        typer.Option(min=0, help="Rule aha-aed: coarse fibrillation is at least this.", metavar="MV"),
-    ] = None,
-    vt_rate: Annotated[
-        float | None,
-        typer.Option(min=0, help="Rule aha-aed: rapid tachycardia is above this.", metavar="PER_MINUTE"),
-    ] = None,
+    vf_amplitude: VfAmplitude = None,
+    vt_rate: VtRate = None,
     runs: Annotated[int, typer.Option(min=0, help="Windows to time for each model; 0: none.")] = 200,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
@@ -73,7 +77,6 @@ def compare(
         _writable(out)
     store = None if missing(storage) else Store(storage)
     exports = found(models, lambda name: _best(store, storage, name))
-    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
     if data:
         result = comparing.on_test_data(
             exports,
@@ -83,7 +86,7 @@ def compare(
             objective=objective,
             leads=tuple(lead or ()),
             sampling_rate=sampling_rate,
-            options={name: value for name, value in options.items() if value is not None},
+            options=of_the_rule(vf_amplitude, vt_rate),
             by=by,
             runs=runs,
             published=beside,

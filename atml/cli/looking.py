@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, Default, Lead, SamplingRate, Storage, Window, show
+from atml.cli.options import (
+    STUDIES,
+    AsJson,
+    Default,
+    Lead,
+    SamplingRate,
+    Storage,
+    VfAmplitude,
+    VtRate,
+    Window,
+    of_the_rule,
+    show,
+)
 from atml.errors import InputError
 
 data_app = typer.Typer(help="Look at data before they are used, or fetch some.", no_args_is_help=True)
@@ -27,14 +39,8 @@ def score(
     size_kib: Annotated[
         float | None, typer.Option(min=0, help="Of your whole executable.", metavar="KIB")
     ] = None,
-    vf_amplitude: Annotated[
-        float | None,
-        typer.Option(min=0, help="Rule aha-aed: coarse fibrillation is at least this.", metavar="MV"),
-    ] = None,
-    vt_rate: Annotated[
-        float | None,
-        typer.Option(min=0, help="Rule aha-aed: rapid tachycardia is above this.", metavar="PER_MINUTE"),
-    ] = None,
+    vf_amplitude: VfAmplitude = None,
+    vt_rate: VtRate = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     objective: Annotated[
@@ -50,7 +56,6 @@ def score(
 
     room = rooms.find(exported.load(export).task.name, objective=objective)
     store = Store(storage)
-    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
     report = score_export(
         export,
         data or None,
@@ -60,7 +65,7 @@ def score(
         rule=rule or room.rule,
         latency_ms=latency_ms,
         size_kib=size_kib,
-        options={name: value for name, value in options.items() if value is not None},
+        options=of_the_rule(vf_amplitude, vt_rate),
         leads=tuple(lead or ()),
         sampling_rate=sampling_rate,
     )

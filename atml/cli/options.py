@@ -36,6 +36,14 @@ Window = Annotated[
 SamplingRate = Annotated[
     int | None, typer.Option(min=1, help="Rate of files that don't say it, if not the task's.", metavar="HZ")
 ]
+VfAmplitude = Annotated[
+    float | None,
+    typer.Option(min=0, help="Rule aha-aed: coarse fibrillation is at least this.", metavar="MV"),
+]
+VtRate = Annotated[
+    float | None,
+    typer.Option(min=0, help="Rule aha-aed: rapid tachycardia is above this.", metavar="PER_MINUTE"),
+]
 Objective = Annotated[
     str | None, typer.Option(help="One of the task's objectives, or an objective file.", metavar="NAME|FILE")
 ]
@@ -84,6 +92,12 @@ class Default(TyperGroup):
         if not set(args) & {*self.commands, "--help"}:
             args = ["show", *args]
         return super().parse_args(ctx, args)
+
+
+def of_the_rule(vf_amplitude: float | None, vt_rate: float | None) -> dict[str, float]:
+    """Return the options of a rule that were given, under the names that it knows."""
+    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def seconds(text: str, option: str = "--timeout") -> float:

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from atml import code, data, rooms
+from atml import code, rooms
 from atml.data import cache
 from atml.errors import RoomError, StudyError
 from atml.roomfile import execute
 from atml.rooms import Room
-from atml.search.study import CODE, SOURCES, Plan, digest, same_code
+from atml.search.study import CODE, SOURCES, Plan, digest, plan_of, room_of, same_code
 from atml.store import Store
-from atml.types import Budget, Dataset, Origin
+from atml.types import Dataset, Origin
 
 
 def join(
@@ -48,27 +48,14 @@ def join(
     origin = _origin(name, spec, paths)
     dataset = room.open(origin)
     _same_data(name, spec, dataset, origin)
-    folds = data.folds(dataset.y, dataset.subject, spec["folds"], spec["seed"])
-    if spec.get("split", digest(folds)) != digest(folds):
+    plan = plan_of(store, name, spec, room, origin, dataset)
+    split = digest(plan.folds)
+    if spec.get("split", split) != split:
         raise StudyError(
             f"study {name!r} dealt its subjects into other folds ({spec['split'][:8]} there,"
-            f" {digest(folds)[:8]} here): install the same scikit-learn and numpy on every machine"
+            f" {split[:8]} here): install the same scikit-learn and numpy on every machine"
         )
-    return Plan(
-        name=name,
-        store=store,
-        room=room,
-        origin=origin,
-        dataset=dataset,
-        folds=folds,
-        seed=spec["seed"],
-        budget=Budget(
-            size_kib=spec["max_size_kib"],
-            macs=spec.get("max_macs"),
-            ram_kib=spec.get("max_ram_kib"),
-            operators=room.budget.operators,
-        ),
-    )
+    return plan
 
 
 def _room(name: str, spec: dict[str, Any], texts: dict[str, str], say: Callable[[str], None]) -> Room:
@@ -87,9 +74,7 @@ def _room(name: str, spec: dict[str, Any], texts: dict[str, str], say: Callable[
             path = _written(texts[key], spec[key], places[0].name)
             say(f"{places[0].name} is taken from the study: {path}")
         found[key] = path
-    chosen = spec.get("objective_name")
-    objective = f"{found['objective']}:{chosen}" if chosen else found["objective"]
-    return rooms.find(spec["task"], space=found["space"], objective=objective, window=spec.get("window"))
+    return room_of(spec, found["space"], found["objective"])
 
 
 def _hash(path: Path) -> str | None:

@@ -173,15 +173,7 @@ def reopen(store: Store, name: str) -> Plan:
     spec = store.spec(name)
     if spec is None:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
-    name_of_objective = spec.get("objective_name")
-    room = rooms.find(
-        spec["task"],
-        space=Path(spec["space_path"]),
-        objective=f"{spec['objective_path']}:{name_of_objective}"
-        if name_of_objective
-        else spec["objective_path"],
-        window=spec.get("window"),
-    )
+    room = room_of(spec, Path(spec["space_path"]), spec["objective_path"])
     if (room.objective_hash, room.qualifies) != (spec["objective"], spec["qualifies"]):
         raise StudyError(
             f"{room.objective_path} changed since study {name!r} was searched with it, and its trials "
@@ -192,6 +184,24 @@ def reopen(store: Store, name: str) -> Plan:
     if dataset.fingerprint != spec["data_fingerprint"]:
         what = ", ".join(map(str, origin.paths)) or "the synthetic data"
         raise StudyError(f"{what} changed since study {name!r} was made from it")
+    return plan_of(store, name, spec, room, origin, dataset)
+
+
+def room_of(spec: dict[str, Any], space: Path, objective: Path | str) -> Room:
+    """Find the room of a study, with its two files at these places; raises what `rooms.find` raises."""
+    chosen = spec.get("objective_name")
+    return rooms.find(
+        spec["task"],
+        space=space,
+        objective=f"{objective}:{chosen}" if chosen else objective,
+        window=spec.get("window"),
+    )
+
+
+def plan_of(
+    store: Store, name: str, spec: dict[str, Any], room: Room, origin: Origin, dataset: Dataset
+) -> Plan:
+    """Return the plan of a study that was made with ``spec``: its folds, seed and budget are dealt again."""
     return Plan(
         name=name,
         store=store,

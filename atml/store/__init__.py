@@ -21,26 +21,20 @@ from optuna.trial import FrozenTrial, TrialState
 from atml.errors import StudyError
 from atml.store.database import Database
 from atml.store.queue import HOLDER, Queue
+from atml.store.records import Records, record
 from atml.store.recovery import CRASHED, FAILURE, Recovery
 from atml.store.schema import EXPORTS, LOOKS, PREDICTIONS
 from atml.store.slots import Slots
 from atml.store.urls import missing
-from atml.types import Cost, Float32, Int64, ModelConfig, TrialRecord
+from atml.types import Float32, Int64, TrialRecord
 
-__all__ = ["CRASHED", "DEFAULT_URL", "FAILURE", "Store", "missing", "record"]
+__all__ = ["CRASHED", "DEFAULT_URL", "FAILURE", "Records", "Store", "missing", "record"]
 
 DEFAULT_URL = "sqlite:///studies.db"
 
 _SPEC = "atml"
 _SEEN = "seen_subjects"
 _LEDGER, _LIFT = "regions", "region_lift:"
-_STATES = {
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
 
 
 class Store:
@@ -52,7 +46,7 @@ class Store:
         self.slots = Slots(self._db)
         # One for all: it reads finished trials once, and the others anew each time.
         self._storage = Queue(self._db, self.token)
-        self._records: dict[int, tuple[FrozenTrial, TrialRecord]] = {}
+        self._records = Records()
         self._recovery = Recovery(self)
         self.errors = self._db.errors
         self.steady = self._db.steady
@@ -155,17 +149,7 @@ class Store:
         """All trials of a study by number; cheap to call often. Records are shared: change none."""
         with self.errors():
             study_id = self._storage.get_study_id_from_name(name)
-            return [self._record(t) for t in self._storage.get_all_trials(study_id, deepcopy=False)]
-
-    def _record(self, trial: FrozenTrial) -> TrialRecord:
-        """Read a trial as ours, once where it changes no more."""
-        known = self._records.get(trial._trial_id)
-        if known is not None and known[0] is trial:
-            return known[1]
-        made = record(trial)
-        if trial.state.is_finished():
-            self._records[trial._trial_id] = (trial, made)
-        return made
+            return [self._records.of(t) for t in self._storage.get_all_trials(study_id, deepcopy=False)]
 
     # --- trials in hand
 
@@ -331,27 +315,3 @@ class Store:
 def _share(seen: Mapping[str, Sequence[str]] | None, people: Mapping[str, Sequence[str]]) -> bool:
     """Tell whether anybody of a set is among those of a set of the same name."""
     return any(not set(who).isdisjoint((seen or {}).get(name, ())) for name, who in people.items())
-
-
-def record(trial: FrozenTrial) -> TrialRecord:
-    """Read one of Optuna's trials as ours."""
-    attrs = trial.user_attrs
-    return TrialRecord(
-        number=trial.number,
-        state=_STATES[trial.state],
-        role=attrs.get("role", "search"),
-        origin=attrs.get("origin", "sampled"),
-        of=attrs.get("of"),
-        value=trial.values[0] if trial.values else None,
-        seed=attrs.get("seed", 0),
-        params=dict(trial.params),
-        config=ModelConfig.from_dict(attrs["config"]) if "config" in attrs else None,
-        cost=Cost(**attrs["cost"]) if "cost" in attrs else None,
-        constraints=dict(trial.constraints),
-        steps=dict(trial.intermediate_values),
-        result=dict(attrs.get("result", {})),
-        marks=dict(attrs.get("regions") or {}),
-        failure=attrs.get(FAILURE, ""),
-        started=trial.datetime_start,
-        ended=trial.datetime_complete,
-    )
