@@ -15,7 +15,8 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-import torch  # noqa: E402, F401
+# The first optimizer of a process loads this: a second of work, and 800 modules that are shared this way.
+import torch._dynamo  # noqa: E402, F401
 
 import atml.data  # noqa: E402
 import atml.nn.device  # noqa: E402

@@ -21,6 +21,7 @@ from atml.store import Store, copying
 from atml.store.schema import EXPORTS, HOLDERS, LOOKS, META, PREDICTIONS, SLOTS
 from tests.postgres import Server
 from tests.search.conftest import command
+from tests.terminal import run
 from tests.tiny import folder as tiny_folder
 
 SEARCH = (
@@ -28,12 +29,6 @@ SEARCH = (
     "--learn-regions",
 )
 NAME = "afib-data"
-
-
-def run(where: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), cwd=where, capture_output=True, text=True, check=False, timeout=240
-    )
 
 
 @pytest.fixture(scope="module")

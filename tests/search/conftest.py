@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from atml import rooms
 from atml.data import synthetic
+from tests.terminal import run
 
 SPACE = """
 from atml import ModelConfig
@@ -64,21 +66,15 @@ def space(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def atml(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line in an empty folder."""
-
-    def run(*arguments: object, **how: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command(*arguments), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240, **how
-        )  # type: ignore[call-overload]
-
-    return run
+    """Run the command line in an empty folder, in this process."""
+    return functools.partial(run, tmp_path)
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start the command line in an empty folder, in a process group of its own."""
 
-    def run(*arguments: object) -> subprocess.Popen[str]:
+    def started(*arguments: object) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command(*arguments),
             cwd=tmp_path,
@@ -89,7 +85,7 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
 
-    return run
+    return started
 
 
 def command(*arguments: object) -> list[str]:
