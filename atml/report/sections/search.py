@@ -148,12 +148,13 @@ def _regions(material: Material) -> list[Block]:
     rows = tuple(
         (r.box.words(), r.status, r.words(), f"{r.share:.0%}", row(r)["source"], r.id) for r in found
     )
-    said = f"Of {plural(len(state.found), 'region')} under test, {counts[REJECTED]} stand rejected"
+    one = counts[REJECTED] == 1
+    said = f"Of {plural(len(state.found), 'region')} under test, {counts[REJECTED]} stand{'s' * one} rejected"
     if counts[REJECTED]:
         closed = state.space.share(*(r.box for r in state.found if r.binds))
-        said += f" and close {closed:.0%} of the search space"
+        said += f" and close{'s' * one} {closed:.0%} of the search space"
     if counts[SUSPECTED]:
-        said += f"; {counts[SUSPECTED]} are suspect, sampled less until more is known"
+        said += f"; suspect, and sampled less until more is known: {counts[SUSPECTED]}"
     if counts[REFUSED]:
-        said += f"; {counts[REFUSED]} are as bad but stay open, for closing them too would leave too little"
+        said += f"; as bad, but open, for closing them too would leave too little: {counts[REFUSED]}"
     return [Grid(("region", "status", "evidence", "covers", "source", "id"), rows, f"{said}. {means}")]
