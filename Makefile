@@ -29,7 +29,7 @@ demo: install
 	cd demo && $(BIN)/atml score "$$($(BIN)/atml best --json | $(BIN)/python -c "$(WINNER)")"
 
 test: install
-	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check .

@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 REPO = Path(__file__).resolve().parent.parent
 
 
+LONG = ("test_promises", "search", "test_docs", "test_readme", "report", "test_moving")
+"""Modules and folders that take minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: a module is one core's work, and short ones fill the end."""
+    root = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        first = item.path.relative_to(root).parts[0].removesuffix(".py")
+        return LONG.index(first) if first in LONG else len(LONG)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real ECG beside the checkout; skipped, and said so, where it is absent."""

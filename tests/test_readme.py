@@ -197,14 +197,14 @@ def test_make_demo(studio: Path, tmp_path: Path) -> None:
     assert lines[0] == "mkdir -p demo" and len(lines) == 4
     shutil.copytree(studio / "objectives", tmp_path / "demo" / "objectives")
     (tmp_path / "demo" / "search_spaces").mkdir()
-    (tmp_path / "demo" / "search_spaces" / "afib.py").write_text(SPACE.replace("STEPS", "300"))
+    (tmp_path / "demo" / "search_spaces" / "afib.py").write_text(SPACE.replace("STEPS", "150"))
     (tmp_path / "bin").mkdir()
     for program, runs in (("atml", "-m atml "), ("python", "")):
         (tmp_path / "bin" / program).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {runs}"$@"\n')
         (tmp_path / "bin" / program).chmod(0o755)
     said = ""
     for line in lines:
-        text = re.sub(r"--trials \d+", "--trials 3", line).replace("$(BIN)", str(tmp_path / "bin"))
+        text = re.sub(r"--trials \d+", "--trials 2", line).replace("$(BIN)", str(tmp_path / "bin"))
         text = text.replace("$(WINNER)", winner[1]).replace("$$", "$")
         done = subprocess.run(
             ["bash", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240

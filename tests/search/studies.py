@@ -1,0 +1,32 @@
+"""A search of a few tiny nets as one types it, and what its study holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from atml.store import Store
+from atml.types import TrialRecord
+
+
+def line(small: Path, space: Path, trials: int, *more: object) -> list[object]:
+    return [
+        "search", "--data", small, "--space", space, "--trials", trials, "--folds", 3, "--study", "s",
+        "--finalists", 2, "--repeats", 1, "--workers", 1, *more,
+    ]  # fmt: skip
+
+
+def trials(folder: Path) -> list[TrialRecord]:
+    store = Store(f"sqlite:///{folder / 'studies.db'}", create=False)
+    found = store.trials("s")
+    store.close()
+    return found
+
+
+def counted(folder: Path) -> Counter[str]:
+    return Counter(t.state for t in trials(folder) if t.role == "search")
+
+
+def finished(folder: Path) -> int:
+    states = counted(folder)
+    return states["complete"] + states["pruned"]
