@@ -10,8 +10,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 # The folder of the first export that `atml best` lists.
 WINNER := import json, sys; print(next(t['folder'] for t in json.load(sys.stdin) if t['folder']))
 
-# Many tests wait, for processes, servers and browsers: two more than there are cores keep these busy.
-TESTERS = $(shell $(PYTHON) -c 'import os; print(2 + (os.cpu_count() or 1))')
+# Many tests wait, for processes, servers and browsers: one more than there are cores keeps these busy.
+TESTERS = $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 
 .PHONY: install demo test check format clean
 
