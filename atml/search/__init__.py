@@ -42,6 +42,9 @@ from atml.store import Store
 from atml.view import View, clock
 from atml.workers import Pool, Site
 
+SEARCH, WORKER = "search", "worker"
+"""What a process works as, for whoever asks."""
+
 __all__ = ["Options", "Store", "export_best", "join_and_work", "prepare", "search", "train_again"]
 
 
@@ -59,7 +62,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
     plan = prepare(options, view.say)
     store = plan.store
     try:
-        watch = _watch(plan, view)
+        watch = _watch(plan, view, SEARCH)
         introduce(plan, view)
         keeper = _keeper(plan, options, view)
         study = store.study(plan.name, sampler=_sampler(plan, keeper))
@@ -73,6 +76,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
                 store.steady.hurry = crew.stopping
                 crew.work(trials)
                 _why_it_ended(trials, options, view)
+                _call_time(crew, trials, plan, watch, view, end)
                 _finish(crew, final, watch, end)
                 # Who stops before the total is reached has not waited for what the dead left.
                 watch.take_over()
@@ -102,20 +106,22 @@ def join_and_work(
     if goal is None:
         raise StudyError(f"study {name!r} has no goal to work for: start `atml search` on it first")
     store.check_writable()
-    watch = _watch(plan, view)
+    watch = _watch(plan, view, WORKER)
     introduce(plan, view)
     keeper = Keeper(store, name, plan.room, view) if goal.regions else None
     study = store.study(name, sampler=_sampler(plan, keeper))
     workers = options.workers or cores()
     end = None if options.timeout is None else began + options.timeout
     mine = replace(options, trials=goal.trials, patience=goal.patience, finalists=0, repeats=0)
-    trials = Trials(plan, study, view, mine, workers, end, keeper)
-    if not trials.exhausted():
+    trials = Trials(plan, study, view, mine, workers, end, keeper, serve=True)
+    if not trials.exhausted() and not trials.over():
         with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
             store.steady.hurry = crew.stopping
             crew.work(trials)
             _why_it_ended(trials, options, view)
             watch.take_over()
+    if trials.over():
+        view.say(f"the time of the search of {name} is over; the same `atml search` again goes on")
     done = trials.progress((), time.monotonic() - began)
     told = f"study {name} has {done.done} of {done.total} trials; {trials.told} of them were trained here"
     summary = {"study": name, "trials": done.done, "of": done.total, "here": trials.told, "lines": [told]}
@@ -176,9 +182,10 @@ def _keeper(plan: Plan, options: Options, view: View) -> Keeper | None:
     return Keeper(plan.store, plan.name, plan.room, view, options.imported)
 
 
-def _watch(plan: Plan, view: View) -> Watch:
+def _watch(plan: Plan, view: View, role: str) -> Watch:
     """Take over what an earlier run left, and go on watching."""
     plan.store.steady.say = view.say
+    plan.store.slots.about = {"study": plan.name, "role": role}
     watch = Watch(plan.store, plan.name, view)
     watch.take_over()
     return watch
@@ -223,6 +230,24 @@ def introduce(plan: Plan, view: View) -> None:
         f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by subject, "
         f"{plan.budget.describe()}, seed {plan.seed}"
     )
+
+
+def _call_time(crew: Crew, trials: Trials, plan: Plan, watch: Watch, view: View, end: float | None) -> None:
+    """Where the time is over, tell the workers of this search so and wait until they have let go.
+
+    Another search has its own time, and its workers may be these: then they go on.
+    """
+    store = plan.store
+
+    def workers() -> set[str]:
+        others = store.others_at_work(plan.name, "search")
+        return others if all(store.slots.role(one) == WORKER for one in others) else set()
+
+    if trials.stop_now() and workers():
+        replace(trials.goal, over=True).keep(store, plan.name)
+        view.say("its workers are told so, and put back what they have in hand")
+        crew.wait(lambda: not workers(), end)
+        watch.take_over()
 
 
 def _finish(crew: Crew, final: Finals, watch: Watch, end: float | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +70,18 @@ class Goal:
     """Where a study is to get to, kept in it: whoever works on it goes there, and follows when it moves.
 
     ``trials`` are those with a result, of all; ``patience`` is how many results without a better one end the
-    search, 0 for none; ``regions`` says whether rejected regions are learned and kept out of.
+    search, 0 for none; ``regions`` says whether rejected regions are learned and kept out of. It is ``over``
+    when the time of the search is: then workers stop too, and leave the finalists to it.
     """
 
     trials: int
     patience: int
     regions: bool
+    over: bool = False
 
     def keep(self, store: Store, name: str) -> None:
         """Make it the goal of a study."""
-        store.keep(name, GOAL, {"trials": self.trials, "patience": self.patience, "regions": self.regions})
+        store.keep(name, GOAL, asdict(self))
 
     @classmethod
     def of(cls, facts: dict[str, Any]) -> Goal | None:

@@ -39,10 +39,15 @@ RETRIES = 2
 
 FOLLOW_S = 2.0
 """Seconds between two looks at what others do, for one who has nothing in hand to tell of."""
+LISTEN_S = 5.0
+"""Seconds between two looks at whether the search that one serves is over."""
 
 
 class Trials:
-    """Source of search trials, up to exactly as many with a result in the whole study as its goal says."""
+    """Source of search trials, up to exactly as many with a result in the whole study as its goal says.
+
+    Where they ``serve`` somebody else's search, they end with it.
+    """
 
     def __init__(
         self,
@@ -53,8 +58,11 @@ class Trials:
         workers: int,
         end: float | None,
         keeper: Keeper | None = None,
+        *,
+        serve: bool = False,
     ) -> None:
         self._plan = plan
+        self._serve = serve
         self._keeper = keeper
         self._study = study
         self._view = view
@@ -67,6 +75,7 @@ class Trials:
         self._peers = Peers()
         self._more = False
         self._due = 0.0
+        self._read = -float("inf")
         self._finished: list[TrialRecord] = []
         self._best: TrialRecord | None = None
         self.told = 0
@@ -99,7 +108,7 @@ class Trials:
             self._due = time.monotonic() + FOLLOW_S
             self._refresh()
         if self._stagnant:
-            return self._plan.store.others_at_work(self._plan.name, "search")
+            return bool(self._plan.store.others_at_work(self._plan.name, "search"))
         return len(self._finished) < self._goal.trials
 
     def more(self) -> bool:
@@ -329,8 +338,14 @@ class Trials:
         return self._goal
 
     def stop_now(self) -> bool:
-        """Whether the time for trials is over."""
-        return self._deadline is not None and time.monotonic() >= self._deadline
+        """Whether the time for trials is over, or that of the search which this process works for."""
+        if self._serve and time.monotonic() - self._read > LISTEN_S:
+            self._follow()
+        return self.over() or (self._deadline is not None and time.monotonic() >= self._deadline)
+
+    def over(self) -> bool:
+        """Whether the search that these serve has run out of time."""
+        return self._serve and self._goal.over
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
         """Count what is done, in all and in this run."""
@@ -362,12 +377,7 @@ class Trials:
         Raises StudyError where the study went on with other code than runs here.
         """
         plan = self._plan
-        kept = plan.store.facts(plan.name)
-        same_code(plan.name, kept.get(CODE), plan.code)
-        goal = Goal.of(kept) or self._goal
-        if goal.trials != self._goal.trials:
-            self._view.say(f"study {plan.name} is to have {goal.trials} trials now")
-        self._goal = goal
+        self._follow()
         records = plan.store.trials(plan.name)
         self._finished = [t for t in records if t.finished and t.role == "search"]
         self._best = max(
@@ -378,6 +388,17 @@ class Trials:
         self._stagnant = self._no_better()
         if self._end_of_job is not None:
             self._deadline = self._end_of_job - self._reserve()
+
+    def _follow(self) -> None:
+        """Read where the study is to get to; raises StudyError where it went on with other code."""
+        plan = self._plan
+        kept = plan.store.facts(plan.name)
+        self._read = time.monotonic()
+        same_code(plan.name, kept.get(CODE), plan.code)
+        goal = Goal.of(kept) or self._goal
+        if goal.trials != self._goal.trials:
+            self._view.say(f"study {plan.name} is to have {goal.trials} trials now")
+        self._goal = goal
 
     def _no_better(self) -> bool:
         patience = self._goal.patience

@@ -228,15 +228,15 @@ class Store:
             trial_id = self._storage.create_new_trial(study._study_id, template)
             return optuna.Trial(study, trial_id)
 
-    def others_at_work(self, name: str, role: str | None = None) -> bool:
-        """Whether another living process holds a running trial of this study, of ``role`` if given."""
+    def others_at_work(self, name: str, role: str | None = None) -> set[str]:
+        """Tokens of other living processes that hold a running trial of this study, of ``role`` if given."""
         running = self._running(name)
         alive = self.slots.alive() - {self.token}
-        return any(
-            t.user_attrs.get(HOLDER) in alive
+        return alive & {
+            t.user_attrs.get(HOLDER)
             for t in running
             if role is None or t.user_attrs.get("role", "search") == role
-        )
+        }
 
     # --- out-of-fold predictions
 

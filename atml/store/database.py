@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import os
 import re
 import sqlite3
@@ -249,13 +250,9 @@ def _check_file(path: Path, create: bool) -> None:
         return
     if path.is_dir():
         raise StudyError(f"{path} is a folder, not a study database; name another with --storage")
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise StudyError(f"{path} can't be read: {error.strerror}") from error
-    if head and head != b"SQLite format 3\x00":
-        raise StudyError(f"{path} is not a study database; move it away, or name another with --storage")
+    # Not opened here to see what it is: closing it would drop this process's locks on it, those of SQLite too.
+    if not os.access(path, os.R_OK):
+        raise StudyError(f"{path} can't be read: {os.strerror(errno.EACCES)}")
 
 
 def _pragmas(connection: Any, _: Any) -> None:

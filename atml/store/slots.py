@@ -182,6 +182,11 @@ class Slots:
         deaf = time.monotonic() - max(self._deaf_until, self._db.steady.back_at) <= STALE_S
         return deaf or now - max(holder.beat, up_since) <= STALE_S
 
+    def role(self, token: str) -> str | None:
+        """Return what a process said it works as, None where it said nothing or is not known."""
+        query = sa.select(HOLDERS.c.role).where(HOLDERS.c.token == token)
+        return self._db.read(lambda db: db.execute(query).scalar())
+
     def leave(self) -> None:
         """Say that this process is done, and leave its locks."""
 

@@ -26,6 +26,8 @@ from atml.types import Measurement
 from atml.view import View
 from tests.search.conftest import command, wait_for
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., "subprocess.Popen[str]"]
 Space = Callable[..., Path]
 ONE = {"workers": 1, "folds": 3, "finalists": 1, "repeats": 1}
 
@@ -76,6 +78,32 @@ def change(store: Store, **fields: object) -> None:
 
 
 # --- joining
+
+
+def test_a_search_whose_time_is_over_takes_its_workers_along(
+    store: Store, atml: Run, start: Start, small: Path, space: Space, tmp_path: Path
+) -> None:
+    Goal(trials=5000, patience=0, regions=False).keep(store, "s")
+    worker = start("worker", "--study", "s", "--workers", 1)
+    wait_for(worker, "/5000  trial")
+    line = ["search", "--data", small, "--space", space(), "--study", "s", "--workers", 1, "--patience", 0]
+    few = ["--folds", 3, "--finalists", 1, "--repeats", 1, "--no-regions"]
+    done = atml(*line, *few, "--trials", 5000, "--timeout", "10s")
+    assert done.returncode == 0, done.stderr
+    said, _ = worker.communicate(timeout=60)
+    assert worker.returncode == 0, said
+    assert "the time of the search of s is over" in said
+    assert "its workers are told so" in done.stdout and "others still train" not in done.stdout
+    trials = store.trials("s")
+    assert not [t for t in trials if t.state == "running"]
+    assert any(t.role == "finalist" and t.state == "complete" for t in trials)
+    # Whoever comes later has nothing to do until somebody searches on.
+    late = atml("worker", "--study", "s", "--workers", 1)
+    assert late.returncode == 0 and "is over; the same `atml search` again goes on" in late.stdout
+    number = sum(t.finished and t.role == "search" for t in trials)
+    assert atml(*line, *few, "--trials", number + 1).returncode == 0
+    goal = Goal.of(store.facts("s"))
+    assert goal is not None and not goal.over
 
 
 def test_files_of_another_machine_come_from_the_study(

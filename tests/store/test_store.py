@@ -140,6 +140,21 @@ def test_a_folder_and_a_folder_that_is_not_there(tmp_path: Path) -> None:
     refused(tmp_path / "gone" / "studies.db", "can't be made")
 
 
+def test_opening_it_again_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "studies.db"
+    first = Store(url(path))
+    first.study("s", {"task": "afib"})
+    with first._db.engine.connect() as db:
+        db.execute(sa.text("SELECT count(*) FROM studies")).all()
+        Store(url(path)).close()
+        # Who leaves last clears the log away: another process that comes and goes is not the last.
+        code = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('PRAGMA user_version')"
+        subprocess.run([sys.executable, "-c", f"{code}; db.close()", str(path)], check=True)
+        assert path.with_name("studies.db-wal").exists()
+        assert first.spec("s") == {"task": "afib"}
+    first.close()
+
+
 def test_a_locked_database(tmp_path: Path) -> None:
     store = Store(url(tmp_path / "studies.db"))
     other = sqlite3.connect(tmp_path / "studies.db")
