@@ -18,7 +18,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from atml import notes
+from atml import notes, study_note
 from atml.errors import InputError
 from atml.export import safe_name
 from atml.ranking import ranked
@@ -148,7 +148,7 @@ class Overlay(optuna.storages._CachedStorage):
         if around is None:
             return ""
         found, why = self.regions(around.name)
-        return notes.study_note(
+        return study_note.study_note(
             around.name,
             around.spec,
             self.records(study_id),

@@ -212,7 +212,7 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
         had = len(study.get_trials(deepcopy=False))
         if had and stop - timed > had:
             fill(plan, study, keeper, stop - timed, rng)
-        trials._refresh()
+        trials._standing.refresh()
         clock.take()
         began, count = time.perf_counter(), max(stop - max(had, stop - timed), 1)
         for _ in range(count):

@@ -26,6 +26,7 @@ LAYERS = [
         "atml.overlay",
         "atml.shelf",
         "atml.notes",
+        "atml.study_note",
         "atml.compare",
         "atml.contenders",
         "atml.compared",

@@ -24,6 +24,7 @@ from atml.errors import InputError, MissingExtraError
 from atml.overlay import Overlay
 from atml.shelf import Shelf, of_folder
 from atml.store import Store
+from atml.study_note import study_note
 from tests.postgres import PASSWORD, Server
 from tests.report import made
 
@@ -163,7 +164,7 @@ def test_regions_are_told_in_words() -> None:
     assert "region that is **rejected**: family = gru (0 of 32 reference trials)" in notes.trial_note(
         record, folds=5, regions=[region]
     )
-    assert "| rejected | family = gru |" in notes.study_note("s", {}, [record], judged={}, regions=[region])
+    assert "| rejected | family = gru |" in study_note("s", {}, [record], judged={}, regions=[region])
 
 
 def _plain(**fields: Any) -> Any:

@@ -5,6 +5,7 @@
     prepare    task, data, folds, study                 study.py
     joining    the same from the study itself           joining.py
     trials     claim, ask, train, compare, tell         trials.py, outcome.py, peers.py, stopping.py
+    standing   goal, results, time left                 standing.py
     workers    kept busy; others watched                crew.py, watching.py
     finalists  the best few again, on fresh seeds       repeats.py, finals.py
     export     threshold, all subjects, ONNX            exports.py

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import statistics
 import time
 from collections.abc import Iterator
 
@@ -28,9 +27,10 @@ from atml.search.options import Goal, Options
 from atml.search.outcome import Begun, frozen, result
 from atml.search.peers import Peers
 from atml.search.regions import DRAWN_FROM_Q, HOPELESS, MARKS, Keeper, hopeless
-from atml.search.study import CODE, Plan, same_code, trial_seed
+from atml.search.standing import Standing
+from atml.search.study import Plan, trial_seed
 from atml.store import CRASHED, FAILURE
-from atml.types import Measurement, TrialRecord
+from atml.types import Measurement
 from atml.view import Progress, Running, View
 from atml.workers import Job, Report, TrialJob
 
@@ -39,8 +39,6 @@ RETRIES = 2
 
 FOLLOW_S = 2.0
 """Seconds between two looks at what others do, for one who has nothing in hand to tell of."""
-LISTEN_S = 5.0
-"""Seconds between two looks at whether the search that one serves is over."""
 
 
 class Trials:
@@ -62,27 +60,20 @@ class Trials:
         serve: bool = False,
     ) -> None:
         self._plan = plan
-        self._serve = serve
         self._keeper = keeper
         self._study = study
         self._view = view
-        self._options = options
-        self._goal = Goal(trials=options.trials, patience=options.patience, regions=keeper is not None)
-        self._workers = workers
-        self._end_of_job = end
-        self._deadline: float | None = None
         self._open: dict[int, Begun] = {}
         self._peers = Peers()
         self._more = False
         self._due = 0.0
-        self._read = -float("inf")
-        self._finished: list[TrialRecord] = []
-        self._best: TrialRecord | None = None
         self.told = 0
         """Trials that this process brought to a result."""
-        self._stagnant = False
-        self._refresh()
-        self._done_before = len(self._finished)
+        self._standing = Standing(
+            plan, view, options, workers=workers, end=end, regions=keeper is not None, serve=serve
+        )
+        self._standing.refresh()
+        self._done_before = self._standing.done
 
     # --- handing out
 
@@ -91,10 +82,10 @@ class Trials:
         self._more = False
         if self.exhausted() or self.stop_now() or time.monotonic() < self._due:
             return None
-        slot = self._plan.store.slots.claim(self._plan.name, self._goal.trials)
+        slot = self._plan.store.slots.claim(self._plan.name, self.goal.trials)
         if slot is None:
             self._due = time.monotonic() + FOLLOW_S
-            self._refresh()
+            self._standing.refresh()
             return None
         job = self._ask(slot)
         self._more = job is None
@@ -106,10 +97,10 @@ class Trials:
             return False
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + FOLLOW_S
-            self._refresh()
-        if self._stagnant:
+            self._standing.refresh()
+        if self.stagnant():
             return bool(self._plan.store.others_at_work(self._plan.name, "search"))
-        return len(self._finished) < self._goal.trials
+        return self._standing.done < self.goal.trials
 
     def more(self) -> bool:
         """Whether the last trial asked for ended at once, so that another one may be asked for."""
@@ -236,7 +227,7 @@ class Trials:
             f"trial {begun.trial.number} was taken over by another process, which had not heard of this one"
             " for too long: what was trained of it here is dropped"
         )
-        self._refresh()
+        self._standing.refresh()
 
     def _measured(self, begun: Begun, measured: Measurement, device: str) -> None:
         plan, number = self._plan, begun.trial.number
@@ -314,11 +305,11 @@ class Trials:
         if state == TrialState.FAIL:
             self._plan.store.slots.release(self._plan.name, begun.slot)
         self.told += state != TrialState.FAIL
-        self._refresh()
+        self._standing.refresh()
         if self._keeper is not None:
             self._keeper.refresh()
         value = told.value if told.values else None
-        count = f"{len(self._finished)}/{self._goal.trials}"
+        count = f"{self._standing.done}/{self.goal.trials}"
         seconds = time.monotonic() - begun.since
         self._view.ended(number, shown or state.name.lower(), value, begun.what, seconds, count)
 
@@ -326,94 +317,40 @@ class Trials:
 
     def exhausted(self) -> bool:
         """Whether no further trial is to be begun: all are finished or in hand, or nothing improves."""
-        return self._stagnant or len(self._finished) + len(self._open) >= self._goal.trials
+        return self.stagnant() or self._standing.done + len(self._open) >= self.goal.trials
 
     def stagnant(self) -> bool:
         """Whether the last ``patience`` results brought no better value; 0 switches that off."""
-        return self._stagnant
+        return self._standing.stagnant
 
     @property
     def goal(self) -> Goal:
         """Where the study is to get to, as last read."""
-        return self._goal
+        return self._standing.goal
 
     def stop_now(self) -> bool:
         """Whether the time for trials is over, or that of the search which this process works for."""
-        if self._serve and time.monotonic() - self._read > LISTEN_S:
-            self._follow()
-        return self.over() or (self._deadline is not None and time.monotonic() >= self._deadline)
+        return self._standing.stop_now()
 
     def over(self) -> bool:
         """Whether the search that these serve has run out of time."""
-        return self._serve and self._goal.over
+        return self._standing.over()
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
         """Count what is done, in all and in this run."""
-        done = len(self._finished)
-        best = self._best
-        here = done - self._done_before
+        stands = self._standing
+        here = stands.done - self._done_before
         rate = here / elapsed if here else 0.0
-        left = (self._goal.trials - done) / rate if rate else None
-        if self._deadline is not None:
-            to_deadline = max(self._deadline - time.monotonic(), 0.0)
-            left = to_deadline if left is None else min(left, to_deadline)
         return Progress(
             phase="search",
-            done=done,
-            total=self._goal.trials,
-            best=best.value if best else None,
-            best_trial=best.number if best else None,
+            done=stands.done,
+            total=self.goal.trials,
+            best=stands.best.value if stands.best else None,
+            best_trial=stands.best.number if stands.best else None,
             running=running,
             elapsed=elapsed,
             per_minute=60 * rate,
-            left=left,
+            left=stands.left((self.goal.trials - stands.done) / rate if rate else None),
             regions=self._keeper.headline() if self._keeper is not None else "",
             newest=self._keeper.newest() if self._keeper is not None else "",
         )
-
-    def _refresh(self) -> None:
-        """Read what is finished and where the study is to get to, and when the finalists need their time.
-
-        Raises StudyError where the study went on with other code than runs here.
-        """
-        plan = self._plan
-        self._follow()
-        records = plan.store.trials(plan.name)
-        self._finished = [t for t in records if t.finished and t.role == "search"]
-        self._best = max(
-            (t for t in self._finished if t.state == "complete" and t.feasible),
-            key=lambda t: t.value or 0.0,
-            default=None,
-        )
-        self._stagnant = self._no_better()
-        if self._end_of_job is not None:
-            self._deadline = self._end_of_job - self._reserve()
-
-    def _follow(self) -> None:
-        """Read where the study is to get to; raises StudyError where it went on with other code."""
-        plan = self._plan
-        kept = plan.store.facts(plan.name)
-        self._read = time.monotonic()
-        same_code(plan.name, kept.get(CODE), plan.code)
-        goal = Goal.of(kept) or self._goal
-        if goal.trials != self._goal.trials:
-            self._view.say(f"study {plan.name} is to have {goal.trials} trials now")
-        self._goal = goal
-
-    def _no_better(self) -> bool:
-        patience = self._goal.patience
-        if not patience or len(self._finished) < patience:
-            return False
-        ordered = sorted(self._finished, key=lambda t: (t.ended is None, t.ended, t.number))
-        values = [t.value if t.state == "complete" and t.feasible else None for t in ordered]
-        return stopping.since_improved(values) >= patience
-
-    def _reserve(self) -> float:
-        """Seconds that the finalists and exports will take, half of the time given at most; 0 without any."""
-        whole = [t.result["wall_s"] for t in self._finished if t.state == "complete"]
-        if not whole:
-            return 0.0
-        # Repeats run every fold; a final training costs about one fold and a quarter.
-        jobs = self._options.finalists * (self._options.repeats + 1.25 / len(self._plan.folds))
-        assert self._options.timeout is not None
-        return float(min(statistics.median(whole) * jobs / self._workers, self._options.timeout / 2))

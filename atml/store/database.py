@@ -250,7 +250,7 @@ def _check_file(path: Path, create: bool) -> None:
         return
     if path.is_dir():
         raise StudyError(f"{path} is a folder, not a study database; name another with --storage")
-    # Not opened here to see what it is: closing it would drop this process's locks on it, those of SQLite too.
+    # Not opened here to see what it is: closing it would drop every lock of this process on it, SQLite's too.
     if not os.access(path, os.R_OK):
         raise StudyError(f"{path} can't be read: {os.strerror(errno.EACCES)}")
 

@@ -1,0 +1,81 @@
+"""Size against value: every trial over all folds, and those that no smaller one beats."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from atml.markdown import plural
+from atml.metrics import f_beta
+from atml.ranking import kib_of, size_of
+from atml.report import comparisons
+from atml.report.comparisons import Sized
+from atml.report.material import Material
+from atml.report.page import Block, Chart, Empty
+from atml.report.words import listed, value
+
+
+def sizes(material: Material) -> list[Block]:
+    """Draw them by the objective, and by F-beta where that is another value."""
+    trials = [t for t in material.ranked if t.cost is not None and t.config is not None]
+    if not trials:
+        return [Empty("No trial has run over every fold and kept the budget yet.")]
+    found = [
+        Sized(
+            t.number,
+            size_of(t) / 1024,  # of all alike: only some have a file, which is a little smaller
+            float(t.value or 0.0),
+            t.config.describe() if t.config else "",
+            material.repeated(t.number),
+        )
+        for t in trials
+    ]
+    blocks: list[Block] = [
+        Chart("size", comparisons.sizes(found, "objective, out of fold"), _front(material, found))
+    ]
+    pooled, own = [], []
+    for one, trial in zip(found, trials, strict=True):
+        four = trial.result.get("metrics", {})
+        if "precision" in four:
+            pooled.append(
+                Sized(one.number, one.kib, float(f_beta(four["precision"], four["recall"])), one.what)
+            )
+            own.append(one.value)
+    if pooled and not np.allclose([one.value for one in pooled], own, atol=1e-6):
+        best = comparisons.front(pooled)
+        says = (
+            "The same trials by F-beta (beta 2) over all segments, at threshold 0, which is not what was"
+            f" searched for: {_steps(best)}."
+        )
+        blocks.append(Chart("size-f-beta", comparisons.sizes(pooled, "F-beta (beta 2), out of fold"), says))
+    return blocks
+
+
+def _steps(best: list[Sized]) -> str:
+    told = [f"{one.value:.3f} at {one.kib:.1f} KiB (trial {one.number})" for one in best[-4:]]
+    some = f", of which the {len(told)} largest are" if len(best) > len(told) else ":"
+    return f"{plural(len(best), 'trial')} on the front{some} {', '.join(told)}"
+
+
+def _front(material: Material, found: list[Sized]) -> str:
+    best = comparisons.front(found)
+    said = (
+        f"{plural(len(found), 'trial')} ran over every fold; {_steps(best)}. Of"
+        " those values each helped to pick its trial and flatters it"
+    )
+    winner = material.winner
+    files = " Sizes are as counted before training, for all alike"
+    files += (
+        f"; the file of trial {winner.number} has {kib_of(material.best, winner.folder):.1f} KiB."
+        if winner is not None and material.best is not None
+        else "."
+    )
+    again = [one for one in found if one.judged is not None]
+    if not again:
+        return f"{said}; none was trained again on fresh seeds. All are at threshold 0.{files}"
+    fell = float(np.mean([one.value - (one.judged or 0.0) for one in again]))
+    return (
+        f"{said}; diamonds are the same config on fresh seeds, for {plural(len(again), 'finalist')}"
+        f" {abs(fell):.3f} {'lower' if fell > 0 else 'higher'} on average. All of these are at threshold 0;"
+        " finalists are chosen by thresholds of other folds, with which they have"
+        f" {listed([f'{value(v)} (trial {n})' for n, v in material.judged.items()])}.{files}"
+    )
