@@ -25,7 +25,7 @@ from atml.markdown import plural
 from atml.metrics import FOUR, Interval
 from atml.paired import Difference
 from atml.published import Published
-from atml.score import Looks, Pending, judge_export
+from atml.score import Looks, Pending, judge_export, record
 from atml.unseen import Paths
 
 OFFICIAL = {"iesd2024": ("F-beta", 5), "iccad2023": ("F-beta", None)}
@@ -92,7 +92,7 @@ def on_test_data(
         )
         pending = [judge_export(place, data_paths, **asked, only=common) for place in places]
     _same_rows(pending)
-    reports = [one.recorded(looks()) for one in pending]
+    reports = record(pending, looks)
     timed = latencies([one.model for one in exports], pending[0].judged.x, runs) if runs else None
     names = names_of(exports)
     columns = [
@@ -226,14 +226,16 @@ def _pairs(
     two = list(itertools.combinations(range(len(names)), 2))
     chances = [paired.sign_flip(measured[a][1][tested], measured[b][1][tested]) for a, b in two]
     corrected = paired.holm([p for p, _ in chances])
+    # A corrected p falls with any p of the family: the least it can come to has all of them at their least.
+    leasts = paired.holm([least for _, least in chances])
     made = []
-    for (a, b), (p, least), holm in zip(two, chances, corrected, strict=True):
+    for (a, b), (p, _), holm, least in zip(two, chances, corrected, leasts, strict=True):
         assert measured[a][0] == measured[b][0], "the same subjects in the same order"
         differences: dict[str, Difference] = {}
         for name, first in measured[a][1].items():
             second = measured[b][1][name]
             if np.isfinite(first - second).any():
                 differences[name] = paired.difference(first, second)
-        told = replace(differences[tested], p=p, holm=holm, least=min(1.0, least * len(two)))
+        told = replace(differences[tested], p=p, holm=holm, least=least)
         made.append(Pair(names[a], names[b], {**differences, tested: told}))
     return tuple(made)

@@ -31,12 +31,19 @@ def found(named: Sequence[str], best: Callable[[str], Path | None]) -> list[Expo
     exports: list[Exported] = []
     for name in named:
         path = Path(name)
-        exported = load(path if path.exists() else best(name) or path)
+        exported = load(path if _is_there(path) else best(name) or path)
         twin = next((i for i, other in enumerate(exports) if other.sha256 == exported.sha256), None)
         if twin is not None:
             raise InputError(f"{named[twin]} and {name} are the same model; give another one")
         exports.append(exported)
     return exports
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long for a name
+        return False
 
 
 def comparable(exports: Sequence[Exported], published: Sequence[Published]) -> None:

@@ -86,8 +86,8 @@ class Noted:
             trial["note"]["body"] = texts.get(trial["number"], "")
 
 
-def application(store: Store, reports: Path = Path("reports")) -> Wsgi:
-    """Return the Dashboard on a database as a WSGI application.
+def application(store: Store, reports: Path = Path("reports"), *, local: bool = True) -> Wsgi:
+    """Return the Dashboard on a database as a WSGI application; ``local`` where it listens on loopback.
 
     Raises MissingExtraError where optuna-dashboard is not installed.
     """
@@ -102,18 +102,26 @@ def application(store: Store, reports: Path = Path("reports")) -> Wsgi:
     overlay = Overlay(store, shelf, reports)
     app: Any = optuna_dashboard.wsgi(overlay, artifact_store=shelf)
     app.install(Noted(overlay))
-    return guarded(app)
+    return guarded(app, local=local)
 
 
-def guarded(app: Wsgi) -> Wsgi:
-    """Refuse the requests of `_REFUSED`, and those of other sites' pages; the rest goes to ``app``."""
+def guarded(app: Wsgi, *, local: bool = True) -> Wsgi:
+    """Refuse the requests of `_REFUSED`, and those of other sites' pages; the rest goes to ``app``.
+
+    A ``local`` one answers only to names of this machine: a site may give its own name a loopback address.
+    """
 
     def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
-        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "").rstrip("/")
+        # Read as the framework behind it reads them.
+        method = environ["REQUEST_METHOD"].upper()
+        path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "ignore").rstrip("/")
         reasons = [why for verb, form, why in _REFUSED if method == verb and re.fullmatch(form, path)]
         origin = environ.get("HTTP_ORIGIN", "")
         if origin and origin.split("//")[-1] != environ.get("HTTP_HOST"):
             reasons.append(f"a page of {origin} asks, and it is none of this server's")
+        host = environ.get("HTTP_HOST", "")
+        if local and not _is_here(host):
+            reasons.append(f"{host!r} is no name of this machine's own")
         if reasons:
             body = json.dumps({"reason": f"refused: {reasons[0]}"}).encode()
             length = ("Content-Length", str(len(body)))
@@ -122,6 +130,15 @@ def guarded(app: Wsgi) -> Wsgi:
         return app(environ, start)
 
     return answer
+
+
+def _is_here(host: str) -> bool:
+    """Whether a request's Host names this machine itself, by its loopback address or as localhost."""
+    name = re.sub(r":\d+$", "", host).strip("[]").lower().rstrip(".")
+    try:
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _beside(store: Store) -> Path:
@@ -166,7 +183,7 @@ def is_loopback(host: str) -> bool:
     """Whether a host is this machine alone; raises InputError for a name that leads nowhere."""
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise InputError(
             f"--host {host!r} is no address of this machine; leave it out for 127.0.0.1"
         ) from error

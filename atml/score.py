@@ -12,7 +12,7 @@ import datetime
 import json
 import os
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ import numpy as np
 from atml import data, scoring, streaming
 from atml.baseline import Baseline
 from atml.data.wfdb_set import is_wfdb
-from atml.errors import DataError, ExportError
+from atml.errors import DataError, ExportError, StudyError
 from atml.exported import SCORES, Exported, infer, load
 from atml.scored import ScoreReport
 from atml.scoring import Judged, Rule
@@ -65,7 +65,31 @@ class Pending:
 
         Raises ExportError where its folder can't be written, StudyError where the look can't be recorded.
         """
-        return _recorded(self.report, looks, self.people)
+        return record([self], lambda: looks)[0]
+
+
+def record(pending: Sequence[Pending], looks: Callable[[], Looks]) -> list[ScoreReport]:
+    """Record a look for each of several models, and write each report beside its model.
+
+    Every report is written aside before ``looks`` is asked for and the first one counts.
+
+    Raises ExportError where a folder can't be written, and nothing is recorded then; StudyError where a look
+    can't be recorded, which says how many were.
+    """
+    with contextlib.ExitStack() as ready:
+        asides = [ready.enter_context(_aside(one.report)) for one in pending]
+        reports: list[ScoreReport] = []
+        kept = looks()
+        for one, aside in zip(pending, asides, strict=True):
+            try:
+                reports.append(_recorded(one.report, kept, one.people, aside))
+            except StudyError as error:
+                if not reports:
+                    raise
+                raise StudyError(
+                    f"{error}; {len(reports)} of {len(pending)} looks are on record, with no figure shown"
+                ) from error
+        return reports
 
 
 def score_export(path: Path, data_paths: Paths, *, looks: Looks, **options: Any) -> ScoreReport:
@@ -263,56 +287,55 @@ def _streamed(
     return [streaming.measure(episodes, decide, task) for decide in deciders], ""
 
 
-def _recorded(report: ScoreReport, looks: Looks, subjects: Mapping[str, Sequence[str]]) -> ScoreReport:
-    """Record the look, then write the report beside the model; whole or not at all."""
-    aside = _aside(report)
+def _recorded(
+    report: ScoreReport, looks: Looks, subjects: Mapping[str, Sequence[str]], aside: Path | None
+) -> ScoreReport:
+    """Record the look, then put the report in its place."""
+    look = looks.record(
+        data_fingerprint=report.data_fingerprint,
+        export_sha256=report.exported.sha256,
+        rule=report.score.rule,
+        result={key: value for key, value in report.to_dict().items() if key != "look"},
+        subjects=subjects,
+    )
+    report = dataclasses.replace(report, look=look)
+    if aside is None:
+        return report
     try:
-        look = looks.record(
-            data_fingerprint=report.data_fingerprint,
-            export_sha256=report.exported.sha256,
-            rule=report.score.rule,
-            result={key: value for key, value in report.to_dict().items() if key != "look"},
-            subjects=subjects,
-        )
-        report = dataclasses.replace(report, look=look)
-        if aside is None:
-            return report
-        try:
-            aside.write_text(_json(report), encoding="utf-8")
-            file = _free(aside.parent, report.score.rule, look)
-            aside.replace(file)
-        except OSError as error:
-            # The look is on record: its figures are shown, and what is missing is said.
-            note = f"the report could not be written to {aside.parent}: {error.strerror}"
-            return dataclasses.replace(report, notes=(*report.notes, note))
-        return dataclasses.replace(report, file=file)
-    finally:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                aside.parent.rmdir()  # only if nothing was ever scored here
+        aside.write_text(_json(report), encoding="utf-8")
+        file = _free(aside.parent, report.score.rule, look)
+        aside.replace(file)
+    except OSError as error:
+        # The look is on record: its figures are shown, and what is missing is said.
+        note = f"the report could not be written to {aside.parent}: {error.strerror}"
+        return dataclasses.replace(report, notes=(*report.notes, note))
+    return dataclasses.replace(report, file=file)
 
 
-def _aside(report: ScoreReport) -> Path | None:
+@contextlib.contextmanager
+def _aside(report: ScoreReport) -> Iterator[Path | None]:
     """Write the report aside, so that a full disk or a read-only folder is found before the look counts."""
     if report.exported.folder is None:
-        return None
+        yield None
+        return
     scores = report.exported.folder / SCORES
     aside: Path | None = None
     try:
-        scores.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{report.score.rule}-", dir=scores)
-        os.close(handle)
-        aside = Path(name)
-        aside.chmod(0o644)
-        aside.write_text(_json(report), encoding="utf-8")
-    except OSError as error:
+        try:
+            scores.mkdir(exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{report.score.rule}-", dir=scores)
+            os.close(handle)
+            aside = Path(name)
+            aside.chmod(0o644)
+            aside.write_text(_json(report), encoding="utf-8")
+        except OSError as error:
+            raise ExportError(f"{scores} can't be written: {error.strerror}; nothing was scored") from error
+        yield aside
+    finally:
         if aside is not None:
             aside.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            scores.rmdir()
-        raise ExportError(f"{scores} can't be written: {error.strerror}; nothing was scored") from error
-    return aside
+            scores.rmdir()  # only if nothing was ever scored here
 
 
 def _free(folder: Path, rule: str, look: int) -> Path:

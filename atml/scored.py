@@ -51,6 +51,7 @@ class ScoreReport:
         return {
             **fields,
             "segments": self.segments,
+            "people": self.subjects,
             "data": self.data_name,
             "data_fingerprint": self.data_fingerprint,
             "synthetic": self.synthetic,

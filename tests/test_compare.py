@@ -234,6 +234,19 @@ def test_verdicts() -> None:
     assert "the same accuracy on every subject" in said(better=0, worse=0, same=12, holm=1.0)
 
 
+def test_the_least_that_a_corrected_p_can_come_to() -> None:
+    from atml.compare import _pairs
+
+    names = [f"S{i}" for i in range(12)]
+    figures = [np.full(12, 0.5), np.full(12, 0.7), np.r_[np.full(6, 0.6), np.full(6, 0.5)]]
+    pairs = _pairs("abc", [(names, {"accuracy": each}) for each in figures], "accuracy")
+    six = pairs[1].differences["accuracy"]
+    # Alone it could come to 2 / 2**6, and the other two, of 12 subjects, to less: only it is left then.
+    assert six.better + six.worse == 6
+    assert six.holm == six.least == pytest.approx(2 / 2**6)
+    assert not six.too_few
+
+
 # --- out of fold
 
 
@@ -398,6 +411,13 @@ def test_mistakes_cost_no_look(capsys: Capture, here: Path, tmp_path: Path) -> N
     assert "ends in .md" in fails(capsys, here, one, two, *data, "--out", "side.txt")
     assert "can't be written" in fails(capsys, here, one, two, *data, "--out", "gone/side.md")
     assert "--published nothing" in fails(capsys, here, one, "--published", "nothing")
+    long = "x" * 300
+    assert "no export here and no study" in fails(capsys, here, one, long)
+    assert "can't be written" in fails(capsys, here, one, two, *data, "--out", f"{long}.md")
+    blocked = shutil.copytree(two, tmp_path / "blocked")
+    shutil.rmtree(blocked / "scores", ignore_errors=True)
+    (blocked / "scores").write_text("no folder")
+    assert "blocked/scores can't be written" in fails(capsys, here, one, blocked, *data)
     (tmp_path / "strange.onnx").write_bytes(b"no network")
     assert "no ONNX file" in fails(capsys, here, one, tmp_path / "strange.onnx")
     lone = shutil.copy(two / "model.onnx", tmp_path / "lone.onnx")

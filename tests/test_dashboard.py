@@ -249,6 +249,8 @@ def test_a_persons_own_note_stays(app: dashboard.Wsgi, store: Store) -> None:
     [
         ("DELETE", "/api/studies/1", "atml study delete"),
         ("DELETE", "/api/studies/1/", "atml study delete"),
+        ("delete", "/api/studies/1", "atml study delete"),
+        ("DELETE", "/api/studies/1\xff", "atml study delete"),
         ("POST", "/api/studies/1/rename", "atml study copy"),
         ("POST", "/api/trials/1/tell", "only a search"),
         ("POST", "/api/trials/1/user-attrs", "only a search"),
@@ -267,6 +269,16 @@ def test_what_would_break_a_study_is_refused(
 def test_other_sites_are_refused(app: dashboard.Wsgi) -> None:
     assert ask(app, "/api/studies", HTTP_ORIGIN="https://example.org")[0] == 403
     assert ask(app, "/api/studies", HTTP_ORIGIN="http://127.0.0.1:8080")[0] == 200
+    # A site may have its own name lead to this machine: then page and server are of one origin.
+    rebound = {"HTTP_HOST": "evil.example:8080", "HTTP_ORIGIN": "http://evil.example:8080"}
+    assert ask(app, "/api/studies", **rebound)[0] == 403
+    for host in ("localhost:8080", "[::1]:8080", "127.0.0.1"):
+        assert ask(app, "/api/studies", HTTP_HOST=host)[0] == 200
+
+
+def test_others_are_answered_where_that_was_asked_for(store: Store, here: Path) -> None:
+    app = dashboard.application(store, here / "reports", local=False)
+    assert ask(app, "/api/studies", HTTP_HOST="board.example:8080")[0] == 200
 
 
 def test_a_study_of_others_is_shown_as_it_is(app: dashboard.Wsgi) -> None:
@@ -352,6 +364,8 @@ def test_loopback_is_told_from_the_rest() -> None:
     assert not any(dashboard.is_loopback(host) for host in ("0.0.0.0", "::", "192.0.2.7"))
     with pytest.raises(InputError, match="--host 'no such host'"):
         dashboard.is_loopback("no such host")
+    with pytest.raises(InputError, match="--host 'a..b'"):
+        dashboard.is_loopback("a..b")
 
 
 def test_no_browser_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:

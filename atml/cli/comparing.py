@@ -136,7 +136,11 @@ def _writable(out: Path) -> None:
 
     if out.suffix != ".md":
         raise InputError(f"--out {out}: Markdown is written; name a file that ends in .md")
-    if out.is_dir() or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
+    try:
+        taken = out.is_dir()
+    except OSError:  # too long for a name
+        taken = True
+    if taken or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
         raise InputError(f"--out {out} can't be written; name a file in a folder that is yours")
 
 

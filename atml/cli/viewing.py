@@ -27,12 +27,13 @@ def dashboard(
     from atml import dashboard as board
     from atml.store import Store
 
-    if not board.is_loopback(host):
+    local = board.is_loopback(host)
+    if not local:
         _warn(host, yes)
     store = Store(storage, create=False)
     try:
         name = study if study in store.studies() else _latest(storage, study)
-        server = board.bind(board.application(store, reports), host, port)
+        server = board.bind(board.application(store, reports, local=local), host, port)
         url = board.address(server, f"/dashboard/studies/{store.study(name)._study_id}")
         show(f"study {name} in {store.name}: {url}\nCtrl-C ends it")
         sys.stdout.flush()

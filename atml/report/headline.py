@@ -6,8 +6,10 @@ import datetime
 
 from atml import __version__
 from atml.markdown import plural
+from atml.metrics import FOUR
 from atml.ranking import kib_of
 from atml.report.material import Material
+from atml.report.tested import alike, tested
 from atml.report.words import listed, sentence, value
 from atml.report.writing import Head
 from atml.types import Origin, TrialRecord
@@ -72,27 +74,28 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
         else:
             note = "its own value, which helped to pick it"
             facts.append(("Objective, out of fold", value(best.value), note))
-        metrics = material.winner.metrics if material.winner else {}
+        source = material.outcome.source
+        metrics = source.figures if source is not None else {}
         rival = metrics.get("baseline") or {}
         if rival.get("value") is not None:
             facts.append(("Without a network", value(rival["value"]), f"{rival['name']}, on the same folds"))
-        four = {k: metrics[k] for k in ("F1", "accuracy", "precision", "recall") if k in metrics}
+        four = {name: metrics[name] for name in FOUR if name in metrics}
+        its_own = not four
         four = four or dict(best.result.get("metrics", {}))
         if four:
             name = min(four, key=lambda k: four[k])
-            needed = material.spec["qualifies"]
-            facts.append(("Lowest of four metrics", value(four[name]), f"{name}; {needed:.2f} qualifies"))
+            note = f"{name}; {material.spec['qualifies']:.2f} qualifies"
+            note += "; of the run that helped to pick it, at threshold 0" if its_own else ""
+            facts.append(("Lowest of four metrics", value(four[name]), note))
         facts.append(_size(material, best))
         if best.cost:
             facts.append(("Work for one window", f"{best.cost.macs:,}", "multiply-accumulates"))
     if material.finished:
         cut = len(material.finished) - sum(t.state == "complete" for t in material.finished)
         facts.append(("Trials", f"{len(material.finished):,}", f"{cut:,} of them cut short or refused"))
-    scored = [s for e in material.exports if best and e.number == best.number for s in e.scores.values()]
-    if scored and "F1" in scored[0]:
-        first = scored[0]
-        look = f"{first.get('rule', '')}, look {first.get('look', '?')}"
-        facts.append(("F1 on test data", value(first["F1"]), look))
+    for title, one in [look for look in tested(material) if alike(look[1]) and "F1" in look[1]][:1]:
+        what = "synthetic test data" if one.get("synthetic") else str(one.get("data", "test data"))
+        facts.append(("F1 on test data", value(one["F1"]), f"{what}, rule {one['rule']}, {title}"))
     return facts
 
 

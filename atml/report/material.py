@@ -198,6 +198,15 @@ class Material:
         )
 
     @cached_property
+    def winner_gone(self) -> Path | None:
+        """Folder that the winner was exported to, where none of its is there any more."""
+        if self.best is None or self.winner is not None:
+            return None
+        every = self.store.exports(self.study)
+        gone = [folder for number, folder in every if number == self.best.number and not folder.is_dir()]
+        return gone[-1] if gone else None
+
+    @cached_property
     def exports_gone(self) -> tuple[Path, ...]:
         """Folders that the study exported to and that are no more."""
         return tuple(folder for _, folder in self.store.exports(self.study) if not folder.is_dir())
@@ -236,8 +245,10 @@ class Material:
         return Outcome(self)
 
 
-def _age(file: Path) -> tuple[float, str]:
-    return file.stat().st_mtime, file.name
+def _age(file: Path) -> tuple[str, int, str]:
+    """Order looks by what they say of themselves: a copied folder has other times."""
+    told = _json(file)
+    return str(told.get("at", "")), int(told.get("look") or 0), file.name
 
 
 def _json(file: Path) -> dict[str, Any]:

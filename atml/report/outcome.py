@@ -95,7 +95,8 @@ class Outcome:
             return None
         kind = "from the study's predictions, for its metrics.json is damaged or of an older version"
         if winner is None:
-            kind = "from the study's predictions, for it was not exported and has no card"
+            why = "its export folder is gone" if self.material.winner_gone else "it was not exported"
+            kind = f"from the study's predictions, for {why} and there is no card"
         return Source(self.evidence.to_dict(), best.number, len(self.material.out_of_fold), kind)
 
     # --- row by row
@@ -151,8 +152,8 @@ def not_exported(material: Material) -> str:
     best = material.best
     if best is None:
         return "no trial has run over every fold and kept the budget yet, so nothing was exported"
-    if material.exports_gone and not material.exports:
-        return f"the export folder is gone: {material.exports_gone[-1]}"
+    if material.winner_gone is not None:
+        return f"the export folder is gone: {material.winner_gone}"
     others = ", ".join(export.folder.name for export in material.exports)
     return f"trial {best.number} was not exported" + (f" (exported were {others})" if others else "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from atml.compared import FEW
 from atml.markdown import between, plural
 from atml.report.material import Export, Material
 from atml.report.outcome import interval_of
@@ -26,12 +27,27 @@ NAMES = {
 def tested(material: Material) -> list[tuple[str, Figures]]:
     """Return a title and the figures of each look at test data that the winner's export had."""
     winner = material.winner
-    scores = winner.scores if winner is not None else {}
-    return [(_title(one), one) for one in scores.values() if "rule" in one]
+    looks = [one for one in (winner.scores if winner is not None else {}).values() if "rule" in one]
+    titles = [f"{ordinal(int(one.get('look', 0)))} look" for one in looks]
+    # Looks are counted for each test set: two may be the first, at two sets, or by two databases.
+    titles = _apart(titles, [f" at {one.get('data', 'test data')}" for one in looks])
+    titles = _apart(titles, [f", {at + 1} on file" for at in range(len(looks))])
+    return list(zip(titles, looks, strict=True))
 
 
-def _title(one: Figures) -> str:
-    return f"{ordinal(int(one.get('look', 0)))} look"
+def _apart(titles: list[str], more: list[str]) -> list[str]:
+    """Say more where two titles are the same."""
+    return [t + also if titles.count(t) > 1 else t for t, also in zip(titles, more, strict=True)]
+
+
+def seen(one: Figures) -> str:
+    """Say how much a look saw: segments, and subjects, with a warning where these are few."""
+    segments = plural(int(one.get("segments", 0)), "segment")
+    people = one.get("people") or len(one.get("subjects", ()))
+    if not people:
+        return f"{segments}; of how many subjects is not on file"
+    few = ", so few that intervals are too narrow" if people < FEW else ""
+    return f"{segments} of {plural(people, 'subject')}{few}"
 
 
 def alike(one: Figures) -> bool:
@@ -51,8 +67,8 @@ def not_scored(winner: Export | None) -> str:
 def official(title: str, one: Figures) -> Block:
     """Return a look's figures under the rule's own names, the baseline's beside them."""
     said = (
-        f"Rule {one['rule']} on {one.get('data', 'test data')},"
-        f" {plural(int(one.get('segments', 0)), 'segment')}: {title} at this test set{_earlier(one)}."
+        f"Rule {one['rule']} on {one.get('data', 'test data')}, {seen(one)}: {title} at this test set"
+        f"{_earlier(one)}."
     )
     said += "".join(f" {sentence(note)}" for note in one.get("notes", ()))
     return _categories(one, said) if one.get("categories") else _figures(one, said)

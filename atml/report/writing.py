@@ -39,8 +39,8 @@ class Head:
 
 def check_writable(folder: Path) -> None:
     """Raise InputError where a report can't be written to ``folder``; leaves nothing behind."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         if not there.is_dir():
             raise NotADirectoryError(0, "it is no folder", str(there))
         with tempfile.TemporaryFile(dir=there):

@@ -266,6 +266,7 @@ def test_the_command_writes_a_report_and_says_where(
     [
         (["report", "nothing"], "no study 'nothing'"),
         (["report", "made", "--out", "FILE/reports"], "can't be written"),
+        (["report", "made", "--out", "x" * 300], "can't be written"),
         (["report", "--storage", "sqlite:///NOT/there.db"], "there.db"),
     ],
 )

@@ -6,6 +6,9 @@ import dataclasses
 import datetime
 import json
 import re
+import shutil
+import sqlite3
+import types
 from importlib import import_module
 from pathlib import Path
 
@@ -13,8 +16,8 @@ import numpy as np
 import pytest
 
 from atml.exported import CARD
-from atml.metrics import prediction_counts
-from atml.report import page
+from atml.metrics import Confusion, prediction_counts
+from atml.report import page, tested
 from atml.report.headline import headline
 from atml.report.material import Material
 from atml.report.outcome import confusion_of, unit_of
@@ -229,6 +232,71 @@ def test_without_an_export_the_same_figures_come_from_the_study(
     assert "no saliency can be drawn" in words(found["examples"]).lower()
     assert "no baseline beside it" in words(found["carry_over"])
     assert words(found["fitting"]).split(".")[0] == words(written["fitting"]).split(".")[0]
+
+
+def fact(material: Material, name: str) -> tuple[str, str]:
+    facts = headline(material, datetime.datetime(2026, 1, 1)).facts
+    return next((value, note) for one, value, note in facts if one == name)
+
+
+def test_the_head_has_the_figures_of_the_results(searched: Searched, material: Material) -> None:
+    lowest = "Lowest of four metrics"
+    bare = Material(searched.store(), searched.study)
+    bare.__dict__["exports"] = ()
+    assert fact(bare, lowest) == fact(material, lowest)
+    # Where nothing is left but what the search wrote down, that is said.
+    bare.__dict__["outcome"] = types.SimpleNamespace(source=None)
+    assert "of the run that helped to pick it, at threshold 0" in fact(bare, lowest)[1]
+    value, note = fact(material, "F1 on test data")
+    assert note == "small, rule iesd2024, first look"
+    (export,) = material.exports
+    assert value == f"{next(iter(export.scores.values()))['F1']:.3f}"
+
+
+def test_an_export_that_is_gone_is_not_one_that_never_was(searched: Searched, tmp_path: Path) -> None:
+    shutil.copy(searched.url.removeprefix("sqlite:///"), tmp_path / "studies.db")
+    with sqlite3.connect(tmp_path / "studies.db") as db:
+        db.execute("UPDATE atml_exports SET folder = '/gone/94-93-t0000'")
+    store = Store(f"sqlite:///{tmp_path / 'studies.db'}", create=False)
+    said = words(sections(Material(store, searched.study))["results"])
+    store.close()
+    assert "the export folder is gone: /gone/94-93-t0000" in said
+    assert "for its export folder is gone and there is no card" in said
+    assert "not exported" not in said
+
+
+def test_looks_are_told_apart_and_say_of_how_many(searched: Searched) -> None:
+    material = Material(searched.store(), searched.study)
+    (export,) = material.exports
+    (score,) = export.scores.values()
+    other = {**score, "data": "other", "people": 5}
+    scores = {"a.json": score, "b.json": other, "c.json": other}
+    material.__dict__["exports"] = (dataclasses.replace(export, scores=scores),)
+    titles = [title for title, _ in tested.tested(material)]
+    assert titles == [
+        "first look at small",
+        "first look at other, 2 on file",
+        "first look at other, 3 on file",
+    ]
+    found = sections(material)
+    for name in ("results", "carry_over"):
+        assert "of 5 subjects, so few that intervals are too narrow" in words(found[name])
+    assert tested.seen({"segments": 7}) == "7 segments; of how many subjects is not on file"
+
+
+def test_rhythms_whose_names_look_alike(material: Material) -> None:
+    assert material.plan is not None
+    names = np.array(["VF+", "VF-", "ЖТ", "心房"])[np.arange(len(material.plan.dataset)) % 4]
+    plan = dataclasses.replace(
+        material.plan, dataset=dataclasses.replace(material.plan.dataset, rhythm=names)
+    )
+    drawn = [b.name for b in data_section._examples(plan, plan.room.task) if isinstance(b, Drawing)]
+    assert len(drawn) == len(set(drawn)) >= 4
+
+
+def test_mean_counts_keep_the_size_of_a_class() -> None:
+    found = results._mean(Confusion(2945, 3, 425, 9), 2)
+    assert found.tp + found.fn == 1685 and found.fp + found.tn == 6
 
 
 def test_an_export_of_an_older_version_is_told_from_the_study(searched: Searched) -> None:

@@ -14,7 +14,7 @@ from atml.report.comparisons import Row
 from atml.report.material import Material
 from atml.report.outcome import Source, interval_of
 from atml.report.page import Block, Chart, Empty, Section, Text
-from atml.report.tested import alike, not_scored, tested
+from atml.report.tested import alike, not_scored, seen, tested
 from atml.report.theme import BLUE, ORANGE
 from atml.report.words import sentence
 
@@ -111,8 +111,8 @@ def _baseline(source: Source) -> str:
     rival = source.figures.get("baseline")
     if not rival:
         return (
-            "There is no baseline beside it: the task names none, or this model was not exported, which is"
-            " when it is judged."
+            "There is no baseline beside it: the task names none, or there is no export of this model, with"
+            " which it is judged."
         )
     more = interval_of(rival["network_gains"])
     assert more is not None
@@ -149,10 +149,8 @@ def _test(source: Source, title: str, one: Figures) -> str:
         if look > 1
         else ""
     )
-    people = len(one.get("subjects", ()))
-    many = f" {people} subjects," if people else ""
     synthetic = " These are synthetic data and say nothing of people." if one.get("synthetic") else ""
     return sentence(
-        f"on the test data {one.get('data', '')} ({title},{many} {one.get('segments', 0):,} segments):"
+        f"on the test data {one.get('data', '')} ({title}; {seen(one)}):"
         f" {' and '.join(told) or 'this rule gives no rates to compare'}.{again}{synthetic}"
     )

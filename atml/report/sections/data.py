@@ -201,6 +201,7 @@ def _examples(plan: Plan, task: Task) -> list[Block]:
     data, unit = plan.dataset, unit_of(plan.origin)
     kinds = _kinds(data, task)
     blocks: list[Block] = []
+    used: set[str] = set()
     for name, label, rows in kinds[:MOST_STRIPS]:
         row = example(data, rows)
         x = np.array(data.x[row])
@@ -208,9 +209,11 @@ def _examples(plan: Plan, task: Task) -> list[Block]:
         svg = strips.draw(
             [Strip(x=x, rate=data.sampling_rate, title=title, leads=plan.origin.leads)], unit=unit
         )
-        blocks.append(
-            Drawing(file_name("strip", name, task.classes[label]), svg, _said(data, rows, row, unit))
-        )
+        figure = file_name("strip", name, task.classes[label])
+        # Rhythms may be called anything, and look alike in the name of a file.
+        figure = figure if figure not in used else f"{figure}-{len(used) + 1}"
+        used.add(figure)
+        blocks.append(Drawing(figure, svg, _said(data, rows, row, unit)))
     if len(kinds) > MOST_STRIPS:
         rest = ", ".join(name or "(no name)" for name, _, _ in kinds[MOST_STRIPS:])
         blocks.append(Empty(f"Only {MOST_STRIPS} rhythms are drawn; the others are {rest}."))

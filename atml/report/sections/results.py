@@ -21,7 +21,7 @@ from atml.report.outcome import Source, confusion_of, interval_of, negative_of
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
 from atml.report.sections.task import task_of
 from atml.report.sizes import sizes
-from atml.report.tested import alike, not_scored, official, tested
+from atml.report.tested import alike, not_scored, official, seen, tested
 from atml.report.words import sentence
 from atml.types import Task
 
@@ -92,8 +92,7 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
         columns.append(("trained on", {k: f"{v:.3f}" for k, v in _pooled(counts).items()}))
     pooled = confusion_of(source.figures)
     if pooled is not None:
-        parts = (pooled.tp, pooled.fp, pooled.fn, pooled.tn)
-        found.append(("out of fold", Confusion(*(round(n / source.runs) for n in parts))))
+        found.append(("out of fold", _mean(pooled, source.runs)))
     columns.append(("out of fold", _cells(source.figures, source.figures["rates"])))
     rival = source.figures.get("baseline")
     if rival:
@@ -115,6 +114,13 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
     blocks.append(Grid(("metric", *(title for title, _ in columns)), rows, _beside(material, source)))
     blocks += [official(title, one) for title, one in tested(material)]
     return blocks if tested(material) else [*blocks, Empty(not_scored(material.winner))]
+
+
+def _mean(counts: Confusion, runs: int) -> Confusion:
+    """Divide counts by runs so that a class still has as many segments as it has."""
+    fn, fp = round(counts.fn / runs), round(counts.fp / runs)
+    tp = round((counts.tp + counts.fn) / runs) - fn
+    return Confusion(tp, fp, fn, round((counts.tn + counts.fp) / runs) - fp)
 
 
 def _pooled(counts: Confusion) -> dict[str, float]:
@@ -158,8 +164,7 @@ def _beside(material: Material, source: Source) -> str:
             " says what it has learned by heart, and nothing of others."
         )
     looks = [
-        f" Test, {title}: {one.get('data', 'test data')}, {one.get('segments', 0):,} segments, by rule"
-        f" {one['rule']}."
+        f" Test, {title}: {one.get('data', 'test data')}, {seen(one)}, by rule {one['rule']}."
         for title, one in tested(material)
         if alike(one)
     ]
