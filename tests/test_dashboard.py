@@ -364,7 +364,7 @@ def test_loopback_is_told_from_the_rest() -> None:
     assert not any(dashboard.is_loopback(host) for host in ("0.0.0.0", "::", "192.0.2.7"))
     with pytest.raises(InputError, match="--host 'no such host'"):
         dashboard.is_loopback("no such host")
-    with pytest.raises(InputError, match="--host 'a..b'"):
+    with pytest.raises(InputError, match=r"--host 'a\.\.b'"):
         dashboard.is_loopback("a..b")
 
 
