@@ -15,13 +15,14 @@ from atml.types import Fold, Measurement, ModelConfig, Origin, Predictions
 class Site:
     """What every worker of a search is told once; ``window`` is in seconds.
 
-    ``code`` is what `atml.code.here` said when the search began: files that changed on disk since then
-    would train something else.
+    ``code`` is what `atml.code.here` said when the search began, ``objective_hash`` that of the objective's
+    code: files that changed on disk since then would train or judge something else.
     """
 
     task: str
     space: Path
     objective: str
+    objective_hash: str
     window: float
     origin: Origin
     fingerprint: str

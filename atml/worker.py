@@ -102,6 +102,13 @@ def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
     except AtmlError as error:
         pipe.send(Report(index, "refused", text=str(error)))
         return
+    if room.objective_hash != site.objective_hash:
+        text = (
+            f"{room.objective_path} changed since the search began: put it back and start the same line"
+            " again, or go on by the new one with --accept-changes"
+        )
+        pipe.send(Report(index, "refused", text=text))
+        return
     if dataset.fingerprint != site.fingerprint:
         pipe.send(Report(index, "refused", text=f"{dataset.name} changed since the search began"))
         return

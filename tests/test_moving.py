@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import pty
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,20 @@ def test_what_nobody_finished_waits_in_the_copy(original: Path) -> None:
             del trial["_user_attrs"]
         one.pop("records")
     assert copied == recovered
+
+
+def test_an_end_in_a_copy_is_of_now_in_any_zone(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Etc/GMT+8")
+    time.tzset()
+    try:
+        copy(str(original / "studies.db"), str(original / "there.db"))
+        with opened(str(original / "there.db")) as store:
+            ended = store.trials(NAME)[-1].ended
+        now = datetime.datetime.now()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert ended is not None and abs(now - ended) < datetime.timedelta(minutes=5)
 
 
 def test_a_search_goes_on_in_a_copy_to_exactly_its_total(

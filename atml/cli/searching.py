@@ -45,7 +45,8 @@ def search(
     ] = None,
     storage: Storage = STUDIES,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of split, sampling and training. [default: 0]")
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Seed of split, sampling and training. [default: 0]"),
     ] = None,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Folds of the cross-validation by subject. [default: 5]")

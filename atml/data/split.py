@@ -46,7 +46,9 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
             )
     # StratifiedGroupKFold deals greedily and can leave a fold without a class; another shuffle may mend it.
     for attempt in range(50):
-        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed + 1_000_003 * attempt)
+        splitter = StratifiedGroupKFold(
+            count, shuffle=True, random_state=(seed + 1_000_003 * attempt) % 2**32
+        )
         dealt = [
             Fold(np.asarray(train, np.int64), np.asarray(held_out, np.int64))
             for train, held_out in splitter.split(np.zeros(len(y)), y, subject)

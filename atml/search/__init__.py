@@ -43,8 +43,10 @@ from atml.store import Store
 from atml.view import View, clock
 from atml.workers import Pool, Site
 
-SEARCH, WORKER = "search", "worker"
-"""What a process works as, for whoever asks."""
+LET_GO_S = 30.0
+"""Seconds that workers have to put back what they have in hand, however little time is left."""
+SEARCH, ENDING, WORKER = "search", "ending", "worker"
+"""What a process works as, for whoever asks: a search whose time for trials is over is ending."""
 
 __all__ = ["Options", "Store", "export_best", "join_and_work", "prepare", "search", "train_again"]
 
@@ -119,7 +121,8 @@ def join_and_work(
         with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
             store.steady.hurry = crew.stopping
             crew.work(trials)
-            _why_it_ended(trials, options, view)
+            if not trials.over():
+                _why_it_ended(trials, mine, view)
             watch.take_over()
     if trials.over():
         view.say(f"the time of the search of {name} is over; the same `atml search` again goes on")
@@ -186,7 +189,7 @@ def _keeper(plan: Plan, options: Options, view: View) -> Keeper | None:
 def _watch(plan: Plan, view: View, role: str) -> Watch:
     """Take over what an earlier run left, and go on watching."""
     plan.store.steady.say = view.say
-    plan.store.slots.about = {"study": plan.name, "role": role}
+    plan.store.slots.works_on(plan.name, role)
     watch = Watch(plan.store, plan.name, view)
     watch.take_over()
     return watch
@@ -212,6 +215,7 @@ def site(plan: Plan) -> Site:
         window=plan.room.task.seconds,
         origin=plan.origin,
         fingerprint=plan.dataset.fingerprint,
+        objective_hash=plan.room.objective_hash,
         folds=plan.folds,
         code=plan.code,
     )
@@ -236,18 +240,21 @@ def introduce(plan: Plan, view: View) -> None:
 def _call_time(crew: Crew, trials: Trials, plan: Plan, watch: Watch, view: View, end: float | None) -> None:
     """Where the time is over, tell the workers of this search so and wait until they have let go.
 
-    Another search has its own time, and its workers may be these: then they go on.
+    While another search has time left the workers are its own, and go on; the last one calls.
     """
-    store = plan.store
-
-    def workers() -> set[str]:
-        others = store.others_at_work(plan.name, "search")
-        return others if all(store.slots.role(one) == WORKER for one in others) else set()
-
-    if trials.stop_now() and workers():
-        replace(trials.goal, over=True).keep(store, plan.name)
+    slots = plan.store.slots
+    if not trials.stop_now() or trials.complete():
+        return
+    slots.works_on(plan.name, ENDING)
+    if SEARCH in slots.others(plan.name):
+        return
+    goal = Goal.of(plan.store.facts(plan.name)) or trials.goal
+    replace(goal, over=True).keep(plan.store, plan.name)
+    if WORKER in slots.others(plan.name):
         view.say("its workers are told so, and put back what they have in hand")
-        crew.wait(lambda: not workers(), end)
+        # They hear of it before they take another trial. Without this wait there would be no finalists.
+        until = max(end or 0.0, time.monotonic() + LET_GO_S)
+        crew.wait(lambda: not plan.store.others_at_work(plan.name, SEARCH), until)
         watch.take_over()
 
 

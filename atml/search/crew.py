@@ -95,8 +95,16 @@ class Crew:
                 busy = handed_out or source.more() or self._pool.busy() or not self._pool.idle()
                 if not busy and not source.waits():
                     return
-                for report in self._pool.reports(0.0 if handed_out or source.more() else 0.2):
-                    self._take(source, report, shown)
+                came = self._pool.reports(0.0 if handed_out or source.more() else 0.2)
+                while came:
+                    try:
+                        self._take(source, came.pop(0), shown)
+                    except BaseException:
+                        # These jobs are in nobody's hands any more: putting back what is running misses them.
+                        for report in came:
+                            if report.job is not None and report.kind != "progress":
+                                source.put_back(report.job)
+                        raise
 
     def wait(self, come: Callable[[], bool], until: float | None, every: float = 2.0) -> bool:
         """Wait for ``come``, asked once in ``every`` seconds; False at ``until`` (of `time.monotonic`)."""

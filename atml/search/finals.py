@@ -106,12 +106,17 @@ class Finals:
                 predictions,
                 rows,
                 self.plan.folds,
-                room.value,
+                self._value,
                 qualifies=room.qualifies,
                 rhythm=self.plan.dataset.rhythm,
             )
             self._judged[key] = Judged(record, sources, runs, evidence)
         return self._judged[key]
+
+    def _value(self, predictions: Predictions) -> float:
+        """Judge by the objective, and say that this process lives: thousands of calls take minutes."""
+        self.plan.store.slots.beat()
+        return self.plan.room.value(predictions)
 
     def _measurement(self, record: TrialRecord) -> Measurement:
         """Read back what a finished trial measured."""
@@ -137,14 +142,13 @@ class Finals:
         What was fitted stays in the study: a search that goes on only decides again.
         """
         if self._rival is None and self.plan.room.baseline:
-            room, data = self.plan.room, self.plan.dataset
-            self._rival = rival(self._kept() or self._fitted(), room.value, data.rhythm)
+            self._rival = rival(self._kept() or self._fitted(), self._value, self.plan.dataset.rhythm)
         return self._rival
 
     def _fitted(self) -> OutOfFold:
         """Fit the baseline for each fold and for all, and keep it."""
         room, data, folds = self.plan.room, self.plan.dataset, self.plan.folds
-        found = baseline.out_of_fold(data, folds, room.task, room.value, name=room.baseline)
+        found = baseline.out_of_fold(data, folds, room.task, self._value, name=room.baseline)
         fitted = [one.to_dict() for one in (found.baseline, *found.folds)]
         with self.plan.store.errors():
             self.study.set_user_attr("baseline", {"of": self._of(), "fitted": fitted})

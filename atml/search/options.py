@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -86,4 +86,6 @@ class Goal:
     @classmethod
     def of(cls, facts: dict[str, Any]) -> Goal | None:
         """Read the goal of a study; None where it has none: no `atml search` of this version was there."""
-        return cls(**facts[GOAL]) if GOAL in facts else None
+        kept = facts.get(GOAL)
+        known = {field.name for field in fields(cls)}
+        return None if kept is None else cls(**{key: kept[key] for key in kept if key in known})

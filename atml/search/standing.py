@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
 
 from atml.search import stopping
 from atml.search.options import Goal, Options
-from atml.search.study import CODE, Plan, same_code
+from atml.search.study import CODE, Plan, same_code, same_rules
 from atml.types import TrialRecord
 from atml.view import View
 
-LISTEN_S = 5.0
+LISTEN_S = 2.0
 """Seconds between two looks at whether the search that one serves is over."""
 
 
@@ -50,7 +51,7 @@ class Standing:
 
         Raises StudyError where the study went on with other code than runs here.
         """
-        self._follow()
+        self.follow()
         records = self._plan.store.trials(self._plan.name)
         finished = [t for t in records if t.finished and t.role == "search"]
         self.done = len(finished)
@@ -66,8 +67,11 @@ class Standing:
     def stop_now(self) -> bool:
         """Whether the time for trials is over, or that of the search which this process works for."""
         if self._serve and time.monotonic() - self._read > LISTEN_S:
-            self._follow()
-        return self.over() or (self._deadline is not None and time.monotonic() >= self._deadline)
+            self.follow()
+        return self.over() or self._out_of_time()
+
+    def _out_of_time(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
 
     def over(self) -> bool:
         """Whether the search that this process serves has run out of time."""
@@ -80,12 +84,18 @@ class Standing:
         to_deadline = max(self._deadline - time.monotonic(), 0.0)
         return to_deadline if seconds is None else min(seconds, to_deadline)
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
+        """Read where the study is to get to; raises StudyError where it went on by other code or rules."""
         plan = self._plan
         kept = plan.store.facts(plan.name)
         self._read = time.monotonic()
         same_code(plan.name, kept.get(CODE), plan.code)
+        same_rules(plan, kept)
         goal = Goal.of(kept) or self.goal
+        if goal.over and not self._serve and not self._out_of_time():
+            # Another search ran out of time. This one did not, and the workers are its own now.
+            goal = replace(goal, over=False)
+            goal.keep(plan.store, plan.name)
         if goal.trials != self.goal.trials:
             self._view.say(f"study {plan.name} is to have {goal.trials} trials now")
         self.goal = goal

@@ -18,7 +18,7 @@ from atml.rooms import Room
 from atml.sampler import from_params
 from atml.search.options import Goal, Options, learns
 from atml.search.regions import importable
-from atml.store import Store, missing
+from atml.store import SPEC, Store, missing
 from atml.types import Budget, Dataset, Fold, Origin, Predictions
 
 DEFAULT_FOLDS = 5
@@ -63,6 +63,8 @@ class Plan:
     folds: tuple[Fold, ...]
     seed: int
     budget: Budget
+    rules: dict[str, Any]
+    """What its trials are searched by and judged by, as the study keeps it: see `same_rules`."""
     code: dict[str, str] = field(default_factory=code.here)
 
 
@@ -165,6 +167,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         folds=folds,
         seed=seed,
         budget=budget,
+        rules=_rules(wanted),
     )
 
 
@@ -216,6 +219,7 @@ def plan_of(
             ram_kib=spec.get("max_ram_kib"),
             operators=room.budget.operators,
         ),
+        rules=_rules(spec),
     )
 
 
@@ -233,6 +237,20 @@ def same_code(name: str, there: dict[str, str] | None, here: dict[str, str]) -> 
         raise StudyError(
             f"study {name!r} is searched with other code: {words}; its trials could not be compared: install"
             " the same on every machine"
+        )
+
+
+def _rules(spec: dict[str, Any]) -> dict[str, Any]:
+    return {key: spec.get(key) or None for key in _RULES}
+
+
+def same_rules(plan: Plan, facts: dict[str, Any]) -> None:
+    """Raise StudyError where somebody made a study go on by other rules than those it is worked on here."""
+    now = _rules(facts[SPEC])
+    if words := [f"another {word}" for key, word in _RULES.items() if now[key] != plan.rules[key]]:
+        raise StudyError(
+            f"study {plan.name!r} goes on with {', '.join(words)}, by --accept-changes: start the same line"
+            " again to work on by that"
         )
 
 

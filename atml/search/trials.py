@@ -60,6 +60,7 @@ class Trials:
         serve: bool = False,
     ) -> None:
         self._plan = plan
+        self._serve = serve
         self._keeper = keeper
         self._study = study
         self._view = view
@@ -82,6 +83,11 @@ class Trials:
         self._more = False
         if self.exhausted() or self.stop_now() or time.monotonic() < self._due:
             return None
+        if self._serve:
+            # After this search was over nobody takes a trial: that is waited for by then.
+            self._standing.follow()
+            if self.over():
+                return None
         slot = self._plan.store.slots.claim(self._plan.name, self.goal.trials)
         if slot is None:
             self._due = time.monotonic() + FOLLOW_S
@@ -331,6 +337,10 @@ class Trials:
     def stop_now(self) -> bool:
         """Whether the time for trials is over, or that of the search which this process works for."""
         return self._standing.stop_now()
+
+    def complete(self) -> bool:
+        """Whether the study has as many trials with a result as it is to have."""
+        return self._standing.done >= self.goal.trials
 
     def over(self) -> bool:
         """Whether the search that these serve has run out of time."""

@@ -28,11 +28,12 @@ from atml.store.slots import Slots
 from atml.store.urls import missing
 from atml.types import Float32, Int64, TrialRecord
 
-__all__ = ["CRASHED", "DEFAULT_URL", "FAILURE", "Records", "Store", "missing", "record"]
+__all__ = ["CRASHED", "DEFAULT_URL", "FAILURE", "SPEC", "Records", "Store", "missing", "record"]
 
 DEFAULT_URL = "sqlite:///studies.db"
 
-_SPEC = "atml"
+SPEC = "atml"
+"""What a study keeps the settings under that it was made with."""
 _SEEN = "seen_subjects"
 _LEDGER, _LIFT = "regions", "region_lift:"
 
@@ -73,18 +74,18 @@ class Store:
         """Names of all studies of ours, in the order of their making."""
         with self.errors():
             every = self._db.storage.get_all_studies()
-        return [s.study_name for s in every if _SPEC in s.user_attrs]
+        return [s.study_name for s in every if SPEC in s.user_attrs]
 
     def spec(self, name: str) -> dict[str, Any] | None:
         """What the study was made with (see `atml.search.study`), None where there is no such study."""
         with self.errors():
             for study in self._db.storage.get_all_studies():
                 if study.study_name == name:
-                    if _SPEC not in study.user_attrs:
+                    if SPEC not in study.user_attrs:
                         raise StudyError(
                             f"study {name!r} in {self.name} was not made by atml; use another --study"
                         )
-                    return dict(study.user_attrs[_SPEC])
+                    return dict(study.user_attrs[SPEC])
         return None
 
     def study(
@@ -104,8 +105,8 @@ class Store:
                 direction="maximize",
                 load_if_exists=True,
             )
-            if study.user_attrs.get(_SPEC) != spec:
-                study.set_user_attr(_SPEC, spec)
+            if study.user_attrs.get(SPEC) != spec:
+                study.set_user_attr(SPEC, spec)
             return study
 
     def facts(self, name: str) -> dict[str, Any]:

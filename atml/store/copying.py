@@ -143,7 +143,8 @@ class _From:
         if not found:
             raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
         self.study_id = found[0]["study_id"]
-        self._now = datetime.datetime.now()
+        # As Optuna's tables have it: in UTC, without saying so.
+        self._now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         of_study = _TRIALS.c.study_id == self.study_id
         self.trials = self.read(sa.select(_TRIALS).where(of_study).order_by(_TRIALS.c.trial_id))
         marks = sa.select(_ATTRS.c.value_json).join(_TRIALS).where(of_study, _ATTRS.c.key == "regions")

@@ -182,10 +182,17 @@ class Slots:
         deaf = time.monotonic() - max(self._deaf_until, self._db.steady.back_at) <= STALE_S
         return deaf or now - max(holder.beat, up_since) <= STALE_S
 
-    def role(self, token: str) -> str | None:
-        """Return what a process said it works as, None where it said nothing or is not known."""
-        query = sa.select(HOLDERS.c.role).where(HOLDERS.c.token == token)
-        return self._db.read(lambda db: db.execute(query).scalar())
+    def works_on(self, study: str, role: str) -> None:
+        """Say at once what this process works on, and as what."""
+        self.about = {**self.about, "study": study, "role": role}
+        self._due = 0.0
+        self.beat()
+
+    def others(self, study: str) -> set[str | None]:
+        """Return the roles of the other living processes that work on a study."""
+        alive = self.alive() - {self.token}
+        query = sa.select(HOLDERS.c.token, HOLDERS.c.role).where(HOLDERS.c.study == study)
+        return self._db.read(lambda db: {row.role for row in db.execute(query) if row.token in alive})
 
     def leave(self) -> None:
         """Say that this process is done, and leave its locks."""

@@ -25,7 +25,7 @@ MIXED = people([(20, 5), (0, 30), (10, 0), (3, 3), (12, 12), (30, 1), (0, 9), (1
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)).filter(sum), min_size=2, max_size=14),
     st.integers(2, 5),
-    st.integers(0, 10_000),
+    st.integers(0, 10_000) | st.integers(2**32 - 10_000, 2**32 - 1),
 )
 @settings(deadline=None, max_examples=40)
 def test_any_folds_are_by_subject_whole_and_hold_both_classes(plan, count, seed):

@@ -6,7 +6,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,9 @@ import pytest
 
 from atml import rooms
 from atml.data import synthetic
+from atml.search import Options, prepare
+from atml.store import Store
+from tests.search.studies import ONE
 from tests.terminal import run
 
 SPACE = """
@@ -86,6 +89,21 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         )
 
     return started
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'studies.db'}"
+
+
+@pytest.fixture
+def store(url: str, small: Path, space: Callable[..., Path]) -> Iterator[Store]:
+    """A study with a goal of 3 trials and none yet."""
+    options = Options(study="s", storage=url, data=(small,), space=space(), trials=3, **ONE)
+    prepare(options, lambda line: None).store.close()
+    made = Store(url)
+    yield made
+    made.close()
 
 
 def command(*arguments: object) -> list[str]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from atml.jobs import TrialJob
+from atml.search.trials import Trials
 from atml.store import Store
 from atml.types import TrialRecord
+from atml.view import View
+
+ONE = {"workers": 1, "folds": 3, "finalists": 1, "repeats": 1}
 
 
 def line(small: Path, space: Path, trials: int, *more: object) -> list[object]:
@@ -30,3 +35,25 @@ def counted(folder: Path) -> Counter[str]:
 def finished(folder: Path) -> int:
     states = counted(folder)
     return states["complete"] + states["pruned"]
+
+
+class Told(View):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def change(store: Store, **fields: object) -> None:
+    spec = store.spec("s")
+    assert spec is not None
+    store.study("s", {**spec, **fields})
+
+
+def job_of(trials: Trials) -> TrialJob:
+    job = trials.next()
+    assert isinstance(job, TrialJob)
+    return job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,21 +15,19 @@ from optuna.trial import TrialState
 
 from atml import cli, code
 from atml.errors import InputError, RoomError, StudyError
-from atml.jobs import Report, TrialJob
+from atml.jobs import Report
 from atml.search import Options, prepare, search, train_again
 from atml.search.joining import join
-from atml.search.options import Goal
 from atml.search.study import CODE, SOURCES
 from atml.search.trials import Trials
 from atml.store import Store
 from atml.types import Measurement
-from atml.view import View
 from tests.search.conftest import command, wait_for
+from tests.search.studies import ONE, Told, change, job_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
 Space = Callable[..., Path]
-ONE = {"workers": 1, "folds": 3, "finalists": 1, "repeats": 1}
 
 ABORTS = '''
 import multiprocessing, os, pathlib
@@ -46,64 +44,7 @@ def value(predictions):
 '''
 
 
-class Told(View):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'studies.db'}"
-
-
-@pytest.fixture
-def store(url: str, small: Path, space: Space) -> Iterator[Store]:
-    """A study with a goal of 3 trials and none yet."""
-    options = Options(study="s", storage=url, data=(small,), space=space(), trials=3, **ONE)
-    prepare(options, lambda line: None).store.close()
-    made = Store(url)
-    yield made
-    made.close()
-
-
-def change(store: Store, **fields: object) -> None:
-    spec = store.spec("s")
-    assert spec is not None
-    store.study("s", {**spec, **fields})
-
-
 # --- joining
-
-
-def test_a_search_whose_time_is_over_takes_its_workers_along(
-    store: Store, atml: Run, start: Start, small: Path, space: Space, tmp_path: Path
-) -> None:
-    Goal(trials=5000, patience=0, regions=False).keep(store, "s")
-    worker = start("worker", "--study", "s", "--workers", 1)
-    wait_for(worker, "/5000  trial")
-    line = ["search", "--data", small, "--space", space(), "--study", "s", "--workers", 1, "--patience", 0]
-    few = ["--folds", 3, "--finalists", 1, "--repeats", 1, "--no-regions"]
-    done = atml(*line, *few, "--trials", 5000, "--timeout", "10s")
-    assert done.returncode == 0, done.stderr
-    said, _ = worker.communicate(timeout=60)
-    assert worker.returncode == 0, said
-    assert "the time of the search of s is over" in said
-    assert "its workers are told so" in done.stdout and "others still train" not in done.stdout
-    trials = store.trials("s")
-    assert not [t for t in trials if t.state == "running"]
-    assert any(t.role == "finalist" and t.state == "complete" for t in trials)
-    # Whoever comes later has nothing to do until somebody searches on.
-    late = atml("worker", "--study", "s", "--workers", 1)
-    assert late.returncode == 0 and "is over; the same `atml search` again goes on" in late.stdout
-    number = sum(t.finished and t.role == "search" for t in trials)
-    assert atml(*line, *few, "--trials", number + 1).returncode == 0
-    goal = Goal.of(store.facts("s"))
-    assert goal is not None and not goal.over
 
 
 def test_files_of_another_machine_come_from_the_study(
@@ -179,12 +120,6 @@ def test_other_code_is_refused_where_others_search_and_said_where_not(
 # --- two at one study
 
 
-def job_of(trials: Trials) -> TrialJob:
-    job = trials.next()
-    assert isinstance(job, TrialJob)
-    return job
-
-
 def test_a_trial_in_other_hands_is_dropped_by_who_was_taken_for_dead(store: Store, url: str) -> None:
     told = Told()
     sources = []
@@ -215,25 +150,6 @@ def test_a_trial_in_other_hands_is_dropped_by_who_was_taken_for_dead(store: Stor
     one._due = 0.0
     assert job_of(one).number == second.number
     other.close()
-
-
-def test_everybody_follows_the_goal(store: Store) -> None:
-    told = Told()
-    plan = join(store, "s", (), lambda line: None)
-    trials = Trials(plan, store.study("s"), told, Options(trials=3), 1, None)
-    jobs = [job_of(trials) for _ in range(3)]
-    assert trials.next() is None and trials.exhausted() and trials.waits()
-    Goal(trials=4, patience=0, regions=False).keep(store, "s")
-    nothing = Measurement(
-        value=0.9, fold_values=(), train_values=(), curves=(), seconds=1.0, steps=1, finished=False
-    )
-    trials.ended(jobs[0], Report(0, "measured", measurement=nothing), "cpu")
-    assert told.lines == ["study s is to have 4 trials now"]
-    job_of(trials)
-    assert trials.next() is None
-    store.keep("s", CODE, {**code.here(), "atml": "9.9"})
-    with pytest.raises(StudyError, match=r"atml 9.9 there"):
-        trials.ended(jobs[1], Report(0, "measured", measurement=nothing), "cpu")
 
 
 # --- whole searches
