@@ -99,7 +99,7 @@ def test_a_worker_with_nothing_in_hand_is_told_too(
     store: Store, other: Store, atml: Run, few: list[object]
 ) -> None:
     other.slots.works_on("s", WORKER)
-    done = atml(*few, "--trials", 5000, "--timeout", "6s")
+    done = atml(*few, "--trials", 5000, "--timeout", "12s")
     assert done.returncode == 0, done.stderr
     assert goal(store).over and "its workers are told so" in done.stdout
     assert any(t.role == "finalist" and t.state == "complete" for t in store.trials("s"))
