@@ -91,6 +91,7 @@ def on_test_data(
             " alone, some could be judged on more"
         )
         pending = [judge_export(place, data_paths, **asked, only=common) for place in places]
+        _every_class(pending[0])
     _same_rows(pending)
     reports = record(pending, looks)
     timed = latencies([one.model for one in exports], pending[0].judged.x, runs) if runs else None
@@ -155,6 +156,7 @@ def out_of_fold(
         figures |= {key: intervals[key] for key, _ in _OUT_OF_FOLD if key in intervals}
         columns.append(column(names[i], exported, i, None, figures))
         measured.append((counts_of(told["subjects"]), paired.of_subjects(counts_of(told["subjects"]))))
+    task = exports[0].task
     objectives = {str(told["value_name"]) for _, told in kept}
     rows = [row for row in _OUT_OF_FOLD if row[0] != "value" or len(objectives) == 1]
     config = kept[0][0]
@@ -177,6 +179,11 @@ def out_of_fold(
                 if len(objectives) > 1
                 else ()
             ),
+            *(
+                (f"differences are of {task.classes[task.positive]} against the rest",)
+                if len(task.classes) > 2
+                else ()
+            ),
             *caveats(published),
         ),
     )
@@ -187,6 +194,17 @@ def _tested(by: str, classes: int) -> str:
     if by not in offered:
         raise InputError(f"--by {by!r} is no figure of a subject here; known: {', '.join(offered)}")
     return by
+
+
+def _every_class(pending: Pending) -> None:
+    """Raise DataError where those who are left have windows of one class only."""
+    task, left = pending.judged.task, set(pending.judged.y_true.tolist())
+    missing = [name for i, name in enumerate(task.classes) if i not in left]
+    if missing and len(task.classes) == 2:
+        raise DataError(
+            f"of the {plural(pending.report.subjects, 'subject')} of {pending.report.data_name} whom none of"
+            f" these models was trained on none has {missing[0]}; give other test data"
+        )
 
 
 def _same_rows(pending: Sequence[Pending]) -> None:

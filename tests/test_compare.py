@@ -212,6 +212,13 @@ def test_only_whom_none_was_trained_on(here: Path, tmp_path: Path) -> None:
     assert (result.subjects, result.segments) == (2, 24)
     assert "only the 2 subjects whom none of the models was trained on" in result.notes[0]
     assert result.pairs[0].differences["F-beta"].too_few
+    one_class = (dataset.y == 0) | ~np.isin(dataset.subject, ["S12", "S13"])
+    some = dataclasses.replace(
+        dataset, **{k: getattr(dataset, k)[one_class] for k in ("x", "y", "subject", "rhythm")}
+    )
+    calm = write(tmp_path / "calm.npz", some, some.subject)
+    with pytest.raises(DataError, match=r"of the 2 subjects of calm whom none .* was trained on none has AF"):
+        on_test_data([*exports(here, 1), other], calm, looks=lambda: pytest.fail("a look"), runs=0)
     fewer = make.make_dataset(subjects=12, each=12, seed=4)
     short = write(tmp_path / "short.npz", fewer, fewer.subject)
     with pytest.raises(DataError, match="nobody in short whom none"):
