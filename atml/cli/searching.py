@@ -89,7 +89,7 @@ def search(
         bool | None,
         typer.Option(
             "--learn-regions/--no-regions",
-            help="Learn rejected regions and keep out of them. [default: from 400 trials on]",
+            help="Learn rejected regions and keep out of them. [default: from 1,000 trials on]",
             show_default=False,
         ),
     ] = None,
