@@ -93,7 +93,9 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     if material.finished:
         cut = len(material.finished) - sum(t.state == "complete" for t in material.finished)
         facts.append(("Trials", f"{len(material.finished):,}", f"{cut:,} of them cut short or refused"))
-    for title, one in [look for look in tested(material) if alike(look[1]) and "F1" in look[1]][:1]:
+    looks = [(title, one) for title, one in tested(material) if alike(one) and "F1" in one]
+    if looks:
+        title, one = looks[0]
         what = "synthetic test data" if one.get("synthetic") else str(one.get("data", "test data"))
         facts.append(("F1 on test data", value(one["F1"]), f"{what}, rule {one['rule']}, {title}"))
     return facts

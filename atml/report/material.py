@@ -126,18 +126,10 @@ class Material:
 
     @cached_property
     def _found(self) -> tuple[Room | None, str]:
-        from atml import rooms
+        from atml.search.study import room_of
 
-        objective = self.spec["objective_path"]
-        if self.spec.get("objective_name"):
-            objective += f":{self.spec['objective_name']}"
         try:
-            room = rooms.find(
-                self.spec["task"],
-                space=Path(self.spec["space_path"]),
-                objective=objective,
-                window=self.spec.get("window"),
-            )
+            room = room_of(self.spec, Path(self.spec["space_path"]), self.spec["objective_path"])
         except InputError as error:
             return None, f"the files of the task can't be used any more: {error}"
         if (room.objective_hash, room.qualifies) != (self.spec["objective"], self.spec["qualifies"]):
@@ -191,7 +183,7 @@ class Material:
                 folder,
                 _json(folder / "metrics.json"),
                 _json(folder / "config.json"),
-                {file.name: _json(file) for file in sorted((folder / "scores").glob("*.json"), key=_age)},
+                _scores(folder / "scores"),
             )
             for number, folder in self.store.exports(self.study)
             if folder.is_dir()
@@ -205,11 +197,6 @@ class Material:
         every = self.store.exports(self.study)
         gone = [folder for number, folder in every if number == self.best.number and not folder.is_dir()]
         return gone[-1] if gone else None
-
-    @cached_property
-    def exports_gone(self) -> tuple[Path, ...]:
-        """Folders that the study exported to and that are no more."""
-        return tuple(folder for _, folder in self.store.exports(self.study) if not folder.is_dir())
 
     @cached_property
     def winner(self) -> Export | None:
@@ -245,10 +232,15 @@ class Material:
         return Outcome(self)
 
 
-def _age(file: Path) -> tuple[str, int, str]:
-    """Order looks by what they say of themselves: a copied folder has other times."""
-    told = _json(file)
-    return str(told.get("at", "")), int(told.get("look") or 0), file.name
+def _scores(folder: Path) -> dict[str, dict[str, Any]]:
+    """Read what looks wrote, in the order that they say themselves: a copied folder has other times."""
+    told = {file.name: _json(file) for file in folder.glob("*.json")}
+
+    def age(item: tuple[str, dict[str, Any]]) -> tuple[str, int, str]:
+        name, one = item
+        return str(one.get("at", "")), int(one.get("look") or 0), name
+
+    return dict(sorted(told.items(), key=age))
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -254,7 +254,7 @@ def _call_time(crew: Crew, trials: Trials, plan: Plan, watch: Watch, view: View,
         view.say("its workers are told so, and put back what they have in hand")
         # They hear of it before they take another trial. Without this wait there would be no finalists.
         until = max(end or 0.0, time.monotonic() + LET_GO_S)
-        crew.wait(lambda: not plan.store.others_at_work(plan.name, SEARCH), until)
+        crew.wait(lambda: not plan.store.others_at_work(plan.name, "search"), until)
         watch.take_over()
 
 

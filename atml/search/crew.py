@@ -84,7 +84,8 @@ class Crew:
         """
         began = time.monotonic()
         shown: dict[int, Report] = {}
-        with self._putting_back(source):
+        came: list[Report] = []
+        with self._putting_back(source, came):
             while True:
                 self._alive()
                 if source.stop_now():
@@ -95,16 +96,9 @@ class Crew:
                 busy = handed_out or source.more() or self._pool.busy() or not self._pool.idle()
                 if not busy and not source.waits():
                     return
-                came = self._pool.reports(0.0 if handed_out or source.more() else 0.2)
+                came += self._pool.reports(0.0 if handed_out or source.more() else 0.2)
                 while came:
-                    try:
-                        self._take(source, came.pop(0), shown)
-                    except BaseException:
-                        # These jobs are in nobody's hands any more: putting back what is running misses them.
-                        for report in came:
-                            if report.job is not None and report.kind != "progress":
-                                source.put_back(report.job)
-                        raise
+                    self._take(source, came.pop(0), shown)
 
     def wait(self, come: Callable[[], bool], until: float | None, every: float = 2.0) -> bool:
         """Wait for ``come``, asked once in ``every`` seconds; False at ``until`` (of `time.monotonic`)."""
@@ -179,10 +173,14 @@ class Crew:
         return tuple(rows)
 
     @contextlib.contextmanager
-    def _putting_back(self, source: Source) -> Iterator[None]:
+    def _putting_back(self, source: Source, came: list[Report]) -> Iterator[None]:
+        """Put back what runs, and what is in nobody's hands: jobs that ended by reports not taken yet."""
         try:
             yield
         except BaseException:
+            for report in came:
+                if report.job is not None and report.kind != "progress":
+                    source.put_back(report.job)
             self._put_back(source, replace=False)
             raise
 

@@ -51,7 +51,7 @@ class Standing:
 
         Raises StudyError where the study went on with other code than runs here.
         """
-        self.follow()
+        self._follow()
         records = self._plan.store.trials(self._plan.name)
         finished = [t for t in records if t.finished and t.role == "search"]
         self.done = len(finished)
@@ -67,8 +67,14 @@ class Standing:
     def stop_now(self) -> bool:
         """Whether the time for trials is over, or that of the search which this process works for."""
         if self._serve and time.monotonic() - self._read > LISTEN_S:
-            self.follow()
+            self._follow()
         return self.over() or self._out_of_time()
+
+    def called_off(self) -> bool:
+        """Whether the search that this process serves is over by now; costs nothing where it serves none."""
+        if self._serve:
+            self._follow()
+        return self.over()
 
     def _out_of_time(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
@@ -84,7 +90,7 @@ class Standing:
         to_deadline = max(self._deadline - time.monotonic(), 0.0)
         return to_deadline if seconds is None else min(seconds, to_deadline)
 
-    def follow(self) -> None:
+    def _follow(self) -> None:
         """Read where the study is to get to; raises StudyError where it went on by other code or rules."""
         plan = self._plan
         kept = plan.store.facts(plan.name)

@@ -60,7 +60,6 @@ class Trials:
         serve: bool = False,
     ) -> None:
         self._plan = plan
-        self._serve = serve
         self._keeper = keeper
         self._study = study
         self._view = view
@@ -83,11 +82,9 @@ class Trials:
         self._more = False
         if self.exhausted() or self.stop_now() or time.monotonic() < self._due:
             return None
-        if self._serve:
-            # After this search was over nobody takes a trial: that is waited for by then.
-            self._standing.follow()
-            if self.over():
-                return None
+        # After a search was over none of its workers takes a trial: that is waited for by then.
+        if self._standing.called_off():
+            return None
         slot = self._plan.store.slots.claim(self._plan.name, self.goal.trials)
         if slot is None:
             self._due = time.monotonic() + FOLLOW_S
@@ -106,7 +103,7 @@ class Trials:
             self._standing.refresh()
         if self.stagnant():
             return bool(self._plan.store.others_at_work(self._plan.name, "search"))
-        return self._standing.done < self.goal.trials
+        return not self.complete()
 
     def more(self) -> bool:
         """Whether the last trial asked for ended at once, so that another one may be asked for."""

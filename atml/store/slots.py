@@ -184,7 +184,7 @@ class Slots:
 
     def works_on(self, study: str, role: str) -> None:
         """Say at once what this process works on, and as what."""
-        self.about = {**self.about, "study": study, "role": role}
+        self.about = {"study": study, "role": role}
         self._due = 0.0
         self.beat()
 

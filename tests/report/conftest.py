@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import numpy as np
 import pytest
 
 from atml import rooms
-from atml.cli import run
 from atml.data import synthetic
 from atml.store import Store
+from tests.terminal import run
 
 SPACE = """
 from atml import ModelConfig
@@ -68,14 +67,11 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     data, url = folder / "small.npz", f"sqlite:///{folder}/studies.db"
     draw(data)
     (folder / "space.py").write_text(SPACE, encoding="utf-8")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        told = ["--storage", url, "--workers", "1", "--trials", "3", "--folds", "3", "--finalists", "1"]
-        search = ["search", "--task", "afib", "--data", str(data), "--space", str(folder / "space.py")]
-        assert run([*search, *told, "--repeats", "2", "--study", "tiny", "--json"]) == 0
-        (export,) = (folder / "exports" / "tiny").iterdir()
-        assert run(["score", str(export), "--data", str(data), "--storage", url, "--json"]) == 0
-    finally:
-        os.chdir(before)
+    told = ["--storage", url, "--workers", 1, "--trials", 3, "--folds", 3, "--finalists", 1]
+    search = ["search", "--task", "afib", "--data", data, "--space", folder / "space.py"]
+    done = run(folder, *search, *told, "--repeats", 2, "--study", "tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    (export,) = (folder / "exports" / "tiny").iterdir()
+    done = run(folder, "score", export, "--data", data, "--storage", url, "--json")
+    assert done.returncode == 0, done.stderr
     return Searched(url, "tiny", data, export)

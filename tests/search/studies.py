@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from atml.jobs import TrialJob
@@ -10,6 +12,11 @@ from atml.search.trials import Trials
 from atml.store import Store
 from atml.types import TrialRecord
 from atml.view import View
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
+Space = Callable[..., Path]
+"""What the fixtures `atml`, `start` and `space` are."""
 
 ONE = {"workers": 1, "folds": 3, "finalists": 1, "repeats": 1}
 

@@ -25,8 +25,7 @@ from atml.search.repeats import Repeats
 from atml.search.study import Options, Plan, prepare
 from atml.types import Predictions
 from atml.view import View
-
-Space = Callable[..., Path]
+from tests.search.studies import Space
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,7 @@ from atml.types import Measurement
 from atml.view import View
 from atml.workers import Pool
 from tests.search.conftest import wait_for
-from tests.search.studies import ONE, Told, change, job_of
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., "subprocess.Popen[str]"]
-Space = Callable[..., Path]
+from tests.search.studies import ONE, Run, Space, Start, Told, change, job_of
 
 
 def goal(store: Store) -> Goal:
@@ -70,14 +65,12 @@ def test_everybody_follows_the_goal(store: Store) -> None:
 
 
 def test_a_search_whose_time_is_over_takes_its_workers_along(
-    store: Store, atml: Run, start: Start, small: Path, space: Space, tmp_path: Path
+    store: Store, atml: Run, start: Start, few: list[object]
 ) -> None:
     Goal(trials=5000, patience=0, regions=False).keep(store, "s")
     worker = start("worker", "--study", "s", "--workers", 1)
     wait_for(worker, "/5000  trial")
-    line = ["search", "--data", small, "--space", space(), "--study", "s", "--workers", 1, "--patience", 0]
-    few = ["--folds", 3, "--finalists", 1, "--repeats", 1, "--no-regions"]
-    done = atml(*line, *few, "--trials", 5000, "--timeout", "10s")
+    done = atml(*few, "--trials", 5000, "--timeout", "10s")
     assert done.returncode == 0, done.stderr
     said, _ = worker.communicate(timeout=60)
     assert worker.returncode == 0, said
@@ -90,7 +83,7 @@ def test_a_search_whose_time_is_over_takes_its_workers_along(
     late = atml("worker", "--study", "s", "--workers", 1)
     assert late.returncode == 0 and "is over; the same `atml search` again goes on" in late.stdout
     number = sum(t.finished and t.role == "search" for t in trials)
-    assert atml(*line, *few, "--trials", number + 1).returncode == 0
+    assert atml(*few, "--trials", number + 1).returncode == 0
     goal = Goal.of(store.facts("s"))
     assert goal is not None and not goal.over
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,11 +22,7 @@ from atml.search.trials import Trials
 from atml.store import Store
 from atml.types import Measurement
 from tests.search.conftest import command, wait_for
-from tests.search.studies import ONE, Told, change, job_of
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., "subprocess.Popen[str]"]
-Space = Callable[..., Path]
+from tests.search.studies import ONE, Space, Told, change, job_of
 
 ABORTS = '''
 import multiprocessing, os, pathlib

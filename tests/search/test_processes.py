@@ -5,21 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.processes import workers_of
 from tests.search.conftest import wait_for
-from tests.search.studies import counted, finished, line, trials
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., "subprocess.Popen[str]"]
-Space = Callable[..., Path]
+from tests.search.studies import Run, Space, Start, counted, finished, line, trials
 
 
 def test_a_killed_worker_costs_its_trial_and_no_more(

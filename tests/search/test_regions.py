@@ -23,9 +23,7 @@ from atml.store import Store
 from atml.types import TrialRecord
 from tests.processes import workers_of
 from tests.search.conftest import command, wait_for
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., "subprocess.Popen[str]"]
+from tests.search.studies import Run, Start
 
 SPACE = """
 from atml import ModelConfig

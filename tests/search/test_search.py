@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from atml.store import Store
-from tests.search.studies import counted, finished, line, trials
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., "subprocess.Popen[str]"]
-Space = Callable[..., Path]
+from tests.search.studies import Run, Space, counted, finished, line, trials
 
 
 def test_from_data_to_a_scored_model_and_on_from_there(
