@@ -56,7 +56,7 @@ class ShapeError(ConfigError):
     """The layers of a ModelConfig leave no signal: a bad config, not a crash."""
 
 
-class RoomError(InputError):
+class TaskFileError(InputError):
     """A file in search_spaces/ or objectives/ can't be found, loaded or used."""
 
 

@@ -31,20 +31,22 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.storages._rdb import models
+from optuna.storages._rdb import models as tables
 from optuna.trial import TrialState
 
-from atml import moving, nn
-from atml.binding import RegionSampler, distribution
-from atml.sampler import SearchSampler, tpe
-from atml.search import stopping
-from atml.search.regions import Keeper
-from atml.search.study import Options, Plan, prepare
-from atml.search.trials import Trials
-from atml.store.schema import SLOTS
-from atml.types import Measurement, Predictions
-from atml.view import View
-from atml.workers import Report
+from atml import models
+from atml.metrics.predictions import Predictions
+from atml.searching import pruning
+from atml.searching.progress import View
+from atml.searching.region_learning import Keeper
+from atml.searching.samplers.parameters import SearchSampler, tpe
+from atml.searching.samplers.region_sampler import RegionSampler, distribution
+from atml.searching.study import Options, Plan, prepare
+from atml.searching.trials import Trials
+from atml.searching.workers.pool import Report
+from atml.storage import study_transfer
+from atml.storage.schema import SLOTS
+from atml.training.records import Measurement
 
 STOPS = (100, 300, 1000, 3000, 10_000)
 COLUMNS = ("storage", "sampler", "regions", "price", "rest")
@@ -103,7 +105,7 @@ def measured(plan: Plan, rng: np.random.Generator) -> Measurement:
     logits = rng.normal(size=(len(y), 2)).astype(np.float32)
     logits[:, 1] += rng.normal(0, 2) * (2 * y - 1)
     value = float(rng.uniform(0.3, 0.95))
-    curve = tuple((fraction, 0.1, value) for fraction in stopping.FRACTIONS)
+    curve = tuple((fraction, 0.1, value) for fraction in pruning.FRACTIONS)
     return Measurement(
         value=value,
         fold_values=(value,) * FOLDS,
@@ -113,7 +115,7 @@ def measured(plan: Plan, rng: np.random.Generator) -> Measurement:
         steps=1,
         finished=True,
         rows=np.arange(len(y)),
-        predictions=Predictions(logits, y, subject, plan.room.task.positive),
+        predictions=Predictions(logits, y, subject, plan.definition.task.positive),
     )
 
 
@@ -123,7 +125,7 @@ def one(trials: Trials, plan: Plan, rng: np.random.Generator) -> None:
     if job is None:
         return
     for fold in range(FOLDS):
-        for fraction in stopping.FRACTIONS:
+        for fraction in pruning.FRACTIONS:
             trials.go_on(job, Report(0, "progress", job, fold, fraction, float(rng.uniform(0.3, 0.95))))
     trials.ended(job, Report(0, "measured", job, measurement=measured(plan, rng)))
 
@@ -142,16 +144,16 @@ def fill(plan: Plan, study: optuna.Study, keeper: Keeper, upto: int, rng: np.ran
     for some in (numbers[i : i + 1000] for i in range(0, len(numbers), 1000)):
         with plan.store._db.engine.begin() as db:
             made = {"study_id": study._study_id, "state": TrialState.COMPLETE, "datetime_start": now}
-            table = models.TrialModel.__table__
+            table = tables.TrialModel.__table__
             ids = db.execute(
                 table.insert().returning(table.c.trial_id, sort_by_parameter_order=True),
                 [{**made, "number": number, "datetime_complete": now} for number in some],
             ).scalars()
             rows: dict[type, list[dict[str, Any]]] = {
-                models.TrialParamModel: [],
-                models.TrialUserAttributeModel: [],
-                models.TrialValueModel: [],
-                models.TrialIntermediateValueModel: [],
+                tables.TrialParamModel: [],
+                tables.TrialUserAttributeModel: [],
+                tables.TrialValueModel: [],
+                tables.TrialIntermediateValueModel: [],
             }
             params, users, values, steps = rows.values()
             for number, trial_id in zip(some, ids, strict=True):
@@ -189,9 +191,9 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
     if plan.store.trials(plan.name):
         sys.exit(f"there is a study 'growth' in {plan.store.name} already; delete it first")
     view = View()
-    keeper = Keeper(plan.store, plan.name, plan.room, view)
+    keeper = Keeper(plan.store, plan.name, plan.definition, view)
     sampler = (
-        RegionSampler(tpe(0), plan.room.suggest, keeper.bounds, study_seed=0)
+        RegionSampler(tpe(0), plan.definition.suggest, keeper.bounds, study_seed=0)
         if regions
         else SearchSampler(0, study_seed=0)
     )
@@ -205,7 +207,7 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
         "sample_independent", "after_trial",
     )  # fmt: skip
     clock.watch(keeper, "regions", "refresh")
-    clock.watch(nn, "price", "cost", "operators")
+    clock.watch(models, "price", "cost", "operators")
     trials = Trials(plan, study, view, options, 1, None, keeper if regions else None)
     print(f"{'trials':>7} {'ms':>8} " + " ".join(f"{name:>8}" for name in COLUMNS) + "      RSS", flush=True)
     for stop in stops:
@@ -234,7 +236,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         storage = given.storage or f"sqlite:///{folder}/studies.db"
         stops = [stop for stop in STOPS if stop < given.to] + [given.to]
-        grow(moving.url(storage), stops, given.timed, regions=not given.no_regions)
+        grow(study_transfer.url(storage), stops, given.timed, regions=not given.no_regions)
 
 
 if __name__ == "__main__":

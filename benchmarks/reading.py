@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 import atml.data
-from atml.data.reader import cores
-from atml.types import Task
+from atml.data.formats.contest_reader import cores
+from atml.tasks.task import Task
 
 TASK = Task(name="afib", classes=("other", "AF"), positive=1, sampling_rate=250, window=1250)
 LOADTXT_FILES = 3000

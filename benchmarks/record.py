@@ -28,11 +28,12 @@ from typing import Any
 
 import optuna
 
-from atml import data, metrics, nn, rooms, trial
+from atml import data, metrics, models, task_files
+from atml.data.dataset import Dataset, DataSource, Fold
 from atml.errors import ConfigError
-from atml.search import stopping
-from atml.search.study import trial_seed
-from atml.types import Dataset, Fold, Origin
+from atml.searching import pruning
+from atml.searching.study import trial_seed
+from atml.training import cross_validation
 
 _FOLDS = 5
 """Folds of every trial, unless asked for otherwise."""
@@ -58,8 +59,8 @@ class Recorder:
         torch.set_num_threads(1)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.setting = setting
-        self.room = rooms.find(setting.task)
-        self.dataset: Dataset = self.room.open(Origin(paths=(Path(setting.data),)))
+        self.definition = task_files.find(setting.task)
+        self.dataset: Dataset = self.definition.open(DataSource(paths=(Path(setting.data),)))
         self.folds: tuple[Fold, ...] = data.folds(
             self.dataset.y, self.dataset.subject, setting.folds, setting.seed
         )
@@ -68,15 +69,15 @@ class Recorder:
         """Draw and train trial ``number``."""
         seed = trial_seed(self.setting.seed, number)
         asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
-        config = self.room.suggest(asked)
+        config = self.definition.suggest(asked)
         row: dict[str, Any] = {"number": number, "params": asked.params, "constraints": {}}
         try:
-            cost = nn.cost(config, self.room.task)
+            cost = models.cost(config, self.definition.task)
         except ConfigError:
             return {**row, "constraints": {"shape": 1.0}}
         row["constraints"] = {
             name: round(excess, 4)
-            for name, excess in self.room.budget.excess(cost, frozenset()).items()
+            for name, excess in self.definition.budget.excess(cost, frozenset()).items()
             if excess > 0
         }
         if row["constraints"]:
@@ -86,15 +87,15 @@ class Recorder:
 
         def keep(fold: int, fraction: float, value: float) -> bool:
             at = time.process_time() - began
-            steps.append((stopping.step(fold, fraction), round(value, 4), round(at, 2)))
+            steps.append((pruning.step(fold, fraction), round(value, 4), round(at, 2)))
             return True
 
-        measured = trial.run(
+        measured = cross_validation.run(
             dataclasses.replace(config, steps=max(1, round(config.steps * self.setting.share))),
-            self.room.task,
+            self.definition.task,
             self.dataset,
             self.folds,
-            self.room.value,
+            self.definition.value,
             seed=seed,
             on_progress=keep,
         )

@@ -8,7 +8,7 @@ Nothing is trained: `benchmarks/table.py` says how a table answers. A study's ow
 it records most where it expected good ones and cuts others short, so that draws at random look
 better than they are. A table recorded at random has neither fault.
 
-Both searches check the budget before any training and prune by comparison, as `atml.search` does; with
+Both searches check the budget before any training and prune by comparison, as `atml.searching` does; with
 regions, reference draws and audits are ended by the objective's own rule alone. Printed for each: after so
 many trials, and after so many seconds of training (those that the search without regions took for
 that many trials), what its best trial so far is worth, which is the forest's mean for its config and not the
@@ -33,15 +33,15 @@ import table as tables
 from optuna.trial import TrialState
 from table import Table
 
-from atml import nn, regions
-from atml.binding import MARKS, RegionSampler
+from atml import models, regions
 from atml.errors import ConfigError
+from atml.models.config import ModelConfig
 from atml.regions import Bounds, Outcome
-from atml.regions.evidence import FAILS, QUALIFIES
-from atml.sampler import SearchSampler, tpe
-from atml.search import stopping
-from atml.search.regions import DRAWN_FROM_Q, HOPELESS, hopeless
-from atml.types import ModelConfig
+from atml.regions.sequential_test import FAILS, QUALIFIES
+from atml.searching import pruning
+from atml.searching.region_learning import DRAWN_FROM_Q, HOPELESS, hopeless
+from atml.searching.samplers.parameters import SearchSampler, tpe
+from atml.searching.samplers.region_sampler import MARKS, RegionSampler
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,8 +61,8 @@ class Replay:
     """One search over the table, with regions or without."""
 
     def __init__(self, table: Table, seed: int, with_regions: bool) -> None:
-        self.table, self.room, self.space = table, table.room, table.space
-        self.steps = table.folds * stopping.POINTS
+        self.table, self.definition, self.space = table, table.definition, table.space
+        self.steps = table.folds * pruning.POINTS
         self.with_regions = with_regions
         self.ledger = regions.begin(self.space, {})
         self.outcomes: list[Outcome] = []
@@ -71,7 +71,7 @@ class Replay:
         self._judged = -1
         self._bounds = Bounds()
         sampler = (
-            RegionSampler(tpe(seed), self.room.suggest, self.bounds, study_seed=seed)
+            RegionSampler(tpe(seed), self.definition.suggest, self.bounds, study_seed=seed)
             if with_regions
             else SearchSampler(seed, study_seed=seed)
         )
@@ -87,12 +87,12 @@ class Replay:
 
     def run(self, trials: int) -> Course:
         """Search."""
-        self.study.enqueue_trial(dict(self.room.default), user_attrs={"origin": "default"})
+        self.study.enqueue_trial(dict(self.definition.default), user_attrs={"origin": "default"})
         best, worth, spent = -math.inf, -math.inf, 0.0
         worths, seconds = [], []
         for _ in range(trials):
             trial = self.study.ask()
-            ended = self._one(trial, self.room.suggest(trial))
+            ended = self._one(trial, self.definition.suggest(trial))
             spent += ended.seconds
             if ended.value > best:
                 best, worth = ended.value, ended.mean
@@ -126,10 +126,10 @@ class Replay:
     def _untrained(self, config: ModelConfig) -> _Ended | None:
         """What the price of a config ends before any training."""
         try:
-            cost = nn.cost(config, self.room.task)
+            cost = models.cost(config, self.definition.task)
         except ConfigError:
             return _Ended({"shape": 1.0})
-        broken = {k: v for k, v in self.room.budget.excess(cost, frozenset()).items() if v > 0}
+        broken = {k: v for k, v in self.definition.budget.excess(cost, frozenset()).items() if v > 0}
         return _Ended(broken) if broken else None
 
     def _trained(self, trial: optuna.Trial, *, drawn: bool) -> _Ended:
@@ -145,14 +145,14 @@ class Replay:
             spent = record.seconds.get(step, spent * (step + 1) / max(step, 1))
             trial.report(last, step)
             done += 1
-            fold, point = divmod(step, stopping.POINTS)
+            fold, point = divmod(step, pruning.POINTS)
             if drawn and self.with_regions:
-                below = hopeless(self.room, fold, stopping.FRACTIONS[point], last)
+                below = hopeless(self.definition, fold, pruning.FRACTIONS[point], last)
                 if below is not None:
                     broken[HOPELESS] = below
                 held = below is None
             else:
-                held = stopping.holds_up(last, step, self.peers[step])
+                held = pruning.holds_up(last, step, self.peers[step])
             self.peers[step].append(last)
             if not held:
                 break

@@ -34,10 +34,10 @@ import numpy.typing as npt
 
 from atml.regions import Bounds, Outcome, begin, judge, learn, update
 from atml.regions.bounds import REFERENCE_EVERY
-from atml.regions.evidence import Test
-from atml.regions.judging import SUSPECT
 from atml.regions.ledger import ALPHA, EVERY, P0
-from atml.sampler import STARTUP
+from atml.regions.sequential_test import Test
+from atml.regions.verdicts import SUSPECT
+from atml.searching.samplers.parameters import STARTUP
 
 Array = npt.NDArray[Any]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from atml import report
-from atml.store import Store
+from atml.storage import Store
 from tests import browser
 from tests.report import made
 

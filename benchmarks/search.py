@@ -22,16 +22,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from atml import exported, rooms
+from atml import task_files
+from atml.artifacts import model
+from atml.cli.listings import best
 from atml.cli.options import seconds
-from atml.data.reader import cores
-from atml.ranking import ranked
-from atml.score import score_export
-from atml.search import Options, search
-from atml.store import Store
-from atml.tables import best
-from atml.types import TrialRecord
-from atml.view import Lines, clock
+from atml.data.formats.contest_reader import cores
+from atml.formatting import clock
+from atml.scoring.evaluation import score_export
+from atml.searching import Options, search
+from atml.searching.progress import Lines
+from atml.searching.ranking import ranked
+from atml.storage import Store
+from atml.training.records import TrialRecord
 
 
 @contextlib.contextmanager
@@ -104,14 +106,16 @@ def main() -> None:
         row = best(store, name, 1)[0]
         print(f"{'winner, out of fold on fresh seeds':42} {row['judged'] or row['value']:.4f}")
         if row["folder"]:
-            model = exported.load(Path(row["folder"]))
-            print(f"{'... its file':42} {model.size_bytes / 1024:.1f} KiB\n")
-            card = (model.path.parent / exported.CARD).read_text(encoding="utf-8")
+            found = model.load(Path(row["folder"]))
+            print(f"{'... its file':42} {found.size_bytes / 1024:.1f} KiB\n")
+            card = (found.path.parent / model.CARD).read_text(encoding="utf-8")
             for title in ("Results out of fold", "What the network buys", "By rhythm"):
                 print(section(card, title))
-            room = rooms.find(model.task.name)
-            rule = given.rule or room.rule
-            print(score_export(model.path.parent, data, label=room.label, looks=store, rule=rule).render())
+            definition = task_files.find(found.task.name)
+            rule = given.rule or definition.rule
+            print(
+                score_export(found.path.parent, data, label=definition.label, looks=store, rule=rule).render()
+            )
         store.close()
 
 

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atml.store import Store
+from atml.storage import Store
 
 STUDY = "soak"
 SPACE = """

@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import RandomForestRegressor
 
-from atml import rooms
+from atml import task_files
 from atml.regions.space import Space, learn, number
-from atml.rooms import Room
-from atml.search.regions import HOPELESS
-from atml.store import Store
+from atml.searching.region_learning import HOPELESS
+from atml.storage import Store
+from atml.task_files.definition import TaskDefinition
 
 TREES = 200
 LEAF = 4
@@ -52,10 +52,12 @@ class Recorded:
 class Table:
     """Recorded trials of one space; those that were never trained are left out, as their price is known."""
 
-    def __init__(self, records: list[Recorded], room: Room, space: Space, folds: int, about: str) -> None:
+    def __init__(
+        self, records: list[Recorded], definition: TaskDefinition, space: Space, folds: int, about: str
+    ) -> None:
         self.records = [record for record in records if record.steps]
         self.untrained = len(records) - len(self.records)
-        self.room, self.space, self.folds, self.about = room, space, folds, about
+        self.definition, self.space, self.folds, self.about = definition, space, folds, about
         self._columns = _columns(space)
         rows = np.array([self._row(record.params) for record in self.records])
         self._forest = RandomForestRegressor(
@@ -103,13 +105,15 @@ def from_file(path: Path) -> Table:
     """Read what `benchmarks/record.py` wrote."""
     first, *lines = path.read_text().splitlines()
     about = json.loads(first)["about"]
-    room = rooms.find(about["task"])
+    definition = task_files.find(about["task"])
     records = []
     for line in lines:
         row = json.loads(line)
         steps = row.get("steps", [])
         metrics = row.get("metrics")
-        good = not row["constraints"] and metrics is not None and min(metrics.values()) >= room.qualifies
+        good = (
+            not row["constraints"] and metrics is not None and min(metrics.values()) >= definition.qualifies
+        )
         records.append(
             Recorded(
                 params=row["params"],
@@ -123,7 +127,7 @@ def from_file(path: Path) -> Table:
     said = (
         f"{path.name}: {about['data']}, every trial drawn at random and trained over {about['folds']} folds"
     )
-    return Table(records, room, learn(room.suggest), about["folds"], said)
+    return Table(records, definition, learn(definition.suggest), about["folds"], said)
 
 
 def from_study(storage: str, study: str | None) -> Table:
@@ -134,7 +138,7 @@ def from_study(storage: str, study: str | None) -> Table:
     if spec is None:
         raise SystemExit(f"no study {name!r} in {store.name}")
     given = Path(spec["space_path"])
-    room = rooms.find(
+    definition = task_files.find(
         spec["task"],
         space=given if given.is_file() else None,
         objective=spec.get("objective_name") or None,
@@ -155,12 +159,14 @@ def from_study(storage: str, study: str | None) -> Table:
                 constraints=broken,
                 steps=dict(sorted(trial.steps.items())),
                 seconds={step: each * (i + 1) for i, step in enumerate(sorted(trial.steps))},
-                qualifies=trial.feasible and metrics is not None and min(metrics.values()) >= room.qualifies,
+                qualifies=trial.feasible
+                and metrics is not None
+                and min(metrics.values()) >= definition.qualifies,
                 value=trial.value,
             )
         )
     store.close()
     said = f"study {name}, in which pruning cut trials short and the sampler chose where to look"
-    if room.space_hash != spec["space"]:
-        said += f"; {room.space_path} changed since"
-    return Table(records, room, learn(room.suggest), spec["folds"], said)
+    if definition.space_hash != spec["space"]:
+        said += f"; {definition.space_path} changed since"
+    return Table(records, definition, learn(definition.suggest), spec["folds"], said)

@@ -3,7 +3,7 @@
 (a) the predecessor's way: text files, ``np.loadtxt`` for every item in two DataLoader workers, batch 32,
     convolutions written as conv2d ``(k, 1)``;
 (b) a plain PyTorch loop: tensors in memory, conv1d, standard AdamW, torch's default threads, our batch;
-(c) ours: one process a core, one thread each, through `atml.train.fit`.
+(c) ours: one process a core, one thread each, through `atml.training.loop.fit`.
 
 All train the same two architectures on the same random data of the contest's shape. Repeats are
 interleaved and medians taken; what counts is the ratios. ``--busy`` keeps another process running beside.
@@ -132,16 +132,16 @@ def plain(name, seconds, answer):
 
 
 def ours(name, seconds, answer, start):
-    from atml import train
+    from atml.training import loop
 
     random = np.random.default_rng(0)
     x = random.normal(size=(ROWS, 1, SAMPLES)).astype(np.float32)
     y, subject = np.arange(ROWS) % 2, np.array([f"S{i % 20}" for i in range(ROWS)])
-    rate = 20 * BATCH / train.fit(config(name, 20), task(), x, y, subject, seed=0).seconds
+    rate = 20 * BATCH / loop.fit(config(name, 20), task(), x, y, subject, seed=0).seconds
     steps = max(20, int(seconds * rate / BATCH))
     start.wait()
     begun = time.perf_counter()
-    train.fit(config(name, steps), task(), x, y, subject, seed=0)
+    loop.fit(config(name, steps), task(), x, y, subject, seed=0)
     answer.send(steps * BATCH / (time.perf_counter() - begun))
 
 
@@ -175,7 +175,7 @@ def main():
     parser.add_argument("--busy", action="store_true", help="keep another process running beside")
     options = parser.parse_args()
 
-    from atml.nn import cost
+    from atml.models import cost
 
     cores = len(os.sched_getaffinity(0))
     print(

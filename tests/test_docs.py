@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from atml.store import Store
+from atml.storage import Store
 from tests.postgres import ADMIN, PASSWORD, Server, binaries
 from tests.tiny import folder
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from atml.store import Store
+from atml.storage import Store
 from tests.postgres import Server
-from tests.search.conftest import command
+from tests.searching.conftest import command
 from tests.tiny import folder
 
 STUDY = "shared"

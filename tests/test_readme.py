@@ -21,7 +21,7 @@ import onnxruntime
 import pytest
 
 from tests import terminal
-from tests.search.conftest import SPACE, command
+from tests.searching.conftest import SPACE, command
 from tests.waves import write_wfdb
 
 REPO = Path(__file__).resolve().parent.parent

@@ -22,8 +22,8 @@ from atml.cli.options import (
 from atml.errors import InputError
 
 if TYPE_CHECKING:
-    from atml.compared import Comparison
-    from atml.store import Store
+    from atml.comparison.result import Comparison
+    from atml.storage import Store
 
 
 def compare(
@@ -67,10 +67,10 @@ def compare(
     json: AsJson = False,
 ) -> None:
     """Put models side by side: figures, differences by subject and a test of them, size, speed."""
-    from atml import compare as comparing
-    from atml.contenders import found
-    from atml.published import read
-    from atml.store import Store, missing
+    from atml.comparison import comparing as comparing
+    from atml.comparison.compared_models import found
+    from atml.comparison.published import read
+    from atml.storage import Store, missing
 
     beside = [read(name) for name in published or ()]
     if out is not None:
@@ -102,14 +102,14 @@ def compare(
 
 def _best(store: Store | None, storage: str, name: str) -> Path | None:
     """Return the folder of a study's best export; None where there is no such study."""
-    from atml import tables
+    from atml.cli import listings
 
     if store is None or name not in store.studies():
         if not any(sign in name for sign in "/.\\"):
             place = store.name if store is not None else storage
             raise InputError(f"{name!r} is no export here and no study in {place}; `atml status` lists them")
         return None
-    for row in tables.best(store, name, 10**6):
+    for row in listings.best(store, name, 10**6):
         if row["folder"] and (Path(row["folder"]) / "model.onnx").is_file():
             return Path(row["folder"])
     raise InputError(f"study {name!r} has no export that is still there; `atml best export {name}` makes one")
@@ -119,7 +119,7 @@ def _laid_out(result: Comparison) -> object:
     from rich.console import Group
     from rich.text import Text
 
-    from atml.view import columns
+    from atml.formatting import columns
 
     parts: list[object] = [Text(result.title()), Text("")]
     header, rows = result.figures()

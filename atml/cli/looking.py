@@ -50,19 +50,20 @@ def score(
     json: AsJson = False,
 ) -> None:
     """Score an export on test data by an official rule. Every look at a test set is counted."""
-    from atml import exported, rooms
-    from atml.score import score_export
-    from atml.store import Store
+    from atml import task_files
+    from atml.artifacts import model
+    from atml.scoring.evaluation import score_export
+    from atml.storage import Store
 
-    room = rooms.find(exported.load(export).task.name, objective=objective)
+    definition = task_files.find(model.load(export).task.name, objective=objective)
     store = Store(storage)
     report = score_export(
         export,
         data or None,
-        label=room.label,
-        labels_hash=room.labels_hash,
+        label=definition.label,
+        labels_hash=definition.labels_hash,
         looks=store,
-        rule=rule or room.rule,
+        rule=rule or definition.rule,
         latency_ms=latency_ms,
         size_kib=size_kib,
         options=of_the_rule(vf_amplitude, vt_rate),
@@ -84,13 +85,18 @@ def data_inspect(
     json: AsJson = False,
 ) -> None:
     """Show subjects, rhythms, lengths, faults, and what would be left out and why."""
-    from atml import data, rooms, tables
+    from atml import data, task_files
+    from atml.cli import listings
 
-    room = rooms.find(task, window=window)
+    definition = task_files.find(task, window=window)
     found = data.inspect(
-        directories, task=room.task, label=room.label, sampling_rate=sampling_rate, leads=tuple(lead or ())
+        directories,
+        task=definition.task,
+        label=definition.label,
+        sampling_rate=sampling_rate,
+        leads=tuple(lead or ()),
     )
-    show(tables.inspection(found) if json else tables.inspection_table(found), json)
+    show(listings.inspection(found) if json else listings.inspection_table(found), json)
 
 
 @data_app.command("fetch")
@@ -105,7 +111,7 @@ def data_fetch(
     ] = None,
 ) -> None:
     """Download a database from PhysioNet and verify it. The same line again goes on where it stopped."""
-    from atml.data.fetch import fetch
+    from atml.data.download import fetch
 
     folder = fetch(name, to, url=url, say=show)
     show(f"{folder} is complete; look at it: atml data inspect {folder} --task defib")
@@ -114,10 +120,10 @@ def data_fetch(
 @tasks_app.command("show")
 def tasks(json: AsJson = False) -> None:
     """List the tasks found, and where each comes from."""
-    from atml import tables
+    from atml.cli import listings
 
-    rows = tables.tasks()
-    show(rows if json else tables.tasks_table(rows), json)
+    rows = listings.tasks()
+    show(rows if json else listings.tasks_table(rows), json)
 
 
 @tasks_app.command("check")
@@ -125,11 +131,12 @@ def tasks_check(
     names: Annotated[list[str] | None, typer.Argument(help="Tasks. [default: all]")] = None,
 ) -> None:
     """Build, run, export and compare what each task's files describe."""
-    from atml import conformance, rooms
+    from atml import task_files
+    from atml.searching import task_check
 
     failed = 0
-    for name in names or rooms.names():
-        for check in conformance.check(name):
+    for name in names or task_files.names():
+        for check in task_check.check(name):
             show(
                 f"{'ok    ' if check.ok else 'FAILED'}  {name}  {check.what}  {check.detail}".rstrip(), False
             )

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from atml.errors import InputError
 
 if TYPE_CHECKING:
-    from atml.store import Store
+    from atml.storage import Store
 
 Data = Annotated[
     list[Path] | None,
@@ -67,7 +67,7 @@ STUDIES = "sqlite:///studies.db"
 def _without_password(context: typer.Context, option: typer.CallbackParam, url: str) -> str:
     source = context.get_parameter_source(option.name or "")
     if source is not None and source.name == "COMMANDLINE":
-        from atml.store import urls
+        from atml.storage import urls
 
         return urls.from_command_line(url)
     return url
@@ -112,9 +112,9 @@ def seconds(text: str, option: str = "--timeout") -> float:
 
 def study_of(store: Store, name: str | None) -> str:
     """Return the study asked for, the one last worked on when none was."""
-    from atml import tables
+    from atml.cli import listings
 
-    known = [row["study"] for row in tables.status(store)]
+    known = [row["study"] for row in listings.status(store)]
     if not known:
         raise InputError(f"no study in {store.name} yet; `atml search` makes one")
     if name is not None and name not in known:

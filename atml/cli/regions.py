@@ -13,7 +13,7 @@ from atml.errors import InputError
 
 if TYPE_CHECKING:
     from atml.regions import Region
-    from atml.search.regions import State
+    from atml.searching.region_learning import State
 
 regions_app = typer.Typer(cls=Default, help="Show the rejected regions of a study, or change them.")
 
@@ -30,9 +30,9 @@ def regions(
     json: AsJson = False,
 ) -> None:
     """List regions: each in words, its status, evidence and date, and what it covers of the search space."""
-    from atml import tables
+    from atml.cli import listings
     from atml.regions import row
-    from atml.store import Store
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     name = study_of(store, study)
@@ -41,21 +41,21 @@ def regions(
     if json:
         show({"study": name, "regions": rows, "former": list(state.ledger.former)}, True)
         return
-    show(tables.regions_table(name, rows, state.ledger, every=every))
+    show(listings.regions_table(name, rows, state.ledger, every=every))
 
 
 @regions_app.command()
 def explain(region: Id, study: OfStudy = None, storage: Storage = STUDIES, json: AsJson = False) -> None:
     """Show the trials behind one region."""
-    from atml import tables
-    from atml.store import Store
+    from atml.cli import listings
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     state = _state(store, study_of(store, study))
     found = _find(state, region)
     trials = {outcome.number: outcome for outcome in state.outcomes}
-    rows = tables.evidence(found, [trials[number] for number in found.evidence.trials])
-    show(rows if json else tables.evidence_table(found, rows, state.ledger), json)
+    rows = listings.evidence(found, [trials[number] for number in found.evidence.trials])
+    show(rows if json else listings.evidence_table(found, rows, state.ledger), json)
 
 
 @regions_app.command()
@@ -67,7 +67,7 @@ def lift(
 ) -> None:
     """Open a region again, for a reason; it stays open."""
     from atml import regions
-    from atml.store import Store
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     name = study_of(store, study)
@@ -86,12 +86,12 @@ def bring(
     storage: Storage = STUDIES,
 ) -> None:
     """Put the regions of another study to the test here; for a new study, `atml search --regions FILE`."""
-    from atml.search import regions
-    from atml.store import Store
+    from atml.searching import region_learning
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     name = study_of(store, study)
-    count = regions.bring(store, name, file)
+    count = region_learning.bring(store, name, file)
     what = "no region that is not under test already" if not count else f"{count} regions"
     show(
         f"{what} of {file} came into study {name}"
@@ -108,16 +108,16 @@ def export(
     """Write regions as JSON with all evidence and as an avoid.txt; `atml search --regions` reads both."""
     import json
 
-    from atml.regions import files
-    from atml.store import Store
+    from atml.regions import region_files
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     name = study_of(store, study)
     state = _state(store, name)
-    whole = files.to_json(name, state.ledger, state.found, state.space)
+    whole = region_files.to_json(name, state.ledger, state.found, state.space)
     texts = {
         "regions.json": json.dumps(whole, indent=1, ensure_ascii=False) + "\n",
-        "avoid.txt": files.to_text(name, state.ledger, state.found),
+        "avoid.txt": region_files.to_text(name, state.ledger, state.found),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -133,9 +133,9 @@ def export(
 
 
 def _state(store: object, name: str) -> State:
-    from atml.search import regions
+    from atml.searching import region_learning
 
-    return regions.state(store, name)  # type: ignore[arg-type]
+    return region_learning.state(store, name)  # type: ignore[arg-type]
 
 
 def _find(state: State, region: str) -> Region:

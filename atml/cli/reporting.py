@@ -22,7 +22,7 @@ def report(
 ) -> None:
     """Write up a study as one HTML file that opens offline: what was searched, how, and what came of it."""
     from atml import report as reports
-    from atml.store import Store
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     name = study_of(store, study)

@@ -99,9 +99,8 @@ def search(
     json: AsJson = False,
 ) -> None:
     """Search, pick a winner on fresh seeds, export it. The same line again goes on where it stopped."""
-    from atml import view
-    from atml.search import Options
-    from atml.search import search as run
+    from atml.searching import Options, progress
+    from atml.searching import search as run
 
     options = Options(
         task=task,
@@ -132,7 +131,7 @@ def search(
         regions=learn_regions,
         imported=regions,
     )
-    shown = view.choose(as_json=json, is_terminal=sys.stdout.isatty())
+    shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
         run(options, shown)
     finally:
@@ -141,11 +140,11 @@ def search(
 
 def status(storage: Storage = STUDIES, json: AsJson = False) -> None:
     """List every study: task, data, trials by state, best value, last activity."""
-    from atml import tables
-    from atml.store import Store
+    from atml.cli import listings
+    from atml.storage import Store
 
-    rows = tables.status(Store(storage, create=False))
-    show(rows if json else tables.status_table(rows), json)
+    rows = listings.status(Store(storage, create=False))
+    show(rows if json else listings.status_table(rows), json)
 
 
 @best_app.command("show")
@@ -156,17 +155,17 @@ def best(
     json: AsJson = False,
 ) -> None:
     """Show the best trials: value, four metrics, size, MACs, the config that made them."""
-    from atml import tables
-    from atml.store import Store
+    from atml.cli import listings
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     name = study_of(store, study)
-    rows = tables.best(store, name, top)
+    rows = listings.best(store, name, top)
     if not rows:
         raise InputError(
             f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
         )
-    show(rows if json else tables.best_table(name, rows), json)
+    show(rows if json else listings.best_table(name, rows), json)
 
 
 @best_app.command("export")
@@ -179,18 +178,18 @@ def best_export(
     json: AsJson = False,
 ) -> None:
     """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
-    from atml import tables, view
-    from atml.search import Options, export_best
-    from atml.store import Store
+    from atml.cli import listings
+    from atml.searching import Options, export_best, progress
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     name = study_of(store, study)
-    numbers = [row["trial"] for row in tables.best(store, name, top)]
+    numbers = [row["trial"] for row in listings.best(store, name, top)]
     if not numbers:
         raise InputError(
             f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
         )
-    shown = view.choose(as_json=json, is_terminal=sys.stdout.isatty())
+    shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
         summary = export_best(store, name, numbers, Options(device=device, out=out), shown)
     finally:

@@ -11,7 +11,7 @@ from atml.cli.options import STUDIES, Storage, show
 from atml.errors import InputError
 
 if TYPE_CHECKING:
-    from atml.moving import Contents
+    from atml.storage.study_transfer import Contents
 
 studies_app = typer.Typer(no_args_is_help=True, help="Copy whole studies between storages, or delete one.")
 
@@ -37,9 +37,11 @@ def copy(
     ] = False,
 ) -> None:
     """Copy studies with trials, regions, predictions, exports' places and looks; compared, or not there."""
-    from atml import moving
+    from atml.storage import study_transfer
 
-    copied = moving.copy(moving.url(source), moving.url(target), study or (), new_name=as_name, live=live)
+    copied = study_transfer.copy(
+        study_transfer.url(source), study_transfer.url(target), study or (), new_name=as_name, live=live
+    )
     for one in copied.studies:
         waiting = f", {one.open} to be gone on with" if one.open else ""
         show(
@@ -61,11 +63,10 @@ def delete(
     """Delete a study. Its exports stay on disk, and looks at test sets stay counted."""
     import contextlib
 
-    from atml import moving
-    from atml.store import Store
+    from atml.storage import Store, study_transfer
 
     with contextlib.closing(Store(storage, create=False)) as store:
-        found = moving.look(store, study)
+        found = study_transfer.look(store, study)
         what = (
             f"study {study} in {store.name}: {found.trials} trials, {found.finished} of them finished,"
             f" {found.predictions} sets of predictions"
@@ -78,7 +79,7 @@ def delete(
             if not typer.confirm("Delete it for good?"):
                 show("nothing was deleted")
                 return
-        moving.delete(store, study)
+        study_transfer.delete(store, study)
         show(f"deleted {what}")
 
 

@@ -24,8 +24,8 @@ def dashboard(
     storage: Storage = STUDIES,
 ) -> None:
     """Look at studies in Optuna's Dashboard: curves, importances, notes, regions, exports. Ctrl-C ends it."""
-    from atml import dashboard as board
-    from atml.store import Store
+    from atml.dashboard import server as board
+    from atml.storage import Store
 
     local = board.is_loopback(host)
     if not local:
@@ -50,7 +50,7 @@ def _latest(storage: str, study: str | None) -> str:
 
     It reads every trial of every study, with a store of its own that gives the memory back.
     """
-    from atml.store import Store
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     try:

@@ -36,9 +36,8 @@ def worker(
     json: AsJson = False,
 ) -> None:
     """Train trials of a study from any machine, until it has as many as `atml search` asked for."""
-    from atml import view
-    from atml.search import Options, join_and_work
-    from atml.store import Store
+    from atml.searching import Options, join_and_work, progress
+    from atml.storage import Store
 
     options = Options(
         workers=workers,
@@ -47,7 +46,7 @@ def worker(
         hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
     )
     store = Store(storage, create=False)
-    shown = view.choose(as_json=json, is_terminal=sys.stdout.isatty())
+    shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
         join_and_work(store, study, tuple(data or ()), options, shown)
     finally:
@@ -66,15 +65,15 @@ def run(
     json: AsJson = False,
 ) -> int:
     """Train one trial again by its config and seed, and compare with what was recorded, bit for bit."""
-    from atml.search import again, train_again
-    from atml.store import Store
+    from atml.searching import rerun, train_again
+    from atml.storage import Store
 
     store = Store(storage, create=False)
     try:
         compared = train_again(store, study_of(store, study), trial, tuple(data or ()), device)
     finally:
         store.close()
-    rows = again.rows(compared)
+    rows = rerun.rows(compared)
     show(rows if json else _table(rows), json)
     if compared.same:
         return 0
@@ -88,7 +87,7 @@ def _table(rows: dict[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from atml.view import columns
+    from atml.formatting import columns
 
     cells = [
         (str(r["fold"] + 1), f"{r['fraction']:g}", _bits(r["recorded"]), _bits(r["now"]), _same(r["same"]))

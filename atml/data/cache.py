@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.types import Float32
+from atml.arrays import Float32
 
 VERSION = 4
 """Raised whenever entries mean something else; older ones are then not looked at."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from atml.signal import resample
-from atml.types import Float32, Task
+from atml.arrays import Float32
+from atml.ecg.resampling import resample
+from atml.tasks.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from atml.data.contest import SPLITS, Fault
-from atml.data.judging import (
+from atml.arrays import Int64
+from atml.data.formats.contest_text import SPLITS, Fault
+from atml.data.formats.detection import Asked, Found, Paths, look_all
+from atml.data.labelling import (
     Label,
     both_classes,
     classes,
@@ -20,10 +22,9 @@ from atml.data.judging import (
     settle,
     unknown,
 )
-from atml.data.kinds import Asked, Found, Paths, look_all
 from atml.data.parsing import Parsed, Seconds
 from atml.errors import DataError
-from atml.types import Int64, Task
+from atml.tasks.task import Task
 
 Value = TypeVar("Value", int, str)
 

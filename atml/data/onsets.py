@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from atml.data import contest, matlab, npz, wfdb_set
 from atml.data.episode import Episode, from_segments, labelled
-from atml.data.judging import Label, call, classes_of
-from atml.data.kinds import Asked, Found, Paths, look_all
-from atml.data.source import Source, find
+from atml.data.file_tree import Source, find
+from atml.data.formats import contest_text, matlab_struct, npz, wfdb_folder
+from atml.data.formats.detection import Asked, Found, Paths, look_all
+from atml.data.formats.number_text import BadText, parse
+from atml.data.labelling import Label, call, classes_of
 from atml.data.subjects import matching
-from atml.data.text import BadText, parse
+from atml.ecg.resampling import resampled_length
 from atml.errors import DataError
-from atml.signal import resampled_length
-from atml.types import Task
+from atml.tasks.task import Task
 
 Segment = tuple[str, str, npt.NDArray[np.floating]]
 """Subject, rhythm and ``x (leads, samples)``."""
@@ -60,7 +60,7 @@ def _of(item: Found, split: str, asked: Asked) -> Sequence[Episode]:
     """Return the episodes of one set, of all rhythms."""
     task, rate = asked.task, asked.sampling_rate
     if item.kind == "wfdb":
-        return wfdb_set.episodes(item.path, split, task, asked.leads)
+        return wfdb_folder.episodes(item.path, split, task, asked.leads)
     if item.kind == "npz":
         held = npz.read(item.path, split, task)
         rate = npz.rate(item.path, held.sampling_rate, rate)
@@ -71,7 +71,7 @@ def _of(item: Found, split: str, asked: Asked) -> Sequence[Episode]:
         return made if held.named else [replace(part, label=task.classes.index(part.rhythm)) for part in made]
     if item.kind == "matlab":
         return from_segments(_structs(item, split, asked), task, task.sampling_rate)
-    samples, published = contest.PUBLISHED
+    samples, published = contest_text.PUBLISHED
     if rate is None and samples * task.sampling_rate <= task.window * published:
         return ()
     long = (part for part in _texts(find(item.path), split) if rate is not None or part[2].size == samples)
@@ -81,10 +81,10 @@ def _of(item: Found, split: str, asked: Asked) -> Sequence[Episode]:
 def _structs(item: Found, split: str, asked: Asked) -> list[Segment]:
     """Return the longest segments of a MATLAB file whole, at the task's rate; as published all are alike."""
     longest = int(item.read(split).length.max(initial=0))
-    window = resampled_length(longest, matlab.RATE, asked.task.sampling_rate)
+    window = resampled_length(longest, matlab_struct.RATE, asked.task.sampling_rate)
     if window <= asked.task.window:
         return []
-    whole = matlab.read(item.path, split, replace(asked.task, window=window), asked.label)
+    whole = matlab_struct.read(item.path, split, replace(asked.task, window=window), asked.label)
     rows = whole.files.take(whole.owner)
     x = (row for block in whole.blocks for row in block)
     return list(zip(rows.subject.tolist(), rows.rhythm.tolist(), x, strict=True))
@@ -92,7 +92,7 @@ def _structs(item: Found, split: str, asked: Asked) -> list[Segment]:
 
 def _texts(source: Source, split: str) -> Iterator[Segment]:
     """Read the segments of a contest set, but for flat ones, which opening leaves out."""
-    layout = contest.layout(source)
+    layout = contest_text.layout(source)
     listed = {segment.name: segment for segment in layout.splits.get("train" if layout.bare else split, [])}
     with source.opened() as reading:
         for name, raw in reading(sorted(listed)):

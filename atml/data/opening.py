@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from atml.data import cache as store
-from atml.data import several
-from atml.data import synthetic as generator
-from atml.data.contest import some
-from atml.data.heart import RHYTHMS
-from atml.data.judging import Label, both_classes, classes_of, judge, settle, unknown
-from atml.data.kinds import Asked, Found, Paths, look_all
+from atml.data import merging
+from atml.data.dataset import Dataset
+from atml.data.formats.contest_text import some
+from atml.data.formats.detection import Asked, Found, Paths, look_all
+from atml.data.labelling import Label, both_classes, classes_of, judge, settle, unknown
+from atml.data.merging import Piece
 from atml.data.parsing import Files
 from atml.data.rows import Shape, make
-from atml.data.several import Piece
 from atml.data.subjects import matching
-from atml.types import Dataset, Task
+from atml.data.synthetic import generator as generator
+from atml.data.synthetic.rhythms import RHYTHMS
+from atml.tasks.task import Task
 
 NAMES = ("place", "subject", "rhythm", "given")
 """What a parsed copy keeps of each row, besides its samples and their digest."""
@@ -80,7 +81,7 @@ def open(  # the verb is the module's public name: atml.data.open
         [name for piece in pieces for name in piece.strange],
         task,
     )
-    whole = several.together(pieces, root) if len(pieces) > 1 else several.kept(pieces[0], root)
+    whole = merging.together(pieces, root) if len(pieces) > 1 else merging.kept(pieces[0], root)
     return _dataset(whole, task)
 
 

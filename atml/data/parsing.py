@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.data import contest, npz, reader
-from atml.data.contest import Fault, Layout, some
+from atml.arrays import Float32, Int64, Strings
+from atml.data.file_tree import Source
+from atml.data.formats import contest_reader, contest_text, npz
+from atml.data.formats.contest_text import Fault, Layout, some
 from atml.data.rows import DROPPED, Rows, Shape, make
-from atml.data.source import Source
 from atml.errors import DataError
-from atml.types import Float32, Int64, Strings, Task
+from atml.tasks.task import Task
 
 BLOCK = 1000
 """Rows of an npz that are handled at once."""
@@ -102,7 +103,7 @@ def contest_split(source: Source, layout: Layout, split: str, shape: Shape) -> P
     if both := shared_subjects(layout):
         notes.append(f"{len(both)} subjects are in train and in test: {some(both)}")
     segments = {segment.name: segment for segment in layout.splits[wanted]}
-    chunks = reader.read(source, list(segments), shape)
+    chunks = contest_reader.read(source, list(segments), shape)
     names = [name for part, _ in chunks for name in part]
     listed = [segments[name] for name in names]
     files = Files(
@@ -116,7 +117,9 @@ def contest_split(source: Source, layout: Layout, split: str, shape: Shape) -> P
 
 def shared_subjects(layout: Layout) -> list[str]:
     """Subjects that are in both splits, sorted."""
-    train, test = ({segment.subject for segment in layout.splits.get(name, [])} for name in contest.SPLITS)
+    train, test = (
+        {segment.subject for segment in layout.splits.get(name, [])} for name in contest_text.SPLITS
+    )
     return sorted(train & test)
 
 

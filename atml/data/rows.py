@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from atml.signal import resample, windows
-from atml.types import Float32
+from atml.arrays import Float32
+from atml.ecg.resampling import resample, windows
 
 DROPPED = ("not finite", "flat")
 """Kinds of fault that leave a row out; every other kind stops `atml.data.open`."""

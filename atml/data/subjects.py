@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from atml.types import Strings
+from atml.arrays import Strings
 
 
 def same_subject(first: str, second: str) -> bool:

@@ -17,10 +17,10 @@ Nothing here trains, stores or samples a trial: pure functions over trial record
 from atml.errors import RegionError
 from atml.regions.bounds import Bounds
 from atml.regions.box import Box, Choice, Interval, parse
-from atml.regions.evidence import Outcome, outcomes
-from atml.regions.judging import Region, judge, renew, row
 from atml.regions.ledger import Ledger, begin, lift, nominate, update
+from atml.regions.sequential_test import Outcome, outcomes
 from atml.regions.space import Draft, Space, learn
+from atml.regions.verdicts import Region, judge, renew, row
 
 __all__ = [
     "Bounds",

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atml.regions.box import Box
-from atml.regions.judging import IMPORTED, REJECTED, SUSPECTED, Region
+from atml.regions.verdicts import IMPORTED, REJECTED, SUSPECTED, Region
 
 REFERENCE_EVERY = 4
 """Of so many trials after the start-up ones, one is a reference draw, while any test goes on."""

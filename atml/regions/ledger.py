@@ -15,8 +15,8 @@ from typing import Any
 
 from atml.errors import RegionError
 from atml.regions.box import Box, check
-from atml.regions.evidence import PENDING, QUALIFIES, Outcome
-from atml.regions.family import declare, mine
+from atml.regions.candidates import declare, mine
+from atml.regions.sequential_test import PENDING, QUALIFIES, Outcome
 from atml.regions.space import Space
 
 P0 = 0.2

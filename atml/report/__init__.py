@@ -20,7 +20,7 @@ from atml.report import page, pictures, writing
 from atml.report.headline import headline
 from atml.report.material import Material
 from atml.report.page import Section
-from atml.store import Store
+from atml.storage import Store
 
 SECTIONS: tuple[str, ...] = (
     "task",
@@ -73,7 +73,7 @@ def write(
         StudyError: No such study.
         InputError: The folder can't be written; nothing was.
     """
-    from atml.export import safe_name
+    from atml.artifacts.export import safe_name
 
     folder = Path(out) / safe_name(study)
     writing.check_writable(folder)

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from atml.markdown import between, plural
+from atml.formatting import between, listed, plural
+from atml.metrics.predictions import Predictions
+from atml.models.config import ModelConfig
 from atml.report import charts, operating
 from atml.report.operating import Curve
 from atml.report.outcome import Source
 from atml.report.page import Block, Chart, Empty, Heading, Text
 from atml.report.theme import GREEN, ORANGE, RED
-from atml.report.words import listed
-from atml.types import ModelConfig, Predictions, Task
+from atml.tasks.task import Task
 
 
 def beyond_the_threshold(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from atml.markdown import plural
+from atml.formatting import listed, plural, value
+from atml.report.comparable import Group, grouped
 from atml.report.page import Block, Grid, Text
-from atml.report.standing import Group, grouped
-from atml.report.words import listed, value
-from atml.types import TrialRecord
+from atml.training.records import TrialRecord
 
 READING = (
     "In tables like the next, a trial is tried when the search proposes it, trained when it fits the"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime
 
 from atml import __version__
-from atml.markdown import plural
+from atml.data.dataset import DataSource
+from atml.formatting import clock, listed, plural, sentence, value
 from atml.metrics import FOUR
-from atml.ranking import kib_of
 from atml.report.material import Material
 from atml.report.tested import alike, tested
-from atml.report.words import listed, sentence, value
 from atml.report.writing import Head
-from atml.types import Origin, TrialRecord
-from atml.view import clock
+from atml.searching.ranking import kib_of
+from atml.training.records import TrialRecord
 
 
 def headline(material: Material, now: datetime.datetime) -> Head:
@@ -34,7 +33,7 @@ def headline(material: Material, now: datetime.datetime) -> Head:
 def _data(material: Material) -> str:
     if material.spec.get("synthetic"):
         return "synthetic ECG"
-    paths = Origin.from_dict(material.spec).paths if "data" in material.spec else ()
+    paths = DataSource.from_dict(material.spec).paths if "data" in material.spec else ()
     return " + ".join(path.name for path in paths) or str(material.spec.get("data_name"))
 
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atml.markdown import plural
+from atml.formatting import clock, plural, share, value
 from atml.report import theme
 from atml.report.page import Chart
-from atml.report.words import share, value
-from atml.search.stopping import LEAST_GAIN
-from atml.types import TrialRecord
-from atml.view import clock
+from atml.searching.pruning import LEAST_GAIN
+from atml.training.records import TrialRecord
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -165,8 +163,8 @@ def clip(figure: Figure, values: Sequence[float]) -> int:
     if not below:
         return 0
     top, bottom = max(values), min(v for v in values if v >= floor)
-    room = 0.06 * max(top - bottom, 1e-6)
-    figure.update_yaxes(range=[bottom - room, top + room])
+    definition = 0.06 * max(top - bottom, 1e-6)
+    figure.update_yaxes(range=[bottom - definition, top + definition])
     return len(below)
 
 

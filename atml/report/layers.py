@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from atml.markdown import plural
-from atml.nn.shapes import shapes
+from atml.formatting import plural
+from atml.models.config import ModelConfig
+from atml.models.shapes import shapes
 from atml.report.theme import BLUE, FONT, GREEN, GREY, INK, MUTED, ORANGE, PANEL, PURPLE
-from atml.types import ModelConfig, Task
+from atml.tasks.task import Task
 
 WIDTH, GAP, HEIGHT = 104, 26, 176
 ROW = 6

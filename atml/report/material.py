@@ -12,17 +12,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atml.arrays import Int64
+from atml.data.dataset import Dataset
 from atml.errors import InputError, StudyError
-from atml.ranking import ranked
-from atml.report.standing import standing
-from atml.types import Dataset, Int64, Predictions, TrialRecord
+from atml.metrics.predictions import Predictions
+from atml.report.comparable import standing
+from atml.searching.ranking import ranked
+from atml.training.records import TrialRecord
 
 if TYPE_CHECKING:
     from atml.regions.space import Axis
     from atml.report.outcome import Outcome
-    from atml.rooms import Room
-    from atml.search.study import Plan
-    from atml.store import Store
+    from atml.searching.study import Plan
+    from atml.storage import Store
+    from atml.task_files.definition import TaskDefinition
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,14 @@ class Material:
     @cached_property
     def axes(self) -> dict[str, Axis]:
         """Every parameter that was searched, in the order of asking, and what it was drawn from."""
-        from atml.search.importance import axes
+        from atml.searching.importance import axes
 
         return axes(self.store, self.study)
 
     @cached_property
     def importances(self) -> dict[str, float]:
         """What share each parameter has in what sets the best tenth of `standing` apart; {} of too few."""
-        from atml.search.importance import importances
+        from atml.searching.importance import importances
 
         places = {t.number: -float(place) for place, t in enumerate(self.standing)}
         return importances(self.store, self.study, places)
@@ -125,19 +128,25 @@ class Material:
     # --- task and data
 
     @cached_property
-    def _found(self) -> tuple[Room | None, str]:
-        from atml.search.study import room_of
+    def _found(self) -> tuple[TaskDefinition | None, str]:
+        from atml.searching.study import room_of
 
         try:
-            room = room_of(self.spec, Path(self.spec["space_path"]), self.spec["objective_path"])
+            definition = room_of(self.spec, Path(self.spec["space_path"]), self.spec["objective_path"])
         except InputError as error:
             return None, f"the files of the task can't be used any more: {error}"
-        if (room.objective_hash, room.qualifies) != (self.spec["objective"], self.spec["qualifies"]):
-            return None, f"{room.objective_path} changed since the search and can't tell what it was about"
-        return room, ""
+        if (definition.objective_hash, definition.qualifies) != (
+            self.spec["objective"],
+            self.spec["qualifies"],
+        ):
+            return (
+                None,
+                f"{definition.objective_path} changed since the search and can't tell what it was about",
+            )
+        return definition, ""
 
     @property
-    def room(self) -> Room | None:
+    def definition(self) -> TaskDefinition | None:
         """The task as it was searched for; None where `room_gone` says why."""
         return self._found[0]
 
@@ -148,9 +157,9 @@ class Material:
 
     @cached_property
     def _opened(self) -> tuple[Plan | None, str]:
-        from atml.search.study import reopen
+        from atml.searching.study import reopen
 
-        if self.room is None:
+        if self.definition is None:
             return None, self.room_gone
         try:
             return reopen(self.store, self.study), ""
@@ -212,7 +221,7 @@ class Material:
         if saved is None:
             return None
         rows, logits = saved
-        data, positive = self.dataset, self.plan.room.task.positive
+        data, positive = self.dataset, self.plan.definition.task.positive
         return rows, Predictions(logits, data.y[rows], data.subject[rows], positive)
 
     @cached_property

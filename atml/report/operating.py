@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.metrics import Interval, resampled, subject_codes
-from atml.types import Predictions
+from atml.metrics.predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.data.wfdb_set import is_wfdb
+from atml.arrays import Int64
+from atml.artifacts.model import ExportedModel, infer, load
+from atml.data.dataset import DataSource
+from atml.data.formats.wfdb_folder import is_wfdb
 from atml.errors import ExportError, InputError
-from atml.evidence import Evidence, weigh
-from atml.exported import Exported, infer, load
+from atml.evaluation.out_of_fold import CrossValidationResult, weigh
 from atml.metrics import FOUR, Confusion, Interval
-from atml.types import Int64, Origin, Predictions, Task
+from atml.metrics.predictions import Predictions
+from atml.tasks.task import Task
 
 if TYPE_CHECKING:
     from atml.report.material import Material
@@ -69,7 +72,7 @@ class Outcome:
         return "" if self.material.out_of_fold else "the study keeps no predictions of its best trial"
 
     @cached_property
-    def evidence(self) -> Evidence | None:
+    def evidence(self) -> CrossValidationResult | None:
         """What the stored predictions of the winner say; None without them or without the data."""
         runs, plan = self.material.out_of_fold, self.material.plan
         if not runs or plan is None:
@@ -78,8 +81,8 @@ class Outcome:
             [predictions for _, predictions in runs],
             [rows for rows, _ in runs],
             plan.folds,
-            plan.room.value,
-            qualifies=plan.room.qualifies,
+            plan.definition.value,
+            qualifies=plan.definition.qualifies,
             rhythm=plan.dataset.rhythm,
         )
 
@@ -118,7 +121,7 @@ class Outcome:
     # --- the exported file
 
     @cached_property
-    def exported(self) -> tuple[Exported | None, str]:
+    def exported(self) -> tuple[ExportedModel | None, str]:
         """Return the winner's file, or why there is none."""
         winner = self.material.winner
         if winner is None:
@@ -158,7 +161,7 @@ def not_exported(material: Material) -> str:
     return f"trial {best.number} was not exported" + (f" (exported were {others})" if others else "")
 
 
-def unit_of(origin: Origin) -> str:
+def unit_of(origin: DataSource) -> str:
     """Return "mV" where amplitudes are known to be that, "" where the data do not say.
 
     WFDB records give a gain and a unit, and synthetic ECG is made in mV; text files, arrays and structs hold

@@ -10,14 +10,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from atml.markdown import plural
+from atml.formatting import listed, plural, setting
 from atml.regions.space import Axis, same
 from atml.report import theme
+from atml.report.comparable import best_tenth
 from atml.report.history import thin
 from atml.report.page import Chart
-from atml.report.standing import best_tenth
-from atml.report.words import listed, setting
-from atml.types import TrialRecord
+from atml.training.records import TrialRecord
 
 MOST_AXES = 7
 MOST_LINES = 300

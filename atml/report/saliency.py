@@ -18,8 +18,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from atml.exported import Exported, infer
-from atml.types import Float32, Int64, Predictions
+from atml.arrays import Float32, Int64
+from atml.artifacts.model import ExportedModel, infer
+from atml.metrics.predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,14 +64,14 @@ def parts(samples: int, width: int, stride: int) -> Int64:
     return np.unique(np.append(np.arange(0, last + 1, stride), last)).astype(np.int64)
 
 
-def margins(exported: Exported, x: Float32) -> Floats:
+def margins(exported: ExportedModel, x: Float32) -> Floats:
     """Return the margin of each segment of ``x (n, leads, samples)``: 0 and above is positive, ``(n,)``."""
     logits = infer(exported.model, x)
     none = np.empty(0, np.int64), np.empty(0, np.str_)
     return Predictions(logits, *none, exported.task.positive).margin().astype(np.float64)
 
 
-def saliency(exported: Exported, x: Float32) -> tuple[float, Floats]:
+def saliency(exported: ExportedModel, x: Float32) -> tuple[float, Floats]:
     """Return the margin of one segment ``x (leads, samples)`` and the saliency of its samples ``(samples,)``.
 
     Above 0 where the part speaks for the positive class, below 0 where it speaks against; in logits.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from atml.markdown import plural
+from atml.formatting import listed, plural, value
 from atml.metrics import f_beta
-from atml.ranking import kib_of, size_of
 from atml.report import comparisons
 from atml.report.comparisons import Sized
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty
-from atml.report.words import listed, value
+from atml.searching.ranking import kib_of, size_of
 
 
 def sizes(material: Material) -> list[Block]:

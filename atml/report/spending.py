@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from atml.markdown import plural
+from atml.formatting import clock, listed, plural, share
+from atml.models.budget import LIMITS
 from atml.report import theme
+from atml.report.comparable import reached
 from atml.report.history import busy
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
-from atml.report.standing import reached
-from atml.report.words import listed, share
-from atml.types import LIMITS, TrialRecord
-from atml.view import clock
+from atml.training.records import TrialRecord
 
 WORDS = {
     "size_kib": "file too large",

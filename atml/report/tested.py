@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from atml.compared import FEW
-from atml.markdown import between, plural
+from atml.comparison.result import FEW
+from atml.formatting import between, plural, sentence, value
 from atml.report.material import Export, Material
 from atml.report.outcome import interval_of
 from atml.report.page import Block, Grid
-from atml.report.words import sentence, value
-from atml.scored import ordinal
+from atml.scoring.presentation import ordinal
 
 Figures = Mapping[str, Any]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import atml.data
-from atml.types import Dataset, Task
+from atml.data.dataset import Dataset
+from atml.tasks.task import Task
 
 TASK = Task(name="af", classes=("other", "AF"), positive=1, sampling_rate=50, window=100)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atml.data.annotation_file import CODES, Damaged, parse
+from atml.data.formats.annotation_file import CODES, Damaged, parse
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atml.data.annotations import Marks, Stretch, rhythm_of, stretches
+from atml.data.formats.annotations import Marks, Stretch, rhythm_of, stretches
 
 RATE = 100
 LENGTH = 10_000

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import atml.data
-from atml.data import cache, reader
+from atml.data import cache
+from atml.data.formats import contest_reader
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ def opened(contest, task, label, tmp_path):
 def reads(monkeypatch):
     """Count how often files are really read."""
     calls = []
-    plain = reader.read
-    monkeypatch.setattr(reader, "read", lambda *args: calls.append(1) or plain(*args))
+    plain = contest_reader.read
+    monkeypatch.setattr(contest_reader, "read", lambda *args: calls.append(1) or plain(*args))
     return calls
 
 

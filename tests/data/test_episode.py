@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from atml.data.episode import from_segments
-from atml.types import Task
+from atml.tasks.task import Task
 
 TASK = Task(name="defib", classes=("a", "b"), positive=1, sampling_rate=125, window=100)
 

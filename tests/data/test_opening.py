@@ -13,13 +13,13 @@ import pytest
 import scipy.io
 
 import atml.data
-from atml.data.annotations import Stretch
 from atml.data.episode import labelled
-from atml.data.stretches import Recording
-from atml.data.stretches import episodes as cut_episodes
+from atml.data.formats.annotations import Stretch
+from atml.data.windowing import Recording
+from atml.data.windowing import episodes as cut_episodes
 from atml.errors import DataError
-from atml.streaming import measure
-from atml.types import Task
+from atml.scoring.time_to_decision import measure
+from atml.tasks.task import Task
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # pandas deprecates what wfdb calls while it is imported

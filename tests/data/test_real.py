@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import atml.data
-from atml.types import Task
+from atml.tasks.task import Task
 
 AF = Task(name="afib", classes=("other", "AF"), positive=1, sampling_rate=250, window=1250)
 VENTRICULAR = Task(name="defib", classes=("no shock", "shock"), positive=1, sampling_rate=250, window=1250)

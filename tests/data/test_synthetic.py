@@ -13,14 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import atml.data
-from atml.data import beats, heart
-from atml.data.synthetic import SUBJECTS, draw, segments
+from atml.data.synthetic import beat_shapes, rhythms
+from atml.data.synthetic.generator import SUBJECTS, draw, segments
 from atml.errors import DataError
-from atml.types import Task
+from atml.tasks.task import Task
 
 TASK = Task(name="afib", classes=("other", "AF"), positive=1, sampling_rate=250, window=1250)
 DEFIB = Task(name="defib", classes=("no shock", "shock"), positive=1, sampling_rate=250, window=1000)
-RHYTHMS = list(heart.RHYTHMS)
+RHYTHMS = list(rhythms.RHYTHMS)
 SHOCK = ("VT", "VFL", "VF")
 KNOWN = ("N", "SBR", "AB", "B", "T", "AFIB", "SVTA", "NOD", "IVR")
 WAVES = ("AFIB", "AFL", "VF", "VFL")
@@ -121,8 +121,8 @@ SECONDS = 120.0
 def strips(rhythm, count=20):
     for seed in range(count):
         random = np.random.default_rng(seed)
-        who = beats.heart(random, 1)
-        yield random, who, heart.RHYTHMS[rhythm](random, who, SECONDS, int(SECONDS * 250))
+        who = beat_shapes.heart(random, 1)
+        yield random, who, rhythms.RHYTHMS[rhythm](random, who, SECONDS, int(SECONDS * 250))
 
 
 def variation(activity):
@@ -134,7 +134,7 @@ def variation(activity):
 def test_beats_fill_the_strip_at_a_possible_rate(rhythm):
     for _, _, activity in strips(rhythm):
         assert (np.diff(activity.at) > 0).all()
-        rr = np.diff(activity.at[activity.kind != beats.P_ALONE])
+        rr = np.diff(activity.at[activity.kind != beat_shapes.P_ALONE])
         assert rr.min() > 0.15 and rr.max() < 3.0
         assert activity.at[0] < 2.0 and activity.at[-1] > SECONDS - 3
         assert len(activity.at) == len(activity.kind) and activity.between.shape == (int(SECONDS * 250),)
@@ -188,30 +188,31 @@ def test_other_rhythms_have_nothing_between_beats(rhythm):
 
 
 def test_only_conducted_and_ventricular_beats_lack_a_p_wave():
-    who = dataclasses.replace(beats.heart(np.random.default_rng(3), 1), waves=beats.LEADS[:1])
+    who = dataclasses.replace(beat_shapes.heart(np.random.default_rng(3), 1), waves=beat_shapes.LEADS[:1])
     at = np.array([1.0, 2.0, 3.0])
     for kind, has in (
-        (beats.SINUS, True),
-        (beats.ATRIAL, True),
-        (beats.CONDUCTED, False),
-        (beats.VENTRICULAR, False),
-        (beats.DELAYED, True),
-        (beats.ABERRANT, False),
-        (beats.PACED, False),
-        (beats.P_ALONE, True),
+        (beat_shapes.SINUS, True),
+        (beat_shapes.ATRIAL, True),
+        (beat_shapes.CONDUCTED, False),
+        (beat_shapes.VENTRICULAR, False),
+        (beat_shapes.DELAYED, True),
+        (beat_shapes.ABERRANT, False),
+        (beat_shapes.PACED, False),
+        (beat_shapes.P_ALONE, True),
     ):
-        activity = beats.Activity(at, np.full(3, kind), np.zeros(1000))
-        with_p = beats.render(activity, who, 1000, 250, np.random.default_rng(0))
+        activity = beat_shapes.Activity(at, np.full(3, kind), np.zeros(1000))
+        with_p = beat_shapes.render(activity, who, 1000, 250, np.random.default_rng(0))
         without = dataclasses.replace(who, waves=who.waves * [0, 1, 1, 1, 1])
         assert (
-            np.allclose(with_p, beats.render(activity, without, 1000, 250, np.random.default_rng(0))) != has
+            np.allclose(with_p, beat_shapes.render(activity, without, 1000, 250, np.random.default_rng(0)))
+            != has
         )
 
 
 @pytest.mark.parametrize(("rhythm", "every"), [("B", 2), ("T", 3)])
 def test_ventricular_beats_come_early_every_so_often(rhythm, every):
     for _, _, activity in strips(rhythm, 5):
-        early = np.flatnonzero(activity.kind == beats.VENTRICULAR)
+        early = np.flatnonzero(activity.kind == beat_shapes.VENTRICULAR)
         assert (np.diff(early) == every).all()
         rr = np.diff(activity.at)
         inner = early[(early > 0) & (early < len(rr))]
@@ -220,11 +221,11 @@ def test_ventricular_beats_come_early_every_so_often(rhythm, every):
 
 def test_a_beat_is_drawn_where_it_is():
     who = dataclasses.replace(
-        beats.heart(np.random.default_rng(0), 1), waves=beats.LEADS[:1], times=beats.TIMES
+        beat_shapes.heart(np.random.default_rng(0), 1), waves=beat_shapes.LEADS[:1], times=beat_shapes.TIMES
     )
     at = np.array([0.8, 1.9, 2.6])
-    activity = beats.Activity(at, np.zeros(3, int), np.zeros(1000))
-    drawn = beats.render(activity, who, 1000, 250, np.random.default_rng(0))[0]
+    activity = beat_shapes.Activity(at, np.zeros(3, int), np.zeros(1000))
+    drawn = beat_shapes.render(activity, who, 1000, 250, np.random.default_rng(0))[0]
     for beat in at:
         near = slice(round(beat * 250) - 40, round(beat * 250) + 40)
         assert abs(near.start + drawn[near].argmax() - beat * 250) <= 1
@@ -232,10 +233,10 @@ def test_a_beat_is_drawn_where_it_is():
 
 
 def test_a_strip_without_a_beat_is_what_lies_between():
-    who = beats.heart(np.random.default_rng(0), 2)
+    who = beat_shapes.heart(np.random.default_rng(0), 2)
     between = np.sin(np.arange(500) / 10)
-    drawn = beats.render(
-        beats.Activity(np.empty(0), np.empty(0, int), between), who, 500, 250, np.random.default_rng(0)
+    drawn = beat_shapes.render(
+        beat_shapes.Activity(np.empty(0), np.empty(0, int), between), who, 500, 250, np.random.default_rng(0)
     )
     np.testing.assert_allclose(drawn, between * who.f_gain[:, None])
 
@@ -246,9 +247,11 @@ def test_a_strip_without_a_beat_is_what_lies_between():
 def middle(rhythm, seed, seconds=60.0, leads=1, start=0.0):
     """A strip in mV as leads see it, noise left out."""
     random = np.random.default_rng(seed)
-    who = beats.heart(random, leads)
+    who = beat_shapes.heart(random, leads)
     samples = int(seconds * 250)
-    drawn = beats.render(heart.RHYTHMS[rhythm](random, who, seconds, samples), who, samples, 250, random)
+    drawn = beat_shapes.render(
+        rhythms.RHYTHMS[rhythm](random, who, seconds, samples), who, samples, 250, random
+    )
     return drawn[:, int(start * 250) :]
 
 
@@ -261,7 +264,7 @@ def swing(x, window=1000):
 def rates(rhythm, count=60):
     found = []
     for _, _, activity in strips(rhythm, count):
-        at = activity.at[activity.kind != beats.P_ALONE]
+        at = activity.at[activity.kind != beat_shapes.P_ALONE]
         found.append(60 / np.diff(at).mean())
     return np.array(found)
 
@@ -332,46 +335,50 @@ def test_standstill_is_below_a_tenth_of_a_millivolt_but_for_dying_beats():
 
 def test_what_follows_a_p_wave():
     """Milliseconds from the onset of P to R: about 170 as usual, above 220 with first-degree block."""
-    for kind, low, high in ((beats.SINUS, 0.12, 0.21), (beats.DELAYED, 0.2, 0.40)):
+    for kind, low, high in ((beat_shapes.SINUS, 0.12, 0.21), (beat_shapes.DELAYED, 0.2, 0.40)):
         for seed in range(20):
-            who = beats.heart(np.random.default_rng(seed), 1)
+            who = beat_shapes.heart(np.random.default_rng(seed), 1)
             shape = dataclasses.replace(who, waves=np.array([[1.0, 0, 0, 0, 0]]))
-            activity = beats.Activity(np.array([1.0]), np.array([kind]), np.zeros(500))
-            drawn = beats.render(activity, shape, 500, 250, np.random.default_rng(0))[0]
+            activity = beat_shapes.Activity(np.array([1.0]), np.array([kind]), np.zeros(500))
+            drawn = beat_shapes.render(activity, shape, 500, 250, np.random.default_rng(0))[0]
             assert low < 1.0 - drawn.argmax() / 250 < high
 
 
 def width_of(kind, **more):
     """How long in s a beat's QRS is above half its height."""
-    who = beats.heart(np.random.default_rng(0), 1)
+    who = beat_shapes.heart(np.random.default_rng(0), 1)
     plain = np.array([[0, 0, 1.0, 0, 0]])
-    shape = dataclasses.replace(who, waves=plain, ectopic=plain, times=beats.TIMES, widths=beats.WIDTHS)
-    activity = beats.Activity(np.array([1.0]), np.array([kind]), np.zeros(500), **more)
-    drawn = np.abs(beats.render(activity, shape, 500, 250, np.random.default_rng(0))[0])
+    shape = dataclasses.replace(
+        who, waves=plain, ectopic=plain, times=beat_shapes.TIMES, widths=beat_shapes.WIDTHS
+    )
+    activity = beat_shapes.Activity(np.array([1.0]), np.array([kind]), np.zeros(500), **more)
+    drawn = np.abs(beat_shapes.render(activity, shape, 500, 250, np.random.default_rng(0))[0])
     return (drawn > drawn.max() / 2).sum() / 250
 
 
 def test_complexes_from_a_ventricle_and_through_a_blocked_branch_are_wide():
-    narrow, aberrant, wide = map(width_of, (beats.CONDUCTED, beats.ABERRANT, beats.VENTRICULAR))
+    narrow, aberrant, wide = map(
+        width_of, (beat_shapes.CONDUCTED, beat_shapes.ABERRANT, beat_shapes.VENTRICULAR)
+    )
     assert narrow < 0.035 < 0.05 < aberrant < wide
-    assert width_of(beats.VENTRICULAR, stretch=1.5) > 1.3 * wide
+    assert width_of(beat_shapes.VENTRICULAR, stretch=1.5) > 1.3 * wide
 
 
 def test_a_pacemaker_leaves_a_spike_before_its_beats():
-    who = dataclasses.replace(beats.heart(np.random.default_rng(0), 1), waves=beats.LEADS[:1])
-    for kind, spikes in ((beats.PACED, True), (beats.VENTRICULAR, False)):
-        activity = beats.Activity(np.array([1.0]), np.array([kind]), np.zeros(500))
-        drawn = beats.render(activity, who, 500, 250, np.random.default_rng(0))[0]
+    who = dataclasses.replace(beat_shapes.heart(np.random.default_rng(0), 1), waves=beat_shapes.LEADS[:1])
+    for kind, spikes in ((beat_shapes.PACED, True), (beat_shapes.VENTRICULAR, False)):
+        activity = beat_shapes.Activity(np.array([1.0]), np.array([kind]), np.zeros(500))
+        drawn = beat_shapes.render(activity, who, 500, 250, np.random.default_rng(0))[0]
         steepest = np.abs(np.diff(drawn)).argmax() / 250
         assert (abs(steepest - 0.925) < 0.01) == spikes
 
 
 def test_each_beat_has_its_own_size_in_each_lead():
-    who = beats.heart(np.random.default_rng(0), 2)
-    at, kind = np.array([1.0, 3.0]), np.full(2, beats.VENTRICULAR)
+    who = beat_shapes.heart(np.random.default_rng(0), 2)
+    at, kind = np.array([1.0, 3.0]), np.full(2, beat_shapes.VENTRICULAR)
     size = np.array([[1.0, 0.0], [0.0, 1.0]])
-    drawn = beats.render(
-        beats.Activity(at, kind, np.zeros(1000), size), who, 1000, 250, np.random.default_rng(0)
+    drawn = beat_shapes.render(
+        beat_shapes.Activity(at, kind, np.zeros(1000), size), who, 1000, 250, np.random.default_rng(0)
     )
     first, second = np.ptp(drawn[:, :500], axis=1), np.ptp(drawn[:, 500:], axis=1)
     assert first[0] > 0.1 > first[1] and second[1] > 0.1 > second[0]

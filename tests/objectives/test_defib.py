@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from atml import rooms
-from atml.data.heart import RHYTHMS
-from atml.types import Predictions
+from atml import task_files
+from atml.data.synthetic.rhythms import RHYTHMS
+from atml.metrics.predictions import Predictions
 
-ROOM = rooms.find("defib")
+ROOM = task_files.find("defib")
 
 
 def decided(shocks: int, missed: int, others: int, false: int) -> Predictions:
@@ -40,10 +40,10 @@ def test_the_lower_margin_counts(missed: int, false: int, value: float) -> None:
 
 def test_the_other_objectives() -> None:
     found = decided(100, 10, 200, 10)
-    values = {name: rooms.find("defib", objective=name).value(found) for name in ("balanced", "f_beta")}
+    values = {name: task_files.find("defib", objective=name).value(found) for name in ("balanced", "f_beta")}
     assert values["balanced"] == pytest.approx((0.9 + 0.95) / 2)
     assert values["f_beta"] == pytest.approx(5 * 0.9 * 0.9 / (4 * 0.9 + 0.9))
-    assert rooms.find("defib", objective="subject_f_beta").value(found) == pytest.approx(0.9)
+    assert task_files.find("defib", objective="subject_f_beta").value(found) == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize("rhythm", ["VT", "VF", "VFIB", "VFL", "VFb", "VFt"])

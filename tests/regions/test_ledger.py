@@ -23,8 +23,8 @@ from atml.regions import (
     renew,
     update,
 )
-from atml.regions.judging import LEAST_OPEN
 from atml.regions.ledger import EVERY
+from atml.regions.verdicts import LEAST_OPEN
 
 PRINT = {"space": "a", "data": "b", "objective": "c", "threshold": "0.8"}
 GRU = Box((Choice("cell", ("gru",)),))

@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from atml import rooms
+from atml import task_files
 from atml.regions import Box, Choice, Draft, Interval, learn
 from atml.regions.space import Axis
-from atml.sampler import draws
+from atml.searching.samplers.parameters import draws
 
 
 def test_a_space_is_learnt_with_its_conditions(space):
@@ -96,7 +96,7 @@ def test_the_share_of_a_box_counts_what_a_config_has(space):
 
 @pytest.mark.parametrize("task", ["afib", "defib"])
 def test_the_rooms_are_learnt(task):
-    room = rooms.find(task)
-    space = learn(room.suggest, 300)
-    assert set(room.default) <= set(space.axes)
+    definition = task_files.find(task)
+    space = learn(definition.suggest, 300)
+    assert set(definition.default) <= set(space.axes)
     assert space.axes["learning_rate_sgd"].when == ("optimizer", ("sgd",))

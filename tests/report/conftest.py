@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atml import rooms
-from atml.data import synthetic
-from atml.store import Store
+from atml import task_files
+from atml.data.synthetic import generator
+from atml.storage import Store
 from tests.terminal import run
 
 SPACE = """
@@ -43,10 +43,10 @@ class Searched:
 
 def draw(path: Path, subjects: tuple[int, int] = (9, 4)) -> None:
     """Write synthetic ECG in which the slope of the wander gives the class away: a tiny net learns it."""
-    room = rooms.find("afib")
+    definition = task_files.find("afib")
     parts = []
     for split, count in zip(("train", "test"), subjects, strict=True):
-        x, y, subject, rhythm = synthetic.draw(room.task, split, label=room.label, seed=1)
+        x, y, subject, rhythm = generator.draw(definition.task, split, label=definition.label, seed=1)
         names = list(dict.fromkeys(subject.tolist()))[:count]
         rows = np.flatnonzero(np.isin(subject, names))[::3]
         ramp = np.linspace(-1, 1, x.shape[-1], dtype=np.float32) ** 2

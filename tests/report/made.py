@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
 
-from atml import data, nn, regions, rooms
+from atml import data, models, regions, task_files
 from atml.errors import ShapeError
-from atml.search import stopping
-from atml.search.regions import fingerprint
-from atml.store import Store
-from atml.types import ModelConfig
+from atml.models.config import ModelConfig
+from atml.searching import pruning
+from atml.searching.region_learning import fingerprint
+from atml.storage import Store
 
 FOLDS = 5
 START = datetime.datetime(2026, 3, 2, 20, 0)
@@ -30,17 +30,17 @@ START = datetime.datetime(2026, 3, 2, 20, 0)
 
 def spec(**changes: Any) -> dict[str, Any]:
     """What a study of built-in synthetic ECG remembers."""
-    room = rooms.find("afib")
-    dataset = data.open(None, task=room.task, label=room.label)
+    definition = task_files.find("afib")
+    dataset = data.open(None, task=definition.task, label=definition.label)
     return {
         "version": 1,
-        "task": room.name,
-        "space": room.space_hash,
-        "objective": room.objective_hash,
-        "space_path": str(room.space_path),
-        "objective_path": str(room.objective_path),
-        "objective_name": room.objective_name,
-        "window": room.task.seconds,
+        "task": definition.name,
+        "space": definition.space_hash,
+        "objective": definition.objective_hash,
+        "space_path": str(definition.space_path),
+        "objective_path": str(definition.objective_path),
+        "objective_name": definition.objective_name,
+        "window": definition.task.seconds,
         "data": None,
         "sampling_rate": None,
         "leads": [],
@@ -50,7 +50,7 @@ def spec(**changes: Any) -> dict[str, Any]:
         "synthetic": True,
         "folds": FOLDS,
         "seed": 0,
-        "qualifies": room.qualifies,
+        "qualifies": definition.qualifies,
         "max_size_kib": 64.0,
         "max_macs": None,
         "max_ram_kib": None,
@@ -62,16 +62,16 @@ def study(store: Store, name: str, trials: int = 40, *, finalists: int = 2, seed
     """Fill a study with ``trials`` search trials, and two repeats of each of the best."""
     told = spec()
     made = store.study(name, told)
-    room = rooms.find("afib")
+    definition = task_files.find("afib")
     probe = optuna.create_study(sampler=RandomSampler(seed=seed))
     rng = np.random.default_rng(seed)
     peers: dict[int, list[float]] = {}
     clock, templates = START, []
     for number in range(trials):
         asked = probe.ask()
-        config = room.suggest(asked)
+        config = definition.suggest(asked)
         try:
-            cost = dataclasses.asdict(nn.cost(config, room.task))
+            cost = dataclasses.asdict(models.cost(config, definition.task))
             limits = {"size_kib": cost["size_bytes"] / 1024 - told["max_size_kib"]}
         except ShapeError:
             cost, limits = None, {"shape": 1.0}
@@ -94,7 +94,7 @@ def study(store: Store, name: str, trials: int = 40, *, finalists: int = 2, seed
         str(of): float(np.mean([t.value for t in templates if t.user_attrs.get("of") == of])) for of in best
     }
     made.set_user_attr("judged", judged)
-    dataset = data.open(None, task=room.task, label=room.label)
+    dataset = data.open(None, task=definition.task, label=definition.label)
     rows = np.arange(len(dataset))
     for record in store.trials(name):
         if record.role == "finalist":
@@ -107,15 +107,15 @@ def refused(store: Store, name: str, trials: int) -> None:
     """Fill a study that learns regions with random draws of which none fits the device."""
     told = spec()
     made = store.study(name, told)
-    room = rooms.find("afib")
+    definition = task_files.find("afib")
     # Lenient limits, so that few draws decide.
-    ledger = regions.begin(regions.learn(room.suggest), fingerprint(told), p0=0.5, alpha=0.5)
+    ledger = regions.begin(regions.learn(definition.suggest), fingerprint(told), p0=0.5, alpha=0.5)
     store.save_ledger(name, ledger.to_dict())
     probe = optuna.create_study(sampler=RandomSampler(seed=1))
     templates = []
     for _ in range(trials):
         asked = probe.ask()
-        room.suggest(asked)
+        definition.suggest(asked)
         templates.append(_template(asked, {"origin": "reference"}, {}, START, {"size_kib": 1.0}))
     made.add_trials(templates)
 
@@ -148,12 +148,12 @@ def _run(worth: float, peers: dict[int, list[float]], rng: np.random.Generator, 
     for fold in range(FOLDS):
         curves.append([])
         shift = 0.05 * math.sin(3 * fold) + rng.normal(0, 0.02)
-        for fraction in stopping.FRACTIONS:
+        for fraction in pruning.FRACTIONS:
             value = float(np.clip(worth + shift - 0.25 * (1 - fraction) ** 2 + rng.normal(0, 0.01), 0, 1))
-            step = stopping.step(fold, fraction)
+            step = pruning.step(fold, fraction)
             curves[-1].append([fraction, 0.35 + 0.4 * (1 - fraction) + float(rng.normal(0, 0.01)), value])
             steps[step] = value if fraction < 1 else float(np.mean([*folds, value]))
-            goes_on = not cut or stopping.holds_up(steps[step], step, peers.get(step, []))
+            goes_on = not cut or pruning.holds_up(steps[step], step, peers.get(step, []))
             peers.setdefault(step, []).append(steps[step])
             if not goes_on:
                 break

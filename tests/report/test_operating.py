@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from atml.metrics.predictions import Predictions
 from atml.report import operating
-from atml.types import Predictions
 
 
 def predictions(seed: int = 0, n: int = 400, subjects: int = 8, skill: float = 1.0) -> Predictions:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from atml import nn
-from atml.augment import KINDS, one_by_one, prepared
-from atml.types import ModelConfig, Task
+from atml import models
+from atml.models.config import ModelConfig
+from atml.tasks.task import Task
+from atml.training.augmentation import KINDS, one_by_one, prepared
 
 TASK = Task(name="tiny", classes=("other", "AF"), positive=1, sampling_rate=100, window=400)
 
@@ -24,7 +25,7 @@ def signal(n: int = 2) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["none", "centre", "zscore", "maxabs"])
 def test_prepared_is_what_the_network_sees(kind: str) -> None:
     made = ModelConfig(normalise=kind, decimation=3, channels=(4,), kernels=(5,), strides=(2,))
-    net = nn.build(made, TASK)
+    net = models.build(made, TASK)
     assert np.array_equal(prepared(made, signal()), net.inputs(torch.from_numpy(signal())).numpy())
 
 

@@ -4,26 +4,27 @@ import numpy as np
 import pytest
 import torch
 
-from atml import nn
-from atml.exported import Exported
-from atml.nn.graph import graph
+from atml import models
+from atml.artifacts.backends.onnx import graph
+from atml.artifacts.model import ExportedModel
+from atml.models.config import ModelConfig
 from atml.report import saliency
-from atml.types import ModelConfig, Task
+from atml.tasks.task import Task
 
 TASK = Task(name="tiny", classes=("other", "AF"), positive=1, sampling_rate=100, window=200)
 CONFIG = ModelConfig(normalise="none", channels=(2,), kernels=(3,), strides=(1,), norm="none", pool="max")
 
 
-def exported(config: ModelConfig = CONFIG) -> Exported:
+def exported(config: ModelConfig = CONFIG) -> ExportedModel:
     """A file whose margin is the highest sample of lead 0, above 0."""
-    net = nn.build(config, TASK).eval()
+    net = models.build(config, TASK).eval()
     with torch.no_grad():
         if config is CONFIG:
             for values in net.parameters():
                 values.zero_()
             net.convs[0].conv.weight[0, 0, 1] = 1.0
             net.head.weight[1, 0] = 1.0
-    return Exported(
+    return ExportedModel(
         path=None, folder=None, model=graph(net, TASK).SerializeToString(), sha256="", task=TASK,
         config=config, study="", trial=0, threshold=0.0, data_name="", data_fingerprint="", synthetic=True,
         subjects=None,

@@ -15,10 +15,10 @@ import pytest
 
 from atml import report
 from atml.cli import run
-from atml.report import history, spending, standing
+from atml.report import comparable, history, spending
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Section
-from atml.store import Store
+from atml.storage import Store
 from tests.browser import DESKTOP, PHONE, visit
 from tests.report import made
 
@@ -117,12 +117,12 @@ def test_trials_stand_whole_ones_first_then_by_how_far_they_came(material: Mater
 
 
 def test_a_median_counts_those_that_were_stopped_before_as_below(material: Material) -> None:
-    trained = [t for t in material.standing if standing.first_fold(t) is not None][:3]
+    trained = [t for t in material.standing if comparable.first_fold(t) is not None][:3]
     stopped = dataclasses.replace(trained[0], steps={0: 0.1}, state="pruned")
-    values = sorted(standing.first_fold(t) or 0.0 for t in trained)
-    (one,) = standing.grouped([*trained, stopped, stopped], lambda t: "all")
+    values = sorted(comparable.first_fold(t) or 0.0 for t in trained)
+    (one,) = comparable.grouped([*trained, stopped, stopped], lambda t: "all")
     assert (one.trained, one.past, one.median) == (5, 3, pytest.approx(values[0]))
-    (most,) = standing.grouped([*trained, *[stopped] * 4], lambda t: "all")
+    (most,) = comparable.grouped([*trained, *[stopped] * 4], lambda t: "all")
     assert most.median is None
 
 
@@ -150,7 +150,7 @@ def test_families_are_compared_within_bands_of_size(material: Material) -> None:
     for row in rows:
         low, high = map(float, row["KiB"].split(" to "))
         sized = [t for t in trained if t.cost and low <= t.cost.size_bytes / 1024 < high]
-        mine = [t for t in sized if t.config and standing.family(t.config) == row["family"]]
+        mine = [t for t in sized if t.config and comparable.family(t.config) == row["family"]]
         values = [t.value for t in mine if t.state == "complete"]
         assert int(row["trained"]) == len(mine)
         assert row["best"] == (f"{max(v for v in values if v is not None):.3f}" if values else "-")
@@ -241,7 +241,7 @@ def test_a_task_whose_files_changed_is_told_and_the_rest_is_written(tmp_path: Pa
     store = Store(f"sqlite:///{tmp_path}/studies.db")
     store.study("gone", made.spec(objective_path=str(tmp_path / "not_there.py")))
     material = Material(store, "gone")
-    assert material.room is None
+    assert material.definition is None
     assert "not_there.py" in material.room_gone
     assert all(s.blocks for s in report.compose(material))
     store.close()

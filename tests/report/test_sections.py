@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atml.exported import CARD
+from atml.artifacts.model import CARD
+from atml.data.dataset import DataSource
 from atml.metrics import Confusion, prediction_counts
 from atml.report import page, tested
 from atml.report.headline import headline
 from atml.report.material import Material
 from atml.report.outcome import confusion_of, unit_of
 from atml.report.page import Chart, Drawing, Empty, Grid, Section, Text
-from atml.report.sections import data as data_section
+from atml.report.sections import data_overview as data_section
 from atml.report.sections import examples, results
-from atml.store import Store
-from atml.types import Origin
+from atml.storage import Store
 from tests.report import made
 from tests.report.conftest import Searched
 
@@ -130,7 +130,7 @@ def test_training_figures_are_those_of_the_exported_file(material: Material) -> 
     (rows, predictions), why = material.outcome.on_training
     assert why == "" and len(rows) == len(material.dataset)
     expected = material.winner.metrics["final"]["train_value"]
-    assert material.room.value(predictions) == pytest.approx(expected, abs=1e-6)
+    assert material.definition.value(predictions) == pytest.approx(expected, abs=1e-6)
 
 
 def test_confusion_counts_every_segment_once_in_each_set(
@@ -290,7 +290,7 @@ def test_rhythms_whose_names_look_alike(material: Material) -> None:
     plan = dataclasses.replace(
         material.plan, dataset=dataclasses.replace(material.plan.dataset, rhythm=names)
     )
-    drawn = [b.name for b in data_section._examples(plan, plan.room.task) if isinstance(b, Drawing)]
+    drawn = [b.name for b in data_section._examples(plan, plan.definition.task) if isinstance(b, Drawing)]
     assert len(drawn) == len(set(drawn)) >= 4
 
 
@@ -372,9 +372,9 @@ def test_millivolts_are_claimed_only_where_known(tmp_path: Path) -> None:
     (tmp_path / "records" / "RECORDS").write_text("100\n")
     (tmp_path / "records" / "100.hea").write_text("100 1 360 10\n100.dat 16 200 11 1024 0 0 0 MLII\n")
     (tmp_path / "set.npz").write_bytes(b"")
-    assert unit_of(Origin()) == "mV"
-    assert unit_of(Origin(paths=(tmp_path / "records",))) == "mV"
-    assert unit_of(Origin(paths=(tmp_path / "records", tmp_path / "set.npz"))) == ""
+    assert unit_of(DataSource()) == "mV"
+    assert unit_of(DataSource(paths=(tmp_path / "records",))) == "mV"
+    assert unit_of(DataSource(paths=(tmp_path / "records", tmp_path / "set.npz"))) == ""
 
 
 def test_names_of_figures_are_safe() -> None:
@@ -388,7 +388,7 @@ def test_hundreds_of_subjects_stay_readable(material: Material) -> None:
     source = dataclasses.replace(
         material.outcome.source, figures={**material.winner.metrics, "subjects": many}
     )
-    block = results._subjects(source, material.room.task)
+    block = results._subjects(source, material.definition.task)
     assert isinstance(block, Chart) and "Of 300 subjects the 40 worst are shown." in block.says
     assert block.figure.layout.height < 900
     assert max(len(trace.y) for trace in block.figure.data) == 40

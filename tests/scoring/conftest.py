@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from atml.scoring import Judged
-from atml.types import Task
+from atml.scoring.rules import Judged
+from atml.tasks.task import Task
 
 
 def make(y_true, y_pred, subject, rhythm=None, x=None, **fields):

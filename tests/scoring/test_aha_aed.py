@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from atml import rooms
+from atml import task_files
 from atml.metrics import clopper_pearson
-from atml.scoring import aha_aed
+from atml.scoring.rules import aha_aed
 
 T = np.arange(1000) / 250
 
@@ -147,8 +147,8 @@ def test_empty_rows_of_the_standard_are_shown(judged):
 
 
 def test_every_rhythm_of_the_task_lands_where_its_label_says(judged):
-    label = rooms.find("defib").label
-    module = rooms.find("defib").objective_path.read_text()
+    label = task_files.find("defib").label
+    module = task_files.find("defib").objective_path.read_text()
     names = {name for line in module.splitlines() if '"' in line for name in line.split('"')[1::2]}
     known = {name: label(name) for name in names if label(name) is not None}
     assert {"VT", "VFt", "N", "BIII", "ASYS", "HGEA"} <= set(known)

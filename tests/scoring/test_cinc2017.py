@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from atml.errors import ExportError, InputError
-from atml.scoring import cinc2017
+from atml.scoring.rules import cinc2017
 
 FOUR = ("N", "A", "O", "~")
 

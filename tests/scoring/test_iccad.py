@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from atml.scoring import iccad2022, iccad2023
+from atml.scoring.rules import iccad2022, iccad2023
 
 # score, F, ms, KiB as printed.
 BOARD_2022 = [

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from atml.errors import ExportError, InputError
-from atml.scoring import iesd2024
+from atml.scoring.rules import iesd2024
 
 # score, F, G, ms, KB as printed; F is rounded, which moves a recomputed score by up to 0.024.
 LEADERBOARD = [

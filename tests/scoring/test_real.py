@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from atml import data, rhythm, rooms
-from atml.scoring import Judged, aha_aed
+from atml import data, task_files
+from atml.ecg import waves
+from atml.scoring.rules import Judged, aha_aed
 
 
 @pytest.fixture(scope="module")
 def vfdb(real_data):
     pytest.importorskip("wfdb")
-    room = rooms.find("defib")
-    opened = data.open(real_data / "vfdb", task=room.task, label=room.label)
+    definition = task_files.find("defib")
+    opened = data.open(real_data / "vfdb", task=definition.task, label=definition.label)
     return opened, Judged(
-        task=room.task,
+        task=definition.task,
         y_true=opened.y,
         y_pred=opened.y,
         subject=opened.subject,
@@ -41,7 +42,7 @@ def test_rates_are_those_that_an_eye_reads(vfdb):
     opened, _ = vfdb
     vt = opened.rhythm == "VT"
     slow, fast = (
-        rhythm.rate_per_minute(opened.x[vt & (opened.subject == record)], 250) for record in ("611", "423")
+        waves.rate_per_minute(opened.x[vt & (opened.subject == record)], 250) for record in ("611", "423")
     )
     assert len(slow) > 200 and np.mean((slow > 130) & (slow < 145)) > 0.95
     assert len(fast) > 100 and np.mean(fast > 200) > 0.9

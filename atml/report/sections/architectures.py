@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-from atml.markdown import plural
+from atml.formatting import listed, plural, sentence
+from atml.report.comparable import family
 from atml.report.groups import comparison
 from atml.report.layers import drawing, layers
 from atml.report.material import Material
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
-from atml.report.sections.task import task_of
-from atml.report.standing import family
-from atml.report.words import listed, sentence
-from atml.types import Task, TrialRecord
+from atml.report.sections.task_description import task_of
+from atml.tasks.task import Task
+from atml.training.records import TrialRecord
 
 TITLE = "Architectures and the last layer"
 

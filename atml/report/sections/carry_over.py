@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from atml.markdown import plural
+from atml.formatting import plural, sentence
 from atml.metrics import Interval
 from atml.report import comparisons
 from atml.report.comparisons import Row
@@ -16,7 +16,6 @@ from atml.report.outcome import Source, interval_of
 from atml.report.page import Block, Chart, Empty, Section, Text
 from atml.report.tested import alike, not_scored, seen, tested
 from atml.report.theme import BLUE, ORANGE
-from atml.report.words import sentence
 
 Figures = Mapping[str, Any]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from atml.markdown import plural
+from atml.formatting import listed, plural, setting, value
 from atml.regions.space import same
 from atml.report.history import successive, whole
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Heading, Section, Text
-from atml.report.words import listed, setting, value
-from atml.types import TrialRecord
+from atml.training.records import TrialRecord
 
 TITLE = "What was changed, and what came of it"
 

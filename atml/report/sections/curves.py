@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from atml.markdown import plural
+from atml.formatting import listed, plural
 from atml.report import theme
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Section, Text
-from atml.report.words import listed
-from atml.types import TrialRecord
+from atml.training.records import TrialRecord
 
 MOST = 4
 """Finalists that are drawn."""

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from atml.arrays import Int64, Strings
+from atml.artifacts.model import ExportedModel
 from atml.errors import ExportError
-from atml.exported import Exported
+from atml.formatting import sentence
 from atml.report import saliency, strips
 from atml.report.material import Material
 from atml.report.outcome import negative_of, unit_of
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
 from atml.report.strips import Strip
-from atml.report.words import sentence
-from atml.search.study import Plan
-from atml.types import Int64, Strings
+from atml.searching.study import Plan
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def _blocks(material: Material) -> list[Block]:
     if outcome.why or plan is None:
         return [Empty(sentence(f"no decisions can be shown: {outcome.why or material.plan_gone}"))]
     rows, margins = outcome.margins
-    data, positive = plan.dataset, plan.room.task.positive
+    data, positive = plan.dataset, plan.definition.task.positive
     truth, subject = data.y[rows] == positive, data.subject[rows]
     exported, why = outcome.exported
     blocks: list[Block] = [Text(_said(margins, truth, exported is not None))]
@@ -108,8 +108,8 @@ def _said(margins: Floats, truth: npt.NDArray[np.bool_], salient: bool) -> str:
     )
 
 
-def _drawn(plan: Plan, one: Example, exported: Exported | None, right: bool, number: int) -> Block:
-    data, task = plan.dataset, plan.room.task
+def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, right: bool, number: int) -> Block:
+    data, task = plan.dataset, plan.definition.task
     x = np.array(data.x[one.row])
     truth = int(data.y[one.row]) == task.positive
     called = truth == right

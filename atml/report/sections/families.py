@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from atml.markdown import plural
+from atml.formatting import listed, plural, value
 from atml.report import theme
+from atml.report.comparable import Group, family, first_fold, grouped
 from atml.report.history import clip, thin
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Section, Text
-from atml.report.standing import Group, family, first_fold, grouped
-from atml.report.words import listed, value
-from atml.types import TrialRecord
+from atml.training.records import TrialRecord
 
 TITLE = "Families at equal size"
 

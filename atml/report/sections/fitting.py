@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from atml.card import fitted
-from atml.markdown import figure, mean
+from atml.artifacts.card import fitted
+from atml.formatting import figure, mean, sentence
 from atml.report import comparisons
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Section, Text
-from atml.report.words import sentence
 
 
 @dataclass(frozen=True)
@@ -110,11 +109,11 @@ def _worst(material: Material) -> float | None:
     if winner is not None and "worst_value" in winner.metrics:
         kept: float | None = winner.metrics["worst_value"]
         return kept
-    if material.room is None or not material.out_of_fold:
+    if material.definition is None or not material.out_of_fold:
         return None
-    from atml.search.exports import always_wrong
+    from atml.searching.exporting import always_wrong
 
-    return always_wrong(material.room, material.out_of_fold[0][1])
+    return always_wrong(material.definition, material.out_of_fold[0][1])
 
 
 def _spread(runs: Sequence[Run], gap: float) -> str:

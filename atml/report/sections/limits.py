@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from atml.exported import CARD
-from atml.markdown import plural
+from atml.artifacts.model import CARD
+from atml.formatting import listed, plural, sentence, value
 from atml.report.material import Material
 from atml.report.outcome import interval_of
 from atml.report.page import Block, Empty, Grid, Section, Text
 from atml.report.tested import tested
-from atml.report.words import listed, sentence, value
 
 HEADING = "## Known limits"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from atml.formatting import listed
+from atml.models.config import ModelConfig
 from atml.report.groups import READING, comparison
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Section, Text
-from atml.report.words import listed
-from atml.types import ModelConfig, TrialRecord
+from atml.training.records import TrialRecord
 
 NAMES = {"cross_entropy": "cross entropy", "focal": "focal loss"}
 
@@ -45,7 +46,7 @@ def _weighting(record: TrialRecord) -> str | None:
 
 
 def _chosen(number: int, config: ModelConfig) -> str:
-    """Say the winner's loss as `atml.learning.loss_of` computes it."""
+    """Say the winner's loss as `atml.training.optimizers.loss_of` computes it."""
     parts = ["-t log p summed over the classes, p being the softmax of the logits"]
     if config.loss == "focal":
         parts.append(

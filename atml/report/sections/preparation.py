@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from atml.arrays import Float32, Int64
+from atml.formatting import listed, sentence, share
+from atml.models.config import ModelConfig
 from atml.report import strips
 from atml.report.material import Material
 from atml.report.outcome import unit_of
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
-from atml.report.sections.data import example
+from atml.report.sections.data_overview import example
 from atml.report.strips import Strip
-from atml.report.words import listed, sentence, share
-from atml.search.study import Plan
-from atml.types import Float32, Int64, ModelConfig, Task
+from atml.searching.study import Plan
+from atml.tasks.task import Task
 
 SEED = 7
 """Of the draws shown: what training drew is another one each time."""
@@ -61,7 +63,7 @@ def _words(config: ModelConfig, material: Material) -> str:
 
 def _chosen(plan: Plan) -> Int64:
     """Return a row for the positive class and one for the others, of another subject if there is."""
-    data, positive = plan.dataset, plan.room.task.positive
+    data, positive = plan.dataset, plan.definition.task.positive
     first = example(data, np.flatnonzero(data.y == positive))
     others = np.flatnonzero(data.y != positive)
     elsewhere = others[data.subject[others] != data.subject[first]]
@@ -69,7 +71,7 @@ def _chosen(plan: Plan) -> Int64:
 
 
 def _title(plan: Plan, row: int) -> str:
-    data, task = plan.dataset, plan.room.task
+    data, task = plan.dataset, plan.definition.task
     rhythm = f", {data.rhythm[row]}" if data.rhythm[row] else ""
     return f"{task.classes[int(data.y[row])]}{rhythm}, subject {data.subject[row]}"
 
@@ -79,7 +81,7 @@ def _unit(plan: Plan, config: ModelConfig) -> str:
 
 
 def _prepared(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
-    from atml.augment import prepared
+    from atml.training.augmentation import prepared
 
     data, rate = plan.dataset, plan.dataset.sampling_rate
     raw = np.array(data.x[rows])
@@ -119,9 +121,9 @@ def _in_words(config: ModelConfig) -> str:
 
 
 def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
-    from atml.augment import one_by_one, prepared
+    from atml.training.augmentation import one_by_one, prepared
 
-    data, task = plan.dataset, plan.room.task
+    data, task = plan.dataset, plan.definition.task
     seen = prepared(config, np.array(data.x[rows]))
     found = one_by_one(config, seen, sampling_rate=data.sampling_rate, seed=SEED)
     if not found:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from atml.evidence import RATES
-from atml.markdown import between, plural
+from atml.evaluation.out_of_fold import RATES
+from atml.formatting import between, plural, sentence
 from atml.metrics import FOUR, Confusion, Interval, confusion, wilson
 from atml.report import comparisons, matrix
 from atml.report.comparisons import MOST
@@ -19,11 +19,10 @@ from atml.report.decisions import beyond_the_threshold
 from atml.report.material import Material
 from atml.report.outcome import Source, confusion_of, interval_of, negative_of
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
-from atml.report.sections.task import task_of
+from atml.report.sections.task_description import task_of
 from atml.report.sizes import sizes
 from atml.report.tested import alike, not_scored, official, seen, tested
-from atml.report.words import sentence
-from atml.types import Task
+from atml.tasks.task import Task
 
 Figures = Mapping[str, Any]
 

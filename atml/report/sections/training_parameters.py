@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from atml.markdown import plural
+from atml.formatting import listed, plural, setting, share
+from atml.models.config import ModelConfig
 from atml.regions.space import Axis
+from atml.report.comparable import best_tenth
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Section, Text
-from atml.report.standing import best_tenth
-from atml.report.words import listed, setting, share
-from atml.types import ModelConfig, TrialRecord
+from atml.training.records import TrialRecord
 
 NARROW = 0.25
 """A best tenth whose middle half covers less than this share of a range agrees on a value."""

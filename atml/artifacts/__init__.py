@@ -1,0 +1,1 @@
+"""Exported models: written, read back, described."""

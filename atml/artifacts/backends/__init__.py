@@ -1,0 +1,1 @@
+"""Forms that a trained network is written in."""

@@ -1,0 +1,303 @@
+"""A finding to its metric-named folder: graph, parity gate, figures, model card; whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from atml import __version__
+from atml.arrays import Float32
+from atml.artifacts import card
+from atml.artifacts.backends.onnx import graph
+from atml.artifacts.model import (
+    CARD,
+    CONFIG,
+    METRICS,
+    MODEL,
+    SCORES,
+    ExportedModel,
+    describe,
+    infer,
+    labels,
+    load,
+    task_fields,
+)
+from atml.artifacts.record import ExportRecord
+from atml.errors import ExportError, ParityError
+from atml.evaluation.out_of_fold import BaselineResult, gain
+from atml.models.network import Net
+from atml.tasks.task import Task
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit between onnxruntime and torch."""
+RELATIVE = 1e-5
+"""... over the logit, where it is above 10: float32 holds no more than about 7 digits."""
+
+SEGMENTS = 1024
+"""Most segments that the parity gate runs; it takes them evenly from all."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What the gate saw: how many segments, the worst difference of a logit."""
+
+    segments: int
+    worst: float
+
+
+def fold_threshold(net: Net, threshold: float, positive: int) -> Net:
+    """Return a copy on the CPU, in evaluation mode, that decides at 0 what ``net`` decides at ``threshold``.
+
+    The last bias of the positive class is lowered by it: plain argmax, a tie counting as positive, then
+    uses the threshold.
+    """
+    folded = copy.deepcopy(net).cpu().eval()
+    with torch.no_grad():
+        folded.head.bias[positive] -= threshold
+    return folded
+
+
+def check_parity(model: bytes, net: Net, x: Float32, positive: int) -> Parity:
+    """Compare onnxruntime with torch on ``x (n, leads, samples)``, at most `SEGMENTS` of it.
+
+    Raises ParityError, naming the worst difference, where a label differs or a logit by more than
+    `TOLERANCE`; ExportError without segments.
+    """
+    if len(x) == 0:
+        raise ExportError("no segments to compare onnxruntime and torch on; give the training data")
+    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), SEGMENTS)).round().astype(np.int64))
+    some = np.array(x[rows], np.float32)
+    found = infer(model, some)
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(some)).numpy()
+    apart = np.abs(found - expected)
+    worst = float(apart.max())
+    # Written so that a NaN on either side fails.
+    close = bool(np.all(apart <= np.maximum(TOLERANCE, RELATIVE * np.abs(expected))))
+    flipped = int((labels(found, positive) != labels(expected, positive)).sum())
+    if not close or flipped:
+        raise ParityError(
+            f"onnxruntime and torch disagree: logits by up to {worst:.3g} (limit {TOLERANCE:g}),"
+            f" {flipped} of {len(some)} labels; nothing was exported"
+        )
+    return Parity(len(some), worst)
+
+
+def onnx_bytes(net: Net, task: Task, metadata: Mapping[str, str]) -> bytes:
+    """Write a network as a checked ONNX file."""
+    proto = graph(net, task, metadata=metadata)
+    onnx.checker.check_model(proto, full_check=True)
+    written: bytes = proto.SerializeToString(deterministic=True)
+    return written
+
+
+def export(
+    net: Net, finding: ExportRecord, x: Float32, *, root: Path, max_kib: float | None = None
+) -> ExportedModel:
+    """Write ``<root>/<study>/<xx>-<yy>-t<NNNN>/`` and return it as read back.
+
+    ``net`` decides at ``finding.evidence.threshold``, which is folded into the file. ``x (n, leads,
+    samples)`` are real segments for the parity gate, the training data. An earlier export of the same trial
+    is replaced whole; its scores are kept if it is the very same model.
+
+    Raises:
+        ParityError: onnxruntime and torch disagree.
+        ExportError: the file is over ``max_kib`` (KiB), or the folder can't be written. In every
+            case nothing is left behind, and an earlier export stays as it was.
+    """
+    task, evidence = finding.task, finding.evidence
+    folded = fold_threshold(net, evidence.threshold, task.positive)
+    model = onnx_bytes(
+        folded,
+        task,
+        describe(
+            task=task,
+            config=finding.config,
+            study=finding.study,
+            trial=finding.trial,
+            threshold=evidence.threshold,
+            data_name=finding.data.name,
+            data_fingerprint=finding.data.fingerprint,
+            synthetic=finding.data.synthetic,
+            subjects=finding.data.subjects,
+            objective_hash=finding.objective_hash,
+            labels_hash=finding.labels_hash,
+            lead_choice=finding.data.leads,
+        ),
+    )
+    parity = check_parity(model, folded, x, task.positive)
+    if max_kib is not None and len(model) > max_kib * 1024:
+        raise ExportError(
+            f"trial {finding.trial} makes a file of {len(model) / 1024:.1f} KiB, over the {max_kib:g} KiB"
+            " allowed; raise --max-size or export another trial"
+        )
+    files = {
+        MODEL: model,
+        CONFIG: _dump(_config(finding, model)),
+        METRICS: _dump(_metrics(finding, parity)),
+        CARD: card.render(finding, size_bytes=len(model)).encode(),
+    }
+    study = Path(root) / safe_name(finding.study)
+    folder = study / f"{evidence.name}-t{finding.trial:04d}"
+    try:
+        _publish(study, folder, files, finding.trial)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ExportError(f"{folder} can't be written: {reason}; nothing was exported") from error
+    return load(folder)
+
+
+def safe_name(study: str) -> str:
+    """Make a folder name of a study's: letters, digits, ``._-``, never hidden, never outside.
+
+    A name that has to be changed gets a hash of the original, so that no two studies share a folder.
+    """
+    name = re.sub(r"[^\w.-]+", "_", study).lstrip(".")[:60]
+    if name and name == study:
+        return name
+    return f"{name or 'study'}-{hashlib.sha256(study.encode(errors='surrogatepass')).hexdigest()[:6]}"
+
+
+def existing(study: Path, trial: int) -> list[Path]:
+    """Exports of a trial in a study's folder, whatever their metrics."""
+    return [path for path in study.glob(f"*-t{trial:04d}") if re.fullmatch(r"\d+-\d+-t\d+", path.name)]
+
+
+def _publish(study: Path, folder: Path, files: Mapping[str, bytes], trial: int) -> None:
+    """Write aside, then rename; take an earlier export away only when the new one is complete."""
+    made = [path for path in (study, *study.parents) if not path.exists()]
+    aside: Path | None = None
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        for leftover in study.glob(f".t{trial:04d}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".t{trial:04d}-", dir=study))
+        new = aside / "new"
+        new.mkdir()
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        moved: list[tuple[Path, Path]] = []
+        try:
+            for i, path in enumerate(existing(study, trial)):
+                if _same_model(path, files[MODEL]) and (path / SCORES).is_dir():
+                    shutil.copytree(path / SCORES, new / SCORES, dirs_exist_ok=True)
+                moved.append((path, path.rename(aside / f"old{i}")))
+            new.rename(folder)
+        except OSError:
+            for path, old in moved:
+                old.rename(path)
+            raise
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+        for path in made:
+            # Parents made for nothing go again; one that holds an export stays.
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def _same_model(folder: Path, model: bytes) -> bool:
+    file = folder / MODEL
+    return file.is_file() and file.read_bytes() == model
+
+
+def _dump(value: dict[str, Any]) -> bytes:
+    return (json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON types; what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _config(finding: ExportRecord, model: bytes) -> dict[str, Any]:
+    """What is needed to use the model and to train it again."""
+    return {
+        "atml": __version__,
+        "study": finding.study,
+        "trial": finding.trial,
+        "model": {"file": MODEL, "sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)},
+        "task": task_fields(finding.task),
+        "config": finding.config.to_dict(),
+        "threshold": finding.evidence.threshold,
+        "seeds": {
+            "search": finding.search_seed,
+            "runs": [run.seed for run in finding.runs],
+            "final": finding.final.seed,
+        },
+        "folds": finding.folds,
+        "objective_hash": finding.objective_hash,
+        "labels_hash": finding.labels_hash,
+        "data": dataclasses.asdict(finding.data),
+        "baseline": None if finding.baseline is None else finding.baseline.baseline.to_dict(),
+    }
+
+
+def _rival(finding: ExportRecord, rival: BaselineResult) -> dict[str, Any]:
+    """What the detector without a network reaches, and what the network has over it."""
+    return {
+        "source": "out of fold, on the same folds",
+        "name": rival.baseline.name,
+        "rule": rival.baseline.describe(),
+        "value": rival.value,
+        **rival.four,
+        "intervals": {key: dataclasses.asdict(interval) for key, interval in rival.intervals.items()},
+        "rates": {key: dataclasses.asdict(interval) for key, interval in rival.rates.items()},
+        "rhythms": [dataclasses.asdict(row) for row in rival.rhythms],
+        "subjects": [dataclasses.asdict(row) for row in rival.counts.rows()],
+        "size_bytes": rival.baseline.size_bytes,
+        "operations": rival.baseline.operations(finding.task.window),
+        "network_gains": dataclasses.asdict(gain(finding.evidence.counts, rival.counts)),
+    }
+
+
+def _metrics(finding: ExportRecord, parity: Parity) -> dict[str, Any]:
+    """Every figure that the model card prints, and the curves behind them."""
+    evidence = finding.evidence
+    runs = []
+    for run in finding.runs:
+        m = run.measurement
+        runs.append(
+            {
+                "seed": run.seed,
+                "value": m.value,
+                "fold_values": m.fold_values,
+                "train_values": m.train_values,
+                "curves": m.curves,
+                "seconds": m.seconds,
+                "steps": m.steps,
+            }
+        )
+    return {
+        "source": "out of fold, threshold cross-fitted, mean over the runs",
+        **evidence.to_dict(),
+        "value_name": finding.value_name,
+        "worst_value": finding.worst_value,
+        "baseline": None if finding.baseline is None else _rival(finding, finding.baseline),
+        "runs": runs,
+        "final": dataclasses.asdict(finding.final),
+        "cost": dataclasses.asdict(finding.cost),
+        "machine": dataclasses.asdict(finding.machine),
+        "parity": dataclasses.asdict(parity),
+        "trials": finding.trials,
+    }

@@ -1,0 +1,303 @@
+"""Exported models as they lie on disk: what is written into the ONNX file, reading it back, running it.
+
+No torch here: scoring starts without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from atml.arrays import Float32, Int64
+from atml.errors import AtmlError, ExportError
+from atml.metrics.predictions import Predictions
+from atml.models.config import ModelConfig
+from atml.tasks.task import Task
+
+FORMAT = "1"
+"""Version of the metadata; a file of a newer one is refused."""
+
+MODEL, CONFIG, METRICS, CARD, SCORES = "model.onnx", "config.json", "metrics.json", "MODEL_CARD.md", "scores"
+
+SUBJECTS_BYTES = 1024
+"""A longer list of training subjects stays out of the ONNX file, whose size is dear, and in config.json."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedModel:
+    """A model of ours on disk. ``folder`` is None for an ONNX file that travels alone.
+
+    ``threshold`` is already in the last bias. ``subjects`` were trained on; None if the file can't say,
+    because the list is long and it came without its config.json. ``size_bytes`` is that of the file.
+    ``objective_hash`` is of the objectives file that the search used, ``labels_hash`` of the part of it that
+    labels depend on; "" in files that don't say. ``lead_choice`` is what `--lead` asked for in the search.
+    ``baseline`` is what was fitted beside the model (`atml.evaluation.baseline.Baseline.from_dict`); None
+    where the task has none, and for a file that travels alone.
+    """
+
+    path: Path
+    folder: Path | None
+    model: bytes = field(repr=False)
+    sha256: str
+    task: Task
+    config: ModelConfig
+    study: str
+    trial: int
+    threshold: float
+    data_name: str
+    data_fingerprint: str
+    synthetic: bool
+    subjects: tuple[str, ...] | None
+    objective_hash: str = ""
+    labels_hash: str = ""
+    lead_choice: tuple[str, ...] = ()
+    baseline: dict[str, Any] | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the ONNX file."""
+        return len(self.model)
+
+
+def describe(
+    *,
+    task: Task,
+    config: ModelConfig,
+    study: str,
+    trial: int,
+    threshold: float,
+    data_name: str,
+    data_fingerprint: str,
+    synthetic: bool,
+    subjects: tuple[str, ...],
+    objective_hash: str = "",
+    labels_hash: str = "",
+    lead_choice: tuple[str, ...] = (),
+) -> dict[str, str]:
+    """Metadata properties of an ONNX file, enough to use and to score it without its folder."""
+    names = _json(list(subjects))
+    positive = task.classes[task.positive]
+    chosen = {"lead_choice": _json(list(lead_choice))} if lead_choice else {}
+    return {
+        "format": FORMAT,
+        "task": task.name,
+        "classes": _json(list(task.classes)),
+        "positive": str(task.positive),
+        "sampling_rate": str(task.sampling_rate),
+        "window": str(task.window),
+        "leads": str(task.leads),
+        "normalisation": f"{config.normalise}, in the graph",
+        "decision": f"largest logit; a tie with {positive} is {positive}",
+        "threshold": repr(threshold),
+        "study": study,
+        "trial": str(trial),
+        "data": data_name,
+        "data_fingerprint": data_fingerprint,
+        "synthetic": _json(synthetic),
+        "subjects": names if len(names.encode()) <= SUBJECTS_BYTES else "",
+        "config": _json(config.to_dict()),
+        "objective_hash": objective_hash,
+        "labels_hash": labels_hash,
+        **chosen,
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def load(path: Path) -> ExportedModel:
+    """Read an export folder, or an ONNX file alone.
+
+    Raises ExportError: nothing there, no or a damaged model.onnx, a file that atml did not write, a file
+    that is another one than its config.json was written for.
+    """
+    path = Path(path)
+    if path.is_dir():
+        onnx_path = path / MODEL
+        if not onnx_path.is_file():
+            raise ExportError(f"{path} holds no {MODEL}; {_advice(path)}")
+    elif path.is_file():
+        onnx_path = path
+    else:
+        raise ExportError(f"{path} does not exist; name an export folder or an ONNX file of atml")
+    try:
+        model = onnx_path.read_bytes()
+    except OSError as error:
+        raise ExportError(f"{onnx_path} can't be read: {error.strerror}") from error
+    props = _properties(onnx_path, model)
+    sha256 = hashlib.sha256(model).hexdigest()
+    record = _record(onnx_path, sha256, must=path.is_dir())
+    try:
+        return _exported(onnx_path, model, sha256, props, record)
+    except AtmlError as error:
+        raise ExportError(f"{onnx_path}: {error}") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise ExportError(f"{onnx_path} has damaged metadata ({error}); export the model again") from error
+
+
+def _exported(
+    path: Path, model: bytes, sha256: str, props: Mapping[str, str], record: dict[str, Any] | None
+) -> ExportedModel:
+    names = json.loads(props["subjects"]) if props["subjects"] else None
+    if names is None and record is not None:
+        names = record["data"]["subjects"]
+    return ExportedModel(
+        path=path,
+        folder=path.parent if record is not None else None,
+        model=model,
+        sha256=sha256,
+        task=Task(
+            name=props["task"],
+            classes=tuple(json.loads(props["classes"])),
+            positive=int(props["positive"]),
+            sampling_rate=int(props["sampling_rate"]),
+            window=int(props["window"]),
+            leads=int(props["leads"]),
+        ),
+        config=ModelConfig.from_dict(json.loads(props["config"])),
+        study=props["study"],
+        trial=int(props["trial"]),
+        threshold=float(props["threshold"]),
+        data_name=props["data"],
+        data_fingerprint=props["data_fingerprint"],
+        synthetic=bool(json.loads(props["synthetic"])),
+        subjects=None if names is None else tuple(str(name) for name in names),
+        objective_hash=props.get("objective_hash", ""),
+        labels_hash=props.get("labels_hash", ""),
+        lead_choice=tuple(str(entry) for entry in json.loads(props.get("lead_choice", "[]"))),
+        baseline=_baseline(record),
+    )
+
+
+def _baseline(record: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the baseline's fields from a config.json, which older ones have not."""
+    fields = (record or {}).get("baseline")
+    if fields is not None and not isinstance(fields, dict):
+        raise ExportError(f"{CONFIG} is damaged: its baseline is {fields!r}; export the model again")
+    return fields
+
+
+def _advice(folder: Path) -> str:
+    """Say which folders below are exports, if some are."""
+    found = sorted(str(model.parent.relative_to(folder)) for model in folder.glob(f"*/{MODEL}"))
+    found = found or sorted(str(model.parent.relative_to(folder)) for model in folder.glob(f"*/*/{MODEL}"))
+    if not found:
+        return "name an export folder or an ONNX file of atml"
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return f"name one of the exports in it: {', '.join(found[:5])}{more}"
+
+
+def _properties(path: Path, model: bytes) -> dict[str, str]:
+    """Return the metadata properties of a whole and valid file of ours."""
+    if not model:
+        raise ExportError(f"{path} is empty; export the model again")
+    try:
+        proto = onnx.load_model_from_string(model)
+    except DecodeError as error:
+        raise ExportError(f"{path} is no ONNX file, or a damaged one; export the model again") from error
+    props = {prop.key: prop.value for prop in proto.metadata_props}
+    if proto.producer_name != "atml" or "format" not in props:
+        maker = f" (made by {proto.producer_name!r})" if proto.producer_name else ""
+        raise ExportError(f"{path} was not exported by atml{maker}; only exports of atml can be used")
+    if props["format"] != FORMAT:
+        raise ExportError(
+            f"{path} was written by atml {proto.producer_version} in format {props['format']};"
+            f" this version reads format {FORMAT}"
+        )
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"{path} holds a damaged graph; export the model again") from error
+    return props
+
+
+def _record(path: Path, sha256: str, *, must: bool) -> dict[str, Any] | None:
+    """Read the config.json beside a model; None if the file stands alone or beside another's."""
+    file = path.parent / CONFIG
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        fits = bool(record["model"]["sha256"] == sha256)
+    except FileNotFoundError as error:
+        if not must:
+            return None
+        raise ExportError(f"{path.parent} holds no {CONFIG}; score {path} alone, or export again") from error
+    except OSError as error:
+        raise ExportError(f"{file} can't be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        if not must:
+            return None
+        raise ExportError(f"{file} is damaged; score {path} alone, or export again") from error
+    if not fits and must:
+        raise ExportError(f"{path} is not the file that {file} was written for; export the model again")
+    return dict(record) if fits else None
+
+
+def task_fields(task: Task) -> dict[str, Any]:
+    """Return a task as JSON types."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(task).items()}
+
+
+def infer(model: bytes, x: Float32, *, batch: int = 256) -> Float32:
+    """Run an ONNX model on ``x (n, leads, samples)`` with onnxruntime on one CPU thread.
+
+    Returns logits ``(n, classes)``. Raises ExportError if onnxruntime can't load the model or the input
+    does not fit it.
+    """
+    run = Session(model)
+    # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
+    parts = [np.empty((0, run.classes), np.float32)]
+    for at in range(0, len(x), batch):
+        parts.append(run(np.ascontiguousarray(x[at : at + batch], np.float32)))
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+class Session:
+    """A model ready to run on one CPU thread of onnxruntime; ``classes`` is how many logits it gives.
+
+    Raises ExportError if onnxruntime can't load it, or if an input does not fit it.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        with _told():
+            self._run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._input, output = self._run.get_inputs()[0].name, self._run.get_outputs()[0]
+        self._output, self.classes = output.name, int(output.shape[1])
+
+    def __call__(self, x: Float32) -> Float32:
+        """Return logits ``(n, classes)`` for ``x (n, leads, samples)``, float32 and contiguous, n above 0."""
+        with _told():
+            logits: Float32 = self._run.run([self._output], {self._input: x})[0]
+        return logits
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn what onnxruntime raises into an ExportError: its exceptions share no base class but Exception."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith("onnxruntime"):
+            raise
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ExportError(f"onnxruntime can't run the model: {first}") from error
+
+
+def labels(logits: Float32, positive: int) -> Int64:
+    """Class of each row ``(n,)``: the largest logit, and ``positive`` where it is one of several."""
+    decided = Predictions(logits, np.empty(0, np.int64), np.empty(0, np.str_), positive).decided()
+    return np.where(decided, positive, logits.argmax(axis=1)).astype(np.int64)

@@ -1,0 +1,148 @@
+"""What a search found: all that an export says about a model, before it is written down."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from atml.data.dataset import Dataset, DataSource
+from atml.evaluation.out_of_fold import BaselineResult, CrossValidationResult
+from atml.models.budget import Cost
+from atml.models.config import ModelConfig
+from atml.tasks.task import Task
+from atml.training.records import Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training over all folds: its seed and what it measured, predictions included."""
+
+    seed: int
+    measurement: Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFacts:
+    """The training data, as the model card tells them; ``rhythms`` and ``classes`` count segments.
+
+    ``leads`` are as they were asked for, ``held_out`` the subjects that the search was kept from.
+    """
+
+    name: str
+    fingerprint: str
+    synthetic: bool
+    segments: int
+    subjects: tuple[str, ...]
+    rhythms: dict[str, int]
+    classes: dict[str, int]
+    notes: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset, task: Task, origin: DataSource | None = None) -> DataFacts:
+        """Count them in a data set; ``origin`` says how it was read."""
+        rhythms, segments = np.unique(dataset.rhythm, return_counts=True)
+        counts = np.bincount(dataset.y, minlength=len(task.classes))
+        return cls(
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            synthetic=dataset.synthetic,
+            segments=len(dataset),
+            subjects=tuple(str(s) for s in np.unique(dataset.subject)),
+            rhythms={str(r): int(n) for r, n in zip(rhythms, segments, strict=True)},
+            classes={name: int(counts[i]) for i, name in enumerate(task.classes)},
+            notes=dataset.notes,
+            leads=() if origin is None else origin.leads,
+            held_out=() if origin is None else origin.held_out,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where the training ran: ``device`` "cpu" or "cuda", its name, threads a worker, versions."""
+
+    device: str
+    name: str
+    threads: int
+    versions: dict[str, str]
+
+    @classmethod
+    def here(cls, device: str = "cpu", *, name: str | None = None, threads: int = 1) -> Machine:
+        """Describe this machine; ``name`` stands in for that of the device."""
+        from atml.training.device import name as device_name  # torch, which `atml best` can do without
+
+        packages = ("atml", "torch", "onnx", "onnxruntime", "optuna", "numpy")
+        versions = {"python": platform.python_version()}
+        versions |= {package: metadata.version(package) for package in packages}
+        return cls(
+            device=device,
+            name=name or device_name(device) or processor(),
+            threads=threads,
+            versions=versions,
+        )
+
+
+@functools.cache
+def processor() -> str:
+    """Name the processor as the kernel does, with the number of cores."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
+    return f"{name}, {os.cpu_count()} cores"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Final:
+    """The training of the exported model itself, on all subjects.
+
+    ``seconds`` were spent training; ``segments`` is what it was trained on; ``train_value`` is the
+    objective's value on those same segments, with the threshold.
+    """
+
+    seed: int
+    steps: int
+    seconds: float
+    segments: int
+    train_value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRecord:
+    """One model worth exporting and everything known about it."""
+
+    config: ModelConfig
+    task: Task
+    cost: Cost
+    study: str
+    trial: int
+    runs: tuple[Run, ...]
+    folds: int
+    evidence: CrossValidationResult
+    final: Final
+    data: DataFacts
+    machine: Machine
+    search_seed: int
+    trials: int
+    """Trials the search had run when this one was picked: the best of many looks better than it is."""
+    value_name: str = "what the search made large"
+    worst_value: float | None = None
+    """What the search's objective gives a model that is wrong everywhere; None where that is not known."""
+    qualifies: float | None = None
+    objective_hash: str = ""
+    """Of the objectives file (`atml.task_files.definition.TaskDefinition.objective_hash`)."""
+    labels_hash: str = ""
+    """Of what labels depend on (`atml.task_files.definition.TaskDefinition.labels_hash`): scoring asks for
+    the same."""
+    baseline: BaselineResult | None = None
+    """What a detector without a network reaches; None where the task names none."""

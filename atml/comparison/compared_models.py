@@ -1,0 +1,180 @@
+"""Who is compared: exports as they lie on disk, and what others published, as columns of one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atml.artifacts.latency import Latency
+from atml.artifacts.model import CONFIG, METRICS, ExportedModel, load
+from atml.comparison.published import Published
+from atml.comparison.result import Column
+from atml.errors import ExportError, InputError
+from atml.metrics import FOUR, Counts, Interval
+from atml.models.budget import Cost
+
+ANY_RULE = (*FOUR, "specificity", "NPV", "sensitivity", "PPV", "balanced accuracy", "balanced_accuracy")
+"""Figures that mean the same under every rule; the others are a rule's own."""
+
+
+def found(named: Sequence[str], best: Callable[[str], Path | None]) -> list[ExportedModel]:
+    """Load what is named: export folders, ONNX files, or studies, of which ``best`` gives the best export.
+
+    Raises:
+        ExportError: Not an export of ours.
+        InputError: Neither a path nor a study, or the same model twice.
+    """
+    exports: list[ExportedModel] = []
+    for name in named:
+        path = Path(name)
+        exported = load(path if _is_there(path) else best(name) or path)
+        twin = next((i for i, other in enumerate(exports) if other.sha256 == exported.sha256), None)
+        if twin is not None:
+            raise InputError(f"{named[twin]} and {name} are the same model; give another one")
+        exports.append(exported)
+    return exports
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long for a name
+        return False
+
+
+def comparable(exports: Sequence[ExportedModel], published: Sequence[Published]) -> None:
+    """Raise InputError where there is nothing to compare, or models that do another thing."""
+    if not exports:
+        raise InputError("name at least one export or study to compare")
+    if len(exports) + sum(len(one.entries) for one in published) < 2:
+        raise InputError(f"{exports[0].path} alone can't be compared; name a second one, or --published")
+    first = exports[0]
+    for other in exports[1:]:
+        for what, mine, theirs in (
+            ("task", first.task.name, other.task.name),
+            ("classes", " and ".join(first.task.classes), " and ".join(other.task.classes)),
+            ("windows", f"{first.task.seconds:g} s", f"{other.task.seconds:g} s"),
+            ("sampling rate", f"{first.task.sampling_rate} Hz", f"{other.task.sampling_rate} Hz"),
+            ("leads", str(first.task.leads), str(other.task.leads)),
+        ):
+            if mine != theirs:
+                raise InputError(
+                    f"{first.path} and {other.path} can't be compared: {what} {mine} and {theirs}"
+                )
+    for one in published:
+        if one.task != first.task.name:
+            raise InputError(
+                f"figures of {one.source.split(';')[0]} are of task {one.task}, not {first.task.name}"
+            )
+
+
+def column(
+    name: str,
+    exported: ExportedModel,
+    place: int,
+    timed: Sequence[Latency] | None,
+    figures: Mapping[str, Interval | float],
+) -> Column:
+    """Make a column of an export: its figures, what it costs, ``timed[place]`` where it was timed."""
+    cost = cost_of(exported)
+    return Column(
+        name=name,
+        figures=dict(figures),
+        size_kib=exported.size_bytes / 1024,
+        macs=cost.macs,
+        parameters=cost.parameters,
+        ram_kib=cost.peak_bytes / 1024,
+        latency=None if timed is None else timed[place],
+        where=str(exported.folder or exported.path),
+        study=exported.study,
+        trial=exported.trial,
+        sha256=exported.sha256,
+        network=exported.config.describe(),
+    )
+
+
+def cost_of(exported: ExportedModel) -> Cost:
+    """Read what a model costs from its folder; of a file alone it is counted, which takes torch."""
+    if exported.folder is not None:
+        try:
+            kept = json.loads((exported.folder / METRICS).read_text(encoding="utf-8"))
+            return Cost(**kept["cost"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # its metrics.json is gone or damaged: the config in the file says the same
+    from atml.models.cost import cost
+
+    return cost(exported.config, exported.task)
+
+
+def said(exported: ExportedModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read config.json and metrics.json of an export folder."""
+    if exported.folder is None:
+        raise ExportError(
+            f"{exported.path} lies without its folder and can't tell its out-of-fold figures; give test data"
+            " with --data"
+        )
+    try:
+        config, told = (
+            json.loads((exported.folder / name).read_text(encoding="utf-8")) for name in (CONFIG, METRICS)
+        )
+        if {"value", "value_name", "intervals", "rates", "subjects"} - set(told):
+            raise KeyError(METRICS)
+    except (OSError, ValueError, KeyError) as error:
+        raise ExportError(f"{exported.folder} has no whole {METRICS}; export the model again") from error
+    return config, told
+
+
+def counts_of(rows: Sequence[Mapping[str, Any]]) -> Counts:
+    """Rebuild counts from the rows of a metrics.json, by name."""
+    rows = sorted(rows, key=lambda row: str(row["subject"]))
+    cells = {key: np.array([row[key] for row in rows], np.int64) for key in ("tp", "fp", "fn", "tn")}
+    return Counts(np.array([str(row["subject"]) for row in rows]), **cells)
+
+
+def names_of(exports: Sequence[ExportedModel]) -> list[str]:
+    """Call each model by its folder's name, with its study's where two folders have the same."""
+    short = [one.folder.name if one.folder else one.path.stem for one in exports]
+    if len(set(short)) == len(short):
+        return short
+    long = [f"{one.study}/{name}" for one, name in zip(exports, short, strict=True)]
+    return long if len(set(long)) == len(long) else [str(one.folder or one.path) for one in exports]
+
+
+def others(published: Sequence[Published], rules: Sequence[str]) -> list[Column]:
+    """Make columns of published figures; those that are a rule's own only where it is one of ``rules``."""
+    return [
+        Column(
+            name=entry.name,
+            figures={
+                key: value for key, value in entry.metrics.items() if one.rule in rules or key in ANY_RULE
+            },
+            size_kib=entry.size_kib,
+            latency=_told(entry.latency_ms),
+            source=one.source,
+            data=one.data,
+        )
+        for one in published
+        for entry in one.entries
+    ]
+
+
+def _told(milliseconds: float | None) -> Latency | None:
+    """Return a latency that somebody told, not measured here."""
+    return None if milliseconds is None else Latency(milliseconds, milliseconds, milliseconds, 0)
+
+
+def caveats(published: Sequence[Published]) -> list[str]:
+    """Say of published figures where they are from and what they can't be taken for."""
+    lines = []
+    for one in published:
+        names = ", ".join(entry.name for entry in one.entries)
+        lines.append(
+            f"published: {names}; on {one.data}; source: {one.source}. Data or split are not those above and"
+            " nothing is known of single subjects: nothing was tested with them"
+        )
+        lines += [f"published: {note}" for note in one.notes]
+    return lines

@@ -1,0 +1,125 @@
+"""Figures that others published, to stand beside ours: read from a small JSON file.
+
+::
+
+    {
+     "format": 1,
+     "task": "afib", "rule": "iesd2024",          # of atml; by which rule "F", "G" and "total" are meant
+     "data": "IESD 2024, the contest's test subjects",
+     "source": "the contest's leaderboard; ...",  # who says so, and what size and latency are of
+     "notes": ["..."],                            # what a reader has to know, may be left out
+     "entries": [
+      {"name": "place 1", "metrics": {"F": 0.935, "G": 0.833}, "size_kib": 178, "latency_ms": 4.883}
+     ]
+    }
+
+``metrics`` go by the keys that `atml score --json` has for the same figures. They are of other data or of
+another split, and nothing is known of single subjects: they are shown, and nothing is tested with them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atml.errors import InputError
+
+FOLDER = Path(__file__).parent / "published_figures"
+"""Files that come with atml."""
+
+_KEYS = {"format", "task", "rule", "data", "source", "notes", "entries"}
+_ENTRY = {"name", "metrics", "size_kib", "latency_ms"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One published model: its figures by key, its size in KiB and latency in ms where they are known."""
+
+    name: str
+    metrics: dict[str, float]
+    size_kib: float | None
+    latency_ms: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What a file holds; ``task`` and ``rule`` are of atml's, ``data`` and ``source`` are words."""
+
+    task: str
+    rule: str
+    data: str
+    source: str
+    notes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+
+def known() -> list[str]:
+    """Names of the files that come with atml."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def read(name: str) -> Published:
+    """Read a file by its path, or one that comes with atml by its name.
+
+    Raises InputError for one that is not there or that says anything else than the format above.
+    """
+    path = FOLDER / f"{name}.json" if name in known() else Path(name)
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"--published {name}: {error.strerror}; name a JSON file, or one of {', '.join(known())}"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"--published {name} is no JSON: {error}") from error
+    try:
+        return _read(fields)
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"--published {name}: {what}; see `atml/published.py` for the format") from error
+
+
+def _read(fields: Any) -> Published:
+    _only(fields, _KEYS, "the file")
+    if fields["format"] != 1:
+        raise ValueError(f"format {fields['format']!r}, and this version reads 1")
+    entries = tuple(_entry(one) for one in fields["entries"])
+    if not entries:
+        raise ValueError("no entries")
+    notes = tuple(_text(note, "a note") for note in fields.get("notes", ()))
+    words = {key: _text(fields[key], key) for key in ("task", "rule", "data", "source")}
+    return Published(entries=entries, notes=notes, **words)
+
+
+def _entry(fields: Any) -> Entry:
+    _only(fields, _ENTRY, "an entry")
+    name = _text(fields["name"], "a name")
+    metrics = {str(key): _number(value, f"{name}: {key}") for key, value in fields["metrics"].items()}
+    costs = {
+        key: None if fields.get(key) is None else _number(fields[key], f"{name}: {key}")
+        for key in ("size_kib", "latency_ms")
+    }
+    return Entry(name=name, metrics=metrics, **costs)
+
+
+def _only(fields: Any, allowed: set[str], what: str) -> None:
+    if not isinstance(fields, dict):
+        raise TypeError(f"{what} is {type(fields).__name__}, not an object")
+    strange = sorted(set(fields) - allowed)
+    if strange:
+        raise ValueError(f"{what} has {strange[0]!r}, which means nothing here")
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise TypeError(f"{what} is {value!r}, not text")
+    return value
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{what} is {value!r}, no figure")
+    return float(value)

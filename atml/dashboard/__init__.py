@@ -1,0 +1,1 @@
+"""Optuna's Dashboard on a database of ours."""

@@ -1,0 +1,283 @@
+"""What the Dashboard is shown of a database: its trials with readable notes, and nothing written into it.
+
+Optuna's Dashboard keeps notes and artifacts as attributes of a study, and reads constraints from an attribute
+that is written no more. Written for every trial they would stand in the way of the search: a finished trial
+takes no attribute, constraints of the old kind change what samplers see, and thousands of notes slow every
+look at a study. So they are made when they are asked for: this storage reads, and adds to what it read.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from atml.artifacts.export import safe_name
+from atml.dashboard import study_notes, trial_notes
+from atml.dashboard.artifact_store import Artifact, Shelf, of_folder
+from atml.errors import InputError
+from atml.regions import Region
+from atml.searching import region_learning
+from atml.searching.ranking import ranked
+from atml.storage import Records, Store
+from atml.training.records import TrialRecord
+
+FRESH_S = 20.0
+"""Seconds for which regions, exports and reports are taken to be as they were."""
+
+_TOLD = ("rejected", "suspect")
+_METRIC_NAMES = "study:metric_names"
+"""Attribute that Optuna keeps the names of objectives under."""
+_WORTH = ("model.onnx", "MODEL_CARD.md")
+"""Files of an export that are shown with its study too."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Around:
+    """What is known of a study beside its trials, read at one moment."""
+
+    name: str
+    spec: dict[str, Any]
+    judged: dict[int, float]
+    exports: tuple[tuple[int, Path], ...]
+    files: dict[int | None, tuple[Artifact, ...]]
+
+    def marks(self) -> tuple[object, ...]:
+        """Say what a shown trial depends on, besides itself."""
+        return (tuple(self.exports), tuple(a.id for files in self.files.values() for a in files))
+
+
+class Overlay(optuna.storages._CachedStorage):
+    """A storage for the Dashboard alone: the studies of ``store``, read, and told in words.
+
+    ``reports`` is the folder that `atml report` writes to. Studies that are not ours are shown as they are.
+    """
+
+    def __init__(self, store: Store, shelf: Shelf, reports: Path) -> None:
+        super().__init__(store.rdb)
+        self._store, self._shelf, self._reports = store, shelf, reports
+        self._around: dict[int, tuple[float, Around | None]] = {}
+        self._regions: dict[str, tuple[float, tuple[Region, ...], str]] = {}
+        self._shown: dict[int, tuple[FrozenTrial, tuple[object, ...], FrozenTrial]] = {}
+        self._records = Records()
+        self._looking = threading.RLock()
+
+    # --- what the Dashboard reads
+
+    def get_all_studies(self) -> list[Any]:
+        """Return every study; ours with its settings in place of what is kept for the machine."""
+        every = super().get_all_studies()
+        for study in every:
+            around = self.around(study._study_id)
+            if around is not None:
+                study.user_attrs = _settings(around)
+                study.system_attrs.update(self._study_attrs(around))
+        return sorted(every, key=lambda study: study._study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """Return the attributes, with the artifacts of the study."""
+        attrs = dict(super().get_study_system_attrs(study_id))
+        around = self.around(study_id)
+        return attrs if around is None else {**attrs, **self._study_attrs(around)}
+
+    def get_all_trials(self, study_id: int, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:
+        """Return the trials as they are shown; copies of what is kept."""
+        found = super().get_all_trials(study_id, deepcopy=False, states=states)
+        around = self.around(study_id)
+        if around is not None:
+            marks = around.marks()
+            found = [self._show(trial, around, marks) for trial in found]
+        return copy.deepcopy(found) if deepcopy else found
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Return one trial as it is shown."""
+        trial = super().get_trial(trial_id)
+        if trial_id not in self._trial_id_to_study_id_and_number:
+            for study in super().get_all_studies():
+                super().get_all_trials(study._study_id, deepcopy=False)
+        study_id, _ = self._trial_id_to_study_id_and_number[trial_id]
+        around = self.around(study_id)
+        return trial if around is None else self._show(trial, around, around.marks())
+
+    def get_best_trial(self, study_id: int) -> FrozenTrial:
+        """Return the best search trial that keeps the budget; repeats of finalists do not count."""
+        if self.around(study_id) is not None:
+            best = ranked(self.records(study_id))
+            if best:
+                return self.get_all_trials(study_id, deepcopy=False)[best[0].number]
+        return super().get_best_trial(study_id)
+
+    # --- notes
+
+    def records(self, study_id: int) -> list[TrialRecord]:
+        """Return the trials of a study as ours."""
+        return [self._records.of(t) for t in super().get_all_trials(study_id, deepcopy=False)]
+
+    def around(self, study_id: int) -> Around | None:
+        """Return what is known beside the trials, read anew now and then; None for a study not ours."""
+        with self._looking:
+            at, known = self._around.get(study_id, (float("-inf"), None))
+            if time.monotonic() - at > FRESH_S:
+                known = self._look(study_id)
+                self._around[study_id] = (time.monotonic(), known)
+            return known
+
+    def regions(self, name: str) -> tuple[tuple[Region, ...], str]:
+        """Return the rejected and the suspect regions of a study; none, and why, where they can't be told."""
+        with self._looking:
+            at, found, why = self._regions.get(name, (float("-inf"), (), ""))
+            if time.monotonic() - at > FRESH_S:
+                found, why = (), ""
+                try:
+                    every = region_learning.state(self._store, name).found
+                    found = tuple(r for r in every if r.status in _TOLD)
+                except InputError as error:
+                    why = f"There are none to tell of: {error}."
+                self._regions[name] = (time.monotonic(), found, why)
+            return found, why
+
+    def study_note(self, study_id: int) -> str:
+        """Write the note of a study, "" for one not ours."""
+        around = self.around(study_id)
+        if around is None:
+            return ""
+        found, why = self.regions(around.name)
+        return study_notes.study_note(
+            around.name,
+            around.spec,
+            self.records(study_id),
+            judged=around.judged,
+            exports=[(number, folder.name) for number, folder in around.exports],
+            regions=[(r.status, r.box.words(), r.words()) for r in found],
+            no_regions=why,
+        )
+
+    def trial_notes(self, study_id: int, numbers: list[int]) -> dict[int, str]:
+        """Write the notes of some trials by number, none for a study not ours."""
+        around = self.around(study_id)
+        if around is None:
+            return {}
+        records = self.records(study_id)
+        folds = int(around.spec.get("folds", 0))
+        repeats: dict[int, list[TrialRecord]] = {}
+        for one in records:
+            if one.of is not None and one.state == "complete":
+                repeats.setdefault(one.of, []).append(one)
+        folders = {number: folder.name for number, folder in around.exports}
+        told, _ = self.regions(around.name)
+        found = {}
+        for number in numbers:
+            mine = records[number]
+            inside = [r for r in told if r.box.contains(mine.params)]
+            found[number] = trial_notes.trial_note(
+                mine,
+                folds=folds,
+                regions=[(r.status, r.box.words(), r.words()) for r in inside],
+                repeats=repeats.get(number, ()),
+                judged=around.judged.get(number) if mine.role == "search" else None,
+                export=folders.get(number, "") if mine.role == "search" else "",
+            )
+        return found
+
+    # --- inside
+
+    def _study_attrs(self, around: Around) -> dict[str, Any]:
+        value = around.spec.get("objective_name") or "value"
+        named = {_METRIC_NAMES: [f"{value} out of fold"]}
+        return {**named, **_metas(around.files.get(None, ()))}
+
+    def _look(self, study_id: int) -> Around | None:
+        attrs = super().get_study_user_attrs(study_id)
+        if "atml" not in attrs:
+            return None
+        name = self.get_study_name_from_id(study_id)
+        exports = tuple((number, folder) for number, folder in self._store.exports(name) if folder.is_dir())
+        files: dict[int | None, tuple[Artifact, ...]] = {}
+        files[None] = tuple(of_folder(self._reports / safe_name(name), "report "))
+        for number, folder in exports:
+            files[number] = (*files.get(number, ()), *of_folder(folder))
+            named = (a.named(f"{folder.name} {a.name}") for a in files[number] if a.name in _WORTH)
+            files[None] += tuple(named)
+        for some in files.values():
+            self._shelf.put(some)
+        judged = {int(number): float(value) for number, value in attrs.get("judged", {}).items()}
+        return Around(name, dict(attrs["atml"]), judged, exports, files)
+
+    def _show(self, trial: FrozenTrial, around: Around, marks: tuple[object, ...]) -> FrozenTrial:
+        known = self._shown.get(trial._trial_id)
+        if known is not None and known[0] is trial and known[1] == marks:
+            return known[2]
+        mine = self._records.of(trial)
+        shown = copy.copy(trial)
+        shown._params = {tidy(key): _short(value) for key, value in trial.params.items()}
+        if trial.values is not None:
+            shown.values = [round(value, 5) for value in trial.values]
+        steps = trial.intermediate_values.items()
+        shown.intermediate_values = {step: round(value, 5) for step, value in steps}
+        shown._distributions = {tidy(key): kind for key, kind in trial.distributions.items()}
+        shown._user_attrs = _facts(mine, int(around.spec.get("folds", 0)))
+        shown._system_attrs = {
+            **{key: value for key, value in trial.system_attrs.items() if key.startswith("artifacts:")},
+            **_metas(around.files.get(trial.number, ()) if mine.role == "search" else ()),
+            "constraints": list(mine.constraints.values()),
+        }
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            self._shown[trial._trial_id] = (trial, marks, shown)
+        return shown
+
+
+def tidy(name: str) -> str:
+    """Write the name of a parameter as words."""
+    return name.replace("_", " ")
+
+
+def _short(value: Any) -> Any:
+    """Write a number with as many digits as tell anything."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _metas(artifacts: tuple[Artifact, ...]) -> dict[str, str]:
+    return {f"artifacts:{one.id}": one.meta() for one in artifacts}
+
+
+def _facts(mine: TrialRecord, folds: int) -> dict[str, Any]:
+    """Return what the table of trials can be sorted by."""
+    facts: dict[str, Any] = {"trial is": trial_notes.kind(mine), "drawn": mine.origin}
+    if mine.config is not None:
+        facts["network"] = mine.config.describe()
+    facts["ended"] = trial_notes.ending(mine, folds)
+    facts |= {name: round(value, 4) for name, value in mine.result.get("metrics", {}).items()}
+    if mine.cost is not None:
+        facts |= {
+            "size KiB": round(mine.cost.size_bytes / 1024, 1),
+            "MACs": mine.cost.macs,
+            "parameters": mine.cost.parameters,
+            "RAM KiB": round(mine.cost.peak_bytes / 1024, 1),
+        }
+    if "training_s" in mine.result:
+        facts["training s"] = mine.result["training_s"]
+    return facts
+
+
+def _settings(around: Around) -> dict[str, Any]:
+    """Return what a study was made with, as a person reads it."""
+    spec = around.spec
+    shown = {
+        "task": spec.get("task"),
+        "objective": spec.get("objective_name") or "the task's",
+        "data": "synthetic" if spec.get("synthetic") else spec.get("data_name"),
+        "window s": spec.get("window"),
+        "folds": spec.get("folds"),
+        "seed": spec.get("seed"),
+        "size budget KiB": spec.get("max_size_kib"),
+        "MACs budget": spec.get("max_macs"),
+        "RAM budget KiB": spec.get("max_ram_kib"),
+        "qualifies from": spec.get("qualifies"),
+    }
+    return {key: value for key, value in shown.items() if value is not None}

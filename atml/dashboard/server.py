@@ -1,0 +1,268 @@
+"""`atml dashboard`: Optuna's Dashboard on a database of ours, in this process, on loopback.
+
+The Dashboard has no login, and what it offers for deleting, renaming and telling knows nothing of our tables
+beside Optuna's: a study deleted there leaves slots behind that a later one of its name would take for its
+own. Such requests are refused here. The address of the database never leaves this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib.util
+import ipaddress
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import warnings
+import webbrowser
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from atml.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from atml.dashboard.read_only_storage import Overlay
+    from atml.storage import Store
+
+UPLOADS = "dashboard_files"
+"""Folder beside the database that uploads go to."""
+
+_STUDY = "/api/studies/<study_id:int>"
+_REFUSED = (
+    ("DELETE", r"/api/studies/\d+", "`atml study delete` deletes a study with all that belongs to it"),
+    (
+        "POST",
+        r"/api/studies/\d+/rename",
+        "a study keeps its name; `atml study copy --as` makes one by another",
+    ),
+    ("POST", r"/api/trials/\d+/tell", "only a search says how a trial ended"),
+    ("POST", r"/api/trials/\d+/user-attrs", "only a search writes to its trials"),
+)
+"""Requests that would leave our tables and Optuna's at odds: method, path, what to do instead."""
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+
+class Noted:
+    """A plugin of the Dashboard's web framework: adds notes to what it answers about a study.
+
+    A note that a person wrote stands in the database and is left as it is.
+    """
+
+    name = "atml-notes"
+    api = 2
+
+    def __init__(self, overlay: Overlay) -> None:
+        self._overlay = overlay
+
+    def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
+        """Wrap the one view whose answer has notes."""
+        if (route.method, route.rule) != ("GET", _STUDY):
+            return callback
+
+        def view(study_id: int, **rest: Any) -> Any:
+            answer = callback(study_id=study_id, **rest)
+            if isinstance(answer, dict) and "trials" in answer:
+                self._add(study_id, answer)
+            return answer
+
+        return view
+
+    def _add(self, study_id: int, answer: dict[str, Any]) -> None:
+        if not answer["note"]["body"]:
+            answer["note"]["body"] = self._overlay.study_note(study_id)
+        bare = [t for t in (*answer["trials"], *answer["best_trials"]) if not t["note"]["body"]]
+        texts = self._overlay.trial_notes(study_id, [trial["number"] for trial in bare])
+        for trial in bare:
+            trial["note"]["body"] = texts.get(trial["number"], "")
+
+
+def application(store: Store, reports: Path = Path("reports"), *, local: bool = True) -> Wsgi:
+    """Return the Dashboard on a database as a WSGI application; ``local`` where it listens on loopback.
+
+    Raises MissingExtraError where optuna-dashboard is not installed.
+    """
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        raise MissingExtraError("`atml dashboard`", "dashboard")
+    import optuna_dashboard
+
+    from atml.dashboard.artifact_store import Shelf
+    from atml.dashboard.read_only_storage import Overlay
+
+    shelf = Shelf(_beside(store) / UPLOADS)
+    overlay = Overlay(store, shelf, reports)
+    app: Any = optuna_dashboard.wsgi(overlay, artifact_store=shelf)
+    app.install(Noted(overlay))
+    return guarded(app, local=local)
+
+
+def guarded(app: Wsgi, *, local: bool = True) -> Wsgi:
+    """Refuse the requests of `_REFUSED`, and those of other sites' pages; the rest goes to ``app``.
+
+    A ``local`` one answers only to names of this machine: a site may give its own name a loopback address.
+    """
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        # Read as the framework behind it reads them.
+        method = environ["REQUEST_METHOD"].upper()
+        path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "ignore").rstrip("/")
+        reasons = [why for verb, form, why in _REFUSED if method == verb and re.fullmatch(form, path)]
+        origin = environ.get("HTTP_ORIGIN", "")
+        if origin and origin.split("//")[-1] != environ.get("HTTP_HOST"):
+            reasons.append(f"a page of {origin} asks, and it is none of this server's")
+        host = environ.get("HTTP_HOST", "")
+        if local and not _is_here(host):
+            reasons.append(f"{host!r} is no name of this machine's own")
+        if reasons:
+            body = json.dumps({"reason": f"refused: {reasons[0]}"}).encode()
+            length = ("Content-Length", str(len(body)))
+            start("403 Forbidden", [("Content-Type", "application/json"), length])
+            return [body]
+        return app(environ, start)
+
+    return answer
+
+
+def _is_here(host: str) -> bool:
+    """Whether a request's Host names this machine itself, by its loopback address or as localhost."""
+    name = re.sub(r":\d+$", "", host).strip("[]").lower().rstrip(".")
+    try:
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _beside(store: Store) -> Path:
+    """Return the folder of an SQLite file, the working directory for any other database."""
+    file = Path(store.name)
+    return file.absolute().parent if file.is_file() else Path.cwd()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 32
+
+    def server_bind(self) -> None:
+        """Bind without looking up who we are: that would be a request to a name server."""
+        if self.allow_reuse_address:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away in the middle of an answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep requests to ourselves: nobody reads them."""
+
+    def address_string(self) -> str:
+        """Return the address as it is, without asking for its name."""
+        return str(self.client_address[0])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine alone; raises InputError for a name that leads nowhere."""
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"--host {host!r} is no address of this machine; leave it out for 127.0.0.1"
+        ) from error
+    return all(ipaddress.ip_address(str(address).split("%")[0]).is_loopback for address in found)
+
+
+def bind(app: Wsgi, host: str, port: int) -> _Server:
+    """Listen on a port, 0 for any; raises InputError that names a free one where it is taken."""
+    kind = _Server6 if ":" in host else _Server
+    try:
+        server = kind((host, port), _Handler)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            free = _next_free(kind, host, port)
+            way_out = f"--port {free} is free" if free else "name another with --port"
+            raise InputError(f"port {port} of {host} is in use; {way_out}") from error
+        if error.errno == errno.EACCES:
+            raise InputError(f"port {port} is not yours to open; name one above 1023 with --port") from error
+        raise InputError(f"{host}:{port} can't be opened: {error.strerror}; see --host and --port") from error
+    server.set_app(app)
+    return server
+
+
+def _next_free(kind: type[_Server], host: str, port: int) -> int | None:
+    """Find the next port above that nobody listens on, among a hundred."""
+    for other in range(port + 1, min(port + 101, 65536)):
+        try:
+            kind((host, other), _Handler).server_close()
+        except OSError:
+            continue
+        return other
+    return None
+
+
+def address(server: _Server, path: str = "") -> str:
+    """Return the address to type into a browser here."""
+    host = str(server.server_name)
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}{path}"
+
+
+def open_browser(url: str) -> bool:
+    """Open a browser of a desktop; False where there is none. One of a terminal is not taken for one."""
+    seen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    if sys.platform.startswith("linux") and not seen:
+        return False
+    try:
+        return webbrowser.open(url)
+    except (webbrowser.Error, OSError):
+        return False
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM stop as Ctrl-C does; only the main thread may ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def serve(server: _Server) -> None:
+    """Answer requests until Ctrl-C or SIGTERM, then close.
+
+    What the Dashboard warns of meanwhile, importances of few trials above all, is on its pages too.
+    """
+    logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
+    try:
+        with (
+            warnings.catch_warnings(),
+            _stopped_by_signals(),
+            contextlib.suppress(KeyboardInterrupt),
+        ):
+            warnings.simplefilter("ignore")
+            server.serve_forever(poll_interval=0.2)
+    finally:
+        server.server_close()

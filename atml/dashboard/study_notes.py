@@ -1,0 +1,127 @@
+"""What a study has to say for itself, as Markdown for the Dashboard (pure): where the search stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from atml.dashboard.trial_notes import Words
+from atml.formatting import figure, plural, table
+from atml.searching.pruning import POINTS
+from atml.searching.ranking import ranked
+from atml.training.records import TrialRecord
+
+
+def study_note(
+    name: str,
+    spec: Mapping[str, Any],
+    records: Sequence[TrialRecord],
+    *,
+    judged: Mapping[int, float],
+    exports: Sequence[tuple[int, str]] = (),
+    regions: Words = (),
+    no_regions: str = "",
+) -> str:
+    """Write a study's note: what is searched for, where it stands, what came of it, how to read the page.
+
+    ``no_regions`` says why there are none to tell of.
+    """
+    return "\n\n".join(
+        [
+            f"## {name}",
+            _about(spec),
+            "### Where it stands",
+            _standing(records),
+            *_finalists(records, judged),
+            *_exports(exports),
+            "### Regions",
+            _regions(regions, no_regions),
+            "### How to read this page",
+            f"Values are of subjects that a model was not trained on. A trial reports {POINTS} times a fold:"
+            f" steps 0 to {POINTS - 1} are the first fold, and so on. A trial's own value helped to choose it"
+            " and looks better than it is; repeats on fresh seeds did no more than pick one of the few"
+            " finalists. Constraints are kept at or below 0. Notes of trials say the rest. Nothing of this is"
+            " stored: it is made of the trials whenever the page asks.",
+        ]
+    )
+
+
+def _about(spec: Mapping[str, Any]) -> str:
+    limits = [
+        f"{spec[key]:,.6g} {unit}"
+        for key, unit in (("max_size_kib", "KiB"), ("max_macs", "MACs"), ("max_ram_kib", "KiB of RAM"))
+        if spec.get(key) is not None
+    ]
+    data = "synthetic ECG" if spec.get("synthetic") else str(spec.get("data_name"))
+    objective = f", objective {spec['objective_name']}" if spec.get("objective_name") else ""
+    return (
+        f"Task {spec.get('task')}{objective} on {data}: windows of {spec.get('window', 0):g} s,"
+        f" {spec.get('folds')} folds by subject, seed {spec.get('seed')}; at most {', '.join(limits)};"
+        f" the lowest of the four metrics has to reach {spec.get('qualifies')}."
+    )
+
+
+def _standing(records: Sequence[TrialRecord]) -> str:
+    counted = [t for t in records if t.role == "search"]
+    states = Counter(t.state for t in counted)
+    refused = sum(t.state == "pruned" and not t.feasible for t in counted)
+    repeats = len(records) - len(counted)
+    words = [
+        f"{plural(states['complete'], 'trial')} over every fold",
+        f"{states['pruned'] - refused} cut short",
+        f"{refused} refused",
+        *(f"{states[state]} {state}" for state in ("running", "waiting", "failed") if states[state]),
+        *([f"{plural(repeats, 'repeat')} of finalists"] if repeats else []),
+    ]
+    best = ranked(records)
+    moments = [m for t in records for m in (t.started, t.ended) if m is not None]
+    lines = [f"- {', '.join(words)}"]
+    if best:
+        what = best[0].config.describe() if best[0].config else ""
+        lines.append(f"- best by its own value: trial {best[0].number}, {best[0].value or 0:.4f}: {what}")
+    else:
+        lines.append("- no trial ran over every fold yet")
+    if moments:
+        lines.append(f"- from {min(moments):%Y-%m-%d %H:%M} to {max(moments):%Y-%m-%d %H:%M}")
+    return "\n".join(lines)
+
+
+def _finalists(records: Sequence[TrialRecord], judged: Mapping[int, float]) -> list[str]:
+    by_number = {t.number: t for t in records}
+    rows = []
+
+    def order(item: tuple[int, float]) -> tuple[float, int]:
+        record = by_number.get(item[0])  # of equals the smaller one, as in a report
+        return -round(item[1], 4), record.cost.size_bytes if record is not None and record.cost else 0
+
+    for number, value in sorted(judged.items(), key=order):
+        record = by_number.get(number)
+        if record is None or record.config is None:
+            continue
+        own = figure(float("nan") if record.value is None else record.value)
+        size = "-" if record.cost is None else f"{record.cost.size_bytes / 1024:.1f}"
+        rows.append((str(number), record.config.describe(), f"{value:.4f}", own, size))
+    if not rows:
+        return []
+    header = ("trial", "network", "fresh seeds", "in the search", "KiB")
+    first = (
+        f"The winner is trial {rows[0][0]}: finalists are judged on fresh seeds, with thresholds chosen on"
+    )
+    return [
+        "### Finalists",
+        f"{first} other folds. Values in the search are at threshold 0, so the two columns are not alike.",
+        table(header, rows, left=2),
+    ]
+
+
+def _exports(exports: Sequence[tuple[int, str]]) -> list[str]:
+    if not exports:
+        return ["### Exports", "Nothing was exported yet."]
+    return ["### Exports", "\n".join(f"- `{folder}`, trial {number}" for number, folder in exports)]
+
+
+def _regions(regions: Words, why: str) -> str:
+    if not regions:
+        return why or "No region is rejected or suspect."
+    return table(("status", "region", "evidence"), regions, left=3)

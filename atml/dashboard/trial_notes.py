@@ -1,0 +1,198 @@
+"""What a trial has to say for itself, as Markdown for the Dashboard (pure).
+
+Its note says what the network is, how the trial came out and why it ended there, what it costs, and what
+regions it lies in. A study's note is in `atml.dashboard.study_notes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from atml.formatting import figure, table
+from atml.models.budget import LIMITS
+from atml.models.config import ModelConfig
+from atml.searching.pruning import POINTS
+from atml.training.records import TrialRecord
+
+Words = Sequence[tuple[str, str, str]]
+"""Regions: status, words, evidence."""
+
+_DRAWN = {
+    "default": "the task's default, trial 0",
+    "reference": "drawn at random from the search space",
+    "sampled": "chosen by the sampler",
+    "audit": "drawn in a rejected region, to check it",
+    "queued": "queued by hand",
+    "repeat": "a repeat on a fresh seed",
+}
+_BROKEN = {
+    "shape": "its layers leave no signal",
+    "refused": "the worker refused it",
+    "diverged": "training diverged",
+    "constant": "it called every segment of a fold the same",
+    "crashed": "it took its workers down",
+    "hopeless": "after its first fold it was below the limit under which the objective gives up",
+    "operators": "it needs operators that the device lacks",
+}
+_NAMES = {"size_kib": "size in KiB", "macs": "MACs", "ram_kib": "RAM in KiB"}
+
+
+def ending(record: TrialRecord, folds: int) -> str:
+    """Say why a trial ended where it did, in one sentence without a full stop."""
+    if record.state == "running":
+        return "it runs"
+    if record.state == "waiting":
+        return "it waits for a worker"
+    if record.state == "failed":
+        return "its worker was lost; the same parameters were given to another trial where that could help"
+    broken = [name for name, over in record.constraints.items() if over > 0]
+    if broken:
+        budget = [name for name in broken if name in LIMITS and name != "operators"]
+        if budget:
+            over = ", ".join(f"{_NAMES[name]} by {record.constraints[name]:,.6g}" for name in budget)
+            return f"refused before training: over the budget in {over}"
+        return f"refused: {', '.join(_BROKEN.get(name, name) for name in broken)}"
+    if record.state == "complete":
+        return f"it ran over all {folds} folds"
+    if not record.steps:
+        return "it ended before its first report"
+    fold, point = divmod(max(record.steps), POINTS)
+    where = f"fold {fold + 1} of {folds}"
+    at = f"after {where}" if point == POINTS - 1 else f"in {where}, {(point + 1) / POINTS:.0%} through"
+    return f"cut short {at}: other trials did better at that point"
+
+
+def kind(record: TrialRecord) -> str:
+    """Say what a trial is in the study: a search trial, or a repeat of one."""
+    return f"repeat of trial {record.of}" if record.role == "finalist" else "search trial"
+
+
+def config_words(config: ModelConfig) -> list[tuple[str, str]]:
+    """Say a config in words, one line a part of the network: ``(part, words)``."""
+    lines = [("input", _input(config))]
+    if config.channels:
+        lines.append(("convolutions", _convolutions(config)))
+    if config.cell != "none":
+        ways = "in both directions" if config.bidirectional else "forward"
+        stacked = f", {config.layers} layers" if config.layers > 1 else ""
+        lines.append(("recurrent", f"{config.cell.upper()} of {config.units} units{stacked}, {ways}"))
+    lines += [
+        ("head", f"{config.pool.replace('_', ' and ')} over time, dropout {config.dropout:.2g}, linear"),
+        (
+            "training",
+            f"{config.optimizer}, learning rate {config.learning_rate:.3g}, {config.schedule} schedule,"
+            f" weight decay {config.weight_decay:.2g}, {config.steps:,} steps of {config.batch},"
+            f" batches drawn from {'subjects' if config.sampling == 'subject' else 'segments'}"
+            + (f", weights averaged with decay {config.averaging:.4g}" if config.averaging else ""),
+        ),
+        ("loss", _loss(config)),
+        ("augmentation", _augmentation(config)),
+    ]
+    return lines
+
+
+def _input(config: ModelConfig) -> str:
+    fewer = f", mean of {config.decimation} samples each" if config.decimation > 1 else ""
+    return f"normalised by {config.normalise}{fewer}"
+
+
+def _convolutions(config: ModelConfig) -> str:
+    channels, kernels, strides = (
+        "-".join(map(str, one)) for one in (config.channels, config.kernels, config.strides)
+    )
+    kind = "separable, " if config.separable else ""
+    return (
+        f"{kind}channels {channels}, kernels {kernels}, strides {strides},"
+        f" {'no' if config.norm == 'none' else config.norm} norm, {config.activation.replace('_', ' ')}"
+    )
+
+
+def _loss(config: ModelConfig) -> str:
+    gamma = f" (gamma {config.focal_gamma:.2g})" if config.loss == "focal" else ""
+    return (
+        f"{config.loss.replace('_', ' ')}{gamma}, label smoothing {config.label_smoothing:.2g}, class weights"
+        f" {config.class_weights}, positive class times {config.positive_weight:.3g}"
+    )
+
+
+def _augmentation(config: ModelConfig) -> str:
+    names = ("scale", "noise", "wander", "shift", "mixup")
+    used = [f"{name} {getattr(config, name):.2g}" for name in names if getattr(config, name)]
+    return ", ".join(used) or "none"
+
+
+def trial_note(
+    record: TrialRecord,
+    *,
+    folds: int,
+    regions: Words = (),
+    repeats: Sequence[TrialRecord] = (),
+    judged: float | None = None,
+    export: str = "",
+) -> str:
+    """Write a trial's note; ``regions`` are those that it lies in, ``export`` is the folder of its export."""
+    parts = []
+    if record.config is not None:
+        parts.append(f"**{record.config.describe()}**")
+    of = f", {kind(record)}" if record.of is not None else ""
+    why = ending(record, folds)
+    parts.append(
+        f"Trial {record.number}{of}: {_DRAWN.get(record.origin, record.origin)}. {why[0].upper()}{why[1:]}."
+    )
+    metrics = record.result.get("metrics", {})
+    if metrics:
+        parts.append(_values(record, metrics, folds))
+    if record.cost is not None:
+        parts.append(_cost(record))
+    if record.constraints:
+        told = ", ".join(f"{_NAMES.get(n, n)} {over:+,.6g}" for n, over in record.constraints.items())
+        parts.append(f"Constraints, kept at or below 0: {told}.")
+    if repeats:
+        told = ", ".join(f"{figure(_value(t))} (trial {t.number})" for t in repeats)
+        parts.append(f"Repeated on fresh seeds: {told}, each at threshold 0.")
+    if judged is not None:
+        parts.append(f"Judged by its repeats, at thresholds chosen on other folds: **{judged:.4f}**.")
+    if export:
+        parts.append(f"Exported as `{export}`; its files are among the artifacts.")
+    for status, words, evidence in regions:
+        parts.append(f"Lies in a region that is **{status}**: {words} ({evidence}).")
+    if record.config is not None:
+        parts.append(table(("part", "in words"), config_words(record.config), left=2))
+    return "\n\n".join(parts)
+
+
+def _value(record: TrialRecord) -> float:
+    return record.value if record.value is not None else float("nan")
+
+
+def _values(record: TrialRecord, metrics: Mapping[str, float], folds: int) -> str:
+    """Lay out value and metrics, and what each fold said."""
+    value, names = _value(record), ("value", *metrics)
+    ran = len(record.result["fold_values"])
+    only = f"over the {'fold' if ran == 1 else f'{ran} folds'} of {folds} that ran"
+    lines = [
+        f"Of all subjects predicted {'out of fold' if record.state == 'complete' else only}:",
+        table(names, [tuple(map(figure, (value, *metrics.values())))], left=0),
+    ]
+    held, train = record.result.get("fold_values", ()), record.result.get("train_values", ())
+    if held:
+        each = ", ".join(map(figure, held))
+        on = f"; on what it was trained on: {', '.join(map(figure, train))}" if train else ""
+        lines.append(f"By fold: {each}{on}.")
+    return "\n\n".join(lines)
+
+
+def _cost(record: TrialRecord) -> str:
+    cost = record.cost
+    assert cost is not None
+    names = ["size", "MACs a window", "parameters", "RAM"]
+    cells = [
+        f"{cost.size_bytes / 1024:.1f} KiB",
+        f"{cost.macs:,}",
+        f"{cost.parameters:,}",
+        f"{cost.peak_bytes / 1024:.1f} KiB",
+    ]
+    if "training_s" in record.result:
+        names.append("training")
+        cells.append(f"{record.result['training_s']:.1f} s")
+    return table(names, [cells], left=0)

@@ -1,0 +1,94 @@
+"""Labelled windows, where they come from, and parts of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atml.arrays import Float32, Int64, Strings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Labelled segments of one split.
+
+    Shapes: ``x (n, leads, samples)`` float32 (possibly a read-only memory map), ``y (n,)`` int64,
+    ``subject (n,)`` and ``rhythm (n,)`` strings. ``fingerprint`` is a sha256 over all four and the
+    sampling rate. ``notes`` are the lines a person should read: what was dropped, and why. ``bare`` says
+    that the data themselves do not tell train from test.
+    """
+
+    x: Float32
+    y: Int64
+    subject: Strings
+    rhythm: Strings
+    sampling_rate: int
+    fingerprint: str
+    name: str
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+    bare: bool = False
+
+    def __len__(self) -> int:
+        """Count the segments."""
+        return len(self.y)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Where data come from, and how to read them: what a study remembers and a worker is told.
+
+    No ``paths`` mean synthetic ECG. ``sampling_rate`` (Hz) is that of files that don't say it; ``leads``
+    names or numbers the leads wanted, one entry for each lead of the task, its alternatives between commas.
+    ``held_out`` subjects are kept from the search.
+    """
+
+    paths: tuple[Path, ...] = ()
+    sampling_rate: int | None = None
+    leads: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types, paths absolute."""
+        return {
+            "data": [str(path.resolve()) for path in self.paths] or None,
+            "sampling_rate": self.sampling_rate,
+            "leads": list(self.leads),
+            "held_out": list(self.held_out),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> DataSource:
+        """Rebuild from `to_dict`, or from what studies of version 0.1 kept: one path and a rate."""
+        data = fields["data"] or []
+        return cls(
+            paths=tuple(Path(path) for path in ([data] if isinstance(data, str) else data)),
+            sampling_rate=fields["sampling_rate"],
+            leads=tuple(fields.get("leads", ())),
+            held_out=tuple(fields.get("held_out", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of ``x (n, leads, samples)``, gathered slice by slice: no whole copy is made of a memory map."""
+
+    x: Float32
+    rows: Int64
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> Float32:
+        """Gather some of them."""
+        return self.x[self.rows[part]]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers of one fold: trained on ``train``, predicted on ``held_out``; no shared subject."""
+
+    train: Int64
+    held_out: Int64

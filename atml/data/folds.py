@@ -1,0 +1,131 @@
+"""Folds by subject: no person is in the trained and the held-out part of the same fold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from atml.arrays import Int64, Strings
+from atml.data.dataset import Dataset, Fold
+from atml.errors import DataError
+
+
+def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]:
+    """Deal subjects into ``count`` folds with like shares of each class; the same seed, the same folds.
+
+    Args:
+        y: Class of each segment, ``(n,)``.
+        subject: Whose segment it is, ``(n,)``.
+        count: How many folds, at least 2.
+        seed: Seeds the shuffle.
+
+    Returns:
+        One Fold each, row numbers ascending; every row is held out exactly once.
+
+    Raises:
+        DataError: Fewer than two classes, fewer subjects than folds, or no deal of these subjects
+            gives every fold both classes on both sides.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold  # slow to import: 1 s that `--help` can't afford
+
+    classes, people = np.unique(y), np.unique(subject)
+    if len(classes) < 2:
+        raise DataError(
+            f"one class only ({len(y)} segments of class {classes.tolist()}): nothing to tell apart"
+        )
+    if count < 2:
+        raise DataError(f"{count} folds: at least 2 are needed, see --folds")
+    if len(people) < count:
+        raise DataError(
+            f"{len(people)} subjects are too few for {count} folds: lower --folds or add subjects"
+        )
+    for klass in classes:
+        holders = len(np.unique(subject[y == klass]))
+        if holders < count:
+            raise DataError(
+                f"class {klass} is seen in {holders} subjects only, too few for {count} folds: "
+                "lower --folds or add subjects"
+            )
+    # StratifiedGroupKFold deals greedily and can leave a fold without a class; another shuffle may mend it.
+    for attempt in range(50):
+        splitter = StratifiedGroupKFold(
+            count, shuffle=True, random_state=(seed + 1_000_003 * attempt) % 2**32
+        )
+        dealt = [
+            Fold(np.asarray(train, np.int64), np.asarray(held_out, np.int64))
+            for train, held_out in splitter.split(np.zeros(len(y)), y, subject)
+        ]
+        if all(set(np.unique(y[side])) == set(classes) for f in dealt for side in (f.train, f.held_out)):
+            return tuple(dealt)
+    raise DataError(
+        f"{count} folds can't all hold every class with these subjects: lower --folds or add subjects"
+    )
+
+
+def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
+    """Choose the subjects that a search does not get to see, sorted.
+
+    Args:
+        dataset: All that there is to split.
+        asked: A share of the segments above 0 and at most 0.5, such as "0.2": subjects are dealt as folds
+            are, with like shares of each class, and as many folds taken as come nearest. Or names of
+            subjects between commas.
+        seed: Seeds the deal.
+
+    Raises:
+        DataError: Data that have a test split of their own; no such share; an unknown subject; one class
+            only on either side.
+    """
+    if not dataset.bare:
+        raise DataError(
+            f"{dataset.name} has a test split of its own (in one of its sets at least), which no search"
+            " opens: leave --hold-out away"
+        )
+    people = set(dataset.subject.tolist())
+    try:
+        share = float(asked)
+    except ValueError:
+        share = float("nan")
+    if asked not in people and share == share:
+        if not 0 < share <= 0.5:
+            raise DataError(f"--hold-out {asked}: give a share above 0 and up to 0.5, or names of subjects")
+        return _dealt(dataset, share, asked, seed)
+    names = {name.strip() for name in asked.split(",") if name.strip()}
+    if strange := sorted(names - people):
+        raise DataError(
+            f"--hold-out {asked}: no subject {', '.join(strange)} in {dataset.name}; it has "
+            f"{', '.join(sorted(people))}"
+        )
+    out = np.isin(dataset.subject, sorted(names))
+    for side, where in ((out, "held-out"), (~out, "other")):
+        if len(np.unique(dataset.y[side])) < len(np.unique(dataset.y)):
+            raise DataError(
+                f"--hold-out {asked}: not every class is in the {where} part; choose other subjects"
+            )
+    return tuple(sorted(names))
+
+
+MOST_FOLDS = 10
+"""Folds that a share is put together from, at most."""
+
+
+def _dealt(dataset: Dataset, share: float, asked: str, seed: int) -> tuple[str, ...]:
+    """Deal subjects into folds and take those that together come nearest to ``share`` of the segments."""
+    wanted = share * len(dataset)
+    best: tuple[float, tuple[str, ...]] | None = None
+    for count in range(2, MOST_FOLDS + 1):
+        try:
+            dealt = folds(dataset.y, dataset.subject, count, seed)
+        except DataError:  # too few subjects of a class for so many
+            break
+        for take in range(1, count // 2 + 1):
+            rows = np.concatenate([fold.held_out for fold in dealt[:take]])
+            off = abs(len(rows) - wanted)
+            # Fewer folds where they do as well: each then has more subjects to balance the classes with.
+            if best is None or off < best[0] - 0.01 * len(dataset):
+                best = off, tuple(sorted({str(name) for name in dataset.subject[rows]}))
+    if best is None or best[0] > max(0.1 * len(dataset), wanted / 2):
+        raise DataError(
+            f"--hold-out {asked} can't leave every class on both sides of so few subjects: give a larger"
+            " share, or names"
+        )
+    return best[1]

@@ -1,0 +1,1 @@
+"""Formats of labelled ECG, one module each."""

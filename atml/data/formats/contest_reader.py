@@ -1,0 +1,176 @@
+"""Many contest files to rows, on every core.
+
+Helpers are plain child processes that are sent chunks of names and send rows back: no fork of a process that
+may hold threads, and no second run of the caller's main module, so it is safe under any caller and system. A
+helper that dies costs nothing but time: its chunk is read here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import atml
+from atml.data.file_tree import Read, Source
+from atml.data.formats.number_text import BadText, parse
+from atml.data.rows import Rows, Shape, join, make
+
+CHUNK = 250
+"""Files a message: small enough to share evenly, large enough not to count."""
+
+ALONE = 3000
+"""Fewer files than this are read faster than helpers start."""
+
+
+def read(
+    source: Source, names: Sequence[str], shape: Shape, processes: int | None = None
+) -> list[tuple[list[str], Rows]]:
+    """Read and parse files; returns chunks of names with their rows.
+
+    Chunks are in the order of ``names``, which must be sorted. A tar can be read from front to back only,
+    and so by this process alone.
+    """
+    if source.kind == "tar":
+        return _sorted(list(_front_to_back(source, names, shape)))
+    chunks = [list(names[at : at + CHUNK]) for at in range(0, len(names), CHUNK)]
+    results: list[Rows | None] = [None] * len(chunks)
+    pending = deque(range(len(chunks)))
+    helpers = _start((processes or cores()) - 1) if len(names) >= ALONE else []
+    threads = [
+        threading.Thread(target=_drive, args=(helper, (source, shape), chunks, results, pending), daemon=True)
+        for helper in helpers
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        with source.opened() as reading:
+            with contextlib.suppress(IndexError):  # a helper took the last one
+                while True:
+                    number = pending.popleft()
+                    results[number] = _rows(reading, chunks[number], shape)
+            for thread in threads:
+                thread.join()
+            # What a helper had when it died.
+            whole = [
+                rows or _rows(reading, chunk, shape) for chunk, rows in zip(chunks, results, strict=True)
+            ]
+    finally:
+        for helper in helpers:
+            helper.kill()
+            helper.wait()
+        for thread, helper in zip(threads, helpers, strict=True):
+            thread.join()
+            for pipe in (helper.stdin, helper.stdout):
+                with contextlib.suppress(OSError):  # what was still to be written to it is lost with it
+                    pipe.close() if pipe else None
+    return list(zip(chunks, whole, strict=True))
+
+
+def cores() -> int:
+    """Count the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _rows(reading: Read, names: Sequence[str], shape: Shape) -> Rows:
+    return make((_parsed(raw) for _, raw in reading(names)), shape)
+
+
+def _parsed(raw: bytes | str) -> npt.NDArray[np.float64] | tuple[str, str]:
+    if isinstance(raw, str):
+        return "unreadable", raw
+    try:
+        values = parse(raw)
+    except BadText as error:
+        return "text", str(error)
+    return values[None] if len(values) else ("text", "holds no number")
+
+
+def _front_to_back(source: Source, names: Sequence[str], shape: Shape) -> Iterator[tuple[list[str], Rows]]:
+    """Read a tar a chunk at a time, so that texts don't pile up in memory."""
+    with source.opened() as reading:
+        files = reading(names)
+        while some := list(itertools.islice(files, CHUNK)):
+            yield [name for name, _ in some], make((_parsed(raw) for _, raw in some), shape)
+
+
+def _sorted(chunks: list[tuple[list[str], Rows]]) -> list[tuple[list[str], Rows]]:
+    """Bring what came in an archive's order into that of names: the same data are then the same rows."""
+    names = [name for part, _ in chunks for name in part]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    if order == list(range(len(names))):
+        return chunks
+    return [([names[at] for at in order], join([rows for _, rows in chunks], order))]
+
+
+def _start(count: int) -> list[subprocess.Popen[bytes]]:
+    here = str(Path(atml.__file__).parents[1])
+    path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    helpers: list[subprocess.Popen[bytes]] = []
+    with contextlib.suppress(OSError):  # no room for one more process: those that there are will do
+        for _ in range(count):
+            helpers.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", "from atml.data.formats.contest_reader import serve; serve()"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONPATH": path},
+                )
+            )
+    return helpers
+
+
+def _drive(
+    helper: subprocess.Popen[bytes],
+    about: tuple[Source, Shape],
+    chunks: list[list[str]],
+    results: list[Rows | None],
+    pending: deque[int],
+) -> None:
+    """Feed one helper until nothing is left or it dies."""
+    requests, replies = helper.stdin, helper.stdout
+    assert requests is not None and replies is not None
+    source, shape = about
+    message: object = (dataclasses.replace(source, listed=()), shape)
+    while True:
+        try:
+            number = pending.popleft()
+        except IndexError:
+            return
+        try:
+            if message is not None:
+                pickle.dump(message, requests)
+                message = None
+            pickle.dump(chunks[number], requests)
+            requests.flush()
+            results[number] = pickle.load(replies)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return
+
+
+def serve() -> None:
+    """Be a helper: what to read and chunks of names come in on stdin, rows go out on stdout."""
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    source, shape = pickle.load(requests)
+    with source.opened() as reading:
+        while True:
+            try:
+                names = pickle.load(requests)
+            except EOFError:
+                return
+            pickle.dump(_rows(reading, names, shape), replies, protocol=5)
+            replies.flush()

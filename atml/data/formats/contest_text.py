@@ -1,0 +1,172 @@
+"""The contest layouts and names: which files are segments, whose, of which rhythm, in which split.
+
+Either folders ``train_data`` and ``test_data`` (at the top, or one folder down), or one folder of segments
+with ``data_indices/train_indice.csv`` and ``test_indice.csv`` (``label,Filename``; label 1 is positive). A
+folder of segments with neither is one split by itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from atml.data.file_tree import ENDINGS, Source
+from atml.errors import DataError
+
+SPLITS = ("train", "test")
+PATTERN = "SUBJECT-LABEL-INDEX.txt"
+PUBLISHED = (1250, 250)
+"""Samples of a segment and their rate in Hz, in every set that a contest published."""
+
+ABOUT = ("readme", "license", "licence", "notice", "changelog", "citation")
+"""Texts that people put beside segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One file: ``positive`` is what an index file says of it, None where there is none."""
+
+    name: str
+    subject: str
+    rhythm: str
+    positive: bool | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with a data set: ``kind`` (one word or two), the file, and the detail."""
+
+    kind: str
+    file: str
+    detail: str
+
+
+@dataclass
+class Layout:
+    """The segments of each split, what is wrong with names and indices, and what a person should know.
+
+    ``bare`` says that nothing tells train from test: all segments are under "train".
+    """
+
+    splits: dict[str, list[Segment]]
+    bare: bool = False
+    faults: dict[str, list[Fault]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Split ``SUBJECT-LABEL-INDEX.txt`` into subject and label; None where it can't be.
+
+    Exactly two dashes, a subject, an index in digits; the label may be empty.
+    """
+    parts = name.rpartition("/")[2].rpartition(".")[0].split("-")
+    if len(parts) != 3 or not parts[0] or not (parts[2].isascii() and parts[2].isdigit()):
+        return None
+    return parts[0], parts[1]
+
+
+def layout(source: Source) -> Layout:
+    """Sort the files of ``source`` into splits.
+
+    Raises:
+        DataError: No segment file at all, several folders of them with no word on which is which, or an
+            index file that is damaged.
+    """
+    texts = [name for name in source.names if _is_segment(name)]
+    found = Layout({})
+    if not texts:
+        raise DataError(f"no segment files ({PATTERN}) in {source.path}, nor WFDB records{_instead(source)}")
+    for split in SPLITS:
+        inside = [name for name in texts if f"/{split}_data/" in f"/{name}"]
+        if inside:
+            _add(found, split, inside)
+    if not found.splits:
+        _by_index(found, source, texts)
+    if not found.splits:
+        folders = sorted({name.rpartition("/")[0] or "." for name in texts})
+        if len(folders) > 1:
+            raise DataError(
+                f"segments lie in several folders of {source.path} ({some(folders)}), none of them named "
+                "train_data or test_data: give one of them"
+            )
+        found.bare = True
+        _add(found, "train", texts)
+    used = sum(map(len, found.splits.values())) + sum(map(len, found.faults.values()))
+    if used < len(texts):
+        found.notes.append(f"{len(texts) - used} segments are in no split, and are not looked at")
+    return found
+
+
+def _instead(source: Source) -> str:
+    """Say what there is in place of segments."""
+    records = [name for name in source.names if name.lower().endswith(".hea")]
+    if records and source.kind != "folder":
+        return f"; it holds {some(records)}: unpack it and give the folder"
+    if records:
+        below = sorted({name.rpartition("/")[0] for name in records})
+        return f"; there are records in {some(below)}: give that folder"
+    archives = [name for name in source.names if name.lower().endswith((*ENDINGS, ".mat"))]
+    return f"; it holds {some(archives)}: give that" if archives else ""
+
+
+def some(names: Sequence[str], count: int = 3) -> str:
+    """Name a few of many."""
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+
+
+def _is_segment(name: str) -> bool:
+    return name.lower().endswith(".txt") and not name.rpartition("/")[2].lower().startswith(ABOUT)
+
+
+def _add(found: Layout, split: str, names: list[str]) -> None:
+    segments, faults = found.splits.setdefault(split, []), found.faults.setdefault(split, [])
+    for name in names:
+        parts = split_name(name)
+        if parts is None:
+            faults.append(Fault("name", name, f"is not {PATTERN}"))
+        else:
+            segments.append(Segment(name, *parts))
+
+
+def _by_index(found: Layout, source: Source, texts: list[str]) -> None:
+    """Take the segments that the index files list, with the class they give them."""
+    by_name: dict[str, list[str]] = {}
+    for name in texts:
+        by_name.setdefault(name.rpartition("/")[2], []).append(name)
+    for split in SPLITS:
+        ending = f"data_indices/{split}_indice.csv"
+        files = [name for name in source.names if name == ending or name.endswith("/" + ending)]
+        if files:
+            _add_indexed(found, split, min(files, key=len), source, by_name)
+
+
+def _add_indexed(
+    found: Layout, split: str, index: str, source: Source, by_name: dict[str, list[str]]
+) -> None:
+    segments, faults = found.splits.setdefault(split, []), found.faults.setdefault(split, [])
+    try:
+        rows = list(csv.DictReader(io.StringIO(source.only(index).decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"can't read {source.path / index}: {error}") from None
+    if not rows or not {"label", "Filename"} <= rows[0].keys():
+        raise DataError(f"{source.path / index} needs rows under the header label,Filename")
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 2):
+        label, name = (row["label"] or "").strip(), (row["Filename"] or "").strip()
+        files = by_name.get(name.rpartition("/")[2], [])
+        parts = split_name(name)
+        if label not in ("0", "1"):
+            faults.append(Fault("index", index, f"line {number}: label {label!r} is neither 0 nor 1"))
+        elif name in seen:
+            faults.append(Fault("index", index, f"line {number}: lists {name} again"))
+        elif parts is None:
+            faults.append(Fault("name", name or index, f"in line {number} of {index} is not {PATTERN}"))
+        elif len(files) != 1:
+            problem = "is not there" if not files else f"is there {len(files)} times"
+            faults.append(Fault("missing", name, f"{problem}, but line {number} of {index} lists it"))
+        else:
+            segments.append(Segment(files[0], *parts, positive=label == "1"))
+        seen.add(name)
+    segments.sort(key=lambda segment: segment.name)

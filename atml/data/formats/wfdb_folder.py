@@ -1,0 +1,225 @@
+"""Folders of WFDB records: which records there are, whose, in which split, and their windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from atml.data import file_tree, windowing
+from atml.data.episode import Episode
+from atml.data.formats import wfdb_record
+from atml.data.formats.contest_text import SPLITS, Fault, some
+from atml.data.formats.wfdb_record import Header, Unusable
+from atml.data.parsing import Files, Parsed, Seconds, assemble
+from atml.data.rows import Rows, check
+from atml.data.windowing import Recording
+from atml.errors import DataError
+from atml.tasks.task import Task
+
+MITDB = frozenset(
+    "100 101 102 103 104 105 106 107 108 109 111 112 113 114 115 116 117 118 119 121 122 123 124 200 201 202 "
+    "203 205 207 208 209 210 212 213 214 215 217 219 220 221 222 223 228 230 231 232 233 234".split()
+)
+"""Records of the MIT-BIH Arrhythmia Database, for which more is known than their files say."""
+
+MITDB_RATE = 360
+"""Hz."""
+
+PACED = ("102", "104", "107", "217")
+"""Those with paced beats: ANSI/AAMI EC57 leaves them out."""
+
+ONE_PATIENT = {"202": "201"}
+"""The second of two records of one patient, and the first."""
+
+
+@dataclass
+class _Records:
+    """The records of a split: headers of those to read, seconds of those left out, faults and notes.
+
+    ``name`` and ``subject`` go by the name in the header, which starts with the folder of the split.
+    """
+
+    folder: Path
+    headers: list[Header] = field(default_factory=list)
+    name: dict[str, str] = field(default_factory=dict)
+    subject: dict[str, str] = field(default_factory=dict)
+    seconds: list[Seconds] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def is_wfdb(path: Path) -> bool:
+    """Tell whether a folder holds WFDB records, itself or in its train_data and test_data."""
+    return path.is_dir() and (_holds_records(path) or bool(splits(path)))
+
+
+def identity(path: Path) -> str:
+    """Return a hash over names, sizes and times of all files, so that it changes with their content."""
+    return file_tree.find(path).identity
+
+
+def splits(path: Path) -> tuple[str, ...]:
+    """Name the splits that a folder tells apart: those of train_data and test_data that hold records."""
+    return tuple(name for name in SPLITS if _holds_records(path / f"{name}_data"))
+
+
+def _holds_records(folder: Path) -> bool:
+    return (folder / "RECORDS").is_file() or any(folder.glob("*.hea"))
+
+
+def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
+    """Read one split: adjacent windows inside each stretch of one rhythm, at the task's rate, in mV.
+
+    Args:
+        path: The folder.
+        split: "train" or "test"; of a folder that tells them not apart, all is read for either.
+        task: Rate, window and leads.
+        leads: As `atml.data.open` takes them.
+
+    Raises:
+        DataError: No such split; not as many leads asked for as the task has; no record at all.
+        MissingExtraError: The package wfdb is not installed.
+    """
+    found = _find(path, split, task, leads)
+    place, subject, rhythm, length = [], [], [], []
+    parts: list[Rows] = []
+    for record in _recordings(found, leads, task):
+        cuts, seconds = windowing.cut(record, task)
+        found.seconds += seconds
+        place += [f"{record.name} at {_clock(cut.start)}" for cut in cuts]
+        subject += [record.subject] * len(cuts)
+        rhythm += [cut.rhythm for cut in cuts]
+        length = [cut.samples for cut in cuts]
+        owner = np.repeat(np.arange(len(cuts)), [len(cut.x) for cut in cuts])
+        x = np.concatenate([np.empty((0, task.leads, task.window), np.float32), *(cut.x for cut in cuts)])
+        parts.append(check(x, owner, np.asarray(length, np.int64), []))
+    files = Files(
+        place=np.array(place, np.str_),
+        subject=np.array(subject, np.str_),
+        rhythm=np.array(rhythm, np.str_),
+        given=np.full(len(place), -1, np.int64),
+    )
+    parsed = assemble(path, files, parts, found.faults, found.notes)
+    parsed.seconds = sorted(found.seconds, key=lambda row: (row.record, row.rhythm))
+    return parsed
+
+
+def episodes(path: Path, split: str, task: Task, leads: Sequence[str]) -> list[Episode]:
+    """Return all stretches of one rhythm that hold more than a window; raises as `read` does.
+
+    A fault stops here: time to decision over a part of the records would say too little.
+    """
+    found = _find(path, split, task, leads)
+    result = [item for record in _recordings(found, leads, task) for item in windowing.episodes(record, task)]
+    if found.faults:
+        first = found.faults[0]
+        raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+    return result
+
+
+def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
+    """Find the records of a split and read their headers."""
+    if leads and len(leads) != task.leads:
+        raise DataError(
+            f"--lead {' '.join(leads)} names {len(leads)} leads, task {task.name!r} has {task.leads}"
+        )
+    wfdb_record.package()
+    there = splits(path)
+    if there and split not in there:
+        raise DataError(f"no {split} split in {path}: it holds {', '.join(there)} only")
+    below = f"{split}_data/" if there else ""
+    found = _Records(path)
+    if not there:
+        found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+    names = [below + name for name in _names(path / below, found)]
+    for name in names:
+        try:
+            found.headers.append(wfdb_record.header(path, name))
+        except Unusable as error:
+            found.faults.append(error.fault)
+    parts = {str(Path(head.name).with_name(part)) for head in found.headers for part in head.parts}
+    found.headers = [head for head in found.headers if head.name not in parts]
+    _explain(found, names)
+    return found
+
+
+def _names(folder: Path, found: _Records) -> list[str]:
+    """Return the records of a folder: those that RECORDS lists, or those that have a header."""
+    headers = sorted(file.stem for file in folder.glob("*.hea"))
+    listing = folder / "RECORDS"
+    if not listing.is_file():
+        return headers
+    lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
+    listed = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not listed:
+        raise DataError(f"{listing} lists no record")
+    if other := sorted(set(headers) - set(listed)):
+        found.notes.append(f"{len(other)} records are not in RECORDS and left aside: {some(other)}")
+    return listed
+
+
+def _explain(found: _Records, names: Sequence[str]) -> None:
+    """Say whose the records are, and set aside those that are not to be used."""
+    short = {name: name.removeprefix("train_data/").removeprefix("test_data/") for name in names}
+    found.name = short
+    # By name alone it could be anybody's numbering.
+    rates = {head.rate for head in found.headers}
+    mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
+    kept = []
+    for head in found.headers:
+        name = short[head.name]
+        found.subject[head.name] = ONE_PATIENT.get(name, name) if mitdb else name
+        reason = "paced" if mitdb and name in PACED else "no signal" if not head.leads else ""
+        if reason:
+            time = (head.samples or 0) / head.rate
+            found.seconds.append(Seconds(name, found.subject[head.name], "", time, 0.0, {reason: time}))
+        else:
+            kept.append(head)
+    if mitdb and (paced := [row.record for row in found.seconds if "paced" in row.left_out]):
+        found.notes.append(f"paced records left out, as EC57 has it: {', '.join(paced)}")
+    if empty := [row.record for row in found.seconds if "no signal" in row.left_out]:
+        found.notes.append(f"records without a signal left out: {', '.join(empty)}")
+    if mitdb and {"201", "202"} <= set(short.values()):
+        found.notes.append("records 201 and 202 are of one patient, called 201")
+    if not mitdb:
+        found.notes.append(
+            "each record is taken for one subject: nothing here tells which records share a patient"
+        )
+    found.headers = kept
+
+
+def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[Recording]:
+    """Read one record after the other; what can't be used becomes a fault."""
+    used: dict[str, list[str]] = {}
+    by_beats: list[str] = []
+    for head in found.headers:
+        try:
+            numbers = wfdb_record.choose(head, leads, task.leads)
+            record = wfdb_record.read(
+                found.folder, head, numbers, found.name[head.name], found.subject[head.name]
+            )
+        except Unusable as error:
+            found.faults.append(error.fault)
+            continue
+        used.setdefault(" and ".join(head.leads[at] for at in numbers), []).append(record.name)
+        if record.by_beats:
+            by_beats.append(record.name)
+        yield record
+    if by_beats:
+        found.notes.append(
+            f"{len(by_beats)} records name no rhythm; between beats, all coded N, they are taken for 'N', "
+            f"tachycardia too: {some(by_beats)}"
+        )
+    if len(used) > 1:
+        each = ", ".join(f"{name} in {len(records)} ({some(records)})" for name, records in used.items())
+        found.notes.append(f"the leads differ: {each}")
+
+
+def _clock(seconds: float) -> str:
+    """Return "12:31", or "1:12:31" from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

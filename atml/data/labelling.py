@@ -1,0 +1,170 @@
+"""What may pass, what is left out and said, and what stops a search; and each row's class."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.arrays import Int64, Strings
+from atml.data.formats.contest_text import some
+from atml.data.parsing import Files, Parsed
+from atml.data.rows import DROPPED
+from atml.errors import DataError
+from atml.tasks.task import Task
+
+Label = Callable[[str], int | None]
+
+MOST_DROPPED = 0.10
+"""A larger share of faulty rows is no blemish any more, and the data set is refused."""
+
+
+def call(path: Path, place: str) -> str:
+    """Name one file or row in a message."""
+    return f"{path} {place}" if place.startswith("row ") else str(path / place)
+
+
+def judge(parsed: Parsed) -> list[str]:
+    """Return notes on what is left out and what looks odd.
+
+    Raises:
+        DataError: A file that can't be named, read, parsed or brought to the task's window; or more than
+            `MOST_DROPPED` of the rows not finite or flat.
+    """
+    path, dropped = parsed.path, parsed.dropped()
+    inspect = f"`atml data inspect {path}`"
+    hard = [fault for fault in parsed.faults if fault.kind not in DROPPED]
+    if hard:
+        more = f" ({len(hard) - 1} more faults)" if len(hard) > 1 else ""
+        remedy = {"lead": "", "missing": "put it back or take it out of the list, or "}.get(
+            hard[0].kind, "remove it, or "
+        )
+        raise DataError(f"{call(path, hard[0].file)}: {hard[0].detail}{more}; {remedy}see {inspect}")
+    total = len(parsed.owner) + len(dropped)
+    if not total:
+        raise DataError(f"no segment in {path}; see {inspect}")
+    if len(dropped) > MOST_DROPPED * total:
+        raise DataError(
+            f"{len(dropped)} of {total} segments in {path} are flat or not finite, for example "
+            f"{call(path, dropped[0].file)}: too many to leave out; see {inspect}"
+        )
+    notes = list(parsed.notes)
+    for kind in DROPPED:
+        if files := [fault.file for fault in dropped if fault.kind == kind]:
+            notes.append(f"{len(files)} of {total} segments left out, {kind}: {some(files)}")
+    if parsed.seconds:
+        notes.append(_account(parsed, len(parsed.owner)))
+    elif total > len(parsed.length):
+        notes.append(f"{len(parsed.length)} segments cut into {total} adjacent windows")
+    if pairs := duplicates(parsed.digest, parsed.files.subject[parsed.owner]):
+        first, second = (str(parsed.files.place[parsed.owner[row]]) for row in pairs[0])
+        notes.append(f"{len(pairs)} segments are the same in two subjects, for example {first} and {second}")
+    return notes
+
+
+def _account(parsed: Parsed, windows: int) -> str:
+    """Say how much of the recordings is in windows, and where the rest went."""
+    lost: dict[str, float] = defaultdict(float)
+    for part in parsed.seconds:
+        for reason, time in part.left_out.items():
+            lost[reason] += time
+    found, kept = sum(part.found for part in parsed.seconds), sum(part.kept for part in parsed.seconds)
+    ordered = sorted(lost.items(), key=lambda item: -item[1])
+    rest = "; left out: " + ", ".join(f"{reason} {time:.0f} s" for reason, time in ordered) if ordered else ""
+    return f"{windows} windows of one rhythm each hold {kept:.0f} s of {found:.0f} s{rest}"
+
+
+def duplicates(digest: npt.NDArray[np.uint8], group: Strings) -> list[tuple[int, int]]:
+    """Pairs of rows with the same samples in different groups, each with the first of its kind.
+
+    Args:
+        digest: Of each row, ``(n, 16)``.
+        group: What rows may not share samples across, ``(n,)``.
+    """
+    if not len(digest):
+        return []
+    keys = np.ascontiguousarray(digest).view("V16")[:, 0]
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    rows = np.flatnonzero(group != group[first[which]])
+    return [(int(first[which[row]]), int(row)) for row in rows]
+
+
+def classes_of(rhythms: Sequence[str], task: Task, label: Label) -> dict[str, int | None]:
+    """Ask ``label`` about each rhythm; raises DataError for an index that is no class of the task."""
+    table = {name: label(name) for name in rhythms}
+    for name, klass in table.items():
+        if klass is not None and not 0 <= klass < len(task.classes):
+            raise DataError(
+                f"label({name!r}) of task {task.name!r} is {klass}, not one of {len(task.classes)} classes"
+            )
+    return table
+
+
+def classes(files: Files, task: Task, label: Label) -> tuple[Int64, Int64]:
+    """Give each file or row its class, ``(n,)``, -1 where the task does not know the rhythm.
+
+    The second array holds the numbers of those whose own label says otherwise.
+    """
+    if not files.named:
+        return files.given, np.empty(0, np.int64)
+    names, which = np.unique(files.rhythm, return_inverse=True)
+    table = classes_of([str(name) for name in names], task, label)
+    y = np.array([-1 if (klass := table[str(name)]) is None else klass for name in names], np.int64)[which]
+    says = y if files.given_is_class else (y == task.positive).astype(np.int64)
+    return y, np.flatnonzero((y >= 0) & (files.given >= 0) & (files.given != says))
+
+
+def contradiction(files: Files, at: int, y: Int64, task: Task) -> str:
+    """Say that the label that the data give is not the rhythm's."""
+    rhythm, klass = str(files.rhythm[at]), task.classes[y[at]]
+    return f"labelled {files.given[at]}, but rhythm {rhythm!r} is {klass!r} to task {task.name!r}"
+
+
+def unknown(files: Files, y: Int64) -> dict[str, int]:
+    """Count the rows of each rhythm that the task does not know."""
+    return dict(sorted(Counter(files.rhythm[y < 0].tolist()).items()))
+
+
+def settle(path: Path, files: Files, task: Task, label: Label, split: str) -> tuple[Int64, list[str]]:
+    """Return each row's class, ``(n,)`` with -1 for what is left out, and notes.
+
+    Raises:
+        DataError: The data's own label contradicts the rhythm; no rhythm that the task knows.
+    """
+    y, wrong = classes(files, task, label)
+    if len(wrong):
+        more = f" ({len(wrong) - 1} more such)" if len(wrong) > 1 else ""
+        where, what = call(path, str(files.place[wrong[0]])), contradiction(files, int(wrong[0]), y, task)
+        raise DataError(f"{where}: {what}{more}; mend one of the two")
+    notes = []
+    empty = (files.rhythm == "") & (y >= 0)
+    if empty.any():
+        notes.append(f"{empty.sum()} segments have an empty rhythm, taken for {task.classes[y[empty][0]]!r}")
+    if strange := unknown(files, y):
+        listed = ", ".join(f"{name!r} ({count})" for name, count in strange.items())
+        notes.append(f"{sum(strange.values())} segments left out, of rhythms unknown to the task: {listed}")
+    if len(y) and (y < 0).all():  # nothing that another set could make up for
+        both_classes(str(path), split, y[:0], list(strange), task)
+    return y, notes
+
+
+def both_classes(path: str, about: str, y: Int64, strange: Sequence[str], task: Task) -> None:
+    """Raise DataError where the rows kept are of one class, or there are none.
+
+    Args:
+        path: Of what, and ``about`` which part of it.
+        about: As the split, for the message.
+        y: Classes of the rows kept, ``(n,)``.
+        strange: Rhythms that the task does not know.
+        task: Whose classes they are.
+    """
+    there = np.unique(y)
+    if len(there) >= 2:
+        return
+    only = f"only {task.classes[there[0]]!r}" if len(there) else "no class"
+    known = sorted({repr(name) for name in strange})
+    hint = f", rhythms unknown to the task are {some(known)}" if known else ""
+    raise DataError(f"{path} ({about}) holds {only} of the classes {', '.join(task.classes)}{hint}")

@@ -1,0 +1,108 @@
+"""A synthetic ECG set: enough of the real thing to run a search where no data are at hand.
+
+Subjects differ in shape, size, rate and noise; some have one class only, some have both. Numbers from
+it say that the tool works and nothing about any patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from atml.arrays import Float32, Int64, Strings
+from atml.data.synthetic.beat_shapes import Float64, Random, heart, render
+from atml.data.synthetic.rhythms import RHYTHMS, SHARES
+from atml.errors import DataError
+from atml.tasks.task import Task
+
+VERSION = 3
+"""Raised whenever the same seed draws something else."""
+
+SUBJECTS = {"train": 24, "test": 8}
+KINDS = (2, 0, 2, 1)
+"""Every second subject has both classes; see `plan`."""
+SEGMENTS = 60
+"""A subject has about this many."""
+
+NOTE = "synthetic ECG from a generator, not from people: results say nothing about real recordings"
+
+
+def noise(random: Random, leads: int, samples: int, rate: float) -> Float64:
+    """Draw what a recording adds, ``(leads, samples)`` in mV: wander, mains, muscle, electronics."""
+    t = np.arange(samples) / rate
+    out = random.normal(0, random.lognormal(-4.6, 0.4), (leads, samples))
+    mains = 2 * np.pi * random.choice([50.0, 60.0])
+    knots = np.arange(0.0, t[-1] + 8.0, 4.0)
+    for lead in range(leads):
+        for hz in random.uniform(0.05, 0.5, 3):
+            out[lead] += random.lognormal(-3.4, 0.6) * np.sin(2 * np.pi * hz * t + random.uniform(0, 6.3))
+        out[lead] += random.lognormal(-5.0, 0.8) * np.sin(mains * t + random.uniform(0, 6.3))
+        muscle = np.diff(random.normal(0, 1, samples + 1))  # first difference: more of it at high frequencies
+        burst = np.interp(t, knots, random.lognormal(-1.2, 0.9, len(knots)))
+        out[lead] += random.lognormal(-3.9, 0.6) * burst * muscle
+    return out
+
+
+def plan(random: Random, kind: int, positive: list[str], negative: list[str]) -> dict[str, int]:
+    """Draw which rhythms a subject has and how many segments of each.
+
+    Args:
+        random: Where chance comes from.
+        kind: 0 positive rhythms only, 1 negative ones only, 2 both.
+        positive: Names of the rhythms of the positive class.
+        negative: Names of all others.
+    """
+    total = int(random.integers(SEGMENTS - 15, SEGMENTS + 16))
+    share = {0: 1.0, 1: 0.0, 2: float(random.uniform(0.12, 0.88))}[kind]
+    counts: dict[str, int] = {}
+    for names, part in ((positive, round(total * share)), (negative, total - round(total * share))):
+        weights = np.array([SHARES.get(name, 1.0) for name in names])
+        # A person has one usual rhythm of a class and perhaps another now and then.
+        usual, other = random.choice(len(names), 2, p=weights / weights.sum())
+        first = round(part * random.uniform(0.6, 1.0))
+        for name, count in ((names[usual], first), (names[other], part - first)):
+            if count:
+                counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def segments(random: Random, task: Task, counts: dict[str, int]) -> tuple[Float64, list[str]]:
+    """Draw one subject, ``counts`` rhythm -> segments; returns ``(n, leads, window)`` mV and rhythms."""
+    who = heart(random, task.leads)
+    parts, names = [], []
+    for rhythm, count in counts.items():
+        samples = count * task.window
+        activity = RHYTHMS[rhythm](random, who, samples / task.sampling_rate, samples)
+        strip = render(activity, who, samples, task.sampling_rate, random)
+        strip += noise(random, task.leads, samples, task.sampling_rate)
+        parts.append(strip.reshape(task.leads, count, task.window).transpose(1, 0, 2))
+        names += [rhythm] * count
+    return np.concatenate(parts), names
+
+
+def draw(
+    task: Task, split: str, *, label: Callable[[str], int | None], seed: int = 0
+) -> tuple[Float32, Int64, Strings, Strings]:
+    """Draw a split: ``x (n, leads, window)`` in mV, ``y``, ``subject`` and ``rhythm``, each ``(n,)``.
+
+    Raises:
+        DataError: No rhythm of the generator is of the task's positive class, or none is of another.
+    """
+    known = {name: label(name) for name in RHYTHMS}
+    positive = [name for name, klass in known.items() if klass == task.positive]
+    negative = [name for name, klass in known.items() if klass is not None and klass != task.positive]
+    if not positive or not negative:
+        raise DataError(
+            f"no synthetic ECG for task {task.name!r}: its label() knows none of {', '.join(RHYTHMS)} as "
+            f"{'positive' if not positive else 'negative'}; give --data"
+        )
+    x, y, subject, rhythm = [], [], [], []
+    for number in range(SUBJECTS[split]):
+        random = np.random.default_rng([seed, ("train", "test").index(split), number])
+        drawn, names = segments(random, task, plan(random, KINDS[number % 4], positive, negative))
+        x.append(drawn.astype(np.float32))
+        y += [known[name] for name in names]
+        rhythm += names
+        subject += [f"{split}{number}"] * len(names)
+    return np.concatenate(x), np.asarray(y, np.int64), np.array(subject), np.array(rhythm)

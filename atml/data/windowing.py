@@ -1,0 +1,220 @@
+"""A recording cut into windows of one rhythm each, with an account of every second that is left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.arrays import Float32
+from atml.data.episode import Episode
+from atml.data.formats.annotations import Stretch
+from atml.data.parsing import Seconds
+from atml.ecg.resampling import resample, windows
+from atml.tasks.task import Task
+
+RAIL = 0.05
+"""Shortest time in s at the lowest or highest value of a recording that makes it a saturated amplifier."""
+
+SATURATED = 0.05
+"""Largest share of a window that may be so."""
+
+STILL = 0.2
+"""Shortest time in s without any change of value that is taken for a lead that is off."""
+
+FLAT = 0.5
+"""Largest share of a window that may be so. Standstill of the heart has noise on it and stays."""
+
+MISSING = "missing samples"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One record: ``x (leads, samples)`` in mV at ``rate`` Hz, NaN where a sample is missing.
+
+    ``by_beats`` says that its rhythm is told by beats alone.
+    """
+
+    name: str
+    subject: str
+    rate: int
+    x: Float32
+    stretches: Sequence[Stretch]
+    by_beats: bool = False
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Windows of one stretch, ``x (windows, leads, window)``, and where the stretch begins, in s."""
+
+    rhythm: str
+    start: float
+    samples: int
+    x: Float32
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch that can be used, as samples ``start`` to ``end`` of ``x``: resampled and without a gap.
+
+    ``before`` are the rhythms earlier in ``x``, each with the sample at which it ends.
+    """
+
+    stretch: Stretch
+    x: npt.NDArray[np.floating]
+    offset: int
+    start: int
+    end: int
+    before: tuple[tuple[str, int], ...]
+
+
+def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
+    """Cut adjacent windows inside each stretch; none has a gap, noise, a flat or a saturated lead in it.
+
+    A lead is saturated where more than `SATURATED` of a window lies in runs of `RAIL` s and longer at the
+    lowest or at the highest value of the recording, flat where more than `FLAT` of it lies in runs of
+    `STILL` s and longer of one value. One such lead is enough.
+    """
+    rate, window = recording.rate, task.window
+    still, railed = _still(recording), _railed(recording)
+    account = _Account(recording)
+    cuts = []
+    whole = apart(recording)
+    for stretch in whole:
+        account.found(stretch)
+    for piece in _pieces(recording, whole, task.sampling_rate):
+        stretch, seconds = piece.stretch, window / task.sampling_rate
+        x = windows(piece.x[:, piece.start : piece.end], window)
+        good = np.ones(len(x), np.bool_)
+        for number in range(len(x)):
+            at = piece.start + number * window
+            first = piece.offset + at * rate // task.sampling_rate
+            last = piece.offset + -(-(at + window) * rate // task.sampling_rate)
+            for reason, mask, most in (("flat", still, FLAT), ("saturated", railed, SATURATED)):
+                if good[number] and (mask[:, first:last].mean(axis=1) > most).any():
+                    good[number] = False
+                    account.lose(stretch, reason, seconds)
+        left = (stretch.end - stretch.start) / rate - len(x) * seconds
+        account.lose(stretch, "rest of a stretch" if len(x) else "stretch shorter than the window", left)
+        samples = stretch.end - stretch.start
+        cuts.append(Cut(stretch.rhythm, stretch.start / rate, samples, x[good].astype(np.float32)))
+    return cuts, account.seconds()
+
+
+def episodes(recording: Recording, task: Task) -> list[Episode]:
+    """Return the stretches that hold more than a window, each with up to a window of clean signal before.
+
+    Which rhythms that signal holds goes with it: whether they are of the same class, a task must say.
+    """
+    found = []
+    for piece in _pieces(recording, apart(recording), task.sampling_rate):
+        if piece.end - piece.start > task.window:
+            first = max(0, piece.start - task.window)
+            found.append(
+                Episode(
+                    subject=recording.subject,
+                    rhythm=piece.stretch.rhythm,
+                    x=np.ascontiguousarray(piece.x[:, first : piece.end], np.float32),
+                    onset=piece.start - first,
+                    before=tuple((name, end - first) for name, end in piece.before if end > first),
+                )
+            )
+    return found
+
+
+def apart(recording: Recording) -> list[Stretch]:
+    """Return the stretches of a recording, parted where samples are missing; nothing overlaps or is lost."""
+    gap = np.asarray(np.isnan(recording.x).any(axis=0))
+    edges = np.flatnonzero(np.diff(gap)) + 1
+    found = []
+    for stretch in recording.stretches:
+        inner = edges[(edges > stretch.start) & (edges < stretch.end)].tolist()
+        for start, end in zip([stretch.start, *inner], [*inner, stretch.end], strict=True):
+            reason = MISSING if gap[start] else stretch.reason
+            found.append(Stretch(start, end, stretch.rhythm, reason))
+    return found
+
+
+def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iterator[_Piece]:
+    """Yield the stretches that can be used, at ``target`` Hz.
+
+    What adjoins is resampled in one: a filter then has no edge inside, and a gap or noise is never near it.
+    """
+    rate = recording.rate
+    at = 0
+    while at < len(whole):
+        run = [whole[at]]
+        while at + len(run) < len(whole) and not run[0].reason and not whole[at + len(run)].reason:
+            run.append(whole[at + len(run)])
+        at += len(run)
+        if run[0].reason:
+            continue
+        offset = run[0].start
+        x = resample(recording.x[:, offset : run[-1].end], rate, target)
+        before: list[tuple[str, int]] = []
+        for stretch in run:
+            start = -(-(stretch.start - offset) * target // rate)
+            end = max(start, min((stretch.end - offset) * target // rate, x.shape[1]))
+            yield _Piece(stretch, x, offset, start, end, tuple(before))
+            # Rounded up: no sample of it is left in what comes after.
+            before.append((stretch.rhythm, min(-(-(stretch.end - offset) * target // rate), x.shape[1])))
+
+
+class _Account:
+    """Seconds of one recording, by rhythm."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.time: dict[str, float] = defaultdict(float)
+        self.left: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+
+    def found(self, stretch: Stretch) -> None:
+        """Count a stretch, and leave out all of it that has a reason."""
+        seconds = (stretch.end - stretch.start) / self.recording.rate
+        self.time[stretch.rhythm] += seconds
+        if stretch.reason:
+            self.lose(stretch, stretch.reason, seconds)
+
+    def lose(self, stretch: Stretch, reason: str, seconds: float) -> None:
+        """Leave out a part of a stretch."""
+        if seconds > 1e-9:
+            self.left[stretch.rhythm][reason] += seconds
+
+    def seconds(self) -> list[Seconds]:
+        """Return the account, by name of rhythm."""
+        return [
+            Seconds(
+                record=self.recording.name,
+                subject=self.recording.subject,
+                rhythm=rhythm,
+                found=found,
+                kept=max(0.0, found - sum(self.left[rhythm].values())),
+                left_out=dict(sorted(self.left[rhythm].items())),
+            )
+            for rhythm, found in sorted(self.time.items())
+        ]
+
+
+def _still(recording: Recording) -> npt.NDArray[np.bool_]:
+    """Tell where each lead keeps one value for `STILL` s or longer, ``(leads, samples)``."""
+    return np.stack([_held(lead, STILL * recording.rate) for lead in recording.x])
+
+
+def _railed(recording: Recording) -> npt.NDArray[np.bool_]:
+    """Tell where each lead keeps to one of its extremes for `RAIL` s or longer, ``(leads, samples)``."""
+    masks = []
+    for lead in recording.x:
+        there = lead[~np.isnan(lead)]
+        low, high = (there.min(), there.max()) if len(there) else (0.0, 0.0)
+        masks.append(_held(lead, RAIL * recording.rate) & ((lead == low) | (lead == high)))
+    return np.stack(masks)
+
+
+def _held(lead: Float32, least: float) -> npt.NDArray[np.bool_]:
+    """Tell which samples lie in runs of one value at least ``least`` samples long, ``(samples,)``."""
+    starts = np.r_[0, np.flatnonzero(lead[1:] != lead[:-1]) + 1]
+    lengths = np.diff(np.r_[starts, len(lead)])
+    return np.repeat(lengths >= least, lengths)

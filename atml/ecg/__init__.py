@@ -1,0 +1,1 @@
+"""Signal processing: resampling, beats, waves; numpy and scipy, pure."""

@@ -1,0 +1,1 @@
+"""What cross-validation showed, and the baselines without a network beside it."""

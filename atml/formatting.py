@@ -1,0 +1,128 @@
+"""How numbers, lists, durations and tables are written, in Markdown, in sentences and in a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Ends(Protocol):
+    """Anything with two ends, such as `atml.metrics.Interval`."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """Markdown table with aligned columns, the first ``left`` to the left, the others to the right."""
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (header, *rows)]
+    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (
+            c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
+        return "| " + " | ".join(padded) + " |"
+
+    rule = ("-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths))
+    return "\n".join([line(cells[0]), "| " + " | ".join(rule) + " |", *(line(row) for row in cells[1:])])
+
+
+def mean(values: Sequence[float]) -> float:
+    """Mean, NaN of nothing."""
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def figure(value: float) -> str:
+    """Three decimals, a dash for what is not finite."""
+    return f"{value:.3f}" if np.isfinite(value) else "-"
+
+
+def plural(n: int, word: str) -> str:
+    """Write a number and what it counts: 1 lead, 2 leads."""
+    return f"{n:,} {word}" + ("" if n == 1 else "s")
+
+
+def between(interval: Ends) -> str:
+    """Write the ends of an interval."""
+    return f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def value(number: float | None, digits: int = 3) -> str:
+    """Write a value of an objective or a metric; "-" for None and for what is not finite."""
+    return "-" if number is None or not math.isfinite(number) else f"{number:.{digits}f}"
+
+
+def setting(found: Any) -> str:
+    """Write a parameter's value as a person would: "0.0012", "16-24-32", "yes"."""
+    if found is None:
+        return "-"
+    if isinstance(found, bool):
+        return "yes" if found else "no"
+    if isinstance(found, float):
+        return f"{found:.3g}"
+    if isinstance(found, int):
+        return f"{found:,}" if abs(found) >= 10_000 else str(found)
+    if isinstance(found, list | tuple):
+        return "-".join(map(str, found)) or "none"
+    return str(found)
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Join words: "a, b and c"."""
+    return f" {last} ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
+
+
+def share(part: float, whole: float) -> str:
+    """Write a share in whole percent, and not 0% or 100% where it is neither."""
+    if not whole:
+        return "-"
+    percent = 100 * part / whole
+    if 0 < percent < 1:
+        return "less than 1%"
+    if 99 < percent < 100:
+        return "more than 99%"
+    return f"{percent:.0f}%"
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital letter and end with a full stop."""
+    text = text.strip()
+    return text and text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as 45 s, 12 min or 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def shorter(path: str, width: int = 32) -> str:
+    """Cut a long path in front, where it tells least."""
+    return path if len(path) <= width else "..." + path[3 - width :]
+
+
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
+    """Lay out rows under a header; ``right`` names the columns that hold numbers."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

@@ -1,0 +1,102 @@
+"""Architecture and training of one model, as a search draws it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from atml.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Architecture and training of one model; every field is searchable.
+
+    Signal path: normalise -> decimate -> convolutions -> recurrent layers -> pool -> dropout -> linear.
+    An empty ``channels`` leaves the convolutions out, ``cell="none"`` the recurrent layers.
+    """
+
+    # Input. Both steps are part of the exported graph.
+    normalise: str = "zscore"
+    """Per segment and lead: "none", "centre" (minus mean), "zscore" (and over its standard deviation),
+    "maxabs" (minus mean, over the largest magnitude)."""
+    decimation: int = 1
+    """Mean over this many neighbouring samples; 1 leaves the rate as it is."""
+
+    # Convolutions: one entry a layer in each of the three.
+    channels: tuple[int, ...] = (8, 16, 32)
+    kernels: tuple[int, ...] = (7, 7, 7)
+    strides: tuple[int, ...] = (2, 2, 2)
+    separable: bool = False
+    """Depthwise then pointwise from the second layer on; the first is always plain."""
+    norm: str = "batch"
+    activation: str = "relu"
+
+    # Recurrent layers.
+    cell: str = "none"
+    units: int = 16
+    layers: int = 1
+    bidirectional: bool = False
+
+    # Head.
+    pool: str = "mean"
+    """How time is left behind: "mean", "max", "mean_max", "last" or "attention"."""
+    dropout: float = 0.0
+
+    # Training.
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3
+    schedule: str = "cosine"
+    """"constant", "cosine", "onecycle" or "step"; all but "constant" end near zero."""
+    weight_decay: float = 1e-2
+    batch: int = 128
+    steps: int = 1000
+    loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    focal_gamma: float = 2.0
+    class_weights: str = "none"
+    """"none" or "balanced" (inverse class frequency in the training rows)."""
+    positive_weight: float = 1.0
+    """Further factor on the loss of the positive class: above 1 leans towards sensitivity."""
+    sampling: str = "uniform"
+    """What a batch is drawn from: "uniform" over segments, or "subject" (subjects alike, then segments)."""
+    averaging: float = 0.0
+    """Decay a step of an exponential moving average of the weights; 0 keeps the last weights."""
+
+    # Augmentation, on training batches only; 0 switches one off.
+    scale: float = 0.0
+    """Standard deviation of the logarithm of a random gain per segment."""
+    noise: float = 0.0
+    """White noise: its standard deviation over the segment's own."""
+    wander: float = 0.0
+    """Baseline wander, a sine of 0.05 to 0.5 Hz: its amplitude over the segment's standard deviation."""
+    shift: float = 0.0
+    """Largest circular shift, as a share of the window."""
+    mixup: float = 0.0
+    """Alpha of the Beta distribution that mixes two segments and their labels."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types, in declared order."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> ModelConfig:
+        """Rebuild from `to_dict`; raises ConfigError for a key that is no field."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        for key in fields:
+            if key not in known:
+                raise ConfigError(f"unknown key {key!r} in a model config; known: {', '.join(sorted(known))}")
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**values)
+
+    def describe(self) -> str:
+        """Say what it is in one short line: "cnn 8-16-32 + lstm 16, lr 0.002, 900 x 128"."""
+        parts = []
+        if self.channels:
+            kind = "separable cnn" if self.separable else "cnn"
+            parts.append(f"{kind} {'-'.join(map(str, self.channels))}")
+        if self.cell != "none":
+            layers = f" x{self.layers}" if self.layers > 1 else ""
+            parts.append(f"{'bi' if self.bidirectional else ''}{self.cell} {self.units}{layers}")
+        return f"{' + '.join(parts)}, lr {self.learning_rate:.2g}, {self.steps} x {self.batch}"

@@ -1,0 +1,61 @@
+"""What a model card prints of a network: its layers, one by one, worked out from shapes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from atml.models.config import ModelConfig
+from atml.models.shapes import shapes
+from atml.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer; ``shape`` leaves the batch out, ``parameters`` are trained, ``fixed`` are not."""
+
+    name: str
+    shape: tuple[int, ...]
+    parameters: int = 0
+    fixed: int = 0
+    macs: int = 0
+
+
+def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
+    """List what a signal passes, from the input on; the sums are those of `atml.models.cost`."""
+    plan = shapes(config, task)
+    found = [Layer("input", (task.leads, task.window))]
+    if config.normalise != "none":
+        found.append(Layer(f"normalise: {config.normalise}", (task.leads, task.window)))
+    if config.decimation > 1:
+        found.append(Layer(f"mean of {config.decimation} samples", (task.leads, plan.decimated)))
+    for c in plan.convs:
+        kind = f"conv {c.kernel}" + (f" / {c.stride}" if c.stride > 1 else "")
+        weights = c.inputs * c.outputs * c.kernel
+        if c.separable:
+            kind = "separable " + kind
+            weights = c.inputs * c.kernel + c.inputs * c.outputs
+        after = [config.activation] if config.norm == "none" else [f"{config.norm} norm", config.activation]
+        batch_norm = config.norm == "batch"
+        found.append(
+            Layer(
+                ", ".join([kind, *after]),
+                (c.outputs, c.length_out),
+                weights + c.outputs * ((0 if batch_norm else 1) + (0 if config.norm == "none" else 2)),
+                2 * c.outputs if batch_norm else 0,
+                weights * c.length_out,
+            )
+        )
+    width = plan.width_in
+    if config.cell != "none":
+        gates, ways = (4 if config.cell == "lstm" else 3), (2 if config.bidirectional else 1)
+        for _ in range(config.layers):
+            matrix = ways * gates * config.units * (width + config.units)
+            name = config.cell.upper() + f" {config.units}" + (", both directions" if ways == 2 else "")
+            parameters = matrix + 2 * ways * gates * config.units
+            found.append(Layer(name, (plan.steps, plan.width), parameters, 0, matrix * plan.steps))
+            width = plan.width
+    attention = plan.width if config.pool == "attention" else 0
+    found.append(Layer(f"pool: {config.pool}", (plan.features,), attention, 0, 2 * attention * plan.steps))
+    head = plan.features * len(task.classes)
+    found.append(Layer("linear", (len(task.classes),), head + len(task.classes), 0, head))
+    return tuple(found)

@@ -1,0 +1,238 @@
+"""What data there are: who, which rhythms, how long, what was left out, how they were split, how they look.
+
+The test split is never opened here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from atml.arrays import Int64
+from atml.artifacts.record import DataFacts
+from atml.data.dataset import Dataset
+from atml.formatting import listed, plural, sentence, share
+from atml.report import comparisons, strips
+from atml.report.material import Material
+from atml.report.outcome import negative_of, unit_of
+from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
+from atml.report.sections.task_description import task_of
+from atml.report.strips import Strip
+from atml.searching.study import Plan
+from atml.tasks.task import Task
+
+MOST_STRIPS = 12
+"""Rhythms that are drawn."""
+
+
+def section(material: Material) -> Section:
+    """Tell what the search saw; from an export's own account where the data are gone."""
+    return Section("data", "The data", tuple(_blocks(material)))
+
+
+def _blocks(material: Material) -> list[Block]:
+    task, plan = task_of(material), material.plan
+    facts = _facts(material, task)
+    if task is None or facts is None:
+        return [Empty(sentence(f"nothing can be said of the data: {material.plan_gone}"))]
+    blocks: list[Block] = [Text(_words(facts, task))]
+    if plan is None:
+        blocks.append(Empty(sentence(f"the rest of this part is missing: {material.plan_gone}")))
+        return [*blocks, _left_out(facts)]
+    data = plan.dataset
+    blocks += [_rhythms(data, task), *_subjects(data, task), Heading("What was left out"), _left_out(facts)]
+    blocks += [Heading("Split by subject"), *_split(plan, task), Heading("What it looks like")]
+    return [*blocks, *_examples(plan, task)]
+
+
+def _facts(material: Material, task: Task | None) -> DataFacts | None:
+    """Count them as the card does, or read what a card was made of."""
+    if material.plan is not None and task is not None:
+        return DataFacts.of(material.plan.dataset, task, material.plan.origin)
+    for export in reversed(material.exports):
+        fields: dict[str, Any] = dict(export.config.get("data", {}))
+        if fields:
+            lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+            return DataFacts(**{**fields, **lists})
+    return None
+
+
+def _words(facts: DataFacts, task: Task) -> str:
+    seconds = facts.segments * task.seconds
+    classes = [f"{count:,} {name} ({share(count, facts.segments)})" for name, count in facts.classes.items()]
+    kind = "ECG made by a generator, not recorded from people" if facts.synthetic else "recordings as given"
+    rhythms = sum(bool(name) for name in facts.rhythms)
+    return (
+        f"{facts.name}, {kind}: {plural(facts.segments, 'segment')} of {task.seconds:g} s,"
+        f" {_time(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
+        f" with {plural(rhythms, 'named rhythm')}. By class: {listed(classes)}."
+        " Segments of one subject are nearly the same: it is the subjects that count."
+    )
+
+
+def _time(seconds: float) -> str:
+    """Say how long: 58 s, 12 min, 5.3 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _kinds(data: Dataset, task: Task) -> list[tuple[str, int, Int64]]:
+    """Return each rhythm with its class and rows, positive ones first, the most frequent first."""
+    found = []
+    for name in np.unique(data.rhythm):
+        for label in range(len(task.classes)):
+            rows = np.flatnonzero((data.rhythm == name) & (data.y == label))
+            if len(rows):
+                found.append((str(name), label, rows))
+    return sorted(found, key=lambda kind: (kind[1] != task.positive, -len(kind[2]), kind[0]))
+
+
+def _rhythms(data: Dataset, task: Task) -> Block:
+    kinds = _kinds(data, task)
+    rows = tuple(
+        (
+            name or "(no name)",
+            task.classes[label],
+            f"{len(rows):,}",
+            f"{len(rows) * task.seconds:,.0f}",
+            f"{len(np.unique(data.subject[rows]))}",
+            f"{100 * len(rows) / len(data):.1f}",
+        )
+        for name, label, rows in kinds
+    )
+    few = [name or "(no name)" for name, _, rows in kinds if len(np.unique(data.subject[rows])) < 5]
+    thin = (
+        f" Fewer than five subjects have {listed(few, 'or')}: figures of these say little of others."
+        if few
+        else ""
+    )
+    name, _, most = max(kinds, key=lambda kind: len(kind[2]))
+    says = f"The most frequent rhythm is {name or '(no name)'}, {share(len(most), len(data))} of all.{thin}"
+    return Grid(("rhythm", "class", "segments", "seconds", "subjects", "share, %"), rows, says)
+
+
+def _subjects(data: Dataset, task: Task) -> list[Block]:
+    names, code = np.unique(data.subject, return_inverse=True)
+    table = np.stack([np.bincount(code, data.y == label, len(names)) for label in range(len(task.classes))])
+    order = np.lexsort((names, -table.sum(axis=0)))
+    shown = order[: comparisons.MOST]
+    positive = table[task.positive]
+    only, none = int((positive == table.sum(axis=0)).sum()), int((positive == 0).sum())
+    cut = (
+        f" The {len(shown)} subjects with the most segments of {len(names)} are shown."
+        if len(names) > len(shown)
+        else ""
+    )
+    says = (
+        f"Of {plural(len(names), 'subject')} {len(names) - none} have {task.classes[task.positive]}, {only}"
+        f" of them nothing else, and {none} none; one subject has {int(table.sum(axis=0).min())} to"
+        f" {int(table.sum(axis=0).max())} segments, half of them at most"
+        f" {int(np.median(table.sum(axis=0)))}.{cut}"
+    )
+    labels = sorted(range(len(task.classes)), key=lambda label: label == task.positive)
+    parts = {task.classes[label]: table[label, shown].astype(int).tolist() for label in labels}
+    return [Chart("data-subjects", comparisons.stacked(names[shown].tolist(), parts, "segments"), says)]
+
+
+def _left_out(facts: DataFacts) -> Block:
+    notes = [*facts.notes]
+    if facts.held_out:
+        notes.append(f"held out of the search, for `atml score` alone: {', '.join(facts.held_out)}")
+    if not notes:
+        return Text("Nothing was left out when these data were opened, and nobody was held out.")
+    rows = tuple((sentence(note),) for note in notes)
+    says = (
+        f"{plural(len(rows), 'remark')} from opening the data; `atml data inspect` lists every fault by file."
+    )
+    return Grid(("what was left out, or is to be known",), rows, says)
+
+
+def _split(plan: Plan, task: Task) -> list[Block]:
+    data = plan.dataset
+    rows, names, counts = [], [], []
+    for number, fold in enumerate(plan.folds, 1):
+        people = sorted({str(name) for name in data.subject[fold.held_out]})
+        y = data.y[fold.held_out]
+        positive = int((y == task.positive).sum())
+        names.append(f"fold {number}: {plural(len(people), 'subject')}")
+        counts.append((len(y) - positive, positive))
+        told = (
+            ", ".join(people)
+            if len(people) <= 20
+            else f"{', '.join(people[:20])} and {len(people) - 20} more"
+        )
+        rows.append((str(number), str(len(people)), f"{len(y):,}", f"{100 * positive / len(y):.0f}", told))
+    shares = [positive / max(1, sum(both)) for both in counts for positive in (both[1],)]
+    held = len(plan.origin.held_out)
+    says = (
+        f"Each of {len(plan.folds)} folds holds out other subjects, and nobody is in the trained and the"
+        f" held-out part of one fold; the share of {task.classes[task.positive]} held out runs from"
+        f" {100 * min(shares):.0f}% to {100 * max(shares):.0f}%."
+    )
+    outside = (
+        f"{plural(held, 'subject')} were held out of the search altogether."
+        if held
+        else "No subject of these data was held out of the search altogether."
+    )
+    parts = {
+        negative_of(task): [both[0] for both in counts],
+        task.classes[task.positive]: [both[1] for both in counts],
+    }
+    return [
+        Chart("data-folds", comparisons.stacked(names, parts, "segments held out"), says),
+        Grid(
+            ("fold", "subjects", "segments", f"{task.classes[task.positive]}, %", "held out"),
+            tuple(rows),
+            outside,
+        ),
+    ]
+
+
+def example(data: Dataset, rows: Int64) -> int:
+    """Return the row that stands for others: of the subject with most of them, the one in the middle."""
+    names, count = np.unique(data.subject[rows], return_counts=True)
+    mine = rows[data.subject[rows] == names[count.argmax()]]
+    return int(mine[len(mine) // 2])
+
+
+def _examples(plan: Plan, task: Task) -> list[Block]:
+    data, unit = plan.dataset, unit_of(plan.origin)
+    kinds = _kinds(data, task)
+    blocks: list[Block] = []
+    used: set[str] = set()
+    for name, label, rows in kinds[:MOST_STRIPS]:
+        row = example(data, rows)
+        x = np.array(data.x[row])
+        title = f"{name or '(no name)'}, {task.classes[label]}: subject {data.subject[row]}"
+        svg = strips.draw(
+            [Strip(x=x, rate=data.sampling_rate, title=title, leads=plan.origin.leads)], unit=unit
+        )
+        figure = file_name("strip", name, task.classes[label])
+        # Rhythms may be called anything, and look alike in the name of a file.
+        figure = figure if figure not in used else f"{figure}-{len(used) + 1}"
+        used.add(figure)
+        blocks.append(Drawing(figure, svg, _said(data, rows, row, unit)))
+    if len(kinds) > MOST_STRIPS:
+        rest = ", ".join(name or "(no name)" for name, _, _ in kinds[MOST_STRIPS:])
+        blocks.append(Empty(f"Only {MOST_STRIPS} rhythms are drawn; the others are {rest}."))
+    return blocks
+
+
+def _said(data: Dataset, rows: Int64, row: int, unit: str) -> str:
+    x = np.asarray(data.x[row], np.float64)
+    span = float(np.ptp(x, axis=-1).max())
+    people = len(np.unique(data.subject[rows]))
+    size = f"{span:.3g} {unit}" if unit else f"{span:.3g}, in a unit that the data do not say"
+    return (
+        f"One of {plural(len(rows), 'segment')} of {plural(people, 'subject')}: the middle one of the subject"
+        f" with the most. From lowest to highest it spans {size}."
+    )
+
+
+def file_name(*words: str) -> str:
+    """Make a name for a figure of words that may hold anything."""
+    text = "-".join(re.sub(r"[^A-Za-z0-9]+", "-", word).strip("-") or "none" for word in words)
+    return text[:60]

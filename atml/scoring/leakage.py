@@ -1,0 +1,154 @@
+"""Test data without anybody whom the model was trained on, by the labels that it was trained with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from atml import data
+from atml.artifacts.model import ExportedModel
+from atml.data.dataset import Dataset
+from atml.data.formats.detection import Asked, look_all, name_of
+from atml.data.merging import same_patients
+from atml.data.subjects import matching
+from atml.errors import DataError, ExportError
+
+Paths = Path | Sequence[Path] | None
+
+
+def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> tuple[Dataset, list[str]]:
+    """Open the test split, of bare sets without the people that were trained on; with what is to be told.
+
+    ``opening`` are arguments of `atml.data.open`.
+
+    Raises:
+        ExportError: The model does not say whom it was trained on, and a set does not tell train from test.
+        DataError: As `atml.data.open`; nobody left, with the way out; the training data themselves; a test
+            split that holds people who were trained on.
+    """
+    if exported.subjects is None and not exported.synthetic:
+        _not_bare(exported, paths, opening)
+    again = renamed(exported, paths)
+    out = people(exported, paths)
+    try:
+        dataset = data.open(paths, **opening, leave_out=out)
+    except DataError as error:
+        if not out:
+            raise
+        try:
+            whole = data.open(paths, **opening)
+        except DataError:
+            raise error from None
+        if not whole.bare or not matching(whole.subject, out).all():
+            raise
+        raise DataError(
+            f"the model was trained on every subject of {whole.name}; give other data, or search again with"
+            " --hold-out to keep some subjects for scoring"
+        ) from error
+    notes = [*dataset.notes, *_unseen(exported, dataset, out, again)]
+    if again:
+        whole = data.open(paths, **opening)
+        notes += _left_out(set(whole.subject.tolist()) - set(dataset.subject.tolist()), again)
+    return dataset, [*notes, *same_patients(dataset.notes, _sets(exported), "that the model was trained on")]
+
+
+def people(exported: ExportedModel, paths: Paths) -> tuple[str, ...]:
+    """Whom the model was trained on, by all names that they may have in the sets at ``paths``.
+
+    A generated subject is none.
+    """
+    trained = () if exported.synthetic else exported.subjects or ()
+    return (*trained, *renamed(exported, paths))
+
+
+def renamed(exported: ExportedModel, paths: Paths) -> dict[str, str]:
+    """Names in sets that the model was not trained on, each with who of the trained that may be.
+
+    Names carry their set where several were opened together: then a folder by another name would make other
+    people of the same. "bought/418" may be "vfdb/418" if the model was trained on no set called "bought".
+    """
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths or ())
+    if exported.synthetic or len(given) < 2 or "+" not in exported.data_name:
+        return {}
+    trained = [(name.split("/", 1), name) for name in exported.subjects or () if "/" in name]
+    sets = {parts[0] for parts, _ in trained}
+    strange = sorted({name_of(Path(path)) for path in given} - sets)
+    return {f"{place}/{parts[1]}": name for place in strange for parts, name in trained}
+
+
+def same_labels(exported: ExportedModel, labels_hash: str | None) -> list[str]:
+    """Raise ExportError where test data would be labelled otherwise; say so where that can't be told."""
+    if labels_hash is None or exported.labels_hash == labels_hash:
+        return []
+    if not exported.labels_hash:
+        return [
+            "the export is older and does not say by which labels it was trained:"
+            " it can't be told whether they are still the same"
+        ]
+    raise ExportError(
+        f"{exported.path} was trained with other labels than those of the objectives file found for"
+        f" {exported.task.name!r}; give the file that it was searched with as --objective"
+    )
+
+
+def _sets(exported: ExportedModel) -> list[str]:
+    """Name the sets of people that the model was trained on."""
+    return [] if exported.synthetic else exported.data_name.split("+")
+
+
+def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> None:
+    asked = Asked(
+        task=opening["task"],
+        label=opening["label"],
+        sampling_rate=opening["sampling_rate"],
+        leads=opening["leads"],
+    )
+    for item in look_all(paths, asked, "test"):
+        if not item.splits:
+            raise ExportError(
+                f"{exported.path} does not list its training subjects, and {item.name} does not tell train"
+                " from test, so they would be scored too; score it in its export folder"
+            )
+
+
+def _unseen(
+    exported: ExportedModel, dataset: Dataset, out: Sequence[str], again: Mapping[str, str]
+) -> list[str]:
+    """Raise DataError if the model was trained on any of these subjects; say so where that can't be told."""
+    if dataset.fingerprint == exported.data_fingerprint:
+        raise DataError(
+            f"{dataset.name} is what trial {exported.trial} was trained on; give data that it never saw"
+        )
+    if dataset.synthetic != exported.synthetic:
+        return []  # A generated subject and a person of the same name are not the same.
+    if exported.subjects is None:
+        return [
+            "the file does not list its training subjects, so they could not be compared with these;"
+            " score it in its export folder"
+        ]
+    known = out or exported.subjects
+    shared = sorted({str(name) for name in dataset.subject[matching(dataset.subject, known)]})
+    if shared:
+        more = f" and {len(shared) - 8} more" if len(shared) > 8 else ""
+        named = ", ".join(f"{name} (may be {again[name]})" if name in again else name for name in shared[:8])
+        raise DataError(
+            f"the model was trained on subjects of this test set: {named}{more};"
+            " leave them out, or rename them if they are other people"
+        )
+    return []
+
+
+def _left_out(gone: set[str], again: Mapping[str, str]) -> list[str]:
+    """Say who was left out for what may be another name, a line for each two sets."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for name in sorted(gone & set(again)):
+        place, who = name.split("/", 1)
+        pairs.setdefault((place, again[name].split("/", 1)[0]), []).append(who)
+    lines = []
+    for (place, trained), names in pairs.items():
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        same = names[0] if len(names) == 1 else "the same"
+        lines.append(f"{', '.join(names[:8])}{more} of {place} may be {same} of {trained}: left out")
+    return lines

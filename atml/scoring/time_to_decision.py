@@ -1,0 +1,142 @@
+"""Time to decision: how soon after a rhythm begins a model calls it right, and keeps from calling it wrong.
+
+A device looks at the latest window every now and then. At first that window holds mostly what came before
+the rhythm. For each time after the onset: how many episodes could be asked, what the window that ends then
+is called, and whether a shock was called by then.
+
+What came before is signal of another class (`atml.data.Episode`): a shockable rhythm before a shockable one
+would let a window be called right that has seen little of the new one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.arrays import Float32, Int64
+from atml.artifacts.model import infer, labels
+from atml.data import Episode
+from atml.tasks.task import Task
+
+Bools = npt.NDArray[np.bool_]
+Decide = Callable[[Float32], Int64]
+
+LONGEST_S = 10.0
+"""Times go up to this, or to two windows if those are longer."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The windows that end ``seconds`` after the onset, of the episodes that have one.
+
+    ``called`` is the share of them called positive then, ``by_then`` the share called positive then or
+    earlier; None where there is nothing to count.
+    """
+
+    seconds: float
+    episodes: int
+    subjects: int
+    called: float | None
+    by_then: float | None
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """Moments of the positive episodes and of the others, of the same times.
+
+    ``name`` is that of the positive class, ``window`` in s; ``episodes``, ``subjects`` and ``onsets`` count
+    positive ones first. ``onsets`` are the episodes with signal before them; of the others nobody knows when
+    the rhythm began, or it followed one of its own class: times run from where their signal begins. Of an
+    episode that is not positive only windows that lie whole within it count: before that, a call may be right
+    about the rhythm that came before.
+    """
+
+    name: str
+    window: float
+    episodes: tuple[int, int]
+    subjects: tuple[int, int]
+    positive: tuple[Moment, ...]
+    others: tuple[Moment, ...]
+    onsets: tuple[int, int] = (0, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON types."""
+        return dataclasses.asdict(self)
+
+
+def times(task: Task) -> tuple[float, ...]:
+    """Seconds after the onset that are looked at: each half second up to the window, then each second."""
+    last = max(LONGEST_S, 2 * task.seconds)
+    fine = [0.5 * i for i in range(1, int(2 * task.seconds) + 1)]
+    coarse = [t for t in np.arange(1, int(last) + 1, dtype=float).tolist() if t > task.seconds]
+    return tuple(sorted({*fine, task.seconds, *coarse}))
+
+
+def decider(model: bytes, positive: int) -> Decide:
+    """Return what labels windows ``(n, leads, samples)`` with an ONNX model; a tie counts as positive."""
+    return lambda x: labels(infer(model, x), positive)
+
+
+def measure(episodes: Sequence[Episode], decide: Decide, task: Task) -> Streaming:
+    """Ask ``decide``, windows ``(n, leads, samples)`` to labels ``(n,)``, at every moment of each episode.
+
+    A window must lie within what the episode holds: the signal before its onset, and its own length. Before
+    a positive onset lies nothing positive, so that whoever needs half of a window to be so can't call it
+    right before half a window has passed.
+    """
+    moments = times(task)
+    asked = np.zeros((len(episodes), len(moments)), np.bool_)
+    called = np.zeros_like(asked)
+    for column, seconds in enumerate(moments):
+        ends = [episode.onset + round(seconds * task.sampling_rate) for episode in episodes]
+        there = [task.window <= end <= e.x.shape[1] for end, e in zip(ends, episodes, strict=True)]
+        asked[:, column] = there
+        some = np.flatnonzero(there).tolist()
+        if some:
+            x = np.stack([episodes[i].x[:, ends[i] - task.window : ends[i]] for i in some])
+            called[some, column] = decide(x) == task.positive
+    return curve(asked, called, episodes, task)
+
+
+def curve(asked: Bools, called: Bools, episodes: Sequence[Episode], task: Task) -> Streaming:
+    """Count decisions ``called (episodes, times)`` where they were ``asked``; times as in `times`."""
+    moments = np.array(times(task))
+    positive = np.array([episode.label == task.positive for episode in episodes], np.bool_)
+    subject = np.array([episode.subject for episode in episodes], np.str_)
+    known = np.array([episode.onset > 0 for episode in episodes], np.bool_)
+    called = called & asked
+    inside = asked & (moments >= task.seconds)
+    return Streaming(
+        name=task.classes[task.positive],
+        window=task.seconds,
+        episodes=(int(positive.sum()), int((~positive).sum())),
+        subjects=(len(np.unique(subject[positive])), len(np.unique(subject[~positive]))),
+        positive=_moments(moments, asked[positive], called[positive], subject[positive]),
+        others=_moments(moments, inside[~positive], (called & inside)[~positive], subject[~positive]),
+        onsets=(int((known & positive).sum()), int((known & ~positive).sum())),
+    )
+
+
+def _moments(
+    moments: npt.NDArray[np.float64], asked: Bools, called: Bools, subject: npt.NDArray[np.str_]
+) -> tuple[Moment, ...]:
+    ever = np.logical_or.accumulate(called, axis=1)
+    found = []
+    for column, seconds in enumerate(moments):
+        there = asked[:, column]
+        n = int(there.sum())
+        found.append(
+            Moment(
+                seconds=float(seconds),
+                episodes=n,
+                subjects=len(np.unique(subject[there])),
+                called=float(called[there, column].mean()) if n else None,
+                by_then=float(ever[there, column].mean()) if n else None,
+            )
+        )
+    return tuple(found)

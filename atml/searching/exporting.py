@@ -1,0 +1,150 @@
+"""The last training, on all subjects, and the folder it ends in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from atml import models
+from atml.artifacts import export
+from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
+from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
+from atml.evaluation.threshold import shifted
+from atml.metrics.predictions import Predictions
+from atml.models.weights import load_weights
+from atml.searching.finalists import Finals, Judged
+from atml.searching.progress import Progress, Running, phase
+from atml.searching.study import trial_seed
+from atml.searching.trials import RETRIES
+from atml.searching.workers.pool import FinalJob, Job, Report
+from atml.task_files.definition import TaskDefinition
+
+
+def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float | None:
+    """Value of a model that is wrong everywhere; None where the objective refuses one."""
+    logits = np.zeros_like(predictions.logits)
+    logits[:, predictions.positive] = np.where(predictions.truth(), -1, 1)
+    try:
+        return definition.value(replace(predictions, logits=logits))
+    except TaskFileError:
+        return None
+
+
+class Exports:
+    """Source of the final trainings; each ends in an export folder."""
+
+    def __init__(self, finals: Finals) -> None:
+        self._finals = finals
+        there = finals.exported()
+        self._waiting = [j for j in finals.judged() if finals.qualifies(j) and j.record.number not in there]
+        self._total = len(self._waiting)
+        self._open: dict[int, Judged] = {}
+        self._lost: Counter[int] = Counter()
+        self._refused: AtmlError | None = None
+
+    def waiting(self) -> int:
+        """Count the exports that are missing."""
+        return len(self._waiting)
+
+    def next(self) -> Job | None:
+        """Train the next finalist on all subjects."""
+        if not self._waiting:
+            return None
+        judged = self._waiting.pop(0)
+        assert judged.record.config is not None
+        number = judged.record.number
+        self._open[number] = judged
+        seed = trial_seed(self._finals.plan.seed, number, "final")
+        return FinalJob(number=number, config=judged.record.config, seed=seed)
+
+    def more(self) -> bool:
+        """Whether exports are left."""
+        return bool(self._waiting)
+
+    def close(self) -> None:
+        """Raise what refused an export where none came through."""
+        if self._refused is not None and not self._finals.exported():
+            raise self._refused
+
+    def waits(self) -> bool:
+        """Never: one process at a time is at the exports."""
+        return False
+
+    def go_on(self, job: Job, report: Report) -> bool:
+        """Never stop."""
+        return True
+
+    def ended(self, job: Job, report: Report, device: str) -> None:
+        """Write the export folder."""
+        judged = self._open.pop(job.number)
+        finals, trained = self._finals, report.trained
+        if trained is None:
+            why = report.text.strip().splitlines()[-1]
+            if report.kind != "refused":
+                why = f"its worker {why}"
+            finals.view.say(f"the last training of trial {job.number} was lost: {why}")
+            self._lost[job.number] += 1
+            if report.kind != "refused" and self._lost[job.number] <= RETRIES:
+                self._waiting.append(judged)
+            return
+        plan = finals.plan
+        model = models.build(job.config, plan.definition.task)
+        load_weights(model, trained.weights)
+        threshold = judged.evidence.threshold
+        assert judged.record.cost is not None
+        finding = ExportRecord(
+            config=job.config,
+            task=plan.definition.task,
+            cost=judged.record.cost,
+            study=plan.name,
+            trial=job.number,
+            runs=judged.runs,
+            folds=len(plan.folds),
+            evidence=judged.evidence,
+            final=Final(
+                seed=job.seed,
+                steps=trained.steps,
+                seconds=trained.seconds,
+                segments=len(plan.dataset),
+                train_value=plan.definition.value(shifted(trained.predictions, threshold)),
+            ),
+            data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
+            machine=Machine.here(trained.device),
+            search_seed=plan.seed,
+            trials=sum(t.finished and t.role == "search" for t in finals.records()),
+            value_name=plan.definition.value_name,
+            worst_value=always_wrong(plan.definition, trained.predictions),
+            objective_hash=plan.definition.objective_hash,
+            labels_hash=plan.definition.labels_hash,
+            qualifies=plan.definition.qualifies,
+            baseline=finals.rival(),
+        )
+        try:
+            written = export.export(
+                model, finding, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib
+            )
+        except (ParityError, ExportError) as error:
+            # A folder that can't be written is the same for all; what one model lacks, another may have.
+            if isinstance(error.__cause__, OSError):
+                raise
+            finals.view.say(f"trial {job.number} was not exported: {error}")
+            self._refused = error
+            return
+        assert written.folder is not None
+        plan.store.save_export(plan.name, job.number, written.folder.resolve(), written.sha256)
+        finals.view.say(f"exported {written.folder}")
+
+    def put_back(self, job: Job) -> None:
+        """Forget it; the next start trains it anew."""
+        del self._open[job.number]
+
+    def stop_now(self) -> bool:
+        """Never: time was kept for it."""
+        return False
+
+    def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
+        """Count the exports."""
+        left = len(self._waiting) + len(running)
+        return phase("export", self._total - left, self._total, running, elapsed)

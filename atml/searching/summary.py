@@ -1,0 +1,131 @@
+"""What came out of a search, for programs and for people."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from atml.evaluation.out_of_fold import RATES, BaselineResult
+from atml.formatting import clock
+from atml.models.budget import LIMITS
+from atml.searching.finalists import Finals
+from atml.searching.ranking import kib_of
+from atml.searching.study import Plan
+from atml.training.records import TrialRecord
+
+
+def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
+    """Say what came out, as JSON types; ``lines`` are for a person."""
+    records = [t for t in finals.records() if t.role == "search"]
+    finished = [t for t in records if t.finished]
+    judged, folders = finals.judged(), finals.exported()
+    finals.remember(judged)
+    rows = [
+        {
+            "trial": j.record.number,
+            "value": round(j.value, 6),
+            "repeats": j.record not in j.sources,
+            "runs": [round(v, 6) for v in j.evidence.cross_fitted],
+            "in_search": j.record.value,
+            "metrics": j.evidence.four,
+            "rates": {name: j.evidence.rates[name].value for name in RATES},
+            "threshold": j.evidence.threshold,
+            "size_kib": kib_of(j.record, folders.get(j.record.number)),
+            "qualifies": finals.qualifies(j),
+            "folder": folders.get(j.record.number),
+        }
+        for j in judged
+    ]
+    rival = finals.rival() if rows else None
+    return {
+        "study": finals.plan.name,
+        "synthetic": finals.plan.dataset.synthetic,
+        "trials": len(finished),
+        "complete": sum(t.state == "complete" for t in finished),
+        "finalists": rows,
+        "winner": rows[0] if rows else None,
+        "baseline": None if rival is None else _baseline(rival),
+        "seconds": round(seconds, 1),
+        "lines": _lines(finals, finished, rows, rival, seconds),
+    }
+
+
+def _baseline(rival: BaselineResult) -> dict[str, Any]:
+    """Return what is beside the finalists, as JSON types."""
+    return {
+        "name": rival.baseline.name,
+        "title": rival.baseline.title,
+        "value": round(rival.value, 6),
+        "metrics": rival.four,
+        "rates": {name: rival.rates[name].value for name in RATES},
+        "rule": rival.baseline.describe(),
+    }
+
+
+def _test_data(plan: Plan) -> str:
+    """Say where test data are: in the same set where it has a test split or a held-out part."""
+    if plan.dataset.synthetic:
+        return ""
+    if plan.dataset.bare and not plan.origin.held_out:
+        return " --data TEST_DIR"
+    return "".join(f" --data {shlex.quote(str(path))}" for path in plan.origin.paths)
+
+
+def _runs(row: dict[str, Any]) -> str:
+    if not row["repeats"]:
+        return "in the search itself"
+    count = len(row["runs"])
+    return "on a fresh seed" if count == 1 else f"mean of {count} fresh seeds"
+
+
+def _why_none(finals: Finals, complete: int) -> str:
+    finished = [t for t in finals.records() if t.finished and t.role == "search"]
+    if finished and all(any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished):
+        return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
+    if not complete:
+        return "no trial ran over every fold yet: give it more --trials, or more time"
+    if not finals.chosen():
+        return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
+    if finals.repeated():
+        return "none of the finalists trains on a fresh seed: ask for more --trials or --finalists"
+    return "the finalists are not judged yet; the same line goes on with them"
+
+
+def _lines(
+    finals: Finals,
+    finished: list[TrialRecord],
+    rows: list[dict[str, Any]],
+    rival: BaselineResult | None,
+    seconds: float,
+) -> list[str]:
+    """Write the summary for a person."""
+    plan = finals.plan
+    data = "synthetic data" if plan.dataset.synthetic else plan.dataset.name
+    complete = sum(t.state == "complete" for t in finished)
+    rest = ", the rest were cut short" if complete < len(finished) else ""
+    took = f" in {clock(seconds)}" if seconds else ""
+    lines = [f"{len(finished)} trials on {data}{took}: {complete} ran over every fold{rest}"]
+    if not rows:
+        return [*lines, _why_none(finals, complete)]
+    for place, row in enumerate(rows, 1):
+        config = next(t.config for t in finished if t.number == row["trial"])
+        assert config is not None
+        four = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
+        lines.append(
+            f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, {_runs(row)}; {four}; "
+            f"{row['size_kib']:.1f} KiB; {config.describe()}"
+        )
+        if row["folder"]:
+            lines.append(f"   {row['folder']}")
+        elif not row["qualifies"]:
+            lowest = min(row["metrics"].values())
+            lines.append(
+                f"   not exported: its lowest metric is {lowest:.3f}, {plan.definition.qualifies:g} qualifies"
+            )
+    if rival is not None:
+        four = ", ".join(f"{name} {value:.3f}" for name, value in rival.four.items())
+        lines.append(f"baseline, {rival.baseline.title}: {rival.value:.4f} out of fold; {four}; no network")
+    best = next((row["folder"] for row in rows if row["folder"]), None)
+    if best:
+        lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")
+    return lines

@@ -1,0 +1,149 @@
+"""What every task must be able to do, the built-in ones and a user's own, checked by doing it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from atml import data, models, task_files
+from atml.artifacts import export
+from atml.errors import AtmlError, ShapeError, TaskFileError
+from atml.evaluation import baseline
+from atml.metrics.predictions import Predictions
+from atml.models.config import ModelConfig
+from atml.scoring import rules
+from atml.searching.samplers.parameters import draws, from_params
+from atml.task_files.definition import TaskDefinition
+
+_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one task and how it went."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+
+
+def check(name: str, *, cwd: Path | None = None) -> Iterator[Check]:
+    """Check the files of one task; a check that fails does not keep the next ones from running.
+
+    Raises nothing for a task that is broken: that is a failed check. Raises RoomError for an unknown name.
+    """
+    if name not in task_files.names(cwd):
+        task_files.find(name, cwd=cwd)
+    loaded: list[TaskDefinition] = []
+    yield _try("both files load", functools.partial(_load, name, cwd, loaded))
+    if not loaded:
+        return
+    definition = loaded[0]
+    for note in definition.notes():
+        yield Check("shadowing", True, note)
+    for what, body in (
+        ("DEFAULT builds, runs and matches in ONNX", _default),
+        (f"{_DRAWS} random configs build or are refused for their shape", _random),
+        ("synthetic segments get labels of both kinds", _labels),
+        ("each objective prefers right answers to wrong ones", _value),
+        ("DEFAULT fits the shortest and the longest window", _windows),
+        ("the official rule and the baseline are known", _rule),
+    ):
+        yield _try(what, functools.partial(body, definition))
+
+
+def _try(what: str, body: Callable[[], str]) -> Check:
+    try:
+        return Check(what, True, body())
+    except AtmlError as error:
+        return Check(what, False, str(error))
+
+
+def _load(name: str, cwd: Path | None, loaded: list[TaskDefinition]) -> str:
+    loaded.append(task_files.find(name, cwd=cwd))
+    return f"{loaded[0].space_path}, {loaded[0].objective_path}"
+
+
+def _default(definition: TaskDefinition) -> str:
+    config: ModelConfig = from_params(definition.suggest, definition.default)
+    cost = models.cost(config, definition.task)
+    net = models.build(config, definition.task).eval()
+    task = definition.task
+    x = np.random.default_rng(0).normal(size=(64, task.leads, task.window)).astype(np.float32)
+    with torch.no_grad():
+        shape = tuple(net(torch.from_numpy(x)).shape)
+    if shape != (64, len(task.classes)):
+        raise TaskFileError(f"DEFAULT gives outputs of shape {shape}, not (64, {len(task.classes)})")
+    model = export.onnx_bytes(net, task, {"task": task.name})
+    export.check_parity(model, net, x, task.positive)
+    return f"{len(model) / 1024:.1f} KiB, {cost.macs} MACs"
+
+
+def _random(definition: TaskDefinition) -> str:
+    fit = 0
+    for _, config in draws(definition.suggest, _DRAWS, seed=0):
+        try:
+            models.cost(config, definition.task)
+        except ShapeError:
+            continue
+        models.build(config, definition.task)
+        fit += 1
+    if not fit:
+        raise TaskFileError(
+            f"{definition.space_path}: none of {_DRAWS} random configs fits the window of"
+            f" {definition.task.window}"
+        )
+    return f"{fit} build"
+
+
+def _labels(definition: TaskDefinition) -> str:
+    dataset = data.open(None, task=definition.task, label=definition.label)
+    counts = np.bincount(dataset.y, minlength=len(definition.task.classes))
+    return ", ".join(f"{n} {name}" for name, n in zip(definition.task.classes, counts, strict=True))
+
+
+def _value(definition: TaskDefinition) -> str:
+    classes = len(definition.task.classes)
+    y = np.arange(40) % classes
+    subject = np.array([f"S{i // 10}" for i in range(40)])
+    right = np.eye(classes, dtype=np.float32)[y]
+    said = []
+    for name in definition.objectives or ("",):
+        other = task_files.find(
+            definition.name,
+            space=definition.space_path,
+            objective=f"{definition.objective_path}:{name}".rstrip(":"),
+        )
+        good, bad = (
+            other.value(Predictions(logits.astype(np.float32), y, subject, definition.task.positive))
+            for logits in (right, 1 - right)
+        )
+        if not good > bad:
+            raise TaskFileError(
+                f"{definition.objective_path}: {name or 'value()'} is {good:g} for all right, {bad:g} for"
+                " all wrong"
+            )
+        said.append(f"{name} {good:g} against {bad:g}".strip())
+    return ", ".join(said)
+
+
+def _windows(definition: TaskDefinition) -> str:
+    config = from_params(definition.suggest, definition.default)
+    rate = definition.task.sampling_rate
+    for seconds in definition.windows or ():
+        models.cost(config, replace(definition.task, window=round(seconds * rate)))
+    return (
+        " to ".join(f"{seconds:g} s" for seconds in definition.windows) if definition.windows else "one only"
+    )
+
+
+def _rule(definition: TaskDefinition) -> str:
+    rules.rule(definition.rule)
+    if definition.baseline:
+        baseline.detector(definition.baseline)
+    return f"{definition.rule}, {definition.baseline or 'no baseline'}"

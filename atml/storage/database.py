@@ -1,0 +1,262 @@
+"""A database: opened, checked, and its errors said in words that help."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import os
+import re
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from atml.errors import MissingExtraError, StudyError
+from atml.storage import migrating, postgresql, urls
+from atml.storage.optuna_storage import SteadyStorage
+from atml.storage.retrying import ERRORS, LOCKED, Steady, wait_s
+from atml.storage.schema import VERSION_NOW
+from atml.storage.urls import missing as missing
+
+Made = TypeVar("Made")
+
+_SQLITE = (
+    ("not a database", "is not a study database; move it away, or name another with --storage"),
+    ("malformed", "is damaged; restore a copy, or name another with --storage"),
+    ("locked", f"{LOCKED}; close that and start the same line again"),
+    ("readonly", "can't be written; check its permissions and those of its folder"),
+    ("disk is full", "is on a full disk; free some space and start the same line again"),
+    ("disk I/O error", "is on a disk that fails or is full; free space, start the same line again"),
+    ("unable to open", "can't be opened; check that its folder exists and can be written"),
+)
+
+
+class Database:
+    """One database, with Optuna's storage on it and our tables beside.
+
+    Raises StudyError, naming the database and the way out, when it is missing (with ``create=False``),
+    is no database, can't be reached, is locked, can't be written, or was written by a newer atml; and
+    MissingExtraError where PostgreSQL is asked for and its driver is not there. ``name`` is the URL
+    without its password, or the path of an SQLite file.
+
+    Once it is open, a database that goes away is waited for: see `Steady`.
+    """
+
+    def __init__(self, url: str, *, create: bool = True) -> None:
+        self._url = urls.read(url)
+        self.name = urls.shown(self._url)
+        self.steady = Steady(self.name, wait_s())
+        self._sqlite = self._url.get_backend_name() == "sqlite"
+        self._ahead = datetime.timedelta(0)
+        self._behind = False
+        with self.errors():
+            if self._sqlite:
+                if self._url.database:
+                    _check_file(Path(self._url.database), create)
+                self.storage = _made_once(lambda: self._open({"connect_args": {"timeout": 60.0}}))
+                # The log is synced at checkpoints only: a lost power supply may cost the last trials,
+                # never the file. Ten times faster than the default.
+                sa.event.listen(self.storage.engine, "connect", _pragmas)
+                self.storage.engine.dispose()
+            else:
+                self.storage = self._open_server(create)
+            self.engine: sa.Engine = self.storage.engine
+            try:
+                self._prepare(create)
+            except BaseException:
+                self.close()
+                raise
+        # Who only looks at something and ends leaves the server in good order too.
+        weakref.finalize(self, self.engine.dispose)
+        self.steady.begin()
+
+    def _open(self, options: dict[str, Any]) -> SteadyStorage:
+        url = self._url.render_as_string(hide_password=False)
+        return SteadyStorage(url, self.steady, self.now, options)
+
+    def _open_server(self, create: bool) -> SteadyStorage:
+        """Connect to PostgreSQL once to see whether all is well, and then for good."""
+        options = {"connect_args": postgresql.reach(self._url)}
+        first = sa.create_engine(self._url, poolclass=sa.pool.NullPool, **options)
+        with first.connect() as db:
+            if not postgresql.check(db, self.name, create=create):
+                migrating.hold(db)
+            # Hundreds of workers share the server: each keeps one connection, and takes more for a moment.
+            storage = self._open({"pool_size": 1, "max_overflow": 9, **options})
+        postgresql.ping_after_idling(storage.engine)
+        return storage
+
+    # --- errors
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn what the database raises into a StudyError that says what to do."""
+        try:
+            yield
+        except ERRORS as error:
+            raise self.as_error(error) from error
+        except ImportError as error:
+            if self._sqlite:
+                raise StudyError(f"no driver for {self.name}: {error}") from error
+            raise MissingExtraError("PostgreSQL", "postgresql") from error
+
+    def as_error(self, error: BaseException) -> StudyError:
+        """Say what the database raised, and what to do."""
+        text = " ".join(str(part) for part in (error, error.__cause__) if part is not None)
+        if self._sqlite:
+            way_out = next((words for sign, words in _SQLITE if sign in text), None)
+        else:
+            way_out = postgresql.words(self._url, text)
+        if way_out is not None:
+            return StudyError(f"{self.name} {way_out}")
+        first = text.splitlines()[0]
+        for secret in urls.secrets(self._url):
+            first = first.replace(secret, "***")
+        return StudyError(f"{self.name}: {first}")
+
+    # --- work
+
+    def read(self, work: Callable[[sa.Connection], Made]) -> Made:
+        """Return what ``work`` reads; it is called again after an outage."""
+
+        def once() -> Made:
+            with self.engine.connect() as db:
+                return work(db)
+
+        with self.errors():
+            return self.steady.do(once)
+
+    def write(
+        self, work: Callable[[sa.Connection], Made], again: Callable[[sa.Connection], Made] | None = None
+    ) -> Made:
+        """Return what ``work`` made in one transaction.
+
+        After an outage it is called again although it may have been done; ``again`` is called in its place
+        where twice is not the same as once.
+        """
+
+        def once(what: Callable[[sa.Connection], Made]) -> Made:
+            with self.engine.begin() as db:
+                return what(db)
+
+        with self.errors():
+            self._for_writing()
+            return self.steady.do(lambda: once(work), lambda: once(again or work))
+
+    # --- clock
+
+    def now(self) -> datetime.datetime:
+        """Return the local time by the database's clock, without a zone, as Optuna's."""
+        return datetime.datetime.now() + self._ahead
+
+    @property
+    def clock(self) -> sa.ColumnElement[float]:
+        """Seconds of the database's clock: the same for every host, whatever their clocks say."""
+        if self._sqlite:
+            return sa.literal(time.time(), sa.Float)
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+
+    @property
+    def up_since(self) -> sa.ColumnElement[float]:
+        """Seconds of the database's clock at which its server was started."""
+        if self._sqlite:
+            return sa.literal(0.0, sa.Float)
+        return sa.cast(sa.extract("epoch", sa.func.pg_postmaster_start_time()), sa.Float)
+
+    def set_clock(self, db: sa.Connection) -> None:
+        """Find out by how much the database's clock is ahead of this host's."""
+        if not self._sqlite:
+            theirs = float(db.execute(sa.select(self.clock)).scalar_one())
+            self._ahead = datetime.timedelta(seconds=theirs - time.time())
+
+    # --- tables
+
+    def _prepare(self, create: bool) -> None:
+        """Make our tables where they are missing; refuse those of a newer version."""
+        version = migrating.version(self.engine)
+        if version is not None and version > VERSION_NOW:
+            raise StudyError(
+                f"{self.name} has tables of version {version}, newer than {VERSION_NOW}; install a newer atml"
+            )
+        if version is None:
+            migrating.migrate(self.engine)
+        elif version < VERSION_NOW:
+            self._behind = True
+            if create:
+                with contextlib.suppress(StudyError):
+                    self._for_writing()
+            if self._behind and (create or not self._may_write()):
+                self.steady.say(f"{self.name} is of an earlier atml and can't be written; read as it is")
+        with self.engine.connect() as db:
+            self.set_clock(db)
+
+    def _for_writing(self) -> None:
+        """Bring tables of an earlier version up to date before the first row is written."""
+        if self._behind:
+            with self.errors():
+                migrating.migrate(self.engine)
+            self._behind = False
+
+    def _may_write(self) -> bool:
+        if self._sqlite:
+            return os.access(self.name, os.W_OK)
+        with self.engine.connect() as db:
+            return postgresql.owns(db)
+
+    def check_writable(self) -> None:
+        """Raise StudyError now, not hours later, where nothing can be written."""
+        with self.errors():
+            if not self._sqlite:
+                self._for_writing()
+                with self.engine.connect() as db:
+                    postgresql.check_writable(db, self.name)
+            elif self.name != ":memory:":
+                with contextlib.closing(sqlite3.connect(self.name, timeout=5.0)) as raw:
+                    raw.execute("BEGIN IMMEDIATE")
+                    raw.execute("UPDATE atml_version SET version = version")
+                    raw.rollback()
+                self._for_writing()
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.storage.remove_session()
+        self.engine.dispose()
+
+
+def _made_once(make: Callable[[], Made], tries: int = 10) -> Made:
+    """Make tables while another process may be making the same: who comes second finds them there."""
+    for left in reversed(range(tries)):
+        try:
+            return make()
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError) as error:
+            if not left or not re.search("already exists|duplicate|unique constraint", str(error), re.I):
+                raise
+            time.sleep(0.2)
+    raise AssertionError("unreachable")
+
+
+def _check_file(path: Path, create: bool) -> None:
+    """Refuse what SQLite would only find out about later, with less clear words."""
+    if not path.exists():
+        if not create:
+            raise StudyError(f"no {path} here; `atml search` makes it, --storage names another place")
+        if not path.parent.is_dir():
+            raise StudyError(f"{path} can't be made: {path.parent} is not a folder")
+        return
+    if path.is_dir():
+        raise StudyError(f"{path} is a folder, not a study database; name another with --storage")
+    # Not opened here to see what it is: closing it would drop every lock of this process on it, SQLite's too.
+    if not os.access(path, os.R_OK):
+        raise StudyError(f"{path} can't be read: {os.strerror(errno.EACCES)}")
+
+
+def _pragmas(connection: Any, _: Any) -> None:
+    with contextlib.suppress(sqlite3.OperationalError):
+        # Refused on read-only media, where reading works without it.
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")

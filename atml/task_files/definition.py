@@ -1,0 +1,298 @@
+"""Find, load and describe the files of ``search_spaces/`` and ``objectives/``.
+
+A task is a same-named pair of files, one in each folder. Folders of these names in the working
+directory are looked at before the built-in ones, so a person edits a file and not the package.
+Files are loaded by path, never by import name: nothing called ``objectives`` lands in site-packages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from atml import data
+from atml.data.dataset import Dataset, DataSource
+from atml.errors import TaskFileError
+from atml.metrics.predictions import Predictions
+from atml.models.budget import Budget
+from atml.models.config import ModelConfig
+from atml.task_files.loading import execute, guarded, hash_of, optional, part, summary
+from atml.tasks.task import Task
+
+FOLDERS = ("search_spaces", "objectives")
+
+
+@dataclass(frozen=True)
+class TaskDefinition:
+    """One task, ready to be searched.
+
+    ``default`` holds parameter values of trial 0; ``suggest(trial)`` makes a ModelConfig of an Optuna
+    trial; ``value(predictions)`` is what the search makes large; ``label(rhythm)`` gives the class of a
+    rhythm name or None. ``space_hash`` and ``objective_hash`` change when the code does, not when a
+    comment does. ``task`` has the window that was asked for; ``objective_name`` is the name of ``value``
+    among the objectives of the file, "" where it has one only. ``baseline`` names the detector without a
+    network that winners are compared with, "" for none.
+    """
+
+    name: str
+    task: Task
+    default: Mapping[str, Any]
+    suggest: Callable[[Any], ModelConfig] = field(repr=False)
+    label: Callable[[str], int | None] = field(repr=False)
+    value: Callable[[Predictions], float] = field(repr=False)
+    value_name: str
+    qualifies: float
+    budget: Budget
+    rule: str
+    space_path: Path
+    objective_path: Path
+    space_hash: str
+    objective_hash: str
+    labels_hash: str
+    """Changes with TASK, `label` and what they depend on, and with nothing else in the file."""
+    usual_window: int
+    """Samples in a window where nothing else is asked for."""
+    windows: tuple[float, float] | None = None
+    """Shortest and longest window in s that may be asked for, None for the usual one alone."""
+    objectives: tuple[str, ...] = ()
+    """Names of the objectives that the file offers."""
+    objective_name: str = ""
+    baseline: str = ""
+    hopeless: float | None = None
+    """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
+
+    @property
+    def objective(self) -> str:
+        """What `find` has to be told to get this objective again."""
+        return (
+            f"{self.objective_path}:{self.objective_name}"
+            if self.objective_name
+            else str(self.objective_path)
+        )
+
+    def open(self, origin: DataSource) -> Dataset:
+        """Open the training split of ``origin`` without what is held out; raises DataError."""
+        return data.open(
+            origin.paths or None,
+            task=self.task,
+            label=self.label,
+            sampling_rate=origin.sampling_rate,
+            leads=origin.leads,
+            leave_out=origin.held_out,
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """Say which files stand in for a built-in one."""
+        return tuple(
+            f"{path} stands in for the built-in {kind}/{self.name}.py"
+            for kind, path in zip(FOLDERS, (self.space_path, self.objective_path), strict=True)
+            if not _is_builtin(path) and (_builtin(kind) / f"{self.name}.py").is_file()
+        )
+
+
+def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
+    """Map every task name found to its files, ``{"afib": {"search_spaces": ..., "objectives": ...}}``.
+
+    A name with one file only is listed too, so that `find` can say what is missing.
+    """
+    found: dict[str, dict[str, Path]] = {}
+    for kind in FOLDERS:
+        for folder in (_builtin(kind), (cwd or Path.cwd()) / kind):
+            for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+                if not path.name.startswith("_"):
+                    found.setdefault(path.stem, {})[kind] = path.resolve()
+    return dict(sorted(found.items()))
+
+
+def find(
+    name: str,
+    *,
+    space: Path | None = None,
+    objective: Path | str | None = None,
+    window: float | None = None,
+    cwd: Path | None = None,
+) -> TaskDefinition:
+    """Load the task called ``name``; ``space`` and ``objective`` name other files for its two parts.
+
+    ``objective`` may also be the name of one of the objectives that the file offers, or both, as
+    ``my.py:balanced``. ``window`` is in seconds, where the task lets one choose.
+
+    Raises RoomError for an unknown task, a missing or raising file, for a part that is not there, for
+    an objective whose ``TASK.name`` is another (an exported model is scored by the task it names), for an
+    objective that the file does not offer, and for a window that the task can't have.
+    """
+    known = names(cwd)
+    files = dict(known.get(name, {}))
+    objective_path, wanted = _asked(objective)
+    for kind, path in zip(FOLDERS, (space, objective_path), strict=True):
+        if path is not None:
+            if not path.is_file():
+                raise TaskFileError(f"{path} is not a file; give a Python file as in {kind}/")
+            files[kind] = path.resolve()
+    if not files:
+        raise TaskFileError(
+            f"no task called {name!r}; known: {', '.join(known) or 'none'} (see `atml tasks`)"
+        )
+    for kind in FOLDERS:
+        if kind not in files:
+            raise TaskFileError(
+                f"task {name!r} has no {kind}/{name}.py; a task is a file in each of {FOLDERS}"
+            )
+    return _load(name, files["search_spaces"], files["objectives"], wanted, window)
+
+
+def _asked(objective: Path | str | None) -> tuple[Path | None, str]:
+    """Split ``FILE.py``, ``NAME`` or ``FILE.py:NAME`` into its two parts."""
+    if objective is None or isinstance(objective, Path):
+        return objective, ""
+    file, colon, name = objective.rpartition(":")
+    if colon and file.endswith(".py"):
+        return Path(file), name
+    if objective.endswith(".py") or "/" in objective or Path(objective).is_file():
+        return Path(objective), ""
+    return None, objective
+
+
+def _load(
+    name: str, space_path: Path, objective_path: Path, wanted: str, window: float | None
+) -> TaskDefinition:
+    space, _, space_hash = execute(space_path)
+    objective, tree, objective_hash = execute(objective_path)
+    default = part(space, space_path, "DEFAULT", Mapping)
+    task = part(objective, objective_path, "TASK", Task)
+    if task.name != name:
+        raise TaskFileError(f"{objective_path}: TASK.name is {task.name!r}; call it {name!r}")
+    if not 0 <= task.positive < len(task.classes):
+        raise TaskFileError(f"{objective_path}: TASK.positive is {task.positive}, no index of {task.classes}")
+    value, value_name = _objective(objective, objective_path, wanted)
+    windows = _windows(objective, objective_path)
+    return TaskDefinition(
+        name=name,
+        task=_with_window(task, windows, window, objective_path),
+        default=default,
+        suggest=guarded(part(space, space_path, "suggest", Callable), space_path, "suggest", ModelConfig),
+        label=guarded(part(objective, objective_path, "label", Callable), objective_path, "label", None),
+        value=guarded(value, objective_path, getattr(value, "__name__", "value"), float),
+        value_name=value_name,
+        qualifies=float(part(objective, objective_path, "QUALIFIES", (int, float))),
+        budget=_budget(objective, objective_path),
+        rule=part(objective, objective_path, "RULE", str),
+        space_path=space_path,
+        objective_path=objective_path,
+        space_hash=space_hash,
+        objective_hash=objective_hash,
+        usual_window=task.window,
+        labels_hash=hash_of(tree, ("TASK", "label")),
+        windows=windows,
+        objectives=tuple(_offered(objective, objective_path)),
+        objective_name=wanted or _default_name(objective),
+        baseline=_baseline(objective, objective_path),
+        hopeless=_hopeless(objective, objective_path, wanted or _default_name(objective)),
+    )
+
+
+def _objective(module: ModuleType, path: Path, wanted: str) -> tuple[Callable[..., Any], str]:
+    """Return the objective asked for, and what it computes in words."""
+    value = part(module, path, "value", Callable)
+    if wanted:
+        offered = _offered(module, path)
+        if wanted not in offered:
+            names = ", ".join(offered) or "value alone"
+            raise TaskFileError(
+                f"no objective {wanted!r} in {path}; it offers {names}, or give a file of your own"
+            )
+        value = offered[wanted]
+    return value, summary(value, f"the objective of {path.name}")
+
+
+def _budget(module: ModuleType, path: Path) -> Budget:
+    """Read MAX_SIZE_KIB and, where they are there, MAX_MACS, MAX_RAM_KIB and OPERATORS."""
+    operators = (
+        frozenset(part(module, path, "OPERATORS", Collection)) if hasattr(module, "OPERATORS") else None
+    )
+    return Budget(
+        size_kib=float(part(module, path, "MAX_SIZE_KIB", (int, float))),
+        macs=optional(module, path, "MAX_MACS"),
+        ram_kib=optional(module, path, "MAX_RAM_KIB"),
+        operators=operators,
+    )
+
+
+def _offered(module: ModuleType, path: Path) -> dict[str, Callable[..., Any]]:
+    """Return the objectives of a file by name; none where it has `value` alone."""
+    if not hasattr(module, "OBJECTIVES"):
+        return {}
+    offered = dict(part(module, path, "OBJECTIVES", Mapping))
+    for name, one in offered.items():
+        if not isinstance(name, str) or not callable(one):
+            raise TaskFileError(f"{path}: OBJECTIVES has {name!r}: {one!r}; it maps names to functions")
+    return offered
+
+
+def _windows(module: ModuleType, path: Path) -> tuple[float, float] | None:
+    """Return the shortest and the longest window in s, None where there is one only."""
+    bounds = getattr(module, "WINDOWS", None)
+    if bounds is None:
+        return None
+    if (
+        not isinstance(bounds, tuple | list)
+        or len(bounds) != 2
+        or not all(isinstance(end, int | float) and math.isfinite(end) and end > 0 for end in bounds)
+        or bounds[0] > bounds[1]
+    ):
+        raise TaskFileError(f"{path}: WINDOWS is {bounds!r}; give the shortest and the longest window in s")
+    return float(bounds[0]), float(bounds[1])
+
+
+def _baseline(module: ModuleType, path: Path) -> str:
+    """Return the name of the baseline, "" for none."""
+    named: str = part(module, path, "BASELINE", str) if getattr(module, "BASELINE", None) is not None else ""
+    return named
+
+
+def _hopeless(module: ModuleType, path: Path, name: str) -> float | None:
+    """Return HOPELESS, a number or one for each objective by name: each has a scale of its own."""
+    found = getattr(module, "HOPELESS", None)
+    if not isinstance(found, Mapping):
+        return optional(module, path, "HOPELESS")
+    limit = found.get(name)
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
+        raise TaskFileError(f"{path}: HOPELESS has {name!r}: {limit!r}; give a number")
+    return None if limit is None else float(limit)
+
+
+def _default_name(module: ModuleType) -> str:
+    """Name `value` as the file's list of objectives does."""
+    offered = getattr(module, "OBJECTIVES", None) or {}
+    return next((name for name, one in offered.items() if one is module.value), "")
+
+
+def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> Task:
+    """Return the task with a window of ``seconds``, within the ``bounds`` in s that its file gives."""
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise TaskFileError(f"--window {seconds:g} is no length of time; give seconds")
+    if seconds is None or round(seconds * task.sampling_rate) == task.window:
+        return task
+    if bounds is None:
+        raise TaskFileError(
+            f"task {task.name!r} has a window of {task.seconds:g} s and no other: leave --window out"
+        )
+    low, high = bounds
+    if not low <= seconds <= high:
+        raise TaskFileError(f"--window {seconds:g}: task {task.name!r} takes {low:g} to {high:g} s ({path})")
+    return replace(task, window=round(seconds * task.sampling_rate))
+
+
+def _builtin(kind: str) -> Path:
+    """Return the built-in folder: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / kind
+    return inside if inside.is_dir() else package.parent / kind
+
+
+def _is_builtin(path: Path) -> bool:
+    return any(path.is_relative_to(_builtin(kind)) for kind in FOLDERS)

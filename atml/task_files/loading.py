@@ -1,0 +1,122 @@
+"""Files of ``search_spaces/`` and ``objectives/``: executed, hashed, their parts taken and guarded."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from atml.errors import AtmlError, TaskFileError
+from atml.source_hash import source_hash
+
+
+def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
+    """Execute the file and return its module, its syntax tree, and the hash of its code.
+
+    Raises RoomError for a file that can't be read, is no Python, or raises.
+    """
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        code_hash = source_hash(tree)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskFileError(f"{path} can't be read: {error}") from error
+    except SyntaxError as error:
+        raise TaskFileError(f"{path}, line {error.lineno}: {error.msg}") from error
+    module_name = f"_atml_room_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{code_hash}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Registered before it runs: dataclasses under `from __future__ import annotations` look it up.
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise TaskFileError(f"{path}{_line(error, path)} raises {type(error).__name__}: {error}") from error
+    return module, tree, code_hash
+
+
+def hash_of(tree: ast.Module, names: Iterable[str]) -> str:
+    """Return the hash of what ``names`` are in a file, and of everything in the file that they depend on."""
+    homes: dict[str, list[ast.stmt]] = {}
+    for statement in tree.body:
+        for node in ast.walk(statement):
+            bound = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            if bound or isinstance(node, ast.FunctionDef | ast.ClassDef):
+                name = node.id if isinstance(node, ast.Name) else node.name  # type: ignore[attr-defined]
+                homes.setdefault(name, []).append(statement)
+            elif isinstance(node, ast.alias):
+                homes.setdefault(node.asname or node.name, []).append(statement)
+    needed: set[int] = set()
+    waiting, seen = list(names), set(names)
+    while waiting:
+        for statement in homes.get(waiting.pop(), ()):
+            needed.add(tree.body.index(statement))
+            used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - seen
+            seen |= used
+            waiting += used
+    return source_hash([tree.body[index] for index in sorted(needed)])
+
+
+def part(module: ModuleType, path: Path, name: str, kind: Any) -> Any:
+    """Return ``name`` of a file; raises RoomError where it is not there, or not of ``kind``."""
+    if not hasattr(module, name):
+        raise TaskFileError(
+            f"{path} has no {name}; see the built-in file of the same folder for what it holds"
+        )
+    found = getattr(module, name)
+    if not isinstance(found, kind) or isinstance(found, bool):
+        wanted = getattr(kind, "__name__", None) or " or ".join(k.__name__ for k in kind)
+        raise TaskFileError(f"{path}: {name} is {found!r}, not a {wanted.lower()}")
+    return found
+
+
+def guarded(function: Callable[..., Any], path: Path, name: str, kind: type | None) -> Callable[..., Any]:
+    """Return ``function`` with whatever it raises, or returns of a wrong type, said as a RoomError."""
+
+    def call(argument: Any) -> Any:
+        try:
+            result = function(argument)
+        except AtmlError:
+            raise
+        except Exception as error:
+            line = _line(error, path)
+            message = f"{path}{line}: {name}() raises {type(error).__name__}: {error}"
+            raise TaskFileError(message) from error
+        if kind is float:
+            try:
+                result = float(result)
+            except (TypeError, ValueError):
+                raise TaskFileError(f"{path}: {name}() returns {result!r}, not a number") from None
+        elif kind is not None and not isinstance(result, kind):
+            raise TaskFileError(f"{path}: {name}() returns {result!r}, not a {kind.__name__}")
+        return result
+
+    return call
+
+
+def summary(function: Callable[..., Any], otherwise: str) -> str:
+    """Take the first sentence of a docstring as the name of what a function computes."""
+    text = (function.__doc__ or otherwise).strip().split("\n\n")[0]
+    name = " ".join(text.split()).split(", higher is better")[0].rstrip(".")
+    return name[:1].lower() + name[1:]
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """Name the last line of ``path`` in the traceback, as ", line 12"."""
+    line, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == str(path):
+            line = step.tb_lineno
+        step = step.tb_next
+    return f", line {line}" if line is not None else ""
+
+
+def optional(module: ModuleType, path: Path, name: str) -> float | None:
+    """Return a number that a file may leave out."""
+    return float(part(module, path, name, (int, float))) if hasattr(module, name) else None

@@ -1,0 +1,1 @@
+"""Training: one loop, one trial over its folds, and what they leave."""

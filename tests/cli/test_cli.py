@@ -1,0 +1,217 @@
+"""Whatever a person gets wrong: one line that names it and the way out, exit code 2, nothing half written."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from atml import cli
+from atml.cli.options import seconds
+from atml.errors import InputError
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def contest(tmp_path: Path) -> Path:
+    """A good contest set: 6 subjects of 4 segments, as a folder."""
+    folder = tmp_path / "contest" / "train_data"
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for subject in range(6):
+        for index in range(4):
+            values = "\n".join(f"{v:.4f}" for v in random.normal(size=1250))
+            (folder / f"S{subject}-{'AFIB' if index % 2 else 'N'}-{index}.txt").write_text(values + "\n")
+    return folder.parent
+
+
+def fails(capture: Capture, folder: Path, *arguments: object, code: int = 2) -> str:
+    before = sorted(folder.rglob("*"))
+    assert cli.run([str(a) for a in arguments]) == code
+    error = capture.readouterr().err
+    assert error.startswith("atml: ")
+    assert len(error.strip().splitlines()) == 1, error
+    assert "Traceback" not in error
+    assert sorted(folder.rglob("*")) == before, "something was written"
+    return error
+
+
+def one(folder: Path) -> Path:
+    return folder / "train_data" / "S3-AFIB-1.txt"
+
+
+SPOILED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
+    "not there": (shutil.rmtree, ["contest", "no such"]),
+    "empty": (lambda f: (shutil.rmtree(f), f.mkdir()), ["contest"]),
+    "not numeric": (lambda f: one(f).write_text("0.1\nabc\n" * 625), ["S3-AFIB-1.txt", "abc"]),
+    "short": (lambda f: one(f).write_text("0.1\n0.2\n" * 100), ["S3-AFIB-1.txt", "200", "1250"]),
+    "empty file": (lambda f: one(f).write_text(""), ["S3-AFIB-1.txt"]),
+    "binary": (lambda f: one(f).write_bytes(bytes(range(256)) * 40), ["S3-AFIB-1.txt"]),
+    "a name that can't be split": (lambda f: one(f).rename(one(f).with_name("S3.txt")), ["S3.txt"]),
+    "nothing but nan": (
+        lambda f: [p.write_text("nan\n" * 1250) for p in f.rglob("*.txt")],
+        ["not finite", "S0-AFIB-1.txt"],
+    ),
+    "nothing but flat lines": (
+        lambda f: [p.write_text("0.5\n" * 1250) for p in f.rglob("*.txt")],
+        ["flat"],
+    ),
+    "one class": (lambda f: [p.unlink() for p in f.rglob("*AFIB*")], ["AF"]),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_data_that_cannot_be_used(capsys: Capture, here: Path, contest: Path, spoil: str) -> None:
+    how, says = SPOILED[spoil]
+    how(contest)
+    error = fails(capsys, here, "search", "--data", contest, "--trials", 1)
+    for word in says:
+        assert word.lower() in error.lower(), error
+
+
+def test_an_archive_that_is_damaged(capsys: Capture, here: Path, contest: Path, tmp_path: Path) -> None:
+    path = Path(shutil.make_archive(str(tmp_path / "set"), "zip", contest))
+    path.write_bytes(path.read_bytes()[:3000])
+    assert "set.zip" in fails(capsys, here, "search", "--data", path)
+    (tmp_path / "set.rar").write_bytes(b"Rar!")
+    assert "set.rar" in fails(capsys, here, "search", "--data", tmp_path / "set.rar")
+
+
+def test_fewer_subjects_than_folds(capsys: Capture, here: Path, contest: Path) -> None:
+    error = fails(capsys, here, "search", "--data", contest, "--folds", 7)
+    assert "7" in error and "6" in error and "--folds" in error
+
+
+def test_unknown_words(capsys: Capture, here: Path) -> None:
+    assert "'afibb'" in fails(capsys, here, "search", "--task", "afibb")
+    assert "'soon'" in fails(capsys, here, "search", "--timeout", "soon")
+    assert "'tpu'" in fails(capsys, here, "search", "--device", "tpu")
+    assert "--triles" in fails(capsys, here, "search", "--triles", 3)
+    assert "'--trials'" in fails(capsys, here, "search", "--trials", 0)
+    assert "'--seed'" in fails(capsys, here, "search", "--seed", 2**32)
+    assert "frobnicate" in fails(capsys, here, "frobnicate")
+    assert "gone.py" in fails(capsys, here, "search", "--space", "gone.py")
+    assert "'nowhere'" in fails(capsys, here, "search", "--storage", "nowhere")
+
+
+def test_a_space_that_raises(capsys: Capture, here: Path, contest: Path) -> None:
+    (here / "space.py").write_text("DEFAULT = {}\ndef suggest(trial):\n    return 1 / 0\n")
+    error = fails(capsys, here, "search", "--data", contest, "--space", "space.py", "--folds", 2)
+    assert "space.py, line 3" in error and "ZeroDivisionError" in error
+
+
+def test_studies_that_are_not_there(capsys: Capture, here: Path) -> None:
+    for command in (["status"], ["best"], ["best", "export"]):
+        assert "no studies.db here" in fails(capsys, here, *command)
+    (here / "studies.db").write_text("my notes\n")
+    assert "is not a study database" in fails(capsys, here, "status")
+
+
+def test_exports_that_are_not_ours(capsys: Capture, here: Path) -> None:
+    assert "nothing_here" in fails(capsys, here, "score", "nothing_here")
+    (here / "model.onnx").write_bytes(b"not a model")
+    assert "model.onnx" in fails(capsys, here, "score", here)
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), here / "other.onnx")
+    assert "other.onnx" in fails(capsys, here, "score", "other.onnx")
+
+
+def test_a_full_disk(here: Path, contest: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a disk that is full: SQLite meets it as it writes."""
+    limit = 64 * 1024
+    done = subprocess.run(
+        [sys.executable, "-m", "atml", "search", "--data", str(contest), "--folds", "2", "--trials", "2"],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 2, done.stderr
+    assert "studies.db" in done.stderr and "disk" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_inspect_lists_what_is_wrong(capsys: Capture, here: Path, contest: Path) -> None:
+    one(contest).write_text("0.5\n" * 1250)
+    (contest / "train_data" / "S9.txt").write_text("1\n")
+    assert cli.run(["data", "inspect", str(contest)]) == 0
+    shown = capsys.readouterr().out
+    assert "S3-AFIB-1.txt" in shown and "flat" in shown and "S9.txt" in shown
+    assert cli.run(["data", "inspect", str(contest), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {fault["kind"] for fault in found["faults"]} >= {"flat", "name"}
+    assert "no such" in fails(capsys, here, "data", "inspect", "gone").lower()
+
+
+def test_tasks_and_their_check(capsys: Capture, here: Path) -> None:
+    assert cli.run(["tasks"]) == 0
+    assert "afib" in capsys.readouterr().out
+    assert cli.run(["tasks", "check"]) == 0
+    assert "FAILED" not in capsys.readouterr().out
+    (here / "search_spaces").mkdir()
+    (here / "search_spaces" / "afib.py").write_text("DEFAULT = {}\n")
+    assert cli.run(["tasks", "check", "afib"]) == 2
+    captured = capsys.readouterr()
+    assert "FAILED" in captured.out and "has no suggest" in captured.out
+    assert "check(s) failed" in captured.err
+    assert "'nope'" in fails(capsys, here, "tasks", "check", "nope")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("45s", 45), ("3600", 3600), ("1.5H", 5400)],
+)
+def test_durations(text: str, value: float) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3m", "0", "0h", "1h30x", "h"])
+def test_durations_that_are_none(text: str) -> None:
+    with pytest.raises(InputError, match="is no duration"):
+        seconds(text)
+
+
+def test_a_fault_of_ours_shows_its_traceback(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, here: Path
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("atml.cli.listings.tasks", broken)
+    assert cli.run(["tasks"]) == 1
+    error = capsys.readouterr().err
+    assert "RuntimeError: a bug" in error and "fault in atml" in error
+
+
+def test_zip_and_folder_are_the_same_data(capsys: Capture, contest: Path, tmp_path: Path, here: Path) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in contest.rglob("*.txt"):
+            archive.write(file, file.relative_to(contest))
+    found = []
+    for source in (contest, path):
+        assert cli.run(["data", "inspect", str(source), "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["splits"])
+    assert found[0] == found[1]

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import atml.data
+from atml.data.dataset import Dataset
+from atml.errors import DataError
+
+
+def people(plan):
+    """Return y and subject for ``plan`` [(negatives, positives), ...], one subject each."""
+    y = np.concatenate([np.repeat([0, 1], pair) for pair in plan])
+    subject = np.concatenate([np.full(sum(pair), f"S{number}") for number, pair in enumerate(plan)])
+    return y.astype(np.int64), subject
+
+
+MIXED = people([(20, 5), (0, 30), (10, 0), (3, 3), (12, 12), (30, 1), (0, 9), (15, 0), (8, 8), (2, 20)])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)).filter(sum), min_size=2, max_size=14),
+    st.integers(2, 5),
+    st.integers(0, 10_000) | st.integers(2**32 - 10_000, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=40)
+def test_any_folds_are_by_subject_whole_and_hold_both_classes(plan, count, seed):
+    y, subject = people(plan)
+    try:
+        found = atml.data.folds(y, subject, count, seed)
+    except DataError:
+        assume(False)
+    assert len(found) == count
+    assert sorted(np.concatenate([fold.held_out for fold in found])) == list(range(len(y)))
+    for fold in found:
+        assert not set(subject[fold.train]) & set(subject[fold.held_out])
+        assert sorted([*fold.train, *fold.held_out]) == list(range(len(y)))
+        assert set(y[fold.train]) == set(y[fold.held_out]) == {0, 1}
+        assert fold.train.dtype == fold.held_out.dtype == np.int64
+
+
+def test_the_same_seed_gives_the_same_folds_and_another_gives_others():
+    one, same, other = (atml.data.folds(*MIXED, 3, seed) for seed in (5, 5, 6))
+    assert all((a.held_out == b.held_out).all() for a, b in zip(one, same, strict=True))
+    assert [set(a.held_out) for a in one] != [set(a.held_out) for a in other]
+
+
+def test_classes_are_shared_out_alike():
+    y, subject = people([(20, 20)] * 6 + [(40, 0)] * 6)
+    for fold in atml.data.folds(y, subject, 3, 0):
+        assert abs(y[fold.held_out].mean() - y.mean()) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("plan", "count", "message"),
+    [
+        ([(5, 0), (6, 0)], 2, "one class only"),
+        ([(5, 5), (6, 6), (7, 7)], 5, "3 subjects are too few for 5 folds: lower --folds"),
+        ([(5, 5), (6, 0), (7, 0), (7, 0)], 2, "class 1 is seen in 1 subjects only"),
+        ([(5, 5), (6, 6)], 1, "1 folds: at least 2"),
+    ],
+)
+def test_what_cannot_be_dealt_is_said(plan, count, message):
+    with pytest.raises(DataError, match=message):
+        atml.data.folds(*people(plan), count, 0)
+
+
+def everyone(bare: bool = True) -> Dataset:
+    y, subject = MIXED
+    x = np.zeros((len(y), 1, 4), np.float32)
+    return Dataset(
+        x=x, y=y, subject=subject, rhythm=subject, sampling_rate=4, fingerprint="", name="set", bare=bare
+    )
+
+
+@pytest.mark.parametrize("share", ["0.1", "0.2", "0.3", ".4", "0.5"])
+def test_a_held_out_share_has_both_classes_on_both_sides(share):
+    y = np.tile([0, 0, 0, 1], 300)
+    subject = np.repeat([f"P{number:02}" for number in range(40)], 30)
+    data = dataclasses.replace(everyone(), x=np.zeros((1200, 1, 4), np.float32), y=y, subject=subject)
+    names = atml.data.hold_out(data, share, seed=3)
+    assert names == atml.data.hold_out(data, share, seed=3)
+    out = np.isin(subject, names)
+    assert set(y[out]) == set(y[~out]) == {0, 1}
+    assert out.mean() == pytest.approx(float(share), abs=0.03)
+
+
+def test_a_share_of_few_subjects_comes_as_near_as_they_let_it():
+    y, subject = MIXED
+    out = np.isin(subject, atml.data.hold_out(everyone(), "0.25", seed=3))
+    assert set(y[out]) == set(y[~out]) == {0, 1}
+    assert out.mean() == pytest.approx(0.25, abs=0.1)
+
+
+def test_held_out_subjects_by_name():
+    assert atml.data.hold_out(everyone(), " S8,S3", seed=0) == ("S3", "S8")
+    assert atml.data.hold_out(everyone(), "S4", seed=0) == ("S4",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("0", "a share above 0 and up to 0.5"),
+        ("0.7", "a share above 0 and up to 0.5"),
+        ("0.05", "can't leave every class on both sides of so few subjects"),
+        ("418", "a share above 0 and up to 0.5, or names of subjects"),
+        ("S3,S99", "no subject S99 in set; it has S0, S1"),
+        ("S2", "not every class is in the held-out part"),
+        ("S0,S1,S3,S4,S5,S6,S8,S9", "not every class is in the other part"),
+        ("", "not every class is in the held-out part"),
+    ],
+)
+def test_what_can_not_be_held_out(asked, says):
+    with pytest.raises(DataError, match=f"--hold-out {asked}.*{says}"):
+        atml.data.hold_out(everyone(), asked, seed=0)
+
+
+def test_a_set_with_a_test_split_holds_out_enough():
+    with pytest.raises(DataError, match="leave --hold-out away"):
+        atml.data.hold_out(everyone(bare=False), "0.2", seed=0)

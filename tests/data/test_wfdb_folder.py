@@ -1,0 +1,464 @@
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from atml.data.formats import wfdb_folder
+from atml.errors import DataError, MissingExtraError
+from atml.tasks.task import Task
+
+TASK = Task(name="defib", classes=("no shock", "shock"), positive=1, sampling_rate=250, window=500)
+RATE = 360
+
+
+def noise(seconds, rate=RATE, leads=2, seed=0):
+    return np.round(np.random.default_rng(seed).normal(0, 0.3, (int(seconds * rate), leads)), 2)
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Write a record: signal (samples, leads) in mV, and marks (seconds, symbol, note or subtype)."""
+    wfdb = pytest.importorskip("wfdb")
+
+    def write(name, marks, x=None, rate=RATE, folder=tmp_path, names=("MLII", "V1"), units="mV", **other):
+        folder.mkdir(exist_ok=True)
+        x = noise(20, rate) if x is None else x
+        leads = x.shape[1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, for how wfdb calls it
+            wfdb.wrsamp(
+                name,
+                fs=rate,
+                units=[units] * leads,
+                sig_name=list(names)[:leads],
+                p_signal=x,
+                fmt=["212"] * leads,
+                adc_gain=[200.0] * leads,
+                baseline=[0] * leads,
+                write_dir=str(folder),
+                **other,
+            )
+            if marks:
+                wfdb.wrann(
+                    name,
+                    "atr",
+                    np.array([round(mark[0] * rate) for mark in marks]),
+                    [mark[1] for mark in marks],
+                    subtype=np.array([mark[2] if isinstance(mark[2], int) else 0 for mark in marks]),
+                    aux_note=[mark[2] if isinstance(mark[2], str) else "" for mark in marks],
+                    fs=rate,
+                    write_dir=str(folder),
+                )
+        return folder
+
+    return write
+
+
+BOTH = [(1, "+", "(N\0"), (10, "+", "(VF\0")]
+
+
+def read(path, leads=(), task=TASK, split="train"):
+    return wfdb_folder.read(path, split, task, leads)
+
+
+def x_of(parsed):
+    return np.concatenate(parsed.blocks)
+
+
+def account(parsed, record=None):
+    """Return (kept, left out) of each rhythm."""
+    rows = [row for row in parsed.seconds if record in (None, row.record)]
+    return {
+        row.rhythm: (round(row.kept, 3), {k: round(v, 3) for k, v in row.left_out.items()}) for row in rows
+    }
+
+
+def test_windows_lie_inside_one_rhythm(record):
+    parsed = read(record("r1", BOTH))
+    rows = parsed.files.take(parsed.owner)
+    assert rows.rhythm.tolist() == ["N"] * 4 + ["VF"] * 5 and set(rows.subject.tolist()) == {"r1"}
+    assert parsed.files.place.tolist() == ["r1 at 0:01", "r1 at 0:10"]
+    assert x_of(parsed).shape == (9, 1, 500) and x_of(parsed).dtype == np.float32
+    assert parsed.faults == [] and parsed.length.tolist() == [9 * RATE, 10 * RATE]
+    assert account(parsed) == {
+        "": (0, {"no rhythm annotated": 1}),
+        "N": (8, {"rest of a stretch": 1}),
+        "VF": (10, {}),
+    }
+
+
+def test_values_are_millivolts_and_windows_adjacent(record):
+    x = noise(20, 250)
+    parsed = read(record("r1", BOTH, x, rate=250))
+    np.testing.assert_allclose(x_of(parsed)[:, 0].ravel(), np.r_[x[250:2250, 0], x[2500:, 0]], atol=0.0026)
+
+
+def test_microvolts_become_millivolts(record):
+    parsed = read(record("r1", BOTH, noise(20, 250), rate=250, units="uV"))
+    assert x_of(parsed).std() == pytest.approx(0.3e-3, rel=0.05)
+
+
+def test_a_unit_that_is_no_voltage_is_a_fault(record):
+    fault = read(record("r1", BOTH, units="mmHg")).faults[0]
+    assert fault.file == "r1.hea" and "'mmHg', not in mV" in fault.detail
+
+
+def test_a_whole_recording_is_resampled_not_each_window(record):
+    time = np.arange(20 * RATE) / RATE
+    x = np.sin(2 * np.pi * 5 * time)[:, None]
+    parsed = read(record("r1", [(0, "+", "(N"), (10, "+", "(VF")], x))
+    wanted = np.sin(2 * np.pi * 5 * np.arange(20 * 250) / 250)
+    got = x_of(parsed)[:, 0].ravel()
+    assert got.shape == wanted.shape
+    inner = slice(50, -50)  # the recording itself has ends
+    assert np.abs(got - wanted)[inner].max() < 0.01
+
+
+def test_what_lies_above_the_new_rate_does_not_fold_back(record):
+    time = np.arange(20 * RATE) / RATE
+    parsed = read(record("r1", BOTH, np.sin(2 * np.pi * 170 * time)[:, None]))
+    assert x_of(parsed)[1:-1].std() < 0.02
+
+
+def test_missing_samples_part_a_stretch_and_spread_nowhere(record):
+    x = noise(20)
+    x[5 * RATE : 5 * RATE + 36, 0] = np.nan
+    parsed = read(record("r1", BOTH, x))
+    assert np.isfinite(x_of(parsed)).all()
+    assert account(parsed)["N"] == (8, {"missing samples": 0.1, "rest of a stretch": 0.9})
+    assert (np.abs(x_of(parsed)) < 2).all()
+    assert account(read(parsed.path, ("V1",)))["N"] == (8, {"rest of a stretch": 1})
+
+
+def test_noise_is_left_out_and_no_fault(record):
+    marks = [(0, "+", "(N"), (4, "+", "(NOISE"), (10, "+", "(VF"), (14, "~", 1), (16, "~", 0), (18, "~", -1)]
+    parsed = read(record("r1", marks))
+    assert account(parsed) == {"N": (4, {"noise": 6}), "VF": (6, {"noise": 2, "unreadable": 2})}
+    assert parsed.faults == []
+
+
+def test_a_stretch_shorter_than_the_window_gives_none(record):
+    parsed = read(record("r1", [(0, "+", "(N"), (10, "+", "(VF"), (11.5, "+", "(N")]))
+    assert account(parsed)["VF"] == (0, {"stretch shorter than the window": 1.5})
+
+
+def test_saturated_windows_are_left_out(record):
+    x = noise(20)
+    x[:, 0] = np.clip(x[:, 0], -1, 1)
+    x[10 * RATE : 10 * RATE + RATE // 2, 0] = 1.2  # half a second of a window of two
+    parsed = read(record("r1", [(0, "+", "(N")], x))
+    assert account(parsed) == {"N": (18, {"saturated": 2})}
+
+
+def test_a_touch_of_the_rail_is_not_saturation(record):
+    x = noise(20)
+    x[:, 0] = np.clip(x[:, 0], -1, 1)
+    x[10 * RATE : 10 * RATE + 20, 0] = 1.2  # 56 ms
+    x[14 * RATE : 18 * RATE : 4, 0] = 1.2  # a quarter of the samples, each alone
+    assert account(read(record("r1", [(0, "+", "(N")], x))) == {"N": (20, {})}
+
+
+def test_a_flat_lead_is_left_out_but_standstill_is_not(record):
+    x = noise(20)
+    x[4 * RATE : 8 * RATE, 0] = 0.1  # the lead is off
+    x[8 * RATE : 12 * RATE, 0] = np.random.default_rng(1).choice([-0.005, 0, 0.005], 4 * RATE)
+    assert account(read(record("r1", [(0, "+", "(ASYS")], x))) == {"ASYS": (16, {"flat": 4})}
+
+
+def test_leads_by_name_number_and_alternatives(record):
+    path = record("r1", BOTH)
+    first, second = x_of(read(path)), x_of(read(path, ("V1",)))
+    assert not np.array_equal(first, second)
+    for same in ("1", "v1", "V5,V1", "ECG, 1"):
+        np.testing.assert_array_equal(x_of(read(path, (same,))), second)
+    two = Task(name="defib", classes=("a", "b"), positive=1, sampling_rate=250, window=500, leads=2)
+    swapped = x_of(read(path, ("V1", "MLII"), two))
+    np.testing.assert_array_equal(swapped, np.concatenate([second, first], axis=1))
+    np.testing.assert_array_equal(x_of(read(path, (), two))[:, ::-1], swapped)
+
+
+@pytest.mark.parametrize("lead", ["V5", "2", "-1", "", "V"])
+def test_a_lead_that_is_not_there_lists_those_that_are(record, lead):
+    fault = read(record("r1", BOTH), (lead,)).faults[0]
+    assert (fault.kind, fault.file) == ("lead", "r1.hea")
+    assert f"no lead {lead!r}; its leads are 0 MLII, 1 V1" in fault.detail
+
+
+def test_leads_must_be_as_many_as_the_task_has(record):
+    with pytest.raises(DataError, match=r"--lead MLII V1 names 2 leads, task 'defib' has 1"):
+        read(record("r1", BOTH), ("MLII", "V1"))
+
+
+def test_different_leads_are_said(record):
+    record("r1", BOTH)
+    path = record("r2", BOTH, names=("V1", "V2"))
+    note = next(note for note in read(path).notes if "differ" in note)
+    assert note == "the leads differ: MLII in 1 (r1), V1 in 1 (r2)"
+
+
+# What lies where.
+
+
+def test_a_folder_of_records_is_told_from_others(record, tmp_path):
+    assert not wfdb_folder.is_wfdb(tmp_path) and not wfdb_folder.is_wfdb(tmp_path / "none")
+    path = record("r1", BOTH)
+    assert wfdb_folder.is_wfdb(path) and not wfdb_folder.is_wfdb(path / "r1.hea")
+    assert wfdb_folder.splits(path) == () and len(set(read(path).files.subject)) == 1
+    assert any("train and test are not told apart" in note for note in read(path).notes)
+
+
+def test_splits_are_folders(record, tmp_path):
+    path = tmp_path / "set"
+    path.mkdir()
+    record("r1", BOTH, folder=path / "train_data")
+    assert wfdb_folder.is_wfdb(path) and wfdb_folder.splits(path) == ("train",)
+    with pytest.raises(DataError, match=r"no test split in .*: it holds train only"):
+        read(path, split="test")
+    record("r2", BOTH, folder=path / "test_data")
+    assert wfdb_folder.splits(path) == ("train", "test")
+    assert set(read(path).files.subject.tolist()) == {"r1"}
+    assert set(read(path, split="test").files.subject.tolist()) == {"r2"}
+
+
+def test_the_identity_changes_with_content(record):
+    path = record("r1", BOTH)
+    before = wfdb_folder.identity(path)
+    assert wfdb_folder.identity(path) == before
+    os.utime(path / "r1.dat", (1, 1))
+    assert wfdb_folder.identity(path) != before
+
+
+def test_records_lists_which_count(record):
+    record("r1", BOTH)
+    path = record("r2", BOTH)
+    (path / "RECORDS").write_text("r2\n\nr2\n")
+    parsed = read(path)
+    assert set(parsed.files.subject.tolist()) == {"r2"}
+    assert "1 records are not in RECORDS and left aside: r1" in parsed.notes
+
+
+def test_mitdb_has_paced_records_and_one_patient_twice(record, tmp_path):
+    for name in ("102", "201", "202", "100"):
+        record(name, BOTH, folder=tmp_path / "arrhythmia")
+    parsed = read(tmp_path / "arrhythmia")
+    assert set(parsed.files.subject.tolist()) == {"100", "201"}
+    assert account(parsed, "102") == {"": (0, {"paced": 20})}
+    assert "records 201 and 202 are of one patient, called 201" in parsed.notes
+    assert "paced records left out, as EC57 has it: 102" in parsed.notes
+
+
+def test_records_that_are_only_numbered_like_mitdb_are_somebody_elses(record, tmp_path):
+    for name in ("102", "201", "202"):
+        record(name, BOTH, folder=tmp_path / "ours", rate=250)
+    assert set(read(tmp_path / "ours").files.subject.tolist()) == {"102", "201", "202"}
+
+
+def test_brackets_and_beats_tell_a_rhythm(record):
+    beats = [(at * 0.75, "N", "") for at in range(1, 13)]
+    parsed = read(record("cu01", [*beats, (10, "[", ""), (16, "]", "")]))
+    rhythms = parsed.files.rhythm[parsed.owner].tolist()
+    assert rhythms == ["N"] * 4 + ["VF"] * 3
+    assert any("tachycardia too: cu01" in note for note in parsed.notes)
+
+
+# What is damaged.
+
+
+def damaged(path, file, change):
+    target = path / file
+    change(target)
+    faults = read(path).faults
+    assert len(faults) == 1, faults
+    return faults[0]
+
+
+def edit(pattern, new):
+    def change(path):
+        text = path.read_text()
+        changed = re.sub(pattern, new, text, count=1)
+        assert changed != text
+        path.write_text(changed)
+
+    return change
+
+
+def cut_to(share):
+    def change(path):
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "kind", "says"),
+    [
+        ("r1.dat", cut_to(0.5), "cut short", "holds 3600 samples a lead where r1.hea says 7200"),
+        ("r1.dat", cut_to(0), "cut short", "holds 0 samples"),
+        ("r1.dat", lambda p: p.unlink(), "missing", "is not there, but r1.hea names it"),
+        ("r1.dat", lambda p: p.write_bytes(b"\7" + p.read_bytes()[1:]), "checksum", "r1.hea says"),
+        ("r1.atr", lambda p: p.unlink(), "missing", "is not there, so no rhythm is known"),
+        ("r1.atr", cut_to(0.6), "annotations", "without the mark of the end"),
+        ("r1.atr", cut_to(0), "annotations", "0 bytes"),
+        ("r1.hea", cut_to(0), "header", "no whole WFDB header"),
+        ("r1.hea", cut_to(0.4), "header", "says 2 signals and describes 1"),
+        ("r1.hea", edit("r1 2 ", "r1 3 "), "header", "says 3 signals and describes 2"),
+        (
+            "r1.hea",
+            edit("360 7200", "360 9000"),
+            "cut short",
+            "holds 7200 samples a lead where r1.hea says 9000",
+        ),
+        ("r1.hea", edit("360 7200", "360 7000"), "checksum", "one is damaged"),
+        ("r1.hea", edit("360 7200", "257.5 7200"), "header", "257.5 Hz"),
+        ("r1.hea", edit(r"212 200\.0", "212 0"), "header", "lead 0 (MLII) has no gain"),
+        ("r1.hea", edit(r"212 200\.0.*", "212"), "header", "lead 0 (lead 0) has no gain"),
+        ("r1.hea", lambda p: p.write_bytes(bytes(range(128, 256))), "header", ""),
+    ],
+)
+def test_damage_is_a_fault_that_names_the_file(record, file, change, kind, says):
+    fault = damaged(record("r1", BOTH), file, change)
+    blamed = "r1.dat" if kind in ("cut short", "checksum", "length") and file == "r1.hea" else file
+    assert (fault.kind, fault.file) == (kind, blamed) and says in fault.detail and "\n" not in fault.detail
+
+
+def test_a_longer_signal_without_a_checksum_is_a_fault(record):
+    path = record("r1", BOTH)
+    head = re.sub(r" (-?\d+) (-?\d+) 0 (\w+)\n", r" \1 0 0 \3\n", (path / "r1.hea").read_text())
+    (path / "r1.hea").write_text(head.replace("7200", "7000"))
+    fault = read(path).faults[0]
+    assert (fault.kind, fault.file) == ("length", "r1.dat") and "7200 samples a lead" in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "kind", "says"),
+    [
+        ("p2.dat", cut_to(0.5), "cut short", "holds 3600 samples a lead where p2.hea says 7200"),
+        ("p2.dat", lambda p: p.unlink(), "missing", "is not there, but p2.hea names it"),
+        ("p2.dat", lambda p: p.write_bytes(b"\7" + p.read_bytes()[1:]), "checksum", "p2.hea says"),
+        ("p1.hea", edit(r"212 200\.0", "212 0"), "header", "lead 0 (MLII) has no gain"),
+        ("p1.hea", edit(r"200\.0\(0\)/mV", "200.0(0)/mmHg"), "unit", "in 'mmHg', not in mV"),
+    ],
+)
+def test_each_part_of_a_joined_record_is_checked(record, file, change, kind, says):
+    record("p1", [(0, "+", "(N"), (20, "+", "(VF")])
+    path = record("p2", [])
+    (path / "p1.atr").rename(path / "both.atr")
+    (path / "both.hea").write_text(f"both/2 2 {RATE} {40 * RATE}\np1 {20 * RATE}\np2 {20 * RATE}\n")
+    assert read(path).faults == []
+    (path / "RECORDS").write_text("both\n")
+    fault = damaged(path, file, change)
+    assert (fault.kind, fault.file) == (kind, file) and says in fault.detail
+
+
+def test_one_damaged_record_leaves_the_others(record):
+    record("r1", BOTH)
+    path = record("r2", BOTH)
+    (path / "RECORDS").write_text("r1\nr2\nr3\n")
+    (path / "r1.atr").unlink()
+    parsed = read(path)
+    assert [(fault.kind, fault.file) for fault in parsed.faults] == [
+        ("missing", "r3.hea"),
+        ("missing", "r1.atr"),
+    ]
+    assert set(parsed.files.subject.tolist()) == {"r2"}
+
+
+def test_a_record_in_parts_is_one_and_its_parts_are_none(record):
+    record("p1", [(0, "+", "(N"), (20, "+", "(VF")])
+    path = record("p2", [])
+    (path / "p1.atr").rename(path / "both.atr")
+    (path / "both.hea").write_text(f"both/2 2 {RATE} {40 * RATE}\np1 {20 * RATE}\np2 {20 * RATE}\n")
+    parsed = read(path)
+    assert parsed.faults == [] and set(parsed.files.subject.tolist()) == {"both"}
+    assert account(parsed) == {"N": (20, {}), "VF": (20, {})}
+    (path / "p2.dat").unlink()
+    fault = read(path).faults[0]
+    assert (fault.kind, fault.file) == ("missing", "p2.dat") and "p2.hea names it" in fault.detail
+
+
+def test_a_listing_of_nothing_is_refused(tmp_path):
+    (tmp_path / "RECORDS").write_text("\n")
+    with pytest.raises(DataError, match="RECORDS lists no record"):
+        read(tmp_path)
+
+
+def test_without_the_package_the_extra_is_named(record, monkeypatch):
+    path = record("r1", BOTH)
+    monkeypatch.setitem(__import__("sys").modules, "wfdb", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'atml\[wfdb\]'"):
+        read(path)
+
+
+# Episodes.
+
+
+def test_an_episode_has_the_signal_before_it(record):
+    x = noise(20, 250)
+    marks = [
+        (0, "+", "(N"),
+        (5, "+", "(VF"),
+        (10, "+", "(NOISE"),
+        (12, "+", "(VT"),
+        (15, "+", "(N"),
+        (16, "+", "(VF"),
+    ]
+    found = wfdb_folder.episodes(record("r1", marks, x, rate=250), "train", TASK, ())
+    assert [(e.rhythm, e.onset, e.x.shape[1] - e.onset) for e in found] == [
+        ("N", 0, 1250),
+        ("VF", 500, 1250),
+        ("VT", 0, 750),
+        ("VF", 500, 1000),
+    ]
+    np.testing.assert_allclose(found[1].x[0], x[750:2500, 0], atol=0.0026)
+    assert {e.subject for e in found} == {"r1"} and found[0].x.dtype == np.float32
+
+
+def test_episodes_of_damaged_records_are_refused(record):
+    path = record("r1", BOTH)
+    (path / "r1.atr").unlink()
+    with pytest.raises(DataError, match=r"r1\.atr: is not there"):
+        wfdb_folder.episodes(path, "train", TASK, ())
+
+
+# Real records.
+
+
+@pytest.mark.parametrize("name", ["vfdb", "mitdb"])
+def test_seconds_of_real_records_are_those_of_the_annotations(real_data, name):
+    wfdb = pytest.importorskip("wfdb")
+    path = real_data / name
+    parsed = read(path, task=Task(name="d", classes=("a", "b"), positive=1, sampling_rate=250, window=1000))
+    assert parsed.faults == []
+    length: dict[str, float] = defaultdict(float)
+    wanted: dict[tuple[str, str], float] = Counter()
+    for record in (path / "RECORDS").read_text().split():
+        head = wfdb.rdheader(str(path / record))
+        told = wfdb.rdann(str(path / record), "atr", return_label_elements=["label_store"])
+        plus = [
+            (at, note.strip("\0("))
+            for at, note, code in zip(told.sample, told.aux_note, told.label_store, strict=True)
+            if code == 28
+        ]
+        length[record] = head.sig_len / head.fs
+        for (start, rhythm), (end, _) in zip(plus, [*plus[1:], (head.sig_len, "")], strict=True):
+            wanted[record, rhythm] += (end - start) / head.fs
+    found = {(row.record, row.rhythm): row for row in parsed.seconds}
+    for record, seconds in length.items():
+        rows = [row for row in parsed.seconds if row.record == record]
+        assert sum(row.found for row in rows) == pytest.approx(seconds)
+        assert all(row.kept + sum(row.left_out.values()) == pytest.approx(row.found) for row in rows)
+        marked = sum(row.left_out.get("noise", 0) for row in rows)
+        assert name != "vfdb" or marked == pytest.approx(wanted[record, "NOISE"])
+    for (record, rhythm), seconds in wanted.items():
+        if name == "vfdb" and rhythm != "NOISE":
+            row = found[record, rhythm]
+            assert row.found - row.left_out.get("noise", 0) == pytest.approx(seconds)
+        elif name == "mitdb" and rhythm != "VFL":  # brackets stand around flutter, a tenth of a second apart
+            assert found[record, rhythm].found == pytest.approx(seconds, abs=0.7)
+    kept = sum(row.kept for row in parsed.seconds)
+    assert kept == pytest.approx(4 * len(parsed.owner)) and kept > 0.7 * sum(length.values())

@@ -1,0 +1,177 @@
+"""A trial: folds in order, predictions out of fold, an honest value, and every way to end."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from atml.data.dataset import Dataset, Fold
+from atml.models.config import ModelConfig
+from atml.tasks.task import Task
+from atml.training import cross_validation
+
+TASK = Task(name="t", classes=("slow", "fast"), positive=1, sampling_rate=50, window=100)
+CONFIG = ModelConfig(channels=(4, 6), kernels=(7, 5), strides=(2, 2), batch=32, steps=60)
+
+
+def accuracy(predictions):
+    return float((predictions.decided() == predictions.truth()).mean())
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    random = np.random.default_rng(0)
+    n = 180
+    y = np.arange(n) % 2
+    hz = np.where(y == 1, 4.0, 2.0)[:, None]
+    x = np.sin(2 * np.pi * hz * np.arange(100) / 50 + random.uniform(0, 6.3, (n, 1)))
+    x = (x + random.normal(0, 0.3, x.shape))[:, None].astype(np.float32)
+    x.setflags(write=False)
+    return Dataset(
+        x=x,
+        y=y.astype(np.int64),
+        subject=np.array([f"S{i // 30}" for i in range(n)]),
+        rhythm=np.where(y == 1, "fast", "slow"),
+        sampling_rate=50,
+        fingerprint="0",
+        name="sines",
+    )
+
+
+@pytest.fixture(scope="module")
+def folds(dataset):
+    rows = np.arange(len(dataset))
+    return tuple(Fold(train=rows[rows // 60 != k], held_out=rows[rows // 60 == k]) for k in range(3))
+
+
+@pytest.fixture(scope="module")
+def measured(dataset, folds):
+    seen = []
+    result = cross_validation.run(
+        CONFIG, TASK, dataset, folds, accuracy, seed=0, on_progress=lambda *a: seen.append(a) or True
+    )
+    return result, seen
+
+
+def test_a_trial_predicts_every_row_once_out_of_fold(measured, dataset):
+    result, _ = measured
+    assert sorted(result.rows.tolist()) == list(range(len(dataset)))
+    np.testing.assert_array_equal(result.predictions.y, dataset.y[result.rows])
+    np.testing.assert_array_equal(result.predictions.subject, dataset.subject[result.rows])
+    assert result.finished
+    assert not result.diverged
+    assert result.steps == 180
+    assert result.seconds > 0
+
+
+def test_its_value_is_the_objective_over_all_of_them(measured):
+    result, _ = measured
+    assert result.value == accuracy(result.predictions)
+    assert result.value > 0.9
+    for k in range(3):
+        part = slice(60 * k, 60 * (k + 1))
+        p = result.predictions
+        alone = dataclasses.replace(p, logits=p.logits[part], y=p.y[part], subject=p.subject[part])
+        assert result.fold_values[k] == accuracy(alone)
+    assert len(result.train_values) == 3
+    assert min(result.train_values) > 0.9
+
+
+def test_progress_is_of_the_fold_before_its_end_and_of_all_subjects_at_it(measured):
+    result, seen = measured
+    assert [(fold, fraction) for fold, fraction, _ in seen] == [
+        (k, f) for k in range(3) for f in (0.25, 0.5, 0.75, 1.0)
+    ]
+    for fold, fraction, value in seen:
+        point = next(p for p in result.curves[fold] if p[0] == fraction)
+        if fraction < 1.0:
+            assert value == point[2]
+        else:
+            assert value == pytest.approx(np.mean(result.fold_values[: fold + 1]))
+    assert seen[-1][2] == result.value
+
+
+def test_one_seed_gives_one_measurement(dataset, folds):
+    a, b, c = (cross_validation.run(CONFIG, TASK, dataset, folds, accuracy, seed=s) for s in (1, 1, 2))
+    np.testing.assert_array_equal(a.predictions.logits, b.predictions.logits)
+    assert a.curves == b.curves
+    assert not np.array_equal(a.predictions.logits, c.predictions.logits)
+
+
+@pytest.mark.parametrize(
+    ("fold", "fraction", "rows", "complete"),
+    [(0, 0.5, 0, 0), (0, 1.0, 60, 1), (1, 0.25, 60, 1), (1, 1.0, 120, 2)],
+)
+def test_the_hook_stops_it_and_what_is_finished_is_measured(dataset, folds, fold, fraction, rows, complete):
+    result = cross_validation.run(
+        CONFIG,
+        TASK,
+        dataset,
+        folds,
+        accuracy,
+        seed=0,
+        on_progress=lambda k, f, _: (k, f) != (fold, fraction),
+    )
+    assert not result.finished
+    assert not result.diverged
+    assert len(result.rows) == rows
+    assert len(result.fold_values) == len(result.train_values) == complete
+    assert len(result.curves) == fold + 1
+    assert result.curves[-1][-1][0] == fraction
+    if rows:
+        assert result.value == accuracy(result.predictions)
+    else:
+        assert result.predictions is None
+        assert result.value == result.curves[0][-1][2]
+
+
+def test_stopping_after_the_last_fold_is_finishing(dataset, folds):
+    result = cross_validation.run(
+        CONFIG, TASK, dataset, folds, accuracy, seed=0, on_progress=lambda k, f, _: (k, f) != (2, 1.0)
+    )
+    assert result.finished
+    assert len(result.rows) == 180
+
+
+def test_divergence_is_a_result_of_zero(dataset, folds):
+    config = dataclasses.replace(
+        CONFIG, optimizer="sgd", learning_rate=1e30, norm="none", schedule="constant"
+    )
+    result = cross_validation.run(config, TASK, dataset, folds, accuracy, seed=0)
+    assert result.diverged
+    assert not result.finished
+    assert result.value == 0.0
+    assert result.predictions is None
+
+
+def test_a_model_that_calls_everything_the_same_ends_the_trial(dataset, folds):
+    result = cross_validation.run(
+        dataclasses.replace(CONFIG, positive_weight=1e6), TASK, dataset, folds, accuracy, seed=0
+    )
+    assert result.constant
+    assert not result.finished
+    assert not result.diverged
+    assert len(result.fold_values) == 1
+    assert result.predictions.decided().all()
+
+
+def test_only_rows_of_the_folds_are_touched(dataset, folds):
+    x = dataset.x.copy()
+    x[150:] = np.nan
+    broken = dataclasses.replace(dataset, x=x)
+    kept = tuple(Fold(f.train[f.train < 150], f.held_out[f.held_out < 150]) for f in folds)
+    result = cross_validation.run(CONFIG, TASK, broken, kept, accuracy, seed=0)
+    assert not result.diverged
+    assert result.rows.max() == 149
+
+
+def test_the_training_value_is_over_a_sample_of_many_rows(dataset, folds, monkeypatch):
+    monkeypatch.setattr(cross_validation, "TRAIN_SAMPLE", 50)
+    counts = []
+
+    def value(predictions):
+        counts.append(len(predictions.y))
+        return 0.5
+
+    cross_validation.run(CONFIG, TASK, dataset, folds, value, seed=0)
+    assert counts.count(50) == 3
