@@ -99,7 +99,7 @@ class Recorder:
             seed=seed,
             on_progress=keep,
         )
-        if measured.diverged or measured.constant:
+        if measured.diverged or measured.collapsed:
             row["constraints"] = {"diverged" if measured.diverged else "constant": 1.0}
         row["steps"] = steps
         row["value"] = round(measured.value, 4)

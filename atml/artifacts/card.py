@@ -8,10 +8,11 @@ import numpy as np
 
 from atml.artifacts.card_baseline import by_rhythm, versus
 from atml.artifacts.record import ExportRecord
-from atml.evaluation.out_of_fold import RATES
 from atml.formatting import between, figure, mean, plural, table
 from atml.metrics import FOUR
 from atml.models.layer_table import layers
+from atml.tasks import targets
+from atml.tasks.targets.binary import RATES
 
 MB = 1e6
 WORST = 8
@@ -44,7 +45,7 @@ def render(finding: ExportRecord, *, size_bytes: int) -> str:
 
 def _summary(finding: ExportRecord, size_bytes: int) -> str:
     task, cost, evidence = finding.task, finding.cost, finding.evidence
-    positive = task.classes[task.positive]
+    positive = targets.binary(task).positive_name
     rates = [(f"{name}, out of fold", evidence.rates[name]) for name in RATES]
     rates.append(("mean F-beta (beta 2) over subjects", evidence.intervals["F"]))
     leads = plural(task.leads, "lead")
@@ -95,7 +96,7 @@ def _results(finding: ExportRecord) -> str:
     found = {key: evidence.rates[key] for key in RATES}
     found |= {names.get(key, key): evidence.intervals[key] for key in (*FOUR, *names) if key != "recall"}
     rows = [(key, f"{i.value:.3f}", between(i)) for key, i in found.items()]
-    rows.append(("NPV", f"{evidence.counts.pooled().npv:.3f}", ""))
+    rows.append(("NPV", f"{evidence.table.pooled().npv:.3f}", ""))
     runs = plural(len(finding.runs), "training")
     thresholds = table(
         ("decision threshold", "value out of fold"),
@@ -116,7 +117,7 @@ def _results(finding: ExportRecord) -> str:
             for row in evidence.rows()[:WORST]
         ],
     )
-    shown = min(WORST, len(evidence.counts.names))
+    shown = min(WORST, len(evidence.table.names))
     return "\n\n".join(
         [
             "## Results out of fold",
@@ -126,7 +127,7 @@ def _results(finding: ExportRecord) -> str:
             table(("metric", "value", "95% interval"), rows),
             "The threshold is part of the exported file. The last row is the honest one:",
             thresholds,
-            f"The {shown} weakest of {plural(len(evidence.counts.names), 'subject')}"
+            f"The {shown} weakest of {plural(len(evidence.table.names), 'subject')}"
             + (
                 f", segments counted once for each of {len(finding.runs)} trainings"
                 if len(finding.runs) > 1
@@ -282,8 +283,8 @@ def _origin(finding: ExportRecord) -> str:
 
 def _limits(finding: ExportRecord) -> str:
     task, data, evidence = finding.task, finding.data, finding.evidence
-    positive = task.classes[task.positive]
-    counts = evidence.counts
+    positive = targets.binary(task).positive_name
+    counts = evidence.table
     holders = int((counts.tp + counts.fn > 0).sum())
     share = data.classes.get(positive, 0) / max(1, data.segments)
     worst = evidence.rows()[0]

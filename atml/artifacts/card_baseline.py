@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from atml.artifacts.record import ExportRecord
-from atml.evaluation.out_of_fold import RATES, BaselineResult, CrossValidationResult, RhythmRow, gain
+from atml.evaluation.result import BaselineResult, CrossValidationResult, RhythmRow
 from atml.formatting import between, plural, table
 from atml.metrics import Interval
+from atml.tasks import targets
+from atml.tasks.targets.binary import RATES
 
 
 def versus(finding: ExportRecord, size_bytes: int) -> list[str]:
@@ -45,7 +47,7 @@ def _told(interval: Interval) -> str:
 
 def _verdict(evidence: CrossValidationResult, rival: BaselineResult) -> str:
     """Say the difference, and whether subjects drawn anew would show it."""
-    more = gain(evidence.counts, rival.counts)
+    more = evidence.target.balanced_gain(evidence.table, rival.table)
     said = (
         f"Balanced accuracy of the network less that of the baseline: {more.value:+.3f}, 95% interval"
         f" {more.low:+.3f} to {more.high:+.3f}, both on the same resampled subjects."
@@ -69,7 +71,7 @@ def by_rhythm(finding: ExportRecord) -> list[str]:
         beside = other.get((row.rhythm, row.positive))
         cells = (
             row.rhythm or "(no name)",
-            task.classes[task.positive] if row.positive else negative,
+            targets.binary(task).positive_name if row.positive else negative,
             f"{row.segments:,}",
             f"{row.subjects:,}",
             f"{row.right:.3f}",
@@ -83,7 +85,7 @@ def by_rhythm(finding: ExportRecord) -> list[str]:
             [
                 "## By rhythm",
                 "Share of the segments of each rhythm that were decided right out of fold: sensitivity for"
-                f" {task.classes[task.positive]}, specificity for {negative}."
+                f" {targets.binary(task).positive_name}, specificity for {negative}."
                 + (
                     f" The rarest is of {plural(few, 'subject')}, which says little of others."
                     if few < 5

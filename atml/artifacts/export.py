@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,14 @@ from atml.artifacts.model import (
     ExportedModel,
     describe,
     infer,
-    labels,
     load,
     task_fields,
 )
 from atml.artifacts.record import ExportRecord
 from atml.errors import ExportError, ParityError
-from atml.evaluation.out_of_fold import BaselineResult, gain
+from atml.evaluation.result import BaselineResult
 from atml.models.network import Net
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 TOLERANCE = 1e-4
@@ -59,19 +59,19 @@ class Parity:
     worst: float
 
 
-def fold_threshold(net: Net, threshold: float, positive: int) -> Net:
-    """Return a copy on the CPU, in evaluation mode, that decides at 0 what ``net`` decides at ``threshold``.
+def fold_decision(net: Net, offsets: Sequence[float]) -> Net:
+    """Return a copy on the CPU, in evaluation mode, that decides at 0 what ``net`` decides at ``offsets``.
 
-    The last bias of the positive class is lowered by it: plain argmax, a tie counting as positive, then
-    uses the threshold.
+    The last biases are lowered by them: plain argmax (of a binary task a tie counts as positive) then uses
+    the decision.
     """
     folded = copy.deepcopy(net).cpu().eval()
     with torch.no_grad():
-        folded.head.bias[positive] -= threshold
+        folded.head.bias.sub_(torch.tensor(offsets, dtype=folded.head.bias.dtype))
     return folded
 
 
-def check_parity(model: bytes, net: Net, x: Float32, positive: int) -> Parity:
+def check_parity(model: bytes, net: Net, x: Float32, task: Task) -> Parity:
     """Compare onnxruntime with torch on ``x (n, leads, samples)``, at most `SEGMENTS` of it.
 
     Raises ParityError, naming the worst difference, where a label differs or a logit by more than
@@ -88,7 +88,8 @@ def check_parity(model: bytes, net: Net, x: Float32, positive: int) -> Parity:
     worst = float(apart.max())
     # Written so that a NaN on either side fails.
     close = bool(np.all(apart <= np.maximum(TOLERANCE, RELATIVE * np.abs(expected))))
-    flipped = int((labels(found, positive) != labels(expected, positive)).sum())
+    target = targets.of(task)
+    flipped = int((target.labels(found) != target.labels(expected)).sum())
     if not close or flipped:
         raise ParityError(
             f"onnxruntime and torch disagree: logits by up to {worst:.3g} (limit {TOLERANCE:g}),"
@@ -110,7 +111,7 @@ def export(
 ) -> ExportedModel:
     """Write ``<root>/<study>/<xx>-<yy>-t<NNNN>/`` and return it as read back.
 
-    ``net`` decides at ``finding.evidence.threshold``, which is folded into the file. ``x (n, leads,
+    ``net`` decides at ``finding.evidence.offsets``, which are folded into the file. ``x (n, leads,
     samples)`` are real segments for the parity gate, the training data. An earlier export of the same trial
     is replaced whole; its scores are kept if it is the very same model.
 
@@ -120,7 +121,7 @@ def export(
             case nothing is left behind, and an earlier export stays as it was.
     """
     task, evidence = finding.task, finding.evidence
-    folded = fold_threshold(net, evidence.threshold, task.positive)
+    folded = fold_decision(net, evidence.offsets)
     model = onnx_bytes(
         folded,
         task,
@@ -129,7 +130,7 @@ def export(
             config=finding.config,
             study=finding.study,
             trial=finding.trial,
-            threshold=evidence.threshold,
+            offsets=evidence.offsets,
             data_name=finding.data.name,
             data_fingerprint=finding.data.fingerprint,
             synthetic=finding.data.synthetic,
@@ -139,7 +140,7 @@ def export(
             lead_choice=finding.data.leads,
         ),
     )
-    parity = check_parity(model, folded, x, task.positive)
+    parity = check_parity(model, folded, x, task)
     if max_kib is not None and len(model) > max_kib * 1024:
         raise ExportError(
             f"trial {finding.trial} makes a file of {len(model) / 1024:.1f} KiB, over the {max_kib:g} KiB"
@@ -240,6 +241,7 @@ def _config(finding: ExportRecord, model: bytes) -> dict[str, Any]:
         "task": task_fields(finding.task),
         "config": finding.config.to_dict(),
         "threshold": finding.evidence.threshold,
+        "offsets": list(finding.evidence.offsets),
         "seeds": {
             "search": finding.search_seed,
             "runs": [run.seed for run in finding.runs],
@@ -264,10 +266,12 @@ def _rival(finding: ExportRecord, rival: BaselineResult) -> dict[str, Any]:
         "intervals": {key: dataclasses.asdict(interval) for key, interval in rival.intervals.items()},
         "rates": {key: dataclasses.asdict(interval) for key, interval in rival.rates.items()},
         "rhythms": [dataclasses.asdict(row) for row in rival.rhythms],
-        "subjects": [dataclasses.asdict(row) for row in rival.counts.rows()],
+        "subjects": [dataclasses.asdict(row) for row in rival.table.rows()],
         "size_bytes": rival.baseline.size_bytes,
         "operations": rival.baseline.operations(finding.task.window),
-        "network_gains": dataclasses.asdict(gain(finding.evidence.counts, rival.counts)),
+        "network_gains": dataclasses.asdict(
+            finding.evidence.target.balanced_gain(finding.evidence.table, rival.table)
+        ),
     }
 
 

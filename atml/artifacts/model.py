@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,15 @@ import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from atml.arrays import Float32, Int64
+from atml.arrays import Float32
 from atml.errors import AtmlError, ExportError
-from atml.metrics.predictions import Predictions
 from atml.models.config import ModelConfig
-from atml.tasks.task import Task
+from atml.tasks.task import BINARY, Task
 
-FORMAT = "1"
-"""Version of the metadata; a file of a newer one is refused."""
+FORMATS = {BINARY: "1"}
+"""Version of the metadata by kind of target: binary files stay readable by earlier versions of atml."""
+LATER = "2"
+"""Version of the metadata of every other kind."""
 
 MODEL, CONFIG, METRICS, CARD, SCORES = "model.onnx", "config.json", "metrics.json", "MODEL_CARD.md", "scores"
 
@@ -38,7 +39,7 @@ SUBJECTS_BYTES = 1024
 class ExportedModel:
     """A model of ours on disk. ``folder`` is None for an ONNX file that travels alone.
 
-    ``threshold`` is already in the last bias. ``subjects`` were trained on; None if the file can't say,
+    ``offsets``, one a class, are already in the last biases. ``subjects`` were trained on; None if the file can't say,
     because the list is long and it came without its config.json. ``size_bytes`` is that of the file.
     ``objective_hash`` is of the objectives file that the search used, ``labels_hash`` of the part of it that
     labels depend on; "" in files that don't say. ``lead_choice`` is what `--lead` asked for in the search.
@@ -54,7 +55,7 @@ class ExportedModel:
     config: ModelConfig
     study: str
     trial: int
-    threshold: float
+    offsets: tuple[float, ...]
     data_name: str
     data_fingerprint: str
     synthetic: bool
@@ -63,6 +64,11 @@ class ExportedModel:
     labels_hash: str = ""
     lead_choice: tuple[str, ...] = ()
     baseline: dict[str, Any] | None = None
+
+    @property
+    def threshold(self) -> float | None:
+        """Threshold on the margin of the positive class; None for a task without one."""
+        return None if self.task.positive is None else self.offsets[self.task.positive]
 
     @property
     def size_bytes(self) -> int:
@@ -76,7 +82,7 @@ def describe(
     config: ModelConfig,
     study: str,
     trial: int,
-    threshold: float,
+    offsets: Sequence[float],
     data_name: str,
     data_fingerprint: str,
     synthetic: bool,
@@ -87,19 +93,22 @@ def describe(
 ) -> dict[str, str]:
     """Metadata properties of an ONNX file, enough to use and to score it without its folder."""
     names = _json(list(subjects))
-    positive = task.classes[task.positive]
+    positive = None if task.positive is None else task.classes[task.positive]
+    tie = f"; a tie with {positive} is {positive}" if positive else "; of equal ones the first"
+    kind = {} if task.kind == BINARY else {"kind": task.kind, "offsets": _json(list(offsets))}
     chosen = {"lead_choice": _json(list(lead_choice))} if lead_choice else {}
     return {
-        "format": FORMAT,
+        "format": FORMATS.get(task.kind, LATER),
         "task": task.name,
         "classes": _json(list(task.classes)),
-        "positive": str(task.positive),
+        "positive": "" if task.positive is None else str(task.positive),
         "sampling_rate": str(task.sampling_rate),
         "window": str(task.window),
         "leads": str(task.leads),
         "normalisation": f"{config.normalise}, in the graph",
-        "decision": f"largest logit; a tie with {positive} is {positive}",
-        "threshold": repr(threshold),
+        "decision": f"largest logit{tie}",
+        "threshold": "" if task.positive is None else repr(float(offsets[task.positive])),
+        **kind,
         "study": study,
         "trial": str(trial),
         "data": data_name,
@@ -161,7 +170,8 @@ def _exported(
         task=Task(
             name=props["task"],
             classes=tuple(json.loads(props["classes"])),
-            positive=int(props["positive"]),
+            positive=int(props["positive"]) if props["positive"] else None,
+            kind=props.get("kind", BINARY),
             sampling_rate=int(props["sampling_rate"]),
             window=int(props["window"]),
             leads=int(props["leads"]),
@@ -169,7 +179,7 @@ def _exported(
         config=ModelConfig.from_dict(json.loads(props["config"])),
         study=props["study"],
         trial=int(props["trial"]),
-        threshold=float(props["threshold"]),
+        offsets=_offsets(props),
         data_name=props["data"],
         data_fingerprint=props["data_fingerprint"],
         synthetic=bool(json.loads(props["synthetic"])),
@@ -179,6 +189,15 @@ def _exported(
         lead_choice=tuple(str(entry) for entry in json.loads(props.get("lead_choice", "[]"))),
         baseline=_baseline(record),
     )
+
+
+def _offsets(props: Mapping[str, str]) -> tuple[float, ...]:
+    """Return the decision: one offset a class; files of binary tasks keep the threshold alone."""
+    if "offsets" in props:
+        return tuple(float(offset) for offset in json.loads(props["offsets"]))
+    offsets = [0.0] * len(json.loads(props["classes"]))
+    offsets[int(props["positive"])] = float(props["threshold"])
+    return tuple(offsets)
 
 
 def _baseline(record: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -211,10 +230,11 @@ def _properties(path: Path, model: bytes) -> dict[str, str]:
     if proto.producer_name != "atml" or "format" not in props:
         maker = f" (made by {proto.producer_name!r})" if proto.producer_name else ""
         raise ExportError(f"{path} was not exported by atml{maker}; only exports of atml can be used")
-    if props["format"] != FORMAT:
+    known = (*FORMATS.values(), LATER)
+    if props["format"] not in known:
         raise ExportError(
             f"{path} was written by atml {proto.producer_version} in format {props['format']};"
-            f" this version reads format {FORMAT}"
+            f" this version reads format {' and '.join(known)}"
         )
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -295,9 +315,3 @@ def _told() -> Iterator[None]:
             raise
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ExportError(f"onnxruntime can't run the model: {first}") from error
-
-
-def labels(logits: Float32, positive: int) -> Int64:
-    """Class of each row ``(n,)``: the largest logit, and ``positive`` where it is one of several."""
-    decided = Predictions(logits, np.empty(0, np.int64), np.empty(0, np.str_), positive).decided()
-    return np.where(decided, positive, logits.argmax(axis=1)).astype(np.int64)

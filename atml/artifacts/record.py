@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from atml.data.dataset import Dataset, DataSource
-from atml.evaluation.out_of_fold import BaselineResult, CrossValidationResult
+from atml.evaluation.result import BaselineResult, CrossValidationResult
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task

@@ -27,6 +27,7 @@ from atml.metrics import FOUR, Interval, paired
 from atml.metrics.paired import Difference
 from atml.scoring.evaluation import Looks, Pending, judge_export, record
 from atml.scoring.leakage import Paths
+from atml.tasks import targets
 
 OFFICIAL = {"iesd2024": ("F-beta", 5), "iccad2023": ("F-beta", None)}
 """Rules whose official figure is a mean over subjects: that figure, and the decimals it is rounded to."""
@@ -181,7 +182,7 @@ def out_of_fold(
                 else ()
             ),
             *(
-                (f"differences are of {task.classes[task.positive]} against the rest",)
+                (f"differences are of {targets.binary(task).positive_name} against the rest",)
                 if len(task.classes) > 2
                 else ()
             ),

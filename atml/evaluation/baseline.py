@@ -19,6 +19,7 @@ from atml.data.dataset import Dataset, Fold
 from atml.errors import ExportError, TaskFileError
 from atml.evaluation.detectors import BASELINES, Detector, Floats, Setting
 from atml.metrics.predictions import Predictions
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 VERSION = 1
@@ -245,7 +246,9 @@ def _choose(
         firsts = np.flatnonzero(alike[(slice(None), *others)])
         chosen = [grid[0][firsts[len(firsts) // 2]], *(g[i] for g, i in zip(grid[1:], others, strict=True))]
         limits = dict(zip(detector.limits, [*map(float, chosen), floors[setting]], strict=True))
-        return setting, Baseline(name, detector.settings[setting], limits, task.classes, task.positive)
+        return setting, Baseline(
+            name, detector.settings[setting], limits, task.classes, targets.binary(task).positive
+        )
 
     def worth(place: int) -> float:
         setting, baseline = limited(place)

@@ -21,7 +21,7 @@ class Interval:
 
 
 def resampled(
-    cells: Int64,
+    cells: Int64 | Floats,
     figures: Callable[[Floats], dict[str, Floats]],
     *,
     draws: int = 2000,
@@ -77,3 +77,25 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
     return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+
+
+DRAWS = 2000
+"""Sets of subjects that an interval is taken from."""
+
+
+def subject_draws(count: int) -> Int64:
+    """Numbers of subjects ``(1 + DRAWS, count)``: all of them as they are, then `DRAWS` resampled sets."""
+    pick = np.random.default_rng(0).integers(0, count, (DRAWS, count))
+    return np.vstack((np.arange(count), pick))
+
+
+def drawn_interval(values: Floats) -> Interval:
+    """Value of the first and the 95% interval of the others; 0 in 0 to 1 where nothing can be told.
+
+    ``values (1 + draws,)`` are of sets of subjects as `subject_draws` makes them; NaN is left out.
+    """
+    told = values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(values[0]) or len(told) == 0:
+        return Interval(0.0, 0.0, 1.0)
+    low, high = np.quantile(told, (0.025, 0.975))
+    return Interval(float(values[0]), float(low), float(high))

@@ -15,6 +15,7 @@ from atml.report.operating import Curve
 from atml.report.outcome import Source
 from atml.report.page import Block, Chart, Empty, Heading, Text
 from atml.report.theme import GREEN, ORANGE, RED
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 
@@ -25,7 +26,7 @@ def beyond_the_threshold(
     curves = [operating.curve(run) for run in runs]
     areas = operating.areas(runs)
     subjects = len(np.unique(runs[0].subject))
-    positive, share = task.classes[task.positive], float(np.mean([run.truth().mean() for run in runs]))
+    positive, share = targets.binary(task).positive_name, float(np.mean([run.truth().mean() for run in runs]))
     trained = (
         f"{plural(len(runs), 'training')} over the folds, one line each; areas are their mean"
         if len(runs) > 1

@@ -21,7 +21,7 @@ from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import DataSource
 from atml.data.formats.wfdb_folder import is_wfdb
 from atml.errors import ExportError, InputError
-from atml.evaluation.out_of_fold import CrossValidationResult, weigh
+from atml.evaluation.result import CrossValidationResult, cross_validation_result
 from atml.metrics import FOUR, Confusion, Interval
 from atml.metrics.predictions import Predictions
 from atml.tasks.task import Task
@@ -77,7 +77,8 @@ class Outcome:
         runs, plan = self.material.out_of_fold, self.material.plan
         if not runs or plan is None:
             return None
-        return weigh(
+        return cross_validation_result(
+            plan.definition.target,
             [predictions for _, predictions in runs],
             [rows for rows, _ in runs],
             plan.folds,

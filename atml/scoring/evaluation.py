@@ -284,7 +284,7 @@ def _streamed(
         return [], f"time to decision was not measured: {error}"
     if not any(episode.label == task.positive for episode in episodes):
         return [], ""
-    deciders = [time_to_decision.decider(exported.model, task.positive)]
+    deciders = [time_to_decision.decider(exported.model, task)]
     if rival is not None:
         deciders.append(lambda x: rival.decide(x, task.sampling_rate))
     return [time_to_decision.measure(episodes, decide, task) for decide in deciders], ""

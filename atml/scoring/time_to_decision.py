@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Int64
-from atml.artifacts.model import infer, labels
+from atml.artifacts.model import infer
 from atml.data import Episode
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 Bools = npt.NDArray[np.bool_]
@@ -77,9 +78,10 @@ def times(task: Task) -> tuple[float, ...]:
     return tuple(sorted({*fine, task.seconds, *coarse}))
 
 
-def decider(model: bytes, positive: int) -> Decide:
+def decider(model: bytes, task: Task) -> Decide:
     """Return what labels windows ``(n, leads, samples)`` with an ONNX model; a tie counts as positive."""
-    return lambda x: labels(infer(model, x), positive)
+    target = targets.of(task)
+    return lambda x: target.labels(infer(model, x))
 
 
 def measure(episodes: Sequence[Episode], decide: Decide, task: Task) -> Streaming:
@@ -112,7 +114,7 @@ def curve(asked: Bools, called: Bools, episodes: Sequence[Episode], task: Task) 
     called = called & asked
     inside = asked & (moments >= task.seconds)
     return Streaming(
-        name=task.classes[task.positive],
+        name=targets.binary(task).positive_name,
         window=task.seconds,
         episodes=(int(positive.sum()), int((~positive).sum())),
         subjects=(len(np.unique(subject[positive])), len(np.unique(subject[~positive]))),

@@ -11,7 +11,6 @@ from atml import models
 from atml.artifacts import export
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
-from atml.evaluation.threshold import shifted
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
 from atml.searching.finalists import Finals, Judged
@@ -20,12 +19,12 @@ from atml.searching.study import trial_seed
 from atml.searching.trials import RETRIES
 from atml.searching.workers.pool import FinalJob, Job, Report
 from atml.task_files.definition import TaskDefinition
+from atml.tasks.targets import shifted
 
 
 def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float | None:
     """Value of a model that is wrong everywhere; None where the objective refuses one."""
-    logits = np.zeros_like(predictions.logits)
-    logits[:, predictions.positive] = np.where(predictions.truth(), -1, 1)
+    logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
     try:
         return definition.value(replace(predictions, logits=logits))
     except TaskFileError:
@@ -92,7 +91,6 @@ class Exports:
         plan = finals.plan
         model = models.build(job.config, plan.definition.task)
         load_weights(model, trained.weights)
-        threshold = judged.evidence.threshold
         assert judged.record.cost is not None
         finding = ExportRecord(
             config=job.config,
@@ -108,7 +106,7 @@ class Exports:
                 steps=trained.steps,
                 seconds=trained.seconds,
                 segments=len(plan.dataset),
-                train_value=plan.definition.value(shifted(trained.predictions, threshold)),
+                train_value=plan.definition.value(shifted(trained.predictions, judged.evidence.offsets)),
             ),
             data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
             machine=Machine.here(trained.device),

@@ -15,7 +15,12 @@ from atml.artifacts.record import Run
 from atml.errors import ExportError
 from atml.evaluation import baseline
 from atml.evaluation.baseline import Baseline, OutOfFold
-from atml.evaluation.out_of_fold import BaselineResult, CrossValidationResult, rival, weigh
+from atml.evaluation.result import (
+    BaselineResult,
+    CrossValidationResult,
+    baseline_result,
+    cross_validation_result,
+)
 from atml.metrics.predictions import Predictions
 from atml.searching.options import Options
 from atml.searching.progress import View
@@ -105,7 +110,8 @@ class Finals:
             predictions = [r.measurement.predictions for r in runs if r.measurement.predictions is not None]
             rows = [r.measurement.rows for r in runs]
             definition = self.plan.definition
-            evidence = weigh(
+            evidence = cross_validation_result(
+                definition.target,
                 predictions,
                 rows,
                 self.plan.folds,
@@ -136,9 +142,7 @@ class Finals:
             steps=kept["steps"],
             finished=kept["finished"],
             rows=rows,
-            predictions=Predictions(
-                logits, data.y[rows], data.subject[rows], self.plan.definition.task.positive
-            ),
+            predictions=self.plan.definition.target.predictions(logits, data.y[rows], data.subject[rows]),
         )
 
     def rival(self) -> BaselineResult | None:
@@ -147,7 +151,12 @@ class Finals:
         What was fitted stays in the study: a search that goes on only decides again.
         """
         if self._rival is None and self.plan.definition.baseline:
-            self._rival = rival(self._kept() or self._fitted(), self._value, self.plan.dataset.rhythm)
+            self._rival = baseline_result(
+                self.plan.definition.target,
+                self._kept() or self._fitted(),
+                self._value,
+                self.plan.dataset.rhythm,
+            )
         return self._rival
 
     def _fitted(self) -> OutOfFold:

@@ -87,9 +87,11 @@ class Repeats:
                 self._finals.study.tell(job.number, state=TrialState.FAIL)
                 self._again(of, job.seed, why)
                 return
-            trial.set_user_attr("result", result(measured, seconds, device, plan.code))
-            if not measured.finished or measured.constant or measured.predictions is None:
-                trial.set_constraint("constant" if measured.constant else "diverged", 1.0)
+            trial.set_user_attr(
+                "result", result(plan.definition.target, measured, seconds, device, plan.code)
+            )
+            if not measured.finished or measured.collapsed or measured.predictions is None:
+                trial.set_constraint("constant" if measured.collapsed else "diverged", 1.0)
                 self._finals.study.tell(job.number, state=TrialState.PRUNED)
                 self._finals.view.say(f"trial {of} does not train on a fresh seed and is out")
                 return

@@ -373,7 +373,7 @@ def _toy(definition: TaskDefinition) -> Predictions:
     classes = len(definition.task.classes)
     y = np.arange(4 * classes) % classes
     subject = np.array(["a", "b"])[np.arange(len(y)) * 2 // len(y)]
-    return Predictions(np.eye(classes, dtype=np.float32)[y], y, subject, definition.task.positive)
+    return definition.target.predictions(np.eye(classes, dtype=np.float32)[y], y, subject)
 
 
 def _first(*values: Any) -> Any:

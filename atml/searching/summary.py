@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from atml.evaluation.out_of_fold import RATES, BaselineResult
+from atml.evaluation.result import BaselineResult
 from atml.formatting import clock
 from atml.models.budget import LIMITS
 from atml.searching.finalists import Finals
 from atml.searching.ranking import kib_of
 from atml.searching.study import Plan
+from atml.tasks.targets.binary import RATES
 from atml.training.records import TrialRecord
 
 

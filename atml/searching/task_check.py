@@ -14,7 +14,6 @@ from atml import data, models, task_files
 from atml.artifacts import export
 from atml.errors import AtmlError, ShapeError, TaskFileError
 from atml.evaluation import baseline
-from atml.metrics.predictions import Predictions
 from atml.models.config import ModelConfig
 from atml.scoring import rules
 from atml.searching.samplers.parameters import draws, from_params
@@ -49,7 +48,7 @@ def check(name: str, *, cwd: Path | None = None) -> Iterator[Check]:
     for what, body in (
         ("DEFAULT builds, runs and matches in ONNX", _default),
         (f"{_DRAWS} random configs build or are refused for their shape", _random),
-        ("synthetic segments get labels of both kinds", _labels),
+        ("synthetic windows get labels of every class", _labels),
         ("each objective prefers right answers to wrong ones", _value),
         ("DEFAULT fits the shortest and the longest window", _windows),
         ("the official rule and the baseline are known", _rule),
@@ -80,7 +79,7 @@ def _default(definition: TaskDefinition) -> str:
     if shape != (64, len(task.classes)):
         raise TaskFileError(f"DEFAULT gives outputs of shape {shape}, not (64, {len(task.classes)})")
     model = export.onnx_bytes(net, task, {"task": task.name})
-    export.check_parity(model, net, x, task.positive)
+    export.check_parity(model, net, x, task)
     return f"{len(model) / 1024:.1f} KiB, {cost.macs} MACs"
 
 
@@ -120,7 +119,7 @@ def _value(definition: TaskDefinition) -> str:
             objective=f"{definition.objective_path}:{name}".rstrip(":"),
         )
         good, bad = (
-            other.value(Predictions(logits.astype(np.float32), y, subject, definition.task.positive))
+            other.value(definition.target.predictions(logits.astype(np.float32), y, subject))
             for logits in (right, 1 - right)
         )
         if not good > bad:

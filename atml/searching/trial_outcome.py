@@ -7,8 +7,8 @@ from typing import Any
 
 import optuna
 
-from atml import metrics
 from atml.artifacts.record import processor
+from atml.tasks.targets import Target
 from atml.training.device import facts
 from atml.training.records import Measurement
 
@@ -30,7 +30,9 @@ class Begun:
         self.since = time.monotonic()
 
 
-def result(measured: Measurement, wall: float, device: str, code: dict[str, str]) -> dict[str, Any]:
+def result(
+    target: Target, measured: Measurement, wall: float, device: str, code: dict[str, str]
+) -> dict[str, Any]:
     """Write a measurement as the trial attribute ``result``, with what trained it, and on what."""
     fields: dict[str, Any] = {
         "value": measured.value,
@@ -45,7 +47,7 @@ def result(measured: Measurement, wall: float, device: str, code: dict[str, str]
         "place": place(device),
     }
     if measured.predictions is not None and len(measured.predictions.y):
-        fields["metrics"] = metrics.four_metrics(measured.predictions)
+        fields["metrics"] = target.four(measured.predictions)
     return fields
 
 

@@ -237,11 +237,13 @@ class Trials:
         plan, number = self._plan, begun.trial.number
         wall = time.monotonic() - begun.since
         with plan.store.errors():
-            begun.trial.set_user_attr("result", result(measured, wall, device, plan.code))
+            begun.trial.set_user_attr(
+                "result", result(plan.definition.target, measured, wall, device, plan.code)
+            )
         if measured.diverged:
             self._cannot_work(begun, "diverged", 1.0, "training diverged")
             return
-        if measured.constant:
+        if measured.collapsed:
             self._cannot_work(begun, "constant", 1.0, "calls every segment the same")
             return
         if measured.finished:

@@ -21,6 +21,8 @@ from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.models.config import ModelConfig
 from atml.task_files.loading import execute, guarded, hash_of, optional, part, summary
+from atml.tasks import targets
+from atml.tasks.targets import Target
 from atml.tasks.task import Task
 
 FOLDERS = ("search_spaces", "objectives")
@@ -64,6 +66,11 @@ class TaskDefinition:
     baseline: str = ""
     hopeless: float | None = None
     """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
+
+    @property
+    def target(self) -> Target:
+        """What the task decides, by its kind."""
+        return targets.of(self.task)
 
     @property
     def objective(self) -> str:
@@ -166,8 +173,8 @@ def _load(
     task = part(objective, objective_path, "TASK", Task)
     if task.name != name:
         raise TaskFileError(f"{objective_path}: TASK.name is {task.name!r}; call it {name!r}")
-    if not 0 <= task.positive < len(task.classes):
-        raise TaskFileError(f"{objective_path}: TASK.positive is {task.positive}, no index of {task.classes}")
+    if wrong := targets.problem(task):
+        raise TaskFileError(f"{objective_path}: {wrong}")
     value, value_name = _objective(objective, objective_path, wanted)
     windows = _windows(objective, objective_path)
     return TaskDefinition(

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+BINARY, MULTICLASS = "binary", "multiclass"
+"""Kinds of targets that come with atml; `atml.tasks.targets.TARGETS` has all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What is decided, from what signal.
 
-    ``classes[i]`` is the name of label ``i``; ``positive`` is the label that sensitivity is about.
+    ``classes[i]`` is the name of label ``i``. ``kind`` names the kind of target (`atml.tasks.targets`): a
+    "binary" task has a ``positive`` label, the one that sensitivity is about; a "multiclass" task has none.
     ``sampling_rate`` is in Hz, ``window`` in samples.
+
+    Example:
+        >>> task = Task(name="rhythm", kind="multiclass", classes=("N", "AF", "O"), sampling_rate=100, window=900)
+        >>> task.seconds
+        9.0
     """
 
     name: str
     classes: tuple[str, ...]
-    positive: int
+    positive: int | None = None
     sampling_rate: int
     window: int
     leads: int = 1
+    kind: str = BINARY
 
     @property
     def seconds(self) -> float:

@@ -12,6 +12,8 @@ from atml.data.dataset import Dataset, Fold, Rows
 from atml.metrics.predictions import Predictions
 from atml.models import Net
 from atml.models.config import ModelConfig
+from atml.tasks import targets
+from atml.tasks.targets import Target
 from atml.tasks.task import Task
 from atml.training.loop import Fitted, fit, predict
 from atml.training.records import Measurement
@@ -37,15 +39,15 @@ def run(
     end the value is the objective on that fold's held-out rows alone; at 1.0 it is the objective over all
     subjects predicted so far, out of fold. False stops: what is finished by then is measured.
 
-    A model that calls every held-out segment of a fold the same ends the trial too: ``constant``.
+    A model that decides every held-out window of a fold the same ends the trial too: ``collapsed``.
     Only rows of ``folds`` are touched. Training that diverges gives a measurement with ``diverged`` and
     a value of 0.0.
 
     Raises:
         ConfigError: a config that can't be built or trained.
     """
-    state = _State(task, dataset, value)
-    finished, diverged, constant = True, False, False
+    state = _State(targets.of(task), task, dataset, value)
+    finished, diverged, collapsed = True, False, False
     for number, fold in enumerate(folds):
         fitted = _fold(state, config, fold, number, seed + number, device, on_progress)
         state.seconds += fitted.seconds
@@ -57,8 +59,8 @@ def run(
             break
         state.fold_values.append(fitted.curve[-1][2])
         state.train_values.append(state.on_training_rows(fitted.model, fold, seed, device))
-        constant = state.constant()
-        if (fitted.stopped or constant) and number < len(folds) - 1:
+        collapsed = state.collapsed()
+        if (fitted.stopped or collapsed) and number < len(folds) - 1:
             finished = False
             break
     if diverged:
@@ -76,7 +78,7 @@ def run(
         steps=state.steps,
         finished=finished,
         diverged=diverged,
-        constant=constant,
+        collapsed=collapsed,
         rows=np.concatenate(state.rows) if state.rows else np.empty(0, np.int64),
         predictions=state.predictions() if state.rows else None,
     )
@@ -86,6 +88,7 @@ def run(
 class _State:
     """What the folds so far have left."""
 
+    target: Target
     task: Task
     dataset: Dataset
     value: Callable[[Predictions], float]
@@ -98,16 +101,15 @@ class _State:
     steps: int = 0
 
     def predicted(self, logits: Float32, rows: Int64) -> Predictions:
-        return Predictions(logits, self.dataset.y[rows], self.dataset.subject[rows], self.task.positive)
+        return self.target.predictions(logits, self.dataset.y[rows], self.dataset.subject[rows])
 
     def predictions(self) -> Predictions:
         """All out-of-fold predictions so far."""
         return self.predicted(np.concatenate(self.logits), np.concatenate(self.rows))
 
-    def constant(self) -> bool:
-        """Whether the last fold's model calls all it was held out the same: it has learned nothing."""
-        decided = self.predicted(self.logits[-1], self.rows[-1]).decided()
-        return bool(decided.all() or not decided.any())
+    def collapsed(self) -> bool:
+        """Whether the last fold's model decides all its held-out rows the same: it has learned nothing."""
+        return self.target.collapsed(self.predicted(self.logits[-1], self.rows[-1]))
 
     def on_training_rows(self, model: Net, fold: Fold, seed: int, device: str) -> float:
         """The objective on a fixed sample of the rows that were trained on."""

@@ -23,6 +23,7 @@ from atml.errors import ConfigError
 from atml.models import Net, build
 from atml.models.config import ModelConfig
 from atml.models.shapes import shapes
+from atml.tasks import targets
 from atml.tasks.task import Task
 from atml.training.augmentation import Augment
 from atml.training.losses import loss_of
@@ -148,7 +149,7 @@ class _Run:
         self.spread = self.inputs.std(-1, correction=0, keepdim=True)
         classes = len(task.classes)
         self.targets = torch.eye(classes, device=device)[torch.from_numpy(np.array(y, np.int64)).to(device)]
-        self.loss = loss_of(config, self.targets, task.positive)
+        self.loss = loss_of(config, self.targets, targets.of(task).loss_weights(config.positive_weight))
         draws = np.random.SeedSequence(seed).generate_state(2)
         self.rows = rows(config, subject, seed=int(draws[0]))
         self.augment = Augment(

@@ -21,7 +21,7 @@ class Measurement:
     ``value`` is the objective over all subjects predicted out of fold so far, ``fold_values[k]`` that of
     fold k alone; ``curves[k]`` holds ``(fraction, training loss, held-out value)``. ``rows`` are the row
     numbers of the dataset that ``predictions`` belong to. ``diverged`` says that training produced a
-    value that is not finite; ``constant`` that a fold's model calls every held-out segment the same;
+    value that is not finite; ``collapsed`` that a fold's model decides every held-out window the same;
     either ends the trial. ``finished`` says that every fold ran to its end.
     """
 
@@ -34,7 +34,7 @@ class Measurement:
     steps: int
     finished: bool
     diverged: bool = False
-    constant: bool = False
+    collapsed: bool = False
     rows: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
     predictions: Predictions | None = None
 

@@ -10,8 +10,8 @@ import torch
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine, Run
 from atml.data.dataset import Dataset, Fold
 from atml.evaluation import baseline
-from atml.evaluation.out_of_fold import rival, weigh
-from atml.evaluation.threshold import shifted
+from atml.evaluation.result import rival, weigh
+from atml.evaluation.decision import shifted
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.models import build, cost

@@ -6,7 +6,7 @@ import pytest
 
 from atml.artifacts.card import render
 from atml.artifacts.record import Machine
-from atml.evaluation.out_of_fold import RATES
+from atml.evaluation.result import RATES
 from atml.formatting import table
 
 

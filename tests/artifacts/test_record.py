@@ -5,7 +5,7 @@ import pytest
 
 from atml.artifacts.record import DataFacts, Machine
 from atml.data.dataset import Fold
-from atml.evaluation.out_of_fold import (
+from atml.evaluation.result import (
     RATES,
     CrossValidationResult,
     by_rhythm,
@@ -14,7 +14,7 @@ from atml.evaluation.out_of_fold import (
     weigh,
     whole_percent,
 )
-from atml.evaluation.threshold import choose_threshold, cross_fitted
+from atml.evaluation.decision import choose_threshold, cross_fitted
 from atml.metrics import Counts, four_metrics, mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atml.evaluation.threshold import candidates, choose_threshold, cross_fitted, shifted
+from atml.evaluation.decision import candidates, choose_threshold, cross_fitted, shifted
 from atml.metrics import four_metrics, mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 

@@ -16,7 +16,7 @@ from atml.artifacts.model import load
 from atml.errors import TaskFileError
 from atml.evaluation import baseline
 from atml.evaluation.baseline import Baseline
-from atml.evaluation.out_of_fold import BaselineResult
+from atml.evaluation.result import BaselineResult
 from atml.metrics.predictions import Predictions
 from atml.models import cost
 from atml.searching.exporting import always_wrong

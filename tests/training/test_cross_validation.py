@@ -148,7 +148,7 @@ def test_a_model_that_calls_everything_the_same_ends_the_trial(dataset, folds):
     result = cross_validation.run(
         dataclasses.replace(CONFIG, positive_weight=1e6), TASK, dataset, folds, accuracy, seed=0
     )
-    assert result.constant
+    assert result.collapsed
     assert not result.finished
     assert not result.diverged
     assert len(result.fold_values) == 1

@@ -11,6 +11,7 @@ from atml.report.layers import drawing, layers
 from atml.report.material import Material
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
 from atml.report.sections.task_description import task_of
+from atml.tasks import targets
 from atml.tasks.task import Task
 from atml.training.records import TrialRecord
 
@@ -99,7 +100,7 @@ def _last(material: Material) -> list[Block]:
     task = task_of(material)
     if task is None:
         return [Empty(sentence(f"The last layer can't be described: {material.room_gone}"))]
-    positive = task.classes[task.positive]
+    positive = targets.binary(task).positive_name
     blocks: list[Block] = [
         Text(
             f"The last layer is linear and has no activation: it gives {plural(len(task.classes), 'logit')}."

@@ -21,6 +21,7 @@ from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Sectio
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.study import Plan
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 MOST_STRIPS = 12
@@ -127,7 +128,7 @@ def _subjects(data: Dataset, task: Task) -> list[Block]:
         else ""
     )
     says = (
-        f"Of {plural(len(names), 'subject')} {len(names) - none} have {task.classes[task.positive]}, {only}"
+        f"Of {plural(len(names), 'subject')} {len(names) - none} have {targets.binary(task).positive_name}, {only}"
         f" of them nothing else, and {none} none; one subject has {int(table.sum(axis=0).min())} to"
         f" {int(table.sum(axis=0).max())} segments, half of them at most"
         f" {int(np.median(table.sum(axis=0)))}.{cut}"
@@ -169,7 +170,7 @@ def _split(plan: Plan, task: Task) -> list[Block]:
     held = len(plan.origin.held_out)
     says = (
         f"Each of {len(plan.folds)} folds holds out other subjects, and nobody is in the trained and the"
-        f" held-out part of one fold; the share of {task.classes[task.positive]} held out runs from"
+        f" held-out part of one fold; the share of {targets.binary(task).positive_name} held out runs from"
         f" {100 * min(shares):.0f}% to {100 * max(shares):.0f}%."
     )
     outside = (
@@ -179,12 +180,12 @@ def _split(plan: Plan, task: Task) -> list[Block]:
     )
     parts = {
         negative_of(task): [both[0] for both in counts],
-        task.classes[task.positive]: [both[1] for both in counts],
+        targets.binary(task).positive_name: [both[1] for both in counts],
     }
     return [
         Chart("data-folds", comparisons.stacked(names, parts, "segments held out"), says),
         Grid(
-            ("fold", "subjects", "segments", f"{task.classes[task.positive]}, %", "held out"),
+            ("fold", "subjects", "segments", f"{targets.binary(task).positive_name}, %", "held out"),
             tuple(rows),
             outside,
         ),

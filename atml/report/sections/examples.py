@@ -21,6 +21,7 @@ from atml.report.outcome import negative_of, unit_of
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
 from atml.report.strips import Strip
 from atml.searching.study import Plan
+from atml.tasks import targets
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,7 +114,7 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, right: bool
     x = np.array(data.x[one.row])
     truth = int(data.y[one.row]) == task.positive
     called = truth == right
-    names = (task.classes[task.positive], negative_of(task))
+    names = (targets.binary(task).positive_name, negative_of(task))
     rhythm = f" ({data.rhythm[one.row]})" if data.rhythm[one.row] else ""
     title = f"is {names[0] if truth else names[1]}{rhythm}, called {names[0] if called else names[1]}"
     words = " and ".join(f"{margin:+.2f}" for margin in one.margins)
@@ -130,7 +131,7 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, right: bool
         except ExportError as error:
             says += f" No saliency: {error}."
         else:
-            says += f" {_read(margin, found, data.sampling_rate, called, task.classes[task.positive])}"
+            says += f" {_read(margin, found, data.sampling_rate, called, targets.binary(task).positive_name)}"
     strip = Strip(
         x=x,
         rate=data.sampling_rate,
@@ -139,7 +140,9 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, right: bool
         leads=plan.origin.leads,
     )
     svg = strips.draw(
-        [strip], unit=unit_of(plan.origin), legend=task.classes[task.positive] if found is not None else ""
+        [strip],
+        unit=unit_of(plan.origin),
+        legend=targets.binary(task).positive_name if found is not None else "",
     )
     return Drawing(f"example-{'right' if right else 'wrong'}-{number}", svg, says)
 

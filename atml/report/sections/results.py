@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from atml.evaluation.out_of_fold import RATES
 from atml.formatting import between, plural, sentence
 from atml.metrics import FOUR, Confusion, Interval, confusion, wilson
 from atml.report import comparisons, matrix
@@ -22,6 +21,8 @@ from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Sectio
 from atml.report.sections.task_description import task_of
 from atml.report.sizes import sizes
 from atml.report.tested import alike, not_scored, official, seen, tested
+from atml.tasks import targets
+from atml.tasks.targets.binary import RATES
 from atml.tasks.task import Task
 
 Figures = Mapping[str, Any]
@@ -103,7 +104,7 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
         if counts_there is not None:
             found.append((f"test, {title}", counts_there))
         columns.append((f"test, {title}", _cells(one, one.get("intervals", {}))))
-    positive, negative = task.classes[task.positive], negative_of(task)
+    positive, negative = targets.binary(task).positive_name, negative_of(task)
     blocks.insert(
         0,
         Drawing("confusion", matrix.confusions(found, positive, negative), _errors(found, source, positive)),
@@ -190,7 +191,7 @@ def _subjects(source: Source, task: Task) -> Block:
     cut = f" Of {len(rows)} subjects the {len(shown)} worst are shown." if len(rows) > len(shown) else ""
     values = np.array([row["f_beta"] for row in rows])
     has = np.array([row["tp"] + row["fn"] > 0 for row in rows])
-    positive, below = task.classes[task.positive], int((values[has] < 0.8).sum())
+    positive, below = targets.binary(task).positive_name, int((values[has] < 0.8).sum())
     without = int((~has).sum())
     none = (
         f" The other {without} have no {positive} and count 1 by convention, whatever was called in vain:"
@@ -228,7 +229,7 @@ def _rhythms(source: Source, task: Task) -> Block:
         return Empty("Rhythms are not known in these data, or this export is of a version that kept none.")
     rival = source.figures.get("baseline") or {}
     other = {(row["rhythm"], row["positive"]): row["right"] for row in rival.get("rhythms", ())}
-    names = (task.classes[task.positive], negative_of(task))
+    names = (targets.binary(task).positive_name, negative_of(task))
     cells = [
         (
             row["rhythm"] or "(no name)",

@@ -8,6 +8,7 @@ from atml.formatting import listed, plural, sentence, value
 from atml.models.budget import Budget
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Heading, Section, Text
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 
@@ -32,7 +33,7 @@ def _inference(material: Material) -> list[Block]:
     task, best = task_of(material), material.best
     if task is None:
         return [Empty(sentence(f"The task can't be described: {material.room_gone}"))]
-    positive = task.classes[task.positive]
+    positive = targets.binary(task).positive_name
     said = (
         f"Given {task.seconds:g} s of ECG, say which of {len(task.classes)} classes it shows:"
         f" {listed(task.classes, 'or')}. The one to be found is {positive}."

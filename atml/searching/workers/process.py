@@ -20,7 +20,6 @@ from typing import Any
 
 from atml.data.dataset import Dataset
 from atml.errors import AtmlError, TaskFileError
-from atml.metrics.predictions import Predictions
 from atml.searching.workers.jobs import Job, Report, Site, Trained, TrialJob
 from atml.task_files.definition import TaskDefinition
 
@@ -187,7 +186,7 @@ def _do(
         weights=weights(fitted.model),
         steps=fitted.steps,
         seconds=fitted.seconds,
-        predictions=Predictions(logits, dataset.y, dataset.subject, definition.task.positive),
+        predictions=definition.target.predictions(logits, dataset.y, dataset.subject),
         device=device,
     )
     return Report(index, "trained", trained=trained)

@@ -8,29 +8,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
 from atml.data.dataset import Fold
 from atml.evaluation.baseline import Baseline, OutOfFold
-from atml.evaluation.threshold import Value, choose_carried, choose_threshold, cross_fitted, shifted
-from atml.metrics import FOUR, Counts, Interval, SubjectRow, bootstrap, prediction_counts
+from atml.evaluation.decision import choose_carried, cross_fitted
+from atml.metrics import FOUR, Interval
 from atml.metrics.predictions import Predictions
-
-Floats = npt.NDArray[np.float64]
-
-RATES = ("sensitivity", "specificity", "balanced accuracy")
-"""Rates over all segments that tell misses from false alarms; the last is the mean of the two."""
-
-DRAWS = 2000
-"""Sets of subjects that an interval is taken from."""
+from atml.tasks.targets import Target, Value, shifted
+from atml.tasks.targets.base import CANDIDATES
 
 
 @dataclass(frozen=True)
 class RhythmRow:
-    """How often the segments of one rhythm are decided right.
+    """How often the windows of one rhythm are decided right.
 
-    ``right`` is sensitivity where the rhythm is ``positive``, else specificity; over repeats it is the mean.
+    ``right`` is the share of them; for a binary task sensitivity where the rhythm is ``positive``, else
+    specificity. Over repeats it is the mean. ``label`` is the class that the windows have.
     """
 
     rhythm: str
@@ -38,30 +32,38 @@ class RhythmRow:
     segments: int
     subjects: int
     right: float
+    label: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrossValidationResult:
     """What the out-of-fold predictions of one or more runs say; one entry a run in each tuple.
 
-    ``naive`` is the objective's value at threshold 0, ``tuned`` at ``threshold``, which was chosen on the
-    very same predictions, ``cross_fitted`` at thresholds chosen without the fold they are used on, by the
-    same rule.
-    ``four``, ``intervals``, ``rates`` (by the names in `RATES`) and ``rhythms`` are means over the runs at
-    the cross-fitted thresholds; ``counts`` are sums.
+    ``naive`` is the objective's value at offsets of 0, ``tuned`` at ``offsets``, which were chosen on the
+    very same predictions, ``cross_fitted`` at offsets chosen without the fold they are used on, by the
+    same rule. ``four``, ``intervals``, ``rates`` and ``rhythms`` are means over the runs at the cross-fitted
+    offsets; ``table`` are counts by subject, summed, as the kind of target counts
+    (`atml.tasks.targets.base.Target.table`).
     """
 
-    threshold: float
+    target: Target
+    offsets: tuple[float, ...]
     naive: tuple[float, ...]
     tuned: tuple[float, ...]
     cross_fitted: tuple[float, ...]
     four: dict[str, float]
     intervals: dict[str, Interval]
-    counts: Counts
+    table: Any
     rates: dict[str, Interval] = field(default_factory=dict)
     rhythms: tuple[RhythmRow, ...] = ()
     decided: tuple[Predictions, ...] = field(default=(), repr=False)
-    """Each run's predictions, shifted by the cross-fitted thresholds: what they call is decided at 0."""
+    """Each run's predictions, shifted by the cross-fitted offsets: what they call is decided at 0."""
+
+    @property
+    def threshold(self) -> float | None:
+        """Threshold on the margin of the positive class; None for a task without one."""
+        positive = self.target.task.positive
+        return None if positive is None else self.offsets[positive]
 
     @property
     def value(self) -> float:
@@ -78,9 +80,10 @@ class CrossValidationResult:
         """``xx-yy``: highest and lowest of the four metrics, in whole percent; 100 only for exactly 1."""
         return f"{whole_percent(max(self.four.values()))}-{whole_percent(self.lowest)}"
 
-    def rows(self) -> tuple[SubjectRow, ...]:
+    def rows(self) -> tuple[Any, ...]:
         """One row a subject, worst first; counts are summed over the runs."""
-        return self.counts.rows()
+        rows: tuple[Any, ...] = self.table.rows()
+        return rows
 
     def to_dict(self) -> dict[str, Any]:
         """Return every figure as JSON types, as an export's metrics.json has them."""
@@ -91,6 +94,7 @@ class CrossValidationResult:
             "rates": {key: dataclasses.asdict(interval) for key, interval in self.rates.items()},
             "rhythms": [dataclasses.asdict(row) for row in self.rhythms],
             "threshold": self.threshold,
+            "offsets": list(self.offsets),
             "naive": list(self.naive),
             "tuned": list(self.tuned),
             "cross_fitted": list(self.cross_fitted),
@@ -108,7 +112,8 @@ HEADROOM = 0.02
 """A threshold that only just qualifies where it is chosen does not elsewhere, half of the time."""
 
 
-def weigh(
+def cross_validation_result(
+    target: Target,
     runs: Sequence[Predictions],
     rows: Sequence[Int64],
     folds: Sequence[Fold],
@@ -117,66 +122,62 @@ def weigh(
     qualifies: float = 0.0,
     rhythm: Strings | None = None,
 ) -> CrossValidationResult:
-    """Judge out-of-fold predictions and choose the threshold, over all runs at once.
+    """Judge out-of-fold predictions and choose the decision, over all runs at once.
 
     ``rows[i]`` are the row numbers of the data set that ``runs[i]`` belong to. All runs must have predicted
-    the same rows, in any order. ``rhythm`` is the data set's, for the table by rhythm. Where a threshold lets
+    the same rows, in any order. ``rhythm`` is the data set's, for the table by rhythm. Where a decision lets
     the lowest of the four metrics reach ``qualifies`` with some headroom, the best of those is chosen. It is
     0 where tuning does not carry over from fold to fold. That is decided for each fold on the others, as the
-    threshold is, so that the cross-fitted figures are never the better of two. With two folds the others
-    are one, which can't say: the threshold is tuned.
+    decision is, so that the cross-fitted figures are never the better of two. With two folds the others
+    are one, which can't tell: the decision is tuned.
+
+    Raises:
+        ValueError: no runs, or one without predictions.
     """
     if not runs or any(len(row) == 0 for row in rows):
-        raise ValueError("no out-of-fold predictions to weigh")
+        raise ValueError("no out-of-fold predictions to judge")
     fold_of_row = np.full(1 + max(int(fold.held_out.max()) for fold in folds), -1)
     for number, fold in enumerate(folds):
         fold_of_row[fold.held_out] = number
-    together = Predictions(
+    together = target.predictions(
         np.concatenate([run.logits for run in runs]),
         np.concatenate([run.y for run in runs]),
         np.concatenate([run.subject for run in runs]),
-        runs[0].positive,
     )
     floor = qualifies + HEADROOM if qualifies > 0 else 0.0
     fold_of = fold_of_row[np.concatenate(rows)]
     careful = len(np.unique(fold_of)) > 2
     if careful:
-        threshold = choose_carried(together, fold_of, value, floor=floor)
+        offsets = choose_carried(target, together, fold_of, value, floor=floor)
     else:
-        threshold = choose_threshold(together, value, floor=floor)
-    honest = cross_fitted(together, fold_of, value, floor=floor, careful=careful).predictions
+        offsets = target.choose(together, value, floor=floor, count=CANDIDATES)
+    honest = cross_fitted(target, together, fold_of, value, floor=floor, careful=careful).predictions
     ends = np.cumsum([len(run.y) for run in runs])
     parts = [
-        Predictions(honest.logits[a:b], honest.y[a:b], honest.subject[a:b], honest.positive)
+        target.predictions(honest.logits[a:b], honest.y[a:b], honest.subject[a:b])
         for a, b in zip((0, *ends[:-1]), ends, strict=True)
     ]
-    naive = tuple(value(run) for run in runs)
-    tables = [prediction_counts(part) for part in parts]
-    total = Counts(
-        tables[0].names,
-        tp=np.sum([t.tp for t in tables], axis=0),
-        fp=np.sum([t.fp for t in tables], axis=0),
-        fn=np.sum([t.fn for t in tables], axis=0),
-        tn=np.sum([t.tn for t in tables], axis=0),
-    )
+    tables = [target.table(part) for part in parts]
+    total = target.total(tables)
     return CrossValidationResult(
-        threshold=threshold,
-        naive=naive,
-        tuned=tuple(value(shifted(run, threshold)) for run in runs),
+        target=target,
+        offsets=offsets,
+        naive=tuple(value(run) for run in runs),
+        tuned=tuple(value(shifted(run, offsets)) for run in runs),
         cross_fitted=tuple(value(part) for part in parts),
-        four=_four(tables),
-        intervals=bootstrap(*tables),
-        counts=total,
+        four=_mean_four(target, tables),
+        intervals=target.intervals(tables),
+        table=total,
         # All runs are of the same rows: rates of the sum are means of the rates.
-        rates=rates(total),
+        rates=target.rates(total),
         rhythms=() if rhythm is None else by_rhythm(parts, rows, rhythm),
         decided=tuple(parts),
     )
 
 
-def _four(tables: Sequence[Counts]) -> dict[str, float]:
+def _mean_four(target: Target, tables: Sequence[Any]) -> dict[str, float]:
     """Mean over runs of each of the four metrics."""
-    fours = [table.pooled().four() for table in tables]
+    fours = [target.four_of(table) for table in tables]
     return {key: float(np.mean([four[key] for four in fours])) for key in FOUR}
 
 
@@ -194,77 +195,53 @@ class BaselineResult:
     value: float
     four: dict[str, float]
     intervals: dict[str, Interval]
-    counts: Counts
+    table: Any
     rates: dict[str, Interval]
     rhythms: tuple[RhythmRow, ...]
 
 
-def rival(found: OutOfFold, value: Value, rhythm: Strings) -> BaselineResult:
+def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Strings) -> BaselineResult:
     """Judge a baseline's out-of-fold predictions; ``rhythm`` is the data set's."""
-    table = prediction_counts(found.predictions)
+    table = target.table(found.predictions)
     return BaselineResult(
         baseline=found.baseline,
         value=value(found.predictions),
-        four=_four([table]),
-        intervals=bootstrap(table),
-        counts=table,
-        rates=rates(table),
+        four=target.four_of(table),
+        intervals=target.intervals([table]),
+        table=table,
+        rates=target.rates(table),
         rhythms=by_rhythm([found.predictions], [found.rows], rhythm),
     )
 
 
-def rates(table: Counts) -> dict[str, Interval]:
-    """Rates by the names in `RATES`, with 95% percentile intervals from resampling subjects.
-
-    A draw of subjects that lacks a class tells nothing about its rate and is left out.
-    """
-    values = np.stack(_rates(table))
-    return {name: _interval(row) for name, row in zip(RATES, values, strict=True)}
-
-
-def gain(network: Counts, baseline: Counts) -> Interval:
-    """Balanced accuracy of the network less that of the baseline, each drawn on the same subjects."""
-    if network.names.tolist() != baseline.names.tolist():
-        raise ValueError("a network and a baseline on different subjects can't be compared")
-    return _interval(_rates(network)[2] - _rates(baseline)[2])
-
-
-def _rates(table: Counts) -> list[Floats]:
-    """Return each rate of `RATES` for the subjects as they are and for `DRAWS` sets of them."""
-    count = len(table.names)
-    pick = np.random.default_rng(0).integers(0, count, (DRAWS, count))
-    pick = np.vstack((np.arange(count), pick))
-    tp, fp, fn, tn = (cell[pick].sum(axis=1) for cell in (table.tp, table.fp, table.fn, table.tn))
-    sensitivity, specificity = (
-        np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
-        for part, whole in ((tp, tp + fn), (tn, tn + fp))
-    )
-    return [sensitivity, specificity, (sensitivity + specificity) / 2]
-
-
-def _interval(values: Floats) -> Interval:
-    """Value of the first and the 95% interval of the others; 0 in 0 to 1 where nothing can be told."""
-    told = values[1:][np.isfinite(values[1:])]
-    if not np.isfinite(values[0]) or len(told) == 0:
-        return Interval(0.0, 0.0, 1.0)
-    low, high = np.quantile(told, (0.025, 0.975))
-    return Interval(float(values[0]), float(low), float(high))
-
-
 def by_rhythm(runs: Sequence[Predictions], rows: Sequence[Int64], rhythm: Strings) -> tuple[RhythmRow, ...]:
-    """One row a rhythm, the positive ones first, the most frequent first.
+    """One row a rhythm and class, the positive ones first, the most frequent first.
 
     ``rows[i]`` are the rows of the data set that ``runs[i]`` belong to, ``rhythm`` is of the whole data set.
+    Of a binary task all classes but the positive one are one.
     """
+    positive = runs[0].positive
     name = np.concatenate([rhythm[row] for row in rows])
-    truth = np.concatenate([run.truth() for run in runs])
-    right = np.concatenate([run.truth() == run.decided() for run in runs])
+    if positive is None:
+        truth = np.concatenate([run.y for run in runs])
+        right = np.concatenate([run.y == run.labels() for run in runs])
+    else:
+        truth = np.concatenate([run.truth() for run in runs]).astype(np.int64)
+        right = np.concatenate([run.truth() == run.decided() for run in runs])
     subject = np.concatenate([run.subject for run in runs])
     found = []
     for one in np.unique(name):
-        for positive in (True, False):
-            which = (name == one) & (truth == positive)
-            if which.any():
-                segments, people = int(which.sum()) // len(runs), len(np.unique(subject[which]))
-                found.append(RhythmRow(str(one), positive, segments, people, float(right[which].mean())))
+        for label in np.unique(truth[name == one]):
+            which = (name == one) & (truth == label)
+            windows, people = int(which.sum()) // len(runs), len(np.unique(subject[which]))
+            found.append(
+                RhythmRow(
+                    str(one),
+                    positive is not None and bool(label),
+                    windows,
+                    people,
+                    float(right[which].mean()),
+                    (positive if label else -1) if positive is not None else int(label),
+                )
+            )
     return tuple(sorted(found, key=lambda row: (not row.positive, -row.segments, row.rhythm)))
