@@ -10,12 +10,13 @@ import torch
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine, Run
 from atml.data.dataset import Dataset, Fold
 from atml.evaluation import baseline
-from atml.evaluation.result import rival, weigh
 from atml.evaluation.decision import shifted
+from atml.evaluation.result import baseline_result, cross_validation_result
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.models import build, cost
 from atml.models.config import ModelConfig
+from atml.tasks import targets
 from atml.tasks.task import Task
 from atml.training.records import Measurement
 
@@ -82,7 +83,7 @@ def make_run(dataset, folds, seed, skill=2.0):
 def make_rival(dataset, folds):
     """The baseline of the same folds."""
     found = baseline.out_of_fold(dataset, folds, TASK, mean_subject_f_beta)
-    return rival(found, mean_subject_f_beta, dataset.rhythm)
+    return baseline_result(targets.of(TASK), found, mean_subject_f_beta, dataset.rhythm)
 
 
 def make_net(config=CONFIG, task=TASK, seed=0):
@@ -110,7 +111,8 @@ def make_finding(dataset=None, seeds=(11, 12), **fields):
         cost=cost(known["config"], known["task"]),
         runs=runs,
         folds=len(folds),
-        evidence=weigh(
+        evidence=cross_validation_result(
+            targets.of(known["task"]),
             [run.measurement.predictions for run in runs],
             [run.measurement.rows for run in runs],
             folds,

@@ -6,8 +6,8 @@ import pytest
 
 from atml.artifacts.card import render
 from atml.artifacts.record import Machine
-from atml.evaluation.result import RATES
 from atml.formatting import table
+from atml.tasks.targets.binary import RATES
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_the_network_stands_beside_the_baseline(text, finding):
 def with_rival(make, network, baseline):
     """A card whose network and baseline decide so many of a hundred segments of each subject right."""
     finding = make.finding()
-    counts = finding.evidence.counts
+    counts = finding.evidence.table
 
     def table(right):
         return make.replace(
@@ -229,8 +229,8 @@ def with_rival(make, network, baseline):
 
     changed = make.replace(
         finding,
-        evidence=make.replace(finding.evidence, counts=table(network)),
-        baseline=make.replace(finding.baseline, counts=table(baseline)),
+        evidence=make.replace(finding.evidence, table=table(network)),
+        baseline=make.replace(finding.baseline, table=table(baseline)),
     )
     return section(render(changed, size_bytes=1), "What the network buys")
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from atml.artifacts import model
-from atml.artifacts.export import check_parity, export, fold_threshold, onnx_bytes, safe_name
-from atml.artifacts.model import infer, labels, load
+from atml.artifacts.export import check_parity, export, fold_decision, onnx_bytes, safe_name
+from atml.artifacts.model import infer, load
 from atml.errors import ExportError, ParityError
 from atml.evaluation.baseline import Baseline
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.models import blocks, shapes
+from atml.tasks import targets
 
 
 def tree(root):
@@ -79,20 +79,20 @@ def test_threshold_is_in_the_file(make, finding, x, tmp_path):
     with torch.no_grad():
         raw = net(torch.from_numpy(x)).numpy()
     middle = float(np.median(raw[:, 1] - raw[:, 0])) + 1e-4
-    finding = make.replace(finding, evidence=make.replace(finding.evidence, threshold=middle))
+    finding = make.replace(finding, evidence=make.replace(finding.evidence, offsets=(0.0, middle)))
     got = export(net, finding, x, root=tmp_path)
     y, subject = np.zeros(len(x), np.int64), np.array(["S"] * len(x))
     asked = Predictions(raw, y, subject).decided(finding.evidence.threshold)
     logits = infer(got.model, x)
-    assert (labels(logits, 1) == asked).all()
+    assert (targets.of(make.task).labels(logits) == asked).all()
     assert 0 < asked.sum() < len(x)
     assert (Predictions(raw, y, subject).decided(0.0) != asked).any()
 
 
-def test_fold_threshold_leaves_the_original_alone(make):
+def test_folding_leaves_the_original_alone(make):
     net = make.net().train()
     before = net.head.bias.detach().clone()
-    folded = fold_threshold(net, 0.75, 1)
+    folded = fold_decision(net, (0.0, 0.75))
     assert torch.equal(net.head.bias, before) and net.training and not folded.training
     assert (folded.head.bias - before).tolist() == pytest.approx([0.0, -0.75])
 
@@ -102,7 +102,7 @@ def test_fold_threshold_leaves_the_original_alone(make):
 @pytest.mark.parametrize("norm", blocks.NORM)
 def test_parity_of_every_kind(make, x, cell, pool, norm):
     net = make.net(make.replace(make.config, cell=cell, pool=pool, norm=norm))
-    parity = check_parity(onnx_bytes(net, make.task, {}), net, x, 1)
+    parity = check_parity(onnx_bytes(net, make.task, {}), net, x, make.task)
     assert parity.segments == len(x) and parity.worst < 1e-5
 
 
@@ -117,13 +117,13 @@ def tampered(model, name, change):
 def test_gate_stops_a_tampered_graph(make, x):
     net = make.net()
     model = onnx_bytes(net, make.task, {})
-    assert check_parity(tampered(model, "head.bias", lambda b: b), net, x, 1).worst < 1e-5
+    assert check_parity(tampered(model, "head.bias", lambda b: b), net, x, make.task).worst < 1e-5
     with pytest.raises(ParityError, match=r"by up to 0\.0003 .*limit 0\.0001"):
-        check_parity(tampered(model, "head.bias", lambda b: b + np.float32(3e-4)), net, x, 1)
+        check_parity(tampered(model, "head.bias", lambda b: b + np.float32(3e-4)), net, x, make.task)
     with pytest.raises(ParityError, match="disagree"):
-        check_parity(tampered(model, "gru1.recurrent", lambda w: w * 0), net, x, 1)
+        check_parity(tampered(model, "gru1.recurrent", lambda w: w * 0), net, x, make.task)
     with pytest.raises(ParityError, match="disagree"):
-        check_parity(tampered(model, "head.bias", lambda b: b * np.float32("nan")), net, x, 1)
+        check_parity(tampered(model, "head.bias", lambda b: b * np.float32("nan")), net, x, make.task)
 
 
 def test_gate_stops_flipped_labels_of_close_logits(make, x):
@@ -133,7 +133,7 @@ def test_gate_stops_flipped_labels_of_close_logits(make, x):
         net.head.bias.copy_(torch.tensor([0.0, 1e-5]))
     model = tampered(onnx_bytes(net, make.task, {}), "head.bias", lambda b: -b)
     with pytest.raises(ParityError, match=f"{len(x)} of {len(x)} labels"):
-        check_parity(model, net, x, 1)
+        check_parity(model, net, x, make.task)
 
 
 def test_gate_runs_before_anything_is_written(make, finding, x, tmp_path, monkeypatch):
@@ -150,9 +150,9 @@ def test_gate_runs_before_anything_is_written(make, finding, x, tmp_path, monkey
 def test_gate_takes_segments_from_all(make):
     dataset = make.dataset(subjects=30, each=100)
     net = make.net()
-    assert check_parity(onnx_bytes(net, make.task, {}), net, dataset.x, 1).segments == 1024
+    assert check_parity(onnx_bytes(net, make.task, {}), net, dataset.x, make.task).segments == 1024
     with pytest.raises(ExportError, match="no segments"):
-        check_parity(b"", net, dataset.x[:0], 1)
+        check_parity(b"", net, dataset.x[:0], make.task)
 
 
 def test_budget(make, finding, x, tmp_path):
@@ -172,7 +172,7 @@ def test_exporting_again_replaces_whole_and_keeps_scores_of_the_same_model(make,
     assert other_name.evidence.name != finding.evidence.name
     # The same weights at the same threshold are the same file, whatever the metrics say of it.
     same = make.replace(
-        other_name, evidence=make.replace(other_name.evidence, threshold=finding.evidence.threshold)
+        other_name, evidence=make.replace(other_name.evidence, offsets=finding.evidence.offsets)
     )
     again = export(make.net(), same, x, root=tmp_path)
     assert again.sha256 == first.sha256 and again.folder != first.folder
@@ -196,7 +196,7 @@ FULL_DISK = """
     from pathlib import Path
     import conftest as make
     from atml.errors import ExportError
-    from atml.export import export
+    from atml.artifacts.export import export
 
     finding, x = make.make_finding(), make.make_dataset().x
     root = Path(sys.argv[2])
@@ -416,15 +416,16 @@ def test_inference_in_batches_is_the_same(make, x):
         infer(b"nothing", x)
 
 
-def test_labels_give_ties_to_the_positive_class():
+def test_labels_give_ties_to_the_positive_class(make):
     logits = np.array([[1, 1, 0], [2, 1, 2], [0, 1, 2], [5, 1, 1]], np.float32)
-    assert labels(logits, 1).tolist() == [1, 0, 2, 0]
-    assert labels(logits, 2).tolist() == [0, 2, 2, 0]
+    for positive, expected in ((1, [1, 0, 2, 0]), (2, [0, 2, 2, 0])):
+        task = make.replace(make.task, classes=("a", "b", "c"), positive=positive)
+        assert targets.of(task).labels(logits).tolist() == expected
 
 
 def test_metadata_needs_no_more_than_it_should(make, finding, x, tmp_path):
     got = export(make.net(), finding, x, root=tmp_path)
     props = onnx.load_from_string(got.model).metadata_props
     assert sum(len(p.key) + len(p.value) for p in props) < 1400
-    assert model.FORMAT == "1"
+    assert {p.key: p.value for p in props}["format"] == "1"  # what version 0.1 reads
     assert mean_subject_f_beta(finding.runs[0].measurement.predictions) == finding.runs[0].measurement.value

@@ -37,7 +37,7 @@ def ecg(real_data):
 )
 def test_parity_on_real_segments(make, ecg, fields):
     net = make.net(make.replace(CONFIG, **fields), TASK)
-    parity = check_parity(onnx_bytes(net, TASK, {}), net, ecg.x, 1)
+    parity = check_parity(onnx_bytes(net, TASK, {}), net, ecg.x, TASK)
     assert parity.segments == 1024 and parity.worst < 1e-4
 
 

@@ -5,18 +5,11 @@ import pytest
 
 from atml.artifacts.record import DataFacts, Machine
 from atml.data.dataset import Fold
-from atml.evaluation.result import (
-    RATES,
-    CrossValidationResult,
-    by_rhythm,
-    gain,
-    rates,
-    weigh,
-    whole_percent,
-)
-from atml.evaluation.decision import choose_threshold, cross_fitted
+from atml.evaluation.result import CrossValidationResult, by_rhythm, cross_validation_result, whole_percent
 from atml.metrics import Counts, four_metrics, mean_subject_f_beta
 from atml.metrics.predictions import Predictions
+from atml.tasks.targets.binary import RATES
+from tests.evaluation.test_threshold import TARGET, choose_threshold, cross_fitted
 
 
 def accuracy(predictions):
@@ -45,7 +38,14 @@ def test_whole_percent_is_floored(value, percent):
 def test_name_is_highest_and_lowest():
     four = {"F1": 0.955, "accuracy": 0.961, "precision": 0.9199, "recall": 0.93}
     evidence = CrossValidationResult(
-        threshold=0, naive=(), tuned=(), cross_fitted=(), four=four, intervals={}, counts=None
+        target=TARGET,
+        offsets=(0.0, 0.0),
+        naive=(),
+        tuned=(),
+        cross_fitted=(),
+        four=four,
+        intervals={},
+        table=None,
     )
     assert evidence.name == "96-91"
     assert evidence.lowest == 0.9199
@@ -57,19 +57,21 @@ def test_weighing_one_run_and_two(make):
     dataset = make.dataset()
     folds = make.folds(dataset)
     runs = [make.run(dataset, folds, seed).measurement for seed in (1, 2)]
-    one = weigh([runs[0].predictions], [runs[0].rows], folds, mean_subject_f_beta)
+    one = cross_validation_result(TARGET, [runs[0].predictions], [runs[0].rows], folds, mean_subject_f_beta)
     assert one.naive == (runs[0].value,)
-    assert one.counts.pooled().n == len(dataset)
-    assert one.four == one.counts.pooled().four()
+    assert one.table.pooled().n == len(dataset)
+    assert one.four == one.table.pooled().four()
     # The margins are off by 3: moving the threshold there must help, honestly judged too.
     assert 1.0 < one.threshold < 4.0
     assert one.cross_fitted[0] > one.naive[0] + 0.01
     assert one.tuned[0] >= one.cross_fitted[0]
 
-    both = weigh([r.predictions for r in runs], [r.rows for r in runs], folds, mean_subject_f_beta)
+    both = cross_validation_result(
+        TARGET, [r.predictions for r in runs], [r.rows for r in runs], folds, mean_subject_f_beta
+    )
     assert both.naive == (runs[0].value, runs[1].value)
     assert both.value == np.mean(both.cross_fitted)
-    assert both.counts.pooled().n == 2 * len(dataset)
+    assert both.table.pooled().n == 2 * len(dataset)
     for key, value in both.four.items():
         assert both.intervals[key].value == pytest.approx(value)
     assert both.intervals["F"].value == pytest.approx(both.value)
@@ -91,16 +93,16 @@ def apart(offsets):
 def test_a_threshold_that_does_not_carry_over_is_not_used():
     # Each fold would like its threshold moved, by as much as the next would like it the other way.
     run, rows, folds = apart([1.0, -1.0] * 4)
-    assert 0.0 not in cross_fitted(run, rows // 100, accuracy).thresholds
-    found = weigh([run], [rows], folds, accuracy)
+    assert all(0.0 not in offsets[1:] for offsets in cross_fitted(run, rows // 100, accuracy).offsets)
+    found = cross_validation_result(TARGET, [run], [rows], folds, accuracy)
     assert found.threshold == 0.0
     assert found.cross_fitted == found.naive == found.tuned
-    assert found.four == found.counts.pooled().four()
+    assert found.four == found.table.pooled().four()
 
 
 def test_with_two_folds_there_is_nothing_to_decide_on():
     run, rows, folds = apart([1.0, -1.0])
-    found = weigh([run], [rows], folds, accuracy)
+    found = cross_validation_result(TARGET, [run], [rows], folds, accuracy)
     plain = cross_fitted(run, rows // 100, accuracy)
     assert found.cross_fitted == (plain.value,) < found.naive
     assert found.threshold == choose_threshold(run, accuracy)
@@ -116,7 +118,7 @@ def test_on_noise_the_estimate_is_no_better_than_chance():
         run = Predictions(np.stack([0 * margin, margin], 1).astype(np.float32), y, subject)
         rows = np.arange(60)
         folds = [Fold(rows[rows // 10 != k], rows[rows // 10 == k]) for k in range(6)]
-        found = weigh([run], [rows], folds, accuracy)
+        found = cross_validation_result(TARGET, [run], [rows], folds, accuracy)
         honest.append(found.value)
         better.append(max(found.naive[0], cross_fitted(run, rows // 10, accuracy).value))
     assert np.mean(better) > 0.51
@@ -130,15 +132,15 @@ def test_rows_may_come_in_any_order(make):
     order = np.random.default_rng(0).permutation(len(m.rows))
     p = m.predictions
     mixed = Predictions(p.logits[order], p.y[order], p.subject[order])
-    first = weigh([p], [m.rows], folds, mean_subject_f_beta)
-    second = weigh([mixed], [m.rows[order]], folds, mean_subject_f_beta)
+    first = cross_validation_result(TARGET, [p], [m.rows], folds, mean_subject_f_beta)
+    second = cross_validation_result(TARGET, [mixed], [m.rows[order]], folds, mean_subject_f_beta)
     assert first.four == second.four and first.threshold == second.threshold
     assert first.rows() == second.rows()
 
 
-def test_nothing_to_weigh(make):
+def test_nothing_to_judge(make):
     with pytest.raises(ValueError, match="no out-of-fold predictions"):
-        weigh([], [], make.folds(make.dataset()), mean_subject_f_beta)
+        cross_validation_result(TARGET, [], [], make.folds(make.dataset()), mean_subject_f_beta)
 
 
 def test_data_facts(make):
@@ -162,8 +164,10 @@ def test_rates_and_their_intervals(make):
     dataset = make.dataset()
     folds = make.folds(dataset)
     runs = [make.run(dataset, folds, seed).measurement for seed in (1, 2)]
-    both = weigh([r.predictions for r in runs], [r.rows for r in runs], folds, mean_subject_f_beta)
-    pooled = both.counts.pooled()
+    both = cross_validation_result(
+        TARGET, [r.predictions for r in runs], [r.rows for r in runs], folds, mean_subject_f_beta
+    )
+    pooled = both.table.pooled()
     assert list(both.rates) == list(RATES)
     assert both.rates["sensitivity"].value == pooled.sensitivity == pytest.approx(both.four["recall"])
     assert both.rates["specificity"].value == pooled.specificity
@@ -177,9 +181,9 @@ def test_a_draw_without_positives_tells_nothing_of_sensitivity():
     """One subject holds all positives: a third of the draws leave it out, and 0 there would be a lie."""
     zero, ten = np.array([0, 0, 0]), np.array([10, 10, 10])
     table = Counts(np.array(["a", "b", "c"]), tp=np.array([9, 0, 0]), fn=np.array([1, 0, 0]), fp=zero, tn=ten)
-    assert dataclasses.astuple(rates(table)["sensitivity"]) == (0.9, 0.9, 0.9)
+    assert dataclasses.astuple(TARGET.rates(table)["sensitivity"]) == (0.9, 0.9, 0.9)
     none = dataclasses.replace(table, tp=zero, fn=zero)
-    assert dataclasses.astuple(rates(none)["sensitivity"]) == (0.0, 0.0, 1.0)
+    assert dataclasses.astuple(TARGET.rates(none)["sensitivity"]) == (0.0, 0.0, 1.0)
 
 
 def test_gain_is_paired():
@@ -187,12 +191,12 @@ def test_gain_is_paired():
     names, tp = np.array([f"S{i}" for i in range(12)]), random.integers(20, 50, 12)
     worse = Counts(names, tp=tp - 10, fn=60 - tp, fp=20 + 0 * tp, tn=30 + 0 * tp)
     better = dataclasses.replace(worse, tp=tp - 5, fn=55 - tp, fp=15 + 0 * tp, tn=35 + 0 * tp)
-    found = gain(better, worse)
+    found = TARGET.balanced_gain(better, worse)
     # Subjects differ widely, the two detectors by the same on every subject.
     assert found.value == pytest.approx(0.1) and found.high - found.low < 1e-9
-    assert rates(better)["sensitivity"].high - rates(better)["sensitivity"].low > 0.1
+    assert TARGET.rates(better)["sensitivity"].high - TARGET.rates(better)["sensitivity"].low > 0.1
     with pytest.raises(ValueError, match="different subjects"):
-        gain(better, dataclasses.replace(worse, names=names[::-1]))
+        TARGET.balanced_gain(better, dataclasses.replace(worse, names=names[::-1]))
 
 
 def test_by_rhythm_counts_what_is_right():
@@ -220,7 +224,7 @@ def test_by_rhythm_counts_what_is_right():
 def test_a_rival_is_judged_on_the_same_rows(make):
     dataset = make.dataset()
     found = make.rival(dataset, make.folds(dataset))
-    assert found.counts.names.tolist() == sorted(set(dataset.subject.tolist()))
-    assert found.counts.pooled().n == len(dataset) == sum(row.segments for row in found.rhythms)
-    assert found.four == found.counts.pooled().four()
+    assert found.table.names.tolist() == sorted(set(dataset.subject.tolist()))
+    assert found.table.pooled().n == len(dataset) == sum(row.segments for row in found.rhythms)
+    assert found.four == found.table.pooled().four()
     assert found.intervals["F"].value == pytest.approx(found.value)

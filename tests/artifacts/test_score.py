@@ -466,7 +466,9 @@ def test_bad_options_cost_no_look(exported, unseen, options, message):
 
 def test_a_rule_and_a_model_that_do_not_fit(make, tmp_path, unseen):
     task = make.replace(make.task, classes=("N", "AF", "other"))
-    finding = make.finding(config=make.config, task=task)
+    finding = make.finding()
+    evidence = make.replace(finding.evidence, offsets=(0.0, 0.0, 0.0))
+    finding = make.replace(finding, task=task, evidence=evidence)
     got = export(make.net(task=task), finding, make.dataset().x, root=tmp_path)
     with pytest.raises(ExportError, match="judges 2 classes"):
         score(got.folder, unseen)

@@ -3,9 +3,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atml.evaluation.decision import candidates, choose_threshold, cross_fitted, shifted
+from atml.evaluation import decision
 from atml.metrics import four_metrics, mean_subject_f_beta
 from atml.metrics.predictions import Predictions
+from atml.tasks import targets
+from atml.tasks.targets.base import CANDIDATES
+from atml.tasks.targets.binary import BinaryTarget, candidates
+from atml.tasks.task import Task
+
+TARGET = BinaryTarget(Task(name="t", classes=("other", "AF"), positive=1, sampling_rate=250, window=1250))
+
+
+def choose_threshold(predictions, value, floor=0.0, count=CANDIDATES):
+    """The threshold that the target chooses; the other offset is 0."""
+    zero, threshold = TARGET.choose(predictions, value, floor=floor, count=count)
+    assert zero == 0.0
+    return threshold
+
+
+def shifted(predictions, threshold):
+    """Move the margin by a threshold, or by one for each row."""
+    moves = np.zeros_like(predictions.logits)
+    moves[:, 1] = threshold
+    return targets.shifted(predictions, moves)
+
+
+def cross_fitted(predictions, fold, value, **options):
+    return decision.cross_fitted(TARGET, predictions, fold, value, **options)
 
 
 def with_margins(margins, y, subject=None):
@@ -99,7 +123,7 @@ def test_cross_fitting_judges_a_fold_by_the_others():
     # Fold 0 is cut right at 2, fold 1 at 12: each is judged at the other's.
     p = with_margins([1, 3, 11, 13], [0, 1, 0, 1], ["a", "a", "b", "b"])
     got = cross_fitted(p, np.array([0, 0, 1, 1]), accuracy)
-    assert got.thresholds == (12.0, 2.0)
+    assert got.offsets == ((0.0, 12.0), (0.0, 2.0))
     assert got.predictions.decided().tolist() == [False, False, True, True]
     assert got.value == 0.5
 
@@ -118,7 +142,7 @@ def test_cross_fitting_is_less_rosy_than_tuning_on_noise():
 
 def test_one_fold_alone_is_judged_at_zero():
     p = with_margins([1, 3], [0, 1])
-    assert cross_fitted(p, np.array([2, 2]), accuracy).thresholds == (0.0,)
+    assert cross_fitted(p, np.array([2, 2]), accuracy).offsets == ((0.0, 0.0),)
 
 
 @pytest.mark.parametrize("positive", [0, 1, 2])
@@ -126,5 +150,6 @@ def test_any_class_may_be_positive(positive):
     logits = np.random.default_rng(positive).normal(size=(50, 3)).astype(np.float32)
     y = np.random.default_rng(9).integers(0, 3, 50)
     p = Predictions(logits, y, np.array(["S"] * 50), positive)
-    t = choose_threshold(p, accuracy)
-    assert shifted(p, t).decided().tolist() == p.decided(t).tolist()
+    task = Task(name="t", classes=("a", "b", "c"), positive=positive, sampling_rate=250, window=1250)
+    offsets = BinaryTarget(task).choose(p, accuracy, floor=0.0, count=CANDIDATES)
+    assert targets.shifted(p, offsets).decided().tolist() == p.decided(offsets[positive]).tolist()

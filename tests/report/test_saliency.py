@@ -26,8 +26,8 @@ def exported(config: ModelConfig = CONFIG) -> ExportedModel:
             net.head.weight[1, 0] = 1.0
     return ExportedModel(
         path=None, folder=None, model=graph(net, TASK).SerializeToString(), sha256="", task=TASK,
-        config=config, study="", trial=0, threshold=0.0, data_name="", data_fingerprint="", synthetic=True,
-        subjects=None,
+        config=config, study="", trial=0, offsets=(0.0, 0.0), data_name="", data_fingerprint="",
+        synthetic=True, subjects=None,
     )  # type: ignore[arg-type]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from atml.errors import ConfigError, ShapeError
 from atml.models import build
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
-from atml.training import loop, optimizers
+from atml.training import loop, losses, optimizers
 from atml.training.augmentation import Augment
 
 TASK = Task(name="t", classes=("slow", "fast"), positive=1, sampling_rate=50, window=100)
@@ -214,12 +214,14 @@ def test_cross_entropy_is_that_of_torch():
     y[:9] = 0
     target = torch.eye(3)[y]
     ce = torch.nn.functional.cross_entropy
-    plain = optimizers.loss_of(dataclasses.replace(CONFIG, label_smoothing=0.1), target, 1)
+    plain = losses.loss_of(dataclasses.replace(CONFIG, label_smoothing=0.1), target, np.ones(target.shape[1]))
     torch.testing.assert_close(plain(logits, target), ce(logits, y, label_smoothing=0.1))
     weight = 20 / (3 * target.sum(0))
-    balanced = optimizers.loss_of(dataclasses.replace(CONFIG, class_weights="balanced"), target, 1)
+    balanced = losses.loss_of(
+        dataclasses.replace(CONFIG, class_weights="balanced"), target, np.ones(target.shape[1])
+    )
     torch.testing.assert_close(balanced(logits, target), ce(logits, y, weight=weight))
-    leaning = optimizers.loss_of(dataclasses.replace(CONFIG, positive_weight=3.0), target, 1)
+    leaning = losses.loss_of(CONFIG, target, np.array([1.0, 3.0, 1.0]))
     weight = torch.tensor([1.0, 3.0, 1.0])
     torch.testing.assert_close(leaning(logits, target), ce(logits, y, weight=weight))
 
@@ -228,7 +230,9 @@ def test_focal_loss_is_its_formula():
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
     target = torch.eye(2)[[0, 0]]
     p = logits.softmax(1)[:, 0]
-    focal = optimizers.loss_of(dataclasses.replace(CONFIG, loss="focal", focal_gamma=2.0), target, 1)
+    focal = losses.loss_of(
+        dataclasses.replace(CONFIG, loss="focal", focal_gamma=2.0), target, np.ones(target.shape[1])
+    )
     torch.testing.assert_close(focal(logits, target), (-((1 - p) ** 2) * p.log()).mean())
 
 
