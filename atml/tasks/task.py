@@ -17,8 +17,8 @@ class Task:
     ``sampling_rate`` is in Hz, ``window`` in samples.
 
     Example:
-        >>> task = Task(name="rhythm", kind="multiclass", classes=("N", "AF", "O"), sampling_rate=100, window=900)
-        >>> task.seconds
+        >>> classes = ("N", "AF", "O")
+        >>> Task(name="rhythm", kind="multiclass", classes=classes, sampling_rate=100, window=900).seconds
         9.0
     """
 

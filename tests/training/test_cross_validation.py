@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from atml.data.dataset import Dataset, Fold
+from atml.metrics import macro_f1
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
 from atml.training import cross_validation
@@ -153,6 +154,23 @@ def test_a_model_that_calls_everything_the_same_ends_the_trial(dataset, folds):
     assert not result.diverged
     assert len(result.fold_values) == 1
     assert result.predictions.decided().all()
+
+
+def test_three_classes_collapse_only_where_one_class_is_called(dataset, folds):
+    task = dataclasses.replace(TASK, kind="multiclass", classes=("N", "AF", "O"), positive=None)
+    # Class 1 is never seen and so never called: the other two are learned all the same.
+    learned = cross_validation.run(
+        dataclasses.replace(CONFIG, steps=200),
+        task,
+        dataclasses.replace(dataset, y=2 * dataset.y),
+        folds,
+        macro_f1,
+        seed=0,
+    )
+    assert set(learned.predictions.labels().tolist()) == {0, 2}
+    assert not learned.collapsed and learned.finished
+    one_class = dataclasses.replace(dataset, y=np.zeros_like(dataset.y))
+    assert cross_validation.run(CONFIG, task, one_class, folds, macro_f1, seed=0).collapsed
 
 
 def test_only_rows_of_the_folds_are_touched(dataset, folds):

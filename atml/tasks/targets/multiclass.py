@@ -41,9 +41,15 @@ class MulticlassTarget:
     def check(self) -> str:
         """Say what is wrong with the task's classes, "" where nothing is."""
         if self.task.positive is not None:
-            return f'a multiclass task has no positive class: leave positive={self.task.positive} out, or kind="multiclass"'
+            return (
+                f"a multiclass task has no positive class: leave positive={self.task.positive} out,"
+                ' or give kind="binary"'
+            )
         if len(self.task.classes) < 3:
-            return f'classes {self.task.classes} are too few for a multiclass task: kind="binary" and a positive class do'
+            return (
+                f"classes {self.task.classes} are too few for a multiclass task:"
+                ' give kind="binary" and a positive class'
+            )
         return ""
 
     def predictions(self, logits: Float32, y: Int64, subject: Strings) -> Predictions:

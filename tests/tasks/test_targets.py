@@ -1,0 +1,161 @@
+"""Every kind of target keeps what `atml.tasks.targets.base.Target` promises."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score
+
+from atml.evaluation.decision import cross_fitted
+from atml.metrics import FOUR, Predictions, macro_f1
+from atml.tasks import Task, targets
+
+TASKS = {
+    "binary": Task(name="a", classes=("other", "AF"), positive=1, sampling_rate=100, window=100),
+    "multiclass": Task(name="r", kind="multiclass", classes=("N", "AF", "O"), sampling_rate=100, window=100),
+}
+
+
+@pytest.fixture(params=sorted(targets.TARGETS))
+def target(request):
+    return targets.of(TASKS[request.param])
+
+
+def predictions(target, n=400, skill=1.5, seed=0):
+    random = np.random.default_rng(seed)
+    classes = len(target.task.classes)
+    y = random.integers(0, classes, n)
+    logits = random.normal(size=(n, classes)) + skill * np.eye(classes)[y]
+    subject = np.array([f"S{i}" for i in random.integers(0, 20, n)])
+    return target.predictions(logits.astype(np.float32), y, subject)
+
+
+def test_a_sound_task_has_nothing_wrong_with_it(target):
+    assert target.check() == "" and targets.problem(target.task) == ""
+    assert target.kind == target.task.kind
+
+
+def test_labels_are_those_of_predictions(target):
+    p = predictions(target)
+    assert target.labels(p.logits).tolist() == p.labels().tolist()
+    tied = np.ones_like(p.logits)
+    assert set(target.labels(tied).tolist()) == {target.task.positive or 0}
+
+
+def test_collapsed_is_one_class_for_every_window(target):
+    p = predictions(target)
+    classes = p.logits.shape[1]
+    assert not target.collapsed(p)
+    for label in range(classes):
+        constant = np.zeros_like(p.logits)
+        constant[:, label] = 1
+        assert target.collapsed(dataclasses.replace(p, logits=constant))
+    constant[0] = np.roll(constant[0], 1)
+    assert not target.collapsed(dataclasses.replace(p, logits=constant))
+
+
+def test_offsets_are_found_again_and_never_lose(target):
+    def value(p):
+        return float(np.mean([target.four(p)["accuracy"]]))
+
+    p = predictions(target, n=2000, skill=3.0)
+    off = np.linspace(0.0, 2.5, p.logits.shape[1], dtype=np.float32)
+    moved = targets.shifted(p, -off)  # wrong by as much
+    chosen = target.choose(moved, value, floor=0.0, count=100)
+    assert value(targets.shifted(moved, chosen)) >= value(p) - 0.01 > value(moved) + 0.05
+    assert np.float32(chosen).tolist() == list(chosen)
+    assert target.choose(
+        target.predictions(p.logits[:0], p.y[:0], p.subject[:0]), value, floor=0.0, count=9
+    ) == (0.0,) * len(off)
+    assert target.describe_decision(chosen)
+
+
+def test_a_floor_is_kept_where_it_can_be(target):
+    p = predictions(target, n=600)
+
+    def greedy(p):  # likes nothing but calls of the last class
+        return float((p.labels() == p.logits.shape[1] - 1).mean())
+
+    free = target.choose(p, greedy, floor=0.0, count=50)
+    held = target.choose(p, greedy, floor=0.6, count=50)
+    lowest = [min(target.four(targets.shifted(p, offsets)).values()) for offsets in (free, held)]
+    assert lowest[0] < 0.6 <= lowest[1]
+
+
+def test_cross_fitting_takes_the_other_folds_offsets(target):
+    p = predictions(target)
+    fold = np.arange(len(p.y)) % 4
+    found = cross_fitted(target, p, fold, lambda p: target.four(p)["F1"], count=20)
+    assert len(found.offsets) == 4
+    for number, offsets in enumerate(found.offsets):
+        here = fold == number
+        expected = p.logits[here] - np.asarray(offsets, np.float32)
+        assert (found.predictions.logits[here] == expected).all()
+
+
+def test_tables_add_up_and_figures_follow_from_them(target):
+    one, two = predictions(target, seed=1), predictions(target, seed=1, skill=0.5)
+    tables = [target.table(p) for p in (one, two)]
+    assert target.four_of(tables[0]) == pytest.approx(target.four(one))
+    whole = target.total(tables)
+    assert sum(row.n for row in whole.rows()) == 2 * len(one.y)
+    intervals = target.intervals([tables[0]])
+    assert {*FOUR, "F"} <= set(intervals)
+    for key in FOUR:
+        found = intervals[key]
+        assert found.value == pytest.approx(target.four(one)[key]) and found.low <= found.value <= found.high
+    rates = target.rates(tables[0])
+    assert rates["balanced accuracy"].value == pytest.approx(balanced_accuracy_score(one.y, one.labels()))
+    gain = target.balanced_gain(*tables)
+    assert gain.low > 0 and gain.value == pytest.approx(
+        balanced_accuracy_score(one.y, one.labels()) - balanced_accuracy_score(two.y, two.labels())
+    )
+    assert list(rates)[-1] == "balanced accuracy"
+
+
+def test_positive_weight_is_for_a_positive_class_alone():
+    weights = [targets.of(task).loss_weights(3.0).tolist() for task in TASKS.values()]
+    assert weights == [[1.0, 3.0], [1.0, 1.0, 1.0]]
+
+
+def test_macro_figures_are_those_of_scikit_learn():
+    target = targets.of(TASKS["multiclass"])
+    p = predictions(target)
+    four, y, called = target.four(p), p.y, p.labels()
+    assert four["F1"] == pytest.approx(f1_score(y, called, average="macro")) == pytest.approx(macro_f1(p))
+    assert four["precision"] == pytest.approx(precision_score(y, called, average="macro"))
+    assert four["recall"] == pytest.approx(recall_score(y, called, average="macro"))
+    assert four["accuracy"] == pytest.approx((y == called).mean())
+
+
+def test_a_subject_is_decided_by_the_mean_of_its_windows():
+    logits = np.log(np.array([[0.6, 0.3, 0.1], [0.1, 0.5, 0.4], [0.1, 0.8, 0.1]], np.float32))
+    found = Predictions(logits, np.array([1, 1, 2]), np.array(["b", "b", "a"]), None).by_subject()
+    assert found.subject.tolist() == ["a", "b"] and found.y.tolist() == [2, 1]
+    np.testing.assert_allclose(np.exp(found.logits), [[0.1, 0.8, 0.1], [0.35, 0.4, 0.25]], atol=1e-6)
+    assert found.labels().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"kind": "binary", "positive": None}, "give TASK positive="),
+        ({"kind": "binary", "positive": 3}, "TASK.positive is 3"),
+        ({"kind": "multiclass", "positive": 1}, "has no positive class"),
+        ({"kind": "multiclass", "positive": None, "classes": ("N", "AF")}, "too few"),
+        ({"kind": "ordinal"}, "known kinds: binary, multiclass"),
+    ],
+)
+def test_what_is_wrong_with_a_task_is_said(changes, says):
+    assert says in targets.problem(dataclasses.replace(TASKS["binary"], **changes))
+
+
+def test_binary_questions_to_a_multiclass_task_are_refused():
+    with pytest.raises(ValueError, match="is multiclass"):
+        targets.binary(TASKS["multiclass"])
+    p = predictions(targets.of(TASKS["multiclass"]))
+    for ask in (p.margin, p.decided, p.truth):
+        with pytest.raises(ValueError, match="no positive class"):
+            ask()
