@@ -39,7 +39,7 @@ from atml.models.config import ModelConfig
 from atml.regions import Bounds, Outcome
 from atml.regions.sequential_test import FAILS, QUALIFIES
 from atml.searching import pruning
-from atml.searching.region_learning import DRAWN_FROM_Q, HOPELESS, hopeless
+from atml.searching.region_learning import BELOW_FLOOR, DRAWN_FROM_Q, below_floor
 from atml.searching.samplers.parameters import SearchSampler, tpe
 from atml.searching.samplers.region_sampler import MARKS, RegionSampler
 
@@ -147,9 +147,9 @@ class Replay:
             done += 1
             fold, point = divmod(step, pruning.POINTS)
             if drawn and self.with_regions:
-                below = hopeless(self.definition, fold, pruning.FRACTIONS[point], last)
+                below = below_floor(self.definition, fold, pruning.FRACTIONS[point], last)
                 if below is not None:
-                    broken[HOPELESS] = below
+                    broken[BELOW_FLOOR] = below
                 held = below is None
             else:
                 held = pruning.holds_up(last, step, self.peers[step])

@@ -12,7 +12,8 @@ TASK = Task(
 
 AF = {"AFIB", "AF"}
 # "" is a published segment whose name leaves the rhythm out; all of them are from a non-AF recording.
-OTHER = {"N", "NSR", "SR", "SBR", "B", "AB", "T", "SVTA", "PREX", "NOD", "IVR", "P", ""}
+# "O" is what CinC 2017 calls every rhythm but normal and AF.
+OTHER = {"N", "NSR", "SR", "SBR", "B", "AB", "T", "SVTA", "PREX", "NOD", "IVR", "P", "O", ""}
 
 QUALIFIES = 0.80
 """The lowest of F1, accuracy, precision and recall that a model worth exporting reaches."""

@@ -1,7 +1,7 @@
 """What a search learns of its space while it runs: regions, kept in the study, binding its sampler.
 
 A trial qualifies when it ran over every fold, keeps its budget, and the lowest of its four metrics reaches
-the objective's threshold. Comparison with other trials never ends a reference draw or an audit; `hopeless`
+the objective's threshold. Comparison with other trials never ends a reference draw or an audit; `below_floor`
 does, a rule fixed before the search, and a rejected region is then one in which hardly any config passes
 that rule and qualifies.
 """
@@ -25,7 +25,7 @@ from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 from atml.training.records import TrialRecord
 
-HOPELESS = "hopeless"
+BELOW_FLOOR = "hopeless"
 """Constraint of a trial that the fixed rule ended after its first fold."""
 
 _ABOUT = (
@@ -46,14 +46,14 @@ def qualified(record: TrialRecord, threshold: float) -> bool:
     return record.feasible and metrics is not None and min(metrics.values()) >= threshold
 
 
-def hopeless(definition: TaskDefinition, fold: int, fraction: float, value: float) -> float | None:
-    """Return by how much a first fold that ended stays below `TaskDefinition.hopeless`, or None.
+def below_floor(definition: TaskDefinition, fold: int, fraction: float, value: float) -> float | None:
+    """Return by how much a first fold that ended stays below `TaskDefinition.floor`, or None.
 
     The rule is the objective file's and so fixed before the first trial: it may end reference draws.
     """
-    if definition.hopeless is None or fold or fraction < 1.0 or value >= definition.hopeless:
+    if definition.floor is None or fold or fraction < 1.0 or value >= definition.floor:
         return None
-    return definition.hopeless - value
+    return definition.floor - value
 
 
 @dataclass(frozen=True)
@@ -248,4 +248,14 @@ class Keeper:
         return self.bounds_now.hits(params)
 
 
-__all__ = ["DRAWN_FROM_Q", "HOPELESS", "MARKS", "Keeper", "State", "bring", "hopeless", "outcomes", "state"]
+__all__ = [
+    "BELOW_FLOOR",
+    "DRAWN_FROM_Q",
+    "MARKS",
+    "Keeper",
+    "State",
+    "below_floor",
+    "bring",
+    "outcomes",
+    "state",
+]

@@ -24,7 +24,7 @@ class Begun:
         self.seed = seed
         self.steps = steps
         self.origin = origin
-        self.hopeless: float | None = None
+        self.below_floor: float | None = None
         """By how much it stays below the rule that ended it, None while it may go on."""
         self.what = ""
         self.since = time.monotonic()

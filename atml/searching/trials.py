@@ -27,7 +27,7 @@ from atml.searching import pruning
 from atml.searching.options import Goal, Options
 from atml.searching.peers import Peers
 from atml.searching.progress import Progress, Running, View
-from atml.searching.region_learning import DRAWN_FROM_Q, HOPELESS, MARKS, Keeper, hopeless
+from atml.searching.region_learning import DRAWN_FROM_Q, BELOW_FLOOR, MARKS, Keeper, below_floor
 from atml.searching.search_state import Standing
 from atml.searching.study import Plan, trial_seed
 from atml.searching.trial_outcome import Begun, frozen, result
@@ -195,8 +195,8 @@ class Trials:
                 self._drop(begun)
                 return False
             if self._keeper is not None and begun.origin in DRAWN_FROM_Q:
-                begun.hopeless = hopeless(self._plan.definition, report.fold, report.fraction, report.value)
-                return begun.hopeless is None
+                begun.below_floor = below_floor(self._plan.definition, report.fold, report.fraction,
+                report.value) return begun.below_floor is None
             return pruning.holds_up(report.value, step, self._peers.at(step, others, job.number))
         return False
 
@@ -250,8 +250,8 @@ class Trials:
             assert measured.predictions is not None
             plan.store.save_predictions(plan.name, number, measured.rows, measured.predictions.logits)
             self._end(begun, TrialState.COMPLETE, measured.value)
-        elif begun.hopeless is not None:
-            self._cannot_work(begun, HOPELESS, begun.hopeless, "no hope after one fold")
+        elif begun.below_floor is not None:
+            self._cannot_work(begun, BELOW_FLOOR, begun.below_floor, "below the floor after one fold")
         else:
             self._end(begun, TrialState.PRUNED)
 

@@ -64,7 +64,7 @@ class TaskDefinition:
     """Names of the objectives that the file offers."""
     objective_name: str = ""
     baseline: str = ""
-    hopeless: float | None = None
+    floor: float | None = None
     """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
 
     @property
@@ -198,7 +198,7 @@ def _load(
         objectives=tuple(_offered(objective, objective_path)),
         objective_name=wanted or _default_name(objective),
         baseline=_baseline(objective, objective_path),
-        hopeless=_hopeless(objective, objective_path, wanted or _default_name(objective)),
+        floor=_floor(objective, objective_path, wanted or _default_name(objective)),
     )
 
 
@@ -261,14 +261,18 @@ def _baseline(module: ModuleType, path: Path) -> str:
     return named
 
 
-def _hopeless(module: ModuleType, path: Path, name: str) -> float | None:
-    """Return HOPELESS, a number or one for each objective by name: each has a scale of its own."""
-    found = getattr(module, "HOPELESS", None)
+def _floor(module: ModuleType, path: Path, name: str) -> float | None:
+    """Return FLOOR, a number or one for each objective by name: each has a scale of its own.
+
+    Files of version 0.1 call it HOPELESS.
+    """
+    constant = "HOPELESS" if hasattr(module, "HOPELESS") else "FLOOR"
+    found = getattr(module, constant, None)
     if not isinstance(found, Mapping):
-        return optional(module, path, "HOPELESS")
+        return optional(module, path, constant)
     limit = found.get(name)
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
-        raise TaskFileError(f"{path}: HOPELESS has {name!r}: {limit!r}; give a number")
+        raise TaskFileError(f"{path}: {constant} has {name!r}: {limit!r}; give a number")
     return None if limit is None else float(limit)
 
 

@@ -14,6 +14,16 @@ from typing import Any
 from atml.errors import AtmlError, TaskFileError
 from atml.source_hash import source_hash
 
+KNOWN_AS = {
+    "cfc800ff6d313312": "2c6c3b9c41ff38be",  # objectives/afib.py since it knows "O"
+    "1498f1e3c62ac8e3": "03a4ade7582259c1",  # its labels
+}
+"""Hashes of built-in files, and of parts of them, by what studies and exports of an earlier version call them.
+
+An entry stands here where the code changed and the trials of every study and the labels of every export made
+with the earlier file would be the same.
+"""
+
 
 def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
     """Execute the file and return its module, its syntax tree, and the hash of its code.
@@ -22,7 +32,7 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
     """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        code_hash = source_hash(tree)
+        code_hash = _known(source_hash(tree))
     except (OSError, UnicodeDecodeError) as error:
         raise TaskFileError(f"{path} can't be read: {error}") from error
     except SyntaxError as error:
@@ -60,7 +70,11 @@ def hash_of(tree: ast.Module, names: Iterable[str]) -> str:
             used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - seen
             seen |= used
             waiting += used
-    return source_hash([tree.body[index] for index in sorted(needed)])
+    return _known(source_hash([tree.body[index] for index in sorted(needed)]))
+
+
+def _known(digest: str) -> str:
+    return KNOWN_AS.get(digest, digest)
 
 
 def part(module: ModuleType, path: Path, name: str, kind: Any) -> Any:

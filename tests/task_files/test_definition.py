@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from atml.errors import TaskFileError
 from atml.models.config import ModelConfig
 from atml.searching import task_check
 from atml.searching.samplers.parameters import from_params
+from atml.task_files import loading
 
 SPACE = """
 from __future__ import annotations
@@ -216,3 +218,14 @@ def test_the_hash_of_the_labels_changes_with_them_alone(tmp_path: Path) -> None:
         after = task_files.find("mine", cwd=tmp_path)
         assert (after.labels_hash == before.labels_hash) is same, change
         assert after.objective_hash != before.objective_hash
+
+
+def test_built_in_files_that_are_known_by_an_earlier_hash_are_still_there() -> None:
+    from atml.source_hash import source_hash
+
+    here = set()
+    for folder in ("search_spaces", "objectives"):
+        for path in (Path(__file__).parents[2] / folder).glob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            here |= {source_hash(tree), loading.hash_of(tree, ("TASK", "label"))}
+    assert set(loading.KNOWN_AS.values()) <= here

@@ -94,13 +94,13 @@ def _training(material: Material) -> list[Block]:
     ]
     if (
         definition is not None
-        and definition.hopeless is not None
+        and definition.floor is not None
         and material.store.ledger(material.study) is not None
     ):
         rows.append(
             (
                 "given up",
-                f"a random draw whose first fold ends below {definition.hopeless:g}, whatever others did",
+                f"a random draw whose first fold ends below {definition.floor:g}, whatever others did",
             )
         )
     if definition is not None and definition.baseline:
