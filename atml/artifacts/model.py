@@ -265,8 +265,11 @@ def _record(path: Path, sha256: str, *, must: bool) -> dict[str, Any] | None:
 
 
 def task_fields(task: Task) -> dict[str, Any]:
-    """Return a task as JSON types."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(task).items()}
+    """Return a task as JSON types; a binary one without its kind, as version 0.1 wrote it."""
+    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(task).items()}
+    if task.kind == BINARY:
+        del fields["kind"]
+    return fields
 
 
 def infer(model: bytes, x: Float32, *, batch: int = 256) -> Float32:

@@ -27,7 +27,7 @@ from atml.searching import pruning
 from atml.searching.options import Goal, Options
 from atml.searching.peers import Peers
 from atml.searching.progress import Progress, Running, View
-from atml.searching.region_learning import DRAWN_FROM_Q, BELOW_FLOOR, MARKS, Keeper, below_floor
+from atml.searching.region_learning import BELOW_FLOOR, DRAWN_FROM_Q, MARKS, Keeper, below_floor
 from atml.searching.search_state import Standing
 from atml.searching.study import Plan, trial_seed
 from atml.searching.trial_outcome import Begun, frozen, result
@@ -195,8 +195,10 @@ class Trials:
                 self._drop(begun)
                 return False
             if self._keeper is not None and begun.origin in DRAWN_FROM_Q:
-                begun.below_floor = below_floor(self._plan.definition, report.fold, report.fraction,
-                report.value) return begun.below_floor is None
+                begun.below_floor = below_floor(
+                    self._plan.definition, report.fold, report.fraction, report.value
+                )
+                return begun.below_floor is None
             return pruning.holds_up(report.value, step, self._peers.at(step, others, job.number))
         return False
 

@@ -18,7 +18,7 @@ KNOWN_AS = {
     "cfc800ff6d313312": "2c6c3b9c41ff38be",  # objectives/afib.py since it knows "O"
     "1498f1e3c62ac8e3": "03a4ade7582259c1",  # its labels
 }
-"""Hashes of built-in files, and of parts of them, by what studies and exports of an earlier version call them.
+"""Hashes of built-in files, and of parts of them, by what an earlier version calls them.
 
 An entry stands here where the code changed and the trials of every study and the labels of every export made
 with the earlier file would be the same.
