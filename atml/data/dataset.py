@@ -16,7 +16,8 @@ class Dataset:
     Shapes: ``x (n, leads, samples)`` float32 (possibly a read-only memory map), ``y (n,)`` int64,
     ``subject (n,)`` and ``rhythm (n,)`` strings. ``fingerprint`` is a sha256 over all four and the
     sampling rate. ``notes`` are the lines a person should read: what was dropped, and why. ``bare`` says
-    that the data themselves do not tell train from test.
+    that the data themselves do not tell train from test. ``record (n,)`` names the recording that each
+    window is cut from; None where that is not known of all of them.
     """
 
     x: Float32
@@ -29,6 +30,7 @@ class Dataset:
     synthetic: bool = False
     notes: tuple[str, ...] = ()
     bare: bool = False
+    record: Strings | None = None
 
     def __len__(self) -> int:
         """Count the segments."""

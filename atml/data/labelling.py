@@ -44,6 +44,8 @@ def judge(parsed: Parsed) -> list[str]:
         )
         raise DataError(f"{call(path, hard[0].file)}: {hard[0].detail}{more}; {remedy}see {inspect}")
     total = len(parsed.owner) + len(dropped)
+    if not total and parsed.seconds:
+        raise DataError(f"no usable window in {path}: {_account(parsed, 0)}; see {inspect}")
     if not total:
         raise DataError(f"no segment in {path}; see {inspect}")
     if len(dropped) > MOST_DROPPED * total:

@@ -13,6 +13,7 @@ from atml.data.file_tree import Source, find
 from atml.data.formats import contest_text, matlab_struct, npz, wfdb_folder
 from atml.data.formats.detection import Asked, Found, Paths, look_all
 from atml.data.formats.number_text import BadText, parse
+from atml.data.formats.physionet_challenge import Challenge
 from atml.data.labelling import Label, call, classes_of
 from atml.data.subjects import matching
 from atml.ecg.resampling import resampled_length
@@ -61,6 +62,8 @@ def _of(item: Found, split: str, asked: Asked) -> Sequence[Episode]:
     task, rate = asked.task, asked.sampling_rate
     if item.kind == "wfdb":
         return wfdb_folder.episodes(item.path, split, task, asked.leads)
+    if item.kind == "cinc2017":
+        return Challenge(find(item.path), rate).episodes(split, task)
     if item.kind == "npz":
         held = npz.read(item.path, split, task)
         rate = npz.rate(item.path, held.sampling_rate, rate)

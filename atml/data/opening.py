@@ -21,6 +21,7 @@ from atml.data.rows import Shape, make
 from atml.data.subjects import matching
 from atml.data.synthetic import generator as generator
 from atml.data.synthetic.rhythms import RHYTHMS
+from atml.data.windowing import records
 from atml.tasks.task import Task
 
 NAMES = ("place", "subject", "rhythm", "given")
@@ -46,8 +47,9 @@ def open(  # the verb is the module's public name: atml.data.open
 
     Args:
         paths: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
-            format, a folder of WFDB records, the published MATLAB struct, or an ``.npz`` with
-            ``x, y, subject``; several of these; none for synthetic ECG.
+            format, a folder of WFDB records, a folder or ``.zip`` as PhysioNet/CinC 2017 has it, the
+            published MATLAB struct, or an ``.npz`` with ``x, y, subject``; several of these; none for
+            synthetic ECG.
         task: Rate (Hz), window (samples), leads and classes wanted.
         label: Class index of a rhythm name; None leaves its segments out.
         split: "train" or "test".
@@ -112,6 +114,7 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], r
         left_out=len(np.unique(files.subject[left])),
         notes=(*entry.notes, *notes),
         bare=bare,
+        records=found.records,
     )
 
 
@@ -151,6 +154,7 @@ def _dataset(piece: Piece, task: Task, synthetic: bool = False) -> Dataset:
         synthetic=synthetic,
         notes=piece.notes,
         bare=piece.bare,
+        record=records(files.place) if piece.records else None,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from atml.data import parsing
 from atml.data.file_tree import ENDINGS, Source, find, identity
-from atml.data.formats import contest_text, matlab_struct, npz, wfdb_folder
+from atml.data.formats import contest_text, matlab_struct, npz, physionet_challenge, wfdb_folder
 from atml.data.labelling import Label, classes_of
 from atml.data.parsing import Parsed
 from atml.data.rows import Shape
@@ -43,7 +43,8 @@ class Found:
 
     ``identity`` changes with its content; ``options`` are what else a parsed copy depends on, beside the
     split, the task and the rate. ``prefix`` goes before the names of its subjects and files: the set's name
-    and a slash where there are several, nothing where there is one.
+    and a slash where there are several, nothing where there is one. ``rate_told`` says that the data tell
+    their rate, ``records`` that they are recordings, cut into windows by `atml.data.windowing.parse`.
     """
 
     path: Path
@@ -53,6 +54,8 @@ class Found:
     read: Callable[[str], Parsed]
     options: tuple[object, ...] = ()
     prefix: str = ""
+    rate_told: bool = False
+    records: bool = False
 
     @property
     def name(self) -> str:
@@ -102,7 +105,7 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
         raise DataError(
             f"--lead {' '.join(asked.leads)}: only WFDB records have leads to choose from; leave it out"
         )
-    if asked.sampling_rate is not None and kinds and kinds <= {"wfdb", "matlab"}:
+    if asked.sampling_rate is not None and found and all(item.rate_told for item in found):
         raise DataError(
             f"--sampling-rate {asked.sampling_rate}: {found[0].path} tells its own rate; leave it out"
         )
@@ -129,6 +132,18 @@ def _look(path: Path, asked: Asked) -> Found:
             partial(matlab_struct.splits, path),
             lambda split: matlab_struct.read(path, split, task, asked.label),
             (sorted(table.items()),),
+            rate_told=True,
+        )
+    if physionet_challenge.is_challenge(path):
+        records = physionet_challenge.Challenge(find(path), rate)
+        return Found(
+            path,
+            "cinc2017",
+            records.source.identity,
+            records.splits,
+            lambda split: records.read(split, task),
+            rate_told=records.rate_told,
+            records=True,
         )
     if wfdb_folder.is_wfdb(path):
         return Found(
@@ -138,6 +153,8 @@ def _look(path: Path, asked: Asked) -> Found:
             partial(wfdb_folder.splits, path),
             lambda split: wfdb_folder.read(path, split, task, asked.leads),
             (asked.leads,),
+            rate_told=True,
+            records=True,
         )
     source = find(path)
     text = _Contest(source, Shape(task.sampling_rate, task.window, task.leads, rate, contest_text.PUBLISHED))
