@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_the_data_in_memory_and_nothing_behind(opened, tmp_pa
 def test_two_at_once_are_both_fine(contest, tmp_path):
     program = f"""
 import atml.data
-from atml.types import Task
+from atml.tasks import Task
 task = Task(name="af", classes=("other", "AF"), positive=1, sampling_rate=50, window=100)
 from pathlib import Path
 data, cache = Path({str(contest)!r}), Path({str(tmp_path / "c")!r})
