@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,17 @@ class Dataset:
     def __len__(self) -> int:
         """Count the segments."""
         return len(self.y)
+
+    def take(self, rows: Int64) -> Dataset:
+        """Return the windows of these row numbers, in this order; all else, the fingerprint too, stays."""
+        return replace(
+            self,
+            x=self.x[rows],
+            y=self.y[rows],
+            subject=self.subject[rows],
+            rhythm=self.rhythm[rows],
+            record=None if self.record is None else self.record[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

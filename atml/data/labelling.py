@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
-from atml.data.formats.contest_text import some
-from atml.data.parsing import Files, Parsed
+from atml.data.parsing import Files, Parsed, some
 from atml.data.rows import DROPPED
 from atml.errors import DataError
 from atml.tasks.task import Task

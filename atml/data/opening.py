@@ -12,11 +12,11 @@ import numpy as np
 from atml.data import cache as store
 from atml.data import merging
 from atml.data.dataset import Dataset
-from atml.data.formats.contest_text import some
-from atml.data.formats.detection import Asked, Found, Paths, look_all
+from atml.data.formats.base import Asked
+from atml.data.formats.detection import Found, Paths, look_all
 from atml.data.labelling import Label, both_classes, classes_of, judge, settle, unknown
 from atml.data.merging import Piece
-from atml.data.parsing import Files
+from atml.data.parsing import Files, some
 from atml.data.rows import Shape, make
 from atml.data.subjects import matching
 from atml.data.synthetic import generator as generator
@@ -90,7 +90,8 @@ def open(  # the verb is the module's public name: atml.data.open
 def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], root: Path) -> Piece:
     """Fetch the parsed copy of a set, or make it, and tell which of its rows are wanted."""
     task = asked.task
-    wanted = (found.identity, split, asked.sampling_rate, astuple(task), *found.options)
+    contents = found.contents
+    wanted = (contents.identity, split, asked.sampling_rate, astuple(task), *contents.options)
     key = store.key(found.kind, *wanted)
     entry = store.fetch(root / key, lambda: _to_store(found, split))
     given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])
@@ -114,13 +115,13 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], r
         left_out=len(np.unique(files.subject[left])),
         notes=(*entry.notes, *notes),
         bare=bare,
-        records=found.records,
+        records=contents.recordings,
     )
 
 
 def _to_store(found: Found, split: str) -> store.Built:
     """Read and judge a split; what may pass is what is stored."""
-    parsed = found.read(split)
+    parsed = found.contents.read(split)
     notes = judge(parsed)
     rows = parsed.files.take(parsed.owner)
     rules = np.array([rows.given_is_class, rows.named, not found.splits])

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from atml.arrays import Float32, Strings
 from atml.data.episode import Episode
-from atml.data.formats.annotations import Stretch
 from atml.data.parsing import Files, Parsed, Seconds, assemble
 from atml.data.rows import Rows, check
 from atml.ecg.resampling import resample, windows
@@ -34,6 +33,19 @@ MISSING = "missing samples"
 
 AT = " at "
 """Between the name of a record and the time at which a stretch of it begins."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Samples ``start`` to ``end`` (not included) of one rhythm, "" where none is named.
+
+    ``reason`` says why it can't be used, "" where it can.
+    """
+
+    start: int
+    end: int
+    rhythm: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)

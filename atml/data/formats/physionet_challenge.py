@@ -4,9 +4,7 @@
 ``REFERENCE.csv`` a line ``A00001,N`` for each record. Where several versions of the list lie side by side
 (``REFERENCE-v3.csv``), the highest counts. All of it may lie a few folders down, or in a zip.
 
-Source: https://physionet.org/content/challenge-2017/ and, for headers,
-https://physionet.org/physiotools/wag/header-5.htm. The first line of these headers gives the date before the
-time, against that format; nothing here needs either.
+Source: https://physionet.org/content/challenge-2017/.
 """
 
 from __future__ import annotations
@@ -14,40 +12,23 @@ from __future__ import annotations
 import csv
 import io
 import re
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from atml.arrays import Float32
 from atml.data import windowing
 from atml.data.episode import Episode
 from atml.data.file_tree import DEPTH, Read, Source, find
-from atml.data.formats.annotations import Stretch
-from atml.data.formats.contest_text import SPLITS, Fault, some
-from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
-from atml.data.parsing import Parsed
-from atml.data.windowing import Recording
+from atml.data.formats.base import Asked, Format
+from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
+from atml.data.formats.wfdb_record import Unusable
+from atml.data.parsing import SPLITS, Fault, Parsed, some
+from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
-from atml.tasks.task import Task
 
 RHYTHMS = {"N": "N", "A": "AF", "O": "O", "~": "NOISE"}
 """Label in the list -> the rhythm's name, which a task's ``label`` is asked about."""
-
-RATE, GAIN = 300, 1000.0
-"""Hz and units a mV of all records that were published."""
-
-MATLAB_4 = struct.Struct("<5i4s")
-"""Kind, rows, columns, imaginary part, length of the name, and the name ``val``."""
-
-INT16 = 30
-"""The kind of a little-endian matrix of 16-bit integers."""
-
-MISSING = -(1 << 15)
-"""The value that says that a sample is missing."""
 
 _LIST = re.compile(r"REFERENCE(-original|-v(\d+))?\.csv", re.IGNORECASE)
 
@@ -61,7 +42,12 @@ def is_challenge(path: Path) -> bool:
             for file in path.glob("*/" * depth + "[Rr][Ee][Ff][Ee][Rr][Ee][Nn][Cc][Ee]*.[Cc][Ss][Vv]")
         ]
         return any(_LIST.fullmatch(file.name) and any(file.parent.glob("*.mat")) for file in lists)
-    return path.suffix.lower() == ".zip" and path.is_file() and bool(_lists(find(path)))
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return False
+    try:
+        return bool(_lists(find(path)))
+    except DataError:  # a damaged zip is of no format
+        return False
 
 
 def _lists(source: Source) -> dict[str, str]:
@@ -90,11 +76,25 @@ class _Split:
     notes: list[str] = field(default_factory=list)
 
 
-class Challenge:
-    """A set of this layout; ``rate`` (Hz) is that of records without a header."""
+class PhysionetChallenge(Format):
+    """A folder or a zip of this layout. Without headers, the rate has to be given."""
 
-    def __init__(self, source: Source, rate: int | None = None) -> None:
-        self.source, self.rate = source, rate
+    millivolts = recordings = True
+
+    def __init__(self, path: Path, asked: Asked) -> None:
+        super().__init__(path, asked)
+        self.source, self.rate = find(path), asked.sampling_rate
+        self.tells_rate = any(name.endswith(".hea") for name in self.source.names)
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Tell such a set by a REFERENCE.csv beside ``.mat`` files."""
+        return is_challenge(path)
+
+    @property
+    def identity(self) -> str:
+        """Hash names, sizes and times of all files, or of a zip its ends."""
+        return self.source.identity
 
     @cached_property
     def folders(self) -> dict[str, str]:
@@ -108,21 +108,16 @@ class Challenge:
             return {"": next(iter(lists.values()))}
         if len(lists) > sum(map(len, named.values())) or any(len(names) > 1 for names in named.values()):
             raise DataError(
-                f"{len(lists)} folders of {self.source.path} have labels ({some(sorted(lists.values()))}) "
+                f"{len(lists)} folders of {self.path} have labels ({some(sorted(lists.values()))}) "
                 "and are not just train_data and test_data: give one of them"
             )
         return {split: names[0] for split, names in named.items() if names}
 
-    @property
-    def rate_told(self) -> bool:
-        """Whether there are headers, which tell the rate."""
-        return any(name.endswith(".hea") for name in self.source.names)
-
-    def splits(self) -> tuple[str, ...]:
+    def splits(self) -> Sequence[str]:
         """Name the splits, nothing where train and test are not told apart."""
         return tuple(name for name in self.folders if name)
 
-    def read(self, split: str, task: Task) -> Parsed:
+    def read(self, split: str) -> Parsed:
         """Read one split: adjacent windows of each record at the task's rate, in mV.
 
         Every record is a subject. Records shorter than the task's window are left out, and a note says how
@@ -132,7 +127,7 @@ class Challenge:
         Raises:
             DataError: No such split; a task of more than one lead; a list that can't be read.
         """
-        found = self._split(split, task)
+        task, found = self.asked.task, self._split(split)
         short: list[str] = []
 
         def recordings() -> Iterator[Recording]:
@@ -141,7 +136,7 @@ class Challenge:
                     short.append(recording.name)
                 yield recording
 
-        parsed = windowing.parse(self.source.path, recordings(), task)
+        parsed = windowing.parse(self.path, recordings(), task)
         if short:
             found.notes.append(
                 f"{len(short)} of {len(found.rhythm)} records are shorter than the window of "
@@ -151,18 +146,18 @@ class Challenge:
         parsed.notes += found.notes
         return parsed
 
-    def episodes(self, split: str, task: Task) -> list[Episode]:
+    def episodes(self, split: str) -> Sequence[Episode]:
         """Return the records that hold more than a window; raises as `read` does, and for a fault."""
-        found = self._split(split, task)
+        task, found = self.asked.task, self._split(split)
         result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
         if found.faults:
-            first, path = found.faults[0], self.source.path
+            first, path = found.faults[0], self.path
             raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
         return result
 
-    def _split(self, split: str, task: Task) -> _Split:
+    def _split(self, split: str) -> _Split:
         """Read the list of a split."""
-        path, names = self.source.path, set(self.source.names)
+        path, names, task = self.path, set(self.source.names), self.asked.task
         if task.leads != 1:
             raise DataError(f"records in {path} have one lead, task {task.name!r} has {task.leads}")
         if "" not in self.folders and split not in self.folders:
@@ -206,10 +201,10 @@ class Challenge:
         try:
             rows = list(csv.reader(io.StringIO(self.source.only(listing).decode("utf-8-sig"), newline="")))
         except (UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"can't read {self.source.path / listing}: {error}") from None
+            raise DataError(f"can't read {self.path / listing}: {error}") from None
         for number, row in enumerate(rows, 1):
             if row and len(row) < 2:
-                raise DataError(f"{self.source.path / listing} line {number} is not RECORD,LABEL: {row[0]!r}")
+                raise DataError(f"{self.path / listing} line {number} is not RECORD,LABEL: {row[0]!r}")
         return [(row[0].strip(), row[1].strip()) for row in rows if row]
 
     def _recordings(self, found: _Split) -> Iterator[Recording]:
@@ -221,7 +216,7 @@ class Challenge:
                     head = self._header(name, reading)
                     assumed += head is None
                     rate = head.rate if head else self.rate or RATE
-                    x = _signal(name, head, _bytes(f"{name}.mat", reading))
+                    x = signal(name, head, _bytes(f"{name}.mat", reading))
                 except Unusable as error:
                     found.faults.append(error.fault)
                     continue
@@ -233,86 +228,18 @@ class Challenge:
                 f"{GAIN:g} units/mV, as published"
             )
 
-    def _header(self, name: str, reading: Read) -> _Header | None:
+    def _header(self, name: str, reading: Read) -> Header | None:
         """Read the header of a record; None where there is none and a person said the rate."""
         file = f"{name}.hea"
         if file in self.source.names:
-            return _header(file, _bytes(file, reading))
-        if self.rate is None or self.rate_told:
+            return header(file, _bytes(file, reading))
+        if self.rate is None or self.tells_rate:
             record = PurePosixPath(name).name
             detail = f"is not there, and {record}.mat does not tell its rate (published: {RATE} Hz)"
-            if not self.rate_told:
+            if not self.tells_rate:
                 detail += f": give --sampling-rate {RATE}"
             raise Unusable("missing", file, detail)
         return None
-
-
-@dataclass(frozen=True)
-class _Header:
-    """What a header says; ``checksum`` is 0 where it gives none."""
-
-    file: str
-    rate: int
-    samples: int
-    gain: float
-    baseline: int
-    factor: float
-    checksum: int
-
-
-def _header(file: str, data: bytes) -> _Header:
-    """Read the header of a record of one signal in format 16+24; raises Unusable."""
-    lines = [line.split() for line in data.decode("utf-8", "replace").splitlines()]
-    lines = [words for words in lines if words and not words[0].startswith("#")]
-    try:
-        first, signal = lines[0], lines[1]
-        rate, samples = float(first[2].split("/")[0].split("(")[0]), int(first[3])
-        told = re.fullmatch(r"([\d.eE+-]+)(?:\((-?\d+)\))?(?:/(\S+))?", signal[2])
-        if told is None or not (gain := float(told[1])):
-            raise ValueError(f"{signal[2]!r} is no gain")
-        zero = int(signal[4]) if len(signal) > 4 else 0
-        checksum = int(signal[6]) if len(signal) > 6 else 0
-        baseline = int(told[2]) if told[2] else zero
-        signals = int(first[1])
-    except (IndexError, ValueError) as error:
-        why = "" if isinstance(error, IndexError) else f": {error}"
-        raise Unusable("header", file, f"is no whole WFDB header{why}") from None
-    if signals != 1 or signal[1] != "16+24":
-        raise Unusable(
-            "header", file, f"has {signals} signals in format {signal[1]}, not one in format 16+24"
-        )
-    if rate <= 0 or rate != int(rate):
-        raise Unusable("header", file, f"says {rate:g} Hz, which is no whole number of Hz")
-    factor = MILLIVOLTS.get((told[3] or "mV").casefold())
-    if factor is None:
-        raise Unusable("unit", file, f"gives its signal in {told[3]!r}, not in mV")
-    return _Header(file, int(rate), samples, gain, baseline, factor, checksum)
-
-
-def _signal(name: str, head: _Header | None, data: bytes) -> Float32:
-    """Return the samples of a record in mV, ``(1, samples)``, NaN where one is missing; raises Unusable."""
-    file = f"{name}.mat"
-    if len(data) < MATLAB_4.size:
-        raise Unusable("cut short", file, f"has {len(data)} bytes: is it complete?")
-    kind, rows, columns, imaginary, _, _ = MATLAB_4.unpack_from(data)
-    if (kind, rows, imaginary) != (INT16, 1, 0):
-        raise Unusable("signal", file, "is no row of 16-bit integers in MATLAB's version 4")
-    there = (len(data) - MATLAB_4.size) // 2
-    if there < columns:
-        raise Unusable("cut short", file, f"holds {there} samples where it says {columns}: is it complete?")
-    values = np.frombuffer(data, "<i2", columns, MATLAB_4.size)
-    if head is None:
-        head = _Header("", RATE, columns, GAIN, 0, 1.0, 0)
-    if head.samples != columns:
-        raise Unusable("length", file, f"holds {columns} samples, {head.file} says {head.samples}")
-    total = int(values.sum(dtype=np.int64))
-    if head.checksum and (total - head.checksum) % (1 << 16):
-        told = head.checksum & 0xFFFF
-        detail = f"adds up to {total & 0xFFFF}, {head.file} says {told}: one is damaged"
-        raise Unusable("checksum", file, detail)
-    x = (values.astype(np.float32) - head.baseline) / np.float32(head.gain) * np.float32(head.factor)
-    x[values == MISSING] = np.nan
-    return np.asarray(x, np.float32)[None]
 
 
 def _bytes(file: str, reading: Read) -> bytes:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atml.data import file_tree, windowing
+from atml.data import windowing
 from atml.data.episode import Episode
 from atml.data.formats import wfdb_record
-from atml.data.formats.contest_text import SPLITS, Fault, some
+from atml.data.formats.base import Format
 from atml.data.formats.wfdb_record import Header, Unusable
-from atml.data.parsing import Parsed, Seconds
+from atml.data.parsing import SPLITS, Fault, Parsed, Seconds, some
 from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -51,11 +51,6 @@ class _Records:
 def is_wfdb(path: Path) -> bool:
     """Tell whether a folder holds WFDB records, itself or in its train_data and test_data."""
     return path.is_dir() and (_holds_records(path) or bool(splits(path)))
-
-
-def identity(path: Path) -> str:
-    """Return a hash over names, sizes and times of all files, so that it changes with their content."""
-    return file_tree.find(path).identity
 
 
 def splits(path: Path) -> tuple[str, ...]:
@@ -197,3 +192,31 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[R
     if len(used) > 1:
         each = ", ".join(f"{name} in {len(records)} ({some(records)})" for name, records in used.items())
         found.notes.append(f"the leads differ: {each}")
+
+
+class WfdbFolder(Format):
+    """A folder of WFDB records."""
+
+    chooses_leads = tells_rate = millivolts = recordings = True
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Tell such a folder by a RECORDS or a header, in it or in its train_data and test_data."""
+        return is_wfdb(path)
+
+    @property
+    def options(self) -> tuple[object, ...]:
+        """The leads that are wanted."""
+        return (self.asked.leads,)
+
+    def splits(self) -> Sequence[str]:
+        """Name the splits."""
+        return splits(self.path)
+
+    def read(self, split: str) -> Parsed:
+        """Read one split."""
+        return read(self.path, split, self.asked.task, self.asked.leads)
+
+    def episodes(self, split: str) -> Sequence[Episode]:
+        """Return all stretches of one rhythm that hold more than a window."""
+        return episodes(self.path, split, self.asked.task, self.asked.leads)
