@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from atml.data.episode import Episode
 from atml.data.folds import folds, hold_out
-from atml.data.formats.contest_text import Fault
 from atml.data.inspection import Inspection, Part, Split, inspect
 from atml.data.onsets import episodes
 from atml.data.opening import open
+from atml.data.parsing import Fault
 from atml.data.subjects import matching, same_subject
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ class Dataset:
     Shapes: ``x (n, leads, samples)`` float32 (possibly a read-only memory map), ``y (n,)`` int64,
     ``subject (n,)`` and ``rhythm (n,)`` strings. ``fingerprint`` is a sha256 over all four and the
     sampling rate. ``notes`` are the lines a person should read: what was dropped, and why. ``bare`` says
-    that the data themselves do not tell train from test.
+    that the data themselves do not tell train from test. ``record (n,)`` names the recording that each
+    window is cut from; None where that is not known of all of them.
     """
 
     x: Float32
@@ -29,10 +30,22 @@ class Dataset:
     synthetic: bool = False
     notes: tuple[str, ...] = ()
     bare: bool = False
+    record: Strings | None = None
 
     def __len__(self) -> int:
         """Count the segments."""
         return len(self.y)
+
+    def take(self, rows: Int64) -> Dataset:
+        """Return the windows of these row numbers, in this order; all else, the fingerprint too, stays."""
+        return replace(
+            self,
+            x=self.x[rows],
+            y=self.y[rows],
+            subject=self.subject[rows],
+            rhythm=self.rhythm[rows],
+            record=None if self.record is None else self.record[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 from atml.errors import DataError
@@ -86,9 +86,7 @@ def find(path: Path) -> Source:
             raise DataError(f"no such file or folder: {path}")
         lower = path.name.lower()
         if lower.endswith(".zip"):
-            with zipfile.ZipFile(path) as archive:
-                names = [info.filename for info in archive.infolist() if not info.is_dir()]
-            return Source(path, "zip", identity(path), _wanted(names))
+            return _find_zip(path, path.stat().st_mtime_ns)
         if lower.endswith(TAR_ENDINGS):
             return Source(path, "tar", identity(path), None)
     except _BROKEN as error:
@@ -96,6 +94,14 @@ def find(path: Path) -> Source:
     if lower.endswith((".hea", ".dat", ".atr")):
         raise DataError(f"{path} is one file of a WFDB record: give its folder, {path.parent}")
     raise DataError(f"can't read {path}: not a folder, .zip, .tar (.gz, .xz, .bz2), .npz or .mat")
+
+
+@lru_cache(maxsize=4)
+def _find_zip(path: Path, changed: int) -> Source:
+    """List a zip, once however many formats look at it; ``changed`` is its time of change."""
+    with zipfile.ZipFile(path) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    return Source(path, "zip", identity(path), _wanted(names))
 
 
 def _list_tar(path: Path) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from atml.arrays import Int64
-from atml.data.formats.contest_text import SPLITS, Fault
-from atml.data.formats.detection import Asked, Found, Paths, look_all
+from atml.data.formats.base import Asked
+from atml.data.formats.detection import Found, Paths, look_all
 from atml.data.labelling import (
     Label,
     both_classes,
@@ -22,7 +22,7 @@ from atml.data.labelling import (
     settle,
     unknown,
 )
-from atml.data.parsing import Parsed, Seconds
+from atml.data.parsing import SPLITS, Fault, Parsed, Seconds
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -116,7 +116,9 @@ def inspect(
     found = look_all(paths, asked)
     if not found:
         raise DataError("no data set to look at: give a folder, an archive or a file")
-    seen = [_Seen(item, split, item.read(split), asked) for item in found for split in item.splits or ALL]
+    seen = [
+        _Seen(item, split, item.contents.read(split), asked) for item in found for split in item.splits or ALL
+    ]
     faults = [
         replace(fault, file=one.of.prefix + fault.file)
         for one in seen

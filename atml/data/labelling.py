@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
-from atml.data.formats.contest_text import some
-from atml.data.parsing import Files, Parsed
+from atml.data.parsing import Files, Parsed, some
 from atml.data.rows import DROPPED
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -44,6 +43,8 @@ def judge(parsed: Parsed) -> list[str]:
         )
         raise DataError(f"{call(path, hard[0].file)}: {hard[0].detail}{more}; {remedy}see {inspect}")
     total = len(parsed.owner) + len(dropped)
+    if not total and parsed.seconds:
+        raise DataError(f"no usable window in {path}: {_account(parsed, 0)}; see {inspect}")
     if not total:
         raise DataError(f"no segment in {path}; see {inspect}")
     if len(dropped) > MOST_DROPPED * total:

@@ -30,7 +30,7 @@ class Piece:
 
     ``key`` names the copy; ``x (n, leads, samples)``, ``digest (n, 16)``, ``files`` and ``y (n,)`` are of all
     rows. ``strange`` are rhythms that the task does not know, ``left_out`` counts subjects. ``bare`` says
-    that the set does not tell train from test.
+    that the set does not tell train from test, ``records`` that its places name a recording and a time in it.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Piece:
     strange: tuple[str, ...] = ()
     left_out: int = 0
     bare: bool = False
+    records: bool = False
 
 
 def kept(piece: Piece, root: Path) -> Piece:
@@ -88,6 +89,7 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
         keep=np.arange(len(digest)),
         notes=tuple(notes),
         bare=all(piece.bare for piece in pieces),
+        records=all(piece.records for piece in pieces),
     )
 
 

@@ -12,15 +12,16 @@ import numpy as np
 from atml.data import cache as store
 from atml.data import merging
 from atml.data.dataset import Dataset
-from atml.data.formats.contest_text import some
-from atml.data.formats.detection import Asked, Found, Paths, look_all
+from atml.data.formats.base import Asked
+from atml.data.formats.detection import Found, Paths, look_all
 from atml.data.labelling import Label, both_classes, classes_of, judge, settle, unknown
 from atml.data.merging import Piece
-from atml.data.parsing import Files
+from atml.data.parsing import Files, some
 from atml.data.rows import Shape, make
 from atml.data.subjects import matching
 from atml.data.synthetic import generator as generator
 from atml.data.synthetic.rhythms import RHYTHMS
+from atml.data.windowing import records
 from atml.tasks.task import Task
 
 NAMES = ("place", "subject", "rhythm", "given")
@@ -46,8 +47,9 @@ def open(  # the verb is the module's public name: atml.data.open
 
     Args:
         paths: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
-            format, a folder of WFDB records, the published MATLAB struct, or an ``.npz`` with
-            ``x, y, subject``; several of these; none for synthetic ECG.
+            format, a folder of WFDB records, a folder or ``.zip`` as PhysioNet/CinC 2017 has it, the
+            published MATLAB struct, or an ``.npz`` with ``x, y, subject``; several of these; none for
+            synthetic ECG.
         task: Rate (Hz), window (samples), leads and classes wanted.
         label: Class index of a rhythm name; None leaves its segments out.
         split: "train" or "test".
@@ -88,7 +90,8 @@ def open(  # the verb is the module's public name: atml.data.open
 def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], root: Path) -> Piece:
     """Fetch the parsed copy of a set, or make it, and tell which of its rows are wanted."""
     task = asked.task
-    wanted = (found.identity, split, asked.sampling_rate, astuple(task), *found.options)
+    contents = found.contents
+    wanted = (contents.identity, split, asked.sampling_rate, astuple(task), *contents.options)
     key = store.key(found.kind, *wanted)
     entry = store.fetch(root / key, lambda: _to_store(found, split))
     given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])
@@ -112,12 +115,13 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], r
         left_out=len(np.unique(files.subject[left])),
         notes=(*entry.notes, *notes),
         bare=bare,
+        records=contents.recordings,
     )
 
 
 def _to_store(found: Found, split: str) -> store.Built:
     """Read and judge a split; what may pass is what is stored."""
-    parsed = found.read(split)
+    parsed = found.contents.read(split)
     notes = judge(parsed)
     rows = parsed.files.take(parsed.owner)
     rules = np.array([rows.given_is_class, rows.named, not found.splits])
@@ -151,6 +155,7 @@ def _dataset(piece: Piece, task: Task, synthetic: bool = False) -> Dataset:
         synthetic=synthetic,
         notes=piece.notes,
         bare=piece.bare,
+        record=records(files.place) if piece.records else None,
     )
 
 

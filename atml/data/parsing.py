@@ -12,15 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Int64, Strings
-from atml.data.file_tree import Source
-from atml.data.formats import contest_reader, contest_text, npz
-from atml.data.formats.contest_text import Fault, Layout, some
-from atml.data.rows import DROPPED, Rows, Shape, make
-from atml.errors import DataError
-from atml.tasks.task import Task
+from atml.data.rows import DROPPED, Rows
 
-BLOCK = 1000
-"""Rows of an npz that are handled at once."""
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with a data set: ``kind`` (one word or two), the file, and the detail."""
+
+    kind: str
+    file: str
+    detail: str
 
 
 @dataclass
@@ -86,60 +89,6 @@ class Parsed:
         return [fault for fault in self.faults if fault.kind in DROPPED]
 
 
-def contest_split(source: Source, layout: Layout, split: str, shape: Shape) -> Parsed:
-    """Read one split of a contest set.
-
-    Raises:
-        DataError: The set has no such split, or the task wants more than the one lead of a text file.
-    """
-    if shape.leads != 1:
-        raise DataError(f"contest text in {source.path} has one lead, the task {shape.leads}: use an .npz")
-    wanted = "train" if layout.bare else split
-    if wanted not in layout.splits:
-        raise DataError(f"no {split} split in {source.path}: it holds {', '.join(layout.splits)} only")
-    notes = list(layout.notes)
-    if layout.bare:
-        notes.append("no train_data, test_data or data_indices inside: train and test are not told apart")
-    if both := shared_subjects(layout):
-        notes.append(f"{len(both)} subjects are in train and in test: {some(both)}")
-    segments = {segment.name: segment for segment in layout.splits[wanted]}
-    chunks = contest_reader.read(source, list(segments), shape)
-    names = [name for part, _ in chunks for name in part]
-    listed = [segments[name] for name in names]
-    files = Files(
-        place=np.array(names, np.str_),
-        subject=np.array([segment.subject for segment in listed], np.str_),
-        rhythm=np.array([segment.rhythm for segment in listed], np.str_),
-        given=np.array([-1 if item.positive is None else item.positive for item in listed], np.int64),
-    )
-    return assemble(source.path, files, [rows for _, rows in chunks], layout.faults.get(wanted, []), notes)
-
-
-def shared_subjects(layout: Layout) -> list[str]:
-    """Subjects that are in both splits, sorted."""
-    train, test = (
-        {segment.subject for segment in layout.splits.get(name, [])} for name in contest_text.SPLITS
-    )
-    return sorted(train & test)
-
-
-def npz_split(path: Path, task: Task, split: str, given: int | None) -> Parsed:
-    """Read one split of an npz; raises DataError for arrays that can't be used."""
-    held = npz.read(path, split, task)
-    rate = npz.rate(path, held.sampling_rate, given)
-    shape = Shape(task.sampling_rate, task.window, task.leads, rate)
-    files = Files(
-        place=np.array([f"row {row}" for row in held.row], np.str_),
-        subject=held.subject,
-        rhythm=held.rhythm,
-        given=held.y,
-        given_is_class=True,
-        named=held.named,
-    )
-    parts = [make(held.x[at : at + BLOCK], shape) for at in range(0, len(held.x), BLOCK)]
-    return assemble(path, files, parts, [], held.notes)
-
-
 def assemble(
     path: Path, files: Files, parts: Sequence[Rows], faults: Sequence[Fault], notes: Sequence[str]
 ) -> Parsed:
@@ -168,3 +117,8 @@ def assemble(
 
 def _joined(arrays: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
     return np.concatenate(arrays) if arrays else np.empty(0, dtype)
+
+
+def some(names: Sequence[str], count: int = 3) -> str:
+    """Name a few of many."""
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")

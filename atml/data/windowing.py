@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32
+from atml.arrays import Float32, Strings
 from atml.data.episode import Episode
-from atml.data.formats.annotations import Stretch
-from atml.data.parsing import Seconds
+from atml.data.parsing import Files, Parsed, Seconds, assemble
+from atml.data.rows import Rows, check
 from atml.ecg.resampling import resample, windows
 from atml.tasks.task import Task
 
@@ -29,6 +30,22 @@ FLAT = 0.5
 """Largest share of a window that may be so. Standstill of the heart has noise on it and stays."""
 
 MISSING = "missing samples"
+
+AT = " at "
+"""Between the name of a record and the time at which a stretch of it begins."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Samples ``start`` to ``end`` (not included) of one rhythm, "" where none is named.
+
+    ``reason`` says why it can't be used, "" where it can.
+    """
+
+    start: int
+    end: int
+    rhythm: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,43 @@ def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
         samples = stretch.end - stretch.start
         cuts.append(Cut(stretch.rhythm, stretch.start / rate, samples, x[good].astype(np.float32)))
     return cuts, account.seconds()
+
+
+def parse(path: Path, recordings: Iterable[Recording], task: Task) -> Parsed:
+    """Cut recordings into windows of one rhythm each; a file of what is returned is one stretch."""
+    place, subject, rhythm = [], [], []
+    parts: list[Rows] = []
+    account: list[Seconds] = []
+    for recording in recordings:
+        cuts, seconds = cut(recording, task)
+        account += seconds
+        place += [f"{recording.name}{AT}{_clock(cut.start)}" for cut in cuts]
+        subject += [recording.subject] * len(cuts)
+        rhythm += [cut.rhythm for cut in cuts]
+        owner = np.repeat(np.arange(len(cuts)), [len(cut.x) for cut in cuts])
+        x = np.concatenate([np.empty((0, task.leads, task.window), np.float32), *(cut.x for cut in cuts)])
+        parts.append(check(x, owner, np.array([cut.samples for cut in cuts], np.int64), []))
+    files = Files(
+        place=np.array(place, np.str_),
+        subject=np.array(subject, np.str_),
+        rhythm=np.array(rhythm, np.str_),
+        given=np.full(len(place), -1, np.int64),
+    )
+    parsed = assemble(path, files, parts, [], [])
+    parsed.seconds = sorted(account, key=lambda row: (row.record, row.rhythm))
+    return parsed
+
+
+def records(place: Strings) -> Strings:
+    """Return the record that each stretch of `parse` is from, by its place; ``(n,)``."""
+    return np.array([name.rpartition(AT)[0] for name in place.tolist()], np.str_)
+
+
+def _clock(seconds: float) -> str:
+    """Return "12:31", or "1:12:31" from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def episodes(recording: Recording, task: Task) -> list[Episode]:

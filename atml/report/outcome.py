@@ -19,7 +19,7 @@ import numpy.typing as npt
 from atml.arrays import Int64
 from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import DataSource
-from atml.data.formats.wfdb_folder import is_wfdb
+from atml.data.formats.detection import tells_millivolts
 from atml.errors import ExportError, InputError
 from atml.evaluation.result import CrossValidationResult, cross_validation_result
 from atml.metrics import FOUR, Confusion, Interval
@@ -168,7 +168,7 @@ def unit_of(origin: DataSource) -> str:
     WFDB records give a gain and a unit, and synthetic ECG is made in mV; text files, arrays and structs hold
     bare numbers.
     """
-    return "mV" if all(is_wfdb(Path(path)) for path in origin.paths) else ""
+    return "mV" if all(tells_millivolts(Path(path)) for path in origin.paths) else ""
 
 
 def negative_of(task: Task) -> str:

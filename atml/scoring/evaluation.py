@@ -21,7 +21,7 @@ import numpy as np
 from atml import data
 from atml.artifacts.model import SCORES, ExportedModel, infer, load
 from atml.data.dataset import Dataset
-from atml.data.formats.wfdb_folder import is_wfdb
+from atml.data.formats.detection import chooses_leads
 from atml.errors import DataError, ExportError, StudyError
 from atml.evaluation.baseline import Baseline
 from atml.metrics.predictions import Predictions
@@ -177,19 +177,13 @@ def judge_export(
 def _of(dataset: Dataset, only: Collection[str]) -> Dataset:
     """Return the segments of some subjects alone."""
     rows = np.flatnonzero(np.isin(dataset.subject, sorted(only)))
-    return dataclasses.replace(
-        dataset,
-        x=dataset.x[rows],
-        y=dataset.y[rows],
-        subject=dataset.subject[rows],
-        rhythm=dataset.rhythm[rows],
-    )
+    return dataset.take(rows)
 
 
 def _has_leads(paths: Paths) -> bool:
     """Whether a lead can be chosen in any of the data: in WFDB records it can."""
     every = paths if isinstance(paths, list | tuple) else () if paths is None else (paths,)
-    return any(is_wfdb(Path(path)) for path in every)
+    return any(chooses_leads(Path(path)) for path in every)
 
 
 def _rival(exported: ExportedModel) -> tuple[Baseline | None, str]:

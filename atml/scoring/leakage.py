@@ -10,7 +10,8 @@ from typing import Any
 from atml import data
 from atml.artifacts.model import ExportedModel
 from atml.data.dataset import Dataset
-from atml.data.formats.detection import Asked, look_all, name_of
+from atml.data.formats.base import Asked
+from atml.data.formats.detection import look_all, name_of
 from atml.data.merging import same_patients
 from atml.data.subjects import matching
 from atml.errors import DataError, ExportError

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atml.data.formats.annotations import Marks, Stretch, rhythm_of, stretches
+from atml.data.formats.annotations import Marks, rhythm_of, stretches
+from atml.data.windowing import Stretch
 
 RATE = 100
 LENGTH = 10_000

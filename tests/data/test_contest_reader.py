@@ -92,9 +92,9 @@ def test_a_script_without_a_main_guard_can_read(many, tmp_path):
     script.write_text(
         textwrap.dedent(f"""
         from pathlib import Path
-        from atml.data import reader
+        from atml.data.formats import contest_reader as reader
         from atml.data.rows import Shape
-        from atml.data.source import find
+        from atml.data.file_tree import find
 
         reader.ALONE = 0
         source = find(Path({str(many.path)!r}))

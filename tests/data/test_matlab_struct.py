@@ -7,6 +7,7 @@ import pytest
 import scipy.io
 
 import atml.data
+from atml.data import file_tree
 from atml.data.formats import matlab_struct
 from atml.data.labelling import judge, settle
 from atml.errors import DataError
@@ -67,7 +68,7 @@ def read(path, split="train", task=TASK):
 
 def test_splits_and_subjects_are_the_files_own(made):
     path = made()
-    assert matlab_struct.is_matlab(path) and matlab_struct.splits(path) == ("train", "test")
+    assert matlab_struct.MatlabStruct.recognises(path) and matlab_struct.splits(path) == ("train", "test")
     train, test = read(path), read(path, "test")
     assert train.files.subject.tolist() == [*"11112222"] and test.files.subject.tolist() == [*"3333"]
     assert train.files.rhythm.tolist() == RHYTHMS[:8] and train.files.given.tolist() == [1, 0] * 4
@@ -196,12 +197,14 @@ def test_files_that_are_no_such_file(made, tmp_path):
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n" + bytes(500))
     with pytest.raises(DataError, match=r"version 7\.3, which is HDF5 and not read: save it with save"):
         read(path)
-    assert not matlab_struct.is_matlab(tmp_path) and not matlab_struct.is_matlab(tmp_path / "none.mat")
+    assert not matlab_struct.MatlabStruct.recognises(tmp_path) and not matlab_struct.MatlabStruct.recognises(
+        tmp_path / "none.mat"
+    )
 
 
 def test_the_identity_changes_with_content(made):
     path = made()
-    before = matlab_struct.identity(path)
-    assert matlab_struct.identity(path) == before
+    before = file_tree.identity(path)
+    assert file_tree.identity(path) == before
     os.utime(path, (1, 1))
-    assert matlab_struct.identity(path) != before
+    assert file_tree.identity(path) != before

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from atml.data import file_tree
 from atml.data.formats import wfdb_folder
 from atml.errors import DataError, MissingExtraError
 from atml.tasks.task import Task
@@ -227,10 +228,10 @@ def test_splits_are_folders(record, tmp_path):
 
 def test_the_identity_changes_with_content(record):
     path = record("r1", BOTH)
-    before = wfdb_folder.identity(path)
-    assert wfdb_folder.identity(path) == before
+    before = file_tree.find(path).identity
+    assert file_tree.find(path).identity == before
     os.utime(path / "r1.dat", (1, 1))
-    assert wfdb_folder.identity(path) != before
+    assert file_tree.find(path).identity != before
 
 
 def test_records_lists_which_count(record):

@@ -1,1 +1,22 @@
-"""Formats of labelled ECG, one module each."""
+"""Formats of data sets, by name. One module reads one; `base` says what a format has to do.
+
+A format of one's own is one more entry; those added last are asked first whether a set is theirs.
+"""
+
+from __future__ import annotations
+
+from atml.data.formats.base import Format
+from atml.data.formats.contest_folder import ContestFolder
+from atml.data.formats.matlab_struct import MatlabStruct
+from atml.data.formats.npz import Npz
+from atml.data.formats.physionet_challenge import PhysionetChallenge
+from atml.data.formats.wfdb_folder import WfdbFolder
+
+FORMATS: dict[str, type[Format]] = {
+    "contest": ContestFolder,
+    "wfdb": WfdbFolder,
+    "cinc2017": PhysionetChallenge,
+    "matlab": MatlabStruct,
+    "npz": Npz,
+}
+"""Name -> format. Names go into those of parsed copies."""

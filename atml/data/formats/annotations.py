@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atml.arrays import Int64
+from atml.data.windowing import Stretch
 
 FIBRILLATION = ("VF", "VFIB", "VFL")
 """Names that a ``+`` may give to what brackets hold."""
@@ -38,19 +39,6 @@ class Marks:
     symbol: Sequence[str]
     subtype: Int64
     note: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Samples ``start`` to ``end`` (not included) of one rhythm, "" where none is named.
-
-    ``reason`` says why it can't be used, "" where it can.
-    """
-
-    start: int
-    end: int
-    rhythm: str
-    reason: str = ""
 
 
 @dataclass

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from atml.data.file_tree import ENDINGS, Source
+from atml.data.parsing import SPLITS, Fault, some
 from atml.errors import DataError
 
-SPLITS = ("train", "test")
 PATTERN = "SUBJECT-LABEL-INDEX.txt"
 PUBLISHED = (1250, 250)
 """Samples of a segment and their rate in Hz, in every set that a contest published."""
@@ -32,15 +31,6 @@ class Segment:
     subject: str
     rhythm: str
     positive: bool | None = None
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong with a data set: ``kind`` (one word or two), the file, and the detail."""
-
-    kind: str
-    file: str
-    detail: str
 
 
 @dataclass
@@ -109,11 +99,6 @@ def _instead(source: Source) -> str:
         return f"; there are records in {some(below)}: give that folder"
     archives = [name for name in source.names if name.lower().endswith((*ENDINGS, ".mat"))]
     return f"; it holds {some(archives)}: give that" if archives else ""
-
-
-def some(names: Sequence[str], count: int = 3) -> str:
-    """Name a few of many."""
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
 def _is_segment(name: str) -> bool:

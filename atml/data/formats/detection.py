@@ -1,58 +1,40 @@
-"""What lies at a path, and how it is read: contest text, an ``.npz``, a WFDB folder or a MATLAB file."""
+"""What lies at a path: which of the formats it is of, and whether several sets go together."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
-from atml.data import parsing
-from atml.data.file_tree import ENDINGS, Source, find, identity
-from atml.data.formats import contest_text, matlab_struct, npz, wfdb_folder
-from atml.data.labelling import Label, classes_of
-from atml.data.parsing import Parsed
-from atml.data.rows import Shape
-from atml.data.synthetic.rhythms import RHYTHMS
+from atml.data.file_tree import ENDINGS, find
+from atml.data.formats import FORMATS
+from atml.data.formats.base import Asked, Format
+from atml.data.parsing import SPLITS
 from atml.errors import DataError
-from atml.tasks.task import Task
 
 Paths = os.PathLike[str] | str | Sequence[os.PathLike[str] | str] | None
 """One set, several together, or none."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What a person asked of every set: the task, its labels, and how to read what does not say it.
-
-    ``sampling_rate`` (Hz) is that of files that don't tell; ``leads`` holds one entry a lead of the task,
-    each a comma list of names or numbers to take the first of that is there, or nothing for the first leads.
-    """
-
-    task: Task
-    label: Label
-    sampling_rate: int | None = None
-    leads: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True)
 class Found:
-    """A set of ECG: its name and kind, its splits, and how to read one.
+    """A set of ECG and the name of its format.
 
-    ``identity`` changes with its content; ``options`` are what else a parsed copy depends on, beside the
-    split, the task and the rate. ``prefix`` goes before the names of its subjects and files: the set's name
-    and a slash where there are several, nothing where there is one.
+    ``prefix`` goes before the names of its subjects and files: the set's name and a slash where there are
+    several, nothing where there is one.
     """
 
-    path: Path
     kind: str
-    identity: str
-    list_splits: Callable[[], Sequence[str]]
-    read: Callable[[str], Parsed]
-    options: tuple[object, ...] = ()
+    contents: Format
     prefix: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.contents.path
 
     @property
     def name(self) -> str:
@@ -62,7 +44,7 @@ class Found:
     @cached_property
     def splits(self) -> tuple[str, ...]:
         """The splits that the data tell apart; nothing where they tell none."""
-        return tuple(self.list_splits())
+        return tuple(self.contents.splits())
 
 
 def look_all(paths: Paths, asked: Asked, split: str = "train") -> list[Found]:
@@ -72,7 +54,7 @@ def look_all(paths: Paths, asked: Asked, split: str = "train") -> list[Found]:
         DataError: Nothing there, or nothing of a kind that is known; one set twice, or two of one name; a
             split or a rate that can't be.
     """
-    if split not in contest_text.SPLITS:
+    if split not in SPLITS:
         raise DataError(f"unknown split {split!r}: train or test")
     if asked.sampling_rate is not None and asked.sampling_rate <= 0:
         raise DataError(f"a sampling rate of {asked.sampling_rate} Hz: it must be positive")
@@ -97,12 +79,11 @@ def _apart(found: Sequence[Found]) -> None:
 
 def _of_use(asked: Asked, found: Sequence[Found]) -> None:
     """Raise DataError for an option that none of the sets can make use of."""
-    kinds = {item.kind for item in found}
-    if asked.leads and kinds and "wfdb" not in kinds:
+    if asked.leads and found and not any(item.contents.chooses_leads for item in found):
         raise DataError(
             f"--lead {' '.join(asked.leads)}: only WFDB records have leads to choose from; leave it out"
         )
-    if asked.sampling_rate is not None and kinds and kinds <= {"wfdb", "matlab"}:
+    if asked.sampling_rate is not None and found and all(item.contents.tells_rate for item in found):
         raise DataError(
             f"--sampling-rate {asked.sampling_rate}: {found[0].path} tells its own rate; leave it out"
         )
@@ -110,79 +91,26 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
 
 def _look(path: Path, asked: Asked) -> Found:
     """Tell what kind of set lies at a path; of an archive no more than its list of files is read."""
-    task, rate = asked.task, asked.sampling_rate
-    if is_npz(path):
-        return Found(
-            path,
-            "npz",
-            identity(path),
-            partial(npz.splits, path),
-            lambda split: parsing.npz_split(path, task, split, rate),
-        )
-    if matlab_struct.is_matlab(path):
-        # Which of two codings a file has is told by the classes of its rhythms.
-        table = classes_of(list(RHYTHMS), task, asked.label)
-        return Found(
-            path,
-            "matlab",
-            matlab_struct.identity(path),
-            partial(matlab_struct.splits, path),
-            lambda split: matlab_struct.read(path, split, task, asked.label),
-            (sorted(table.items()),),
-        )
-    if wfdb_folder.is_wfdb(path):
-        return Found(
-            path,
-            "wfdb",
-            wfdb_folder.identity(path),
-            partial(wfdb_folder.splits, path),
-            lambda split: wfdb_folder.read(path, split, task, asked.leads),
-            (asked.leads,),
-        )
-    source = find(path)
-    text = _Contest(source, Shape(task.sampling_rate, task.window, task.leads, rate, contest_text.PUBLISHED))
-    return Found(path, "contest", source.identity, text.splits, text.read)
+    kind = kind_of(path)
+    if kind is None:
+        find(path)  # says what is wrong, if it is that nothing is there
+        raise DataError(f"can't read {path}: of none of the formats {', '.join(FORMATS)}")
+    return Found(kind, FORMATS[kind](path, asked))
 
 
-class _Contest:
-    """A contest set; its layout is found when it is first asked for."""
-
-    def __init__(self, source: Source, shape: Shape) -> None:
-        self.source, self.shape = source, shape
-
-    @cached_property
-    def layout(self) -> contest_text.Layout:
-        return contest_text.layout(self.source)
-
-    def splits(self) -> Sequence[str]:
-        return () if self.layout.bare else tuple(self.layout.splits)
-
-    def read(self, split: str) -> Parsed:
-        parsed = parsing.contest_split(self.source, self.layout, split, self.shape)
-        parsed.notes += _taken_for(parsed, self.shape)
-        return parsed
+def kind_of(path: Path) -> str | None:
+    """Return the name of the format of the set at a path, None where there is none that is known."""
+    return next((kind for kind in reversed(FORMATS) if FORMATS[kind].recognises(path)), None)
 
 
-def _taken_for(parsed: Parsed, shape: Shape) -> list[str]:
-    """Say which length the segments were taken for, where no file and no person told."""
-    samples, rate = contest_text.PUBLISHED
-    if shape.given is not None or samples == shape.window or not (parsed.length == samples).any():
-        return []
-    seconds, window = samples / rate, shape.window / shape.sampling_rate
-    count = int(seconds / window + 1e-9)
-    if not count:
-        return []
-    left = seconds - count * window
-    lost = f"; the last {left:g} s is not used" if left > 1e-9 else ""
-    return [
-        f"segments of {samples} samples are taken for {seconds:g} s at {rate} Hz, and cut into "
-        f"{count} window{'s' if count > 1 else ''} of {window:g} s{lost}"
-    ]
+def chooses_leads(path: Path) -> bool:
+    """Tell whether ``--lead`` means something for the set at a path; False where there is none."""
+    return (kind := kind_of(path)) is not None and FORMATS[kind].chooses_leads
 
 
-def is_npz(path: Path) -> bool:
-    """Tell a file that is opened by numpy from all others."""
-    return path.suffix.lower() == ".npz" and path.is_file()
+def tells_millivolts(path: Path) -> bool:
+    """Tell whether the values of the set at a path are known to be in mV; False where there is none."""
+    return (kind := kind_of(path)) is not None and FORMATS[kind].millivolts
 
 
 def name_of(path: Path) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
-from atml.data import file_tree
+from atml.data.episode import Episode, from_segments
 from atml.data.formats.annotations import rhythm_of
-from atml.data.formats.contest_text import SPLITS, Fault, some
+from atml.data.formats.base import BLOCK, Format
 from atml.data.labelling import Label, classes_of
-from atml.data.parsing import Files, Parsed, assemble
+from atml.data.parsing import SPLITS, Fault, Files, Parsed, assemble, some
 from atml.data.rows import Shape, make
+from atml.data.synthetic.rhythms import RHYTHMS
+from atml.ecg.resampling import resampled_length
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -38,9 +40,6 @@ _DAMAGED = (
 
 ORIGIN = "segments come from "
 
-BLOCK = 1000
-"""Segments that are handled at once."""
-
 
 @dataclass(frozen=True)
 class Struct:
@@ -52,16 +51,6 @@ class Struct:
     signal: Sequence[npt.NDArray[np.floating] | tuple[str, str]]
     train: Int64 | None
     notes: tuple[str, ...]
-
-
-def is_matlab(path: Path) -> bool:
-    """Tell a ``.mat`` file."""
-    return path.suffix.lower() == ".mat" and path.is_file()
-
-
-def identity(path: Path) -> str:
-    """Return a hash that changes with the content of the file."""
-    return file_tree.identity(path)
 
 
 def splits(path: Path) -> tuple[str, ...]:
@@ -254,3 +243,40 @@ def _load(path: Path) -> npt.NDArray[Any]:
     if data.dtype.names is None or not data.size:
         raise DataError(f"'data' in {path} must be a row of structs, not {data.dtype} {data.shape}")
     return data.reshape(-1)
+
+
+class MatlabStruct(Format):
+    """One ``.mat`` file of that struct."""
+
+    tells_rate = True
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Tell a ``.mat`` file."""
+        return path.suffix.lower() == ".mat" and path.is_file()
+
+    @property
+    def options(self) -> tuple[object, ...]:
+        """The classes of rhythms: they tell which of two codings a file has."""
+        return (sorted(classes_of(list(RHYTHMS), self.asked.task, self.asked.label).items()),)
+
+    def splits(self) -> Sequence[str]:
+        """Name the splits."""
+        return splits(self.path)
+
+    def read(self, split: str) -> Parsed:
+        """Read one split."""
+        return read(self.path, split, self.asked.task, self.asked.label)
+
+    def episodes(self, split: str) -> Sequence[Episode]:
+        """Return the longest segments whole, where they outlast a window; as published all are alike."""
+        task = self.asked.task
+        longest = int(self.read(split).length.max(initial=0))
+        window = resampled_length(longest, RATE, task.sampling_rate)
+        if window <= task.window:
+            return ()
+        whole = read(self.path, split, replace(task, window=window), self.asked.label)
+        rows = whole.files.take(whole.owner)
+        x = (row for block in whole.blocks for row in block)
+        segments = zip(rows.subject.tolist(), rows.rhythm.tolist(), x, strict=True)
+        return from_segments(segments, task, task.sampling_rate)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
+from atml.data.episode import Episode, from_segments
+from atml.data.formats.base import BLOCK, Format
+from atml.data.parsing import Files, Parsed, assemble
+from atml.data.rows import Shape, make
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -117,3 +122,46 @@ def _load(path: Path, only: str = "") -> dict[str, npt.NDArray[Any]]:
             return {name: file[name] for name in file.files if not only or name == only}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"can't read {path}: {' '.join(str(error).split())}; is it complete?") from None
+
+
+class Npz(Format):
+    """One ``.npz``."""
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Tell a file that is opened by numpy from all others."""
+        return path.suffix.lower() == ".npz" and path.is_file()
+
+    def splits(self) -> Sequence[str]:
+        """Name the splits."""
+        return splits(self.path)
+
+    def read(self, split: str) -> Parsed:
+        """Read one split; raises DataError for arrays that can't be used."""
+        path, task = self.path, self.asked.task
+        held = read(path, split, task)
+        given = rate(path, held.sampling_rate, self.asked.sampling_rate)
+        shape = Shape(task.sampling_rate, task.window, task.leads, given)
+        files = Files(
+            place=np.array([f"row {row}" for row in held.row], np.str_),
+            subject=held.subject,
+            rhythm=held.rhythm,
+            given=held.y,
+            given_is_class=True,
+            named=held.named,
+        )
+        parts = [make(held.x[at : at + BLOCK], shape) for at in range(0, len(held.x), BLOCK)]
+        return assemble(path, files, parts, [], held.notes)
+
+    def episodes(self, split: str) -> Sequence[Episode]:
+        """Return the rows that are longer than a window, of a rate that is known."""
+        path, task = self.path, self.asked.task
+        held = read(path, split, task)
+        given = rate(path, held.sampling_rate, self.asked.sampling_rate)
+        if given is None:  # a segment that is not one window is then refused in opening
+            return ()
+        made = from_segments(
+            zip(held.subject.tolist(), held.rhythm.tolist(), held.x, strict=True), task, given
+        )
+        # Without rhythms they are called as their classes.
+        return made if held.named else [replace(part, label=task.classes.index(part.rhythm)) for part in made]

@@ -6,15 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from atml.data import file_tree, windowing
+from atml.data import windowing
 from atml.data.episode import Episode
 from atml.data.formats import wfdb_record
-from atml.data.formats.contest_text import SPLITS, Fault, some
+from atml.data.formats.base import Format
 from atml.data.formats.wfdb_record import Header, Unusable
-from atml.data.parsing import Files, Parsed, Seconds, assemble
-from atml.data.rows import Rows, check
+from atml.data.parsing import SPLITS, Fault, Parsed, Seconds, some
 from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -56,11 +53,6 @@ def is_wfdb(path: Path) -> bool:
     return path.is_dir() and (_holds_records(path) or bool(splits(path)))
 
 
-def identity(path: Path) -> str:
-    """Return a hash over names, sizes and times of all files, so that it changes with their content."""
-    return file_tree.find(path).identity
-
-
 def splits(path: Path) -> tuple[str, ...]:
     """Name the splits that a folder tells apart: those of train_data and test_data that hold records."""
     return tuple(name for name in SPLITS if _holds_records(path / f"{name}_data"))
@@ -84,26 +76,10 @@ def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
         MissingExtraError: The package wfdb is not installed.
     """
     found = _find(path, split, task, leads)
-    place, subject, rhythm, length = [], [], [], []
-    parts: list[Rows] = []
-    for record in _recordings(found, leads, task):
-        cuts, seconds = windowing.cut(record, task)
-        found.seconds += seconds
-        place += [f"{record.name} at {_clock(cut.start)}" for cut in cuts]
-        subject += [record.subject] * len(cuts)
-        rhythm += [cut.rhythm for cut in cuts]
-        length = [cut.samples for cut in cuts]
-        owner = np.repeat(np.arange(len(cuts)), [len(cut.x) for cut in cuts])
-        x = np.concatenate([np.empty((0, task.leads, task.window), np.float32), *(cut.x for cut in cuts)])
-        parts.append(check(x, owner, np.asarray(length, np.int64), []))
-    files = Files(
-        place=np.array(place, np.str_),
-        subject=np.array(subject, np.str_),
-        rhythm=np.array(rhythm, np.str_),
-        given=np.full(len(place), -1, np.int64),
-    )
-    parsed = assemble(path, files, parts, found.faults, found.notes)
-    parsed.seconds = sorted(found.seconds, key=lambda row: (row.record, row.rhythm))
+    parsed = windowing.parse(path, _recordings(found, leads, task), task)
+    parsed.faults[:0] = found.faults
+    parsed.notes += found.notes
+    parsed.seconds = sorted([*parsed.seconds, *found.seconds], key=lambda row: (row.record, row.rhythm))
     return parsed
 
 
@@ -218,8 +194,29 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[R
         found.notes.append(f"the leads differ: {each}")
 
 
-def _clock(seconds: float) -> str:
-    """Return "12:31", or "1:12:31" from an hour on."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+class WfdbFolder(Format):
+    """A folder of WFDB records."""
+
+    chooses_leads = tells_rate = millivolts = recordings = True
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Tell such a folder by a RECORDS or a header, in it or in its train_data and test_data."""
+        return is_wfdb(path)
+
+    @property
+    def options(self) -> tuple[object, ...]:
+        """The leads that are wanted."""
+        return (self.asked.leads,)
+
+    def splits(self) -> Sequence[str]:
+        """Name the splits."""
+        return splits(self.path)
+
+    def read(self, split: str) -> Parsed:
+        """Read one split."""
+        return read(self.path, split, self.asked.task, self.asked.leads)
+
+    def episodes(self, split: str) -> Sequence[Episode]:
+        """Return all stretches of one rhythm that hold more than a window."""
+        return episodes(self.path, split, self.asked.task, self.asked.leads)

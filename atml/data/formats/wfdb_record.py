@@ -18,7 +18,7 @@ import numpy.typing as npt
 from atml.arrays import Float32
 from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
-from atml.data.formats.contest_text import Fault
+from atml.data.parsing import Fault
 from atml.data.windowing import Recording
 from atml.errors import MissingExtraError
 

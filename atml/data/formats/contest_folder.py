@@ -1,0 +1,135 @@
+"""Contest sets: a folder or an archive of text files, one a segment, whose names tell subject and rhythm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.data.episode import Episode, from_segments
+from atml.data.file_tree import TAR_ENDINGS, find
+from atml.data.formats import contest_reader, contest_text
+from atml.data.formats.base import Asked, Format
+from atml.data.formats.contest_text import Layout
+from atml.data.formats.number_text import BadText, parse
+from atml.data.labelling import call
+from atml.data.parsing import SPLITS, Files, Parsed, assemble, some
+from atml.data.rows import Shape
+from atml.errors import DataError
+
+
+class ContestFolder(Format):
+    """Folders or archives of ``SUBJECT-LABEL-INDEX.txt``; its layout is found when it is first asked for."""
+
+    def __init__(self, path: Path, asked: Asked) -> None:
+        super().__init__(path, asked)
+        self.source = find(path)
+        task = asked.task
+        rate, published = asked.sampling_rate, contest_text.PUBLISHED
+        self.shape = Shape(task.sampling_rate, task.window, task.leads, rate, published)
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Take any folder or archive: asked last, it says what there is in place of segments."""
+        return path.is_dir() or path.name.lower().endswith((*TAR_ENDINGS, ".zip"))
+
+    @property
+    def identity(self) -> str:
+        """Hash names, sizes and times of all files, or of an archive its ends."""
+        return self.source.identity
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Which files are in which split."""
+        return contest_text.layout(self.source)
+
+    def splits(self) -> Sequence[str]:
+        """Name the splits."""
+        return () if self.layout.bare else tuple(self.layout.splits)
+
+    def read(self, split: str) -> Parsed:
+        """Read one split.
+
+        Raises:
+            DataError: The set has no such split, or the task has more than the one lead of a text file.
+        """
+        source, layout, shape = self.source, self.layout, self.shape
+        if shape.leads != 1:
+            raise DataError(
+                f"contest text in {source.path} has one lead, the task {shape.leads}: use an .npz"
+            )
+        wanted = "train" if layout.bare else split
+        if wanted not in layout.splits:
+            raise DataError(f"no {split} split in {source.path}: it holds {', '.join(layout.splits)} only")
+        notes = list(layout.notes)
+        if layout.bare:
+            notes.append("no train_data, test_data or data_indices inside: train and test are not told apart")
+        if both := _shared_subjects(layout):
+            notes.append(f"{len(both)} subjects are in train and in test: {some(both)}")
+        segments = {segment.name: segment for segment in layout.splits[wanted]}
+        chunks = contest_reader.read(source, list(segments), shape)
+        names = [name for part, _ in chunks for name in part]
+        listed = [segments[name] for name in names]
+        files = Files(
+            place=np.array(names, np.str_),
+            subject=np.array([segment.subject for segment in listed], np.str_),
+            rhythm=np.array([segment.rhythm for segment in listed], np.str_),
+            given=np.array([-1 if item.positive is None else item.positive for item in listed], np.int64),
+        )
+        faults = layout.faults.get(wanted, [])
+        parsed = assemble(source.path, files, [rows for _, rows in chunks], faults, notes)
+        parsed.notes += _taken_for(parsed, shape)
+        return parsed
+
+    def episodes(self, split: str) -> Sequence[Episode]:
+        """Return the segments that are longer than a window, of rates that are given or published."""
+        task, rate = self.asked.task, self.asked.sampling_rate
+        samples, published = contest_text.PUBLISHED
+        if rate is None and samples * task.sampling_rate <= task.window * published:
+            return ()
+        rows = self._segments(split)
+        long = (part for part in rows if rate is not None or part[2].size == samples)
+        return from_segments(long, task, rate or published)
+
+    def _segments(self, split: str) -> Iterator[tuple[str, str, npt.NDArray[np.floating]]]:
+        """Read subject, rhythm and samples of each segment but flat ones, which opening leaves out."""
+        source, layout = self.source, self.layout
+        listed = {
+            segment.name: segment for segment in layout.splits.get("train" if layout.bare else split, [])
+        }
+        with source.opened() as reading:
+            for name, raw in reading(sorted(listed)):
+                try:
+                    if isinstance(raw, str):
+                        raise BadText(raw)
+                    values = parse(raw)
+                except BadText as error:
+                    raise DataError(f"{call(source.path, name)}: {error}") from None
+                if len(values) and values.min() < values.max():
+                    yield listed[name].subject, listed[name].rhythm, values[None]
+
+
+def _shared_subjects(layout: Layout) -> list[str]:
+    """Subjects that are in both splits, sorted."""
+    train, test = ({segment.subject for segment in layout.splits.get(name, [])} for name in SPLITS)
+    return sorted(train & test)
+
+
+def _taken_for(parsed: Parsed, shape: Shape) -> list[str]:
+    """Say which length the segments were taken for, where no file and no person told."""
+    samples, rate = contest_text.PUBLISHED
+    if shape.given is not None or samples == shape.window or not (parsed.length == samples).any():
+        return []
+    seconds, window = samples / rate, shape.window / shape.sampling_rate
+    count = int(seconds / window + 1e-9)
+    if not count:
+        return []
+    left = seconds - count * window
+    lost = f"; the last {left:g} s is not used" if left > 1e-9 else ""
+    return [
+        f"segments of {samples} samples are taken for {seconds:g} s at {rate} Hz, and cut into "
+        f"{count} window{'s' if count > 1 else ''} of {window:g} s{lost}"
+    ]

@@ -1,0 +1,280 @@
+"""What every format of data sets has to do, run over all of them and over one that a user adds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+import atml.data
+from atml.data.formats import FORMATS
+from atml.data.formats.base import Asked, Format, Segment
+from atml.data.formats.detection import kind_of, look_all
+from atml.errors import DataError
+from atml.tasks.task import Task
+
+RATE, WINDOW = 250, 1000
+TASK = Task(name="rhythm", classes=("N", "AF", "O"), positive=1, sampling_rate=RATE, window=WINDOW)
+RHYTHM = {"S1": "N", "S2": "AF", "S3": "O", "S4": "N"}
+"""Of each subject; each has two windows."""
+
+
+def label(rhythm: str) -> int | None:
+    return {"N": 0, "AF": 1, "A": 1, "O": 2}.get(rhythm)
+
+
+def x_of(subject: str) -> np.ndarray:
+    """Two windows of one subject in mV, to three decimals; no value recurs for long."""
+    draw = np.random.default_rng(list(subject.encode())).normal(0, 0.5, 2 * WINDOW)
+    return np.round(draw, 3).astype(np.float32)
+
+
+class CsvFolder(Format):
+    """A user's own: files SUBJECT_RHYTHM.csv with a column of mV, at 250 Hz."""
+
+    tells_rate = True
+
+    @staticmethod
+    def recognises(path):
+        return path.is_dir() and any(path.glob("*_*.csv"))
+
+    def read(self, split):
+        files = sorted(self.path.glob("*_*.csv"))
+        rows = [Segment(file.name, *file.stem.split("_"), np.loadtxt(file, ndmin=2).T) for file in files]
+        return self.parsed(rows, rate=250)
+
+
+def write_csv(folder, subjects):
+    folder.mkdir()
+    for name in subjects:
+        np.savetxt(folder / f"{name}_{RHYTHM[name]}.csv", x_of(name))
+    return folder
+
+
+def write_contest(folder, subjects):
+    folder.mkdir(parents=True)
+    for name in subjects:
+        for number, x in enumerate(x_of(name).reshape(2, WINDOW)):
+            (folder / f"{name}-{RHYTHM[name]}-{number}.txt").write_text("".join(f"{v:.3f}\n" for v in x))
+    return folder
+
+
+def write_npz(folder, subjects):
+    path = folder.with_suffix(".npz")
+    rows = [name for name in subjects for _ in range(2)]
+    np.savez(
+        path,
+        x=np.concatenate([x_of(name).reshape(2, WINDOW) for name in subjects]),
+        y=np.array([label(RHYTHM[name]) for name in rows]),
+        subject=np.array(rows),
+        rhythm=np.array([RHYTHM[name] for name in rows]),
+    )
+    return path
+
+
+def write_matlab(folder, subjects):
+    path = folder.with_suffix(".mat")
+    rows = [(name, x) for name in subjects for x in x_of(name).reshape(2, WINDOW)]
+    data = np.zeros((1, len(rows)), [(field, object) for field in ("pat_ID", "s_ns", "r_type", "s_ecg")])
+    for at, (name, x) in enumerate(rows):
+        data[0, at] = (name, int(RHYTHM[name] == "AF"), RHYTHM[name], x[None].astype(float))
+    scipy.io.savemat(path, {"data": data})
+    return path
+
+
+def write_cinc2017(folder, subjects):
+    folder.mkdir(parents=True)
+    for name in subjects:
+        values = np.round(x_of(name) * 1000).astype("<i2")
+        head = struct.pack("<5i4s", 30, 1, len(values), 0, 4, b"val\0")
+        (folder / f"{name}.mat").write_bytes(head + values.tobytes())
+        (folder / f"{name}.hea").write_text(
+            f"{name} 1 {RATE} {len(values)} 2014-05-08 05:05:15\n{name}.mat 16+24 1000/mV 16 0 0 0 0 ECG\n"
+        )
+    listed = [f"{name},{'A' if RHYTHM[name] == 'AF' else RHYTHM[name]}\n" for name in subjects]
+    (folder / "REFERENCE.csv").write_text("".join(listed))
+    return folder
+
+
+def write_wfdb(folder, subjects):
+    wfdb = pytest.importorskip("wfdb", reason="no wfdb; pip install 'atml[wfdb]'")
+    folder.mkdir(parents=True)
+    for name in subjects:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, for how wfdb calls it
+            wfdb.wrsamp(
+                name,
+                fs=RATE,
+                units=["mV"],
+                sig_name=["II"],
+                p_signal=x_of(name)[:, None].astype(float),
+                fmt=["16"],
+                adc_gain=[1000.0],
+                baseline=[0],
+                write_dir=str(folder),
+            )
+            note = [f"({RHYTHM[name]}"]
+            wfdb.wrann(name, "atr", np.array([0]), ["+"], aux_note=note, fs=RATE, write_dir=str(folder))
+    return folder
+
+
+WRITERS = {
+    "contest": write_contest,
+    "wfdb": write_wfdb,
+    "cinc2017": write_cinc2017,
+    "matlab": write_matlab,
+    "npz": write_npz,
+    "csv": write_csv,
+}
+
+
+@pytest.fixture(autouse=True)
+def _own(monkeypatch):
+    monkeypatch.setitem(FORMATS, "csv", CsvFolder)
+
+
+@pytest.fixture(params=WRITERS)
+def kind(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def written(kind, tmp_path) -> Path:
+    return WRITERS[kind](tmp_path / "set", RHYTHM)
+
+
+@pytest.fixture
+def opened(tmp_path):
+    def call(path, task=TASK, label=label, **options):
+        return atml.data.open(path, task=task, label=label, cache=tmp_path / "cache", **options)
+
+    return call
+
+
+def test_every_format_is_written_here():
+    assert set(WRITERS) == set(FORMATS)
+
+
+def test_it_is_recognised(kind, written, tmp_path):
+    assert kind_of(written) == kind
+    assert not FORMATS[kind].recognises(tmp_path / "nothing.here")
+    assert not FORMATS[kind].recognises(tmp_path / "nothing")
+
+
+def test_values_subjects_and_labels_are_those_written(written, opened):
+    found = opened(written)
+    rows = np.argsort(found.subject, kind="stable")
+    assert found.subject[rows].tolist() == [name for name in RHYTHM for _ in range(2)]
+    assert found.rhythm[rows].tolist() == [RHYTHM[name] for name in RHYTHM for _ in range(2)]
+    assert found.y[rows].tolist() == [label(RHYTHM[name]) for name in RHYTHM for _ in range(2)]
+    expected = np.concatenate([x_of(name).reshape(2, 1, WINDOW) for name in RHYTHM])
+    assert found.x.dtype == np.float32
+    np.testing.assert_allclose(found.x[rows], expected, atol=1e-6)
+
+
+def test_a_copy_is_the_same_and_made_anew_for_changed_files(written, opened):
+    first, again = opened(written), opened(written)
+    assert first.fingerprint == again.fingerprint and isinstance(again.x, np.memmap)
+    asked = Asked(task=TASK, label=label)
+    before = look_all(written, asked)[0].contents.identity
+    file = (
+        next(path for path in sorted(written.rglob("*")) if path.is_file()) if written.is_dir() else written
+    )
+    os.utime(file, ns=(1, 1))
+    assert look_all(written, asked)[0].contents.identity != before
+
+
+def test_the_record_of_a_window_is_known_where_there_are_records(kind, written, opened):
+    found = opened(written)
+    if FORMATS[kind].recordings:
+        assert found.record is not None and found.record.tolist() == found.subject.tolist()
+    else:
+        assert found.record is None
+
+
+def test_train_and_test_are_told_apart_where_it_says_so(kind, written, tmp_path, opened):
+    assert opened(written).bare
+    if kind not in ("contest", "wfdb", "cinc2017"):
+        return
+    both = tmp_path / "both"
+    WRITERS[kind](both / "train_data", ["S1", "S2"])
+    WRITERS[kind](both / "test_data", ["S3", "S4"])
+    train, test = (opened(both, split=split) for split in ("train", "test"))
+    assert not train.bare and not test.bare
+    assert sorted({*train.subject.tolist()}) == ["S1", "S2"]
+    assert sorted({*test.subject.tolist()}) == ["S3", "S4"]
+
+
+def test_rhythms_that_the_task_does_not_know_are_left_out_and_said(written, opened):
+    found = opened(written, label={"N": 0, "AF": 1}.get)
+    assert set(found.subject.tolist()) == {"S1", "S2", "S4"}
+    assert "2 segments left out, of rhythms unknown to the task: 'O' (2)" in found.notes
+
+
+def test_one_class_only_is_refused(written, opened):
+    with pytest.raises(DataError, match="holds only 'N' of the classes N, AF, O"):
+        opened(written, label={"N": 0}.get)
+
+
+def test_a_rate_is_told_or_has_to_be_given(kind, written, opened):
+    slow = dataclasses.replace(TASK, sampling_rate=125, window=500)
+    if FORMATS[kind].tells_rate or kind == "cinc2017":
+        assert opened(written, slow).x.shape == (8, 1, 500)
+        with pytest.raises(DataError, match=r"--sampling-rate 250: .* tells its own rate; leave it out"):
+            opened(written, slow, sampling_rate=250)
+    else:
+        with pytest.raises(DataError, match="--sampling-rate"):
+            opened(written, slow)
+        assert opened(written, slow, sampling_rate=250).x.shape == (8, 1, 500)
+
+
+def test_leads_can_be_chosen_only_where_there_are_some(kind, written, opened):
+    if FORMATS[kind].chooses_leads:
+        assert len(opened(written, leads=("II",))) == 8
+    else:
+        with pytest.raises(DataError, match=r"--lead II: .*; leave it out"):
+            opened(written, leads=("II",))
+
+
+def test_more_leads_than_there_are_is_one_line(written, opened):
+    with pytest.raises(DataError, match="lead") as raised:
+        opened(written, dataclasses.replace(TASK, leads=2))
+    assert "\n" not in str(raised.value)
+
+
+def test_looking_it_over_finds_no_fault(written):
+    found = atml.data.inspect(written, task=TASK, label=label)
+    assert found.faults == () and [split.refusal for split in found.splits] == [""]
+    assert found.splits[0].total.windows == {"N": 4, "AF": 2, "O": 2}
+
+
+def test_episodes_are_what_is_longer_than_a_window(kind, written):
+    short = dataclasses.replace(TASK, window=250)
+    rate = {} if FORMATS[kind].tells_rate or kind in ("cinc2017", "csv") else {"sampling_rate": 250}
+    found = atml.data.episodes(written, task=short, label=label, **rate)
+    if kind == "csv":  # says nothing of them
+        assert found == ()
+        return
+    assert {(part.subject, part.label) for part in found} == {(n, label(r)) for n, r in RHYTHM.items()}
+    assert all(part.x.shape[1] in (WINDOW, 2 * WINDOW) and part.onset == 0 for part in found)
+
+
+def test_sets_of_different_formats_open_together(tmp_path, opened):
+    first, second = write_npz(tmp_path / "one", RHYTHM), write_cinc2017(tmp_path / "two", ["S1", "S2"])
+    found = opened([first, second])
+    assert len(found) == 12 and "two/S1" in found.subject and found.record is None
+    assert {name.partition("/")[0] for name in found.subject.tolist()} == {"one", "two"}
+
+
+def test_a_path_of_no_format_is_refused(tmp_path, opened):
+    (tmp_path / "note.pdf").write_text("no ECG")
+    with pytest.raises(DataError, match=r"can't read .*note\.pdf: not a folder"):
+        opened(tmp_path / "note.pdf")
+    with pytest.raises(DataError, match="no such file or folder"):
+        opened(tmp_path / "none")
