@@ -128,7 +128,7 @@ def _row(record: TrialRecord) -> dict[str, Any]:
         "size_kib": cost.size_bytes / 1024 if cost else None,
         "macs": cost.macs if cost else None,
         "parameters": cost.parameters if cost else None,
-        "seconds": result.get("seconds"),
+        "seconds": result.get("training_s"),
         "started": record.started,
         "ended": record.ended,
         "failure": record.failure,
