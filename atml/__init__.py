@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from atml.metrics.predictions import Predictions
     from atml.models.budget import Cost
     from atml.models.config import ModelConfig
+    from atml.task_files import find as find_task
     from atml.tasks.task import Task
     from atml.training.records import Measurement
 
@@ -65,6 +66,7 @@ _HOME = {
     "TaskFileError": "atml.errors",
     "TaskSource": "atml.library.task_source",
     "confusion": "atml.metrics",
+    "find_task": "atml.task_files",
     "four_metrics": "atml.metrics",
     "load": "atml.library.loaded_model",
     "mean_subject_f_beta": "atml.metrics",
@@ -72,6 +74,9 @@ _HOME = {
     "score": "atml.library.score_result",
     "search": "atml.library.search",
 }
+
+_THERE = {"find_task": "find", "open_data": "open"}
+"""What some are called at home, where the package says the rest."""
 
 __all__ = [
     "AtmlError",
@@ -94,6 +99,7 @@ __all__ = [
     "TaskSource",
     "__version__",
     "confusion",
+    "find_task",
     "four_metrics",
     "load",
     "mean_subject_f_beta",
@@ -107,7 +113,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'atml' has no attribute {name!r}")
     module = importlib.import_module(_HOME[name])
-    return getattr(module, "open" if name == "open_data" else name)
+    return getattr(module, _THERE.get(name, name))
 
 
 def __dir__() -> list[str]:

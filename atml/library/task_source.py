@@ -12,9 +12,11 @@ import ast
 import builtins
 import dataclasses
 import inspect
+import math
 import os
+import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -77,7 +79,9 @@ class TaskSource:
         if not isinstance(task, Task):
             raise TaskFileError(f"TASK is {task!r}; make it an atml.Task")
         optional = [name for name in OPTIONAL if name in names]
-        space, objective = _Writer(), _Writer()
+        # A helper module is imported, like any other: what it holds is no more in the study than numpy is.
+        own = {getattr(names[name], "__module__", "") for name in ("suggest", "label", "value")}
+        space, objective = _Writer(own), _Writer(own)
         for name in SEARCH_SPACE:
             space.define(name, names[name])
         for name in (*OBJECTIVE, *optional):
@@ -116,7 +120,8 @@ _ALL = (*SEARCH_SPACE, *OBJECTIVE)
 class _Writer:
     """Writes a module out of objects, what they use before what uses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Collection[str]) -> None:
+        self._own = [name for name in own if name.split(".")[0] != "atml"]
         self._imports: list[str] = []
         self._body: list[str] = []
         self._done: dict[str, Any] = {}
@@ -142,9 +147,9 @@ class _Writer:
             self._body.append(line)
 
     def _code(self, name: str, value: Callable[..., Any]) -> None:
-        """Write a function or class of the program itself; import one of an installed module."""
+        """Write a function or class of the task's own modules; import one of another module."""
         own, home = value.__name__, value.__module__
-        if home != "__main__":
+        if home not in self._own:
             public = _public(value)
             self._import(f"from {public or home} import {own}" + ("" if own == name else f" as {name}"))
             return
@@ -153,10 +158,12 @@ class _Writer:
             self.define(own, value)
             self._body.append(f"{name} = {own}")
             return
-        scope = value.__globals__ if isinstance(value, FunctionType) else vars(_main())
+        scope = value.__globals__ if isinstance(value, FunctionType) else vars(sys.modules[home])
         for used in _used(source):
             if used in scope and used != name and not _is_builtin(used, scope[used]):
                 self.define(used, scope[used])
+        for module in _submodules(source, scope):
+            self._import(f"import {module}")
         self._body.append(source)
 
     def _import(self, line: str) -> None:
@@ -182,10 +189,15 @@ class _Writer:
         if isinstance(value, set | frozenset):
             inside = ", ".join(sorted(self._literal(name, one) for one in value))
             return f"{type(value).__name__}([{inside}])"
-        if value is None or isinstance(value, bool | int | float | str | bytes):
-            text = repr(value)
-            if not isinstance(value, float) or value - value == 0:
-                return text
+        if value is None or isinstance(value, bool | bytes):
+            return repr(value)
+        # Numbers of numpy write themselves otherwise.
+        if isinstance(value, str):
+            return repr(str(value))
+        if isinstance(value, int):
+            return repr(int(value))
+        if isinstance(value, float) and math.isfinite(value):
+            return repr(float(value))
         raise TaskFileError(
             f"{name} is {value!r:.60}, which can't be written into a task's file; use numbers, texts, tuples,"
             " lists, sets and dicts, or make it inside the function"
@@ -198,12 +210,6 @@ def _public(value: Any) -> str:
 
     name = value.__name__
     return "atml" if name in atml.__all__ and getattr(atml, name) is value else ""
-
-
-def _main() -> ModuleType:
-    import __main__
-
-    return __main__
 
 
 def _is_builtin(name: str, value: Any) -> bool:
@@ -234,3 +240,15 @@ def _used(source: str) -> list[str]:
     return list(
         dict.fromkeys(node.id for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset)))
     )
+
+
+def _submodules(source: str, scope: Mapping[str, Any]) -> list[str]:
+    """Return the modules that code reaches through a package: `scipy.signal` of ``import scipy``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            package = scope.get(node.value.id)
+            name = f"{getattr(package, '__name__', '')}.{node.attr}"
+            if isinstance(package, ModuleType) and name in sys.modules:
+                found.append(name)
+    return found
