@@ -1,45 +1,111 @@
 """atml: from a folder of labelled ECG to the smallest honest classifier for a device.
 
-The public names, those that files in ``search_spaces/`` and ``objectives/`` are written with, load when
-they are first used, so that ``import atml`` and ``atml --help`` cost next to nothing.
+::
+
+    import atml
+
+    result = atml.search("afib", data="DIR", trials=50)   # a study, its best models exported
+    model = atml.load(result.exports[0])                  # decisions and scores of new signals
+    model.predict(x)
+    atml.score(model, "TEST_DIR")                         # the official score, each evaluation counted
+
+Files in ``search_spaces/`` and ``objectives/`` are written with these public names too. They load when they
+are first used, so that ``import atml`` and ``atml --help`` cost next to nothing.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from atml.data import open as open_data
+    from atml.data.dataset import Dataset
+    from atml.errors import (
+        AtmlError,
+        DataError,
+        ExportError,
+        InputError,
+        Interrupted,
+        StudyError,
+        TaskFileError,
+    )
+    from atml.library.loaded_model import Model, load
+    from atml.library.score_result import ScoreResult, score
+    from atml.library.search import search
+    from atml.library.search_result import Finalist, SearchResult
+    from atml.library.task_source import TaskSource
+    from atml.metrics import confusion, four_metrics, mean_subject_f_beta
+    from atml.metrics.predictions import Predictions
+    from atml.models.budget import Cost
+    from atml.models.config import ModelConfig
+    from atml.task_files import find as find_task
+    from atml.tasks.task import Task
+    from atml.training.records import Measurement
 
 __version__ = "0.1.0"
 
+# The same as above, for the moment at which a name is first used.
 _HOME = {
     "AtmlError": "atml.errors",
-    "InputError": "atml.errors",
     "Cost": "atml.models.budget",
+    "DataError": "atml.errors",
     "Dataset": "atml.data.dataset",
+    "ExportError": "atml.errors",
+    "Finalist": "atml.library.search_result",
+    "InputError": "atml.errors",
+    "Interrupted": "atml.errors",
     "Measurement": "atml.training.records",
+    "Model": "atml.library.loaded_model",
     "ModelConfig": "atml.models.config",
     "Predictions": "atml.metrics.predictions",
+    "ScoreResult": "atml.library.score_result",
+    "SearchResult": "atml.library.search_result",
+    "StudyError": "atml.errors",
     "Task": "atml.tasks.task",
+    "TaskFileError": "atml.errors",
+    "TaskSource": "atml.library.task_source",
     "confusion": "atml.metrics",
+    "find_task": "atml.task_files",
     "four_metrics": "atml.metrics",
+    "load": "atml.library.loaded_model",
     "mean_subject_f_beta": "atml.metrics",
     "open_data": "atml.data",
+    "score": "atml.library.score_result",
+    "search": "atml.library.search",
 }
+
+_THERE = {"find_task": "find", "open_data": "open"}
+"""What some are called at home, where the package says the rest."""
 
 __all__ = [
     "AtmlError",
     "Cost",
+    "DataError",
     "Dataset",
+    "ExportError",
+    "Finalist",
     "InputError",
+    "Interrupted",
     "Measurement",
+    "Model",
     "ModelConfig",
     "Predictions",
+    "ScoreResult",
+    "SearchResult",
+    "StudyError",
     "Task",
+    "TaskFileError",
+    "TaskSource",
     "__version__",
     "confusion",
+    "find_task",
     "four_metrics",
+    "load",
     "mean_subject_f_beta",
     "open_data",
+    "score",
+    "search",
 ]
 
 
@@ -47,7 +113,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'atml' has no attribute {name!r}")
     module = importlib.import_module(_HOME[name])
-    return getattr(module, "open" if name == "open_data" else name)
+    return getattr(module, _THERE.get(name, name))
 
 
 def __dir__() -> list[str]:

@@ -32,8 +32,12 @@ class ParityError(AtmlError):
     """An exported file does not compute what the trained model computes."""
 
 
-class Interrupted(AtmlError):
-    """A signal asked to stop; everything was put back first."""
+class Interrupted(AtmlError, KeyboardInterrupt):
+    """A signal asked to stop; everything was put back first.
+
+    It is a KeyboardInterrupt too: Python raises that one where Ctrl-C comes before there is anything to put
+    back, and ``except KeyboardInterrupt`` catches both.
+    """
 
     exit_code = 130
 

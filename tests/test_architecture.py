@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = (
     "errors", "arrays", "source_hash", "metrics", "formatting", "tasks", "ecg", "data", "models", "training",
     "evaluation", "artifacts", "task_files", "regions", "storage", "scoring", "searching", "comparison",
-    "report", "dashboard", "cli", "__main__",
+    "report", "dashboard", "library", "cli", "__main__",
 )  # fmt: skip
 
 ONLY = {

@@ -13,10 +13,12 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 from typing import Any
 
 from atml.searching.workers.jobs import FinalJob, Job, Report, Site, Trained, TrialJob
@@ -74,7 +76,7 @@ class Pool:
             name=f"atml-worker-{index}",
             daemon=True,
         )
-        with _one_thread():
+        with _one_thread(), _without_main():
             process.start()
         theirs.close()
         self.started += 1
@@ -210,3 +212,19 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep a child from running the program that started it: workers need nothing of it.
+
+    `multiprocessing` imports the parent's main module into each child. A script that searches outside
+    ``if __name__ == "__main__":`` would search again there, and one that was read from standard input has no
+    file to be read again.
+    """
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program

@@ -1,0 +1,12 @@
+"""What ``import atml`` offers to programs: each verb of the command line as a typed function.
+
+::
+
+    atml.search      search.py          a search; its SearchResult is in search_result.py
+    atml.load        loaded_model.py    an exported model: predict, scores, plot
+    atml.score       score_result.py    one evaluation on test data, counted
+    atml.TaskSource  task_source.py     a task written in a script or a notebook
+
+`recordings` cuts long recordings into windows, `decision_plot` draws them, `notebook_view` shows progress in
+a notebook.
+"""

@@ -1,0 +1,100 @@
+"""A recording and what a model decides of it, as a Plotly figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.report.strips import thinned
+from atml.report.theme import GREY, INK, PALETTE, layout
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from plotly.graph_objects import Figure
+
+COLUMNS = 4000
+"""Columns that a trace is thinned to: more than a screen has, so that one may zoom in a little."""
+
+UNDECIDED = "not decided"
+
+
+def draw(x: npt.NDArray[Any], rate: int, offset: float, found: DataFrame, classes: Sequence[str]) -> Figure:
+    """Draw ``x (leads, samples)`` at ``rate`` Hz over decisions and scores.
+
+    ``found`` is as `atml.Model.predict_recording` returns it, its seconds and ``offset`` (of the first
+    sample) on one clock.
+    """
+    from plotly.graph_objects import Scatter
+    from plotly.subplots import make_subplots
+
+    made = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.04)
+    for number, lead in enumerate(x):
+        place, value = thinned(lead, COLUMNS)
+        made.add_trace(
+            Scatter(
+                x=offset + place / rate,
+                y=value,
+                line={"color": INK if number == 0 else GREY, "width": 1},
+                name=f"lead {number}",
+                showlegend=len(x) > 1,
+            ),
+            row=1,
+            col=1,
+        )
+    for name, colour in zip([*classes, UNDECIDED], [*_colours(len(classes)), GREY], strict=True):
+        spans = runs(found, name)
+        if spans:
+            made.add_trace(_band(spans, name, colour), row=2, col=1)
+    for name, colour in zip(classes, _colours(len(classes)), strict=True):
+        made.add_trace(
+            Scatter(
+                x=found["start_s"],
+                y=found[f"score_{name}"],
+                line={"color": colour, "width": 1, "shape": "hv"},
+                name=f"score {name}",
+            ),
+            row=2,
+            col=1,
+        )
+    made.update_layout(template={"layout": layout()}, height=420)
+    made.update_yaxes(title_text="amplitude", row=1, col=1)
+    made.update_yaxes(title_text="score", range=[-0.3, 1.05], tickvals=[0, 0.5, 1], row=2, col=1)
+    made.update_xaxes(title_text="seconds", row=2, col=1)
+    return made
+
+
+def runs(found: DataFrame, name: str) -> list[tuple[float, float]]:
+    """Return ``(start, end)`` in seconds of each run of windows decided as ``name``.
+
+    Of overlapping windows each counts up to where the next one starts.
+    """
+    decision = found["decision"].astype(object)
+    called = decision.isna().to_numpy() if name == UNDECIDED else (decision == name).to_numpy()
+    starts, ends = found["start_s"].to_numpy(), found["end_s"].to_numpy()
+    until = np.append(np.minimum(ends[:-1], starts[1:]), ends[-1:])
+    spans: list[tuple[float, float]] = []
+    for row in np.flatnonzero(called):
+        if spans and spans[-1][1] == starts[row]:
+            spans[-1] = (spans[-1][0], float(until[row]))
+        else:
+            spans.append((float(starts[row]), float(until[row])))
+    return spans
+
+
+def _band(spans: Sequence[tuple[float, float]], name: str, colour: str) -> Any:
+    """Make one trace of filled boxes below 0: a class is one entry of the legend."""
+    from plotly.graph_objects import Scatter
+
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for start, end in spans:
+        x += [start, end, end, start, start, None]
+        y += [-0.25, -0.25, -0.05, -0.05, -0.25, None]
+    return Scatter(x=x, y=y, fill="toself", mode="lines", line={"width": 0}, fillcolor=colour, name=name)
+
+
+def _colours(count: int) -> list[str]:
+    return [PALETTE[index % len(PALETTE)] for index in range(count)]

@@ -1,0 +1,323 @@
+"""An exported model, ready to use: decisions and scores of windows and of whole recordings."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.arrays import Float32, Int64, Strings
+from atml.artifacts import model as artifact
+from atml.artifacts.model import CARD, METRICS, ExportedModel, Session
+from atml.errors import DataError, ExportError
+from atml.library.recordings import BLOCK, Recording, whole_rate, windows
+from atml.tasks.task import Task
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from plotly.graph_objects import Figure
+
+Signal = npt.ArrayLike
+"""Samples as the model was trained on them: raw: filters and scaling are in the network."""
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Load an exported model.
+
+    Args:
+        path: An export folder, or its ``model.onnx`` alone.
+
+    Raises:
+        ExportError: nothing there, or no undamaged export of atml.
+
+    Example:
+        >>> model = load("exports/small/97-91-t0138")
+        >>> model.classes, model.sampling_rate, model.window
+        (('other', 'AF'), 250, 1250)
+    """
+    return Model(artifact.load(Path(path)))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Model:
+    """An exported model: a network in an ONNX file, run by onnxruntime on one CPU thread.
+
+    Wherever a signal is given it may be
+
+    - windows ``(n, leads, samples)``, each as long as `window` says (in time, at another rate), or
+    - one recording ``(leads, samples)``, or ``(samples,)`` for one lead, of any length, cut into windows.
+
+    Signals are raw, in the unit of the training data. ``sampling_rate`` is theirs in Hz, the model's own
+    where it is not given; another one is resampled. A recording may be a memory map: it is read piece by
+    piece.
+    """
+
+    exported: ExportedModel
+    """What the file says of itself."""
+
+    @property
+    def task(self) -> Task:
+        """What is decided, from what signal."""
+        return self.exported.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the columns of `scores`."""
+        return self.task.classes
+
+    @property
+    def sampling_rate(self) -> int:
+        """Sampling rate of the signal that the network takes, in Hz."""
+        return self.task.sampling_rate
+
+    @property
+    def window(self) -> int:
+        """Samples of one window at `sampling_rate`."""
+        return self.task.window
+
+    @property
+    def leads(self) -> int:
+        """Leads of the signal."""
+        return self.task.leads
+
+    @property
+    def path(self) -> Path:
+        """The ONNX file."""
+        return self.exported.path
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the ONNX file."""
+        return self.exported.size_bytes
+
+    @property
+    def card(self) -> str:
+        """The model card, in Markdown; raises ExportError for an ONNX file that travels alone."""
+        return self._beside(CARD)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What is in ``metrics.json``: figures out of fold, intervals, cost; raises as `card` does.
+
+        Example:
+            >>> round(load("exports/small/97-91-t0138").metrics["F1"], 3)
+            0.944
+        """
+        try:
+            return dict(json.loads(self._beside(METRICS)))
+        except ValueError as error:
+            raise ExportError(f"{self.path.parent / METRICS} is damaged; export the model again") from error
+
+    def _beside(self, name: str) -> str:
+        folder = self.exported.folder
+        if folder is None:
+            raise ExportError(f"{self.path} travels alone: {name} stayed in its export folder; load that")
+        try:
+            return (folder / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ExportError(f"{folder / name} can't be read; export the model again") from error
+
+    @functools.cached_property
+    def _session(self) -> Session:
+        return Session(self.exported.model)
+
+    def predict(self, x: Signal, sampling_rate: float | None = None) -> Strings:
+        """Name the class of each window.
+
+        Args:
+            x: Windows, or one recording, cut into adjacent windows as `predict_recording` does.
+            sampling_rate: Of ``x`` in Hz; None for the model's.
+
+        Returns:
+            Class names ``(n,)``. The decision threshold is in the network: it is not 0.5 of a score.
+
+        Raises:
+            DataError: leads, length or rate do not fit, or a sample is missing (NaN) or infinite.
+
+        Example:
+            >>> import numpy as np
+            >>> model = load("exports/small/97-91-t0138")
+            >>> model.predict(np.zeros((3, 1, 1250))).shape
+            (3,)
+        """
+        return np.asarray(self.classes)[self.labels(x, sampling_rate)]
+
+    def labels(self, x: Signal, sampling_rate: float | None = None) -> Int64:
+        """Return the index in `classes` of each window's class, ``(n,)`` int64; else as `predict`."""
+        return decided(self.logits(x, sampling_rate), self.task)
+
+    def scores(self, x: Signal, sampling_rate: float | None = None) -> npt.NDArray[np.float64]:
+        """Return softmax scores ``(n, classes)``; each row adds up to 1.
+
+        They order windows by how sure the network is. They are not calibrated: 0.9 does not mean that nine
+        of ten such windows are right. Arguments and errors are those of `predict`.
+
+        Example:
+            >>> import numpy as np
+            >>> scores = load("exports/small/97-91-t0138").scores(np.zeros((2, 1, 1250)))
+            >>> scores.shape, scores.sum(axis=1).round(6).tolist()
+            ((2, 2), [1.0, 1.0])
+        """
+        return softmax(self.logits(x, sampling_rate))
+
+    def logits(self, x: Signal, sampling_rate: float | None = None) -> Float32:
+        """Return the outputs of the network ``(n, classes)``; else as `predict`."""
+        rate = whole_rate(sampling_rate, self.task)
+        given = _array(x)
+        if given.ndim == 3:
+            return self._run(
+                windows(given[at : at + BLOCK], self.task, rate) for at in range(0, max(len(given), 1), BLOCK)
+            )
+        recording = Recording.of(given, rate, self.task)
+        starts = recording.starts(None)
+
+        def whole() -> Iterator[Float32]:
+            at = 0
+            for block, sound in recording.blocks(starts):
+                if not sound.all():
+                    first = starts[at + int(np.flatnonzero(~sound)[0])] / self.sampling_rate
+                    raise DataError(
+                        f"the recording has missing samples in the window at {first:g} s;"
+                        " predict_recording leaves such windows undecided"
+                    )
+                at += len(block)
+                yield block
+
+        return self._run(whole())
+
+    def _run(self, blocks: Iterator[Float32]) -> Float32:
+        # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
+        parts = [self._session(np.ascontiguousarray(block)) for block in blocks if len(block)]
+        return np.concatenate([np.empty((0, len(self.classes)), np.float32), *parts])
+
+    def predict_recording(
+        self, signal: Signal, sampling_rate: float | None = None, *, step: float | None = None
+    ) -> DataFrame:
+        """Decide window by window through one long recording.
+
+        Args:
+            signal: ``(leads, samples)``, or ``(samples,)`` for one lead; may be a memory map.
+            sampling_rate: Of the signal in Hz; None for the model's.
+            step: Seconds from the start of one window to the next; None for adjacent windows. Windows
+                overlap where it is shorter than a window.
+
+        Returns:
+            One row a window: ``start_s`` and ``end_s`` in seconds, ``decision`` (a class name), and a column
+            ``score_CLASS`` for each class as in `scores`. Where the last step leaves a rest, one more window
+            ends with the recording and overlaps the one before it. A window with a missing (NaN) or infinite
+            sample has no decision (None) and NaN for scores.
+
+        Raises:
+            DataError: leads or rate do not fit, a step that is not above 0, or less than one window of
+                signal.
+
+        Example:
+            >>> import numpy as np
+            >>> model = load("exports/small/97-91-t0138")
+            >>> found = model.predict_recording(np.zeros(360 * 12), sampling_rate=360)
+            >>> found[["start_s", "end_s"]].values.tolist()
+            [[0.0, 5.0], [5.0, 10.0], [7.0, 12.0]]
+            >>> list(found.columns)
+            ['start_s', 'end_s', 'decision', 'score_other', 'score_AF']
+        """
+        import pandas as pd
+
+        recording = Recording.of(_array(signal), whole_rate(sampling_rate, self.task), self.task)
+        starts = recording.starts(step)
+        logits = np.empty((len(starts), len(self.classes)), np.float32)
+        known = np.empty(len(starts), np.bool_)
+        at = 0
+        for block, sound in recording.blocks(starts):
+            logits[at : at + len(block)] = self._session(np.ascontiguousarray(block))
+            known[at : at + len(block)] = sound
+            at += len(block)
+        names = np.asarray(self.classes, object)[decided(logits, self.task)]
+        names[~known] = None
+        scores = softmax(logits)
+        scores[~known] = np.nan
+        columns = {
+            "start_s": starts / self.sampling_rate,
+            "end_s": (starts + self.window) / self.sampling_rate,
+            "decision": names,
+        }
+        columns |= {f"score_{name}": scores[:, index] for index, name in enumerate(self.classes)}
+        return pd.DataFrame(columns)
+
+    def plot(
+        self,
+        signal: Signal,
+        sampling_rate: float | None = None,
+        *,
+        step: float | None = None,
+        start: float = 0.0,
+        end: float | None = None,
+    ) -> Figure:
+        """Draw a recording with what the model decides, as a Plotly figure; a notebook shows it.
+
+        Args:
+            signal: As for `predict_recording`, and so are ``sampling_rate`` and ``step``.
+            sampling_rate: In Hz.
+            step: In seconds. Where windows overlap, each decision is drawn up to the next window's start.
+            start: First second that is drawn.
+            end: Last second that is drawn; None for the end.
+
+        Returns:
+            A ``plotly.graph_objects.Figure``: the leads, their decisions as a band of colours below, and
+            the scores below that. Long recordings are thinned without losing a peak.
+
+        Raises:
+            DataError: as `predict_recording` does, and for less than a window between start and end.
+
+        Example:
+            >>> import numpy as np
+            >>> load("exports/small/97-91-t0138").plot(np.zeros(2500)).layout.xaxis2.title.text
+            'seconds'
+        """
+        from atml.library import decision_plot
+
+        rate = whole_rate(sampling_rate, self.task)
+        whole = Recording.of(_array(signal), rate, self.task).x
+        first, last = round(start * rate), whole.shape[1] if end is None else round(end * rate)
+        if not 0 <= first < last:
+            raise DataError(f"nothing lies between start {start!r} s and end {end!r} s; give seconds")
+        part = whole[:, first:last]
+        found = self.predict_recording(part, rate, step=step)
+        found[["start_s", "end_s"]] += first / rate
+        return decision_plot.draw(part, rate, first / rate, found, self.classes)
+
+    def __repr__(self) -> str:
+        where = self.exported.folder or self.path
+        return (
+            f"<atml.Model {where}: {self.task.name}, {', '.join(self.classes)}, {self.leads} lead(s),"
+            f" {self.window} samples at {self.sampling_rate} Hz>"
+        )
+
+
+def _array(x: Signal) -> npt.NDArray[Any]:
+    """Return numbers as an array; raises DataError for what is none."""
+    try:
+        given = np.asanyarray(x)
+    except ValueError as error:
+        raise DataError(f"the signal is no array: {error}") from error
+    if not (np.issubdtype(given.dtype, np.floating) or np.issubdtype(given.dtype, np.integer)):
+        raise DataError(f"the signal holds {given.dtype}, not numbers; give floats or integers")
+    return given
+
+
+def decided(logits: Float32, task: Task) -> Int64:
+    """Return the class index of each row, by the decision of the task's target."""
+    return artifact.labels(logits, task.positive)
+
+
+def softmax(logits: Float32) -> npt.NDArray[np.float64]:
+    """Turn logits ``(n, classes)`` into scores that add up to 1 in each row."""
+    from scipy.special import softmax
+
+    return np.asarray(softmax(logits.astype(np.float64), axis=1))

@@ -1,0 +1,58 @@
+"""Progress in a notebook: lines that stay, and one below that is rewritten."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+
+from atml.searching.progress import Lines, Progress, headline
+
+EVERY_S = 1.0
+"""Seconds between two writings of the line that changes."""
+
+
+def is_notebook() -> bool:
+    """Whether this runs in a cell of a notebook: IPython with a kernel, not in a terminal."""
+    module = sys.modules.get("IPython")
+    shell = None if module is None else module.get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
+class NotebookView(Lines):
+    """Lines of text in a cell's output, and below them, rewritten once a second, where things stand."""
+
+    def __init__(self) -> None:
+        # Rich would make a piece of HTML of each line.
+        super().__init__(Console(force_jupyter=False, highlight=False, soft_wrap=True, width=120))
+        self._handle: Any = None
+        self._written = 0.0
+
+    def progress(self, now: Progress) -> None:
+        """Rewrite the line, once a second at most."""
+        if time.monotonic() - self._written >= EVERY_S:
+            self._written = time.monotonic()
+            running = ", ".join(f"trial {job.trial}" for job in now.running)
+            self._write(headline(now) + (f"  training {running}" if running else ""))
+
+    def result(self, summary: dict[str, Any]) -> None:
+        """Empty the line, then print the summary."""
+        self.close()
+        super().result(summary)
+
+    def close(self) -> None:
+        """Empty the line that changes."""
+        if self._handle is not None:
+            self._write("")
+            self._handle = None
+
+    def _write(self, text: str) -> None:
+        shown = {"text/plain": text}
+        if self._handle is None:
+            show = importlib.import_module("IPython.display").display
+            self._handle = show(shown, raw=True, display_id=True)
+        else:
+            self._handle.update(shown, raw=True)

@@ -1,0 +1,162 @@
+"""`atml.score`: one evaluation of an exported model on test data, counted as the command line counts it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atml import task_files
+from atml.library.loaded_model import Model, load
+from atml.library.search import PathLike, paths
+from atml.scoring.evaluation import judge_export
+from atml.storage import Store, urls
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from atml.scoring.presentation import ScoreReport
+    from atml.scoring.rules import Judged
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreResult:
+    """One evaluation of a model on a test set; ``print(result)`` shows what ``atml score`` prints.
+
+    ``figures`` are the rule's by key, the official ones first, ``intervals`` their 95% intervals over
+    subjects ``(low, high)``. ``total`` is what a contest awards, None where the rule awards nothing or no
+    latency and size were given. ``evaluation`` counts the evaluations of this test set, this one included: a
+    model that earlier ones helped to choose looks better here than it is. ``file`` is where the report was
+    written, None beside an ONNX file that travels alone.
+    """
+
+    rule: str
+    figures: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = field(repr=False)
+    total: float | None
+    evaluation: int
+    subjects: DataFrame = field(repr=False)
+    """One row a subject: ``subject``, ``windows``, ``correct`` (how many of them), ``accuracy``, and for each
+    class ``true_CLASS`` and ``decided_CLASS``, how many windows are of it and were called it."""
+    notes: tuple[str, ...] = field(repr=False)
+    file: Path | None
+    report: ScoreReport = field(repr=False)
+    """All of it, as the command line has it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``atml score --json`` prints."""
+        return self.report.to_dict()
+
+    def __getitem__(self, key: str) -> float:
+        """Return a figure by its key; raises KeyError for one that this rule does not have."""
+        return self.report.score[key]
+
+    def __str__(self) -> str:
+        return self.report.render()
+
+
+def score(
+    model: Model | PathLike,
+    data: PathLike | Sequence[PathLike] | None = None,
+    *,
+    rule: str | None = None,
+    latency_ms: float | None = None,
+    size_kib: float | None = None,
+    vf_amplitude: float | None = None,
+    vt_rate: float | None = None,
+    lead: str | Sequence[str] = (),
+    sampling_rate: int | None = None,
+    objective: PathLike | None = None,
+    storage: str | None = None,
+) -> ScoreResult:
+    """Score a model on test data by an official rule; the evaluation is counted before a figure is shown.
+
+    Args:
+        model: What `atml.load` returned, or its path.
+        data: Test data, as for ``atml score --data``; None for synthetic ECG.
+        rule: Official rule; None for the task's.
+        latency_ms: Measured on your device, with ``size_kib`` for a rule's total.
+        size_kib: Of your whole executable.
+        vf_amplitude: In mV, of rule aha-aed: coarse fibrillation is at least this.
+        vt_rate: Per minute, of rule aha-aed: rapid tachycardia is above this.
+        lead: Lead by name or number, one entry for each lead of the task; those of the training by default.
+        sampling_rate: In Hz, of files that don't say it, if it is not the task's.
+        objective: Objective file the model was searched with, if it is not the task's.
+        storage: Database in which the evaluation is counted; None for ``$ATML_STORAGE``, else ``studies.db``
+            in the working directory, made if need be.
+
+    Returns:
+        The `ScoreResult`. Its report also lies in ``scores/`` of the export folder.
+
+    Raises:
+        ExportError: no export of atml there, or one that the rule can't judge.
+        DataError: no usable test data, or people among them that the model was trained on.
+        StudyError: the evaluation can't be counted; no figure is shown then.
+        InputError: an unknown rule, or an option that it does not have.
+
+    Example:
+        >>> result = score("exports/small/97-91-t0138", "afib.npz")
+        >>> result.rule, round(result["f_beta"], 4), result.evaluation
+        ('iesd2024', 0.596, 4)
+        >>> result.subjects[["subject", "windows"]].values.tolist()[0]
+        ['R24', 9]
+    """
+    found = model if isinstance(model, Model) else load(model)
+    asked = None if objective is None else os.fspath(objective)
+    definition = task_files.find(found.task.name, objective=asked)
+    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    pending = judge_export(
+        found.exported.folder or found.path,
+        paths(data) or None,
+        label=definition.label,
+        labels_hash=definition.labels_hash,
+        rule=rule or definition.rule,
+        latency_ms=latency_ms,
+        size_kib=size_kib,
+        options={name: value for name, value in options.items() if value is not None},
+        leads=(lead,) if isinstance(lead, str) else tuple(lead),
+        sampling_rate=sampling_rate,
+    )
+    store = Store(storage or urls.default())
+    try:
+        report = pending.recorded(store)
+    finally:
+        store.close()
+    return _result(report, pending.judged)
+
+
+def _result(report: ScoreReport, judged: Judged) -> ScoreResult:
+    figures, total = report.score.figures, report.score.total
+    return ScoreResult(
+        rule=report.score.rule,
+        figures={figure.key: figure.value for figure in figures},
+        intervals={f.key: (f.interval.low, f.interval.high) for f in figures if f.interval is not None},
+        total=None if total is None else total.value,
+        evaluation=report.look,
+        subjects=_by_subject(judged),
+        notes=(*report.notes, *report.score.notes),
+        file=report.file,
+        report=report,
+    )
+
+
+def _by_subject(judged: Judged) -> DataFrame:
+    import pandas as pd
+
+    names, which = np.unique(judged.subject, return_inverse=True)
+    count = np.bincount(which)
+    correct = np.bincount(which, weights=judged.y_true == judged.y_pred).astype(np.int64)
+    columns: dict[str, Any] = {
+        "subject": names,
+        "windows": count,
+        "correct": correct,
+        "accuracy": correct / count,
+    }
+    for word, labels in (("true", judged.y_true), ("decided", judged.y_pred)):
+        for index, name in enumerate(judged.task.classes):
+            columns[f"{word}_{name}"] = np.bincount(which, weights=labels == index).astype(np.int64)
+    return pd.DataFrame(columns)

@@ -1,0 +1,230 @@
+"""`atml.search`: a search as a function."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from atml import task_files
+from atml.errors import InputError, TaskFileError
+from atml.library import notebook_view
+from atml.library.search_result import SearchResult
+from atml.library.task_source import TaskSource
+from atml.searching import Options, progress
+from atml.searching import search as run
+from atml.searching.progress import View
+from atml.storage import urls
+from atml.task_files.definition import FOLDERS
+
+PathLike = str | os.PathLike[str]
+Progress = bool | Literal["lines"]
+
+
+def search(
+    task: str | TaskSource = "afib",
+    data: PathLike | Sequence[PathLike] | None = None,
+    *,
+    trials: int = 100,
+    timeout: float | str | None = None,
+    study: str | None = None,
+    storage: str | None = None,
+    out: PathLike = "exports",
+    workers: int | None = None,
+    seed: int | None = None,
+    folds: int | None = None,
+    finalists: int = 4,
+    repeats: int = 2,
+    patience: int = 200,
+    max_size: float | None = None,
+    max_macs: float | None = None,
+    max_ram: float | None = None,
+    window: float | None = None,
+    lead: str | Sequence[str] = (),
+    sampling_rate: int | None = None,
+    hold_out: float | str | Sequence[str] | None = None,
+    objective: PathLike | None = None,
+    space: PathLike | None = None,
+    task_folder: PathLike | None = None,
+    device: str = "auto",
+    hang_after: float | str | None = None,
+    regions: PathLike | None = None,
+    learn_regions: bool | None = None,
+    accept_changes: bool = False,
+    progress: Progress | View = True,
+) -> SearchResult:
+    """Search for a small classifier, pick the best on fresh seeds, export it; the same call again goes on.
+
+    It works from a script (with or without ``if __name__ == "__main__":``), from ``python -`` and from a
+    notebook. Training runs in worker processes. Ctrl-C, or a notebook's stop button, leaves the study whole.
+
+    Args:
+        task: Name of a task (``atml tasks`` lists them), or one made in Python.
+        data: Path, or several, as for ``atml search --data``; None for synthetic ECG.
+        trials: Trials in all, those of earlier runs included.
+        timeout: Time for the whole job, in seconds or such as "90m".
+        study: Name of the study; None names it by task and data.
+        storage: Where studies are kept, an SQLAlchemy URL; None for ``$ATML_STORAGE``, else ``studies.db`` in
+            the working directory.
+        out: Folder of the exports.
+        workers: Worker processes; None for one a core.
+        seed: Of the split, sampling and training; None for that of the study, or 0.
+        folds: Of the cross-validation by subject; None for 5.
+        finalists: Best trials that are trained again.
+        repeats: Fresh seeds for each of them.
+        patience: Stop after so many results without a better one; 0 never does.
+        max_size: Largest ONNX file in KiB; None for the task's.
+        max_macs: Most multiply-accumulates for one window.
+        max_ram: Most RAM in KiB for activations alive at once.
+        window: Length of a window in seconds, where the task lets one choose.
+        lead: Lead by name or number, alternatives between commas, one entry for each lead of the task.
+        sampling_rate: In Hz, of files that don't say it, if it is not the task's.
+        hold_out: Share of the subjects (0.2), or their names, kept for `atml.score`.
+        objective: One of the task's objectives by name, or an objective file.
+        space: Search-space file in place of the task's.
+        task_folder: Folder that holds ``search_spaces/`` and ``objectives/``, where it is not the working
+            directory. A `TaskSource` is written there.
+        device: "auto", "cpu", "cuda", or such as "cuda:0,cuda:1".
+        hang_after: Time after which a worker without a sign of life is replaced.
+        regions: Regions of another study, to be tested first.
+        learn_regions: Learn rejected regions; None does from 1,000 trials on.
+        accept_changes: Go on although search space, objective or budget changed.
+        progress: True shows it as fits the place (a live view in a terminal, a line that is rewritten in a
+            notebook, lines elsewhere), "lines" prints lines anywhere, False prints nothing. A
+            `atml.searching.progress.View` is called instead.
+
+    Returns:
+        The `SearchResult`: the study's name, finalists, exports, trials.
+
+    Raises:
+        InputError: something given can't be used (`DataError`, `TaskFileError`, `StudyError` ...); the
+            message is one line with the way out.
+        Interrupted: after Ctrl-C or SIGTERM; it is a KeyboardInterrupt too.
+
+    Example:
+        >>> result = search("afib", data="afib.npz", trials=2, folds=2, finalists=1, repeats=1,
+        ...                 study="example", progress=False)
+        >>> len(result.trials.query("role == 'search'")), len(result.exports)
+        (2, 1)
+    """
+    if isinstance(task, TaskSource):
+        task.write(task_folder or ".")
+        task = task.name
+    if task_folder is not None:
+        space, objective = _files(task, Path(task_folder), space, objective)
+    url = storage or urls.default()
+    options = Options(
+        task=task,
+        data=paths(data),
+        trials=_at_least("trials", trials, 1),
+        timeout=None if timeout is None else duration("timeout", timeout),
+        workers=None if workers is None else _at_least("workers", workers, 1),
+        study=study,
+        storage=url,
+        seed=None if seed is None else _at_least("seed", seed, 0),
+        folds=None if folds is None else _at_least("folds", folds, 2),
+        max_size_kib=max_size,
+        max_macs=max_macs,
+        max_ram_kib=max_ram,
+        device=device,
+        hang_after=None if hang_after is None else duration("hang_after", hang_after),
+        space=None if space is None else Path(space),
+        objective=None if objective is None else os.fspath(objective),
+        window=window,
+        leads=(lead,) if isinstance(lead, str) else tuple(lead),
+        hold_out=_held_out(hold_out),
+        sampling_rate=sampling_rate,
+        patience=_at_least("patience", patience, 0),
+        finalists=_at_least("finalists", finalists, 1),
+        repeats=_at_least("repeats", repeats, 1),
+        out=Path(out),
+        accept_changes=accept_changes,
+        regions=learn_regions,
+        imported=None if regions is None else Path(regions),
+    )
+    view = _view(progress)
+    try:
+        return SearchResult.of(run(options, view), url)
+    finally:
+        if view is not progress:
+            view.close()
+
+
+def duration(name: str, given: float | str) -> float:
+    """Return seconds of a number of them, or of a text such as "2h", "90m", "1h30m" or "45s".
+
+    Raises:
+        InputError: it is no time above 0.
+
+    Example:
+        >>> duration("timeout", "1h30m")
+        5400.0
+    """
+    if isinstance(given, str):
+        pattern = r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m(?:in)?)?(?:(\d+\.?\d*)s?)?"
+        found = re.fullmatch(pattern, given.strip().lower())
+        hours, minutes, rest = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+        total = 3600 * hours + 60 * minutes + rest
+    else:
+        total = float(given)
+    if not 0 < total < float("inf"):
+        raise InputError(f"{name} {given!r} is no duration; give seconds, or such as 2h, 90m, 1h30m or 45s")
+    return total
+
+
+def paths(given: PathLike | Sequence[PathLike] | None) -> tuple[Path, ...]:
+    """Return one path, several, or none as a tuple; ``~`` is the home folder."""
+    several = () if given is None else (given,) if isinstance(given, str | os.PathLike) else given
+    return tuple(Path(path).expanduser() for path in several)
+
+
+def _at_least(name: str, value: int, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name} is {value!r}; give a whole number, {least} or more")
+    return value
+
+
+def _held_out(given: float | str | Sequence[str] | None) -> str | None:
+    """Write a share or names as ``--hold-out`` has them."""
+    if given is None or isinstance(given, str):
+        return given
+    return str(given) if isinstance(given, int | float) else ",".join(map(str, given))
+
+
+def _files(
+    task: str, folder: Path, space: PathLike | None, objective: PathLike | None
+) -> tuple[PathLike | None, PathLike | None]:
+    """Name the files of a task that lie in a folder, where no others were given."""
+    found = {kind: (folder / kind / f"{task}.py").resolve() for kind in FOLDERS}
+    if not any(file.is_file() for file in found.values()):
+        known = ", ".join(task_files.names(folder)) or "none"
+        raise TaskFileError(
+            f"{folder} holds no search_spaces/{task}.py or objectives/{task}.py; known: {known}"
+        )
+    space_file, objective_file = found.values()
+    if space is None and space_file.is_file():
+        space = space_file
+    if objective_file.is_file():
+        asked = "" if objective is None else os.fspath(objective)
+        if not asked:
+            objective = objective_file
+        elif not (asked.endswith(".py") or ".py:" in asked or "/" in asked):
+            objective = f"{objective_file}:{asked}"
+    return space, objective
+
+
+def _view(wanted: Progress | View) -> View:
+    if isinstance(wanted, View):
+        return wanted
+    if wanted is False:
+        return View()
+    if wanted == "lines":
+        return progress.Lines()
+    if wanted is not True:
+        raise InputError(f'progress is {wanted!r}; give True, False or "lines"')
+    if notebook_view.is_notebook():
+        return notebook_view.NotebookView()
+    return progress.choose(as_json=False, is_terminal=sys.stdout.isatty())

@@ -1,0 +1,137 @@
+"""What a search came to: the best models and every trial."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atml.errors import StudyError
+from atml.storage import Store
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from atml.library.loaded_model import Model
+    from atml.training.records import TrialRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """One of the best trials of a search, trained again on fresh seeds.
+
+    ``value`` is the objective out of fold, the mean of the fresh seeds; ``in_search`` is what helped to
+    choose it and looks better than it is. ``metrics`` are the figures in an export's name, ``size_kib`` that
+    of its ONNX file. ``export`` is the folder of the model, None where it did not qualify.
+    """
+
+    trial: int
+    value: float
+    in_search: float
+    metrics: Mapping[str, float]
+    size_kib: float
+    qualifies: bool
+    export: Path | None
+
+    def load(self) -> Model:
+        """Load the exported model; raises StudyError where the trial was not exported."""
+        from atml.library.loaded_model import load
+
+        if self.export is None:
+            raise StudyError(f"trial {self.trial} does not qualify and was not exported; see its metrics")
+        return load(self.export)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """The outcome of `atml.search`; ``print(result)`` shows what the command line would.
+
+    ``study`` is the study's name: the same search again goes on with it. ``finalists`` are the best first;
+    they are none where the search was cut short before it picked any.
+    """
+
+    study: str
+    storage: str = field(repr=False)
+    finalists: tuple[Finalist, ...]
+    synthetic: bool
+    seconds: float
+    summary: Mapping[str, Any] = field(repr=False)
+    """All of it as JSON types, as ``atml search --json`` prints it."""
+
+    @classmethod
+    def of(cls, summary: dict[str, Any], storage: str) -> SearchResult:
+        """Read the summary that `atml.searching.search` returns."""
+        finalists = tuple(
+            Finalist(
+                trial=row["trial"],
+                value=row["value"],
+                in_search=row["in_search"],
+                metrics=row["metrics"],
+                size_kib=row["size_kib"],
+                qualifies=row["qualifies"],
+                export=None if row["folder"] is None else Path(row["folder"]),
+            )
+            for row in summary["finalists"]
+        )
+        return cls(
+            study=summary["study"],
+            storage=storage,
+            finalists=finalists,
+            synthetic=summary["synthetic"],
+            seconds=summary["seconds"],
+            summary=summary,
+        )
+
+    @property
+    def best(self) -> Finalist | None:
+        """The winner, None where there is no finalist yet."""
+        return self.finalists[0] if self.finalists else None
+
+    @property
+    def exports(self) -> tuple[Path, ...]:
+        """Folders of the exported models, the best first."""
+        return tuple(one.export for one in self.finalists if one.export is not None)
+
+    @functools.cached_property
+    def trials(self) -> DataFrame:
+        """Every trial of the study, as it stood when this was first asked for; one row a trial.
+
+        Columns: ``trial``, ``state`` ("complete", "pruned", "failed", "running", "waiting"), ``role``
+        ("search", or "finalist" for one that repeats trial ``of`` on a fresh seed), ``value``, ``network``,
+        ``size_kib``, ``macs``, ``parameters``, ``seconds`` of training, ``started``, ``ended``, ``failure``,
+        a column for each figure in ``metrics`` of those that ran over every fold, and ``param_NAME`` for
+        each parameter of the search space.
+        """
+        import pandas as pd
+
+        store = Store(self.storage, create=False)
+        try:
+            return pd.DataFrame([_row(record) for record in store.trials(self.study)])
+        finally:
+            store.close()
+
+    def __str__(self) -> str:
+        return "\n".join(self.summary["lines"])
+
+
+def _row(record: TrialRecord) -> dict[str, Any]:
+    cost, result = record.cost, record.result
+    return {
+        "trial": record.number,
+        "state": record.state,
+        "role": record.role,
+        "of": record.of,
+        "value": record.value,
+        "network": record.config.describe() if record.config else None,
+        "size_kib": cost.size_bytes / 1024 if cost else None,
+        "macs": cost.macs if cost else None,
+        "parameters": cost.parameters if cost else None,
+        "seconds": result.get("training_s"),
+        "started": record.started,
+        "ended": record.ended,
+        "failure": record.failure,
+        **result.get("metrics", {}),
+        **{f"param_{name}": value for name, value in record.params.items()},
+    }
