@@ -15,13 +15,13 @@ COMPARED = {"F1": "macro F1", "accuracy": "accuracy", "precision": "macro precis
 FIGURES = COMPARED | {"recall": "macro recall", "F": SUBJECT_FIGURE}
 """Figures over all classes, by their keys in metrics.json, and the names they are shown by."""
 
-RATES = ("sensitivity", "specificity", "F1")
-"""Figures of each class against the rest."""
+RATES = ("sensitivity", "specificity")
+"""Rates of each class against the rest."""
 
 
 def decides(task: Task) -> str:
     """Name the classes."""
-    return f"which of {listed(task.classes)} is shown by {task.seconds:g} s of ECG"
+    return f"the class of {task.seconds:g} s of ECG: {listed(task.classes, 'or')}"
 
 
 def wins(task: Task) -> str:
@@ -99,12 +99,13 @@ def _classes(record: ExportRecord) -> str:
             name,
             f"{data.classes.get(name, 0):,}",
             f"{holders[i]:,}",
-            *(_told(evidence.intervals[f"{rate} {name}"]) for rate in RATES),
+            *(_told(evidence.rates[f"{rate} {name}"]) for rate in RATES),
+            _told(evidence.intervals[f"F1 {name}"]),
             f"{precision[i]:.3f}",
         )
         for i, name in enumerate(record.task.classes)
     ]
-    return table(("class", "windows", "subjects", *RATES, "precision"), rows)
+    return table(("class", "windows", "subjects", *RATES, "F1", "precision"), rows)
 
 
 def _told(interval: Interval) -> str:

@@ -320,7 +320,7 @@ def test_a_card_of_three_classes_has_the_sections_of_any(text, card_of_three):
     heads = [re.findall(r"^## .*", one, re.M) for one in (text, card_of_three)]
     assert heads[0] == heads[1]
     assert "nan" not in card_of_three and "None" not in card_of_three and "positive" not in card_of_three
-    assert "which of N, AF and O" in cells(card_of_three, "decides")[0]
+    assert "N, AF or O" in cells(card_of_three, "decides")[0]
 
 
 def test_macro_figures_and_those_of_each_class(three, card_of_three):
@@ -334,7 +334,7 @@ def test_macro_figures_and_those_of_each_class(three, card_of_three):
         ]
     rates = part.split("Each class against the rest")[1]
     for name in THREE.classes:
-        i = found.intervals[f"sensitivity {name}"]
+        i = found.rates[f"sensitivity {name}"]
         windows, subjects, sensitivity, *_ = cells(rates, name)
         assert windows == str(three.data.classes[name]) and subjects == "8"
         assert sensitivity == f"{i.value:.3f} ({i.low:.3f} to {i.high:.3f})"
