@@ -1,41 +1,48 @@
-"""The model card's comparison: the network beside a detector that is none, and both by rhythm."""
+"""The model card's comparison: the network beside a detector without one, and both by rhythm."""
 
 from __future__ import annotations
 
+from atml.artifacts import card_kind
 from atml.artifacts.record import ExportRecord
 from atml.evaluation.result import BaselineResult, CrossValidationResult, RhythmRow
 from atml.formatting import between, plural, table
 from atml.metrics import Interval
-from atml.tasks import targets
-from atml.tasks.targets.binary import RATES
+from atml.tasks.task import Task
 
 
-def versus(finding: ExportRecord, size_bytes: int) -> list[str]:
+def versus(record: ExportRecord, size_bytes: int) -> list[str]:
     """Write the section "What the network buys"; nothing where the task names no baseline."""
-    rival, evidence, task = finding.baseline, finding.evidence, finding.task
-    if rival is None:
+    baseline, found, task = record.baseline, record.evidence, record.task
+    if baseline is None:
         return []
-    rows = [("objective", f"{evidence.value:.3f}", f"{rival.value:.3f}")]
-    rows += [(name, _told(evidence.rates[name]), _told(rival.rates[name])) for name in RATES]
-    rows += [(name, f"{evidence.four[name]:.3f}", f"{rival.four[name]:.3f}") for name in ("F1", "precision")]
+    kind = card_kind.of(task)
+    rows = [("objective", f"{found.value:.3f}", f"{baseline.value:.3f}")]
+    rows += [(name, _told(rate), _told(baseline.rates[name])) for name, rate in found.rates.items()]
     rows += [
-        ("mean F-beta (beta 2) over subjects", _told(evidence.intervals["F"]), _told(rival.intervals["F"])),
-        ("size", f"{size_bytes:,} bytes, the whole file", f"{rival.baseline.size_bytes} bytes of constants"),
+        (name, f"{found.four[key]:.3f}", f"{baseline.four[key]:.3f}") for key, name in kind.COMPARED.items()
+    ]
+    rows += [
+        (kind.SUBJECT_FIGURE, _told(found.intervals["F"]), _told(baseline.intervals["F"])),
+        (
+            "size",
+            f"{size_bytes:,} bytes, the whole file",
+            f"{baseline.baseline.size_bytes} bytes of constants",
+        ),
         (
             "work a window",
-            f"{finding.cost.macs:,} MACs",
-            f"about {rival.baseline.operations(task.window):,} operations",
+            f"{record.cost.macs:,} MACs",
+            f"about {baseline.baseline.operations(task.window):,} operations",
         ),
     ]
     return [
         "\n\n".join(
             [
                 "## What the network buys",
-                f"Beside it stands a detector that is no network, {rival.baseline.title}, fitted on the same"
-                " folds and judged on the same held-out subjects. Fitted to all subjects its rule is:"
-                f" {rival.baseline.describe()}.",
+                f"Beside it stands a detector without a network, {baseline.baseline.title}, fitted on the"
+                " same folds and judged on the same held-out subjects. Fitted to all subjects its rule is:"
+                f" {baseline.baseline.describe()}.",
                 table(("out of fold", "network", "baseline"), rows),
-                _verdict(evidence, rival),
+                _verdict(found, baseline),
             ]
         )
     ]
@@ -45,9 +52,9 @@ def _told(interval: Interval) -> str:
     return f"{interval.value:.3f} ({between(interval)})"
 
 
-def _verdict(evidence: CrossValidationResult, rival: BaselineResult) -> str:
+def _verdict(found: CrossValidationResult, baseline: BaselineResult) -> str:
     """Say the difference, and whether subjects drawn anew would show it."""
-    more = evidence.target.balanced_gain(evidence.table, rival.table)
+    more = found.target.balanced_gain(found.table, baseline.table)
     said = (
         f"Balanced accuracy of the network less that of the baseline: {more.value:+.3f}, 95% interval"
         f" {more.low:+.3f} to {more.high:+.3f}, both on the same resampled subjects."
@@ -59,39 +66,42 @@ def _verdict(evidence: CrossValidationResult, rival: BaselineResult) -> str:
     return f"{said} With these subjects the two can't be told apart: the network has not shown its worth."
 
 
-def by_rhythm(finding: ExportRecord) -> list[str]:
+def class_of(task: Task, label: int) -> str:
+    """Name the class of a `RhythmRow`: all classes but the positive one where its label is -1.
+
+    Example:
+        >>> class_of(Task(name="t", classes=("N", "O", "AF"), positive=2, sampling_rate=250, window=500), -1)
+        'N or O'
+    """
+    if label >= 0:
+        return task.classes[label]
+    return " or ".join(name for i, name in enumerate(task.classes) if i != task.positive)
+
+
+def by_rhythm(record: ExportRecord) -> list[str]:
     """Write the section "By rhythm"; nothing where the rhythms are not known."""
-    evidence, rival, task = finding.evidence, finding.baseline, finding.task
-    if not evidence.rhythms:
+    rhythms, baseline, task = record.evidence.rhythms, record.baseline, record.task
+    if not rhythms:
         return []
-    other = {(row.rhythm, row.positive): row for row in rival.rhythms} if rival else {}
-    negative = " or ".join(name for i, name in enumerate(task.classes) if i != task.positive)
+    other = {(row.rhythm, row.label): row for row in baseline.rhythms} if baseline else {}
 
     def line(row: RhythmRow) -> tuple[str, ...]:
-        beside = other.get((row.rhythm, row.positive))
+        beside = other.get((row.rhythm, row.label))
         cells = (
             row.rhythm or "(no name)",
-            targets.binary(task).positive_name if row.positive else negative,
+            class_of(task, row.label),
             f"{row.segments:,}",
             f"{row.subjects:,}",
             f"{row.right:.3f}",
         )
         return (*cells, f"{beside.right:.3f}") if beside else cells
 
-    header = ("rhythm", "class", "segments", "subjects", "network", *(("baseline",) if rival else ()))
-    few = min(row.subjects for row in evidence.rhythms)
-    return [
-        "\n\n".join(
-            [
-                "## By rhythm",
-                "Share of the segments of each rhythm that were decided right out of fold: sensitivity for"
-                f" {targets.binary(task).positive_name}, specificity for {negative}."
-                + (
-                    f" The rarest is of {plural(few, 'subject')}, which says little of others."
-                    if few < 5
-                    else ""
-                ),
-                table(header, [line(row) for row in evidence.rhythms], left=2),
-            ]
-        )
-    ]
+    header = ("rhythm", "class", "windows", "subjects", "network", *(("baseline",) if baseline else ()))
+    few = min(row.subjects for row in rhythms)
+    said = (
+        "Share of the windows of each rhythm that were decided right out of fold:"
+        f" {card_kind.of(task).rhythms(task)}."
+    )
+    if few < 5:
+        said += f" The rarest is of {plural(few, 'subject')}, which says little of others."
+    return ["\n\n".join(["## By rhythm", said, table(header, [line(row) for row in rhythms], left=2)])]

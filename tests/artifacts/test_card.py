@@ -5,19 +5,26 @@ import numpy as np
 import pytest
 
 from atml.artifacts.card import render
-from atml.artifacts.record import Machine
+from atml.artifacts.record import DataFacts, Machine
+from atml.evaluation.baseline import OutOfFold
+from atml.evaluation.result import baseline_result, cross_validation_result
 from atml.formatting import table
+from atml.metrics import FOUR
+from atml.metrics.predictions import Predictions
+from atml.models import cost
+from atml.tasks import targets
 from atml.tasks.targets.binary import RATES
+from atml.tasks.task import MULTICLASS, Task
 
 
 @pytest.fixture(scope="module")
-def finding(make):
+def record(make):
     return make.finding()
 
 
 @pytest.fixture(scope="module")
-def text(finding):
-    return render(finding, size_bytes=4321)
+def text(record):
+    return render(record, size_bytes=4321)
 
 
 def section(text, name):
@@ -43,7 +50,7 @@ def test_sections(text):
         "## Validation, over- and underfitting",
         "## Architecture",
         "## Training",
-        "## Origin",
+        "## Where it comes from",
         "## Known limits",
     ]
     assert "nan" not in text and "None" not in text and "inf" not in text.lower().replace("inference", "")
@@ -58,72 +65,70 @@ def test_tables_are_aligned(text):
             ]
 
 
-def test_metrics_with_intervals(text, finding):
+def test_metrics_with_intervals(text, record):
     results = section(text, "Results out of fold")
     for key in ("F1", "accuracy", "precision"):
-        interval = finding.evidence.intervals[key]
+        interval = record.evidence.intervals[key]
         assert cells(results, key) == [
-            f"{finding.evidence.four[key]:.3f}",
+            f"{record.evidence.four[key]:.3f}",
             f"{interval.low:.3f} to {interval.high:.3f}",
         ]
     for key in RATES:
-        interval = finding.evidence.rates[key]
+        interval = record.evidence.rates[key]
         assert cells(results, key) == [
             f"{interval.value:.3f}",
             f"{interval.low:.3f} to {interval.high:.3f}",
         ]
-    assert cells(results, "sensitivity")[0] == f"{finding.evidence.four['recall']:.3f}"
-    assert cells(results, "cross-fitted: chosen on the other folds") == [f"{finding.evidence.value:.3f}"]
-    worst = finding.evidence.rows()[0]
+    assert cells(results, "sensitivity")[0] == f"{record.evidence.four['recall']:.3f}"
+    assert cells(results, "cross-fitted: chosen on the other folds") == [f"{record.evidence.value:.3f}"]
+    worst = record.evidence.rows()[0]
     assert cells(results, worst.subject)[:2] == [str(worst.n), str(worst.positives)]
     assert cells(results, worst.subject)[-1] == f"{worst.f_beta:.3f}"
 
 
-def test_the_objective_is_not_mistaken_for_f_beta(make, finding):
-    text = render(make.replace(finding, value_name="something of its own"), size_bytes=1)
-    assert cells(text, "objective, out of fold") == [
-        f"**{finding.evidence.value:.3f}**, something of its own"
-    ]
+def test_the_objective_is_not_mistaken_for_f_beta(make, record):
+    text = render(make.replace(record, value_name="something of its own"), size_bytes=1)
+    assert cells(text, "objective, out of fold") == [f"**{record.evidence.value:.3f}**, something of its own"]
     # What is asked for comes first, then what any task has.
     tops = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
     head = [top for top in tops if top.endswith("out of fold")]
     assert head[:4] == ["objective, out of fold", *(f"{name}, out of fold" for name in RATES)]
-    interval = finding.evidence.intervals["F"]
+    interval = record.evidence.intervals["F"]
     assert cells(text, "mean F-beta (beta 2) over subjects")[0].startswith(f"{interval.value:.3f}, 95% ")
 
 
-def test_architecture_adds_up(text, finding):
+def test_architecture_adds_up(text, record):
     part = section(text, "Architecture")
     rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("| ")][2:]
     numbers = [[int(c.strip().replace(",", "") or 0) for c in row[2:4]] for row in rows]
     assert [sum(column) for column in zip(*numbers[:-1], strict=True)] == numbers[-1]
-    assert numbers[-1] == [finding.cost.parameters, finding.cost.macs]
-    assert f"fixed: {finding.cost.fixed}" in part and "MB" in part
-    assert f"memory {finding.cost.peak_bytes:,} bytes" in part
+    assert numbers[-1] == [record.cost.parameters, record.cost.macs]
+    assert f"fixed: {record.cost.fixed}" in part and "MB" in part
+    assert f"memory {record.cost.peak_bytes:,} bytes" in part
     assert "File 4,321 bytes (4.2 KiB)" in part
 
 
-def test_training(text, finding):
+def test_training(text, record):
     part = section(text, "Training")
     assert cells(part, "optimizer") == ["adamw, weight decay 0.01"]
     assert cells(part, "learning rate") == ["0.002, cosine"]
-    # 160 segments in batches of 128, 200 steps in 2 s.
+    # 160 windows in batches of 128, 200 steps in 2 s.
     assert cells(part, "length") == ["200 steps, 160.0 epochs of 1.2 steps"]
     assert cells(part, "time an epoch") == ["0.01 s = 1.2 steps of 10.00 ms"]
     assert cells(part, "augmentation") == ["none"]
-    assert finding.machine.name in part and "1 thread" in part and "seed 99" in part
+    assert record.machine.name in part and "1 thread" in part and "seed 99" in part
 
 
-def test_the_weight_of_the_positive_class_is_told(make, finding, text):
+def test_the_weight_of_the_positive_class_is_told(make, record, text):
     assert cells(text, "loss") == ["cross_entropy; class weights none"]
-    config = make.replace(finding.config, positive_weight=1.5)
-    told = cells(render(make.replace(finding, config=config), size_bytes=1), "loss")
+    config = make.replace(record.config, positive_weight=1.5)
+    told = cells(render(make.replace(record, config=config), size_bytes=1), "loss")
     assert told == ["cross_entropy; class weights none, positive class times 1.5"]
 
 
-def test_validation_tells_the_gap(text, finding):
+def test_validation_tells_the_gap(text, record):
     part = section(text, "Validation, over- and underfitting")
-    for run in finding.runs:
+    for run in record.runs:
         row = cells(part, str(run.seed))
         assert row[:4] == [f"{v:.3f}" for v in run.measurement.fold_values]
         assert row[4:6] == [f"{run.measurement.value:.3f}", "0.970"]
@@ -131,12 +136,12 @@ def test_validation_tells_the_gap(text, finding):
 
 
 def with_train_value(make, value):
-    finding = make.finding()
+    record = make.finding()
     runs = tuple(
         make.replace(run, measurement=make.replace(run.measurement, train_values=(value,) * 4))
-        for run in finding.runs
+        for run in record.runs
     )
-    return render(make.replace(finding, runs=runs), size_bytes=1)
+    return render(make.replace(record, runs=runs), size_bytes=1)
 
 
 def test_over_and_underfitting_are_told_apart(make):
@@ -146,13 +151,13 @@ def test_over_and_underfitting_are_told_apart(make):
     assert "little of either" in with_train_value(make, 0.91)
 
 
-def test_a_margin_is_not_judged_as_a_share(make, finding):
+def test_a_margin_is_not_judged_as_a_share(make, record):
     """A gap of 0.1 in a margin to a goal may be half a percent of the decisions."""
-    told = "the objective is no share from 0 to 1: what is much is for you to judge)"
+    told = "the objective is not a share from 0 to 1, so whether that gap is large depends on its scale)"
     assert told in with_train_value(make, -0.3) and "on held-out subjects" in with_train_value(make, -0.3)
-    margin = render(make.replace(finding, worst_value=-19.0), size_bytes=1)
+    margin = render(make.replace(record, worst_value=-19.0), size_bytes=1)
     assert told in margin and "overfitting)" not in margin
-    assert "overfitting)" in render(make.replace(finding, worst_value=0.0), size_bytes=1)
+    assert "overfitting)" in render(make.replace(record, worst_value=0.0), size_bytes=1)
 
 
 def test_synthetic_is_loud(make):
@@ -162,61 +167,61 @@ def test_synthetic_is_loud(make):
     assert "SYNTHETIC" not in render(make.finding(), size_bytes=1)
 
 
-def test_limits_come_from_the_facts(text, finding):
+def test_limits_come_from_the_facts(text, record):
     part = section(text, "Known limits")
     assert "8 subjects measured, 8 with AF" in part
     assert "best of 40 trials" in part and "Not a medical device" in part
-    assert f"Weakest subject out of fold: {finding.evidence.rows()[0].subject}" in part
-    assert "Each 2-s segment is decided alone, at 50 Hz and 1 lead" in part
+    assert f"Weakest subject out of fold: {record.evidence.rows()[0].subject}" in part
+    assert "Each 2-s window is decided alone, at 50 Hz and 1 lead" in part
 
 
 def test_data(make):
-    dataset = make.dataset(notes=("2 constant segments dropped",))
+    dataset = make.dataset(notes=("2 constant windows dropped",))
     rhythm = dataset.rhythm.copy()
     rhythm[dataset.y == 0] = ""
     text = render(make.finding(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
     part = section(text, "Data and split")
-    assert "160 segments of 8 subjects" in part and "4 folds by subject" in part
+    assert "160 windows of 8 subjects" in part and "4 folds by subject" in part
     assert f"(no name) {(dataset.y == 0).sum()}" in part
-    assert "- 2 constant segments dropped" in part
+    assert "- 2 constant windows dropped" in part
 
 
 def test_one_unfinished_run_without_curves(make):
-    finding = make.finding(seeds=(11,))
-    run = finding.runs[0]
+    record = make.finding(seeds=(11,))
+    run = record.runs[0]
     bare = make.replace(run, measurement=make.replace(run.measurement, curves=(), train_values=()))
-    text = render(make.replace(finding, runs=(bare,)), size_bytes=1)
+    text = render(make.replace(record, runs=(bare,)), size_bytes=1)
     assert "Learning curve" not in text and "nan" not in text
 
 
 def test_a_gpu_is_named(make):
-    finding = make.replace(make.finding(), machine=Machine.here("cuda", name="NVIDIA H100"))
-    assert "cuda: NVIDIA H100" in render(finding, size_bytes=1)
+    record = make.replace(make.finding(), machine=Machine.here("cuda", name="NVIDIA H100"))
+    assert "cuda: NVIDIA H100" in render(record, size_bytes=1)
 
 
 def test_table_escapes_its_own_signs():
     assert table(("a", "b"), [("x|y", "1\n2")]).splitlines()[2] == "| x\\|y | 1 2 |"
 
 
-def test_the_network_stands_beside_the_baseline(text, finding):
+def test_the_network_stands_beside_the_baseline(text, record):
     part = section(text, "What the network buys")
-    rival = finding.baseline
-    assert cells(part, "objective") == [f"{finding.evidence.value:.3f}", f"{rival.value:.3f}"]
+    baseline = record.baseline
+    assert cells(part, "objective") == [f"{record.evidence.value:.3f}", f"{baseline.value:.3f}"]
     for name in RATES:
-        ours, theirs = finding.evidence.rates[name], rival.rates[name]
+        ours, theirs = record.evidence.rates[name], baseline.rates[name]
         assert cells(part, name) == [f"{i.value:.3f} ({i.low:.3f} to {i.high:.3f})" for i in (ours, theirs)]
     assert cells(part, "size") == [
         "4,321 bytes, the whole file",
-        f"{rival.baseline.size_bytes} bytes of constants",
+        f"{baseline.baseline.size_bytes} bytes of constants",
     ]
-    assert f"{rival.baseline.operations(100):,} operations" in cells(part, "work a window")[1]
-    assert rival.baseline.describe() in part
+    assert f"{baseline.baseline.operations(100):,} operations" in cells(part, "work a window")[1]
+    assert baseline.baseline.describe() in part
 
 
-def with_rival(make, network, baseline):
-    """A card whose network and baseline decide so many of a hundred segments of each subject right."""
-    finding = make.finding()
-    counts = finding.evidence.table
+def with_baseline(make, network, baseline):
+    """A card whose network and baseline decide so many of a hundred windows of each subject right."""
+    record = make.finding()
+    counts = record.evidence.table
 
     def table(right):
         return make.replace(
@@ -228,29 +233,29 @@ def with_rival(make, network, baseline):
         )
 
     changed = make.replace(
-        finding,
-        evidence=make.replace(finding.evidence, table=table(network)),
-        baseline=make.replace(finding.baseline, table=table(baseline)),
+        record,
+        evidence=make.replace(record.evidence, table=table(network)),
+        baseline=make.replace(record.baseline, table=table(baseline)),
     )
     return section(render(changed, size_bytes=1), "What the network buys")
 
 
 def test_the_verdict_is_the_difference(make):
-    assert "+0.200, 95% interval +0.200 to +0.200" in with_rival(make, 45, 35)
-    assert "worth its cost" in with_rival(make, 45, 35)
-    assert "The baseline is the better of the two" in with_rival(make, 35, 45)
-    assert "can't be told apart" in with_rival(make, 40, 40)
+    assert "+0.200, 95% interval +0.200 to +0.200" in with_baseline(make, 45, 35)
+    assert "worth its cost" in with_baseline(make, 45, 35)
+    assert "The baseline is the better of the two" in with_baseline(make, 35, 45)
+    assert "can't be told apart" in with_baseline(make, 40, 40)
 
 
-def test_without_a_baseline_there_is_no_such_section(make, finding):
-    text = render(make.replace(finding, baseline=None), size_bytes=1)
+def test_without_a_baseline_there_is_no_such_section(make, record):
+    text = render(make.replace(record, baseline=None), size_bytes=1)
     assert "What the network buys" not in text
-    assert cells(section(text, "By rhythm"), "rhythm") == ["class", "segments", "subjects", "network"]
+    assert cells(section(text, "By rhythm"), "rhythm") == ["class", "windows", "subjects", "network"]
 
 
-def test_by_rhythm(text, finding):
+def test_by_rhythm(text, record):
     part = section(text, "By rhythm")
-    ours, theirs = finding.evidence.rhythms, finding.baseline.rhythms
+    ours, theirs = record.evidence.rhythms, record.baseline.rhythms
     assert [row.rhythm for row in ours] == ["AFIB", "N"]
     for mine, other in zip(ours, theirs, strict=True):
         named = "AF" if mine.positive else "other"
@@ -264,3 +269,115 @@ def test_a_rhythm_of_few_subjects_says_so(make):
     rhythm = np.where((dataset.y == 1) & (dataset.subject == "S3"), "VT", dataset.rhythm)
     text = render(make.finding(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
     assert "The rarest is of 1 subject, which says little of others." in section(text, "By rhythm")
+
+
+THREE = Task(name="three", kind=MULTICLASS, classes=("N", "AF", "O"), sampling_rate=50, window=100)
+
+
+@pytest.fixture(scope="module")
+def three(make):
+    """A record of a three-class model: two trainings with some skill, and a baseline with less."""
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 3, 160)
+    dataset = make.replace(make.dataset(), y=y, rhythm=np.array(["SR", "AFIB", "PVC"])[y])
+    folds = make.folds(dataset)
+    rows = np.concatenate([fold.held_out for fold in folds])
+
+    def decided(skill):
+        logits = skill * np.eye(3)[y[rows]] + rng.normal(0, 1, (len(rows), 3)) + [0.6, 0.0, 0.0]
+        return Predictions(logits.astype(np.float32), y[rows], dataset.subject[rows], None)
+
+    target, made = targets.of(THREE), make.finding()
+    runs = tuple(
+        make.replace(run, measurement=make.replace(run.measurement, predictions=decided(2.5), rows=rows))
+        for run in made.runs
+    )
+    baseline = OutOfFold(made.baseline.baseline, (), rows, decided(1.0))
+    return make.replace(
+        made,
+        task=THREE,
+        data=DataFacts.of(dataset, THREE),
+        cost=cost(made.config, THREE),
+        runs=runs,
+        evidence=cross_validation_result(
+            target,
+            [run.measurement.predictions for run in runs],
+            [rows, rows],
+            folds,
+            lambda found: target.four(found)["F1"],
+            rhythm=dataset.rhythm,
+        ),
+        baseline=baseline_result(target, baseline, lambda found: target.four(found)["F1"], dataset.rhythm),
+    )
+
+
+@pytest.fixture(scope="module")
+def card_of_three(three):
+    return render(three, size_bytes=4321)
+
+
+def test_a_card_of_three_classes_has_the_sections_of_any(text, card_of_three):
+    heads = [re.findall(r"^## .*", one, re.M) for one in (text, card_of_three)]
+    assert heads[0] == heads[1]
+    assert "nan" not in card_of_three and "None" not in card_of_three and "positive" not in card_of_three
+    assert "N, AF or O" in cells(card_of_three, "decides")[0]
+
+
+def test_macro_figures_and_those_of_each_class(three, card_of_three):
+    part, found = section(card_of_three, "Results out of fold"), three.evidence
+    names = ("macro F1", "accuracy", "macro precision", "macro recall")
+    for name, key in zip(names, FOUR, strict=True):
+        interval = found.intervals[key]
+        assert cells(part, name) == [
+            f"{found.four[key]:.3f}",
+            f"{interval.low:.3f} to {interval.high:.3f}",
+        ]
+    rates = part.split("Each class against the rest")[1]
+    for name in THREE.classes:
+        i = found.rates[f"sensitivity {name}"]
+        windows, subjects, sensitivity, *_ = cells(rates, name)
+        assert windows == str(three.data.classes[name]) and subjects == "8"
+        assert sensitivity == f"{i.value:.3f} ({i.low:.3f} to {i.high:.3f})"
+
+
+def test_the_confusion_matrix_adds_up(three, card_of_three):
+    part = section(card_of_three, "Results out of fold").split("Windows by true class")[1]
+    rows = [[int(cell) for cell in cells(part, name)] for name in THREE.classes]
+    for name, row in zip(THREE.classes, rows, strict=True):
+        assert sum(row[:3]) == row[3] == 2 * three.data.classes[name]  # of two trainings
+    assert [int(cell) for cell in cells(part, "called in all")] == [sum(c) for c in zip(*rows, strict=True)]
+    assert sum(row[3] for row in rows) == 2 * 160
+
+
+def test_offsets_stand_in_place_of_a_threshold(three, card_of_three):
+    part, found = section(card_of_three, "Results out of fold"), three.evidence
+    told = found.target.describe_decision(found.offsets)
+    assert cells(part, f"{told}, judged where they were chosen") == [f"{np.mean(found.tuned):.3f}"]
+    assert cells(part, "cross-fitted: chosen on the other folds") == [f"{found.value:.3f}"]
+    assert "threshold" not in part
+
+
+def test_the_weakest_subjects_are_those_of_least_accuracy(three, card_of_three):
+    worst = three.evidence.rows()[0]
+    part = section(card_of_three, "Results out of fold").split("The 8 weakest")[1]
+    assert cells(part, worst.subject) == [
+        str(worst.n),
+        f"{worst.accuracy:.3f}",
+        *map(str, (*worst.true, *worst.called)),
+    ]
+    assert f"Weakest subject out of fold: {worst.subject} with accuracy {worst.accuracy:.3f}" in card_of_three
+
+
+def test_the_baseline_beside_three_classes(three, card_of_three):
+    part = section(card_of_three, "What the network buys")
+    for name, rate in three.evidence.rates.items():
+        theirs = three.baseline.rates[name]
+        assert cells(part, name) == [f"{i.value:.3f} ({i.low:.3f} to {i.high:.3f})" for i in (rate, theirs)]
+    assert "worth its cost" in part
+    by_rhythm = section(card_of_three, "By rhythm")
+    assert [cells(by_rhythm, name)[0] for name in ("SR", "AFIB", "PVC")] == ["N", "AF", "O"]
+
+
+def test_a_kind_without_a_card_is_named(make):
+    with pytest.raises(ValueError, match="no model card for tasks of kind 'waveform'"):
+        render(make.replace(make.finding(), task=make.replace(THREE, kind="waveform")), size_bytes=1)

@@ -1,0 +1,114 @@
+"""The model card of a binary task: rates of the positive class, one threshold, F-beta of each subject."""
+
+from __future__ import annotations
+
+from atml.artifacts.record import ExportRecord
+from atml.formatting import between, mean, plural, table
+from atml.metrics import FOUR
+from atml.models.config import ModelConfig
+from atml.tasks import targets
+from atml.tasks.targets.binary import RATES
+from atml.tasks.task import Task
+
+SUBJECT_FIGURE = "mean F-beta (beta 2) over subjects"
+COMPARED = {"F1": "F1", "precision": "precision"}
+
+WORST = 8
+"""Subjects in the card's table; metrics.json has all."""
+
+
+def decides(task: Task) -> str:
+    """Name the classes and the positive one."""
+    positive = targets.binary(task).positive_name
+    return f"{' or '.join(task.classes)}, for {task.seconds:g} s of ECG; positive is {positive}"
+
+
+def wins(task: Task) -> str:
+    """Say that the largest logit decides, and the positive one a tie."""
+    positive = targets.binary(task).positive_name
+    return f"the largest wins, a tie with {positive} is {positive}"
+
+
+def headline(record: ExportRecord) -> list[tuple[str, str]]:
+    """Sensitivity, specificity, balanced accuracy and the mean F-beta of a subject."""
+    found = record.evidence
+    figures = [(f"{name}, out of fold", found.rates[name]) for name in RATES]
+    figures.append((SUBJECT_FIGURE, found.intervals["F"]))
+    return [(name, f"{i.value:.3f}, 95% interval {between(i)}") for name, i in figures]
+
+
+def results(record: ExportRecord) -> str:
+    """Write metrics with intervals, what the threshold is worth, and the weakest subjects."""
+    evidence = record.evidence
+    names = {"F": SUBJECT_FIGURE, "G": "share of subjects with F-beta above 0.9"}
+    found = {key: evidence.rates[key] for key in RATES}
+    found |= {names.get(key, key): evidence.intervals[key] for key in (*FOUR, *names) if key != "recall"}
+    rows = [(key, f"{i.value:.3f}", between(i)) for key, i in found.items()]
+    rows.append(("NPV", f"{evidence.table.pooled().npv:.3f}", ""))
+    runs = plural(len(record.runs), "training")
+    thresholds = table(
+        ("decision threshold", "value out of fold"),
+        [
+            ("0, as trained", f"{mean(evidence.naive):.3f}"),
+            (f"{evidence.threshold:+.3f}, judged where it was chosen", f"{mean(evidence.tuned):.3f}"),
+            ("cross-fitted: chosen on the other folds", f"{evidence.value:.3f}"),
+        ],
+    )
+    subjects = table(
+        ("subject", "windows", "positive", "TP", "FP", "FN", "TN", "Se", "Sp", "PPV", "NPV", "F-beta"),
+        [
+            (
+                row.subject,
+                *(str(n) for n in (row.n, row.positives, row.tp, row.fp, row.fn, row.tn)),
+                *(f"{v:.3f}" for v in (row.sensitivity, row.specificity, row.ppv, row.npv, row.f_beta)),
+            )
+            for row in evidence.rows()[:WORST]
+        ],
+    )
+    shown = min(WORST, len(evidence.table.names))
+    return "\n\n".join(
+        [
+            "## Results out of fold",
+            f"Every subject was decided by models that never saw it; mean of {runs} over all folds,"
+            " thresholds cross-fitted. The intervals (95%) come from resampling subjects. Sensitivity is the"
+            " recall and precision the PPV of the positive class, pooled over windows.",
+            table(("metric", "value", "95% interval"), rows),
+            "The threshold is part of the exported file. The last row is the honest one:",
+            thresholds,
+            f"The {shown} weakest of {plural(len(evidence.table.names), 'subject')}{counted(record)}."
+            " A subject without positives has F-beta 1 by convention: look at its specificity.",
+            subjects,
+        ]
+    )
+
+
+def counted(record: ExportRecord) -> str:
+    """Say that windows are counted once a training; "" for a single training."""
+    runs = len(record.runs)
+    return f", windows counted once for each of {runs} trainings" if runs > 1 else ""
+
+
+def rhythms(task: Task) -> str:
+    """Name the rate that each class's share is."""
+    target = targets.binary(task)
+    return f"sensitivity for {target.positive_name}, specificity for {target.negative_name}"
+
+
+def weights(config: ModelConfig) -> str:
+    """Say the factor on the loss of the positive class."""
+    return f", positive class times {config.positive_weight:g}" if config.positive_weight != 1 else ""
+
+
+def limits(record: ExportRecord) -> list[str]:
+    """Say how few subjects there are, which is the weakest, and what the share of positives means."""
+    data, evidence = record.data, record.evidence
+    positive = targets.binary(record.task).positive_name
+    counts, worst, interval = evidence.table, evidence.rows()[0], evidence.rates["balanced accuracy"]
+    holders = int((counts.tp + counts.fn > 0).sum())
+    share = data.classes.get(positive, 0) / max(1, data.segments)
+    return [
+        f"{plural(len(counts.names), 'subject')} measured, {holders} with {positive}: the interval of the"
+        f" balanced accuracy is {interval.high - interval.low:.3f} wide, and with few subjects too narrow.",
+        f"Weakest subject out of fold: {worst.subject} with F-beta {worst.f_beta:.3f}.",
+        f"{share:.0%} of the windows are {positive}; precision and NPV change with that share.",
+    ]

@@ -1,0 +1,137 @@
+"""The model card of a multiclass task: macro figures, a confusion matrix, rates of each class, offsets."""
+
+from __future__ import annotations
+
+from atml.artifacts.card_binary import WORST, counted
+from atml.artifacts.record import ExportRecord
+from atml.formatting import between, listed, mean, plural, table
+from atml.metrics import Interval, class_precision
+from atml.models.config import ModelConfig
+from atml.tasks.task import Task
+
+SUBJECT_FIGURE = "mean accuracy over subjects"
+COMPARED = {"F1": "macro F1", "accuracy": "accuracy", "precision": "macro precision"}
+
+FIGURES = COMPARED | {"recall": "macro recall", "F": SUBJECT_FIGURE}
+"""Figures over all classes, by their keys in metrics.json, and the names they are shown by."""
+
+RATES = ("sensitivity", "specificity")
+"""Rates of each class against the rest."""
+
+
+def decides(task: Task) -> str:
+    """Name the classes."""
+    return f"the class of {task.seconds:g} s of ECG: {listed(task.classes, 'or')}"
+
+
+def wins(task: Task) -> str:
+    """Say that the largest logit decides, and the first class a tie."""
+    return "the largest wins, of equal ones the first"
+
+
+def headline(record: ExportRecord) -> list[tuple[str, str]]:
+    """Macro F1, accuracy, balanced accuracy and the mean accuracy of a subject."""
+    found = record.evidence
+    figures = [(f"{FIGURES[key]}, out of fold", found.intervals[key]) for key in ("F1", "accuracy")]
+    figures.append(("balanced accuracy, out of fold", found.rates["balanced accuracy"]))
+    figures.append((SUBJECT_FIGURE, found.intervals["F"]))
+    return [(name, f"{i.value:.3f}, 95% interval {between(i)}") for name, i in figures]
+
+
+def results(record: ExportRecord) -> str:
+    """Write macro figures, the confusion matrix, each class, what the offsets are worth, weak subjects."""
+    evidence, task = record.evidence, record.task
+    rows = [(name, evidence.four.get(key), evidence.intervals[key]) for key, name in FIGURES.items()]
+    figures = [(name, f"{i.value if v is None else v:.3f}", between(i)) for name, v, i in rows]
+    runs = plural(len(record.runs), "training")
+    shown = min(WORST, len(evidence.table.names))
+    offsets = [
+        ("0 for every class, as trained", f"{mean(evidence.naive):.3f}"),
+        (
+            f"{evidence.target.describe_decision(evidence.offsets)}, judged where they were chosen",
+            f"{mean(evidence.tuned):.3f}",
+        ),
+        ("cross-fitted: chosen on the other folds", f"{evidence.value:.3f}"),
+    ]
+    subjects = [
+        (row.subject, str(row.n), f"{row.accuracy:.3f}", *map(str, row.true), *map(str, row.called))
+        for row in evidence.rows()[:WORST]
+    ]
+    header = (*(f"is {name}" for name in task.classes), *(f"called {name}" for name in task.classes))
+    return "\n\n".join(
+        [
+            "## Results out of fold",
+            f"Every subject was decided by models that never saw it; mean of {runs} over all folds,"
+            " offsets cross-fitted. The intervals (95%) come from resampling subjects. Macro figures are"
+            " plain means over the classes, pooled over windows: a rare class counts as much as a frequent"
+            " one.",
+            table(("metric", "value", "95% interval"), figures),
+            f"Windows by true class (rows) and called class (columns){counted(record)}:",
+            _matrix(record),
+            "Each class against the rest, with 95% intervals:",
+            _classes(record),
+            "A decision takes one offset a class off the logits; the offsets are part of the exported file."
+            " The last row is the honest one:",
+            table(("decision", "value out of fold"), offsets),
+            f"The {shown} weakest of {plural(len(evidence.table.names), 'subject')}, by accuracy"
+            f"{counted(record)}:",
+            table(("subject", "windows", "accuracy", *header), subjects),
+        ]
+    )
+
+
+def _matrix(record: ExportRecord) -> str:
+    classes = record.task.classes
+    cells = record.evidence.table.pooled()
+    rows = [
+        (name, *(f"{n:,}" for n in row), f"{row.sum():,}") for name, row in zip(classes, cells, strict=True)
+    ]
+    total = ("called in all", *(f"{n:,}" for n in cells.sum(axis=0)), f"{cells.sum():,}")
+    return table(("true class", *(f"called {name}" for name in classes), "in all"), [*rows, total])
+
+
+def _classes(record: ExportRecord) -> str:
+    evidence, data = record.evidence, record.data
+    precision = class_precision(evidence.table.pooled())
+    holders = (evidence.table.cells.sum(axis=2) > 0).sum(axis=0)
+    rows = [
+        (
+            name,
+            f"{data.classes.get(name, 0):,}",
+            f"{holders[i]:,}",
+            *(_told(evidence.rates[f"{rate} {name}"]) for rate in RATES),
+            _told(evidence.intervals[f"F1 {name}"]),
+            f"{precision[i]:.3f}",
+        )
+        for i, name in enumerate(record.task.classes)
+    ]
+    return table(("class", "windows", "subjects", *RATES, "F1", "precision"), rows)
+
+
+def _told(interval: Interval) -> str:
+    return f"{interval.value:.3f} ({between(interval)})"
+
+
+def rhythms(task: Task) -> str:
+    """Name what the shares of the windows of a class make up."""
+    return "over all rhythms of a class, its sensitivity"
+
+
+def weights(config: ModelConfig) -> str:
+    """Return "": no class is favoured."""
+    return ""
+
+
+def limits(record: ExportRecord) -> list[str]:
+    """Say how few subjects each class has, which is the weakest, and what the shares of classes mean."""
+    data, evidence = record.data, record.evidence
+    holders = (evidence.table.cells.sum(axis=2) > 0).sum(axis=0)
+    have = listed([f"{n} with {name}" for n, name in zip(holders, record.task.classes, strict=True)])
+    worst, interval = evidence.rows()[0], evidence.rates["balanced accuracy"]
+    shares = [f"{n / max(1, data.segments):.0%} {name}" for name, n in data.classes.items()]
+    return [
+        f"{plural(len(evidence.table.names), 'subject')} measured, {have}: the interval of the balanced"
+        f" accuracy is {interval.high - interval.low:.3f} wide, and with few subjects too narrow.",
+        f"Weakest subject out of fold: {worst.subject} with accuracy {worst.accuracy:.3f}.",
+        f"The windows are {listed(shares)}; accuracy, precision and F1 change with these shares.",
+    ]
