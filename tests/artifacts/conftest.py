@@ -9,9 +9,9 @@ import torch
 
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine, Run
 from atml.data.dataset import Dataset, Fold
-from atml.evaluation import baseline
-from atml.evaluation.result import rival, weigh
+from atml.evaluation.baselines.out_of_fold import out_of_fold
 from atml.evaluation.decision import shifted
+from atml.evaluation.result import rival, weigh
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.models import build, cost
@@ -81,7 +81,7 @@ def make_run(dataset, folds, seed, skill=2.0):
 
 def make_rival(dataset, folds):
     """The baseline of the same folds."""
-    found = baseline.out_of_fold(dataset, folds, TASK, mean_subject_f_beta)
+    found = out_of_fold("peak_count", dataset, folds, TASK, mean_subject_f_beta)
     return rival(found, mean_subject_f_beta, dataset.rhythm)
 
 
