@@ -40,11 +40,11 @@ class ExportedModel:
     """A model of ours on disk. ``folder`` is None for an ONNX file that travels alone.
 
     ``offsets``, one a class, are already in the last biases. ``subjects`` were trained on; None if the file
-    can't say, because the list is long and it came without its config.json. ``size_bytes`` is that of the
-    file. ``objective_hash`` is of the objectives file that the search used, ``labels_hash`` of the part of it
-    that labels depend on; "" in files that don't say. ``lead_choice`` is what `--lead` asked for in the
-    search. ``baseline`` is what was fitted beside the model (`atml.evaluation.baseline.Baseline.from_dict`);
-    None where the task has none, and for a file that travels alone.
+    can't say, because the list is long and it came without its config.json. ``size_bytes`` is the file's.
+    ``objective_hash`` is of the objectives file that the search used, ``labels_hash`` of the part of it that
+    labels depend on; "" in files that don't say. ``lead_choice`` is what `--lead` asked for in the search.
+    ``baseline`` is what was fitted beside the model (`atml.evaluation.baselines.from_dict`); None
+    where the task has none, and for a file that travels alone.
     """
 
     path: Path

@@ -11,7 +11,8 @@ import numpy as np
 
 from atml.arrays import Int64, Strings
 from atml.data.dataset import Fold
-from atml.evaluation.baseline import Baseline, OutOfFold
+from atml.evaluation.baselines import Baseline
+from atml.evaluation.baselines.out_of_fold import OutOfFold
 from atml.evaluation.decision import choose_carried, cross_fitted
 from atml.metrics import FOUR, Interval
 from atml.metrics.predictions import Predictions
@@ -183,12 +184,12 @@ def _mean_four(target: Target, tables: Sequence[Any]) -> dict[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineResult:
-    """What a detector without a network reaches on the same held-out rows.
+    """What a baseline without a network reaches on the same held-out rows.
 
     Figures have the names that they have in `CrossValidationResult`.
 
-    ``baseline`` is fitted on all training rows. Its limits were chosen without the rows they are judged on,
-    so no threshold is tuned here.
+    ``baseline`` is fitted on all training rows. Those that are judged had no say in the fit that decides
+    them, so no threshold is tuned here.
     """
 
     baseline: Baseline

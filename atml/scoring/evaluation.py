@@ -23,7 +23,8 @@ from atml.artifacts.model import SCORES, ExportedModel, infer, load
 from atml.data.dataset import Dataset
 from atml.data.formats.detection import chooses_leads
 from atml.errors import DataError, ExportError, StudyError
-from atml.evaluation.baseline import Baseline
+from atml.evaluation import baselines
+from atml.evaluation.baselines import Baseline
 from atml.metrics.predictions import Predictions
 from atml.scoring import rules, time_to_decision
 from atml.scoring.leakage import Paths, opened, people, same_labels
@@ -191,7 +192,7 @@ def _rival(exported: ExportedModel) -> tuple[Baseline | None, str]:
     if exported.baseline is None:
         return None, ""
     try:
-        return Baseline.from_dict(exported.baseline), ""
+        return baselines.from_dict(exported.baseline), ""
     except ExportError as error:
         return None, f"scored without its baseline: {error}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atml.artifacts.model import ExportedModel
-from atml.evaluation.baseline import Baseline
+from atml.evaluation import baselines
 from atml.scoring.rules import Score, Table
 from atml.scoring.time_to_decision import Moment, Streaming
 
@@ -43,7 +43,7 @@ class ScoreReport:
         if self.streaming:
             fields["time_to_decision"] = self.streaming[0].to_dict()
         if self.baseline is not None:
-            rival = Baseline.from_dict(exported.baseline)
+            rival = baselines.from_dict(exported.baseline)
             theirs = {"name": rival.name, "is": rival.describe(), **self.baseline.to_dict()}
             if self.streaming:
                 theirs["time_to_decision"] = self.streaming[1].to_dict()
@@ -101,7 +101,7 @@ def render(report: ScoreReport) -> str:
             " these figures say nothing about real recordings"
         )
     if report.baseline is not None:
-        rival = Baseline.from_dict(exported.baseline)
+        rival = baselines.from_dict(exported.baseline)
         lines.append(f"baseline {rival.title}: {rival.describe()}")
     lines += [*report.notes, "", *_figures(score, report.baseline)]
     if score.total is not None:

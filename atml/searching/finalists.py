@@ -13,8 +13,8 @@ import optuna
 
 from atml.artifacts.record import Run
 from atml.errors import ExportError
-from atml.evaluation import baseline
-from atml.evaluation.baseline import Baseline, OutOfFold
+from atml.evaluation import baselines
+from atml.evaluation.baselines.out_of_fold import OutOfFold, decided, out_of_fold
 from atml.evaluation.result import (
     BaselineResult,
     CrossValidationResult,
@@ -63,9 +63,8 @@ class Finals:
         self._judged: dict[tuple[int, tuple[int, ...]], Judged] = {}
         self._rival: BaselineResult | None = None
         if plan.definition.baseline:
-            baseline.detector(
-                plan.definition.baseline
-            )  # a wrong name is told before hours of search, not after
+            # A wrong name is told before hours of search, not after.
+            baselines.method(plan.definition.baseline, plan.definition.task)
 
     def records(self) -> list[TrialRecord]:
         """All trials of the study."""
@@ -162,7 +161,7 @@ class Finals:
     def _fitted(self) -> OutOfFold:
         """Fit the baseline for each fold and for all, and keep it."""
         definition, data, folds = self.plan.definition, self.plan.dataset, self.plan.folds
-        found = baseline.out_of_fold(data, folds, definition.task, self._value, name=definition.baseline)
+        found = out_of_fold(definition.baseline, data, folds, definition.task, self._value)
         fitted = [one.to_dict() for one in (found.baseline, *found.folds)]
         with self.plan.store.errors():
             self.study.set_user_attr("baseline", {"of": self._of(), "fitted": fitted})
@@ -175,15 +174,16 @@ class Finals:
         try:
             if kept is None or kept["of"] != self._of():
                 return None
-            whole, *each = (Baseline.from_dict(fields) for fields in kept["fitted"])
-            return baseline.decided(whole, each, self.plan.dataset, self.plan.folds)
+            whole, *each = (baselines.from_dict(fields) for fields in kept["fitted"])
+            return decided(whole, each, self.plan.dataset, self.plan.folds)
         except (ExportError, KeyError, TypeError, ValueError):
             return None  # kept by another version: it is fitted again
 
     def _of(self) -> list[Any]:
         """Say what a fitted baseline depends on, besides the data and the folds of the study."""
         definition = self.plan.definition
-        return [definition.baseline, baseline.VERSION, definition.objective_hash, definition.objective_name]
+        version = baselines.method(definition.baseline, definition.task).version
+        return [definition.baseline, version, definition.objective_hash, definition.objective_name]
 
     def qualifies(self, judged: Judged) -> bool:
         """Whether the lowest of the four metrics reaches the objective's threshold."""

@@ -14,7 +14,7 @@ import optuna
 from atml import data, models, regions, task_files
 from atml.data.dataset import Dataset, DataSource, Fold
 from atml.errors import StudyError
-from atml.evaluation import baseline
+from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.searching.options import Goal, Options, learns
@@ -96,7 +96,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     models.cost(from_params(definition.suggest, definition.default), definition.task)
     definition.value(_toy(definition))
     if definition.baseline:
-        baseline.detector(definition.baseline)
+        baselines.method(definition.baseline, definition.task)
     for note in definition.notes():
         say(note)
     origin, seed = _origin(options, known), _first(options.seed, (known or {}).get("seed"), DEFAULT_SEED)

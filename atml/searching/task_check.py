@@ -13,7 +13,7 @@ import torch
 from atml import data, models, task_files
 from atml.artifacts import export
 from atml.errors import AtmlError, ShapeError, TaskFileError
-from atml.evaluation import baseline
+from atml.evaluation import baselines
 from atml.models.config import ModelConfig
 from atml.scoring import rules
 from atml.searching.samplers.parameters import draws, from_params
@@ -144,5 +144,5 @@ def _windows(definition: TaskDefinition) -> str:
 def _rule(definition: TaskDefinition) -> str:
     rules.rule(definition.rule)
     if definition.baseline:
-        baseline.detector(definition.baseline)
+        baselines.method(definition.baseline, definition.task)
     return f"{definition.rule}, {definition.baseline or 'no baseline'}"

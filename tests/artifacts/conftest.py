@@ -9,7 +9,7 @@ import torch
 
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine, Run
 from atml.data.dataset import Dataset, Fold
-from atml.evaluation import baseline
+from atml.evaluation.baselines.out_of_fold import out_of_fold
 from atml.evaluation.decision import shifted
 from atml.evaluation.result import baseline_result, cross_validation_result
 from atml.metrics import mean_subject_f_beta
@@ -82,7 +82,7 @@ def make_run(dataset, folds, seed, skill=2.0):
 
 def make_rival(dataset, folds):
     """The baseline of the same folds."""
-    found = baseline.out_of_fold(dataset, folds, TASK, mean_subject_f_beta)
+    found = out_of_fold("peak_count", dataset, folds, TASK, mean_subject_f_beta)
     return baseline_result(targets.of(TASK), found, mean_subject_f_beta, dataset.rhythm)
 
 

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from atml.artifacts.export import check_parity, export, fold_decision, onnx_bytes, safe_name
 from atml.artifacts.model import infer, load
 from atml.errors import ExportError, ParityError
-from atml.evaluation.baseline import Baseline
+from atml.evaluation import baselines
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.models import blocks, shapes
@@ -57,7 +57,7 @@ def test_folder_holds_all_and_reads_back(make, finding, x, tmp_path):
     high, low = got.folder.name.split("-")[:2]
     four = [metrics[key] for key in ("F1", "accuracy", "precision", "recall")]
     assert (int(high), int(low)) == (int(max(four) * 100), int(min(four) * 100))
-    assert Baseline.from_dict(got.baseline) == finding.baseline.baseline
+    assert baselines.from_dict(got.baseline) == finding.baseline.baseline
     assert config["baseline"] == got.baseline
     beside = metrics["baseline"]
     assert (

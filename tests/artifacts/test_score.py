@@ -12,7 +12,8 @@ from atml import data
 from atml.artifacts.export import export
 from atml.artifacts.model import infer
 from atml.errors import DataError, ExportError, InputError, StudyError
-from atml.evaluation.baseline import Baseline, fit
+from atml.evaluation import baselines
+from atml.evaluation.baselines.out_of_fold import fit
 from atml.metrics import confusion, counts, mean_subject_f_beta
 from atml.scoring.evaluation import score_export
 from atml.scoring.presentation import ordinal
@@ -267,7 +268,7 @@ def test_patients_of_a_matlab_file_may_be_those_of_the_training_sets(make, tmp_p
 
 def test_the_baseline_is_judged_beside_the_model(make, exported, unseen, tmp_path):
     dataset = make.dataset()
-    baseline = fit(dataset.x, dataset.y, dataset.subject, make.task, mean_subject_f_beta)
+    baseline = fit("peak_count", dataset.x, dataset.y, dataset.subject, make.task, mean_subject_f_beta)
     record = json.loads((exported / "config.json").read_text())
     record["baseline"] = baseline.to_dict()
     (exported / "config.json").write_text(json.dumps(record))
@@ -334,7 +335,7 @@ def test_time_to_decision_where_episodes_are_longer_than_a_window(make, trained,
     assert "before 11 of the 16 lies nothing of another class" in some.render()
     written = json.loads(report.file.read_text())
     assert written["time_to_decision"]["episodes"] == [8, 8]
-    baseline = Baseline.from_dict(exported_baseline(exported))
+    baseline = baselines.from_dict(exported_baseline(exported))
     last = arrays["x"][arrays["y"] == 1][:, :, -window:]
     theirs = written["baseline"]["time_to_decision"]["positive"]
     called = next(m["called"] for m in theirs if m["seconds"] == 5)

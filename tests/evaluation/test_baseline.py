@@ -6,7 +6,9 @@ import pytest
 
 from atml.data.dataset import Dataset, Fold
 from atml.errors import ExportError, TaskFileError
-from atml.evaluation.baseline import BASELINES, Baseline, decided, fit, out_of_fold
+from atml.evaluation import baselines
+from atml.evaluation.baselines import BASELINES
+from atml.evaluation.baselines.out_of_fold import decided, fit, out_of_fold
 from atml.metrics import confusion, four_metrics
 from atml.metrics.predictions import Predictions
 from atml.tasks.task import Task
@@ -70,7 +72,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def fitted(data):
-    return fit(data.x, data.y, data.subject, TASK, balanced)
+    return fit("peak_count", data.x, data.y, data.subject, TASK, balanced)
 
 
 def test_fibrillation_is_told_from_beats(data, fitted):
@@ -97,7 +99,7 @@ def test_what_is_flat_or_far_too_small_is_no_shock(data, fitted):
 
 def test_a_positive_class_that_is_the_first(data):
     task = dataclasses.replace(TASK, classes=("shock", "no shock"), positive=0)
-    found = fit(data.x, 1 - data.y, data.subject, task, balanced)
+    found = fit("peak_count", data.x, 1 - data.y, data.subject, task, balanced)
     assert (found.decide(data.x, 250) == 1 - data.y).mean() > 0.97
 
 
@@ -116,7 +118,7 @@ def test_the_objective_has_its_way():
             found = confusion(p.truth(), p.decided())
             return weight * found.sensitivity + found.specificity
 
-        baseline = fit(data.x, data.y, data.subject, TASK, value)
+        baseline = fit("peak_count", data.x, data.y, data.subject, TASK, value)
         return confusion(data.y == 1, baseline.decide(data.x, 250) == 1)
 
     eager, shy = leaning(20.0), leaning(0.05)
@@ -135,35 +137,35 @@ def test_no_point_of_the_grid_is_better():
         calls += 1
         return four_metrics(p)["accuracy"]
 
-    found = fit(data.x, data.y, data.subject, TASK, accuracy)
+    found = fit("peak_count", data.x, data.y, data.subject, TASK, accuracy)
     mine = accuracy(Predictions(found.logits(data.x, 250), data.y, data.subject))
     assert calls < 200 and 0.7 < mine < 1.0
-    detector = BASELINES["peak_count"]
-    for setting in detector.settings[::6]:
-        (measured,) = detector.measure(data.x[:, 0].astype(float), 250, [setting])
-        counts, shares = detector.grid(4.0)
+    method = BASELINES["peak_count"]
+    for setting in method.settings[::6]:
+        (measured,) = method.quantities(data.x[:, 0].astype(float), 250, [setting])
+        counts, shares = method.grid(4.0)
         called = (measured[:, :1, None] >= counts[:, None]) & (measured[:, 1:2, None] >= shares)
         assert (called == (data.y == 1)[:, None, None]).mean(axis=0).max() <= mine + 1e-12
 
 
 def test_out_of_fold_sees_no_held_out_row(data):
     folds = fold(data)
-    found = out_of_fold(data, folds, TASK, balanced)
+    found = out_of_fold("peak_count", data, folds, TASK, balanced)
     assert sorted(found.rows.tolist()) == list(range(240)) and len(found.folds) == 4
     assert (found.predictions.y == data.y[found.rows]).all() and balanced(found.predictions) > 0.95
     # Other labels in a fold's held-out rows change nothing for it, and something for the others.
     flipped = data.y.copy()
     flipped[folds[0].held_out] = 1 - flipped[folds[0].held_out]
-    other = out_of_fold(dataclasses.replace(data, y=flipped), folds, TASK, balanced)
+    other = out_of_fold("peak_count", dataclasses.replace(data, y=flipped), folds, TASK, balanced)
     assert other.folds[0] == found.folds[0]
     assert other.folds[1:] != found.folds[1:]
 
 
 def test_the_same_data_the_same_detector_and_again_from_what_was_kept(data):
     folds = fold(data)
-    first, second = (out_of_fold(data, folds, TASK, balanced) for _ in range(2))
+    first, second = (out_of_fold("peak_count", data, folds, TASK, balanced) for _ in range(2))
     assert first.baseline == second.baseline and first.folds == second.folds
-    kept = [Baseline.from_dict(json.loads(json.dumps(b.to_dict()))) for b in (first.baseline, *first.folds)]
+    kept = [baselines.from_dict(json.loads(json.dumps(b.to_dict()))) for b in (first.baseline, *first.folds)]
     again = decided(kept[0], kept[1:], data, folds)
     assert (again.predictions.logits == first.predictions.logits).all() and (again.rows == first.rows).all()
 
@@ -175,7 +177,7 @@ def test_other_windows(seconds):
     data = draw(
         (lambda r: beating(r, r.uniform(50, 90), seconds), lambda r: fibrillating(r, seconds)), rows=120
     )
-    found = fit(data.x, data.y, data.subject, task, balanced)
+    found = fit("peak_count", data.x, data.y, data.subject, task, balanced)
     assert (found.decide(data.x, 250) == data.y).mean() > 0.95
 
 
@@ -186,7 +188,7 @@ def test_irregular_intervals():
     )
     task = dataclasses.replace(TASK, name="afib", classes=("other", "AF"), window=1250)
     data, other = draw(make), draw(make, seed=1)
-    found = fit(data.x, data.y, data.subject, task, balanced, name="rr_irregularity")
+    found = fit("rr_irregularity", data.x, data.y, data.subject, task, balanced)
     assert (found.decide(other.x, 250) == other.y).mean() > 0.9
     assert 0.03 < found.limits["irregularity"] < 0.2
     assert found.describe().startswith("AF if RR intervals change by at least ")
@@ -200,7 +202,7 @@ def test_irregularity_is_the_formula_and_a_bigeminy_is_regular():
 
     times = np.array([0.5, 1.3, 2.0, 3.2, 3.9, 5.0, 6.0])
     x = np.stack([at(times), at(np.cumsum([0.5, *[0.6, 1.0] * 5])), at([1.0, 2.0]), 0 * t])
-    (measured,) = BASELINES["rr_irregularity"].measure(x, 250, [{"fraction": 0.35}])
+    (measured,) = BASELINES["rr_irregularity"].quantities(x, 250, [{"fraction": 0.35}])
     rr = np.diff(times)
     steps = [np.sqrt(np.mean((rr[lag:] - rr[:-lag]) ** 2)) / rr.mean() for lag in (1, 2)]
     assert measured[0, 0] == pytest.approx(min(steps), rel=0.02)
@@ -222,7 +224,7 @@ def test_an_unknown_name(data):
     with pytest.raises(
         TaskFileError, match=r"no baseline 'magic'; BASELINE in an objectives file is one of peak_count"
     ):
-        fit(data.x, data.y, data.subject, TASK, balanced, name="magic")
+        fit("magic", data.x, data.y, data.subject, TASK, balanced)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +247,7 @@ def test_an_unknown_name(data):
 )
 def test_damaged_fields(fitted, change, told):
     with pytest.raises(ExportError, match=told) as caught:
-        Baseline.from_dict(change(fitted.to_dict()))
+        baselines.from_dict(change(fitted.to_dict()))
     assert "\n" not in str(caught.value)
 
 
@@ -255,5 +257,5 @@ def test_ten_thousand_windows_take_seconds_not_minutes(data):
     import time
 
     began = time.process_time()
-    fit(many, y, subject, TASK, balanced)
+    fit("peak_count", many, y, subject, TASK, balanced)
     assert time.process_time() - began < 20

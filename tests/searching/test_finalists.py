@@ -14,8 +14,8 @@ import pytest
 from atml import task_files
 from atml.artifacts.model import load
 from atml.errors import TaskFileError
-from atml.evaluation import baseline
-from atml.evaluation.baseline import Baseline
+from atml.evaluation import baselines
+from atml.evaluation.baselines.rr_irregularity import METHOD
 from atml.evaluation.result import BaselineResult
 from atml.metrics.predictions import Predictions
 from atml.models import cost
@@ -69,7 +69,7 @@ def test_it_is_fitted_once_a_study(plan: Plan, monkeypatch: pytest.MonkeyPatch) 
     def fitted_again(*a: object, **k: object) -> None:
         raise AssertionError("it was fitted again")
 
-    monkeypatch.setattr(baseline, "_choose", fitted_again)  # every fit ends in it
+    monkeypatch.setattr(type(METHOD), "fit", fitted_again)
     assert told(finals(plan).rival()) == told(first)
 
 
@@ -107,7 +107,7 @@ def test_what_was_kept_for_another_objective_or_is_damaged_is_fitted_again(plan:
     assert first is not None and shifted is not None
     assert shifted.baseline.limits["irregularity"] == 9.0
     for damaged in (
-        {**moved, "of": ["rr_irregularity", baseline.VERSION, "another", ""]},
+        {**moved, "of": ["rr_irregularity", METHOD.version, "another", ""]},
         {**moved, "fitted": []},
         {**moved, "fitted": moved["fitted"][:2]},
         {**moved, "fitted": [{"name": "rr_irregularity"}]},
@@ -149,6 +149,6 @@ def test_the_search_prints_and_exports_it(
     (line,) = [text for text in done.stdout.splitlines() if text.startswith("baseline, ")]
     assert line.startswith(f"baseline, irregular RR intervals: {beside['value']:.4f} out of fold; F1 ")
     assert line.endswith("; no network")
-    assert Baseline.from_dict(load(folder).baseline).describe() == beside["rule"]
+    assert baselines.from_dict(load(folder).baseline).describe() == beside["rule"]
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "## What the network buys" in card and "## By rhythm" in card
