@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
+from atml.models.rr_series import rr_plan
 from atml.models.shapes import Shapes, shapes
 from atml.tasks.task import Task
 
@@ -20,6 +21,8 @@ GATE_BYTES = 75
 """The second node of an activation that multiplies by a gate."""
 CELL_BYTES = 275
 TWO_WAY_BYTES = 125
+RR_BYTES, RR_SUM_BYTES = 3900, 400
+"""The input step "rr", and each step in which the energy of its slopes is summed."""
 POOL_BYTES = {"mean_max": 165, "attention": 265}
 
 
@@ -38,6 +41,10 @@ def cost(config: ModelConfig, task: Task) -> Cost:
     plan = shapes(config, task)
     parameters = fixed = macs = stored = 0
     peak = task.leads * (task.window + (plan.decimated if config.decimation > 1 else 0))
+    if config.normalise == "rr":
+        rr = rr_plan(task.sampling_rate, task.window)
+        macs += task.leads * rr.operations
+        peak = max(peak, task.leads * rr.peak)
     per_norm = 0 if config.norm == "none" else 2
     for c in plan.convs:
         if c.separable:
