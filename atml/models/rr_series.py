@@ -73,11 +73,21 @@ class RRPlan:
     @property
     def operations(self) -> int:
         """Additions, products and comparisons for one lead of one window."""
-        sums = len(f"{self.box:b}") - 1 + f"{self.box:b}"[1:].count("1")
         first, second, _ = self.pools
-        # Beside these: slope, square, largest of a second, three for the comparisons with the two limits,
-        # two for the first sample of a plateau, picking the beats, counting them, two for the place, the copy.
-        return self.window * (sums + first + second + 12) + 5 * self.most
+        # Beside these: slope, square, largest of a second, three for the two comparisons, two for the first
+        # sample of a plateau, one each for picking and counting beats, three for each sample's interval.
+        return self.window * (sum(self._sums) + first + second + 13) + 5 * self.most
+
+    @property
+    def _sums(self) -> tuple[int, int]:
+        """How often the energy's width is doubled, and how often one sample is added to it."""
+        digits = f"{self.box:b}"[1:]
+        return len(digits), digits.count("1")
+
+    def file_bytes(self, leads: int) -> int:
+        """Bytes of the step's nodes and constants in an ONNX file, fitted and rounded up."""
+        doubled, added = self._sums
+        return 2250 + 90 * doubled + 240 * added + 24 * leads
 
     @property
     def peak(self) -> int:
