@@ -20,6 +20,9 @@ QRS_S = 0.12
 REFRACTORY_S = 0.25
 """No two beats are nearer than this, in s: 240 a minute is the fastest that is counted."""
 
+STEP_S = 0.016
+"""Half the span of a slope, in s: a difference of neighbouring samples sees noise at high rates."""
+
 BASELINE_S = 0.6
 """Width of the moving mean that is taken for the baseline, in s."""
 
@@ -53,8 +56,7 @@ def beats(x: npt.ArrayLike, sampling_rate: float, fraction: float = FRACTION) ->
     about 50 ms.
     """
     values: Floats = np.asarray(x, np.float64)
-    # The step spans 16 ms: a plain difference of neighbouring samples sees noise at high rates.
-    step = max(1, round(0.016 * sampling_rate))
+    step = max(1, round(STEP_S * sampling_rate))
     slope = np.zeros_like(values)
     slope[..., step:-step] = values[..., 2 * step :] - values[..., : -2 * step]
     energy = uniform_filter1d(slope**2, max(1, round(QRS_S * sampling_rate)), axis=-1, mode="nearest")

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atml.models import time_major
+from atml.models.rr_series import rr_series
 
 EPSILON = 1e-6
 """Added to a standard deviation or a magnitude before dividing: a flat segment becomes zeros."""
@@ -22,17 +23,21 @@ class Normalise(nn.Module):
     """Normalise every segment and lead by itself; ``(n, leads, samples)`` in and out.
 
     ``kind`` is "none"; "centre" (minus the mean); "zscore" (then over the population standard deviation
-    + `EPSILON`); "maxabs" (minus the mean, then over the largest magnitude + `EPSILON`).
+    + `EPSILON`); "maxabs" (minus the mean, then over the largest magnitude + `EPSILON`); "rr" (the RR
+    intervals, see `atml.models.rr_series`), which alone asks for the ``sampling_rate``, in Hz.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, sampling_rate: float = 0) -> None:
         super().__init__()
         self.kind = kind
+        self.sampling_rate = sampling_rate
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
         if self.kind == "none":
             return x
+        if self.kind == "rr":
+            return rr_series(x, self.sampling_rate)
         x = x - x.mean(-1, keepdim=True)
         if self.kind == "centre":
             return x

@@ -20,7 +20,8 @@ class ModelConfig:
     # Input. Both steps are part of the exported graph.
     normalise: str = "zscore"
     """Per segment and lead: "none", "centre" (minus mean), "zscore" (and over its standard deviation),
-    "maxabs" (minus mean, over the largest magnitude)."""
+    "maxabs" (minus mean, over the largest magnitude), "rr" (the series of RR intervals: beats are found by
+    `atml.ecg.beats`' rule, and each sample holds ``3 * log(RR / 0.8 s)`` of the last complete interval)."""
     decimation: int = 1
     """Mean over this many neighbouring samples; 1 leaves the rate as it is."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from atml.models.config import ModelConfig
+from atml.models.rr_series import rr_plan
 from atml.models.shapes import shapes
 from atml.tasks.task import Task
 
@@ -25,7 +26,10 @@ def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
     plan = shapes(config, task)
     found = [Layer("input", (task.leads, task.window))]
     if config.normalise != "none":
-        found.append(Layer(f"normalise: {config.normalise}", (task.leads, task.window)))
+        work = 0
+        if config.normalise == "rr":
+            work = task.leads * rr_plan(task.sampling_rate, task.window).operations
+        found.append(Layer(f"normalise: {config.normalise}", (task.leads, task.window), macs=work))
     if config.decimation > 1:
         found.append(Layer(f"mean of {config.decimation} samples", (task.leads, plan.decimated)))
     for c in plan.convs:

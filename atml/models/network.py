@@ -25,7 +25,7 @@ class Net(nn.Module):
     def __init__(self, config: ModelConfig, task: Task) -> None:
         super().__init__()
         plan = shapes(config, task)
-        self.prepare = Normalise(config.normalise)
+        self.prepare = Normalise(config.normalise, task.sampling_rate)
         self.decimate = Decimate(config.decimation)
         self.convs = nn.ModuleList(
             ConvBlock(

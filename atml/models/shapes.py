@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from atml.errors import ConfigError, ShapeError
 from atml.models.config import ModelConfig
+from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
-NORMALISATIONS = ("none", "centre", "zscore", "maxabs")
+NORMALISATIONS = ("none", "centre", "zscore", "maxabs", "rr")
 NORMS = ("batch", "layer", "none")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "hardswish", "tanh")
 CELLS = ("none", "lstm", "gru")
@@ -99,6 +100,8 @@ def _check(config: ModelConfig, task: Task) -> None:
         value = getattr(config, name)
         if value not in known:
             raise ConfigError(f"unknown {name} {value!r}; known: {', '.join(known)}")
+    if config.normalise == "rr":
+        rr_plan(task.sampling_rate, task.window)
     layers = {len(config.channels), len(config.kernels), len(config.strides)}
     if len(layers) != 1:
         raise ConfigError(

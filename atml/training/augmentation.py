@@ -103,10 +103,14 @@ KINDS = ("scale", "noise", "wander", "shift", "mixup")
 """Fields of a config that change batches."""
 
 
-def prepared(config: ModelConfig, x: Float32) -> Float32:
-    """What a network of this config sees of ``x (n, leads, samples)``: normalised, then decimated."""
+def prepared(config: ModelConfig, x: Float32, sampling_rate: float) -> Float32:
+    """What a network of this config sees of ``x (n, leads, samples)``: normalised, then decimated.
+
+    ``sampling_rate`` is that of ``x``, in Hz.
+    """
     rows = torch.from_numpy(np.array(x, np.float32))
-    seen: Float32 = Decimate(config.decimation)(Normalise(config.normalise)(rows)).numpy()
+    normalise = Normalise(config.normalise, sampling_rate)
+    seen: Float32 = Decimate(config.decimation)(normalise(rows)).numpy()
     return seen
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from atml import __version__
 from atml.arrays import Float32
+from atml.artifacts.backends.onnx_rr_series import add_rr_series
 from atml.errors import AtmlError
 from atml.models.blocks import EPSILON, BatchNorm, ConvBlock, Normalise, Pool
 from atml.models.config import ModelConfig
@@ -72,7 +73,7 @@ def graph(net: Net, task: Task, *, metadata: Mapping[str, str] | None = None) ->
     ``metadata`` becomes the file's metadata properties. Raises AtmlError for a layer with no ONNX form here.
     """
     g = _Graph()
-    x = _prepare(g, net.prepare, INPUT)
+    x = _prepare(g, net.prepare, INPUT, task)
     factor = net.decimate.factor
     if factor > 1:
         x = g.add("AveragePool", [x], "decimated", kernel_shape=[factor], strides=[factor])
@@ -101,10 +102,12 @@ def graph(net: Net, task: Task, *, metadata: Mapping[str, str] | None = None) ->
     return model
 
 
-def _prepare(g: _Graph, prepare: Normalise, x: str) -> str:
+def _prepare(g: _Graph, prepare: Normalise, x: str, task: Task) -> str:
     """Mirror `Normalise`, whose epsilon is added to the divisor and not under a root."""
     if prepare.kind == "none":
         return x
+    if prepare.kind == "rr":
+        return add_rr_series(g, x, task)
     mean = g.add("ReduceMean", [x], "mean", axes=[2])
     x = g.add("Sub", [x, mean], "centred")
     if prepare.kind == "centre":

@@ -24,9 +24,10 @@ WORDS = {
     "centre": "less its own mean",
     "zscore": "less its own mean, over its own standard deviation",
     "maxabs": "less its own mean, over its own largest magnitude",
+    "rr": "turned into the series of its RR intervals, 3 log(RR / 0.8 s)",
 }
 
-UNITS = {"zscore": "SD", "maxabs": "of the largest"}
+UNITS = {"zscore": "SD", "maxabs": "of the largest", "rr": "3 log(RR / 0.8 s)"}
 
 
 def section(material: Material) -> Section:
@@ -85,7 +86,7 @@ def _prepared(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
 
     data, rate = plan.dataset, plan.dataset.sampling_rate
     raw = np.array(data.x[rows])
-    seen = prepared(config, raw)
+    seen = prepared(config, raw, rate)
     before = [Strip(x=x, rate=rate, title=_title(plan, int(row))) for x, row in zip(raw, rows, strict=True)]
     after = [
         Strip(x=x, rate=rate / config.decimation, title=_title(plan, int(row)))
@@ -124,7 +125,7 @@ def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
     from atml.training.augmentation import one_by_one, prepared
 
     data, task = plan.dataset, plan.definition.task
-    seen = prepared(config, np.array(data.x[rows]))
+    seen = prepared(config, np.array(data.x[rows]), data.sampling_rate)
     found = one_by_one(config, seen, sampling_rate=data.sampling_rate, seed=SEED)
     if not found:
         return [Empty("The winner was trained without augmentation: each of its five strengths is 0.")]
