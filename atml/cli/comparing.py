@@ -37,7 +37,9 @@ def compare(
         list[Path] | None,
         typer.Option(help="Test data; may be given several times. Left out: figures out of fold."),
     ] = None,
-    rule: Annotated[str | None, typer.Option(help="Official rule. [default: the task's]")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +83,7 @@ def compare(
         result = comparing.on_test_data(
             exports,
             data,
-            looks=functools.cache(lambda: store or Store(storage)),
+            evaluations=functools.cache(lambda: store or Store(storage)),
             rule=rule,
             objective=objective,
             leads=tuple(lead or ()),
@@ -131,7 +133,7 @@ def _laid_out(result: Comparison) -> object:
 
 
 def _writable(out: Path) -> None:
-    """Raise InputError now, before a look is spent, where the file can't be written."""
+    """Raise InputError now, before a test set is evaluated, where the file can't be written."""
     import os
 
     if out.suffix != ".md":

@@ -32,7 +32,9 @@ def score(
         list[Path] | None,
         typer.Option(help="Test data; may be given several times. Left out: synthetic ECG."),
     ] = None,
-    rule: Annotated[str | None, typer.Option(help="Official rule. [default: the task's]")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
+    ] = None,
     latency_ms: Annotated[
         float | None, typer.Option(min=0, help="Measured on your device.", metavar="MS")
     ] = None,
@@ -49,7 +51,7 @@ def score(
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """Score an export on test data by an official rule. Every look at a test set is counted."""
+    """Score an export on test data by an official rule. Every evaluation of a test set is counted."""
     from atml import task_files
     from atml.artifacts import model
     from atml.scoring.evaluation import score_export
@@ -62,7 +64,7 @@ def score(
         data or None,
         label=definition.label,
         labels_hash=definition.labels_hash,
-        looks=store,
+        evaluations=store,
         rule=rule or definition.rule,
         latency_ms=latency_ms,
         size_kib=size_kib,

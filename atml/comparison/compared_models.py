@@ -1,4 +1,4 @@
-"""Who is compared: exports as they lie on disk, and what others published, as columns of one table."""
+"""Models to be compared: exports on disk and published figures, as columns of one table."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from atml.arrays import Floats
 from atml.artifacts.latency import Latency
 from atml.artifacts.model import CONFIG, METRICS, ExportedModel, load
 from atml.comparison.published import Published
 from atml.comparison.result import Column
 from atml.errors import ExportError, InputError
-from atml.metrics import FOUR, Counts, Interval
+from atml.metrics import FOUR, Counts, Interval, paired
 from atml.models.budget import Cost
+from atml.tasks.task import Task
 
 ANY_RULE = (*FOUR, "specificity", "NPV", "sensitivity", "PPV", "balanced accuracy", "balanced_accuracy")
 """Figures that mean the same under every rule; the others are a rule's own."""
 
 
 def found(named: Sequence[str], best: Callable[[str], Path | None]) -> list[ExportedModel]:
-    """Load what is named: export folders, ONNX files, or studies, of which ``best`` gives the best export.
+    """Load the models named: export folders, ONNX files, or studies, whose best export ``best`` gives.
 
     Raises:
         ExportError: Not an export of ours.
@@ -56,6 +58,7 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
     for other in exports[1:]:
         for what, mine, theirs in (
             ("task", first.task.name, other.task.name),
+            ("kind of task", first.task.kind, other.task.kind),
             ("classes", " and ".join(first.task.classes), " and ".join(other.task.classes)),
             ("windows", f"{first.task.seconds:g} s", f"{other.task.seconds:g} s"),
             ("sampling rate", f"{first.task.sampling_rate} Hz", f"{other.task.sampling_rate} Hz"),
@@ -110,12 +113,15 @@ def cost_of(exported: ExportedModel) -> Cost:
     return cost(exported.config, exported.task)
 
 
-def said(exported: ExportedModel) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read config.json and metrics.json of an export folder."""
+def kept_results(exported: ExportedModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read config.json and metrics.json of an export folder.
+
+    Raises ExportError for a file that lies alone, and for a folder whose files are damaged.
+    """
     if exported.folder is None:
         raise ExportError(
-            f"{exported.path} lies without its folder and can't tell its out-of-fold figures; give test data"
-            " with --data"
+            f"{exported.path} is without its folder, which holds the out-of-fold figures; give test data with"
+            " --data"
         )
     try:
         config, told = (
@@ -128,11 +134,36 @@ def said(exported: ExportedModel) -> tuple[dict[str, Any], dict[str, Any]]:
     return config, told
 
 
-def counts_of(rows: Sequence[Mapping[str, Any]]) -> Counts:
-    """Rebuild counts from the rows of a metrics.json, by name."""
+def out_of_fold_rows(task: Task) -> list[tuple[str, str]]:
+    """Figures of a metrics.json that are compared, by key and name; "value" is the objective's."""
+    value = ("value", "objective")
+    if task.positive is not None:
+        rates = (*FOUR, "specificity", "balanced accuracy")
+        return [value, ("F", "F, mean F-beta over subjects"), *((key, key) for key in rates)]
+    each = [f"{rate} {name}" for rate in ("F1", "sensitivity", "specificity") for name in task.classes]
+    macro = ((key, key if key == "accuracy" else f"macro {key}") for key in FOUR)
+    mean = ("F", "F, mean accuracy over subjects")
+    return [value, mean, *macro, ("balanced accuracy", "balanced accuracy"), *((key, key) for key in each)]
+
+
+def kept_intervals(told: Mapping[str, Any], task: Task) -> dict[str, Interval | float]:
+    """Take the figures of `out_of_fold_rows` from a metrics.json; the objective has no interval."""
+    intervals = {**told["rates"], **told["intervals"]}
+    keys = [key for key, _ in out_of_fold_rows(task) if key in intervals]
+    return {"value": float(told["value"]), **{key: Interval(**intervals[key]) for key in keys}}
+
+
+def subject_figures(rows: Sequence[Mapping[str, Any]], task: Task) -> tuple[list[str], dict[str, Floats]]:
+    """Names of the subjects of a metrics.json, sorted, and each figure of them, ``(subjects,)``.
+
+    A binary task has those of `atml.metrics.paired.MEASURES`, any other accuracy alone.
+    """
     rows = sorted(rows, key=lambda row: str(row["subject"]))
+    names = [str(row["subject"]) for row in rows]
+    if task.positive is None:
+        return names, {"accuracy": np.array([row["right"] / row["n"] for row in rows])}
     cells = {key: np.array([row[key] for row in rows], np.int64) for key in ("tp", "fp", "fn", "tn")}
-    return Counts(np.array([str(row["subject"]) for row in rows]), **cells)
+    return names, paired.of_subjects(Counts(np.array(names), **cells))
 
 
 def names_of(exports: Sequence[ExportedModel]) -> list[str]:
@@ -153,7 +184,7 @@ def others(published: Sequence[Published], rules: Sequence[str]) -> list[Column]
                 key: value for key, value in entry.metrics.items() if one.rule in rules or key in ANY_RULE
             },
             size_kib=entry.size_kib,
-            latency=_told(entry.latency_ms),
+            latency=_latency(entry.latency_ms),
             source=one.source,
             data=one.data,
         )
@@ -162,13 +193,13 @@ def others(published: Sequence[Published], rules: Sequence[str]) -> list[Column]
     ]
 
 
-def _told(milliseconds: float | None) -> Latency | None:
-    """Return a latency that somebody told, not measured here."""
+def _latency(milliseconds: float | None) -> Latency | None:
+    """Return a published latency; it was not measured here."""
     return None if milliseconds is None else Latency(milliseconds, milliseconds, milliseconds, 0)
 
 
 def caveats(published: Sequence[Published]) -> list[str]:
-    """Say of published figures where they are from and what they can't be taken for."""
+    """Say where published figures are from, and that nothing was tested with them."""
     lines = []
     for one in published:
         names = ", ".join(entry.name for entry in one.entries)

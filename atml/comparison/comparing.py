@@ -1,8 +1,8 @@
-"""`atml compare`: models side by side on the same data, and what their differences are worth.
+"""Models side by side on the same data, and what their differences are worth: `atml compare`.
 
-On test data every model is judged as `atml score` does it, each look on record, and nobody sees a figure
-before all can be judged. Without test data the out-of-fold figures of exports stand side by side, if they are
-of the same rows in the same folds; that is no look at anything.
+On test data every model is judged as `atml score` does it. Nobody sees a figure before all are judged, and
+each evaluation is recorded. Without test data the out-of-fold figures of exports are compared, if they are
+of the same windows in the same folds; no test set is evaluated then.
 """
 
 from __future__ import annotations
@@ -18,33 +18,39 @@ import numpy as np
 from atml import metrics, task_files
 from atml.artifacts.latency import latencies
 from atml.artifacts.model import ExportedModel
-from atml.comparison.compared_models import caveats, column, comparable, counts_of, names_of, others, said
+from atml.comparison.compared_models import (
+    caveats,
+    column,
+    comparable,
+    kept_intervals,
+    kept_results,
+    names_of,
+    others,
+    out_of_fold_rows,
+    subject_figures,
+)
 from atml.comparison.published import Published
 from atml.comparison.result import Comparison, Pair
 from atml.errors import DataError, InputError
 from atml.formatting import plural
-from atml.metrics import FOUR, Interval, paired
+from atml.metrics import paired
 from atml.metrics.paired import Difference
-from atml.scoring.evaluation import Looks, Pending, judge_export, record
+from atml.scoring.evaluation import judge_export
 from atml.scoring.leakage import Paths
+from atml.scoring.presentation import ScoreReport
+from atml.scoring.recording import Evaluations, Pending, record
 from atml.tasks import targets
+from atml.tasks.task import Task
 
 OFFICIAL = {"iesd2024": ("F-beta", 5), "iccad2023": ("F-beta", None)}
 """Rules whose official figure is a mean over subjects: that figure, and the decimals it is rounded to."""
-
-_OUT_OF_FOLD = (
-    *(("value", "objective"), ("F", "F, mean F-beta over subjects")),
-    *((key, key) for key in FOUR),
-    *(("specificity", "specificity"), ("balanced accuracy", "balanced accuracy")),
-)
-"""Figures of an export's own metrics.json, by key and name."""
 
 
 def on_test_data(
     exports: Sequence[ExportedModel],
     data_paths: Paths,
     *,
-    looks: Callable[[], Looks],
+    evaluations: Callable[[], Evaluations],
     rule: str | None = None,
     objective: Path | None = None,
     leads: Sequence[str] = (),
@@ -54,21 +60,34 @@ def on_test_data(
     runs: int = 200,
     published: Sequence[Published] = (),
 ) -> Comparison:
-    """Judge every model on the same test data and record a look for each.
+    """Judge every model on the same test data and record an evaluation for each.
 
-    Where the models were trained on different people, those that none of them was trained on are judged.
-    ``looks`` is asked for only when all is judged. ``runs`` windows are timed for each model, 0 for none;
-    ``by`` is the figure of a subject that is tested (`atml.metrics.paired.MEASURES`), the rule's own where
-    None.
+    Where the models were trained on different subjects, only those that none was trained on are judged.
+    ``evaluations`` is called only when all models are judged.
+
+    Args:
+        exports: Models of one task, with the same window, sampling rate and leads.
+        data_paths: Data sets, as in `atml.data.open`.
+        evaluations: Opens the place where evaluations are recorded.
+        rule: Name of a scoring rule; that of the task where None.
+        objective: Objectives file, if not the task's.
+        leads: As in `atml.scoring.evaluation.judge_export`, and so are ``sampling_rate`` and ``options``.
+        sampling_rate: In Hz.
+        options: The rule's own.
+        by: Figure of a subject that is tested (`atml.metrics.paired.MEASURES`; accuracy alone with more than
+            two classes); the rule's own, or accuracy, where None.
+        runs: Windows that are timed for each model, 0 for none.
+        published: Figures of others, shown beside.
 
     Raises:
         InputError: models that can't be compared, an unknown rule or figure, and all that
             `atml.scoring.evaluation.judge_export` raises; nothing is recorded then.
     """
     comparable(exports, published)
-    definition = task_files.find(exports[0].task.name, objective=objective)
+    task = exports[0].task
+    definition = task_files.find(task.name, objective=objective)
     rule = rule or definition.rule
-    tested = _tested(by or OFFICIAL.get(rule, ("accuracy",))[0], len(exports[0].task.classes))
+    tested = _tested(by or OFFICIAL.get(rule, ("accuracy",))[0], task)
     asked: dict[str, Any] = {
         "label": definition.label,
         "labels_hash": definition.labels_hash,
@@ -77,53 +96,68 @@ def on_test_data(
         "leads": tuple(leads),
         "sampling_rate": sampling_rate,
     }
-    places = [one.folder or one.path for one in exports]
-    pending = [judge_export(place, data_paths, **asked) for place in places]
-    people = [set(one.judged.subject.tolist()) for one in pending]
-    common = set.intersection(*people)
-    notes: list[str] = []
-    if any(some != common for some in people):
-        if not common:
-            raise DataError(
-                f"there is nobody in {pending[0].report.data_name} whom none of these models was trained on;"
-                " give other test data"
-            )
-        notes.append(
-            f"only the {plural(len(common), 'subject')} whom none of the models was trained on are judged;"
-            " alone, some could be judged on more"
-        )
-        pending = [judge_export(place, data_paths, **asked, only=common) for place in places]
-        _every_class(pending[0])
-    _same_rows(pending)
-    reports = record(pending, looks)
+    pending, notes = _judged(exports, data_paths, asked)
+    _same_windows(pending)
+    reports = record(pending, evaluations)
     timed = latencies([one.model for one in exports], pending[0].judged.x, runs) if runs else None
     names = names_of(exports)
     columns = [
-        column(name, report.exported, i, timed, {f.key: f.interval or f.value for f in report.score.figures})
-        for i, (name, report) in enumerate(zip(names, reports, strict=True))
+        replace(
+            column(name, one.exported, i, timed, {f.key: f.interval or f.value for f in one.score.figures}),
+            look=one.evaluation,
+            file=one.file,
+        )
+        for i, (name, one) in enumerate(zip(names, reports, strict=True))
     ]
-    columns = [replace(c, look=r.look, file=r.file) for c, r in zip(columns, reports, strict=True)]
+    first = reports[0]
+    return Comparison(
+        kind="test",
+        rule=rule,
+        data=first.data_name,
+        synthetic=first.synthetic,
+        segments=first.segments,
+        subjects=first.subjects,
+        rows=tuple((figure.key, figure.name) for figure in first.score.figures),
+        columns=(*columns, *others(published, [rule])),
+        pairs=_pairs(names, [_measured(one, rule) for one in pending], tested),
+        tested=tested,
+        notes=(*notes, *_notes(names, reports), *caveats(published)),
+    )
+
+
+def _judged(
+    exports: Sequence[ExportedModel], data_paths: Paths, asked: Mapping[str, Any]
+) -> tuple[list[Pending], list[str]]:
+    """Judge the models on the subjects that none of them was trained on; with what to say of these."""
+    places = [one.folder or one.path for one in exports]
+    pending = [judge_export(place, data_paths, **asked) for place in places]
+    subjects = [set(one.judged.subject.tolist()) for one in pending]
+    common = set.intersection(*subjects)
+    if all(some == common for some in subjects):
+        return pending, []
+    if not common:
+        raise DataError(
+            f"there is nobody in {pending[0].report.data_name} whom none of these models was trained on;"
+            " give other test data"
+        )
+    pending = [judge_export(place, data_paths, **asked, only=common) for place in places]
+    note = (
+        f"only the {plural(len(common), 'subject')} whom none of the models was trained on are judged;"
+        " alone, some could be judged on more"
+    )
+    return pending, [note, *_missing_classes(pending[0])]
+
+
+def _notes(names: Sequence[str], reports: Sequence[ScoreReport]) -> list[str]:
+    """Collect the notes of all reports: shared ones once, others with the name of their model."""
     every = [(*report.notes, *report.score.notes) for report in reports]
     shared = [note for note in every[0] if all(note in other for other in every)]
-    own = [
+    return shared + [
         f"{name}: {note}"
         for name, some in zip(names, every, strict=True)
         for note in some
         if note not in shared
     ]
-    return Comparison(
-        kind="test",
-        rule=rule,
-        data=reports[0].data_name,
-        synthetic=reports[0].synthetic,
-        segments=reports[0].segments,
-        subjects=reports[0].subjects,
-        rows=tuple((figure.key, figure.name) for figure in reports[0].score.figures),
-        columns=(*columns, *others(published, [rule])),
-        pairs=_pairs(names, [_measured(one, rule) for one in pending], tested),
-        tested=tested,
-        notes=(*notes, *shared, *own, *caveats(published)),
-    )
 
 
 def out_of_fold(
@@ -134,34 +168,32 @@ def out_of_fold(
 ) -> Comparison:
     """Put the out-of-fold figures of exports side by side, as their metrics.json has them.
 
+    ``by`` and ``published`` are as in `on_test_data`.
+
     Raises:
-        InputError: models that can't be compared, or of other rows or folds; a file without its folder.
+        InputError: models that can't be compared, or of other windows or folds; a file without its folder.
     """
     comparable(exports, published)
-    tested = _tested(by or "accuracy", len(exports[0].task.classes))
-    kept = [said(one) for one in exports]
-    splits = [
-        (config["data"]["fingerprint"], config["folds"], config["seeds"]["search"]) for config, _ in kept
-    ]
-    names = names_of(exports)
-    for name, split in zip(names, splits, strict=True):
-        if split != splits[0]:
-            what = "data" if split[0] != splits[0][0] else "folds"
-            raise InputError(
-                f"{names[0]} and {name} were searched on other {what}, so their out-of-fold figures can't be"
-                " compared; give test data with --data"
-            )
-    columns, measured = [], []
-    for i, (exported, (_, told)) in enumerate(zip(exports, kept, strict=True)):
-        intervals = {key: Interval(**one) for key, one in {**told["rates"], **told["intervals"]}.items()}
-        figures: dict[str, Interval | float] = {"value": float(told["value"])}
-        figures |= {key: intervals[key] for key, _ in _OUT_OF_FOLD if key in intervals}
-        columns.append(column(names[i], exported, i, None, figures))
-        measured.append((counts_of(told["subjects"]), paired.of_subjects(counts_of(told["subjects"]))))
     task = exports[0].task
+    tested = _tested(by or "accuracy", task)
+    kept = [kept_results(one) for one in exports]
+    names = names_of(exports)
+    _same_folds(names, [config for config, _ in kept])
     objectives = {str(told["value_name"]) for _, told in kept}
-    rows = [row for row in _OUT_OF_FOLD if row[0] != "value" or len(objectives) == 1]
+    rows = [row for row in out_of_fold_rows(task) if row[0] != "value" or len(objectives) == 1]
+    columns = [
+        column(name, exported, i, None, kept_intervals(told, task))
+        for i, (name, exported, (_, told)) in enumerate(zip(names, exports, kept, strict=True))
+    ]
     config = kept[0][0]
+    notes = [
+        "out of fold, mean over fresh seeds, decisions chosen on other folds: no test set was evaluated; the"
+        " models were the best of many on these very folds"
+    ]
+    if len(objectives) > 1:
+        notes.append("searched for different objectives, whose values can't be compared")
+    if task.positive is not None and len(task.classes) > 2:
+        notes.append(f"differences are of {targets.binary(task).positive_name} against the rest")
     return Comparison(
         kind="out of fold",
         rule="",
@@ -171,45 +203,49 @@ def out_of_fold(
         subjects=len(config["data"]["subjects"]),
         rows=tuple(rows),
         columns=(*columns, *others(published, list(OFFICIAL))),
-        pairs=_pairs(names, [(table.names.tolist(), some) for table, some in measured], tested),
+        pairs=_pairs(names, [subject_figures(told["subjects"], task) for _, told in kept], tested),
         tested=tested,
-        notes=(
-            "out of fold, mean over fresh seeds, thresholds chosen on other folds: no look at test data; the"
-            " models were the best of many on these very folds",
-            *(
-                ("searched for different objectives, whose values can't be compared",)
-                if len(objectives) > 1
-                else ()
-            ),
-            *(
-                (f"differences are of {targets.binary(task).positive_name} against the rest",)
-                if len(task.classes) > 2
-                else ()
-            ),
-            *caveats(published),
-        ),
+        notes=(*notes, *caveats(published)),
     )
 
 
-def _tested(by: str, classes: int) -> str:
-    offered = paired.MEASURES if classes == 2 else paired.MEASURES[:1]
+def _same_folds(names: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> None:
+    """Raise InputError where models were searched on other data or in other folds."""
+    splits = [(one["data"]["fingerprint"], one["folds"], one["seeds"]["search"]) for one in configs]
+    for name, split in zip(names, splits, strict=True):
+        if split != splits[0]:
+            what = "data" if split[0] != splits[0][0] else "folds"
+            raise InputError(
+                f"{names[0]} and {name} were searched on other {what}, so their out-of-fold figures can't be"
+                " compared; give test data with --data"
+            )
+
+
+def _tested(by: str, task: Task) -> str:
+    """Return the figure that is tested; raises InputError for one that the task's subjects don't have."""
+    offered = paired.MEASURES if len(task.classes) == 2 else paired.MEASURES[:1]
     if by not in offered:
         raise InputError(f"--by {by!r} is no figure of a subject here; known: {', '.join(offered)}")
     return by
 
 
-def _every_class(pending: Pending) -> None:
-    """Raise DataError where those who are left have windows of one class only."""
-    task, left = pending.judged.task, set(pending.judged.y_true.tolist())
+def _missing_classes(pending: Pending) -> list[str]:
+    """Say which classes have no windows of those who are left; of two classes both are needed.
+
+    Raises DataError where one of two has none.
+    """
+    task, report = pending.judged.task, pending.report
+    left = set(pending.judged.y_true.tolist())
     missing = [name for i, name in enumerate(task.classes) if i not in left]
     if missing and len(task.classes) == 2:
         raise DataError(
-            f"of the {plural(pending.report.subjects, 'subject')} of {pending.report.data_name} whom none of"
-            f" these models was trained on none has {missing[0]}; give other test data"
+            f"of the {plural(report.subjects, 'subject')} of {report.data_name} whom none of these models was"
+            f" trained on none has {missing[0]}; give other test data"
         )
+    return [f"nobody who is judged has {name}" for name in missing]
 
 
-def _same_rows(pending: Sequence[Pending]) -> None:
+def _same_windows(pending: Sequence[Pending]) -> None:
     """Raise DataError where models were not judged on the very same windows."""
     first = pending[0]
     for other in pending[1:]:
@@ -227,14 +263,20 @@ def _same_rows(pending: Sequence[Pending]) -> None:
 
 
 def _measured(pending: Pending, rule: str) -> tuple[list[str], dict[str, Any]]:
-    """Return the names of the subjects and each figure of them, ``(subjects,)``."""
+    """Return the names of the subjects and each figure of them, ``(subjects,)``.
+
+    They are of whole recordings where the rule's figures are.
+    """
     judged = pending.judged
+    true, called, subject = judged.y_true, judged.y_pred, judged.subject
+    if pending.report.score.records is not None:
+        found = judged.records()
+        true, called, subject = found.predictions.y, found.labels(), found.predictions.subject
     if len(judged.task.classes) > 2:
-        names, code = metrics.subject_codes(judged.subject)
-        right = judged.y_true == judged.y_pred
-        return names.tolist(), {"accuracy": paired.accuracy(right, code, names)}
+        names, code = metrics.subject_codes(subject)
+        return names.tolist(), {"accuracy": paired.accuracy(true == called, code, names)}
     positive = judged.task.positive
-    table = metrics.counts(judged.y_true == positive, judged.y_pred == positive, judged.subject)
+    table = metrics.counts(true == positive, called == positive, subject)
     decimals = OFFICIAL.get(rule, ("", metrics.DECIMALS))[1]
     return table.names.tolist(), dict(paired.of_subjects(table, decimals=decimals))
 

@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What a file holds; ``task`` and ``rule`` are of atml's, ``data`` and ``source`` are words."""
+    """Contents of a file; ``task`` and ``rule`` are names of atml, ``data`` and ``source`` are words."""
 
     task: str
     rule: str
@@ -79,7 +79,9 @@ def read(name: str) -> Published:
         return _read(fields)
     except (KeyError, TypeError, ValueError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"--published {name}: {what}; see `atml/published.py` for the format") from error
+        raise InputError(
+            f"--published {name}: {what}; see `atml/comparison/published.py` for the format"
+        ) from error
 
 
 def _read(fields: Any) -> Published:

@@ -1,4 +1,4 @@
-"""What a comparison came to: as JSON types, as tables for a terminal, as Markdown."""
+"""Result of a comparison: as JSON types, as tables for a terminal, as Markdown."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from atml.metrics import Interval
 from atml.metrics.paired import LEVEL, Difference
 
 FEW = 10
-"""Subjects below which percentile intervals are told to be too narrow."""
+"""With fewer subjects than this it is said that percentile intervals are too narrow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One model: its figures by key, with intervals over subjects where there are any, and what it costs.
+    """One model: its figures by key, with intervals over subjects where there are any, and its costs.
 
-    ``source`` and ``data`` are words, of a published one alone; what nobody told is None. ``look`` is the
-    ordinal of the look at the test data, ``file`` what was written of it.
+    ``source`` and ``data`` are words and only published models have them; what is not known is None. ``look``
+    numbers the evaluation of the test data, ``file`` is its report.
     """
 
     name: str
@@ -56,14 +56,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Pair:
-    """What the first of two models has over the second, by figure (`atml.metrics.paired.MEASURES`)."""
+    """Differences of the first of two models from the second, by figure (`atml.metrics.paired.MEASURES`)."""
 
     first: str
     second: str
     differences: dict[str, Difference]
 
     def verdict(self, tested: str) -> str:
-        """Say what the test of one figure came to."""
+        """Say in a sentence how the test of one figure ended."""
         told = self.differences[tested]
         differ = told.better + told.worse
         if not differ:
@@ -100,7 +100,7 @@ class Comparison:
     notes: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON types; what is no number becomes null."""
+        """Return everything as JSON types; NaN becomes null."""
         return {
             "kind": self.kind,
             "rule": self.rule or None,
@@ -123,11 +123,11 @@ class Comparison:
         }
 
     def title(self) -> str:
-        """Say what stands side by side, on what."""
+        """Say by which rule and on which data the models are compared."""
         by = f"by rule {self.rule} on the test split of" if self.kind == "test" else "out of fold on"
         kind = " (synthetic)" if self.synthetic else ""
         people = formatting.plural(self.subjects, "subject")
-        return f"{by} {self.data}{kind}: {self.segments:,} segments of {people}"
+        return f"{by} {self.data}{kind}: {self.segments:,} windows of {people}"
 
     def figures(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Lay out a column a model: header and rows; figures, then costs."""
@@ -142,7 +142,7 @@ class Comparison:
             ("RAM of activations, KiB", [_cost(c.ram_kib, 1) for c in self.columns]),
             ("latency here, ms", [_latency(c.latency, measured=True) for c in self.columns]),
             ("latency as published, ms", [_latency(c.latency, measured=False) for c in self.columns]),
-            ("look at the test data", ["-" if c.look is None else str(c.look) for c in self.columns]),
+            ("evaluation of the test data", ["-" if c.look is None else str(c.look) for c in self.columns]),
         ]
         rows += [(name, *cells) for name, cells in costs if any(cell != "-" for cell in cells)]
         return header, rows
@@ -166,7 +166,7 @@ class Comparison:
         return header, rows
 
     def sentences(self) -> list[str]:
-        """Say what the tests came to, how they were done, and what else a reader has to know."""
+        """Say how the tests ended, how they were done, and what else a reader has to know."""
         lines = [pair.verdict(self.tested) for pair in self.pairs]
         if self.synthetic:
             lines.append("synthetic data: these figures say nothing about real recordings")
@@ -178,7 +178,7 @@ class Comparison:
             lines.append(
                 f"tested is the {self.tested} of a subject alone, by flipping signs of differences over"
                 f" subjects, two-sided{many}; the other figures have an interval and no test. Differences are"
-                " means over subjects, each counting the same, whatever the number of its segments"
+                " means over subjects, each counting the same, whatever the number of its windows"
             )
         timed = [c.latency for c in self.columns if c.latency is not None and c.latency.runs]
         if timed:
@@ -186,9 +186,11 @@ class Comparison:
                 f"latency: median of {timed[0].runs} single windows, in brackets the quarter points,"
                 " models in turns, one thread of onnxruntime on this machine, not on the device"
             )
-        looks = [c.look for c in self.columns if c.look is not None]
-        if looks and max(looks) > 1:
-            lines.append("a model chosen by earlier looks at these test data looks better here than it is")
+        evaluations = [c.look for c in self.columns if c.look is not None]
+        if evaluations and max(evaluations) > 1:
+            lines.append(
+                "a model chosen by earlier evaluations of these test data looks better here than it is"
+            )
         return [*lines, *self.notes]
 
     def to_markdown(self) -> str:

@@ -1,4 +1,4 @@
-"""Test data without anybody whom the model was trained on, by the labels that it was trained with."""
+"""Test data without the subjects that the model was trained on, by the labels that it was trained with."""
 
 from __future__ import annotations
 
@@ -18,16 +18,24 @@ from atml.errors import DataError, ExportError
 
 Paths = Path | Sequence[Path] | None
 
+SAME_LABELS: dict[str, tuple[str, ...]] = {}
+"""Labels hashes of built-in objectives files, each with those of earlier versions of the same file.
+
+What is listed gave every rhythm name that it knew the class that it has now, so that models trained with it
+are scored.
+"""
+
 
 def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> tuple[Dataset, list[str]]:
-    """Open the test split, of bare sets without the people that were trained on; with what is to be told.
+    """Open the test split; of sets that have none, without the subjects that were trained on.
 
-    ``opening`` are arguments of `atml.data.open`.
+    ``opening`` are arguments of `atml.data.open`. Returns the data and notes for the person.
 
     Raises:
-        ExportError: The model does not say whom it was trained on, and a set does not tell train from test.
+        ExportError: The model does not say which subjects it was trained on, and a set does not tell train
+            from test.
         DataError: As `atml.data.open`; nobody left, with the way out; the training data themselves; a test
-            split that holds people who were trained on.
+            split that holds subjects that were trained on.
     """
     if exported.subjects is None and not exported.synthetic:
         _not_bare(exported, paths, opening)
@@ -56,19 +64,20 @@ def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) ->
 
 
 def people(exported: ExportedModel, paths: Paths) -> tuple[str, ...]:
-    """Whom the model was trained on, by all names that they may have in the sets at ``paths``.
+    """Name the subjects that the model was trained on, by all names that they may have in ``paths``.
 
-    A generated subject is none.
+    Generated subjects are left out: they are nobody.
     """
     trained = () if exported.synthetic else exported.subjects or ()
     return (*trained, *renamed(exported, paths))
 
 
 def renamed(exported: ExportedModel, paths: Paths) -> dict[str, str]:
-    """Names in sets that the model was not trained on, each with who of the trained that may be.
+    """Map names in sets that the model was not trained on to the trained subject that each may be.
 
-    Names carry their set where several were opened together: then a folder by another name would make other
-    people of the same. "bought/418" may be "vfdb/418" if the model was trained on no set called "bought".
+    Where several sets are opened together a name begins with its set, so the same people in a folder of
+    another name would pass for others: "bought/418" may be "vfdb/418" if the model was trained on no set
+    called "bought".
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths or ())
     if exported.synthetic or len(given) < 2 or "+" not in exported.data_name:
@@ -80,8 +89,15 @@ def renamed(exported: ExportedModel, paths: Paths) -> dict[str, str]:
 
 
 def same_labels(exported: ExportedModel, labels_hash: str | None) -> list[str]:
-    """Raise ExportError where test data would be labelled otherwise; say so where that can't be told."""
-    if labels_hash is None or exported.labels_hash == labels_hash:
+    """Compare the labels that a model was trained with to those that test data would have.
+
+    Returns notes: one where the export is too old to tell. ``labels_hash`` None compares nothing; an earlier
+    version of the labels that `SAME_LABELS` lists is the same.
+
+    Raises:
+        ExportError: test data would be labelled otherwise.
+    """
+    if labels_hash is None or exported.labels_hash in (labels_hash, *SAME_LABELS.get(labels_hash, ())):
         return []
     if not exported.labels_hash:
         return [

@@ -1,4 +1,4 @@
-"""What came out of one look at a test set, as JSON types and as text for a terminal."""
+"""Figures of one evaluation of a test set, as JSON types and as text for a terminal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from atml.scoring.time_to_decision import Moment, Streaming
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreReport:
-    """Figures of one look. ``look`` is its ordinal at this test set, ``file`` where the report was written.
+    """Figures of one evaluation of a test set.
 
-    ``baseline`` is the same rule's answer for the export's baseline on the same windows, ``streaming`` the
-    time to decision, of the model and then of the baseline, where the data have episodes longer than a
-    window. ``notes`` are what a person should know of the test data and of the look itself; the rule's own
-    are in ``score``.
+    ``evaluation`` counts the evaluations of this test set up to this one, ``file`` is where the report was
+    written; ``segments`` counts windows. ``baseline`` is the same rule's score of the export's baseline on
+    the same windows, ``streaming`` the time to decision, of the model and then of the baseline, where the
+    data have episodes longer than a window. ``notes`` are what a person should know of the test data and of
+    the evaluation itself; the rule's own are in ``score``.
     """
 
     exported: ExportedModel
@@ -30,21 +31,21 @@ class ScoreReport:
     segments: int
     subjects: int
     score: Score
-    look: int
+    evaluation: int
     notes: tuple[str, ...] = ()
     baseline: Score | None = None
     streaming: tuple[Streaming, ...] = ()
     file: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON types."""
+        """Return everything as JSON types; ``look`` numbers the evaluation, ``people`` counts subjects."""
         exported = self.exported
-        fields = {"rule": self.score.rule, "look": self.look, **self.score.to_dict()}
+        fields = {"rule": self.score.rule, "look": self.evaluation, **self.score.to_dict()}
         if self.streaming:
             fields["time_to_decision"] = self.streaming[0].to_dict()
         if self.baseline is not None:
-            rival = baselines.from_dict(exported.baseline)
-            theirs = {"name": rival.name, "is": rival.describe(), **self.baseline.to_dict()}
+            rebuilt = baselines.from_dict(exported.baseline)
+            theirs = {"name": rebuilt.name, "is": rebuilt.describe(), **self.baseline.to_dict()}
             if self.streaming:
                 theirs["time_to_decision"] = self.streaming[1].to_dict()
             fields["baseline"] = theirs
@@ -74,7 +75,12 @@ _WORDS = (
 
 
 def ordinal(n: int) -> str:
-    """Say a number as an ordinal: first, twelfth, 13th, 21st."""
+    """Write a number as an ordinal.
+
+    Example:
+        >>> [ordinal(n) for n in (1, 12, 13, 21)]
+        ['first', 'twelfth', '13th', '21st']
+    """
     if 0 <= n < len(_WORDS):
         return _WORDS[n]
     if n % 100 in (11, 12, 13):
@@ -87,12 +93,11 @@ def render(report: ScoreReport) -> str:
     score, exported = report.score, report.exported
     kind = " (synthetic)" if report.synthetic else ""
     lines = [
-        f"rule {score.rule} on {report.data_name}{kind}:"
-        f" {report.segments:,} test segments of {report.subjects} subjects",
+        f"rule {score.rule} on {report.data_name}{kind}: {_counted(report)}",
         f"model {exported.folder or exported.path}: {exported.size_bytes / 1024:.1f} KiB,"
         f" trial {exported.trial} of study {exported.study}",
-        f"{ordinal(report.look)} look at this test set"
-        + ("" if report.look < 2 else "; a model chosen by earlier ones looks better here than it is"),
+        f"{ordinal(report.evaluation)} evaluation of this test set"
+        + ("" if report.evaluation < 2 else "; a model chosen by earlier ones looks better here than it is"),
     ]
     if report.synthetic or exported.synthetic:
         what = {(True, True): "model and test data", (True, False): "test data", (False, True): "model"}
@@ -101,8 +106,9 @@ def render(report: ScoreReport) -> str:
             " these figures say nothing about real recordings"
         )
     if report.baseline is not None:
-        rival = baselines.from_dict(exported.baseline)
-        lines.append(f"baseline {rival.title}: {rival.describe()}")
+        baseline = baselines.from_dict(exported.baseline)
+        by_vote = "" if score.records is None else "; a record is what most of its windows are called"
+        lines.append(f"baseline {baseline.title}: {baseline.describe()}{by_vote}")
     lines += [*report.notes, "", *_figures(score, report.baseline)]
     if score.total is not None:
         lines += ["", *_total(score)]
@@ -118,6 +124,12 @@ def render(report: ScoreReport) -> str:
     return "\n".join(lines)
 
 
+def _counted(report: ScoreReport) -> str:
+    """Say how many windows, records where the rule counts these, and subjects were scored."""
+    records = "" if report.score.records is None else f"{report.score.records:,} records, "
+    return f"{records}{report.segments:,} test windows of {report.subjects} subjects"
+
+
 def _figures(score: Score, baseline: Score | None) -> list[str]:
     rows: list[tuple[str, ...]] = [("", "value" if baseline is None else "model", "95% over subjects")]
     for figure in score.figures:
@@ -125,7 +137,8 @@ def _figures(score: Score, baseline: Score | None) -> list[str]:
         ends = "" if interval is None else f"{interval.low:.4f} to {interval.high:.4f}"
         rows.append((figure.name, f"{figure.value:.4f}", ends))
     if baseline is not None:
-        added = ["baseline", *(f"{figure.value:.4f}" for figure in baseline.figures)]
+        theirs = {figure.key: f"{figure.value:.4f}" for figure in baseline.figures}
+        added = ["baseline", *(theirs.get(figure.key, "") for figure in score.figures)]
         rows = [(*row, more) for row, more in zip(rows, added, strict=True)]
     return _aligned(rows)
 
@@ -145,7 +158,7 @@ def _total(score: Score) -> list[str]:
 
 
 def _rows(table: Table, other: Table | None) -> list[tuple[str, ...]]:
-    """Header and cells, and at the end the columns of the baseline that are worth a look beside them."""
+    """Header and cells, and at the end the columns of the baseline that belong beside them."""
     rows = [table.header, *table.cells]
     if other is None or not table.beside:
         return rows
@@ -160,7 +173,7 @@ def _streaming(model: Streaming, *baseline: Streaming) -> list[str]:
     """The moments after the onset, positive episodes and others side by side."""
     share = ("subjects", "called then", "by then", *("baseline" for _ in baseline))
     known, total = sum(model.onsets), sum(model.episodes)
-    since = "s after onset" if known else "s into the segment"
+    since = "s after onset" if known else "s into the episode"
     rows: list[tuple[str, ...]] = [(since, model.name, *share, "others", *share)]
     for at, (hit, false) in enumerate(zip(model.positive, model.others, strict=True)):
         if hit.episodes or false.episodes:
@@ -184,7 +197,7 @@ def _unknown_onsets(unknown: int, total: int, *, any_known: bool) -> list[str]:
     if not unknown:
         return []
     if not any_known:
-        return ["when these rhythms began is not known: times run from where each segment begins"]
+        return ["when these rhythms began is not known: times run from where each episode begins"]
     rest = f"before {unknown} of the {total} lies nothing of another class"
     return [f"{rest}: their times run from their start"]
 

@@ -1,11 +1,11 @@
-"""Time to decision: how soon after a rhythm begins a model calls it right, and keeps from calling it wrong.
+"""Time to decision: how soon after a rhythm begins a model calls it positive, and how often wrongly.
 
-A device looks at the latest window every now and then. At first that window holds mostly what came before
-the rhythm. For each time after the onset: how many episodes could be asked, what the window that ends then
-is called, and whether a shock was called by then.
+A device judges the latest window again and again. Soon after an onset that window holds mostly what came
+before. For each time after the onset this counts the episodes that last so long, the share whose window that
+ends then is called positive, and the share that was called positive by then. Binary tasks only.
 
-What came before is signal of another class (`atml.data.Episode`): a shockable rhythm before a shockable one
-would let a window be called right that has seen little of the new one.
+What came before an onset is signal of another class (`atml.data.Episode`). A shockable rhythm before another
+shockable one would let windows be called right that hold little of the new one.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Moment:
 
 @dataclass(frozen=True)
 class Streaming:
-    """Moments of the positive episodes and of the others, of the same times.
+    """Moments of the positive episodes and of the others, at the same times.
 
-    ``name`` is that of the positive class, ``window`` in s; ``episodes``, ``subjects`` and ``onsets`` count
-    positive ones first. ``onsets`` are the episodes with signal before them; of the others nobody knows when
-    the rhythm began, or it followed one of its own class: times run from where their signal begins. Of an
-    episode that is not positive only windows that lie whole within it count: before that, a call may be right
-    about the rhythm that came before.
+    ``name`` is that of the positive class, ``window`` in s. ``episodes``, ``subjects`` and ``onsets`` count
+    positive ones first. ``onsets`` counts the episodes with signal before them. Of the rest the onset is not
+    known, or the rhythm followed one of its own class; their times run from where their signal begins. Of an
+    episode that is not positive only windows wholly inside it count: a call on an earlier window may be right
+    about the rhythm before.
     """
 
     name: str
@@ -71,7 +71,12 @@ class Streaming:
 
 
 def times(task: Task) -> tuple[float, ...]:
-    """Seconds after the onset that are looked at: each half second up to the window, then each second."""
+    """Seconds after the onset that are measured: each half second up to the window, then each second.
+
+    Example:
+        >>> times(Task(name="t", classes=("calm", "shock"), positive=1, sampling_rate=100, window=200))[:5]
+        (0.5, 1.0, 1.5, 2.0, 3.0)
+    """
     last = max(LONGEST_S, 2 * task.seconds)
     fine = [0.5 * i for i in range(1, int(2 * task.seconds) + 1)]
     coarse = [t for t in np.arange(1, int(last) + 1, dtype=float).tolist() if t > task.seconds]
@@ -79,18 +84,25 @@ def times(task: Task) -> tuple[float, ...]:
 
 
 def decider(model: bytes, task: Task) -> Decide:
-    """Return what labels windows ``(n, leads, samples)`` with an ONNX model; a tie counts as positive."""
+    """Return a function from windows ``(n, leads, samples)`` to labels ``(n,)``, by an ONNX model.
+
+    A tie counts as positive.
+    """
     target = targets.of(task)
     return lambda x: target.labels(infer(model, x))
 
 
 def measure(episodes: Sequence[Episode], decide: Decide, task: Task) -> Streaming:
-    """Ask ``decide``, windows ``(n, leads, samples)`` to labels ``(n,)``, at every moment of each episode.
+    """Label the window that ends at each moment of each episode, where the episode holds all of it.
 
-    A window must lie within what the episode holds: the signal before its onset, and its own length. Before
-    a positive onset lies nothing positive, so that whoever needs half of a window to be so can't call it
-    right before half a window has passed.
+    ``decide`` maps windows ``(n, leads, samples)`` to labels ``(n,)``. An episode holds the signal before its
+    onset and its own length. Nothing positive lies before a positive onset: a model that needs half a window
+    of the rhythm calls it half a window after the onset at the earliest.
+
+    Raises:
+        ValueError: the task has no positive class.
     """
+    positive = targets.binary(task).positive
     moments = times(task)
     asked = np.zeros((len(episodes), len(moments)), np.bool_)
     called = np.zeros_like(asked)
@@ -101,7 +113,7 @@ def measure(episodes: Sequence[Episode], decide: Decide, task: Task) -> Streamin
         some = np.flatnonzero(there).tolist()
         if some:
             x = np.stack([episodes[i].x[:, ends[i] - task.window : ends[i]] for i in some])
-            called[some, column] = decide(x) == task.positive
+            called[some, column] = decide(x) == positive
     return curve(asked, called, episodes, task)
 
 

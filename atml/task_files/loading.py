@@ -93,9 +93,9 @@ def part(module: ModuleType, path: Path, name: str, kind: Any) -> Any:
 def guarded(function: Callable[..., Any], path: Path, name: str, kind: type | None) -> Callable[..., Any]:
     """Return ``function`` with whatever it raises, or returns of a wrong type, said as a RoomError."""
 
-    def call(argument: Any) -> Any:
+    def call(*arguments: Any) -> Any:
         try:
-            result = function(argument)
+            result = function(*arguments)
         except AtmlError:
             raise
         except Exception as error:

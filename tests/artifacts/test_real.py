@@ -50,7 +50,7 @@ def test_scoring_the_real_test_set(make, real_data, ecg, tmp_path):
         def record(self, **look):
             return 1
 
-    report = score_export(got.folder, real_data / "iesd2024.zip", label=label, looks=Looks())
+    report = score_export(got.folder, real_data / "iesd2024.zip", label=label, evaluations=Looks())
     written = json.loads(report.file.read_text())
     rows = written["subjects"]
     assert report.segments == len(ecg) and len(rows) == len(np.unique(ecg.subject)) == 8

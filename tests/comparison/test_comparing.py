@@ -1,4 +1,4 @@
-"""Models side by side: the figures are those of `atml score`, of the same subjects, and looks are counted."""
+"""Models side by side: the figures are those of `atml score`, of the same subjects, and evaluations count."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def label(rhythm: str) -> int | None:
 
 
 def test_figures_are_those_of_score(here: Path) -> None:
-    """On another database each model is scored alone: the very same numbers, and each look is on record."""
+    """On another database each model is scored alone: the very same numbers, and each evaluation is on record."""
     store = Store(f"sqlite:///{here / 'studies.db'}")
-    result = on_test_data(exports(here), [here / "test.npz"], looks=lambda: store, runs=3)
+    result = on_test_data(exports(here), [here / "test.npz"], evaluations=lambda: store, runs=3)
     alone = Store(f"sqlite:///{here / 'other.db'}")
     for column, folder in zip(result.columns, folders(here), strict=True):
-        report = score_export(folder, here / "test.npz", label=label, looks=alone, rule="iesd2024")
+        report = score_export(folder, here / "test.npz", label=label, evaluations=alone, rule="iesd2024")
         assert column.figures == {f.key: f.interval or f.value for f in report.score.figures}
         assert column.size_kib == report.exported.size_bytes / 1024 and column.name == folder.name
         written = json.loads(column.file.read_text())  # type: ignore[union-attr]
@@ -126,9 +126,11 @@ def test_differences_are_of_the_same_subjects(here: Path) -> None:
     pending = [judge_export(f, here / "test.npz", label=label, rule="iesd2024") for f in (one, two)]
     tables = [counts(p.judged.y_true == 1, p.judged.y_pred == 1, p.judged.subject) for p in pending]
     expected = paired.difference(*(paired.of_subjects(t)["specificity"] for t in tables))
-    assert not (one / "scores").exists(), "judged is not yet looked at"
+    assert not (one / "scores").exists(), "judged is not yet recorded"
     store = Store(f"sqlite:///{here / 'studies.db'}")
-    result = on_test_data(exports(here, 2), here / "test.npz", looks=lambda: store, runs=0, by="specificity")
+    result = on_test_data(
+        exports(here, 2), here / "test.npz", evaluations=lambda: store, runs=0, by="specificity"
+    )
     told = result.pairs[0].differences["specificity"]
     assert (told.value, told.better, told.worse) == (expected.value, expected.better, expected.worse)
     chance = paired.sign_flip(*(paired.of_subjects(t)["specificity"] for t in tables))[0]
@@ -148,7 +150,7 @@ def test_only_whom_none_was_trained_on(here: Path, tmp_path: Path) -> None:
     dataset = make.make_dataset(subjects=14, each=12, seed=4)
     bare = write(tmp_path / "bare.npz", dataset, dataset.subject)
     store = Store(f"sqlite:///{here / 'studies.db'}")
-    result = on_test_data([*exports(here, 1), other], bare, looks=lambda: store, runs=0)
+    result = on_test_data([*exports(here, 1), other], bare, evaluations=lambda: store, runs=0)
     assert (result.subjects, result.segments) == (2, 24)
     assert "only the 2 subjects whom none of the models was trained on" in result.notes[0]
     assert result.pairs[0].differences["F-beta"].too_few
@@ -158,11 +160,15 @@ def test_only_whom_none_was_trained_on(here: Path, tmp_path: Path) -> None:
     )
     calm = write(tmp_path / "calm.npz", some, some.subject)
     with pytest.raises(DataError, match=r"of the 2 subjects of calm whom none .* was trained on none has AF"):
-        on_test_data([*exports(here, 1), other], calm, looks=lambda: pytest.fail("a look"), runs=0)
+        on_test_data(
+            [*exports(here, 1), other], calm, evaluations=lambda: pytest.fail("an evaluation"), runs=0
+        )
     fewer = make.make_dataset(subjects=12, each=12, seed=4)
     short = write(tmp_path / "short.npz", fewer, fewer.subject)
     with pytest.raises(DataError, match="nobody in short whom none"):
-        on_test_data([*exports(here, 1), other], short, looks=lambda: pytest.fail("a look"), runs=0)
+        on_test_data(
+            [*exports(here, 1), other], short, evaluations=lambda: pytest.fail("an evaluation"), runs=0
+        )
     store.close()
 
 
@@ -206,7 +212,7 @@ def test_out_of_fold_figures_are_those_of_the_exports(here: Path) -> None:
         assert column.macs == told["cost"]["macs"]
     assert result.subjects == 8 and result.kind == "out of fold" and len(result.pairs) == 3
     assert result.pairs[0].differences["accuracy"].subjects == 8
-    assert not (here / "studies.db").exists(), "no look"
+    assert not (here / "studies.db").exists(), "no evaluation"
 
 
 def test_out_of_fold_of_other_splits_is_refused(here: Path) -> None:
@@ -304,14 +310,14 @@ def test_the_command_shows_writes_and_counts(capsys: Capture, here: Path) -> Non
     line = ["compare", str(one), str(two), "--data", "test.npz", "--runs", "3"]
     assert cli.run([*line, "--out", "side.md"]) == 0
     out = capsys.readouterr().out
-    assert "by rule iesd2024 on the test split of test: 108 segments of 9 subjects" in out
+    assert "by rule iesd2024 on the test split of test: 108 windows of 9 subjects" in out
     for word in ("F, mean F-beta over subjects", "MACs a window", "latency here, ms", "p (Holm)", one.name):
         assert word in out
     written = (here / "side.md").read_text()
     assert written.startswith("# Comparison by rule iesd2024") and f"| {one.name} - {two.name} |" in written
     assert cli.run([*line, "--json"]) == 0
     fields = json.loads(capsys.readouterr().out)
-    assert [model["look"] for model in fields["models"]] == [3, 4], "every look counts"
+    assert [model["look"] for model in fields["models"]] == [3, 4], "every evaluation counts"
     assert fields["pairs"][0]["differences"]["accuracy"]["p"] is None
     assert "looks better here than it is" in (here / "side.md").read_text()
 
@@ -343,7 +349,7 @@ def fails(capture: Capture, here: Path, *arguments: object) -> str:
     return error
 
 
-def test_mistakes_cost_no_look(capsys: Capture, here: Path, tmp_path: Path) -> None:
+def test_mistakes_cost_no_evaluation(capsys: Capture, here: Path, tmp_path: Path) -> None:
     one, two = folders(here, 2)
     data = ("--data", "test.npz")
     assert "alone can't be compared" in fails(capsys, here, one)

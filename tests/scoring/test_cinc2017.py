@@ -54,5 +54,5 @@ def test_the_largest_output_decides(judged):
     assert cinc2017.decide([[1, 3, 2], [2, 2, 1], [0, 0, 1]]).tolist() == [1, 0, 2]
     with pytest.raises(InputError, match=r"\(1, 2\)"):
         cinc2017.decide([[1, 2]])
-    with pytest.raises(InputError, match="no segments"):
+    with pytest.raises(InputError, match="no windows"):
         cinc2017.score(judged([], [], [], classes=FOUR), {})

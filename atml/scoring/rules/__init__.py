@@ -1,54 +1,53 @@
-"""Official scoring rules, one pure module each."""
+"""Scoring rules: one module each in a plain dict, and a user's own by file.
+
+Add a rule by writing a module with the members of `atml.scoring.rules.base.Rule` and putting it into `RULES`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Protocol
+from pathlib import Path
 
-import numpy.typing as npt
-
-from atml.arrays import Int64
+from atml.arrays import Float32, Int64
 from atml.errors import InputError
-from atml.scoring.rules import aha_aed, cinc2017, iccad2022, iccad2023, iesd2024
-from atml.scoring.rules.base import Figure, Judged, Score, Table, Total
+from atml.scoring.rules import aha_aed, cinc2017, files, iccad2022, iccad2023, iesd2024, records
+from atml.scoring.rules.base import Figure, Judged, Rule, Score, Table, Total
 from atml.scoring.rules.contest_figures import check
+from atml.tasks import targets
 from atml.tasks.task import Task
 
-
-class Rule(Protocol):
-    """What a rule's module offers."""
-
-    @property
-    def NAME(self) -> str:
-        """The name that ``--rule`` takes."""
-
-    @property
-    def OPTIONS(self) -> Mapping[str, float]:
-        """What a person may set, with its default."""
-
-    @property
-    def AWARDS(self) -> bool:
-        """Whether a measured latency and size earn points."""
-
-    def fits(self, task: Task) -> None:
-        """Raise ExportError for a model that the rule can't judge."""
-
-    def decide(self, outputs: npt.ArrayLike) -> Int64:
-        """Labels from a model's outputs, by the rule's tie rule."""
-
-    def score(self, judged: Judged, options: Mapping[str, float]) -> Score:
-        """Score the labels; ``options`` has a value for each of `OPTIONS`."""
+RULES: dict[str, Rule] = {
+    rule.NAME: rule for rule in (aha_aed, cinc2017, iccad2022, iccad2023, iesd2024, records)
+}
+"""The rules that come with atml, by name."""
 
 
-RULES: dict[str, Rule] = {rule.NAME: rule for rule in (aha_aed, cinc2017, iccad2022, iccad2023, iesd2024)}
+def rule(name: str, cwd: Path | None = None) -> Rule:
+    """Find a rule by name: a built-in one, or a file ``rules/NAME.py`` in ``cwd`` (the working directory).
+
+    Raises:
+        InputError: no such rule; the message lists the known ones.
+        TaskFileError: a file that can't be used, or that has the name of a built-in rule.
+
+    Example:
+        >>> rule("iesd2024").AWARDS
+        True
+    """
+    own = files.names(cwd)
+    if name in RULES:
+        if name in own:
+            raise files.taken(own[name])
+        return RULES[name]
+    if name in own:
+        return files.load(own[name])
+    listed = ", ".join(sorted(RULES)) + "".join(f", {other} (a file here)" for other in own)
+    raise InputError(f"no scoring rule {name!r}; known: {listed}; one of your own is a file rules/{name}.py")
 
 
-def rule(name: str) -> Rule:
-    """Find a rule by name; raises InputError that lists the known ones."""
-    if name not in RULES:
-        raise InputError(f"no scoring rule {name!r}; known: {', '.join(sorted(RULES))}")
-    return RULES[name]
+def labels(judge: Rule, task: Task, outputs: Float32) -> Int64:
+    """Class of each row of ``outputs (n, classes)``, ``(n,)``: by the rule, or as the task does."""
+    return targets.of(task).labels(outputs) if judge.decide is None else judge.decide(outputs)
 
 
 def settings(
@@ -80,4 +79,4 @@ def settings(
     return {**judge.OPTIONS, **wanted}
 
 
-__all__ = ["RULES", "Figure", "Judged", "Rule", "Score", "Table", "Total", "rule", "settings"]
+__all__ = ["RULES", "Figure", "Judged", "Rule", "Score", "Table", "Total", "labels", "rule", "settings"]

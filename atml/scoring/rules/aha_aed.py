@@ -162,7 +162,7 @@ def verdict(category: Category, right: int, n: int, most: int) -> str:
 def score(judged: Judged, options: Mapping[str, float]) -> Score:
     """Score labels 0 or 1, 1 = shock; ``options`` as in `OPTIONS`.
 
-    Raises InputError without segments.
+    Raises InputError without windows.
     """
     table = contest_figures.counted(judged)
     whole = table.pooled()

@@ -3,11 +3,13 @@
 Source: Clifford et al., "AF classification from a short single lead ECG recording: the PhysioNet/Computing
 in Cardiology Challenge 2017".
 
-- F1 of a class = 2 N_cc / (reference_c + predicted_c), N_cc being its segments that are called right; 0
-  where both are 0.
+- F1 of a class = 2 N_cc / (reference_c + predicted_c), N_cc being its recordings that are called right; 0
+  where both are 0. The challenge asks for one class a recording: `Judged.records` decides it from all the
+  windows that a recording was cut into.
 - Score = mean of F1 over Normal, AF and Other. Recordings too noisy to read are a class of their own in
   the tables, but not in the mean.
-- The largest output decides; between equal ones the first does, of which the challenge says nothing.
+- The largest output decides a window, the largest mean a recording; between equal ones the first does, of
+  which the challenge says nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import numpy.typing as npt
 from atml import metrics
 from atml.arrays import Floats, Int64
 from atml.errors import ExportError, InputError
-from atml.scoring.rules.base import Figure, Judged, Score, Table
+from atml.scoring.rules.base import Figure, Judged, Score, confusion_table
 from atml.tasks.task import Task
 
 NAME = "cinc2017"
@@ -69,52 +71,37 @@ def decide(outputs: npt.ArrayLike) -> Int64:
     return np.asarray(out.argmax(axis=1), np.int64)
 
 
-def f1(cells: npt.ArrayLike) -> Floats:
-    """F1 of every class from counts ``(..., classes, classes)``, true by called; ``(..., classes)``."""
-    table = np.asarray(cells, np.float64)
-    both = table.sum(axis=-1) + table.sum(axis=-2)
-    right = np.diagonal(table, axis1=-2, axis2=-1)
-    return np.where(both > 0, 2 * right / np.maximum(both, 1), 0.0)
-
-
 def score(judged: Judged, options: Mapping[str, float]) -> Score:
-    """Score labels by the task's classes; ``options`` is empty.
+    """Score whole recordings by the task's classes; ``options`` is empty.
 
-    Raises ExportError for other classes than the challenge's, InputError without segments.
+    Raises ExportError for other classes than the challenge's, InputError without windows.
     """
     columns = _columns(judged.task)
     if len(judged.subject) == 0:
-        raise InputError("no segments to score; give a folder with a test split")
+        raise InputError("no windows to score; give a folder with a test split")
     order = np.empty(len(judged.task.classes), np.int64)
     order[list(columns.values())] = np.arange(len(columns))
-    names, code = metrics.subject_codes(judged.subject)
-    k = len(columns)
-    flat = (code * k + order[judged.y_true]) * k + order[judged.y_pred]
-    cells = np.bincount(flat, minlength=len(names) * k * k).reshape(len(names), k * k)
+    k, found = len(columns), judged.records()
+    true, called = order[found.predictions.y], order[decide(found.predictions.logits)]
+    table = metrics.class_counts(true, called, found.predictions.subject, k)
 
     def figures(counts: Floats) -> dict[str, Floats]:
-        each = f1(counts.reshape(-1, k, k))
+        cells = counts.reshape(-1, k, k)
+        each = metrics.class_f1(cells)
+        right = metrics.ratio(np.trace(cells, axis1=1, axis2=2), cells.sum(axis=(1, 2)))
         mean = each[:, : len(IN_THE_MEAN)].mean(axis=1)
-        right = np.trace(counts.reshape(-1, k, k), axis1=1, axis2=2)
-        accuracy = right / np.maximum(counts.sum(axis=1), 1)
-        return {"F1": mean, **{KEYS[c]: each[:, i] for i, c in enumerate(columns)}, "accuracy": accuracy}
+        return {"F1": mean, **{KEYS[c]: each[:, i] for i, c in enumerate(columns)}, "accuracy": right}
 
-    found = metrics.resampled(cells, figures)
-    called = {"F1": "F1, mean of Normal, AF and Other", **{key: f"F1, {name}" for name, key in KEYS.items()}}
-    whole = cells.sum(axis=0).reshape(k, k)
-    rows = [(name, *map(str, row)) for name, row in zip(columns, whole.tolist(), strict=True)]
+    drawn = metrics.resampled(table.cells.reshape(-1, k * k), figures)
+    names = {"F1": "F1, mean of Normal, AF and Other", **{key: f"F1, {name}" for name, key in KEYS.items()}}
+    tables = [confusion_table("confusion", "records", tuple(columns), true, called)]
+    if len(found) < len(judged.y_true):
+        of_windows = order[judged.y_true], order[judged.y_pred]
+        tables.append(confusion_table("window_confusion", "windows", tuple(columns), *of_windows))
     return Score(
         rule=NAME,
-        figures=tuple(Figure(key, called.get(key, key), one.value, one) for key, one in found.items()),
-        tables=(
-            Table(
-                key="confusion",
-                header=("true, called", *columns),
-                cells=tuple(rows),
-                records=tuple(
-                    {"true": name, **dict(zip(columns, row, strict=True))}
-                    for name, row in zip(columns, whole.tolist(), strict=True)
-                ),
-            ),
-        ),
+        records=len(found),
+        figures=tuple(Figure(key, names.get(key, key), one.value, one) for key, one in drawn.items()),
+        tables=tuple(tables),
+        notes=found.notes(),
     )

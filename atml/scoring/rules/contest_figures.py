@@ -49,9 +49,9 @@ def check(latency_ms: float | None, size_kib: float | None) -> None:
 
 
 def counted(judged: Judged) -> Counts:
-    """Count per subject; raises InputError without segments."""
+    """Count per subject; raises InputError without windows."""
     if len(judged.subject) == 0:
-        raise InputError("no segments to score; give a folder with a test split")
+        raise InputError("no windows to score; give a folder with a test split")
     return metrics.counts(judged.y_true == POSITIVE, judged.y_pred == POSITIVE, judged.subject)
 
 
@@ -63,7 +63,7 @@ def total(judged: Judged, best: float, points: Callable[[float, float], Mapping[
 
 
 def pooled(table: Counts, found: Mapping[str, Interval]) -> tuple[Figure, ...]:
-    """The usual rates over all segments; ``found`` is what `atml.metrics.bootstrap` found."""
+    """The usual rates over all windows; ``found`` is what `atml.metrics.bootstrap` found."""
     whole = table.pooled()
     return (
         *(Figure(key, NAMES.get(key, key), found[key].value, found[key]) for key in FOUR),
@@ -107,7 +107,7 @@ def of_subjects(
     """Score by F, the mean F-beta over subjects, and G, the share of them above ``good``.
 
     ``points(F, G, latency in ms, size in KiB)`` says what each adds to the total. Raises InputError without
-    segments and for a latency or size that is not above 0.
+    windows and for a latency or size that is not above 0.
     """
     check(judged.latency_ms, judged.size_kib)
     table = counted(judged)

@@ -56,7 +56,7 @@ def points(f: float, latency_ms: float, size_kib: float) -> dict[str, float]:
 def score(judged: Judged, options: Mapping[str, float]) -> Score:
     """Score labels 0 or 1, 1 = ventricular arrhythmia; ``options`` is empty.
 
-    The total needs both a measured latency and a measured size. Raises InputError without segments and for
+    The total needs both a measured latency and a measured size. Raises InputError without windows and for
     a latency or size that is not above 0.
     """
     contest_figures.check(judged.latency_ms, judged.size_kib)

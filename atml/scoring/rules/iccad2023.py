@@ -57,7 +57,7 @@ def points(f: float, g: float, latency_ms: float, size_kib: float) -> dict[str, 
 def score(judged: Judged, options: Mapping[str, float]) -> Score:
     """Score labels 0 or 1, 1 = ventricular arrhythmia; ``options`` is empty.
 
-    The total needs both a measured latency and a measured size. Raises InputError without segments and for
+    The total needs both a measured latency and a measured size. Raises InputError without windows and for
     a latency or size that is not above 0.
     """
     return contest_figures.of_subjects(

@@ -1,0 +1,148 @@
+"""Evaluations of test sets, on record before anyone sees a figure of them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from atml.artifacts.model import SCORES
+from atml.errors import ExportError, StudyError
+from atml.scoring.presentation import ScoreReport
+from atml.scoring.rules import Judged
+
+
+class Evaluations(Protocol):
+    """Where evaluations of test sets are kept: `atml.storage.Store`."""
+
+    def record(
+        self,
+        *,
+        data_fingerprint: str,
+        export_sha256: str,
+        rule: str,
+        result: dict[str, Any],
+        subjects: Mapping[str, Sequence[str]],
+    ) -> int:
+        """Keep an evaluation with its figures; return how many there are of this test set, this one included.
+
+        One is of this test set if the fingerprint is the same, or if it saw any of the same ``subjects`` of a
+        set of the same name.
+        """
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pending:
+    """A model judged on test data, its evaluation not yet on record: nobody may see a figure of it.
+
+    ``judged`` are its decisions, ``people`` the subjects that they are of, by set.
+    """
+
+    report: ScoreReport
+    judged: Judged
+    people: Mapping[str, Sequence[str]]
+
+    def recorded(self, evaluations: Evaluations) -> ScoreReport:
+        """Record the evaluation, then write the report beside the model; whole or not at all.
+
+        Raises ExportError where its folder can't be written, StudyError where the evaluation can't be
+        recorded.
+        """
+        return record([self], lambda: evaluations)[0]
+
+
+def record(pending: Sequence[Pending], evaluations: Callable[[], Evaluations]) -> list[ScoreReport]:
+    """Record an evaluation for each of several models, and write each report beside its model.
+
+    Every report is written to a temporary file before ``evaluations`` is called and the first one counts.
+
+    Raises ExportError where a folder can't be written, and nothing is recorded then; StudyError where an
+    evaluation can't be recorded, which says how many were.
+    """
+    with contextlib.ExitStack() as stack:
+        temporary = [stack.enter_context(_temporary_report(one.report)) for one in pending]
+        reports: list[ScoreReport] = []
+        kept = evaluations()
+        for one, file in zip(pending, temporary, strict=True):
+            try:
+                reports.append(_recorded(one.report, kept, one.people, file))
+            except StudyError as error:
+                if not reports:
+                    raise
+                raise StudyError(
+                    f"{error}; {len(reports)} of {len(pending)} evaluations are on record, no figure shown"
+                ) from error
+        return reports
+
+
+def _recorded(
+    report: ScoreReport,
+    evaluations: Evaluations,
+    subjects: Mapping[str, Sequence[str]],
+    temporary: Path | None,
+) -> ScoreReport:
+    """Record the evaluation, then move the report to its place."""
+    number = evaluations.record(
+        data_fingerprint=report.data_fingerprint,
+        export_sha256=report.exported.sha256,
+        rule=report.score.rule,
+        result={key: value for key, value in report.to_dict().items() if key != "look"},
+        subjects=subjects,
+    )
+    report = dataclasses.replace(report, evaluation=number)
+    if temporary is None:
+        return report
+    try:
+        temporary.write_text(_json(report), encoding="utf-8")
+        file = _free(temporary.parent, report.score.rule, number)
+        temporary.replace(file)
+    except OSError as error:
+        # The evaluation is on record: its figures are shown, and what is missing is said.
+        note = f"the report could not be written to {temporary.parent}: {error.strerror}"
+        return dataclasses.replace(report, notes=(*report.notes, note))
+    return dataclasses.replace(report, file=file)
+
+
+@contextlib.contextmanager
+def _temporary_report(report: ScoreReport) -> Iterator[Path | None]:
+    """Write the report to a temporary file: a full disk or a read-only folder is found before it counts."""
+    if report.exported.folder is None:
+        yield None
+        return
+    scores = report.exported.folder / SCORES
+    temporary: Path | None = None
+    try:
+        try:
+            scores.mkdir(exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{report.score.rule}-", dir=scores)
+            os.close(handle)
+            temporary = Path(name)
+            temporary.chmod(0o644)
+            temporary.write_text(_json(report), encoding="utf-8")
+        except OSError as error:
+            raise ExportError(f"{scores} can't be written: {error.strerror}; nothing was scored") from error
+        yield temporary
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scores.rmdir()  # only if nothing was ever scored here
+
+
+def _free(folder: Path, rule: str, number: int) -> Path:
+    """Name a file after the evaluation; another database may have counted the same number here before."""
+    while (folder / f"{rule}-{number}.json").exists():
+        number += 1
+    return folder / f"{rule}-{number}.json"
+
+
+def _json(report: ScoreReport) -> str:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    fields = {"at": now, **report.to_dict()}
+    return json.dumps(fields, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
