@@ -1,57 +1,16 @@
-"""`atml worker` and `atml run`."""
+"""`atml run`: one trial trained again, and compared with what was recorded."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, Device, HangAfter, Storage, seconds, show, study_of
+from atml.cli.options import STUDIES, AsJson, DataHere, Storage, show, study_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-DataHere = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--data", help="Where the study's data are on this machine, if not where it says; several times."
-    ),
-]
-
-
-def worker(
-    study: Annotated[str, typer.Option(help="Study to work on, made by `atml search`.")],
-    storage: Storage = STUDIES,
-    data: DataHere = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]", show_default=False)
-    ] = None,
-    device: Device = "auto",
-    timeout: Annotated[
-        str | None, typer.Option(help="Leave after this time, such as 2h or 90m.", metavar="TIME")
-    ] = None,
-    hang_after: HangAfter = None,
-    json: AsJson = False,
-) -> None:
-    """Train trials of a study from any machine, until it has as many as `atml search` asked for."""
-    from atml.searching import Options, join_and_work, progress
-    from atml.storage import Store
-
-    options = Options(
-        workers=workers,
-        device=device,
-        timeout=None if timeout is None else seconds(timeout),
-        hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
-    )
-    store = Store(storage, create=False)
-    shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
-    try:
-        join_and_work(store, study, tuple(data or ()), options, shown)
-    finally:
-        shown.close()
-        store.close()
 
 
 def run(
@@ -64,7 +23,7 @@ def run(
     ] = None,
     json: AsJson = False,
 ) -> int:
-    """Train one trial again by its config and seed, and compare with what was recorded, bit for bit."""
+    """Train one trial again from its config and seed, and compare with the record, bit for bit."""
     from atml.searching import rerun, train_again
     from atml.storage import Store
 
@@ -77,8 +36,8 @@ def run(
     show(rows if json else _table(rows), json)
     if compared.same:
         return 0
-    why = f"; {compared.differs}" if compared.differs else "; nothing else differs that is known of"
-    sys.stderr.write(f"atml: trial {trial} did not give the same again{why}\n")
+    why = compared.differs or "nothing else is known to differ"
+    sys.stderr.write(f"atml: trial {trial} did not give the same values again; {why}\n")
     return 1
 
 
@@ -94,15 +53,15 @@ def _table(rows: dict[str, Any]) -> RenderableType:
         for r in rows["steps"]
     ]
     cells.append(("all", "", _bits(rows["recorded"]), _bits(rows["now"]), _same(rows["value_same"])))
-    said = "the same, bit for bit" if rows["same"] else "not the same"
-    lines = [Text(f"trial {rows['trial']}: {said}")]
+    result = "the same, bit for bit" if rows["same"] else "not the same"
+    lines = [Text(f"trial {rows['trial']}: {result}")]
     if rows["differs"]:
-        lines.append(Text(f"not as it was: {rows['differs']}"))
+        lines.append(Text(f"changed since: {rows['differs']}"))
     return Group(*lines, columns(("fold", "of it", "recorded", "now", ""), cells, right=(0, 1, 2, 3)))
 
 
 def _bits(value: float | None) -> str:
-    """Write a number with all its digits: what looks alike is alike."""
+    """Write a number with all its digits, so that two that look equal are equal."""
     return "-" if value is None else repr(value)
 
 
