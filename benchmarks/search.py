@@ -24,7 +24,7 @@ from pathlib import Path
 
 from atml import task_files
 from atml.artifacts import model
-from atml.cli.listings import best
+from atml.cli import best
 from atml.cli.options import seconds
 from atml.data.formats.contest_reader import cores
 from atml.formatting import clock
@@ -103,7 +103,7 @@ def main() -> None:
         if repeats:
             print(f"{'... of the finalists':42} {100 * spent(repeats, given.workers)[1]:.1f}%")
         print(f"{'best value in the search':42} {ranked(every)[0].value:.4f}")
-        row = best(store, name, 1)[0]
+        row = best.rows(store, name, 1)[0]
         print(f"{'winner, out of fold on fresh seeds':42} {row['judged'] or row['value']:.4f}")
         if row["folder"]:
             found = model.load(Path(row["folder"]))

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from sklearn.ensemble import RandomForestRegressor
 
 from atml import task_files
-from atml.regions.space import Space, learn, number
+from atml.regions.space import Space, learn
+from atml.regions.values import number
 from atml.searching.region_learning import HOPELESS
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition

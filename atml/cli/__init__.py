@@ -1,39 +1,33 @@
-"""The commands. Each handler parses, calls and prints; what a command needs is imported when it runs.
+"""The command line, one module a command: each parses, calls and prints.
 
-::
-
-    search, status, best    searching.py
-    worker, run             working.py
-    regions                 regions.py
-    score, data, tasks      looking.py
-    report                  reporting.py
-    study                   studies.py
-    dashboard               viewing.py
-    compare                 comparing.py
-    what they share         options.py
+What several commands share is in ``options``. A command imports what it needs when it runs, so that
+``atml --help`` answers at once.
 """
 
 from __future__ import annotations
 
 import errno
+import io
+import os
 import sys
 import traceback
 
 import typer
 
-from atml.cli.comparing import compare
-from atml.cli.looking import data_app, score, tasks_app
+from atml.cli.best import best_app
+from atml.cli.compare import compare
+from atml.cli.dashboard import dashboard
+from atml.cli.data import data_app
 from atml.cli.regions import regions_app
-from atml.cli.reporting import report
-from atml.cli.searching import best_app, search, status
-from atml.cli.studies import studies_app
-from atml.cli.viewing import dashboard
-from atml.cli.working import run as run_again
-from atml.cli.working import worker
+from atml.cli.report import report
+from atml.cli.run import run as run_again
+from atml.cli.score import score
+from atml.cli.search import search
+from atml.cli.status import status
+from atml.cli.study import studies_app
+from atml.cli.tasks import tasks_app
+from atml.cli.worker import worker
 from atml.errors import AtmlError
-
-# The root of typer's own errors has no public name of its own across its versions.
-_Usage: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     help="Turn a folder of labelled ECG into the smallest honest classifier for a device.",
@@ -54,6 +48,10 @@ app.add_typer(studies_app, name="study")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 for a user's mistake, 1 for a fault of ours, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal's encoding lacks is written as \x.. rather than raised as an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 
@@ -63,7 +61,7 @@ def run(arguments: list[str] | None = None) -> int:
         result = app(args=arguments, prog_name="atml", standalone_mode=False)
     except AtmlError as error:
         return _fail(str(error), error.exit_code)
-    except _Usage as error:
+    except usage_error() as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "atml"
         return _fail(f"{error.format_message()} (see `{path} --help`)", 2)  # type: ignore[attr-defined]
@@ -71,16 +69,23 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except BrokenPipeError:
         return 0
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        return _fail(
-            f"the disk is full: {error.filename or 'nothing more can be written'}; free some space", 2
-        )
-    except Exception:
+    except Exception as error:
+        number, place = getattr(error, "errno", None), getattr(error, "filename", None)
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(f"the disk is full: {place or 'nothing more can be written'}; free some space", 2)
+        if number in (errno.EACCES, errno.EROFS) and place is not None:
+            return _fail(f"{place}: {os.strerror(number)}; check its permissions or name another place", 2)
         traceback.print_exc()
         return _fail("this is a fault in atml, please report the lines above", 1)
     return result if isinstance(result, int) else 0
+
+
+def usage_error() -> type[Exception]:
+    """Return the class of typer's errors about a command line, which has no public name.
+
+    Read in typer 0.29, which keeps a copy of click, and in click 8, which earlier versions of typer import.
+    """
+    return next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 def _fail(message: str, code: int) -> int:

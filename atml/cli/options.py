@@ -1,4 +1,4 @@
-"""Options that several commands share, and how what they say is printed."""
+"""Options that several commands share, and how their output is printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from typer.core import TyperGroup
 from atml.errors import InputError
 
 if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable
+
     from atml.storage import Store
+    from atml.training.records import TrialRecord
 
 Data = Annotated[
     list[Path] | None,
@@ -60,6 +64,12 @@ HangAfter = Annotated[
         show_default=False,
     ),
 ]
+DataHere = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--data", help="Where the study's data are on this machine, if not where it says; several times."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 STUDIES = "sqlite:///studies.db"
 
@@ -85,23 +95,27 @@ Storage = Annotated[
 
 
 class Default(TyperGroup):
-    """A group whose first argument may be left to its ``show`` command: ``atml best [STUDY]``."""
+    """A group that runs its ``show`` command where none is named: ``atml best [STUDY]``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the default command where none is named."""
+        """Insert ``show`` where no command is named."""
         if not set(args) & {*self.commands, "--help"}:
             args = ["show", *args]
         return super().parse_args(ctx, args)
 
 
 def of_the_rule(vf_amplitude: float | None, vt_rate: float | None) -> dict[str, float]:
-    """Return the options of a rule that were given, under the names that it knows."""
+    """Return the options of a rule that were given, by the rule's own names for them."""
     options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
     return {name: value for name, value in options.items() if value is not None}
 
 
 def seconds(text: str, option: str = "--timeout") -> float:
-    """Read a duration such as "2h", "90m", "1h30m", "45s" or "3600"; raises InputError for anything else."""
+    """Read a duration in seconds; raises InputError, naming ``option``, for what is none.
+
+    >>> seconds("1h30m"), seconds("45s"), seconds("3600")
+    (5400.0, 45.0, 3600.0)
+    """
     found = re.fullmatch(r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m(?:in)?)?(?:(\d+\.?\d*)s?)?", text.strip().lower())
     hours, minutes, rest = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
     total = 3600 * hours + 60 * minutes + rest
@@ -111,19 +125,26 @@ def seconds(text: str, option: str = "--timeout") -> float:
 
 
 def study_of(store: Store, name: str | None) -> str:
-    """Return the study asked for, the one last worked on when none was."""
-    from atml.cli import listings
+    """Return ``name``, or the study last worked on where it is None; raises InputError for an unknown one."""
+    import datetime
 
-    known = [row["study"] for row in listings.status(store)]
+    known = store.studies()
     if not known:
         raise InputError(f"no study in {store.name} yet; `atml search` makes one")
     if name is not None and name not in known:
         raise InputError(f"no study {name!r} in {store.name}; there are: {', '.join(known)}")
-    return name or known[0]
+    # The first of several that were never worked on, as `atml status` lists them.
+    return name or max(known, key=lambda one: last_activity(store.trials(one)) or datetime.datetime.min)
+
+
+def last_activity(trials: Iterable[TrialRecord]) -> datetime.datetime | None:
+    """Return when a trial last began or ended; None where none has begun."""
+    moments = [m for t in trials for m in (t.started, t.ended) if m is not None]
+    return max(moments, default=None)
 
 
 def show(what: Any, as_json: bool = False) -> None:
-    """Print for a person, or as JSON for a program."""
+    """Print text or one of rich's tables, or JSON types ``as_json``."""
     if as_json:
         import json
 
@@ -131,6 +152,6 @@ def show(what: Any, as_json: bool = False) -> None:
         return
     from rich.console import Console
 
-    # Into a file or a pipe, a table is as wide as it needs to be.
+    # In a file or a pipe a table is not squeezed into the width of a terminal.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(what, markup=False, soft_wrap=isinstance(what, str))

@@ -1,10 +1,10 @@
-"""`atml regions`: what a study learned to avoid, with its evidence."""
+"""`atml regions`: the regions a study learned to avoid, with the evidence for each."""
 
 from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +12,11 @@ from atml.cli.options import STUDIES, AsJson, Default, Storage, show, study_of
 from atml.errors import InputError
 
 if TYPE_CHECKING:
-    from atml.regions import Region
+    from rich.console import RenderableType
+
+    from atml.regions import Ledger, Outcome, Region
     from atml.searching.region_learning import State
+    from atml.storage import Store
 
 regions_app = typer.Typer(cls=Default, help="Show the rejected regions of a study, or change them.")
 
@@ -23,14 +26,13 @@ OfStudy = Annotated[str | None, typer.Option("--study", help="Study. [default: t
 
 
 @regions_app.command("show")
-def regions(
+def regions_show(
     study: Study = None,
-    every: Annotated[bool, typer.Option("--all", help="Open regions too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List open regions too.")] = False,
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """List regions: each in words, its status, evidence and date, and what it covers of the search space."""
-    from atml.cli import listings
+    """List regions: each in words, with its status, evidence, date, and its share of the search space."""
     from atml.regions import row
     from atml.storage import Store
 
@@ -41,31 +43,30 @@ def regions(
     if json:
         show({"study": name, "regions": rows, "former": list(state.ledger.former)}, True)
         return
-    show(listings.regions_table(name, rows, state.ledger, every=every))
+    show(table(name, rows, state.ledger, every=every))
 
 
 @regions_app.command()
 def explain(region: Id, study: OfStudy = None, storage: Storage = STUDIES, json: AsJson = False) -> None:
-    """Show the trials behind one region."""
-    from atml.cli import listings
+    """Show the trials that are the evidence about one region."""
     from atml.storage import Store
 
     store = Store(storage, create=False)
     state = _state(store, study_of(store, study))
     found = _find(state, region)
     trials = {outcome.number: outcome for outcome in state.outcomes}
-    rows = listings.evidence(found, [trials[number] for number in found.evidence.trials])
-    show(rows if json else listings.evidence_table(found, rows, state.ledger), json)
+    rows = evidence_rows(found, [trials[number] for number in found.evidence.trials])
+    show(rows if json else evidence_table(found, rows, state.ledger), json)
 
 
 @regions_app.command()
 def lift(
     region: Id,
-    why: Annotated[str, typer.Option(help="Reason, kept with the region.", metavar="TEXT")],
+    why: Annotated[str, typer.Option(help="Reason; it is kept with the region.", metavar="TEXT")],
     study: OfStudy = None,
     storage: Storage = STUDIES,
 ) -> None:
-    """Open a region again, for a reason; it stays open."""
+    """Open a region again, for good, and keep the reason."""
     from atml import regions
     from atml.storage import Store
 
@@ -73,7 +74,7 @@ def lift(
     name = study_of(store, study)
     state = _state(store, name)
     found = _find(state, region)
-    # Optuna keeps local times without a zone, and so do we beside them.
+    # Local time without a zone, as Optuna keeps the times of trials.
     ledger = regions.lift(state.ledger, found.id, why, datetime.datetime.now())
     store.save_ledger(name, ledger.to_dict())
     show(f"region {found.id} of study {name} is open again: {found.box.words()}")
@@ -85,18 +86,19 @@ def bring(
     study: Study = None,
     storage: Storage = STUDIES,
 ) -> None:
-    """Put the regions of another study to the test here; for a new study, `atml search --regions FILE`."""
+    """Test the regions of another study in this one; for a new study use `atml search --regions FILE`."""
+    from atml.formatting import plural
     from atml.searching import region_learning
     from atml.storage import Store
 
     store = Store(storage, create=False)
     name = study_of(store, study)
     count = region_learning.bring(store, name, file)
-    what = "no region that is not under test already" if not count else f"{count} regions"
-    show(
-        f"{what} of {file} came into study {name}"
-        + (": they bind once draws made from now on speak against them" if count else "")
-    )
+    if not count:
+        show(f"study {name} tests every region of {file} already")
+        return
+    came = f"{plural(count, 'region')} of {file} came into study {name}"
+    show(f"{came}: what is drawn there from now on decides whether it is avoided")
 
 
 @regions_app.command()
@@ -105,7 +107,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write regions.json and avoid.txt to.")] = Path(),
     storage: Storage = STUDIES,
 ) -> None:
-    """Write regions as JSON with all evidence and as an avoid.txt; `atml search --regions` reads both."""
+    """Write regions.json, with all evidence, and avoid.txt; `atml search --regions` reads either."""
     import json
 
     from atml.regions import region_files
@@ -132,10 +134,10 @@ def export(
     show(f"{out / 'regions.json'} and {out / 'avoid.txt'} hold the regions of study {name}")
 
 
-def _state(store: object, name: str) -> State:
+def _state(store: Store, name: str) -> State:
     from atml.searching import region_learning
 
-    return region_learning.state(store, name)  # type: ignore[arg-type]
+    return region_learning.state(store, name)
 
 
 def _find(state: State, region: str) -> Region:
@@ -144,3 +146,89 @@ def _find(state: State, region: str) -> Region:
         what = "names several regions" if found else "is no region of this study"
         raise InputError(f"{region!r} {what}; `atml regions --all` lists them")
     return found[0]
+
+
+def table(study: str, rows: list[dict[str, Any]], ledger: Ledger, *, every: bool = False) -> RenderableType:
+    """Lay out regions (see `atml.regions.row`) and how to read them; open ones only where ``every``."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from atml.formatting import columns
+    from atml.regions import Status
+
+    stale = [row for former in ledger.former for row in former["regions"]]
+    shown = [row for row in (*rows, *stale) if every or row["status"] not in (Status.OPEN, Status.STALE)]
+    order = list(Status)
+    shown.sort(key=lambda row: (order.index(row["status"]), -row["covers"]))
+    cells = [
+        (
+            row["id"],
+            row["status"],
+            row["region"],
+            row["evidence"],
+            (row["lifted"] or row["rejected"] or "-")[:10],
+            f"{100 * row['covers']:.0f}%",
+        )
+        for row in shown
+    ]
+    hidden = 0 if every else sum(row["status"] == Status.OPEN for row in rows)
+    lines = [
+        f"rejected: of the configs drawn at random there, fewer than {100 * ledger.p0:g}% qualify; the chance"
+        f" that any box is rejected wrongly is at most {100 * ledger.alpha:g}%"
+    ]
+    if hidden:
+        lines.append(f"{hidden} boxes are open and not shown (--all)")
+    if stale:
+        lines.append(
+            f"{len(stale)} regions are stale: what they are about has changed, so they are no longer avoided"
+            " (--all)"
+        )
+    title = f"study {study}: {len(rows)} boxes under test" + ("" if shown else ", all of them open")
+    header = ("id", "status", "region", "evidence", "since", "covers")
+    listed = [columns(header, cells, right=(5,))] if shown else []
+    return Group(Text(title), *listed, *map(Text, lines))
+
+
+def evidence_rows(region: Region, trials: list[Outcome]) -> list[dict[str, Any]]:
+    """Return one row for each trial that counts for or against a region, in the order of drawing."""
+    return [
+        {
+            "trial": trial.number,
+            "drawn": trial.origin,
+            "verdict": trial.verdict,
+            "params": {name: trial.params.get(name) for name in region.box.names},
+            "ended": trial.ended,
+        }
+        for trial in trials
+    ]
+
+
+def evidence_table(region: Region, rows: list[dict[str, Any]], ledger: Ledger) -> RenderableType:
+    """Lay out `evidence_rows` below a summary of them."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from atml.formatting import columns
+
+    cells = [
+        (
+            str(row["trial"]),
+            row["drawn"],
+            row["verdict"],
+            ", ".join(f"{name} {value}" for name, value in row["params"].items()),
+            "-" if row["ended"] is None else f"{row['ended']:%Y-%m-%d %H:%M}",
+        )
+        for row in rows
+    ]
+    note = f", {region.candidate.note}" if region.candidate.note else ""
+    lines = [
+        f"region {region.id}: {region.box.words()}",
+        f"{region.status}; {region.words()}",
+        f"{100 * region.share:.0f}% of the search space; tested at {100 * ledger.p0:g}% with"
+        f" {region.candidate.alpha:.2g} of alpha {ledger.alpha:g}; {region.candidate.source}{note}",
+    ]
+    if region.vetoes:
+        lines.append(f"qualifying trials inside, however drawn: {', '.join(map(str, region.vetoes))}")
+    header = ("trial", "drawn", "verdict", "parameters", "ended")
+    listed = columns(header, cells, right=(0,)) if cells else Text("no trial counts yet")
+    return Group(*map(Text, lines), listed)

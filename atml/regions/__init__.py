@@ -1,17 +1,18 @@
-"""Regions of a search space in which hardly any config qualifies: learnt, in words, with their evidence.
+"""Regions of a search space in which hardly any config qualifies, each in words and with its evidence.
 
 ::
 
-    space      parameters and the distribution Q, learnt from ``suggest``    space.py
-    boxes      "cell = gru and learning_rate in [0.02, 0.1]"                 box.py
-    families   which boxes are put to the test                               family.py
-    evidence   the sequential test, and what counts                          evidence.py
-    ledger     what a study keeps                                            ledger.py
-    judging    how each box stands                                           judging.py
-    bounds     what that means for the next trial                            bounds.py
-    files      JSON and ``avoid.txt``                                        files.py
+    values             how parameter values are compared and written
+    box                "cell = gru and learning_rate in [0.02, 0.1]"
+    space              the parameters and their distribution Q, learnt from ``suggest``
+    candidates         which boxes are tested
+    sequential_test    the test, and which trials count
+    ledger             what a study keeps
+    verdicts           the status of each box
+    bounds             what the statuses mean for the next trial
+    region_files       regions.json and avoid.txt
 
-Nothing here trains, stores or samples a trial: pure functions over trial records.
+Nothing here trains, stores or samples a trial: these are pure functions over trial records.
 """
 
 from atml.errors import RegionError
@@ -20,7 +21,7 @@ from atml.regions.box import Box, Choice, Interval, parse
 from atml.regions.ledger import Ledger, begin, lift, nominate, update
 from atml.regions.sequential_test import Outcome, outcomes
 from atml.regions.space import Draft, Space, learn
-from atml.regions.verdicts import Region, judge, renew, row
+from atml.regions.verdicts import Region, Status, judge, renew, row
 
 __all__ = [
     "Bounds",
@@ -33,6 +34,7 @@ __all__ = [
     "Region",
     "RegionError",
     "Space",
+    "Status",
     "begin",
     "judge",
     "learn",

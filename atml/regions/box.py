@@ -1,7 +1,7 @@
 """Boxes: parts of a search space that a person can read.
 
-A box is a conjunction of conditions on parameters, "cell = gru and learning_rate in [0.02, 0.1]". A config
-without one of the parameters is not in it.
+A box is a conjunction of conditions on parameters: "cell = gru and learning_rate in [0.02, 0.1]". A config
+that lacks one of the parameters is not in it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from atml.errors import RegionError
-from atml.regions.space import Space, literal, number, same
+from atml.regions.values import literal, number, same
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,20 @@ class Choice:
 
     name: str
     values: tuple[Any, ...]
-    kind: ClassVar[Literal["choice"]] = "choice"
 
     def holds(self, value: Any) -> bool:
         """Whether a value of the parameter meets the condition."""
         return any(same(value, one) for one in self.values)
 
     def implies(self, other: Condition) -> bool:
-        """Whether whatever meets this condition meets ``other``."""
+        """Whether every value that meets this condition meets ``other``."""
         return other.name == self.name and all(other.holds(value) for value in self.values)
 
     def words(self) -> str:
         """Write it as a person reads it."""
         values = [_word(value) for value in self.values]
-        said = f"= {values[0]}" if len(values) == 1 else f"in {{{', '.join(values)}}}"
-        return f"{_name(self.name)} {said}"
+        condition = f"= {values[0]}" if len(values) == 1 else f"in {{{', '.join(values)}}}"
+        return f"{_name(self.name)} {condition}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -48,19 +47,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Interval:
-    """The parameter ``name`` lies from ``low`` to ``high``, both inside, in the parameter's own scale."""
+    """The parameter ``name`` lies from ``low`` to ``high``, inclusive, in the parameter's own unit."""
 
     name: str
     low: float
     high: float
-    kind: ClassVar[Literal["interval"]] = "interval"
 
     def holds(self, value: Any) -> bool:
         """Whether a value of the parameter meets the condition."""
         return number(value) and self.low <= value <= self.high
 
     def implies(self, other: Condition) -> bool:
-        """Whether whatever meets this condition meets ``other``."""
+        """Whether every value that meets this condition meets ``other``."""
         return (
             isinstance(other, Interval)
             and other.name == self.name
@@ -82,10 +80,16 @@ Condition = Choice | Interval
 
 @dataclass(frozen=True)
 class Box:
-    """A conjunction of conditions on different parameters, kept by parameter name.
+    """A conjunction of conditions on different parameters, sorted by parameter name.
 
     Raises RegionError for no condition at all, for two on one parameter, for an empty choice, and for an
     interval that ends before it begins or is not finite.
+
+    >>> box = Box((Choice("cell", ("gru",)), Interval("learning_rate", 0.02, 0.1)))
+    >>> box.words()
+    'cell = gru and learning_rate in [0.02, 0.1]'
+    >>> box.contains({"cell": "gru", "learning_rate": 0.05}), box.contains({"cell": "gru"})
+    (True, False)
     """
 
     conditions: tuple[Condition, ...]
@@ -105,29 +109,29 @@ class Box:
 
     @cached_property
     def key(self) -> str:
-        """One line of JSON: two boxes are the same where it is."""
+        """One line of JSON; two boxes are equal where their keys are."""
         return json.dumps(self.to_dict(), sort_keys=True)
 
     @property
     def id(self) -> str:
-        """Six hexadecimal digits to name it by."""
+        """Six hexadecimal digits that people name it by."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:6]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The parameters it is about."""
+        """The parameters that it has a condition on."""
         return tuple(c.name for c in self.conditions)
 
     def contains(self, params: Mapping[str, Any]) -> bool:
-        """Whether a config lies in it; one that lacks a named parameter does not."""
+        """Whether a config lies in it; one that lacks a parameter of it does not."""
         return all(c.name in params and c.holds(params[c.name]) for c in self.conditions)
 
     def within(self, other: Box) -> bool:
-        """Whether it lies in ``other`` as a whole, as far as the conditions tell."""
+        """Whether the conditions imply that all of it lies in ``other``."""
         return all(any(mine.implies(theirs) for mine in self.conditions) for theirs in other.conditions)
 
     def __and__(self, other: Box) -> Box:
-        """Return what lies in both; they must be about different parameters."""
+        """Return the intersection; raises RegionError where both have a condition on one parameter."""
         return Box(self.conditions + other.conditions)
 
     def words(self) -> str:
@@ -154,26 +158,6 @@ class Box:
             raise RegionError(f"{json.dumps(fields, default=str)[:80]} is no region: {error!r}") from error
 
 
-def check(box: Box, space: Space) -> None:
-    """Raise RegionError where ``box`` says something that the space can't mean."""
-    for c in box.conditions:
-        axis = space.axes.get(c.name)
-        if axis is None:
-            raise RegionError(f"region {box.words()!r}: this search space has no parameter {c.name!r}")
-        if isinstance(c, Choice) != (axis.kind == "categorical"):
-            wanted = "a choice, NAME = VALUE" if axis.kind == "categorical" else "an interval, NAME in [A, B]"
-            raise RegionError(f"region {box.words()!r}: {c.name!r} takes {wanted}")
-        if isinstance(c, Choice):
-            gone = [value for value in c.values if not axis.contains(value)]
-            if gone:
-                known = ", ".join(map(str, axis.choices))
-                raise RegionError(f"region {box.words()!r}: {c.name!r} is one of {known}, never {gone[0]}")
-        elif c.high < axis.low or axis.high < c.low:
-            raise RegionError(
-                f"region {box.words()!r}: {c.name!r} lies in [{axis.low:g}, {axis.high:g}], outside of it"
-            )
-
-
 # --- words
 
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],=]|#.*|[^\s{}\[\],="#]+)')
@@ -181,9 +165,12 @@ _BARE = re.compile(r'[^\s{}\[\],="#]+')
 
 
 def parse(line: str) -> Box | None:
-    """Read one line of an ``avoid.txt``; None where it holds a comment or nothing.
+    """Read one line of an ``avoid.txt``; None for a comment or an empty line.
 
-    Raises RegionError, quoting the line, where it says no region.
+    Raises RegionError, which quotes the line, where it is no region.
+
+    >>> parse("cell in {gru, lstm}  # too slow").names
+    ('cell',)
     """
     tokens = _tokens(line)
     if not tokens:
@@ -233,7 +220,7 @@ def _tokens(line: str) -> list[str]:
     while at < len(line):
         match = _TOKEN.match(line, at)
         if match is None:
-            # A quote that nothing closes.
+            # A quote without its end.
             return [*found, '"']
         if match[1].startswith("#"):
             break
@@ -260,7 +247,7 @@ def _numeric(value: Any) -> float:
 
 
 def _word(value: Any) -> str:
-    """Write a choice without quotes where that reads back as the same."""
+    """Write a choice without quotes where it reads back as the same value."""
     if isinstance(value, str) and _BARE.fullmatch(value) and value not in ("and", "in"):
         try:
             json.loads(value)

@@ -1,4 +1,4 @@
-"""Which boxes are put to the test: a family declared before the first trial, and boxes mined later."""
+"""Which boxes are tested: a family declared before the first trial, and boxes mined later."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from atml.regions.space import Axis, Bools, Columns, Space, structural
 Floats = npt.NDArray[np.floating[Any]]
 
 LIMIT = 30
-"""Boxes in the declared family; each further one makes all others wait for more evidence."""
+"""Most boxes in the declared family; each further one makes all others need more evidence."""
 
 PAIRS = 4
-"""Of those, boxes on two parameters."""
+"""Most of those that are on two parameters."""
 
 LEAST_SHARE = 0.05
-"""Share of Q below which a box meets too few reference draws to be judged."""
+"""Share of Q below which a box holds too few reference draws to be judged."""
 
 LARGEST_SHARE = 0.6
 """Share of Q above which a mined box is not a part of the space but most of it."""
@@ -31,20 +31,20 @@ CUTS = 8
 """A mined interval ends at one of the quantiles that part Q into this many."""
 
 SURPRISE = 2.0
-"""A mined box is nominated where failures alone, at the rate of all trials, had a chance of exp(-2)."""
+"""A mined box is nominated where, at the success rate of all trials, failures alone have chance exp(-2)."""
 
 ALIKE = 0.8
-"""Two boxes with this share of their union in common are one."""
+"""Two boxes are taken as one where their intersection is this share of their union."""
 
 
 def declare(space: Space) -> tuple[Box, ...]:
     """Return the family of a space: at most `LIMIT` boxes, the same for the same space.
 
-    Each branch of a categorical parameter and the outer quartiles of each numeric one: the lowest and highest
-    quarter of Q, or of few values the fewest that hold a quarter. Where there are more than `LIMIT`, those on
-    parameters that decide which others exist come first, then those drawn over their logarithm, then the
-    categorical ones, each in the order of asking. `PAIRS` boxes join two of the first two kinds, a branch
-    and an interval where there are such.
+    It has each branch of a categorical parameter, and the lowest and highest quarter of each numeric one (of
+    a parameter with few values, the fewest that hold a quarter of Q). Where that makes more than `LIMIT`,
+    parameters that decide whether others exist come first, then log-uniform ones, then categorical ones, each
+    in the order of asking. Up to `PAIRS` boxes join two boxes of the first two kinds, preferably a branch and
+    an interval.
     """
     shapes = structural(space)
 
@@ -59,12 +59,12 @@ def declare(space: Space) -> tuple[Box, ...]:
 
 
 def _pairs(space: Space, boxes: Sequence[Box]) -> list[Box]:
-    """Join two boxes on different parameters, once for any two parameters."""
+    """Join boxes on different parameters, one pair for any two parameters."""
     pairs = [a & b for a, b in itertools.combinations(boxes, 2) if a.names != b.names]
     pairs = [pair for pair in pairs if space.share(pair) >= LEAST_SHARE and _is_new(space, pair, boxes)]
 
     def rank(pair: Box) -> tuple[int, float]:
-        # The largest meet most draws; what chance makes of their share decides nothing.
+        # The largest hold most draws. Rounded, so that chance in the sample does not decide.
         return len({type(c) for c in pair.conditions}), round(space.share(pair), 1)
 
     first: dict[tuple[str, ...], Box] = {}
@@ -82,10 +82,10 @@ def mine(
 ) -> tuple[Box, ...]:
     """Nominate up to ``count`` boxes in which no config qualified and many failed.
 
-    An exhaustive tree of depth two: every pair of one-sided cuts and branches. ``configs`` may come from
-    anywhere: what is nominated is tested on later draws. A box much like a ``known`` one is left out, and
-    one that lies in a ``known`` box where nothing qualified. Nothing is nominated before anything qualified:
-    no part of the space stands out then.
+    It tries every pair of one-sided cuts and branches: an exhaustive tree of depth two. ``configs`` may be
+    chosen in any way, since a nominated box is tested on later draws. Left out are boxes much like a
+    ``known`` one, and those inside a ``known`` box in which nothing qualified. Nothing is nominated before
+    the first config qualifies: until then no part of the space stands out.
     """
     wins = np.asarray(qualified, dtype=bool)
     atoms = [box for axis in space.axes.values() for box in _cuts(axis)]
@@ -105,7 +105,7 @@ def mine(
     found: list[Box] = []
     while len(found) < count:
         failed = holds[:, left] @ holds[:, left].T
-        # Of boxes with the same failures the larger one says more.
+        # Of boxes with equally many failures, the larger one claims more.
         score = np.where(allowed & (failed >= least), failed + share, 0)
         best = _best(space, atoms, score, (*known, *found))
         if best is None:
@@ -117,7 +117,7 @@ def mine(
 
 
 def _best(space: Space, atoms: Sequence[Box], score: Floats, known: Sequence[Box]) -> Box | None:
-    """Join the two atoms of the highest score that make a box much like no known one."""
+    """Join the two atoms with the highest score whose box is new."""
     flat = score.ravel()
     for index in np.argsort(-flat, kind="stable"):
         if flat[index] <= 0:
@@ -129,14 +129,14 @@ def _best(space: Space, atoms: Sequence[Box], score: Floats, known: Sequence[Box
 
 
 def _outer(axis: Axis) -> list[Box]:
-    """Branches of a categorical parameter, outer quartiles of a numeric one."""
+    """Return the branches of a categorical parameter, or the outer quartiles of a numeric one."""
     if axis.kind == "categorical":
         return [Box((Choice(axis.name, (value,)),)) for value in axis.choices] if axis.choices[1:] else []
     return _interval(axis, 0.25) if axis.low < axis.high else []
 
 
 def _cuts(axis: Axis) -> list[Box]:
-    """Every branch, or every interval from an end to a cut."""
+    """Return every branch, or every interval from an end of the range to a cut."""
     if axis.kind == "categorical" or axis.low == axis.high:
         return _outer(axis)
     boxes = [box for cut in range(1, CUTS) for box in _interval(axis, cut / CUTS)]
@@ -144,14 +144,14 @@ def _cuts(axis: Axis) -> list[Box]:
 
 
 def _interval(axis: Axis, share: float) -> list[Box]:
-    """Lowest and highest ``share`` of a numeric parameter, without those that are the whole."""
+    """Return the lowest and highest ``share`` of a numeric parameter, unless that is all of it."""
     low, high = axis.quantile(share), axis.quantile(share, upper=True)
     ends = [(axis.low, low), (high, axis.high)]
     return [Box((Interval(axis.name, *end),)) for end in ends if end != (axis.low, axis.high)]
 
 
 def _joined(one: Box, other: Box) -> Box | None:
-    """Join two atoms; None where one parameter would be cut twice and it is no interval."""
+    """Join two atoms; None for two different choices of one parameter."""
     if one.key == other.key:
         return one
     if one.names != other.names:
@@ -163,7 +163,7 @@ def _joined(one: Box, other: Box) -> Box | None:
 
 
 def _is_new(space: Space, box: Box, known: Sequence[Box]) -> bool:
-    """Whether no known box is much like it."""
+    """Whether no known box is much like it (see `ALIKE`)."""
     inside = space.inside(box)
     for other in known:
         theirs = space.inside(other)
@@ -173,6 +173,6 @@ def _is_new(space: Space, box: Box, known: Sequence[Box]) -> bool:
 
 
 def _mostly(space: Space, box: Box, of_q: Floats, share: Floats) -> Bools:
-    """Which two atoms, ``(atoms, atoms)``, make a box of which most lies in ``box``."""
+    """Return which pairs of atoms, ``(atoms, atoms)``, make a box that lies mostly in ``box``."""
     part = of_q[:, space.inside(box)]
     return np.asarray(part @ part.T / len(space.sample) >= 0.9 * share)

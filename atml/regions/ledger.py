@@ -1,8 +1,8 @@
-"""What a study keeps about its regions: what the trials do not say.
+"""What a study keeps about its regions beside its trials.
 
-That is the declared family, what the claims are about, and what a person lifted. Mined boxes are kept as
-well, though `update` could find them again: it nominates them at fixed numbers of trials, from the trials
-alone, whoever calls it and whenever. Several workers that see the same trials keep the same ledger.
+These are the declared family, the fingerprint of what the claims are about, and the boxes that a person
+lifted. Mined boxes are kept as well, though `update` could find them again: it nominates them at fixed
+numbers of trials and from the trials alone. So workers that see the same trials keep the same ledger.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from atml.errors import RegionError
-from atml.regions.box import Box, check
+from atml.regions.box import Box
 from atml.regions.candidates import declare, mine
 from atml.regions.sequential_test import PENDING, QUALIFIES, Outcome
-from atml.regions.space import Space
+from atml.regions.space import Space, check
 
 P0 = 0.2
 """A box is rejected where fewer than this share of its configs qualify."""
 
 ALPHA = 0.05
-"""Largest chance that any box at all is rejected though its share is `P0` or more."""
+"""Largest chance that any box at all is rejected although `P0` or more of its configs qualify."""
 
 EVERY = 50
 """Trials between two nominations of mined boxes."""
 
 NOMINEES = 2
-"""Boxes nominated at a time."""
+"""Most boxes that one nomination adds."""
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A box under test, and the share of alpha that its test may spend.
 
-    ``source`` is "declared", "imported" or "mined". The ``rank``-th box that was nominated later, mined or
-    imported, was so after the trials below number ``after``; both are 0 for the family. ``note`` says what
-    an imported box brought along.
+    ``source`` is "declared", "imported" or "mined". A box that was nominated after the start is the
+    ``rank``-th of its kind, and was chosen from the trials below number ``after``; both are 0 for the
+    declared family. ``note`` says where an imported box comes from.
     """
 
     box: Box
@@ -56,7 +56,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Lift:
-    """A person's decision that a box is open for good."""
+    """A person's decision that the box with this ``id`` is open for good."""
 
     id: str
     why: str
@@ -65,11 +65,11 @@ class Lift:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a study keeps; as JSON with `to_dict`.
+    """What a study keeps; `to_dict` makes JSON types of it.
 
-    ``fingerprint`` is what the claims are about: search space, data split, objective, threshold. Trials
-    below number ``since`` were measured against another one and don't count; those below ``looked`` have been
-    mined. ``former`` are the regions of earlier fingerprints, as `judge` saw them last.
+    ``fingerprint`` says what the claims are about: search space, data split, objective, threshold. Trials
+    below number ``since`` belong to an earlier fingerprint and don't count; those below ``looked`` have been
+    mined. ``former`` are the regions of earlier fingerprints, as `judge` left them.
     """
 
     fingerprint: dict[str, str]
@@ -138,8 +138,9 @@ def begin(
     """Declare the family of a study, before its first trial.
 
     ``imported`` boxes, each with a note, join the family and share its half of alpha: what another study
-    found is a reason to look at a box, no evidence here. Raises RegionError for a box that the space can't
-    hold.
+    found is a reason to test a box, and no evidence in this one.
+
+    Raises RegionError for a box that is not of this space, and for ``p0`` or ``alpha`` outside of (0, 1).
     """
     if not (0 < p0 < 1 and 0 < alpha < 1):
         raise RegionError(f"p0 {p0:g} and alpha {alpha:g} must lie between 0 and 1")
@@ -156,8 +157,8 @@ def begin(
 def nominate(ledger: Ledger, imported: Sequence[tuple[Box, str]], space: Space, after: int) -> Ledger:
     """Add boxes of another study to a ledger that has begun; those under test already are left out.
 
-    They are nominated as mined boxes are: each has its own share of alpha, and only draws made from trial
-    ``after`` on count for it. Raises RegionError for a box that the space can't hold.
+    They are nominated as mined boxes are: each has its own share of alpha, and only draws from trial
+    ``after`` on count for it. Raises RegionError for a box that is not of this space.
     """
     mined, known = list(ledger.mined), {c.box.key for c in ledger.candidates}
     for box, note in imported:
@@ -170,16 +171,17 @@ def nominate(ledger: Ledger, imported: Sequence[tuple[Box, str]], space: Space, 
 
 
 def _nominee(ledger: Ledger, box: Box, source: str, rank: int, after: int, note: str = "") -> Candidate:
-    """Give the ``rank``-th box ever nominated its share of alpha: all shares together are half of it."""
+    """Give the ``rank``-th nominated box its share of alpha; all such shares add up to half of alpha."""
     share = ledger.alpha / 2 * 6 / (math.pi * rank) ** 2
     return Candidate(box, source, share, rank=rank, after=after, note=note)
 
 
 def update(ledger: Ledger, outcomes: Sequence[Outcome], space: Space) -> Ledger:
-    """Nominate the mined boxes that are due: pure, and without effect when done again.
+    """Nominate the mined boxes that are due; doing it again changes nothing.
 
-    Every `EVERY` trials, from the trials below that number alone, once all of them ended. The j-th box ever
-    nominated may spend 6 / (pi^2 j^2) of half of alpha: together they spend that half at most.
+    A nomination comes every `EVERY` trials, once all trials below that number have ended, and uses them
+    alone. The j-th box ever nominated may spend 6 / (pi^2 j^2) of half of alpha, so all of them spend at most
+    half.
     """
     outcomes = [o for o in outcomes if o.number >= ledger.since]
     pending = [o.number for o in outcomes if o.verdict == PENDING]
@@ -203,15 +205,17 @@ def update(ledger: Ledger, outcomes: Sequence[Outcome], space: Space) -> Ledger:
 def lift(ledger: Ledger, name: str, why: str, at: datetime.datetime) -> Ledger:
     """Open a box for good, for a reason; ``at`` is local time without a zone, as trials keep it.
 
-    A start of its id is enough where it is the only one. Raises RegionError for an unknown box, and without a
-    reason.
+    ``name`` is its id or the start of it. Raises RegionError where that fits no box or several, and where the
+    reason is empty.
     """
     matching = [c.id for c in ledger.candidates if name and c.id.startswith(name.lower())]
     if len(set(matching)) != 1:
         what = "names several regions" if matching else "is no region of this study"
         raise RegionError(f"{name!r} {what}; `atml regions` lists them")
     if not why.strip():
-        raise RegionError("say why with --why: whoever finds the region open later will want to know")
+        raise RegionError(
+            "give a reason with --why: whoever finds the region open later will want to know it"
+        )
     if any(one.id == matching[0] for one in ledger.lifts):
         return ledger
     return replace(ledger, lifts=(*ledger.lifts, Lift(matching[0], why.strip(), at.isoformat())))

@@ -1,6 +1,6 @@
-"""Regions as files: JSON with all that is known, and an ``avoid.txt`` to read.
+"""Regions as files: ``regions.json`` with all evidence, and ``avoid.txt`` for people.
 
-A file says what one study found. In another study its boxes are no evidence: they are looked at first.
+A file says what one study found. In another study its boxes are no evidence; they are tested first.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from atml.errors import RegionError
-from atml.regions.box import Box, check, parse
+from atml.regions.box import Box, parse
 from atml.regions.ledger import Ledger
-from atml.regions.space import Space
-from atml.regions.verdicts import LIFTED, REJECTED, Region, row
+from atml.regions.space import Space, check
+from atml.regions.verdicts import Region, Status, row
 
 FORMAT = "atml-regions"
 
@@ -35,7 +35,7 @@ def to_json(study: str, ledger: Ledger, regions: Sequence[Region], space: Space)
 
 
 def to_text(study: str, ledger: Ledger, regions: Sequence[Region]) -> str:
-    """Write the rejected boxes, one a line, and the lifted ones as comments; `read` takes it back."""
+    """Write the rejected boxes, one a line, and the lifted ones as comments; `read` reads it back."""
     lines = [
         f"# Regions of study {study}: of the configs drawn at random in one, fewer than {100 * ledger.p0:g}% "
         "qualify.",
@@ -44,17 +44,17 @@ def to_text(study: str, ledger: Ledger, regions: Sequence[Region]) -> str:
     lines += [
         f"{r.box.words()}  # {r.words()}, {r.rejected and r.rejected.date()}"
         for r in regions
-        if r.status == REJECTED
+        if r.status == Status.REJECTED
     ]
-    lines += [f"# lifted: {r.box.words()} ({_flat(r.by)})" for r in regions if r.status == LIFTED]
+    lines += [f"# lifted: {r.box.words()} ({_flat(r.by)})" for r in regions if r.status == Status.LIFTED]
     return "\n".join(lines) + "\n"
 
 
 def read(path: Path, space: Space) -> tuple[tuple[Box, str], ...]:
-    """Read the rejected boxes of either kind of file, each with a note of what it says.
+    """Read the rejected boxes of either kind of file, each with a note of where it comes from.
 
-    Raises RegionError for a file that can't be read or is of neither kind, for one of another search
-    space, and for boxes that this space can't hold or that would close it.
+    Raises RegionError for a file that can't be read or is of neither kind, for one of another search space,
+    and for boxes that are not of this space or together are all of it.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -92,10 +92,10 @@ def _json(path: Path, text: str, space: Space) -> tuple[tuple[Box, str], ...]:
         return tuple(
             (Box.from_dict(one["box"]), f"study {study}: {one['evidence']}")
             for one in fields["regions"]
-            if one["status"] == REJECTED
+            if one["status"] == Status.REJECTED
         )
     except (KeyError, TypeError) as error:
-        raise RegionError(f"{path} is damaged: a region without {error}") from error
+        raise RegionError(f"{path} is damaged: a region lacks {error}") from error
 
 
 def _lines(path: Path, text: str) -> tuple[tuple[Box, str], ...]:

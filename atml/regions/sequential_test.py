@@ -1,4 +1,4 @@
-"""The sequential test that rejects a box, safe to look at after every trial.
+"""The sequential test that rejects a box; it stays valid however often it is read.
 
 For a box R the null hypothesis is that a config drawn from Q inside R qualifies with probability ``p0`` or
 more. Start at 1; multiply by ``(1 - q) / (1 - p0)`` for each draw that fails and by ``q / p0`` for each that
@@ -6,14 +6,15 @@ qualifies, with ``q = p0 / 4``. Under the null the expected factor is 1 at most,
 the product is a non-negative supermartingale, and by Ville's inequality (1939) it ever reaches ``1 / alpha``
 with probability ``alpha`` at most. R is rejected where its running maximum does.
 
-What counts is as important as the test:
+Which trials count is as important as the test:
 
-- Reference draws alone, and audits aimed at R (drawn from Q inside R). What a sampler chose, or what was
-  drawn from another distribution, says nothing about R under Q.
+- Only reference draws, and audits of R (drawn from Q inside R). A trial that a sampler chose, or that was
+drawn
+  from another distribution, says nothing about R under Q.
 - In the order of drawing, up to the first one still running: failures finish sooner than successes.
-- A trial that a lost worker took with it, and that was not tried again to an end, counts as a success, and so
-  does one that was stopped by comparison with others: nobody knows how it would have ended.
-- A mined box counts draws only that were made when its nomination was known.
+- A trial whose worker was lost, and that was not run to its end later, counts as a success. So does one that
+  was pruned by comparison with others. Nobody knows how it would have ended.
+- For a mined box, only draws made after its nomination.
 """
 
 from __future__ import annotations
@@ -25,24 +26,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from atml.regions.box import Box
-from atml.training.records import TrialRecord
+from atml.training.records import ParameterSource, State, TrialRecord
 
 QUALIFIES, FAILS, UNRESOLVED, PENDING = "qualifies", "fails", "unresolved", "pending"
 
-DRAWN_FROM_Q = ("reference", "audit")
-"""Origins of the trials that can speak against a region."""
+DRAWN_FROM_Q = (ParameterSource.REFERENCE, ParameterSource.AUDIT)
+"""Sources of parameters whose trials can be evidence against a region."""
 
 CRASHED = "crashed"
-"""Constraint of a trial that was given up after every worker that ran it was lost."""
+"""Name of the constraint that a trial breaks when it is given up after several workers were lost with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What one trial says about regions.
 
-    ``origin`` is "reference" or "audit"; anything else was chosen and can only veto. ``verdict`` is
-    "qualifies", "fails", "unresolved" (it ended and nobody knows how it would have) or "pending". ``known``
-    is the number of nominated boxes known when it was drawn; ``aimed`` the id of the box that an audit is of.
+    ``origin`` is the source of its parameters: trials other than "reference" and "audit" were chosen, and can
+    only veto. ``verdict`` is "qualifies", "fails", "pending", or "unresolved" for a trial that ended without
+    showing whether it qualifies. ``known`` is the number of boxes nominated before it was drawn, ``aimed``
+    the id of the box that an audit is of.
     """
 
     number: int
@@ -56,7 +58,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Test:
-    """One box's test: a null rate ``p0``, and the ``alpha`` that it may spend."""
+    """The test of one box: the null rate ``p0``, and the ``alpha`` that it may spend.
+
+    >>> Test(p0=0.2, alpha=0.05).needed
+    18
+    """
 
     # Not a test case, whatever pytest makes of the name.
     __test__ = False
@@ -66,7 +72,7 @@ class Test:
 
     @property
     def target(self) -> float:
-        """Logarithm of the evidence that rejects."""
+        """Logarithm of the evidence at which the box is rejected."""
         return -math.log(self.alpha)
 
     @property
@@ -76,21 +82,21 @@ class Test:
 
     @property
     def success(self) -> float:
-        """What a success adds: it is below 0."""
+        """What a success adds to it, a negative number."""
         return math.log(1 / 4)
 
     @property
     def needed(self) -> int:
-        """Draws that reject when none of them qualifies."""
+        """Number of draws that reject the box where none of them qualifies."""
         return math.ceil(self.target / self.failure - 1e-9)
 
 
 @dataclass(frozen=True)
 class CrossValidationResult:
-    """What was counted for a box: ``trials`` by number, ``successes`` among them.
+    """What was counted for a box: the numbers of the ``trials``, and the ``successes`` among them.
 
-    ``reached`` is the largest logarithm of the evidence so far, as a share of what rejects; ``crossed`` the
-    index in ``trials`` at which it reached 1, None where it did not.
+    ``reached`` is the largest logarithm of the evidence so far, as a share of what rejects the box.
+    ``crossed`` is the index in ``trials`` at which it reached 1, None where it has not.
     """
 
     trials: tuple[int, ...] = ()
@@ -100,7 +106,7 @@ class CrossValidationResult:
 
 
 def weigh(draws: Iterable[Outcome], test: Test) -> CrossValidationResult:
-    """Run the test over what counts, in order."""
+    """Run the test over the draws that count, in order."""
     level = top = 0.0
     trials, successes, crossed = [], 0, None
     for draw in draws:
@@ -115,13 +121,15 @@ def weigh(draws: Iterable[Outcome], test: Test) -> CrossValidationResult:
 
 
 def counted(outcomes: Sequence[Outcome], box: Box, known: int = 0) -> list[Outcome]:
-    """Pick what counts for ``box`` out of ``outcomes``, which are in the order of drawing.
+    """Select the outcomes that count for ``box``; ``outcomes`` are in the order of drawing.
 
-    ``known`` is the rank of a nominated box: draws made when fewer were known are left out.
+    ``known`` is the rank of a nominated box: draws made before its nomination are left out.
     """
     found = []
     for one in outcomes:
-        if one.origin != "reference" and not (one.origin == "audit" and one.aimed == box.id):
+        if one.origin != ParameterSource.REFERENCE and not (
+            one.origin == ParameterSource.AUDIT and one.aimed == box.id
+        ):
             continue
         if one.verdict == PENDING:
             break
@@ -138,12 +146,12 @@ def outcomes(
     """Read trials as outcomes, in the order of drawing.
 
     ``qualifies`` judges a trial that ended with a result. ``marks[number]`` is what the sampler wrote with
-    the trial: "known", "aimed", and "again" where it repeats a trial that a lost worker took with it. Such a
-    repeat takes the place of the first: the params are the same, and so is the moment of drawing.
+    the trial: "known", "aimed", and "again" with the number of a failed trial that it repeats. Such a repeat
+    takes the place of the first one: its parameters are the same, and it counts as drawn when that was.
 
     A failed trial without a repeat is "unresolved". So is one that was given up as crashed, and a reference
-    draw or an audit that was stopped by comparison: only a rule fixed before the search may end those,
-    and it leaves a constraint above 0.
+    draw or an audit that was pruned by comparison: only a rule fixed before the search may end those, and
+    such a rule leaves a constraint above 0.
     """
     by_number = {record.number: record for record in records}
     again = {int(mark["again"]): n for n, mark in marks.items() if "again" in mark and n in by_number}
@@ -153,7 +161,7 @@ def outcomes(
         if number in repeats:
             continue
         last, seen = first, {number}
-        while last.state == "failed" and last.number in again and again[last.number] not in seen:
+        while last.state == State.FAILED and last.number in again and again[last.number] not in seen:
             last = by_number[again[last.number]]
             seen.add(last.number)
         mark = marks.get(number, {})
@@ -172,12 +180,12 @@ def outcomes(
 
 
 def _verdict(record: TrialRecord, origin: str, qualifies: Callable[[TrialRecord], bool]) -> str:
-    if record.state in ("running", "waiting"):
+    if record.state in (State.RUNNING, State.WAITING):
         return PENDING
-    if record.state == "failed" or record.constraints.get(CRASHED, 0.0) > 0:
+    if record.state == State.FAILED or record.constraints.get(CRASHED, 0.0) > 0:
         return UNRESOLVED
     if not record.feasible:
         return FAILS
-    if record.state == "pruned" and origin in ("reference", "audit"):
+    if record.state == State.PRUNED and origin in DRAWN_FROM_Q:
         return UNRESOLVED
-    return QUALIFIES if record.state == "complete" and qualifies(record) else FAILS
+    return QUALIFIES if record.state == State.COMPLETE and qualifies(record) else FAILS

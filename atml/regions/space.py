@@ -1,8 +1,9 @@
 """What a search draws from: the parameters of a space and its reference distribution Q.
 
-A search space is code, so nothing declares it: it is learnt by calling ``suggest`` with a `Draft`, which
-stands in for an Optuna trial, some thousand times. Q is what Optuna's random sampler draws: every parameter
-alike over its range (over its logarithm where it says so), each asked for only where the code asks.
+A search space is code, and no list of its parameters is declared. They are learnt by calling ``suggest``
+some thousand times with a `Draft` in place of an Optuna trial. Q is the distribution that Optuna's random
+sampler draws from: each parameter, where the code asks for it, is uniform over its range, or log-uniform
+where it says ``log``.
 """
 
 from __future__ import annotations
@@ -14,27 +15,28 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from atml.regions.box import Box, Condition
+from atml.errors import RegionError
+from atml.regions.box import Box, Choice, Condition
+from atml.regions.values import literal, number, same
 
 Bools = npt.NDArray[np.bool_]
 
 DRAWS = 2048
-"""Draws a space is learnt from; a share of Q is known to within 0.022 (two standard errors)."""
+"""Draws that a space is learnt from: they tell a share of Q to within 0.022 (two standard errors)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One parameter: "categorical" over ``choices``, or "int" or "float" from ``low`` to ``high``.
+    """One parameter: "categorical" over ``choices``, or "int" or "float" from ``low`` to ``high``, inclusive.
 
-    Both ends are inside. ``step`` is the distance of two values, None for a float without steps. ``log`` says
-    that it is drawn alike over its logarithm. ``when`` is ``(other parameter, its choices)`` where it exists,
-    as far as one categorical parameter tells; None for a parameter of every config, or where it takes more.
+    ``step`` is the distance between two values, None for a float without steps; ``log`` says that it is
+    log-uniform. ``when`` is ``(other parameter, its choices)`` where one categorical parameter decides
+    whether this one exists. It is None for a parameter of every config, and where several decide.
     """
 
     name: str
@@ -64,15 +66,16 @@ class Axis:
         return int(value) if self.kind == "int" else min(value, self.high)
 
     def contains(self, value: Any) -> bool:
-        """Whether ``value`` is one of its values; steps are not looked at."""
+        """Whether ``value`` is one of its values; steps are not checked."""
         if self.kind == "categorical":
             return any(same(value, choice) for choice in self.choices)
         return number(value) and self.low <= value <= self.high
 
     def quantile(self, share: float, *, upper: bool = False) -> float:
-        """Return the cut below which, or at which, at least ``share`` of Q lies; above it where ``upper``.
+        """Return the least value with at least ``share`` of Q at or below it.
 
-        A value between steps is rounded to three digits, so that a cut reads well.
+        With ``upper``, return the greatest value with at least ``share`` of Q at or above it. A parameter
+        without steps gives three significant digits, so that the cut reads well.
         """
         if self.kind == "float" and self.step is None:
             part = 1 - share if upper else share
@@ -99,15 +102,19 @@ class Axis:
 
 @lru_cache(maxsize=1024)
 def _numeric(name: str, kind: str, low: float, high: float, log: bool, step: float | None) -> Axis:
-    """Make an axis, once: a space is asked thousands of times."""
+    """Make an axis, once for the thousands of drafts that ask for it."""
     return Axis(name=name, kind=kind, low=low, high=high, log=log, step=step)
 
 
 class Draft:
-    """Stands in for an Optuna trial: ``suggest(Draft(...))`` gives a whole config at once.
+    """Takes the place of an Optuna trial, so that ``suggest`` returns a whole config at once.
 
     Each value is ``fixed[name]`` where there is one, else what ``source(axis)`` returns. ``params`` and
-    ``axes`` hold what was asked for, in the order of asking.
+    ``axes`` hold what was asked for, in that order.
+
+    >>> draft = Draft(lambda axis: axis.low, fixed={"layers": 3})
+    >>> draft.suggest_int("layers", 1, 4), draft.suggest_float("dropout", 0.0, 0.5)
+    (3, 0.0)
     """
 
     number = 0
@@ -126,13 +133,13 @@ class Draft:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """Return a float; the highest value is one that steps reach."""
+        """Return a float; the highest value is the last that ``step`` reaches."""
         if step is not None:
             high = low + step * math.floor((high - low) / step + 1e-9)
         return float(self._value(_numeric(name, "float", float(low), float(high), log, step)))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """Return an int; the highest value is one that steps reach."""
+        """Return an int; the highest value is the last that ``step`` reaches."""
         high = low + step * ((high - low) // step)
         return int(self._value(_numeric(name, "int", low, high, log, step)))
 
@@ -149,7 +156,7 @@ class Draft:
 
 
 class Columns:
-    """Configs parameter by parameter, to ask quickly which of them lie in a box."""
+    """Configs kept as one array for each parameter, to find quickly which of them lie in a box."""
 
     def __init__(self, configs: Sequence[Mapping[str, Any]]) -> None:
         self._configs = configs
@@ -158,14 +165,14 @@ class Columns:
         self._inside: dict[str, Bools] = {}
 
     def inside(self, box: Box) -> Bools:
-        """Which configs lie in ``box``, ``(configs,)``; what `Box.contains` says of each."""
+        """Return which configs lie in ``box``, ``(configs,)``: `Box.contains` of each."""
         if box.key not in self._inside:
             self._inside[box.key] = np.logical_and.reduce([self._meets(c) for c in box.conditions])
         return self._inside[box.key]
 
     def _meets(self, condition: Condition) -> Bools:
         name = condition.name
-        if condition.kind == "choice":
+        if isinstance(condition, Choice):
             if name not in self._literals:
                 found = [literal(c[name]) if name in c else "" for c in self._configs]
                 self._literals[name] = np.array(found, dtype=np.str_)
@@ -178,7 +185,7 @@ class Columns:
 
 
 class Space:
-    """A space as learnt: its ``axes`` by name, in the order of asking, and a ``sample`` of draws from Q."""
+    """A search space as learnt: its ``axes`` by name, in the order of asking, and a ``sample`` from Q."""
 
     def __init__(self, axes: dict[str, Axis], sample: tuple[dict[str, Any], ...]) -> None:
         self.axes = axes
@@ -192,11 +199,11 @@ class Space:
         return hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:16]
 
     def inside(self, box: Box) -> Bools:
-        """Which draws of the sample lie in ``box``, ``(draws,)``."""
+        """Return which draws of the sample lie in ``box``, ``(draws,)``."""
         return self._columns.inside(box)
 
     def share(self, *boxes: Box) -> float:
-        """Share of Q that ``boxes`` cover together."""
+        """Return the share of Q that ``boxes`` cover together."""
         if not boxes:
             return 0.0
         return float(np.logical_or.reduce([self.inside(box) for box in boxes]).mean())
@@ -206,6 +213,10 @@ def learn(suggest: Callable[[Any], Any], draws: int = DRAWS, seed: int = 0) -> S
     """Learn the space of ``suggest`` from ``draws`` draws; the same ``seed`` gives the same space.
 
     A range that differs from draw to draw is widened to hold all of them.
+
+    >>> space = learn(lambda trial: trial.suggest_categorical("cell", ["gru", "lstm"]), draws=8)
+    >>> space.axes["cell"].choices
+    ('gru', 'lstm')
     """
     rng = random.Random(seed)
     axes: dict[str, Axis] = {}
@@ -222,15 +233,35 @@ def learn(suggest: Callable[[Any], Any], draws: int = DRAWS, seed: int = 0) -> S
     return Space({name: replace(axis, when=_when(axis, axes, kept)) for name, axis in axes.items()}, kept)
 
 
+def check(box: Box, space: Space) -> None:
+    """Raise RegionError where ``box`` names a parameter or a value that ``space`` does not have."""
+    for c in box.conditions:
+        axis = space.axes.get(c.name)
+        if axis is None:
+            raise RegionError(f"region {box.words()!r}: this search space has no parameter {c.name!r}")
+        if isinstance(c, Choice) != (axis.kind == "categorical"):
+            wanted = "a choice, NAME = VALUE" if axis.kind == "categorical" else "an interval, NAME in [A, B]"
+            raise RegionError(f"region {box.words()!r}: {c.name!r} takes {wanted}")
+        if isinstance(c, Choice):
+            gone = [value for value in c.values if not axis.contains(value)]
+            if gone:
+                known = ", ".join(map(str, axis.choices))
+                raise RegionError(f"region {box.words()!r}: {c.name!r} is one of {known}, never {gone[0]}")
+        elif c.high < axis.low or axis.high < c.low:
+            raise RegionError(
+                f"region {box.words()!r}: {c.name!r} lies in [{axis.low:g}, {axis.high:g}], outside of it"
+            )
+
+
 def structural(space: Space) -> set[str]:
-    """Names of the parameters that say whether others exist."""
+    """Return the names of the parameters that decide whether others exist."""
     return {axis.when[0] for axis in space.axes.values() if axis.when is not None}
 
 
 def _when(
     axis: Axis, axes: dict[str, Axis], sample: tuple[dict[str, Any], ...]
 ) -> tuple[str, tuple[Any, ...]] | None:
-    """Find the categorical parameter that says where ``axis`` exists."""
+    """Find the one categorical parameter that decides where ``axis`` exists."""
     if all(axis.name in params for params in sample):
         return None
     for other in axes.values():
@@ -238,24 +269,9 @@ def _when(
             continue
         there = {axis.name in params: set[str]() for params in sample}
         for params in sample:
-            # Where the other one does not exist counts as one more of its choices.
+            # Absence of the other parameter counts as one more choice of it.
             choice = literal(params[other.name]) if other.name in params else ""
             there[axis.name in params].add(choice)
         if not there[True] & there[False] and "" not in there[True]:
             return other.name, tuple(c for c in other.choices if literal(c) in there[True])
     return None
-
-
-def literal(value: Any) -> str:
-    """Write a parameter value as JSON, where 1, 1.0 and true differ."""
-    return json.dumps(value)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two parameter values are one, where 1 and true are two."""
-    return type(one) is type(other) and bool(one == other)
-
-
-def number(value: Any) -> bool:
-    """Whether a parameter value is a number."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,6 +1,7 @@
-"""How each box stands, with its dates: computed from the trials.
+"""The status of each box, with its dates.
 
-It depends on nothing but the records and the ledger, whoever asks, and in whatever order trials finished.
+It is computed from the trials and the ledger alone, so it does not depend on the order in which trials
+finish.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from atml.regions.box import Box
@@ -22,29 +24,48 @@ from atml.regions.sequential_test import (
     weigh,
 )
 from atml.regions.space import Space
+from atml.training.records import ParameterSource
 
 LEAST_OPEN = 0.05
-"""Share of Q that stays open, whatever the evidence."""
+"""Least share of Q that stays open, whatever the evidence."""
 
 SUSPECT = 1 / 3
-"""Share of the evidence needed, as a logarithm, from which a box is suspect."""
+"""Share of the needed evidence, as a logarithm, from which a box is suspect."""
 
-OPEN, SUSPECTED, REJECTED, LIFTED = "open", "suspect", "rejected", "lifted"
-IMPORTED, REFUSED, STALE = "imported", "refused", "stale"
+
+class Status(StrEnum):
+    """How a region stands, in the order of listings. Members equal the strings in ledgers and files."""
+
+    REJECTED = "rejected"
+    """Avoided: too few of its configs qualify."""
+    REFUSED = "refused"
+    """Rejected by its test, and open because too little of the space would be left."""
+    IMPORTED = "imported"
+    """Rejected by another study, and not decided in this one."""
+    SUSPECTED = "suspect"
+    """Sampled less, until its test is decided."""
+    LIFTED = "lifted"
+    """Open for good: a trial in it qualified after all, or a person decided so."""
+    OPEN = "open"
+    STALE = "stale"
+    """Of an earlier search space, data split or objective; no longer in force."""
+
+
+REJECTED, REFUSED, IMPORTED, SUSPECTED, LIFTED, OPEN, STALE = Status
 
 
 @dataclass(frozen=True)
 class Region:
-    """A box as things stand.
+    """A box with its status.
 
-    ``binds`` says that sampling keeps out of it; ``live`` that its test goes on. ``share`` is what it covers
-    of Q, ``needed`` the number of draws that reject if none qualifies. ``rejected`` and ``lifted`` are the
-    moments, as far as there were any; ``by`` is the trial that lifted it or the person's reason; ``vetoes``
-    are the trials inside that qualify. ``why`` says what a status alone does not.
+    ``binds`` says that sampling avoids it, ``live`` that its test goes on. ``share`` is the part of Q that it
+    covers, ``needed`` the number of draws that reject it if none qualifies. ``rejected`` and ``lifted`` are
+    the times of these events, if any; ``by`` is the trial that lifted it or the person's reason. ``vetoes``
+    are the trials inside that qualify. ``why`` adds to the status what it does not say.
     """
 
     candidate: Candidate
-    status: str
+    status: Status
     evidence: CrossValidationResult
     needed: int
     share: float
@@ -56,7 +77,7 @@ class Region:
 
     @property
     def id(self) -> str:
-        """What a person calls it."""
+        """Six hexadecimal digits that people name it by."""
         return self.candidate.id
 
     @property
@@ -66,7 +87,7 @@ class Region:
 
     @property
     def binds(self) -> bool:
-        """Whether sampling keeps out of it."""
+        """Whether sampling avoids it."""
         return self.status == REJECTED
 
     @property
@@ -75,29 +96,29 @@ class Region:
         return not self.vetoes and self.status in (OPEN, SUSPECTED, IMPORTED)
 
     def words(self) -> str:
-        """Say the evidence in one line: "0 of 41 reference trials"."""
+        """Write the evidence in one line: "0 of 41 reference trials"."""
         count, successes = len(self.evidence.trials), self.evidence.successes
-        said = f"{successes} of {count} reference trials"
+        counts = f"{successes} of {count} reference trials"
         if self.why:
-            return f"{said}; {self.why}"
+            return f"{counts}; {self.why}"
         if self.live:
-            return f"{said}; insufficient evidence ({count} of about {self.needed} needed)"
+            return f"{counts}; insufficient evidence ({count} of about {self.needed} needed)"
         if self.status == OPEN:
-            return f"{said}; trial {self.vetoes[0]} in it qualifies"
-        return said
+            return f"{counts}; trial {self.vetoes[0]} in it qualifies"
+        return counts
 
 
 def judge(ledger: Ledger, outcomes: Sequence[Outcome], space: Space) -> tuple[Region, ...]:
-    """Say how each box stands, from the trials alone.
+    """Return each box of the ledger with its status.
 
-    Boxes are rejected in the order of their moments, as long as `LEAST_OPEN` of Q stays open; one that would
-    leave less is "refused": the evidence stands, and it does not bind.
+    Boxes are rejected in the order in which their evidence was complete, as long as `LEAST_OPEN` of Q stays
+    open. One that would leave less is "refused": the evidence stands, and it is not avoided.
     """
     outcomes = sorted((o for o in outcomes if o.number >= ledger.since), key=lambda o: o.number)
     lifts = {one.id: one for one in ledger.lifts}
-    # Of ten thousand trials most say nothing about any box: they are looked at once, not once a box.
-    speaking = [o for o in outcomes if o.origin in DRAWN_FROM_Q or o.verdict == QUALIFIES]
-    regions = [_judged(c, speaking, space, ledger.p0, lifts.get(c.id)) for c in ledger.candidates]
+    # Most of ten thousand trials say nothing about any box: they are left out once, not once a box.
+    telling = [o for o in outcomes if o.origin in DRAWN_FROM_Q or o.verdict == QUALIFIES]
+    regions = [_judged(c, telling, space, ledger.p0, lifts.get(c.id)) for c in ledger.candidates]
     closed: list[Box] = []
     for index in sorted(
         (i for i, r in enumerate(regions) if r.status == REJECTED),
@@ -116,21 +137,21 @@ def judge(ledger: Ledger, outcomes: Sequence[Outcome], space: Space) -> tuple[Re
 def renew(
     ledger: Ledger, outcomes: Sequence[Outcome], space: Space, fingerprint: dict[str, str], since: int
 ) -> Ledger:
-    """Begin again where the claims are about something else now; ``ledger`` itself where they are not.
+    """Begin a new ledger where ``fingerprint`` differs; return ``ledger`` itself where it does not.
 
-    What was known stays to be read, as stale, and binds no more. Trials from number ``since`` on count.
+    The regions so far are kept as stale, and no longer avoided. Trials from number ``since`` on count.
     """
     if fingerprint == ledger.fingerprint:
         return ledger
-    told = [row(r, status=STALE) for r in judge(ledger, outcomes, space) if r.status not in (OPEN, REFUSED)]
-    former = (*ledger.former, {"fingerprint": dict(ledger.fingerprint), "regions": told})
+    kept = [row(r, status=STALE) for r in judge(ledger, outcomes, space) if r.status not in (OPEN, REFUSED)]
+    former = (*ledger.former, {"fingerprint": dict(ledger.fingerprint), "regions": kept})
     return begin(space, fingerprint, p0=ledger.p0, alpha=ledger.alpha, since=since, former=former)
 
 
 def _judged(
     candidate: Candidate, outcomes: Sequence[Outcome], space: Space, p0: float, lifted: Lift | None
 ) -> Region:
-    """Judge one box by itself."""
+    """Judge one box without regard to the others."""
     box = candidate.box
     test = Test(p0, candidate.alpha)
     draws = counted(outcomes, box, candidate.rank)
@@ -147,10 +168,10 @@ def _judged(
     first = min(winners, key=lambda o: (_moment(o), o.number), default=None)
     crossed = None
     if evidence.crossed is not None:
-        # Known once every draw up to that one had ended.
+        # The evidence was complete once every draw up to that one had ended.
         last = evidence.trials[evidence.crossed]
         before = [o for o in outcomes if o.number <= last and o.origin in DRAWN_FROM_Q]
-        before = [o for o in before if o.origin == "reference" or o.aimed == box.id]
+        before = [o for o in before if o.origin == ParameterSource.REFERENCE or o.aimed == box.id]
         crossed = max(_moment(o) for o in before)
         if first is not None and _moment(first) <= crossed:
             crossed = None
@@ -171,7 +192,7 @@ def _judged(
     return replace(region, status=SUSPECTED) if evidence.reached >= SUSPECT - 1e-9 else region
 
 
-def row(region: Region, status: str | None = None) -> dict[str, Any]:
+def row(region: Region, status: Status | None = None) -> dict[str, Any]:
     """Return a region as JSON types, for a listing or a file."""
     return {
         "id": region.id,

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from atml.formatting import listed, plural, setting
-from atml.regions.space import Axis, same
+from atml.regions.space import Axis
+from atml.regions.values import same
 from atml.report import theme
 from atml.report.comparable import best_tenth
 from atml.report.history import thin

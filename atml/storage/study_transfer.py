@@ -1,4 +1,4 @@
-"""Studies as a whole: copied from one storage to another, or deleted."""
+"""Whole studies, copied from one storage to another or deleted."""
 
 from __future__ import annotations
 
@@ -12,30 +12,33 @@ from atml.errors import StudyError
 from atml.storage import Store, copying, missing, urls
 from atml.storage.copying import Contents
 
-__all__ = ["Contents", "Copied", "copy", "delete", "look", "url"]
+__all__ = ["Contents", "Copied", "copy", "deletable", "delete", "url"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copied:
-    """What a copy holds: each study by its new name, and how many looks came with them.
+    """What was copied: each study by its new name, and how many evaluations of test sets.
 
-    ``exports_left`` are those that the target knows as another study's already, as a second name for a study
-    in one and the same storage brings about.
+    ``exports_left`` counts exports that were not copied because they belong to another study of the target,
+    as they do where a study is copied under a second name within one storage.
     """
 
     source: str
     target: str
     studies: tuple[Contents, ...]
-    new_looks: int
+    new_evaluations: int
     exports_left: int
 
 
 def url(place: str) -> str:
-    """Return the URL of a storage that is given as one, or as the path of an SQLite file.
+    """Return the URL of a storage that is given as a URL or as the path of an SQLite file.
 
     Raises StudyError for a URL with a password: see `urls.from_command_line`.
+
+    >>> url("studies.db")
+    'sqlite:///studies.db'
     """
-    # A mistyped URL has its password all the same, which reading it as one hides.
+    # A mistyped URL may hold a password too. Errors about URLs hide it, those about paths would not.
     return urls.from_command_line(place) if re.match("[a-z][a-z+]+:", place) else f"sqlite:///{place}"
 
 
@@ -44,10 +47,11 @@ def copy(
 ) -> Copied:
     """Copy studies (all of them where none is named) between two storages, given by their URLs.
 
-    A copy is what a search stopped at this moment would have left: with ``live`` somebody may be at work on
-    the original, and the trials in hand wait in the copy. It was compared with the original, or is not there.
+    A copy is what a search that was stopped at this moment would have left. With ``live`` the original may be
+    worked on meanwhile; its running trials wait in the copy. Each copy is compared with its original, and
+    nothing is copied where one differs.
 
-    Raises StudyError for a study that is not there, a name that is taken, and one that somebody works on.
+    Raises StudyError for a study that is not there, a name that is taken, and a study that is worked on.
     """
     with contextlib.closing(Store(source, create=False)) as old:
         known = old.studies()
@@ -59,7 +63,7 @@ def copy(
         chosen = list(dict.fromkeys(names)) or known
         if new_name is not None and len(chosen) > 1:
             raise StudyError(
-                f"--as {new_name} is one name for {len(chosen)} studies; say which with --study NAME"
+                f"--as {new_name} is one name for {len(chosen)} studies; name one with --study NAME"
             )
         for name in () if live else chosen:
             _refuse_at_work(old, name, "add --live to copy it as it stands now")
@@ -68,10 +72,10 @@ def copy(
         new = None
         try:
             new = Store(target)
-            looks = copying.copy(old, new, mapping)
+            evaluations = copying.copy(old, new, mapping)
             studies = tuple(copying.contents(new, name) for name in mapping.values())
         except BaseException:
-            # Whoever began a study there meanwhile keeps it.
+            # A study that another process began there meanwhile is kept.
             keep = not fresh or (new is not None and bool(new.studies()))
             if new is not None:
                 new.close()
@@ -84,31 +88,28 @@ def copy(
                 source=old.name,
                 target=new.name,
                 studies=studies,
-                new_looks=looks,
+                new_evaluations=evaluations,
                 exports_left=max(before - sum(one.exports for one in studies), 0),
             )
 
 
 def _refuse_at_work(store: Store, name: str, way_out: str) -> None:
-    if hands := copying.at_work(store, name):
+    if holders := copying.at_work(store, name):
         raise StudyError(
-            f"study {name!r} in {store.name} is being worked on by {', '.join(hands)} (or was, a minute ago):"
+            f"study {name!r} in {store.name} is worked on by {', '.join(holders)}, or was until a minute ago:"
             f" stop that first, or {way_out}"
         )
 
 
 def _remove(target: str) -> None:
-    """Remove an SQLite file that a copy would have made."""
+    """Remove the SQLite file that a failed copy made."""
     path = urls.name(target)
     for name in (path, f"{path}-wal", f"{path}-shm"):
         Path(name).unlink(missing_ok=True)
 
 
-def look(store: Store, name: str) -> Contents:
-    """Say what would go if a study were deleted.
-
-    Raises StudyError where there is no such study, or somebody is at work on it.
-    """
+def deletable(store: Store, name: str) -> Contents:
+    """Return what a study consists of; raises StudyError where it is not there or is worked on."""
     if store.spec(name) is None:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
     _refuse_at_work(store, name, "wait until it has been quiet for two minutes")
@@ -116,9 +117,9 @@ def look(store: Store, name: str) -> Contents:
 
 
 def delete(store: Store, name: str) -> None:
-    """Delete a study, its trials and all that is kept of them. Exports stay, and so do looks at test sets.
+    """Delete a study with its trials. Its exports stay on disk, and evaluations of test sets stay counted.
 
-    Raises StudyError as `look` does.
+    Raises StudyError as `deletable` does.
     """
-    look(store, name)
+    deletable(store, name)
     copying.delete(store, name)

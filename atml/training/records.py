@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,49 @@ from atml.arrays import Int64
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
+
+
+class State(StrEnum):
+    """How far a trial is. Members equal the strings that ``--json`` prints.
+
+    >>> State.COMPLETE == "complete"
+    True
+    """
+
+    COMPLETE = "complete"
+    """Ran over every fold."""
+    PRUNED = "pruned"
+    """Ended early, with the value of the folds so far."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    FAILED = "failed"
+    """Ended without a result."""
+
+
+class Role(StrEnum):
+    """What a trial is for. Members equal the strings that databases keep."""
+
+    SEARCH = "search"
+    """Counts towards the total of a search."""
+    FINALIST = "finalist"
+    """Repeats another trial on a fresh seed."""
+
+
+class ParameterSource(StrEnum):
+    """Where the parameters of a trial came from. Members equal the strings that databases keep."""
+
+    DEFAULT = "default"
+    """The default config of the search space."""
+    REFERENCE = "reference"
+    """Drawn at random from the search space."""
+    SAMPLED = "sampled"
+    """Chosen by the sampler."""
+    AUDIT = "audit"
+    """Drawn at random inside a rejected region."""
+    QUEUED = "queued"
+    """Given by hand."""
+    REPEAT = "repeat"
+    """Those of the trial that a finalist's repeat is of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +87,16 @@ class Measurement:
 class TrialRecord:
     """One trial as the study keeps it.
 
-    ``state`` is "running", "waiting", "complete", "pruned" or "failed". ``role`` is "search" for a trial
-    that counts, "finalist" for a repeat of trial ``of`` on a fresh seed. ``origin`` tells where the
-    parameters came from: "default", "reference" (drawn from the declared space), "sampled", "audit" (drawn
-    in a rejected region) or "queued" (given by hand). ``constraints`` are feasible at or below 0.
-    ``steps[s]`` is the value reported at step s. ``result`` is what a finished trial left: fold values,
-    metrics, seconds. ``marks`` is what the sampler wrote of regions. ``failure`` says why it came to nothing,
-    "" where it did not: what its worker did, or who went down with it.
+    ``origin`` is the source of its parameters; ``of`` is the trial that a finalist's repeat repeats.
+    ``constraints`` hold where they are at or below 0. ``steps[s]`` is the value reported at report point s.
+    ``result`` is what a finished trial left: fold values, metrics, seconds. ``marks`` is what the sampler
+    noted about regions. ``failure`` says why it has no result, such as what its worker did; "" otherwise.
     """
 
     number: int
     state: str
-    role: str = "search"
-    origin: str = "sampled"
+    role: str = Role.SEARCH
+    origin: str = ParameterSource.SAMPLED
     of: int | None = None
     value: float | None = None
     seed: int = 0
@@ -73,7 +114,7 @@ class TrialRecord:
     @property
     def finished(self) -> bool:
         """Whether it ended with a result: complete or pruned."""
-        return self.state in ("complete", "pruned")
+        return self.state in (State.COMPLETE, State.PRUNED)
 
     @property
     def feasible(self) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import importlib.metadata
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -14,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import typer
 from onnx import TensorProto, helper
 
 from atml import cli
@@ -199,7 +203,7 @@ def test_a_fault_of_ours_shows_its_traceback(
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("atml.cli.listings.tasks", broken)
+    monkeypatch.setattr("atml.cli.tasks.rows", broken)
     assert cli.run(["tasks"]) == 1
     error = capsys.readouterr().err
     assert "RuntimeError: a bug" in error and "fault in atml" in error
@@ -215,3 +219,53 @@ def test_zip_and_folder_are_the_same_data(capsys: Capture, contest: Path, tmp_pa
         assert cli.run(["data", "inspect", str(source), "--json"]) == 0
         found.append(json.loads(capsys.readouterr().out)["splits"])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
+    ids=["ascii", "C"],
+)
+def test_a_terminal_that_lacks_a_character(here: Path, encoding: dict[str, str]) -> None:
+    (here / "search_spaces").mkdir()
+    (here / "search_spaces" / "gemäß.py").write_text("DEFAULT = {}\n")
+
+    def atml(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "PYTHONIO"))}
+        return subprocess.run(
+            [sys.executable, "-m", "atml", *words],
+            cwd=here,
+            env=environment | encoding,
+            capture_output=True,
+            encoding="ascii",
+            check=False,
+        )
+
+    shown = atml("tasks")
+    assert shown.returncode == 0, shown.stderr
+    assert "gem\\" in shown.stdout
+    refused = atml("score", "Modell-für-später")
+    assert refused.returncode == 2
+    assert "Modell-f\\" in refused.stderr and len(refused.stderr.splitlines()) == 1
+
+
+def test_a_place_that_may_not_be_written(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, here: Path
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "reports")
+
+    monkeypatch.setattr("atml.cli.tasks.rows", refused)
+    assert "reports: Permission denied" in fails(capsys, here, "tasks")
+
+
+def test_usage_errors_are_told_from_others() -> None:
+    """`usage_error` was read in typer 0.29 and click 8; this fails where another version differs."""
+    version = importlib.metadata.version("typer")
+    kind = cli.usage_error()
+    assert issubclass(typer.BadParameter, kind), version
+    assert not issubclass(typer.Abort, kind) and not issubclass(typer.Exit, kind), version
+    with pytest.raises(kind) as caught:
+        cli.app(args=["search", "--nonsense"], standalone_mode=False)
+    assert "--nonsense" in caught.value.format_message(), version
+    assert caught.value.ctx.command_path.endswith("search"), version

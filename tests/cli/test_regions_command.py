@@ -172,7 +172,7 @@ def test_explain_shows_the_trials_behind_a_region(here: Path, shown: Shown, high
     assert all(row["params"]["learning_rate"] >= HIGH for row in listed)
     # A region that is open says which trials speak for it.
     low = next(row for row in rows(shown).values() if row["status"] == "open")
-    assert f"inside, whoever chose them: {low['vetoes'][0]}" in shown("regions", "explain", low["id"])
+    assert f"inside, however drawn: {low['vetoes'][0]}" in shown("regions", "explain", low["id"])
 
 
 def test_a_name_that_fits_no_region_or_several(here: Path, shown: Shown, high: dict[str, Any]) -> None:
@@ -188,7 +188,7 @@ def test_a_name_that_fits_no_region_or_several(here: Path, shown: Shown, high: d
 
 def test_a_lift_opens_a_region_once_and_for_a_reason(here: Path, shown: Shown, high: dict[str, Any]) -> None:
     assert "--why" in shown("regions", "lift", high["id"], code=2)
-    assert "say why with --why" in shown("regions", "lift", high["id"], "--why", "  ", code=2)
+    assert "give a reason with --why" in shown("regions", "lift", high["id"], "--why", "  ", code=2)
     assert rows(shown)[high["region"]]["status"] == "rejected"
     first = shown("regions", "lift", high["id"][:5], "--why", "labels were wrong")
     assert first == f"region {high['id']} of study s is open again: {high['region']}\n"
@@ -260,8 +260,8 @@ def test_regions_come_into_a_study_that_has_begun(here: Path, shown: Shown, high
     before = rows(shown)
     said = shown("regions", "import", "avoid.txt")
     # One is under test already.
-    assert said.startswith("1 regions of avoid.txt came into study s"), said
-    assert "no region that is not under test" in shown("regions", "import", "avoid.txt", "s")
+    assert said.startswith("1 region of avoid.txt came into study s"), said
+    assert "tests every region of avoid.txt already" in shown("regions", "import", "avoid.txt", "s")
     after = rows(shown)
     (new,) = after.keys() - before.keys()
     assert all(after[words] == before[words] for words in before)

@@ -10,7 +10,7 @@ import pytest
 import rich.console
 
 import atml.data
-from atml.cli import listings
+from atml.cli import data as command
 from atml.data import Fault
 from atml.errors import DataError
 
@@ -133,7 +133,7 @@ def test_files_that_cannot_be_read_have_no_range(contest, seen, put):
     found = seen(contest)
     part = found.splits[0].total
     assert math.isnan(part.low) and math.isnan(part.high) and part.lengths == {} and part.segments == 0
-    written = json.dumps(listings.inspection(found), allow_nan=False)  # JSON has no NaN
+    written = json.dumps(command.as_json(found), allow_nan=False)  # JSON has no NaN
     assert json.loads(written)["splits"][0]["total"]["low"] is None
 
 
@@ -169,7 +169,7 @@ def test_nothing_to_look_at_is_an_error(tmp_path, seen):
 
 def shown(found, width):
     console = rich.console.Console(width=width, record=True, file=io.StringIO())
-    console.print(listings.inspection_table(found))
+    console.print(command.table(found))
     return console.export_text()
 
 
@@ -195,7 +195,7 @@ def test_several_sets_are_seen_together(contest, seen, put, tmp_path):
     assert "1 of 7 segments in" in found.splits[2].refusal
     text = shown(found, 100)
     assert "contest, test: 2 subjects" in text and "\nbare: 2 subjects" in text
-    assert json.loads(json.dumps(listings.inspection(found)))["splits"][2]["set"] == "bare"
+    assert json.loads(json.dumps(command.as_json(found)))["splits"][2]["set"] == "bare"
 
 
 def test_sets_that_hold_one_class_together_would_be_refused(contest, seen, put, tmp_path):
@@ -247,4 +247,4 @@ def test_a_flood_of_faults_is_cut_short_in_print_alone(contest, seen):
     found = seen(contest)
     lines = [line for line in shown(found, 100).splitlines() if line.startswith("text")]
     assert len(lines) == 31 and "and 10 more" in lines[-1] and "--json lists them all" in lines[-1]
-    assert sum(fault["kind"] == "text" for fault in listings.inspection(found)["faults"]) == 40
+    assert sum(fault["kind"] == "text" for fault in command.as_json(found)["faults"]) == 40

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atml.regions import Box, Choice, Interval, RegionError, parse
-from atml.regions.box import check
-from atml.regions.space import Columns
+from atml.regions.space import Columns, check
 
 GRU = Box((Choice("cell", ("gru",)), Interval("rate", 0.02, 0.1)))
 

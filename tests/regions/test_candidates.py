@@ -4,8 +4,8 @@ import pytest
 
 from atml import task_files
 from atml.regions import Box, Choice, Interval, learn
-from atml.regions.box import check
 from atml.regions.candidates import LARGEST_SHARE, LEAST_SHARE, LIMIT, PAIRS, declare, mine
+from atml.regions.space import check
 
 
 def test_the_family_of_a_space(space, toy):

@@ -119,7 +119,7 @@ def test_a_person_lifts_for_a_reason(space, ledger, drawn):
     for name, why, message in (
         ("zzz", "x", "'zzz' is no region of this study"),
         ("", "x", "'' is no region of this study"),
-        (GRU.id, " ", "say why with --why"),
+        (GRU.id, " ", "give a reason with --why"),
     ):
         with pytest.raises(RegionError, match=message):
             lift(ledger, name, why, later)

@@ -77,7 +77,7 @@ def test_a_damaged_region_is_told(known, space, tmp_path):
     fields = to_json("old", *known, space)
     del fields["regions"][0]["status"]
     (tmp_path / "f").write_text(json.dumps(fields))
-    with pytest.raises(RegionError, match="damaged: a region without 'status'"):
+    with pytest.raises(RegionError, match="damaged: a region lacks 'status'"):
         read(tmp_path / "f", space)
 
 

@@ -146,7 +146,7 @@ def test_a_round_trip_over_postgresql_changes_nothing(original: Path, postgres: 
         copy(one, other)
         assert whole(other) == expected
     again = copy(here, there, new_name="second")
-    assert again.new_looks == 0
+    assert again.new_evaluations == 0
     assert [c.study for c in again.studies] == ["second"]
     assert whole(there, "second")["trials"] == expected["trials"]
 
@@ -273,8 +273,8 @@ def test_a_copy_that_reads_back_otherwise_is_none(original: Path, monkeypatch: p
 
 def test_looks_are_copied_once_and_outlive_their_study(original: Path) -> None:
     here, there = str(original / "studies.db"), str(original / "there.db")
-    assert copy(here, there).new_looks == 2
-    assert copy(here, there, new_name="second").new_looks == 0
+    assert copy(here, there).new_evaluations == 2
+    assert copy(here, there, new_name="second").new_evaluations == 0
     with opened(there) as store:
         for name in (NAME, "second"):
             study_transfer.delete(store, name)
@@ -295,7 +295,7 @@ def test_looks_are_copied_once_and_outlive_their_study(original: Path) -> None:
 def test_a_second_name_in_the_same_storage(original: Path) -> None:
     here = str(original / "studies.db")
     copied = copy(here, here, [NAME], new_name="second")
-    assert (copied.exports_left, copied.new_looks) == (1, 0)
+    assert (copied.exports_left, copied.new_evaluations) == (1, 0)
     first, second = whole(here), whole(here, "second")
     assert second["attributes"] == first["attributes"] and second["predictions"] == first["predictions"]
     with opened(here) as store:
@@ -343,7 +343,7 @@ def test_a_study_that_somebody_works_on(original: Path, capsys: pytest.CaptureFi
         for arguments in (("copy", here, there), ("delete", NAME, "--yes", *storage)):
             assert cli.run(["study", *arguments]) == 2
             error = capsys.readouterr().err
-            assert f"is being worked on by process {os.getpid()} on" in error and error.count("\n") == 1
+            assert f"is worked on by process {os.getpid()} on" in error and error.count("\n") == 1
         assert not Path(there).exists()
         assert cli.run(["study", "copy", here, there, "--live"]) == 0
         assert other.study(NAME).trials[trial.number].state.name == "RUNNING"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from atml import task_files
-from atml.cli import listings
+from atml.cli import tasks
 from atml.errors import TaskFileError
 from atml.models.config import ModelConfig
 from atml.searching import task_check
@@ -126,11 +126,11 @@ def test_an_objective_must_carry_the_name_of_its_task(tmp_path: Path) -> None:
 def test_a_broken_task_does_not_break_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, space="1/0")
     monkeypatch.chdir(tmp_path)
-    rows = {row["task"]: row for row in listings.tasks()}
+    rows = {row["task"]: row for row in tasks.rows()}
     assert rows["afib"]["notes"] == [] and rows["afib"]["seconds"] == 5.0
     (note,) = rows["mine"]["notes"]
     assert "mine.py, line 1 raises ZeroDivisionError" in note and rows["mine"]["seconds"] is None
-    listings.tasks_table(list(rows.values()))
+    tasks.table(list(rows.values()))
 
 
 @pytest.mark.parametrize("name", task_files.names())
@@ -192,7 +192,7 @@ def test_parts_of_a_wrong_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(TaskFileError, match=says):
         task_files.find("mine", cwd=tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert {row["task"] for row in listings.tasks()} >= {"afib", "defib", "mine"}
+    assert {row["task"] for row in tasks.rows()} >= {"afib", "defib", "mine"}
 
 
 def test_no_baseline_and_a_value_that_is_no_number(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from atml.formatting import listed, plural, setting, value
-from atml.regions.space import same
+from atml.regions.values import same
 from atml.report.history import successive, whole
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Heading, Section, Text

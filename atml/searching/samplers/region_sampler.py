@@ -28,7 +28,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from atml.regions.bounds import SUSPECT_RATE, Bounds
 from atml.regions.box import Box
-from atml.regions.space import Axis, Draft, same
+from atml.regions.space import Axis, Draft
+from atml.regions.values import same
 from atml.searching.samplers.parameters import STARTUP, reference_value
 
 MARKS = "regions"

@@ -1,4 +1,4 @@
-"""`atml compare`."""
+"""`atml compare`: models side by side, with a test of their differences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Export folders, ONNX files of ours, or studies (their best export).", metavar="MODEL..."
+            help="Export folders, ONNX files written by atml, or studies (their best export).",
+            metavar="MODEL...",
         ),
     ],
     data: Annotated[
@@ -44,15 +45,15 @@ def compare(
         str | None,
         typer.Option(
             help="Figure of a subject to be tested: accuracy, F-beta, sensitivity or specificity. Choose it"
-            " before you look. [default: the rule's own, or accuracy]",
+            " before you see the figures. [default: the rule's own, or accuracy]",
             show_default=False,
         ),
     ] = None,
     published: Annotated[
         list[str] | None,
         typer.Option(
-            help="Published figures to stand beside: autotuneml, iesd2024, iccad2022, iccad2023, or a JSON"
-            " file; may be given several times.",
+            help="Published figures to list: autotuneml, iesd2024, iccad2022, iccad2023, or a JSON file; may"
+            " be given several times.",
             metavar="NAME|FILE",
         ),
     ] = None,
@@ -69,7 +70,7 @@ def compare(
     json: AsJson = False,
 ) -> None:
     """Put models side by side: figures, differences by subject and a test of them, size, speed."""
-    from atml.comparison import comparing as comparing
+    from atml.comparison import comparing
     from atml.comparison.compared_models import found
     from atml.comparison.published import read
     from atml.storage import Store, missing
@@ -95,7 +96,7 @@ def compare(
         )
     else:
         if rule is not None:
-            raise InputError(f"--rule {rule} judges test data: name some with --data, or leave it out")
+            raise InputError(f"--rule {rule} judges test data: name some with --data, or leave out --rule")
         result = comparing.out_of_fold(exports, by=by, published=beside)
     if out is not None:
         _write(out, result)
@@ -104,17 +105,19 @@ def compare(
 
 def _best(store: Store | None, storage: str, name: str) -> Path | None:
     """Return the folder of a study's best export; None where there is no such study."""
-    from atml.cli import listings
+    from atml.cli import best
 
     if store is None or name not in store.studies():
         if not any(sign in name for sign in "/.\\"):
             place = store.name if store is not None else storage
-            raise InputError(f"{name!r} is no export here and no study in {place}; `atml status` lists them")
+            raise InputError(
+                f"{name!r} is neither an export here nor a study in {place}; `atml status` lists the studies"
+            )
         return None
-    for row in listings.best(store, name, 10**6):
+    for row in best.rows(store, name, 10**6):
         if row["folder"] and (Path(row["folder"]) / "model.onnx").is_file():
             return Path(row["folder"])
-    raise InputError(f"study {name!r} has no export that is still there; `atml best export {name}` makes one")
+    raise InputError(f"study {name!r} has no export left on disk; `atml best export {name}` makes one")
 
 
 def _laid_out(result: Comparison) -> object:
@@ -143,7 +146,7 @@ def _writable(out: Path) -> None:
     except OSError:  # too long for a name
         taken = True
     if taken or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
-        raise InputError(f"--out {out} can't be written; name a file in a folder that is yours")
+        raise InputError(f"--out {out} can't be written; name a file in a folder that you may write to")
 
 
 def _write(out: Path, result: Comparison) -> None:

@@ -1,4 +1,4 @@
-"""`atml report`."""
+"""`atml report`: a study written up as one HTML file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def report(
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """Write up a study as one HTML file that opens offline: what was searched, how, and what came of it."""
+    """Write up a study as one HTML file that opens offline: what was searched, how, and with what result."""
     from atml import report as reports
     from atml.storage import Store
 

@@ -1,4 +1,4 @@
-"""`atml search`, `atml status` and `atml best`."""
+"""`atml search`: the search for the best model of a task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from atml.cli.options import (
     STUDIES,
     AsJson,
     Data,
-    Default,
     Device,
     HangAfter,
     Lead,
@@ -21,12 +20,7 @@ from atml.cli.options import (
     Storage,
     Window,
     seconds,
-    show,
-    study_of,
 )
-from atml.errors import InputError
-
-best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
 
 
 def search(
@@ -58,7 +52,7 @@ def search(
         float | None, typer.Option(min=1, help="Most multiply-accumulates for one window.", metavar="N")
     ] = None,
     max_ram: Annotated[
-        float | None, typer.Option(min=0.1, help="Most RAM for activations alive at once.", metavar="KIB")
+        float | None, typer.Option(min=0.1, help="Most RAM for activations held at once.", metavar="KIB")
     ] = None,
     device: Device = "auto",
     hang_after: HangAfter = None,
@@ -89,7 +83,7 @@ def search(
         bool | None,
         typer.Option(
             "--learn-regions/--no-regions",
-            help="Learn rejected regions and keep out of them. [default: from 1,000 trials on]",
+            help="Learn which regions to reject and avoid them. [default: from 1,000 trials on]",
             show_default=False,
         ),
     ] = None,
@@ -98,7 +92,7 @@ def search(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Search, pick a winner on fresh seeds, export it. The same line again goes on where it stopped."""
+    """Search, pick a winner on fresh seeds, export it. The same command continues where it stopped."""
     from atml.searching import Options, progress
     from atml.searching import search as run
 
@@ -136,63 +130,3 @@ def search(
         run(options, shown)
     finally:
         shown.close()
-
-
-def status(storage: Storage = STUDIES, json: AsJson = False) -> None:
-    """List every study: task, data, trials by state, best value, last activity."""
-    from atml.cli import listings
-    from atml.storage import Store
-
-    rows = listings.status(Store(storage, create=False))
-    show(rows if json else listings.status_table(rows), json)
-
-
-@best_app.command("show")
-def best(
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 10,
-    storage: Storage = STUDIES,
-    json: AsJson = False,
-) -> None:
-    """Show the best trials: value, four metrics, size, MACs, the config that made them."""
-    from atml.cli import listings
-    from atml.storage import Store
-
-    store = Store(storage, create=False)
-    name = study_of(store, study)
-    rows = listings.best(store, name, top)
-    if not rows:
-        raise InputError(
-            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
-        )
-    show(rows if json else listings.best_table(name, rows), json)
-
-
-@best_app.command("export")
-def best_export(
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
-    out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
-    device: Device = "auto",
-    storage: Storage = STUDIES,
-    json: AsJson = False,
-) -> None:
-    """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
-    from atml.cli import listings
-    from atml.searching import Options, export_best, progress
-    from atml.storage import Store
-
-    store = Store(storage, create=False)
-    name = study_of(store, study)
-    numbers = [row["trial"] for row in listings.best(store, name, top)]
-    if not numbers:
-        raise InputError(
-            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
-        )
-    shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
-    try:
-        summary = export_best(store, name, numbers, Options(device=device, out=out), shown)
-    finally:
-        shown.close()
-    if not any(row["folder"] for row in summary["finalists"]):
-        raise InputError(f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported")

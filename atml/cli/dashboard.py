@@ -1,4 +1,4 @@
-"""`atml dashboard`."""
+"""`atml dashboard`: studies in Optuna's Dashboard."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ def dashboard(
         bool, typer.Option("--browser/--no-browser", help="Open a browser, where there is one.")
     ] = True,
     reports: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask about an address others can reach.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before listening where others can connect.")
+    ] = False,
     storage: Storage = STUDIES,
 ) -> None:
-    """Look at studies in Optuna's Dashboard: curves, importances, notes, regions, exports. Ctrl-C ends it."""
+    """Show studies in Optuna's Dashboard: curves, importances, notes, regions, exports. Ctrl-C ends it."""
     from atml.dashboard import server as board
     from atml.storage import Store
 
@@ -46,9 +48,9 @@ def dashboard(
 
 
 def _latest(storage: str, study: str | None) -> str:
-    """Return the study last worked on; raises InputError for one that is not there.
+    """Return the study last worked on; raises InputError for a ``study`` that is not there.
 
-    It reads every trial of every study, with a store of its own that gives the memory back.
+    That reads every trial of every study, so it uses a store of its own, closed to give the memory back.
     """
     from atml.storage import Store
 
@@ -60,15 +62,15 @@ def _latest(storage: str, study: str | None) -> str:
 
 
 def _warn(host: str, yes: bool) -> None:
-    """Ask before others can look and write; raises InputError where there is nobody to ask."""
+    """Ask before other machines can connect; raises InputError where there is no terminal to ask at."""
     risk = (
-        f"--host {host} can be reached from other machines, and the Dashboard has no login: who reaches it"
-        " sees every study of the database, and can add notes, files and studies"
+        f"--host {host} can be reached from other machines, and the Dashboard has no login: anyone who does"
+        " so sees every study of the database, and can add notes, files and studies"
     )
     if yes:
         sys.stderr.write(f"atml: {risk}\n")
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(f"{risk}; say --yes if that is meant")
+        raise InputError(f"{risk}; add --yes if that is meant")
     if not typer.confirm(f"{risk}. Go on?"):
         raise typer.Abort

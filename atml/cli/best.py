@@ -1,0 +1,145 @@
+"""`atml best`: the best trials of a study, shown or exported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atml.cli.options import STUDIES, AsJson, Default, Device, Storage, show, study_of
+from atml.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from atml.storage import Store
+    from atml.training.records import TrialRecord
+
+best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
+
+
+@best_app.command("show")
+def best_show(
+    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 10,
+    storage: Storage = STUDIES,
+    json: AsJson = False,
+) -> None:
+    """Show the best trials: value, four metrics, size, MACs, the config that made them."""
+    from atml.storage import Store
+
+    store = Store(storage, create=False)
+    name = study_of(store, study)
+    found = _some_rows(store, name, top)
+    show(found if json else table(name, found), json)
+
+
+@best_app.command("export")
+def best_export(
+    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    device: Device = "auto",
+    storage: Storage = STUDIES,
+    json: AsJson = False,
+) -> None:
+    """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
+    from atml.searching import Options, export_best, progress
+    from atml.storage import Store
+
+    store = Store(storage, create=False)
+    name = study_of(store, study)
+    numbers = [row["trial"] for row in _some_rows(store, name, top)]
+    shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
+    try:
+        summary = export_best(store, name, numbers, Options(device=device, out=out), shown)
+    finally:
+        shown.close()
+    if not any(row["folder"] for row in summary["finalists"]):
+        raise InputError(f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported")
+
+
+def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
+    """Return the ``top`` trials of a study: finalists by the mean of their repeats, then the others by value.
+
+    The mean of the repeats, on fresh seeds, is the fairer figure: a trial was chosen for its own value.
+    """
+    from atml.searching.ranking import kib_of, ranked
+    from atml.training.records import Role
+
+    records = store.trials(name)
+    folders = dict(store.exports(name))
+    judged = store.study(name).user_attrs.get("judged", {})
+    made = []
+    for record in ranked(records):
+        repeats = sum(t.role == Role.FINALIST and t.of == record.number and t.finished for t in records)
+        folder = folders.get(record.number)
+        row = _row(record, judged.get(str(record.number)), repeats, folder, kib_of(record, folder))
+        made.append(row)
+
+    def rank(row: dict[str, Any]) -> tuple[bool, float, float]:
+        unjudged = row["judged"] is None
+        return unjudged, -(row["value"] if unjudged else row["judged"]), row["size_kib"]
+
+    return sorted(made, key=rank)[:top]
+
+
+def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
+    """Return `rows`; raises InputError where there are none."""
+    found = rows(store, name, top)
+    if not found:
+        raise InputError(
+            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
+        )
+    return found
+
+
+def _row(
+    record: TrialRecord, judged: float | None, repeats: int, folder: Path | None, size_kib: float
+) -> dict[str, Any]:
+    assert record.config is not None and record.cost is not None
+    return {
+        "trial": record.number,
+        "value": record.value,
+        "judged": judged,
+        "repeats": repeats,
+        "metrics": record.result.get("metrics", {}),
+        "size_kib": size_kib,
+        "macs": record.cost.macs,
+        "parameters": record.cost.parameters,
+        "config": record.config.to_dict(),
+        "summary": record.config.describe(),
+        "folder": str(folder) if folder else None,
+    }
+
+
+def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
+    """Lay out `rows`: figures, then what each trial is, then the first one's config in full."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from atml.formatting import columns
+
+    metrics = list(rows[0]["metrics"])
+    header = ("trial", "value", "fresh seeds", *metrics, "KiB", "MACs")
+    cells = [
+        (
+            str(r["trial"]),
+            f"{r['value']:.4f}",
+            "-" if r["judged"] is None else f"{r['judged']:.4f} ({r['repeats']})",
+            *(f"{r['metrics'].get(m, float('nan')):.3f}" for m in metrics),
+            f"{r['size_kib']:.1f}",
+            f"{r['macs']:,}",
+        )
+        for r in rows
+    ]
+    config = ", ".join(f"{k}={v}" for k, v in rows[0]["config"].items())
+    return Group(
+        Text(f"study {name}, out of fold by subject; finalists come first, by the mean of their fresh seeds"),
+        columns(header, cells, right=range(len(header))),
+        Text(""),
+        columns(("trial", "what it is"), [(str(r["trial"]), r["summary"]) for r in rows], right=[0]),
+        Text(f"\nconfig of trial {rows[0]['trial']}: {config}"),
+    )

@@ -1,0 +1,158 @@
+"""`atml data`: data inspected before they are used, or downloaded."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atml.cli.options import AsJson, Lead, SamplingRate, Window, show
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from atml.data.inspection import Inspection, Part, Split
+
+data_app = typer.Typer(help="Inspect data before they are used, or download some.", no_args_is_help=True)
+
+MOST_FAULTS = 30
+"""Faults of one kind that an inspection prints; its JSON has them all."""
+
+
+@data_app.command("inspect")
+def data_inspect(
+    directories: Annotated[
+        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="DIR...")
+    ],
+    task: Annotated[str, typer.Option(help="Task whose labels and window apply.")] = "afib",
+    window: Window = None,
+    lead: Lead = None,
+    sampling_rate: SamplingRate = None,
+    json: AsJson = False,
+) -> None:
+    """Show subjects, rhythms, lengths, faults, and what would be left out and why."""
+    from atml import data, task_files
+
+    definition = task_files.find(task, window=window)
+    found = data.inspect(
+        directories,
+        task=definition.task,
+        label=definition.label,
+        sampling_rate=sampling_rate,
+        leads=tuple(lead or ()),
+    )
+    show(as_json(found) if json else table(found), json)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="vfdb, cudb, mitdb or afdb.", metavar="NAME")],
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write. [default: ./NAME]", metavar="DIR", show_default=False),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A mirror with the layout of PhysioNet's file server.")
+    ] = None,
+) -> None:
+    """Download a database from PhysioNet and verify it. The same command continues where it stopped."""
+    from atml.data.download import fetch
+
+    folder = fetch(name, to, url=url, say=show)
+    show(f"{folder} is complete; inspect it: atml data inspect {folder} --task defib")
+
+
+def as_json(found: Inspection) -> dict[str, Any]:
+    """Return an inspection as JSON types; NaN, as in the range of no samples at all, becomes null."""
+    import dataclasses
+    import json
+
+    # JSON has no NaN. Python writes it nevertheless, and reads it back through parse_constant.
+    text = json.dumps(dataclasses.asdict(found))
+    return json.loads(text, parse_constant=lambda _: None)  # type: ignore[no-any-return]
+
+
+def table(found: Inspection) -> RenderableType:
+    """Lay out an inspection: a table for each split, then every fault."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for split in found.splits:
+        name = split.set or found.name
+        title = name if split.bare else f"{name}, {split.name}"
+        parts.append(Text(f"{title}: {len(split.subjects)} subjects", style="bold"))
+        parts.append(_subjects(split))
+        parts.extend(Text(note) for note in split.notes)
+        if split.refusal:
+            parts.append(Text(f"`atml search` would refuse it: {split.refusal}", style="bold red"))
+        parts.append(Text(""))
+    if found.refusal:
+        parts.append(Text(f"`atml search` would refuse them: {found.refusal}\n", style="bold red"))
+    if not found.faults:
+        parts.append(Text("no faults found"))
+    else:
+        parts.append(Text(f"{len(found.faults)} faults", style="bold"))
+        parts.append(_faults(found))
+    return Group(*parts)
+
+
+def _faults(found: Inspection) -> RenderableType:
+    """Lay out the faults, at most `MOST_FAULTS` of a kind."""
+    from atml.formatting import columns
+
+    rows = []
+    counts = Counter(fault.kind for fault in found.faults)
+    for kind, count in counts.items():
+        mine = [(kind, fault.file, fault.detail) for fault in found.faults if fault.kind == kind]
+        rows += mine[:MOST_FAULTS]
+        if count > MOST_FAULTS:
+            rows.append((kind, f"and {count - MOST_FAULTS} more", "--json lists them all"))
+    return columns(("kind", "file", "detail"), rows)
+
+
+def _subjects(split: Split) -> RenderableType:
+    """Lay out one row for each subject and one for all of them; a column without any entry is left out."""
+    from atml.formatting import columns
+
+    parts = (*split.subjects, split.total)
+    long = bool(split.records)
+    told = "windows" if long else "classes"
+    classes = sorted(getattr(split.total, told), key=lambda name: name == "unknown")
+    cells: list[tuple[str, bool, list[str]]] = [
+        ("subject", False, [*(part.name for part in split.subjects), "all"]),
+        ("files", True, [] if long else [str(part.files) for part in parts]),
+        ("windows" if long else "usable", True, [str(part.segments) for part in parts]),
+        *((name, True, [str(getattr(part, told).get(name, "-")) for part in parts]) for name in classes),
+        ("rhythms", False, [] if long else [_counted(part.rhythms) for part in parts]),
+        ("samples", False, [] if long else [_lengths(part) for part in parts]),
+        ("seconds a rhythm", False, [_times(part.seconds) for part in parts]),
+        ("seconds left out", False, [_times(part.left_out) for part in parts]),
+        ("range", False, [_range(part) for part in parts]),
+        ("would be dropped", False, [_counted(part.dropped) for part in parts]),
+    ]
+    cells = [column for column in cells if any(column[2])]
+    right = [at for at, column in enumerate(cells) if column[1]]
+    names, lines = [name for name, _, _ in cells], list(zip(*(lines for _, _, lines in cells), strict=True))
+    return columns(names, lines, right=right)
+
+
+def _times(seconds: dict[str, float]) -> str:
+    """Write seconds by name, the most first."""
+    ordered = sorted(seconds.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name or '(none)'} {time:.0f}" for name, time in ordered if time >= 0.5)
+
+
+def _range(part: Part) -> str:
+    return "-" if math.isnan(part.low) else f"{part.low:.3g} to {part.high:.3g}"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name or '(no name)'}" for name, count in counts.items())
+
+
+def _lengths(part: Part) -> str:
+    return ", ".join(map(str, part.lengths)) if len(part.lengths) < 4 else "various"

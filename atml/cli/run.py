@@ -1,0 +1,69 @@
+"""`atml run`: one trial trained again, and compared with what was recorded."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atml.cli.options import STUDIES, AsJson, DataHere, Storage, show, study_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def run(
+    trial: Annotated[int, typer.Option(min=0, help="Number of the trial.")],
+    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
+    storage: Storage = STUDIES,
+    data: DataHere = None,
+    device: Annotated[
+        str | None, typer.Option(help="As for `atml search`. [default: the kind it was trained on]")
+    ] = None,
+    json: AsJson = False,
+) -> int:
+    """Train one trial again from its config and seed, and compare with the record, bit for bit."""
+    from atml.searching import rerun, train_again
+    from atml.storage import Store
+
+    store = Store(storage, create=False)
+    try:
+        compared = train_again(store, study_of(store, study), trial, tuple(data or ()), device)
+    finally:
+        store.close()
+    rows = rerun.rows(compared)
+    show(rows if json else _table(rows), json)
+    if compared.same:
+        return 0
+    why = compared.differs or "nothing else is known to differ"
+    sys.stderr.write(f"atml: trial {trial} did not give the same values again; {why}\n")
+    return 1
+
+
+def _table(rows: dict[str, Any]) -> RenderableType:
+    """Lay out recorded and new values."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from atml.formatting import columns
+
+    cells = [
+        (str(r["fold"] + 1), f"{r['fraction']:g}", _bits(r["recorded"]), _bits(r["now"]), _same(r["same"]))
+        for r in rows["steps"]
+    ]
+    cells.append(("all", "", _bits(rows["recorded"]), _bits(rows["now"]), _same(rows["value_same"])))
+    result = "the same, bit for bit" if rows["same"] else "not the same"
+    lines = [Text(f"trial {rows['trial']}: {result}")]
+    if rows["differs"]:
+        lines.append(Text(f"changed since: {rows['differs']}"))
+    return Group(*lines, columns(("fold", "of it", "recorded", "now", ""), cells, right=(0, 1, 2, 3)))
+
+
+def _bits(value: float | None) -> str:
+    """Write a number with all its digits, so that two that look equal are equal."""
+    return "-" if value is None else repr(value)
+
+
+def _same(same: bool) -> str:
+    return "same" if same else "differs"

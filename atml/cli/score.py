@@ -1,0 +1,69 @@
+"""`atml score`: an export evaluated on test data by an official rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atml.cli.options import (
+    STUDIES,
+    AsJson,
+    Lead,
+    SamplingRate,
+    Storage,
+    VfAmplitude,
+    VtRate,
+    of_the_rule,
+    show,
+)
+
+
+def score(
+    export: Annotated[Path, typer.Argument(help="Export folder, or an ONNX file written by atml.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Test data; may be given several times. Left out: synthetic ECG."),
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
+    ] = None,
+    latency_ms: Annotated[
+        float | None, typer.Option(min=0, help="Measured on your device.", metavar="MS")
+    ] = None,
+    size_kib: Annotated[
+        float | None, typer.Option(min=0, help="Of your whole executable.", metavar="KIB")
+    ] = None,
+    vf_amplitude: VfAmplitude = None,
+    vt_rate: VtRate = None,
+    lead: Lead = None,
+    sampling_rate: SamplingRate = None,
+    objective: Annotated[
+        Path | None, typer.Option(help="Objective file the model was searched with, if not the task's.")
+    ] = None,
+    storage: Storage = STUDIES,
+    json: AsJson = False,
+) -> None:
+    """Score an export on test data by an official rule. Every evaluation of a test set is counted."""
+    from atml import task_files
+    from atml.artifacts import model
+    from atml.scoring.evaluation import score_export
+    from atml.storage import Store
+
+    definition = task_files.find(model.load(export).task.name, objective=objective)
+    store = Store(storage)
+    report = score_export(
+        export,
+        data or None,
+        label=definition.label,
+        labels_hash=definition.labels_hash,
+        evaluations=store,
+        rule=rule or definition.rule,
+        latency_ms=latency_ms,
+        size_kib=size_kib,
+        options=of_the_rule(vf_amplitude, vt_rate),
+        leads=tuple(lead or ()),
+        sampling_rate=sampling_rate,
+    )
+    show(report.to_dict() if json else report.render(), json)

@@ -1,0 +1,107 @@
+"""`atml status`: every study of a database, in one table."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from atml.cli.options import STUDIES, AsJson, Storage, last_activity, show
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from atml.storage import Store
+    from atml.training.records import TrialRecord
+
+
+def status(storage: Storage = STUDIES, json: AsJson = False) -> None:
+    """List every study: task, data, trials by state, best value, last activity."""
+    from atml.storage import Store
+
+    found = rows(Store(storage, create=False))
+    show(found if json else table(found), json)
+
+
+def rows(store: Store) -> list[dict[str, Any]]:
+    """Return one row a study, the most recently active first."""
+    from atml.searching.ranking import ranked
+    from atml.training.records import Role, State
+
+    made = []
+    for name in store.studies():
+        spec = store.spec(name) or {}
+        trials = store.trials(name)
+        counted = [t for t in trials if t.role == Role.SEARCH]
+        states = Counter(t.state for t in counted)
+        best = ranked(trials)
+        made.append(
+            {
+                "study": name,
+                "task": spec.get("task"),
+                "data": "synthetic" if spec.get("synthetic") else _where(spec),
+                "finished": states[State.COMPLETE] + states[State.PRUNED],
+                **{state.value: states[state] for state in State},
+                "failures": _failures(trials),
+                "repeats": len(trials) - len(counted),
+                "best": best[0].value if best else None,
+                "best_trial": best[0].number if best else None,
+                "last_activity": last_activity(trials),
+            }
+        )
+    return sorted(made, key=lambda r: r["last_activity"] or datetime.datetime.min, reverse=True)
+
+
+def table(rows: list[dict[str, Any]]) -> RenderableType:
+    """Lay out `rows`."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from atml.formatting import columns, shorter
+
+    if not rows:
+        return Text("no study yet; `atml search` makes one")
+    cells = [
+        (
+            r["study"],
+            r["task"],
+            shorter(r["data"]),
+            str(r["finished"]),
+            f"{r['complete']} + {r['pruned']}",
+            str(r["running"] + r["waiting"]),
+            str(r["failed"]),
+            "-" if r["best"] is None else f"{r['best']:.4f} (t{r['best_trial']})",
+            "-" if r["last_activity"] is None else f"{r['last_activity']:%Y-%m-%d %H:%M}",
+        )
+        for r in rows
+    ]
+    header = ("study", "task", "data", "trials", "whole + cut", "open", "failed", "best", "last activity")
+    failures = [
+        Text(f"{r['study']}, {'trial' if len(numbers) == 1 else 'trials'} {_some(numbers)}: {why}")
+        for r in rows
+        for why, numbers in r["failures"].items()
+    ]
+    return Group(columns(header, cells, right=range(3, 7)), *failures)
+
+
+def _failures(trials: list[TrialRecord]) -> dict[str, list[int]]:
+    """Return the numbers of the trials without a result, by what went wrong."""
+    why: dict[str, list[int]] = {}
+    for trial in trials:
+        if trial.failure:
+            why.setdefault(trial.failure, []).append(trial.number)
+    return why
+
+
+def _where(spec: dict[str, Any]) -> str:
+    """Name the data of a study by their paths, or by name where it keeps none."""
+    from atml.data.dataset import DataSource
+
+    paths = DataSource.from_dict(spec).paths if "data" in spec else ()
+    return " + ".join(map(str, paths)) or str(spec.get("data_name"))
+
+
+def _some(numbers: list[int], most: int = 8) -> str:
+    """Write numbers in a row, the first few of many."""
+    rest = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+    return ", ".join(map(str, numbers[:most])) + rest

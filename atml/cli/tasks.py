@@ -1,0 +1,86 @@
+"""`atml tasks`: the tasks that are there, listed or checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atml.cli.options import AsJson, Default, show
+from atml.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+tasks_app = typer.Typer(cls=Default, help="List the tasks, or check them.")
+
+
+@tasks_app.command("show")
+def tasks_show(json: AsJson = False) -> None:
+    """List the tasks found, and where each comes from."""
+    found = rows()
+    show(found if json else table(found), json)
+
+
+@tasks_app.command("check")
+def tasks_check(
+    names: Annotated[list[str] | None, typer.Argument(help="Tasks. [default: all]")] = None,
+) -> None:
+    """Build, run, export and compare what each task's files describe."""
+    from atml import task_files
+    from atml.searching import task_check
+
+    failed = 0
+    for name in names or task_files.names():
+        for check in task_check.check(name):
+            result = "ok    " if check.ok else "FAILED"
+            show(f"{result}  {name}  {check.what}  {check.detail}".rstrip())
+            failed += not check.ok
+    if failed:
+        raise InputError(f"{failed} check(s) failed")
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return one row a task found: its files, what they take the place of, or why it can't be used."""
+    from atml import task_files
+    from atml.errors import TaskFileError
+
+    made: list[dict[str, Any]] = []
+    for name, files in task_files.names().items():
+        missing = [kind for kind in task_files.FOLDERS if kind not in files]
+        notes = [f"no {kind}/{name}.py" for kind in missing]
+        seconds = classes = None
+        if not missing:
+            try:
+                definition = task_files.find(name)
+                seconds, classes = definition.task.seconds, list(definition.task.classes)
+                notes += definition.notes()
+            except TaskFileError as error:
+                notes.append(str(error))
+        made.append(
+            {
+                "task": name,
+                "seconds": seconds,
+                "classes": classes,
+                "files": {kind: str(path) for kind, path in files.items()},
+                "notes": notes,
+            }
+        )
+    return made
+
+
+def table(rows: list[dict[str, Any]]) -> RenderableType:
+    """Lay out `rows`."""
+    from atml.formatting import columns
+
+    cells = [
+        (
+            r["task"],
+            "-" if r["seconds"] is None else f"{r['seconds']:g} s",
+            ", ".join(r["classes"] or ()),
+            "\n".join(r["files"].values()),
+            "\n".join(r["notes"]),
+        )
+        for r in rows
+    ]
+    return columns(("task", "window", "classes", "files", "notes"), cells)
