@@ -18,6 +18,7 @@ from atml.artifacts import model as artifact
 from atml.artifacts.model import CARD, METRICS, ExportedModel, Session
 from atml.errors import DataError, ExportError
 from atml.library.recordings import BLOCK, Recording, whole_rate, windows
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -313,7 +314,7 @@ def _array(x: Signal) -> npt.NDArray[Any]:
 
 def decided(logits: Float32, task: Task) -> Int64:
     """Return the class index of each row, by the decision of the task's target."""
-    return artifact.labels(logits, task.positive)
+    return targets.of(task).labels(logits)
 
 
 def softmax(logits: Float32) -> npt.NDArray[np.float64]:

@@ -136,7 +136,7 @@ def _result(report: ScoreReport, judged: Judged) -> ScoreResult:
         figures={figure.key: figure.value for figure in figures},
         intervals={f.key: (f.interval.low, f.interval.high) for f in figures if f.interval is not None},
         total=None if total is None else total.value,
-        evaluation=report.look,
+        evaluation=report.evaluation,
         subjects=_by_subject(judged),
         notes=(*report.notes, *report.score.notes),
         file=report.file,

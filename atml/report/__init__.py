@@ -23,13 +23,13 @@ from atml.report.page import Section
 from atml.storage import Store
 
 SECTIONS: tuple[str, ...] = (
-    "task",
-    "data",
+    "task_description",
+    "data_overview",
     "preparation",
     "losses",
     "architectures",
     "training_parameters",
-    "search",
+    "search_course",
     "curves",
     "results",
     "examples",

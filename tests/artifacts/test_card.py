@@ -3,10 +3,10 @@ import re
 
 import numpy as np
 import pytest
+from atml.evaluation.baseline import OutOfFold
 
 from atml.artifacts.card import render
 from atml.artifacts.record import DataFacts, Machine
-from atml.evaluation.baseline import OutOfFold
 from atml.evaluation.result import baseline_result, cross_validation_result
 from atml.formatting import table
 from atml.metrics import FOUR

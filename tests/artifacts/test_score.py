@@ -40,8 +40,8 @@ def label(rhythm):
 
 def write_contest(folder, dataset, split="test_data"):
     (folder / split).mkdir(parents=True)
-    for i, (x, rhythm, subject) in enumerate(zip(dataset.x, dataset.rhythm, dataset.subject, strict=True)):
-        np.savetxt(folder / split / f"{subject}-{rhythm}-{i}.txt", x[0], fmt="%.6f")
+    for i, (x, name, subject) in enumerate(zip(dataset.x, dataset.rhythm, dataset.subject, strict=True)):
+        np.savetxt(folder / split / f"{subject}-{name}-{i}.txt", x[0], fmt="%.6f")
     return folder
 
 
@@ -256,9 +256,9 @@ def test_patients_of_a_matlab_file_may_be_those_of_the_training_sets(make, tmp_p
     other = make.dataset(subjects=4, each=12, seed=5)
     kind = [(field, "O") for field in ("pat_ID", "name", "s_ns", "r_type", "s_ecg", "source")]
     data = np.zeros((1, len(other)), dtype=kind)
-    for i, (x, y, rhythm) in enumerate(zip(other.x, other.y, other.rhythm, strict=True)):
+    for i, (x, y, name) in enumerate(zip(other.x, other.y, other.rhythm, strict=True)):
         long = np.repeat(x[0], 5).astype(np.float64)[None]  # the file is of 250 Hz
-        data[0, i] = (100.0 + i % 4, f"p{i % 4}", float(y), rhythm, long, "vfdb" if i % 2 else "AHADB")
+        data[0, i] = (100.0 + i % 4, f"p{i % 4}", float(y), name, long, "vfdb" if i % 2 else "AHADB")
     scipy.io.savemat(tmp_path / "cut.mat", {"data": data})
     notes = score(got.folder, tmp_path / "cut.mat").notes
     assert [note for note in notes if "same patients" in note] == [
@@ -468,7 +468,7 @@ def test_bad_options_cost_no_evaluation(exported, unseen, options, message):
 
 def test_a_rule_and_a_model_that_do_not_fit(tmp_path, unseen):
     three = rhythm.exported(tmp_path)
-    with pytest.raises(ExportError, match="iesd2024 judges 2 classes.*'O'"):
+    with pytest.raises(ExportError, match=r"iesd2024 judges 2 classes.*'O'"):
         score(three.folder, unseen)
 
 

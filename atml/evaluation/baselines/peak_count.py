@@ -15,8 +15,8 @@ from atml.evaluation.baselines.threshold_grid import Setting, ThresholdMethod, W
 def _quantities(x: Floats, sampling_rate: float, settings: Sequence[Setting]) -> Iterator[Floats]:
     """Peaks a second above a share of the window's size, the time spent above it, and the size itself.
 
-    A normal beat is one or two narrow peaks with a long rest between them; in fibrillation and tachycardia large
-    waves follow each other. Both figures are classic: the count of an implanted defibrillator, the time
+    A normal beat is one or two narrow peaks with a long rest between them; in fibrillation and tachycardia
+    large waves follow each other. Both figures are classic: the count of an implanted defibrillator, the time
     above a threshold of Thakor 1990 (TCI) and Arafat 2011 (TCSC).
     """
     seconds = x.shape[1] / sampling_rate

@@ -128,7 +128,8 @@ def _subjects(data: Dataset, task: Task) -> list[Block]:
         else ""
     )
     says = (
-        f"Of {plural(len(names), 'subject')} {len(names) - none} have {targets.binary(task).positive_name}, {only}"
+        f"Of {plural(len(names), 'subject')} {len(names) - none} have"
+        f" {targets.binary(task).positive_name}, {only}"
         f" of them nothing else, and {none} none; one subject has {int(table.sum(axis=0).min())} to"
         f" {int(table.sum(axis=0).max())} segments, half of them at most"
         f" {int(np.median(table.sum(axis=0)))}.{cut}"
