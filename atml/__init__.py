@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from atml.library.search import search
     from atml.library.search_result import Finalist, SearchResult
     from atml.library.task_source import TaskSource
-    from atml.metrics import confusion, four_metrics, mean_subject_f_beta
+    from atml.metrics import confusion, four_metrics, macro_f1, mean_subject_accuracy, mean_subject_f_beta
     from atml.metrics.predictions import Predictions
     from atml.models.budget import Cost
     from atml.models.config import ModelConfig
@@ -69,6 +69,8 @@ _HOME = {
     "find_task": "atml.task_files",
     "four_metrics": "atml.metrics",
     "load": "atml.library.loaded_model",
+    "macro_f1": "atml.metrics",
+    "mean_subject_accuracy": "atml.metrics",
     "mean_subject_f_beta": "atml.metrics",
     "open_data": "atml.data",
     "score": "atml.library.score_result",
@@ -102,6 +104,8 @@ __all__ = [
     "find_task",
     "four_metrics",
     "load",
+    "macro_f1",
+    "mean_subject_accuracy",
     "mean_subject_f_beta",
     "open_data",
     "score",
