@@ -23,7 +23,7 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
 
     Raises:
         DataError: Fewer than two classes, fewer subjects than folds, or no deal of these subjects
-            gives every fold both classes on both sides.
+            gives every fold every class on both sides.
     """
     from sklearn.model_selection import StratifiedGroupKFold  # slow to import: 1 s that `--help` can't afford
 

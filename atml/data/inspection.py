@@ -14,7 +14,7 @@ from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, look_all
 from atml.data.labelling import (
     Label,
-    both_classes,
+    check_classes,
     classes,
     contradiction,
     duplicates,
@@ -159,13 +159,13 @@ class _Seen:
 
 
 def _refusal(seen: Sequence[_Seen]) -> str:
-    """Say why several sets would not open together, "" where they would: one class only in all of them."""
+    """Say why several sets would not open together, "" where they would: too few classes in all of them."""
     for split in SPLITS:
         parts = [one for one in seen if one.split == split or not one.of.splits]
         if len(parts) < len({one.of.path for one in seen}):
             continue  # a set that lacks it is refused for that
         try:
-            both_classes(
+            check_classes(
                 " and ".join(str(one.of.path) for one in parts),
                 split,
                 np.concatenate([one.known() for one in parts]),
@@ -185,8 +185,8 @@ def _split(one: _Seen) -> Split:
         judged = judge(parsed)
         rows = parsed.files.take(parsed.owner)
         notes = (*judged, *settle(parsed.path, rows, asked.task, asked.label, name)[1])
-        if not one.of.prefix:  # else both classes are looked for in all sets together
-            both_classes(str(parsed.path), name, one.known(), one.strange(), asked.task)
+        if not one.of.prefix:  # else the classes are looked for in all sets together
+            notes += tuple(check_classes(str(parsed.path), name, one.known(), one.strange(), asked.task))
     except DataError as error:
         refusal = str(error)
     subject = parsed.files.subject

@@ -114,6 +114,8 @@ def classes(files: Files, task: Task, label: Label) -> tuple[Int64, Int64]:
     names, which = np.unique(files.rhythm, return_inverse=True)
     table = classes_of([str(name) for name in names], task, label)
     y = np.array([-1 if (klass := table[str(name)]) is None else klass for name in names], np.int64)[which]
+    if task.positive is None and not files.given_is_class:
+        return y, np.empty(0, np.int64)  # what the data call positive is no class of the task
     says = y if files.given_is_class else (y == task.positive).astype(np.int64)
     return y, np.flatnonzero((y >= 0) & (files.given >= 0) & (files.given != says))
 
@@ -148,24 +150,37 @@ def settle(path: Path, files: Files, task: Task, label: Label, split: str) -> tu
         listed = ", ".join(f"{name!r} ({count})" for name, count in strange.items())
         notes.append(f"{sum(strange.values())} segments left out, of rhythms unknown to the task: {listed}")
     if len(y) and (y < 0).all():  # nothing that another set could make up for
-        both_classes(str(path), split, y[:0], list(strange), task)
+        check_classes(str(path), split, y[:0], list(strange), task)
     return y, notes
 
 
-def both_classes(path: str, about: str, y: Int64, strange: Sequence[str], task: Task) -> None:
-    """Raise DataError where the rows kept are of one class, or there are none.
+def check_classes(
+    path: str, split: str, y: Int64, strange: Sequence[str], task: Task, about: str = ""
+) -> list[str]:
+    """Return a note where a class is missing, and refuse data that have too few classes.
+
+    To train takes windows of every class of the task, to score at least two classes.
 
     Args:
-        path: Of what, and ``about`` which part of it.
-        about: As the split, for the message.
+        path: Of what, for the message.
+        split: "train" or "test".
         y: Classes of the rows kept, ``(n,)``.
         strange: Rhythms that the task does not know.
         task: Whose classes they are.
+        about: What else the message says of the split.
+
+    Raises:
+        DataError: Too few classes, or no row.
     """
     there = np.unique(y)
-    if len(there) >= 2:
-        return
-    only = f"only {task.classes[there[0]]!r}" if len(there) else "no class"
+    names = ", ".join(repr(task.classes[klass]) for klass in there)
+    if len(there) == len(task.classes):
+        return []
+    if split == "test" and len(there) >= 2:
+        missing = [name for klass, name in enumerate(task.classes) if klass not in there]
+        return [f"no segment of class {', '.join(map(repr, missing))}: only {names} can be judged"]
+    only = f"only {names}" if len(there) else "no class"
     known = sorted({repr(name) for name in strange})
     hint = f", rhythms unknown to the task are {some(known)}" if known else ""
-    raise DataError(f"{path} ({about}) holds {only} of the classes {', '.join(task.classes)}{hint}")
+    classes = ", ".join(task.classes)
+    raise DataError(f"{path} ({split}{about}) holds {only} of the classes {classes}{hint}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from atml.data import merging
 from atml.data.dataset import Dataset
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, look_all
-from atml.data.labelling import Label, both_classes, classes_of, judge, settle, unknown
+from atml.data.labelling import Label, check_classes, classes_of, judge, settle, unknown
 from atml.data.merging import Piece
 from atml.data.parsing import Files, some
 from atml.data.rows import Shape, make
@@ -76,22 +76,28 @@ def open(  # the verb is the module's public name: atml.data.open
         return _synthetic(task, label, split, seed, root)
     pieces = [_piece(item, split, asked, leave_out, root) for item in found]
     left = sum(piece.left_out for piece in pieces)
-    both_classes(
+    notes = check_classes(
         " and ".join(piece.path for piece in pieces),
-        f"{split}, {left} subjects left out" if left else split,
+        split,
         np.concatenate([piece.y[piece.keep] for piece in pieces]),
         [name for piece in pieces for name in piece.strange],
         task,
+        f", {left} subjects left out" if left else "",
     )
     whole = merging.together(pieces, root) if len(pieces) > 1 else merging.kept(pieces[0], root)
-    return _dataset(whole, task)
+    return _dataset(replace(whole, notes=(*whole.notes, *notes)), task)
+
+
+def _key_of(task: Task) -> tuple[object, ...]:
+    """Return what rows depend on of a task, as it has always been part of the keys of parsed copies."""
+    return task.name, task.classes, task.positive, task.sampling_rate, task.window, task.leads
 
 
 def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], root: Path) -> Piece:
     """Fetch the parsed copy of a set, or make it, and tell which of its rows are wanted."""
     task = asked.task
     contents = found.contents
-    wanted = (contents.identity, split, asked.sampling_rate, astuple(task), *contents.options)
+    wanted = (contents.identity, split, asked.sampling_rate, _key_of(task), *contents.options)
     key = store.key(found.kind, *wanted)
     entry = store.fetch(root / key, lambda: _to_store(found, split))
     given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])
@@ -162,7 +168,8 @@ def _dataset(piece: Piece, task: Task, synthetic: bool = False) -> Dataset:
 def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> Dataset:
     """Draw synthetic ECG, or find it drawn."""
     table = classes_of(list(RHYTHMS), task, label)
-    key = store.key("synthetic", generator.VERSION, astuple(task), split, seed, sorted(table.items()))
+    drawn = (generator.VERSION, _key_of(task), split, seed, sorted(table.items()))
+    key = store.key("synthetic", *drawn, *(["a group a class"] if len(task.classes) > 2 else []))
 
     def build() -> store.Built:
         x, y, subject, rhythm = generator.draw(task, split, label=label, seed=seed)

@@ -55,6 +55,26 @@ def test_classes_are_shared_out_alike():
         assert abs(y[fold.held_out].mean() - y.mean()) < 0.05
 
 
+@given(st.integers(3, 5), st.integers(2, 4), st.integers(0, 10_000))
+@settings(deadline=None, max_examples=20)
+def test_every_class_of_several_is_shared_out(classes, count, seed):
+    random = np.random.default_rng(seed)
+    subject = np.repeat([f"S{number:02}" for number in range(12 * classes)], 10)
+    y = np.repeat(np.arange(12 * classes) % classes, 10)
+    mixed = random.random(len(y)) < 0.2
+    y[mixed] = random.integers(0, classes, mixed.sum())
+    for fold in atml.data.folds(y, subject, count, seed):
+        shares = np.bincount(y[fold.held_out], minlength=classes) / len(fold.held_out)
+        assert not set(subject[fold.train]) & set(subject[fold.held_out])
+        np.testing.assert_allclose(shares, np.bincount(y) / len(y), atol=0.1)
+
+
+def test_folds_stay_what_they_were():
+    # Studies keep a digest of them: a search that goes on must deal the same.
+    held_out = [sorted({*MIXED[1][fold.held_out].tolist()}) for fold in atml.data.folds(*MIXED, 3, 5)]
+    assert held_out == [["S1", "S2", "S3", "S7"], ["S4", "S5", "S6"], ["S0", "S8", "S9"]]
+
+
 @pytest.mark.parametrize(
     ("plan", "count", "message"),
     [

@@ -205,21 +205,32 @@ def test_train_and_test_are_told_apart_where_it_says_so(kind, written, tmp_path,
     both = tmp_path / "both"
     WRITERS[kind](both / "train_data", ["S1", "S2"])
     WRITERS[kind](both / "test_data", ["S3", "S4"])
-    train, test = (opened(both, split=split) for split in ("train", "test"))
+    two = dataclasses.replace(TASK, classes=("N", "other"))
+    train, test = (
+        opened(both, two, lambda rhythm: int(rhythm != "N"), split=split) for split in ("train", "test")
+    )
     assert not train.bare and not test.bare
     assert sorted({*train.subject.tolist()}) == ["S1", "S2"]
     assert sorted({*test.subject.tolist()}) == ["S3", "S4"]
 
 
 def test_rhythms_that_the_task_does_not_know_are_left_out_and_said(written, opened):
-    found = opened(written, label={"N": 0, "AF": 1}.get)
+    found = opened(written, label={"N": 0, "AF": 1}.get, split="test")
     assert set(found.subject.tolist()) == {"S1", "S2", "S4"}
     assert "2 segments left out, of rhythms unknown to the task: 'O' (2)" in found.notes
 
 
-def test_one_class_only_is_refused(written, opened):
-    with pytest.raises(DataError, match="holds only 'N' of the classes N, AF, O"):
-        opened(written, label={"N": 0}.get)
+def test_too_few_classes_are_refused(written, opened):
+    with pytest.raises(DataError, match=r"\(train\) holds only 'N', 'O' of the classes N, AF, O"):
+        opened(written, label={"N": 0, "O": 2}.get)
+    with pytest.raises(DataError, match=r"\(test\) holds only 'N' of the classes N, AF, O"):
+        opened(written, label={"N": 0}.get, split="test")
+
+
+def test_test_data_may_lack_a_class_and_say_so(written, opened):
+    found = opened(written, label={"N": 0, "O": 2}.get, split="test")
+    assert set(found.y.tolist()) == {0, 2}
+    assert "no segment of class 'AF': only 'N', 'O' can be judged" in found.notes
 
 
 def test_a_rate_is_told_or_has_to_be_given(kind, written, opened):

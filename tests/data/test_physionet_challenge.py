@@ -112,7 +112,8 @@ def test_train_and_test_folders_are_splits(tmp_path, write):
         for name in names:
             write(inside, name)
         (inside / "REFERENCE.csv").write_text("".join(f"{n},{k}\n" for n, k in zip(names, "NA", strict=True)))
-    train, test = (opened(tmp_path / "both", tmp_path, split=split) for split in ("train", "test"))
+    two = dataclasses.replace(TASK, classes=("N", "AF"))
+    train, test = (opened(tmp_path / "both", tmp_path, split=split, task=two) for split in ("train", "test"))
     assert not train.bare
     assert [sorted(set(part.subject.tolist())) for part in (train, test)] == [
         ["A00001", "A00002"],

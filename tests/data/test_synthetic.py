@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -108,8 +109,39 @@ def test_any_rate_and_window(rate, window, tmp_path):
     assert found.x.shape[1:] == (1, window) and found.sampling_rate == rate
 
 
+THREE = {"N": 0, "AFIB": 1, "SBR": 2, "SVTA": 2, "B": 2, "T": 2, "AFL": 2, "AB": 2}
+
+
+@pytest.mark.parametrize("positive", [None, 1])
+def test_three_classes_are_all_drawn(positive, tmp_path):
+    task = dataclasses.replace(TASK, classes=("N", "AF", "O"), positive=positive)
+    for split, people in SUBJECTS.items():
+        found = atml.data.open(None, task=task, label=THREE.get, split=split, cache=tmp_path)
+        assert set(found.rhythm.tolist()) <= set(THREE) and len(set(found.rhythm.tolist())) > 5
+        assert found.y.tolist() == [THREE[name] for name in found.rhythm.tolist()]
+        shares = np.bincount(found.y, minlength=3) / len(found)
+        assert (shares > 0.15).all(), shares
+        kinds = {tuple(np.unique(found.y[found.subject == name])) for name in np.unique(found.subject)}
+        assert kinds == {(0, 1, 2), (0,), (1,), (2,)}
+        assert len(np.unique(found.subject)) == people
+    train = atml.data.open(None, task=task, label=THREE.get, cache=tmp_path)
+    for fold in atml.data.folds(train.y, train.subject, 5, 0):
+        assert set(train.y[fold.held_out].tolist()) == set(train.y[fold.train].tolist()) == {0, 1, 2}
+
+
+def test_what_a_seed_draws_stays_what_it_was(train):
+    # Studies keep it: a search that goes on must find the same data.
+    people = [train.rhythm[train.subject == f"train{number}"].tolist() for number in range(4)]
+    assert [dict(Counter(rhythms)) for rhythms in people] == [
+        {"AFIB": 23, "SVTA": 43, "AB": 5},
+        {"AFIB": 72},
+        {"AFIB": 23, "N": 23, "AB": 5},
+        {"T": 64, "N": 3},
+    ]
+
+
 def test_a_task_of_other_rhythms_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"knows none of N, SBR, AB, .*, VF as positive; give --data"):
+    with pytest.raises(DataError, match=r"knows none of N, SBR, AB, .*, VF as 'AF'; give --data"):
         atml.data.open(None, task=TASK, label=lambda rhythm: 0, cache=tmp_path)
 
 

@@ -110,6 +110,8 @@ def _given(path: Path, held: Struct, task: Task, label: Label) -> tuple[Int64, l
     Raises:
         DataError: Neither coding does; the message names a row that the better of the two does not explain.
     """
+    if task.positive is None:  # whether a shock is due is no question of the task's
+        return np.full(len(held.shock), -1, np.int64), []
     names, which = np.unique(held.rhythm, return_inverse=True)
     table = classes_of([str(name) for name in names], task, label)
     says = np.array([-1 if (klass := table[str(name)]) is None else klass == task.positive for name in names])

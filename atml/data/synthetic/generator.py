@@ -1,12 +1,12 @@
 """A synthetic ECG set: enough of the real thing to run a search where no data are at hand.
 
-Subjects differ in shape, size, rate and noise; some have one class only, some have both. Numbers from
+Subjects differ in shape, size, rate and noise; some have one class only, some have all. Numbers from
 it say that the tool works and nothing about any patient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,8 +20,6 @@ VERSION = 3
 """Raised whenever the same seed draws something else."""
 
 SUBJECTS = {"train": 24, "test": 8}
-KINDS = (2, 0, 2, 1)
-"""Every second subject has both classes; see `plan`."""
 SEGMENTS = 60
 """A subject has about this many."""
 
@@ -44,19 +42,25 @@ def noise(random: Random, leads: int, samples: int, rate: float) -> Float64:
     return out
 
 
-def plan(random: Random, kind: int, positive: list[str], negative: list[str]) -> dict[str, int]:
+def plan(random: Random, groups: Sequence[Sequence[str]], only: int | None) -> dict[str, int]:
     """Draw which rhythms a subject has and how many segments of each.
 
     Args:
         random: Where chance comes from.
-        kind: 0 positive rhythms only, 1 negative ones only, 2 both.
-        positive: Names of the rhythms of the positive class.
-        negative: Names of all others.
+        groups: Names of the rhythms of each class.
+        only: The one group that the subject has segments of, None for some of every group.
     """
     total = int(random.integers(SEGMENTS - 15, SEGMENTS + 16))
-    share = {0: 1.0, 1: 0.0, 2: float(random.uniform(0.12, 0.88))}[kind]
+    if len(groups) == 2:
+        share = random.uniform(0.12, 0.88)
+        shares = np.array([share, 1 - share])
+    else:
+        shares = random.uniform(0.12, 0.88, len(groups))
+    if only is not None:
+        shares = np.arange(len(groups)) == only
+    edges = np.rint(total * np.cumsum(shares)[:-1] / (shares.sum() if len(groups) > 2 else 1))
     counts: dict[str, int] = {}
-    for names, part in ((positive, round(total * share)), (negative, total - round(total * share))):
+    for names, part in zip(groups, np.diff(edges, prepend=0, append=total).astype(int).tolist(), strict=True):
         weights = np.array([SHARES.get(name, 1.0) for name in names])
         # A person has one usual rhythm of a class and perhaps another now and then.
         usual, other = random.choice(len(names), 2, p=weights / weights.sum())
@@ -86,21 +90,24 @@ def draw(
 ) -> tuple[Float32, Int64, Strings, Strings]:
     """Draw a split: ``x (n, leads, window)`` in mV, ``y``, ``subject`` and ``rhythm``, each ``(n,)``.
 
+    Every second subject has all classes; the others have one each, class after class.
+
     Raises:
-        DataError: No rhythm of the generator is of the task's positive class, or none is of another.
+        DataError: No rhythm of the generator is of one of the task's classes.
     """
     known = {name: label(name) for name in RHYTHMS}
-    positive = [name for name, klass in known.items() if klass == task.positive]
-    negative = [name for name, klass in known.items() if klass is not None and klass != task.positive]
-    if not positive or not negative:
+    order = sorted(range(len(task.classes)), key=lambda klass: klass != task.positive)
+    groups = [[name for name, klass in known.items() if klass == one] for one in order]
+    if [] in groups:
         raise DataError(
             f"no synthetic ECG for task {task.name!r}: its label() knows none of {', '.join(RHYTHMS)} as "
-            f"{'positive' if not positive else 'negative'}; give --data"
+            f"{task.classes[order[groups.index([])]]!r}; give --data"
         )
     x, y, subject, rhythm = [], [], [], []
     for number in range(SUBJECTS[split]):
         random = np.random.default_rng([seed, ("train", "test").index(split), number])
-        drawn, names = segments(random, task, plan(random, KINDS[number % 4], positive, negative))
+        only = number // 2 % len(groups) if number % 2 else None
+        drawn, names = segments(random, task, plan(random, groups, only))
         x.append(drawn.astype(np.float32))
         y += [known[name] for name in names]
         rhythm += names
