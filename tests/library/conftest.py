@@ -46,7 +46,7 @@ Python = Callable[..., "subprocess.CompletedProcess[str]"]
 def python(small: Path) -> Python:
     """Run a program in the working directory: a file, or what ``stdin`` says."""
 
-    def run(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, stdin: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *map(str, arguments)],
             cwd=small,
@@ -55,7 +55,7 @@ def python(small: Path) -> Python:
             text=True,
             check=False,
             timeout=240,
-            env=environment(),
+            env={**environment(), **more},
         )
 
     return run

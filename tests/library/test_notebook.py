@@ -30,7 +30,9 @@ finally:
 
 CELL = """
 import atml
-result = atml.search("afib", "data.npz", trials={trials}, folds=2, finalists=1, repeats=1, workers=1, study="s")
+result = atml.search(
+    "afib", "data.npz", trials={trials}, folds=2, finalists=1, repeats=1, workers=1, study="s"
+)
 len(result.exports)
 """
 
