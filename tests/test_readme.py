@@ -37,7 +37,7 @@ def shell_lines() -> list[str]:
     lines = [
         line.split("#")[0].strip()
         for block in BLOCKS
-        if "import numpy" not in block
+        if not block.startswith("import ")
         for line in block.splitlines()
     ]
     return [line for line in lines if line and not line.startswith(NOT_OURS)]
@@ -180,6 +180,17 @@ def test_readme_python(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exec(block, found)
     assert isinstance(found["session"], onnxruntime.InferenceSession)
     assert found["is_af"] in (True, False)
+
+
+def test_readme_library(studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("search_spaces", "objectives", "DIR", "TEST_DIR"):
+        shutil.copytree(studio / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    (block,) = (b for b in BLOCKS if "atml.search(" in b)
+    assert "trials=50" in block
+    found: dict[str, object] = {}
+    exec(block.replace("trials=50", "trials=2, workers=1, folds=2, finalists=1, repeats=1"), found)
+    assert len(list(tmp_path.glob("exports/*/*/scores/iesd2024-1.json"))) == 1
 
 
 def test_readme_names_what_is_there() -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+import warnings
 from typing import Any
 
 from rich.console import Console
 
 from atml.searching.progress import Lines, Progress, headline
+
+# Optuna's progress bar, which no search shows, asks for a package of notebooks as soon as it is imported.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 EVERY_S = 1.0
 """Seconds between two writings of the line that changes."""

@@ -100,10 +100,10 @@ def score(
 
     Example:
         >>> result = score("exports/small/97-91-t0138", "afib.npz")
-        >>> result.rule, round(result["f_beta"], 4), result.evaluation
-        ('iesd2024', 0.596, 4)
-        >>> result.subjects[["subject", "windows"]].values.tolist()[0]
-        ['R24', 9]
+        >>> result.rule, round(result["F"], 4), result.evaluation
+        ('iesd2024', 0.5959, 1)
+        >>> list(result.subjects.columns)[:4]
+        ['subject', 'windows', 'correct', 'accuracy']
     """
     found = model if isinstance(model, Model) else load(model)
     asked = None if objective is None else os.fspath(objective)
