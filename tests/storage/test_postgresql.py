@@ -164,7 +164,7 @@ def test_who_may_read_only(postgres: Server) -> None:
     looks = Store(postgres.url(name, user=role), create=False)
     assert looks.spec("s") == {"task": "afib"}
     looks.close()
-    refused(postgres.url(name, user=role), f"{role} may read and not write; its owner allows it: GRANT ALL")
+    refused(postgres.url(name, user=role), f"{role} may read but not write; its owner allows it: GRANT ALL")
 
 
 @pytest.mark.parametrize(("version", "says"), [(90624, "9.6"), (90510, "9.5")])

@@ -136,7 +136,7 @@ def _each_moment(store: Store, monkeypatch: pytest.MonkeyPatch, moment: tuple[st
     monkeypatch.setattr(owner, where, reading)
 
 
-MOMENTS = [(read, when) for read in ("_running", "of", "trials", "alive") for when in ("before", "after")]
+MOMENTS = [(read, when) for read in ("running", "of", "trials", "alive") for when in ("before", "after")]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -328,11 +328,11 @@ def test_a_slot_that_was_taken_over_is_not_assigned(tmp_path: Path, store: Store
 def test_a_trial_is_put_back_from_its_holders_hands_alone(store: Store) -> None:
     trial = store.study("s", {"task": "afib"}).ask()
     assert store.holds(trial._trial_id)
-    assert not store.put_back(trial._trial_id, holder="somebody else")
+    assert not store.requeue(trial._trial_id, holder="somebody else")
     assert store.holds(trial._trial_id)
-    assert store.put_back(trial._trial_id, holder=store.token)
+    assert store.requeue(trial._trial_id, holder=store.token)
     assert not store.holds(trial._trial_id)
-    assert not store.put_back(trial._trial_id)
+    assert not store.requeue(trial._trial_id)
     assert [t.state for t in store.trials("s")] == ["waiting"]
 
 
@@ -346,7 +346,7 @@ def test_a_trial_that_was_put_back_is_not_ended_by_who_had_it(
 
     def cut_off() -> datetime.datetime:
         # Between seeing that it runs and ending it: this process was not heard of, another took over.
-        assert other.put_back(trial._trial_id, holder=store.token)
+        assert other.requeue(trial._trial_id, holder=store.token)
         if taken:
             assert other.study("s").ask().number == 0
         return plain()
@@ -394,7 +394,7 @@ def test_a_slot_whose_trial_is_in_other_hands_is_let_go(store: Store) -> None:
     study.tell(trials[1], 0.5)
     study.tell(trials[2], 0.5)
     for slot, number in ((0, 0), (1, 1), (2, 1), (3, 2)):
-        store.let_go("s", slot, number)
+        store.free_slot("s", slot, number)
     # The first has no result yet and is taken anew; the others count one each.
     assert [(slot, number) for slot, _, number in store.slots.of("s")] == [(2, 1), (3, 2)]
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from atml.errors import StudyError
 from atml.storage import Store
-from atml.storage.schema import LOOKS, VERSION
+from atml.storage.schema import EVALUATIONS, VERSION
 
 
 def url(path: Path) -> str:
@@ -29,7 +29,7 @@ def test_trials_show_what_another_process_does(tmp_path: Path, store: Store) -> 
     # Out of order: the cache must not take the last for all.
     theirs.tell(2, 0.2)
     assert [t.state for t in store.trials("s")] == ["running", "running", "complete"]
-    other.put_back(other.study("s").trials[0]._trial_id)
+    other.requeue(other.study("s").trials[0]._trial_id)
     assert [t.state for t in store.trials("s")] == ["waiting", "running", "complete"]
     theirs.tell(1, 0.1)
     assert study.ask().number == 0
@@ -95,7 +95,7 @@ def test_looks_of_old_count_by_fingerprint(store: Store) -> None:
     with store._db.engine.begin() as db:
         for result in ({"F": 0.9}, {"F": 0.9, "subjects": [{"subject": "418"}]}):
             row = {"data_fingerprint": "f", "export_sha256": "e", "rule": "r", "at": 0.0, "result": result}
-            db.execute(LOOKS.insert().values(**row))
+            db.execute(EVALUATIONS.insert().values(**row))
     look = {"export_sha256": "e", "rule": "r", "result": {}, "subjects": {"vfdb": ["418"]}}
     assert store.record(data_fingerprint="f", **look) == 3
     assert store.record(data_fingerprint="g", **look) == 2

@@ -20,7 +20,7 @@ from atml import cli
 from atml.errors import AtmlError
 from atml.searching.region_learning import state
 from atml.storage import Store, copying, study_transfer
-from atml.storage.schema import EXPORTS, HOLDERS, LOOKS, META, PREDICTIONS, SLOTS
+from atml.storage.schema import EVALUATIONS, EXPORTS, HOLDERS, META, PREDICTIONS, SLOTS
 from tests.postgres import Server
 from tests.searching.conftest import command
 from tests.terminal import run
@@ -118,7 +118,7 @@ def whole(where: str, name: str = NAME) -> dict[str, Any]:
 
 def looks(store: Store) -> list[tuple[Any, ...]]:
     with store._db.engine.connect() as db:
-        return [tuple(row)[1:] for row in db.execute(sa.select(LOOKS).order_by(LOOKS.c.id))]
+        return [tuple(row)[1:] for row in db.execute(sa.select(EVALUATIONS).order_by(EVALUATIONS.c.id))]
 
 
 def test_every_table_that_names_a_study_is_moved_and_deleted() -> None:
