@@ -381,7 +381,7 @@ def test_an_outage_is_waited_for_once() -> None:
     tries: list[int] = []
     with pytest.raises(StudyError, match="did not come back"):
         waits.do(locked)
-    # Putting back what is in hand, saying good-bye: each finds out by one try.
+    # Requeueing what this process holds, leaving: each notices after one try.
     with pytest.raises(StudyError, match="did not come back"):
         waits.do(lambda: (tries.append(1), locked()))
     assert len(tries) == 1

@@ -71,12 +71,12 @@ def test_predictions_come_back(store: Store) -> None:
     assert store.predictions("s", 4) is None
 
 
-def test_looks_are_counted_by_test_set(store: Store) -> None:
+def test_evaluations_are_counted_by_test_set(store: Store) -> None:
     look = {"export_sha256": "e", "rule": "r", "result": {"F": 0.9}, "subjects": {}}
     assert [store.record(data_fingerprint=d, **look) for d in ("a", "a", "b", "a")] == [1, 2, 1, 3]
 
 
-def test_looks_at_the_same_people_are_looks_at_the_same_test_set(store: Store) -> None:
+def test_evaluations_of_the_same_people_are_of_the_same_test_set(store: Store) -> None:
     def look(fingerprint: str, **subjects: list[str]) -> int:
         return store.record(
             data_fingerprint=fingerprint, export_sha256="e", rule="r", result={"F": 0.9}, subjects=subjects
@@ -91,7 +91,7 @@ def test_looks_at_the_same_people_are_looks_at_the_same_test_set(store: Store) -
     assert look("generated") == 1 and look("generated") == 2
 
 
-def test_looks_of_old_count_by_fingerprint(store: Store) -> None:
+def test_early_evaluations_count_by_fingerprint(store: Store) -> None:
     with store._db.engine.begin() as db:
         for result in ({"F": 0.9}, {"F": 0.9, "subjects": [{"subject": "418"}]}):
             row = {"data_fingerprint": "f", "export_sha256": "e", "rule": "r", "at": 0.0, "result": result}
