@@ -54,7 +54,7 @@ class Recovery:
             and self._given_up(trial, others=bool(alive - {store.token}))
         ]
         numbers = self._requeue(name, left, say) if left else []
-        # Only slots seen before, and not one that such a process has claimed since.
+        # Only slots seen above: a process that is alive after all may have claimed others since.
         self.free(name, [s for s in store.slots.of(name) if s[:2] in taken and s[1] not in alive])
         return numbers
 

@@ -37,7 +37,7 @@ class Store(StoredTrials):
         super().__init__(url, create=create)
         self._recovery = Recovery(self)
 
-    # --- processes that are gone
+    # --- recovery
 
     def recover(self, name: str, say: Callable[[str], None] = lambda line: None) -> list[int]:
         """Requeue the trials of processes that are gone; return the numbers of those that no longer run.

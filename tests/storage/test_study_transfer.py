@@ -139,7 +139,7 @@ def test_a_round_trip_over_postgresql_changes_nothing(original: Path, postgres: 
             ["complete", "complete", "complete", "running", "waiting", "running"]
         )
         store.recover(NAME)
-    # What a process that died left is copied as the next search would find it: put back.
+    # What a process that died left is copied as the next search would find it: requeued.
     shutil.copy(original / "studies.db", original / "recovered.db")
     expected = whole(here)
     assert [t["_values"] for t in expected["trials"]][:2] != [None, None]
