@@ -27,10 +27,12 @@ class Store(StoredTrials):
 
     Raises what `Database` raises. A store belongs to one process; `close` it at the end.
 
-    >>> store = Store("sqlite://")
-    >>> store.studies()
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(f"sqlite:///{folder}/studies.db")
+    ...     store.studies()
+    ...     store.close()
     []
-    >>> store.close()
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
