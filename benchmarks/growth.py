@@ -31,7 +31,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.storages._rdb import models as tables
 from optuna.trial import TrialState
 
 from atml import models
@@ -45,6 +44,7 @@ from atml.searching.study import Options, Plan, prepare
 from atml.searching.trials import Trials
 from atml.searching.workers.pool import Report
 from atml.storage import study_transfer
+from atml.storage.optuna_internals import PARAMS, STEPS, TRIALS, USER_ATTRS, VALUES, study_id
 from atml.storage.schema import SLOTS
 from atml.training.records import Measurement
 
@@ -143,19 +143,13 @@ def fill(plan: Plan, study: optuna.Study, keeper: Keeper, upto: int, rng: np.ran
     numbers, now = range(len(had), upto), datetime.datetime.now()
     for some in (numbers[i : i + 1000] for i in range(0, len(numbers), 1000)):
         with plan.store._db.engine.begin() as db:
-            made = {"study_id": study._study_id, "state": TrialState.COMPLETE, "datetime_start": now}
-            table = tables.TrialModel.__table__
+            made = {"study_id": study_id(study), "state": TrialState.COMPLETE, "datetime_start": now}
             ids = db.execute(
-                table.insert().returning(table.c.trial_id, sort_by_parameter_order=True),
+                TRIALS.insert().returning(TRIALS.c.trial_id, sort_by_parameter_order=True),
                 [{**made, "number": number, "datetime_complete": now} for number in some],
             ).scalars()
-            rows: dict[type, list[dict[str, Any]]] = {
-                tables.TrialParamModel: [],
-                tables.TrialUserAttributeModel: [],
-                tables.TrialValueModel: [],
-                tables.TrialIntermediateValueModel: [],
-            }
-            params, users, values, steps = rows.values()
+            rows: list[list[dict[str, Any]]] = [[], [], [], []]
+            params, users, values, steps = rows
             for number, trial_id in zip(some, ids, strict=True):
                 value = float(rng.uniform(0.3, 0.95))
                 mine = {"trial_id": trial_id}
@@ -171,8 +165,8 @@ def fill(plan: Plan, study: optuna.Study, keeper: Keeper, upto: int, rng: np.ran
                     {**mine, "step": step, "intermediate_value": value, "intermediate_value_type": "FINITE"}
                     for step in like.intermediate_values
                 ]
-            for model, filled in rows.items():
-                db.execute(model.__table__.insert(), filled)  # type: ignore[attr-defined]
+            for table, filled in zip((PARAMS, USER_ATTRS, VALUES, STEPS), rows, strict=True):
+                db.execute(table.insert(), filled)
             slots = [{"study": plan.name, "slot": n, "token": plan.store.token, "number": n} for n in some]
             db.execute(SLOTS.insert(), slots)
 

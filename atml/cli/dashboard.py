@@ -28,6 +28,7 @@ def dashboard(
     """Show studies in Optuna's Dashboard: curves, importances, notes, regions, exports. Ctrl-C ends it."""
     from atml.dashboard import server as board
     from atml.storage import Store
+    from atml.storage.optuna_internals import study_id
 
     local = board.is_loopback(host)
     if not local:
@@ -36,7 +37,7 @@ def dashboard(
     try:
         name = study if study in store.studies() else _latest(storage, study)
         server = board.bind(board.application(store, reports, local=local), host, port)
-        url = board.address(server, f"/dashboard/studies/{store.study(name)._study_id}")
+        url = board.address(server, f"/dashboard/studies/{study_id(store.study(name))}")
         show(f"study {name} in {store.name}: {url}\nCtrl-C ends it")
         sys.stdout.flush()
         if browser and not board.open_browser(url):

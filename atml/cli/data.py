@@ -120,13 +120,13 @@ def _subjects(split: Split) -> RenderableType:
 
     parts = (*split.subjects, split.total)
     long = bool(split.records)
-    told = "windows" if long else "classes"
-    classes = sorted(getattr(split.total, told), key=lambda name: name == "unknown")
+    column = "windows" if long else "classes"
+    classes = sorted(getattr(split.total, column), key=lambda name: name == "unknown")
     cells: list[tuple[str, bool, list[str]]] = [
         ("subject", False, [*(part.name for part in split.subjects), "all"]),
         ("files", True, [] if long else [str(part.files) for part in parts]),
         ("windows" if long else "usable", True, [str(part.segments) for part in parts]),
-        *((name, True, [str(getattr(part, told).get(name, "-")) for part in parts]) for name in classes),
+        *((name, True, [str(getattr(part, column).get(name, "-")) for part in parts]) for name in classes),
         ("rhythms", False, [] if long else [_counted(part.rhythms) for part in parts]),
         ("samples", False, [] if long else [_lengths(part) for part in parts]),
         ("seconds a rhythm", False, [_times(part.seconds) for part in parts]),

@@ -22,16 +22,16 @@ from atml.artifacts.export import safe_name
 from atml.dashboard import study_notes, trial_notes
 from atml.dashboard.artifact_store import Artifact, Shelf, of_folder
 from atml.errors import InputError
-from atml.regions import Region
+from atml.regions import Region, Status
 from atml.searching import region_learning
 from atml.searching.ranking import ranked
 from atml.storage import Records, Store
-from atml.training.records import TrialRecord
+from atml.training.records import Role, State, TrialRecord
 
 FRESH_S = 20.0
 """Seconds for which regions, exports and reports are taken to be as they were."""
 
-_TOLD = ("rejected", "suspect")
+_SHOWN = (Status.REJECTED, Status.SUSPECTED)
 _METRIC_NAMES = "study:metric_names"
 """Attribute that Optuna keeps the names of objectives under."""
 _WORTH = ("model.onnx", "MODEL_CARD.md")
@@ -136,7 +136,7 @@ class Overlay(optuna.storages._CachedStorage):
                 found, why = (), ""
                 try:
                     every = region_learning.state(self._store, name).found
-                    found = tuple(r for r in every if r.status in _TOLD)
+                    found = tuple(r for r in every if r.status in _SHOWN)
                 except InputError as error:
                     why = f"There are none to tell of: {error}."
                 self._regions[name] = (time.monotonic(), found, why)
@@ -167,7 +167,7 @@ class Overlay(optuna.storages._CachedStorage):
         folds = int(around.spec.get("folds", 0))
         repeats: dict[int, list[TrialRecord]] = {}
         for one in records:
-            if one.of is not None and one.state == "complete":
+            if one.of is not None and one.state == State.COMPLETE:
                 repeats.setdefault(one.of, []).append(one)
         folders = {number: folder.name for number, folder in around.exports}
         told, _ = self.regions(around.name)
@@ -180,8 +180,8 @@ class Overlay(optuna.storages._CachedStorage):
                 folds=folds,
                 regions=[(r.status, r.box.words(), r.words()) for r in inside],
                 repeats=repeats.get(number, ()),
-                judged=around.judged.get(number) if mine.role == "search" else None,
-                export=folders.get(number, "") if mine.role == "search" else "",
+                judged=around.judged.get(number) if mine.role == Role.SEARCH else None,
+                export=folders.get(number, "") if mine.role == Role.SEARCH else "",
             )
         return found
 
@@ -224,7 +224,7 @@ class Overlay(optuna.storages._CachedStorage):
         shown._user_attrs = _facts(mine, int(around.spec.get("folds", 0)))
         shown._system_attrs = {
             **{key: value for key, value in trial.system_attrs.items() if key.startswith("artifacts:")},
-            **_metas(around.files.get(trial.number, ()) if mine.role == "search" else ()),
+            **_metas(around.files.get(trial.number, ()) if mine.role == Role.SEARCH else ()),
             "constraints": list(mine.constraints.values()),
         }
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):

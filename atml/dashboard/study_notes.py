@@ -10,7 +10,7 @@ from atml.dashboard.trial_notes import Words
 from atml.formatting import figure, plural, table
 from atml.searching.pruning import POINTS
 from atml.searching.ranking import ranked
-from atml.training.records import TrialRecord
+from atml.training.records import Role, State, TrialRecord
 
 
 def study_note(
@@ -63,15 +63,19 @@ def _about(spec: Mapping[str, Any]) -> str:
 
 
 def _standing(records: Sequence[TrialRecord]) -> str:
-    counted = [t for t in records if t.role == "search"]
+    counted = [t for t in records if t.role == Role.SEARCH]
     states = Counter(t.state for t in counted)
-    refused = sum(t.state == "pruned" and not t.feasible for t in counted)
+    refused = sum(t.state == State.PRUNED and not t.feasible for t in counted)
     repeats = len(records) - len(counted)
     words = [
-        f"{plural(states['complete'], 'trial')} over every fold",
-        f"{states['pruned'] - refused} cut short",
+        f"{plural(states[State.COMPLETE], 'trial')} over every fold",
+        f"{states[State.PRUNED] - refused} cut short",
         f"{refused} refused",
-        *(f"{states[state]} {state}" for state in ("running", "waiting", "failed") if states[state]),
+        *(
+            f"{states[state]} {state}"
+            for state in (State.RUNNING, State.WAITING, State.FAILED)
+            if states[state]
+        ),
         *([f"{plural(repeats, 'repeat')} of finalists"] if repeats else []),
     ]
     best = ranked(records)

@@ -12,18 +12,18 @@ from atml.formatting import figure, table
 from atml.models.budget import LIMITS
 from atml.models.config import ModelConfig
 from atml.searching.pruning import POINTS
-from atml.training.records import TrialRecord
+from atml.training.records import ParameterSource, Role, State, TrialRecord
 
 Words = Sequence[tuple[str, str, str]]
 """Regions: status, words, evidence."""
 
-_DRAWN = {
-    "default": "the task's default, trial 0",
-    "reference": "drawn at random from the search space",
-    "sampled": "chosen by the sampler",
-    "audit": "drawn in a rejected region, to check it",
-    "queued": "queued by hand",
-    "repeat": "a repeat on a fresh seed",
+_DRAWN: dict[str, str] = {
+    ParameterSource.DEFAULT: "the task's default, trial 0",
+    ParameterSource.REFERENCE: "drawn at random from the search space",
+    ParameterSource.SAMPLED: "chosen by the sampler",
+    ParameterSource.AUDIT: "drawn in a rejected region, to check it",
+    ParameterSource.QUEUED: "queued by hand",
+    ParameterSource.REPEAT: "a repeat on a fresh seed",
 }
 _BROKEN = {
     "shape": "its layers leave no signal",
@@ -39,11 +39,11 @@ _NAMES = {"size_kib": "size in KiB", "macs": "MACs", "ram_kib": "RAM in KiB"}
 
 def ending(record: TrialRecord, folds: int) -> str:
     """Say why a trial ended where it did, in one sentence without a full stop."""
-    if record.state == "running":
+    if record.state == State.RUNNING:
         return "it runs"
-    if record.state == "waiting":
+    if record.state == State.WAITING:
         return "it waits for a worker"
-    if record.state == "failed":
+    if record.state == State.FAILED:
         return "its worker was lost; the same parameters were given to another trial where that could help"
     broken = [name for name, over in record.constraints.items() if over > 0]
     if broken:
@@ -52,7 +52,7 @@ def ending(record: TrialRecord, folds: int) -> str:
             over = ", ".join(f"{_NAMES[name]} by {record.constraints[name]:,.6g}" for name in budget)
             return f"refused before training: over the budget in {over}"
         return f"refused: {', '.join(_BROKEN.get(name, name) for name in broken)}"
-    if record.state == "complete":
+    if record.state == State.COMPLETE:
         return f"it ran over all {folds} folds"
     if not record.steps:
         return "it ended before its first report"
@@ -64,7 +64,7 @@ def ending(record: TrialRecord, folds: int) -> str:
 
 def kind(record: TrialRecord) -> str:
     """Say what a trial is in the study: a search trial, or a repeat of one."""
-    return f"repeat of trial {record.of}" if record.role == "finalist" else "search trial"
+    return f"repeat of trial {record.of}" if record.role == Role.FINALIST else "search trial"
 
 
 def config_words(config: ModelConfig) -> list[tuple[str, str]]:

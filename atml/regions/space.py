@@ -243,10 +243,10 @@ def check(box: Box, space: Space) -> None:
             wanted = "a choice, NAME = VALUE" if axis.kind == "categorical" else "an interval, NAME in [A, B]"
             raise RegionError(f"region {box.words()!r}: {c.name!r} takes {wanted}")
         if isinstance(c, Choice):
-            gone = [value for value in c.values if not axis.contains(value)]
-            if gone:
+            unknown = [value for value in c.values if not axis.contains(value)]
+            if unknown:
                 known = ", ".join(map(str, axis.choices))
-                raise RegionError(f"region {box.words()!r}: {c.name!r} is one of {known}, never {gone[0]}")
+                raise RegionError(f"region {box.words()!r}: {c.name!r} is one of {known}, never {unknown[0]}")
         elif c.high < axis.low or axis.high < c.low:
             raise RegionError(
                 f"region {box.words()!r}: {c.name!r} lies in [{axis.low:g}, {axis.high:g}], outside of it"

@@ -110,7 +110,7 @@ class Repeats:
     def put_back(self, job: Job) -> None:
         """Mark the repeat failed; the next start begins it anew."""
         trial, _ = self._open.pop(job.number)
-        self._finals.plan.store.put_back(trial._trial_id, "finalist")
+        self._finals.plan.store.requeue(trial._trial_id, "finalist")
 
     def stop_now(self) -> bool:
         """Repeats are never cut short by the clock: time was kept for them."""

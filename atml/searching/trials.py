@@ -228,7 +228,7 @@ class Trials:
     def _drop(self, begun: Begun) -> None:
         """Let go of a trial that is in other hands, and of its slot, if that was left."""
         self._open.pop(begun.trial.number, None)
-        self._plan.store.let_go(self._plan.name, begun.slot, begun.trial.number)
+        self._plan.store.free_slot(self._plan.name, begun.slot, begun.trial.number)
         self._view.say(
             f"trial {begun.trial.number} was taken over by another process, which had not heard of this one"
             " for too long: what was trained of it here is dropped"
@@ -281,7 +281,7 @@ class Trials:
 
     def _put_back(self, begun: Begun) -> None:
         del self._open[begun.trial.number]
-        self._plan.store.put_back(begun.trial._trial_id, holder=self._plan.store.token)
+        self._plan.store.requeue(begun.trial._trial_id, holder=self._plan.store.token)
         self._plan.store.slots.release(self._plan.name, begun.slot)
 
     # --- endings

@@ -1,9 +1,9 @@
-"""A study taken whole: copied into another database, or deleted. Each is one transaction.
+"""A whole study copied into another database, or deleted, in one transaction.
 
-What is copied is what a search that stopped at this moment would have left. Its rows are Optuna's and ours,
-as they are; only their keys change. Trials in somebody's hands wait again, with their numbers and so their
-seeds, as `Store.put_back` would have it; slots are those of finished trials. Looks at test sets belong to no
-study: they go along with every copy, and no deletion touches them.
+A copy is what a search that was stopped at this moment would have left. Rows are copied as they are, Optuna's
+and ours; only their keys change. Running trials wait in the copy, with their numbers and so their seeds, as
+after `Store.requeue`, and only finished trials have slots. Evaluations of test sets belong to no study: every
+copy includes them, and no deletion touches them.
 """
 
 from __future__ import annotations
@@ -13,37 +13,33 @@ import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
-from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
 from atml.errors import AtmlError, StudyError
-from atml.storage.schema import EXPORTS, HOLDERS, LOOKS, PREDICTIONS, SLOTS
-
-if TYPE_CHECKING:
-    from atml.storage import Store
+from atml.storage.optuna_internals import STUDIES, TABLES, TRIALS, USER_ATTRS
+from atml.storage.schema import EVALUATIONS, EXPORTS, HOLDERS, PREDICTIONS, SLOTS
+from atml.storage.store import Store
+from atml.training.records import Role, State
 
 Rows = list[dict[str, Any]]
 
-_STUDIES, _TRIALS = models.StudyModel.__table__, models.TrialModel.__table__
-_ATTRS = models.TrialUserAttributeModel.__table__
-_TABLES: Sequence[sa.Table] = models.BaseModel.metadata.sorted_tables
-_OF_TRIAL = [t for t in _TABLES if "trial_id" in t.c and t is not _TRIALS]
-_OF_STUDY = [t for t in _TABLES if "study_id" in t.c and t is not _STUDIES and t is not _TRIALS]
+_OF_TRIAL = [t for t in TABLES if "trial_id" in t.c and t is not TRIALS]
+_OF_STUDY = [t for t in TABLES if "study_id" in t.c and t is not STUDIES and t is not TRIALS]
 _MANY = 200
-"""Trials read and written in one go: predictions of thousands would not fit into memory."""
+"""Trials read and written at a time: the predictions of thousands would not fit into memory."""
 _NOBODY = "copied"
-"""Who holds the slots of a copy."""
+"""Holder of the slots of a copy: no process."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """How much there is of a study.
+    """Counts of what a study consists of.
 
-    ``trials`` are all, repeats of finalists too. Of the others, ``finished`` have a result, and ``open`` wait
-    or are in somebody's hands.
+    ``trials`` includes repeats of finalists. Of the other trials ``finished`` have a result, and ``open``
+    wait or run. ``evaluations`` are all those of test sets that the database knows.
     """
 
     study: str
@@ -52,49 +48,49 @@ class Contents:
     open: int
     predictions: int
     exports: int
-    looks: int
+    evaluations: int
 
 
 def contents(store: Store, name: str) -> Contents:
-    """Count what a study consists of, and the looks at test sets that its database remembers."""
+    """Count what a study consists of, and the evaluations of test sets that its database knows."""
     trials = store.trials(name)
     with store.errors(), store._db.engine.connect() as db:
         of_study = {
             table: db.execute(sa.select(sa.func.count()).where(table.c.study == name)).scalar_one()
             for table in (PREDICTIONS, EXPORTS)
         }
-        looks = db.execute(sa.select(sa.func.count()).select_from(LOOKS)).scalar_one()
+        evaluations = db.execute(sa.select(sa.func.count()).select_from(EVALUATIONS)).scalar_one()
     return Contents(
         study=name,
         trials=len(trials),
-        finished=sum(t.finished for t in trials if t.role == "search"),
-        open=sum(t.state in ("running", "waiting") for t in trials if t.role == "search"),
+        finished=sum(t.finished for t in trials if t.role == Role.SEARCH),
+        open=sum(t.state in (State.RUNNING, State.WAITING) for t in trials if t.role == Role.SEARCH),
         predictions=of_study[PREDICTIONS],
         exports=of_study[EXPORTS],
-        looks=looks,
+        evaluations=evaluations,
     )
 
 
 def at_work(store: Store, name: str) -> list[str]:
-    """Say which living processes have a hand in a study: "process 12 on host"."""
+    """Return the living processes that work on a study, as "process 12 on host"."""
     with contextlib.suppress(StudyError):
-        store._db._for_writing()
-    if store._db._behind:
-        # Of an earlier version, and in a place that nobody writes to.
+        store._db.prepare_for_writing()
+    if store._db.behind:
+        # Tables of an earlier version, where nobody can write.
         return []
 
     def living(db: sa.Connection) -> Sequence[Any]:
         now, up_since = db.execute(sa.select(store._db.clock, store._db.up_since)).one()
         return [
-            holder for holder in db.execute(sa.select(HOLDERS)) if store.slots._lives(holder, now, up_since)
+            holder for holder in db.execute(sa.select(HOLDERS)) if store.slots.lives(holder, now, up_since)
         ]
 
-    hands = {token for _, token, _ in store.slots.of(name)}
-    hands.update(t.user_attrs.get("holder") or "" for t in store._running(name))
+    tokens = {token for _, token, _ in store.slots.of(name)}
+    tokens.update(t.user_attrs.get("holder") or "" for t in store.running(name))
     return sorted(
         f"process {holder.pid} on {holder.host}"
         for holder in store._db.read(living)
-        if holder.token != store.token and (holder.study == name or holder.token in hands)
+        if holder.token != store.token and (holder.study == name or holder.token in tokens)
     )
 
 
@@ -102,26 +98,27 @@ def at_work(store: Store, name: str) -> list[str]:
 
 
 def copy(source: Store, target: Store, names: Mapping[str, str]) -> int:
-    """Copy studies, ``names`` old to new, and all looks at test sets; return how many looks came anew.
+    """Copy studies and all evaluations of test sets; return how many evaluations the target did not have.
 
-    All of it counts at once or not at all: it is one transaction of the target, read back and compared with
-    the source before its end. Exports that the target knows as another study's stay with that one.
+    ``names`` maps old to new names. The copy is one transaction of the target, read back and compared with
+    the source before it is committed. Exports that belong to another study of the target are left with that
+    one.
 
-    Raises StudyError where a name is taken.
+    Raises StudyError where a name is taken, and AtmlError where the copy differs from the source.
     """
     with _snapshot(source) as old, target.errors(), target._db.engine.begin() as new:
-        # Nobody else copies into this database meanwhile: the looks of both would be there twice.
+        # This row keeps others from copying into the same database: evaluations of both would be there twice.
         new.execute(SLOTS.insert().values(study="//copy", slot=0, token=_NOBODY))
         for name, as_name in names.items():
             _copy_study(_From(source, old, name), new, target, as_name)
-        looks = _copy_looks(source, old, new)
+        added = _copy_evaluations(source, old, new)
         new.execute(SLOTS.delete().where(SLOTS.c.study == "//copy"))
-    return looks
+    return added
 
 
 @contextlib.contextmanager
 def _snapshot(store: Store) -> Iterator[sa.Connection]:
-    """A connection that sees the database as it is now, whatever others write."""
+    """Open a connection that sees the database as it is now, whatever others write meanwhile."""
     with store.errors():
         db = store._db.engine.connect()
     with contextlib.closing(db), store.errors():
@@ -133,22 +130,22 @@ def _snapshot(store: Store) -> Iterator[sa.Connection]:
 
 
 class _From:
-    """The rows of one study, as they go into a copy of it."""
+    """The rows of one study, as a copy of it has them."""
 
     def __init__(self, store: Store, db: sa.Connection, name: str) -> None:
         self._store = store
         self._db = db
         self.name = name
-        found = self.read(sa.select(_STUDIES.c.study_id).where(_STUDIES.c.study_name == name))
+        found = self.read(sa.select(STUDIES.c.study_id).where(STUDIES.c.study_name == name))
         if not found:
             raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
         self.study_id = found[0]["study_id"]
-        # As Optuna's tables have it: in UTC, without saying so.
+        # In UTC without a zone, as Optuna's tables have it.
         self._now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        of_study = _TRIALS.c.study_id == self.study_id
-        self.trials = self.read(sa.select(_TRIALS).where(of_study).order_by(_TRIALS.c.trial_id))
-        marks = sa.select(_ATTRS.c.value_json).join(_TRIALS).where(of_study, _ATTRS.c.key == "regions")
-        # A trial that was queued once more before its end was told does not wait too.
+        of_study = TRIALS.c.study_id == self.study_id
+        self.trials = self.read(sa.select(TRIALS).where(of_study).order_by(TRIALS.c.trial_id))
+        marks = sa.select(USER_ATTRS.c.value_json).join(TRIALS).where(of_study, USER_ATTRS.c.key == "regions")
+        # A running trial with a queued successor does not wait as well.
         self._again = {json.loads(row["value_json"]).get("again") for row in self.read(marks)}
 
     def read(self, query: sa.Select[Any]) -> Rows:
@@ -162,28 +159,28 @@ class _From:
         return (self.trials[at : at + _MANY] for at in range(0, len(self.trials), _MANY))
 
     def of_trials(self, some: Rows) -> tuple[Rows, dict[sa.Table, Rows]]:
-        """Return these trials and what hangs on them, ``trial_id`` replaced by the place in ``some``."""
+        """Return these trials and the rows of each, with the index in ``some`` as ``trial_id``."""
         place = {row["trial_id"]: i for i, row in enumerate(some)}
-        hanging = {t: _bare(t, self.read(_by_key(t, t.c.trial_id.in_(place)))) for t in _OF_TRIAL}
-        for rows in hanging.values():
+        attached = {t: _bare(t, self.read(_by_key(t, t.c.trial_id.in_(place)))) for t in _OF_TRIAL}
+        for rows in attached.values():
             for row in rows:
                 row["trial_id"] = place[row["trial_id"]]
-        attrs = hanging[_ATTRS]
+        attrs = attached[USER_ATTRS]
         trials = []
         for i, row in enumerate(some):
             kept = {key: row[key] for key in ("number", "state", "datetime_start", "datetime_complete")}
             if row["state"] == TrialState.RUNNING:
                 mine = {attr["key"]: attr for attr in attrs if attr["trial_id"] == i}
-                role = json.loads(mine["role"]["value_json"]) if "role" in mine else "search"
-                if role != "search" or row["number"] in self._again:
-                    # A finalist's repeat is begun anew.
+                role = json.loads(mine["role"]["value_json"]) if "role" in mine else Role.SEARCH
+                if role != Role.SEARCH or row["number"] in self._again:
+                    # A finalist gets a new repeat.
                     kept |= {"state": TrialState.FAIL, "datetime_complete": self._now}
                 else:
                     kept["state"] = TrialState.WAITING
                     if "holder" in mine:
                         mine["holder"]["value_json"] = "null"
             trials.append(kept)
-        return trials, hanging
+        return trials, attached
 
     def predictions(self, some: Rows) -> Rows:
         numbers = [row["number"] for row in some]
@@ -202,7 +199,7 @@ class _From:
 
 def _copy_study(source: _From, new: sa.Connection, target: Store, name: str) -> None:
     try:
-        made = new.execute(_STUDIES.insert().returning(_STUDIES.c.study_id), {"study_name": name})
+        made = new.execute(STUDIES.insert().returning(STUDIES.c.study_id), {"study_name": name})
     except sa.exc.IntegrityError as error:
         raise StudyError(
             f"there is a study {name!r} in {target.name} already; give another name: --as NEW"
@@ -211,16 +208,16 @@ def _copy_study(source: _From, new: sa.Connection, target: Store, name: str) -> 
     for table, rows in source.of_study().items():
         _insert(new, table, [{**row, "study_id": study_id} for row in rows])
     for some in source.batches():
-        trials, hanging = source.of_trials(some)
+        trials, attached = source.of_trials(some)
         ids = (
             new.execute(
-                _TRIALS.insert().returning(_TRIALS.c.trial_id, sort_by_parameter_order=True),
+                TRIALS.insert().returning(TRIALS.c.trial_id, sort_by_parameter_order=True),
                 [{**row, "study_id": study_id} for row in trials],
             )
             .scalars()
             .all()
         )
-        for table, rows in hanging.items():
+        for table, rows in attached.items():
             _insert(new, table, [{**row, "trial_id": ids[row["trial_id"]]} for row in rows])
         _insert(new, PREDICTIONS, [{**row, "study": name} for row in source.predictions(some)])
     _insert(new, SLOTS, [{**row, "study": name} for row in source.slots()])
@@ -231,7 +228,7 @@ def _copy_study(source: _From, new: sa.Connection, target: Store, name: str) -> 
 
 
 def _compare(source: _From, copied: _From, exports: Rows) -> None:
-    """Raise AtmlError where a copy, read back, is not what was to be copied."""
+    """Raise AtmlError where a copy, read back, differs from its source."""
 
     def same(what: str, one: object, other: object) -> None:
         if one != other:
@@ -249,15 +246,17 @@ def _compare(source: _From, copied: _From, exports: Rows) -> None:
     same("exports", _nameless(exports), _nameless(copied.exports()))
 
 
-def _copy_looks(source: Store, old: sa.Connection, new: sa.Connection) -> int:
-    """Add the looks that the target does not remember yet, each with its moment; return how many."""
-    query = sa.select(*(column for column in LOOKS.c if not column.primary_key)).order_by(LOOKS.c.id)
+def _copy_evaluations(source: Store, old: sa.Connection, new: sa.Connection) -> int:
+    """Add the evaluations that the target does not have yet, each with its time; return how many."""
+    query = sa.select(*(column for column in EVALUATIONS.c if not column.primary_key)).order_by(
+        EVALUATIONS.c.id
+    )
     with source.errors():
         seen = [dict(row._mapping) for row in old.execute(query)]
     key = ("at", "data_fingerprint", "export_sha256", "rule")
     known = {tuple(row[k] for k in key) for row in new.execute(query).mappings()}
     fresh = [row for row in seen if tuple(row[k] for k in key) not in known]
-    _insert(new, LOOKS, fresh)
+    _insert(new, EVALUATIONS, fresh)
     return len(fresh)
 
 
@@ -271,7 +270,7 @@ def _by_key(table: sa.Table, where: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 
 def _bare(table: sa.Table, rows: Rows) -> Rows:
-    """Leave out the keys that another database gives anew."""
+    """Leave out the keys that another database assigns itself."""
     gone = {column.name for column in table.primary_key.columns} | {"study_id"}
     return [{key: value for key, value in row.items() if key not in gone} for row in rows]
 
@@ -284,22 +283,22 @@ def _nameless(rows: Rows) -> Rows:
 
 
 def delete(store: Store, name: str) -> None:
-    """Delete a study with all that is kept of it; exports stay on disk, looks at test sets are remembered.
+    """Delete a study with all its rows; exports stay on disk, evaluations of test sets stay counted.
 
     Raises StudyError where there is no such study.
     """
     with store.errors(), store._db.engine.begin() as db:
-        # Locks of its phases go too, but not the slots of a study that is called like one.
+        # Locks of its phases are deleted too, but not slots of a study whose name looks like one.
         others = set(
-            db.execute(sa.select(_STUDIES.c.study_name).where(_STUDIES.c.study_name != name)).scalars()
+            db.execute(sa.select(STUDIES.c.study_name).where(STUDIES.c.study_name != name)).scalars()
         )
-        study_id = db.execute(sa.select(_STUDIES.c.study_id).where(_STUDIES.c.study_name == name)).scalar()
+        study_id = db.execute(sa.select(STUDIES.c.study_id).where(STUDIES.c.study_name == name)).scalar()
         if study_id is None:
             raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
-        mine = sa.select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id)
+        mine = sa.select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id)
         for table in _OF_TRIAL:
             db.execute(table.delete().where(table.c.trial_id.in_(mine)))
-        for table in (*_OF_STUDY, _TRIALS, _STUDIES):
+        for table in (*_OF_STUDY, TRIALS, STUDIES):
             db.execute(table.delete().where(table.c.study_id == study_id))
         for table in (PREDICTIONS, EXPORTS, SLOTS):
             db.execute(table.delete().where(table.c.study == name))

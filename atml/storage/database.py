@@ -1,4 +1,4 @@
-"""A database: opened, checked, and its errors said in words that help."""
+"""A database opened and checked, with its errors explained."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _SQLITE = (
 
 
 class Database:
-    """One database, with Optuna's storage on it and our tables beside.
+    """One database, with Optuna's storage in it and our tables beside.
 
-    Raises StudyError, naming the database and the way out, when it is missing (with ``create=False``),
-    is no database, can't be reached, is locked, can't be written, or was written by a newer atml; and
-    MissingExtraError where PostgreSQL is asked for and its driver is not there. ``name`` is the URL
-    without its password, or the path of an SQLite file.
+    ``name`` is the URL without its password, or the path of an SQLite file. Once it is open, a database that
+    goes away is waited for: see `Steady`.
 
-    Once it is open, a database that goes away is waited for: see `Steady`.
+    Raises StudyError, with the name and the way out, where it is missing (with ``create=False``), is no
+    database, can't be reached, is locked, can't be written, or was written by a newer atml. Raises
+    MissingExtraError where the driver for PostgreSQL is not installed.
     """
 
     def __init__(self, url: str, *, create: bool = True) -> None:
@@ -53,14 +53,15 @@ class Database:
         self.steady = Steady(self.name, wait_s())
         self._sqlite = self._url.get_backend_name() == "sqlite"
         self._ahead = datetime.timedelta(0)
-        self._behind = False
+        self.behind = False
+        """Whether its tables are still of an earlier version."""
         with self.errors():
             if self._sqlite:
                 if self._url.database:
                     _check_file(Path(self._url.database), create)
                 self.storage = _made_once(lambda: self._open({"connect_args": {"timeout": 60.0}}))
-                # The log is synced at checkpoints only: a lost power supply may cost the last trials,
-                # never the file. Ten times faster than the default.
+                # The log is synced at checkpoints only, which is ten times faster than the default: a power
+                # cut may cost the last trials, never the file.
                 sa.event.listen(self.storage.engine, "connect", _pragmas)
                 self.storage.engine.dispose()
             else:
@@ -71,7 +72,7 @@ class Database:
             except BaseException:
                 self.close()
                 raise
-        # Who only looks at something and ends leaves the server in good order too.
+        # A process that ends without `close` disconnects from the server properly too.
         weakref.finalize(self, self.engine.dispose)
         self.steady.begin()
 
@@ -80,13 +81,14 @@ class Database:
         return SteadyStorage(url, self.steady, self.now, options)
 
     def _open_server(self, create: bool) -> SteadyStorage:
-        """Connect to PostgreSQL once to see whether all is well, and then for good."""
+        """Connect to PostgreSQL once to check it, and then for good."""
         options = {"connect_args": postgresql.reach(self._url)}
         first = sa.create_engine(self._url, poolclass=sa.pool.NullPool, **options)
         with first.connect() as db:
             if not postgresql.check(db, self.name, create=create):
                 migrating.hold(db)
-            # Hundreds of workers share the server: each keeps one connection, and takes more for a moment.
+            # Hundreds of workers share the server: each keeps one connection, and opens more only for a
+            # moment.
             storage = self._open({"pool_size": 1, "max_overflow": 9, **options})
         postgresql.ping_after_idling(storage.engine)
         return storage
@@ -95,7 +97,7 @@ class Database:
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn what the database raises into a StudyError that says what to do."""
+        """Raise errors of the database as a StudyError that says what to do."""
         try:
             yield
         except ERRORS as error:
@@ -106,7 +108,7 @@ class Database:
             raise MissingExtraError("PostgreSQL", "postgresql") from error
 
     def as_error(self, error: BaseException) -> StudyError:
-        """Say what the database raised, and what to do."""
+        """Return an error of the database as a StudyError that says what to do."""
         text = " ".join(str(part) for part in (error, error.__cause__) if part is not None)
         if self._sqlite:
             way_out = next((words for sign, words in _SQLITE if sign in text), None)
@@ -122,7 +124,7 @@ class Database:
     # --- work
 
     def read(self, work: Callable[[sa.Connection], Made]) -> Made:
-        """Return what ``work`` reads; it is called again after an outage."""
+        """Return what ``work`` reads; call it again after an outage."""
 
         def once() -> Made:
             with self.engine.connect() as db:
@@ -134,10 +136,10 @@ class Database:
     def write(
         self, work: Callable[[sa.Connection], Made], again: Callable[[sa.Connection], Made] | None = None
     ) -> Made:
-        """Return what ``work`` made in one transaction.
+        """Return what ``work`` returns, run in one transaction.
 
-        After an outage it is called again although it may have been done; ``again`` is called in its place
-        where twice is not the same as once.
+        After an outage it runs again, although the first run may have been committed. Where that would do
+        harm, pass ``again`` to run in its place.
         """
 
         def once(what: Callable[[sa.Connection], Made]) -> Made:
@@ -145,31 +147,31 @@ class Database:
                 return what(db)
 
         with self.errors():
-            self._for_writing()
+            self.prepare_for_writing()
             return self.steady.do(lambda: once(work), lambda: once(again or work))
 
     # --- clock
 
     def now(self) -> datetime.datetime:
-        """Return the local time by the database's clock, without a zone, as Optuna's."""
+        """Return the local time by the database's clock, without a zone, as Optuna keeps times."""
         return datetime.datetime.now() + self._ahead
 
     @property
     def clock(self) -> sa.ColumnElement[float]:
-        """Seconds of the database's clock: the same for every host, whatever their clocks say."""
+        """An SQL expression: seconds of the database's clock, the same for every host."""
         if self._sqlite:
             return sa.literal(time.time(), sa.Float)
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
 
     @property
     def up_since(self) -> sa.ColumnElement[float]:
-        """Seconds of the database's clock at which its server was started."""
+        """An SQL expression: when the server was started, in seconds of the database's clock."""
         if self._sqlite:
             return sa.literal(0.0, sa.Float)
         return sa.cast(sa.extract("epoch", sa.func.pg_postmaster_start_time()), sa.Float)
 
     def set_clock(self, db: sa.Connection) -> None:
-        """Find out by how much the database's clock is ahead of this host's."""
+        """Measure by how much the database's clock is ahead of this host's."""
         if not self._sqlite:
             theirs = float(db.execute(sa.select(self.clock)).scalar_one())
             self._ahead = datetime.timedelta(seconds=theirs - time.time())
@@ -177,7 +179,7 @@ class Database:
     # --- tables
 
     def _prepare(self, create: bool) -> None:
-        """Make our tables where they are missing; refuse those of a newer version."""
+        """Make our tables where they are missing; raise StudyError for those of a newer version."""
         version = migrating.version(self.engine)
         if version is not None and version > VERSION_NOW:
             raise StudyError(
@@ -186,21 +188,23 @@ class Database:
         if version is None:
             migrating.migrate(self.engine)
         elif version < VERSION_NOW:
-            self._behind = True
+            self.behind = True
             if create:
                 with contextlib.suppress(StudyError):
-                    self._for_writing()
-            if self._behind and (create or not self._may_write()):
-                self.steady.say(f"{self.name} is of an earlier atml and can't be written; read as it is")
+                    self.prepare_for_writing()
+            if self.behind and (create or not self._may_write()):
+                self.steady.say(
+                    f"{self.name} is of an earlier atml and can't be written, so it is read as it is"
+                )
         with self.engine.connect() as db:
             self.set_clock(db)
 
-    def _for_writing(self) -> None:
-        """Bring tables of an earlier version up to date before the first row is written."""
-        if self._behind:
+    def prepare_for_writing(self) -> None:
+        """Bring tables of an earlier version up to date, before the first row is written."""
+        if self.behind:
             with self.errors():
                 migrating.migrate(self.engine)
-            self._behind = False
+            self.behind = False
 
     def _may_write(self) -> bool:
         if self._sqlite:
@@ -212,7 +216,7 @@ class Database:
         """Raise StudyError now, not hours later, where nothing can be written."""
         with self.errors():
             if not self._sqlite:
-                self._for_writing()
+                self.prepare_for_writing()
                 with self.engine.connect() as db:
                     postgresql.check_writable(db, self.name)
             elif self.name != ":memory:":
@@ -220,16 +224,16 @@ class Database:
                     raw.execute("BEGIN IMMEDIATE")
                     raw.execute("UPDATE atml_version SET version = version")
                     raw.rollback()
-                self._for_writing()
+                self.prepare_for_writing()
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         self.storage.remove_session()
         self.engine.dispose()
 
 
 def _made_once(make: Callable[[], Made], tries: int = 10) -> Made:
-    """Make tables while another process may be making the same: who comes second finds them there."""
+    """Make tables while another process may be making the same; the second one finds them made."""
     for left in reversed(range(tries)):
         try:
             return make()
@@ -241,7 +245,7 @@ def _made_once(make: Callable[[], Made], tries: int = 10) -> Made:
 
 
 def _check_file(path: Path, create: bool) -> None:
-    """Refuse what SQLite would only find out about later, with less clear words."""
+    """Raise StudyError for what SQLite would report later and less clearly."""
     if not path.exists():
         if not create:
             raise StudyError(f"no {path} here; `atml search` makes it, --storage names another place")
@@ -250,13 +254,13 @@ def _check_file(path: Path, create: bool) -> None:
         return
     if path.is_dir():
         raise StudyError(f"{path} is a folder, not a study database; name another with --storage")
-    # Not opened here to see what it is: closing it would drop every lock of this process on it, SQLite's too.
+    # Not opened here: closing it would drop every lock of this process on the file, SQLite's too.
     if not os.access(path, os.R_OK):
         raise StudyError(f"{path} can't be read: {os.strerror(errno.EACCES)}")
 
 
 def _pragmas(connection: Any, _: Any) -> None:
     with contextlib.suppress(sqlite3.OperationalError):
-        # Refused on read-only media, where reading works without it.
+        # It is refused on read-only media, where reading works without it.
         connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")

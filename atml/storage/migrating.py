@@ -1,4 +1,4 @@
-"""Our tables made, and those of an earlier version brought up to date: by one process, whole or not."""
+"""Our tables made or brought up to date, by one process at a time and in one transaction."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from atml.storage.migrations import EVERY
 from atml.storage.schema import META, VERSION, VERSION_NOW
 
 _LOCK = 0x61746D6C
-"""Number of the lock that a process holds while it makes tables in PostgreSQL."""
+"""Number of PostgreSQL's advisory lock that a process holds while it makes tables."""
 
 
 def version(engine: sa.Engine) -> int | None:
-    """Return the version of our tables, None where there are none, or not all of them."""
+    """Return the version of our tables; None where some or all of them are missing."""
     with engine.connect() as db:
         return _version(db)
 
 
 def hold(db: sa.Connection) -> None:
-    """Be the only one to make tables until the transaction of ``db`` ends."""
+    """Keep other processes from making tables until the transaction of ``db`` ends."""
     if db.dialect.name == "sqlite":
         db.exec_driver_sql("BEGIN IMMEDIATE")
     else:
@@ -28,12 +28,12 @@ def hold(db: sa.Connection) -> None:
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Make our tables, or bring them up to date. Rows stay; a second process waits and finds it done."""
+    """Make our tables, or bring them up to date. Rows stay; a second process waits, then finds it done."""
     with engine.connect() as db:
         hold(db)
         found = _version(db)
         if found is None:
-            # A process that was killed on the way may have left tables of any version.
+            # A process that was killed meanwhile may have left tables of any version.
             META.create_all(db)
         if found is None or found < VERSION_NOW:
             operations = Operations(MigrationContext.configure(db))

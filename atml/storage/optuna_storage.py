@@ -1,4 +1,4 @@
-"""Optuna's storage, made to stay: every call waits for a database that went away, and none is done twice."""
+"""Optuna's storage, made to survive an outage: each call waits for the database, and takes effect once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.storages._rdb import models
-from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 
 from atml.storage import trial_rows
+from atml.storage.optuna_internals import SYSTEM_ATTRS, TRIALS, USER_ATTRS, models, session, set_trial_id
 from atml.storage.retrying import Steady
 
-# What it warns of is told by ours, in words that help.
+# Errors are raised with an explanation by `Database.errors`; its warnings would come on top.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 _SAME_TWICE = (
@@ -39,15 +38,17 @@ _SAME_TWICE = (
     "get_trial_id_from_study_id_trial_number",
     "_get_best_trial_id",
 )
-"""Methods that read, or write what is the same when it is written twice. A study made twice is there already,
-which every caller of ours allows for."""
+"""Methods that may be called again after an outage: they read, or write the same a second time.
+
+Making a study again raises that it exists, which all our callers allow for."""
 
 
 class SteadyStorage(RDBStorage):
-    """Optuna's storage in a database that may go away.
+    """Optuna's storage in a database that may go away for a while.
 
-    A trial is known again by the moment it was made, taken or ended, to the microsecond. ``now`` tells the
-    time: of the database's clock, since the clocks of hosts disagree.
+    Where the answer to a commit is lost, the change is recognised by its time: that at which a trial was
+    made, taken or ended, to the microsecond. ``now`` returns the time by the database's clock, since the
+    clocks of hosts disagree.
     """
 
     def __init__(
@@ -59,9 +60,9 @@ class SteadyStorage(RDBStorage):
     ) -> None:
         self._steady = steady
         self._now = now
-        # Optuna takes braces for a template of its own.
+        # Optuna treats braces in a URL as a template.
         super().__init__(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=engine_kwargs)
-        # A single statement is a transaction by itself: without BEGIN and COMMIT it is one question.
+        # One statement is a transaction by itself; without BEGIN and COMMIT it is one round trip.
         self.single = self.engine
         if self.engine.dialect.name != "sqlite":
             self.single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -70,7 +71,7 @@ class SteadyStorage(RDBStorage):
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Return a trial; raises KeyError where there is none."""
-        found = self._read(trial_rows.TRIALS.c.trial_id == trial_id)
+        found = self._read(TRIALS.c.trial_id == trial_id)
         if not found:
             raise KeyError(f"no trial with id {trial_id}")
         return found[0]
@@ -82,12 +83,12 @@ class SteadyStorage(RDBStorage):
         included_trial_ids: set[int],
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
-        which = trial_rows.TRIALS.c.study_id == study_id
+        which = TRIALS.c.study_id == study_id
         if states is not None:
-            which &= trial_rows.TRIALS.c.state.in_([state for state in TrialState if state in states])
+            which &= TRIALS.c.state.in_([state for state in TrialState if state in states])
         if trial_id_greater_than > -1:
-            newer = trial_rows.TRIALS.c.trial_id > trial_id_greater_than
-            which &= newer | trial_rows.TRIALS.c.trial_id.in_(sorted(included_trial_ids))
+            newer = TRIALS.c.trial_id > trial_id_greater_than
+            which &= newer | TRIALS.c.trial_id.in_(sorted(included_trial_ids))
         return self._read(which)
 
     def _read(self, which: sa.ColumnElement[bool]) -> list[FrozenTrial]:
@@ -101,12 +102,12 @@ class SteadyStorage(RDBStorage):
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Write an attribute of ours; raises UpdateFinishedTrialError where the trial has ended."""
-        if not self._write(lambda db: trial_rows.write_attr(db, trial_rows.USER, trial_id, key, value)):
+        if not self._write(lambda db: trial_rows.write_attr(db, USER_ATTRS, trial_id, key, value)):
             self._steady.do(lambda: RDBStorage.set_trial_user_attr(self, trial_id, key, value))
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Write an attribute of Optuna's; raises UpdateFinishedTrialError where the trial has ended."""
-        if not self._write(lambda db: trial_rows.write_attr(db, trial_rows.SYSTEM, trial_id, key, value)):
+        if not self._write(lambda db: trial_rows.write_attr(db, SYSTEM_ATTRS, trial_id, key, value)):
             self._steady.do(lambda: RDBStorage.set_trial_system_attr(self, trial_id, key, value))
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
@@ -136,7 +137,7 @@ class SteadyStorage(RDBStorage):
         self._steady.do(lambda: plain(param_value_internal, distribution, previous_distribution))
 
     def _write(self, work: Callable[[sa.Connection], bool]) -> bool:
-        """Do with one statement what may be done twice; False where Optuna is to say why not."""
+        """Run one statement that may run twice; return False where Optuna has to raise the reason."""
 
         def once() -> bool:
             with self.single.begin() as db:
@@ -160,21 +161,20 @@ class SteadyStorage(RDBStorage):
         now = template.datetime_start = self._now()
 
         def make() -> FrozenTrial:
-            with _create_scoped_session(self.scoped_session) as session:
-                # One at a time, for a trial's number is a count.
-                models.StudyModel.find_or_raise_by_id(study_id, session, for_update=True)
-                trial = self._get_prepared_new_trial(study_id, template, session)
+            with session(self) as db:
+                # One process at a time, since the number of a trial is a count.
+                models.StudyModel.find_or_raise_by_id(study_id, db, for_update=True)
+                trial = self._get_prepared_new_trial(study_id, template, db)
                 made = copy.deepcopy(template)
                 row: Any = trial
-                made.number, made._trial_id = row.number, row.trial_id
+                made.number = row.number
+                set_trial_id(made, row.trial_id)
             return made
 
         def find_or_make() -> FrozenTrial:
-            mine = (trial_rows.TRIALS.c.study_id == study_id) & (
-                trial_rows.TRIALS.c.datetime_start == trial_rows.stored(now)
-            )
-            with _create_scoped_session(self.scoped_session) as session:
-                found = session.execute(sa.select(trial_rows.TRIALS.c.trial_id).where(mine)).scalar()
+            mine = (TRIALS.c.study_id == study_id) & (TRIALS.c.datetime_start == trial_rows.stored(now))
+            with session(self) as db:
+                found = db.execute(sa.select(TRIALS.c.trial_id).where(mine)).scalar()
             return make() if found is None else RDBStorage.get_trial(self, found)
 
         return self._steady.do(make, find_or_make)
@@ -184,13 +184,14 @@ class SteadyStorage(RDBStorage):
         trial_id: int,
         state: TrialState,
         values: Sequence[float] | None = None,
-        in_hand: sa.ColumnElement[bool] | None = None,
+        held: sa.ColumnElement[bool] | None = None,
     ) -> bool:
-        """Change a trial's state; False where a waiting trial was taken by another process.
+        """Change a trial's state; return False where another process took a waiting trial first.
 
-        With ``in_hand`` only a trial of which that is true as it ends: one that was put back while the
-        database could not be reached is no more its former holder's to end. Raises UpdateFinishedTrialError
-        otherwise.
+        With the condition ``held``, a trial ends only while that is true: a process can't end a trial that
+        was requeued while it could not reach the database.
+
+        Raises UpdateFinishedTrialError for a trial that has ended or does not meet ``held``.
         """
         now = self._now()
         if state == TrialState.RUNNING:
@@ -198,16 +199,16 @@ class SteadyStorage(RDBStorage):
         before: list[datetime.datetime | None] = []
 
         def change(again: bool) -> bool:
-            with _create_scoped_session(self.scoped_session) as session:
-                trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, session, for_update=True)
+            with session(self) as db:
+                trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, db, for_update=True)
                 if again and _is_done(trial, state, now, before):
                     return True
                 before[:] = [trial.datetime_start]
                 self.check_trial_is_updatable(trial_id, trial.state)
-                if in_hand is not None and not _still(session, trial_id, in_hand):
-                    raise UpdateFinishedTrialError(f"trial {trial.number} is in other hands")
+                if held is not None and not _still(db, trial_id, held):
+                    raise UpdateFinishedTrialError(f"trial {trial.number} is held by another process")
                 for objective, value in enumerate(values or ()):
-                    self._set_trial_value_without_commit(session, trial, objective, value)
+                    self._set_trial_value_without_commit(db, trial, objective, value)
                 trial.state = state
                 if state.is_finished():
                     trial.datetime_complete = now
@@ -216,42 +217,38 @@ class SteadyStorage(RDBStorage):
         return self._steady.do(lambda: change(False), lambda: change(True))
 
     def _take(self, trial_id: int, now: datetime.datetime) -> bool:
-        """Take a waiting trial in one step: of two processes that want it one gets it, on SQLite too."""
+        """Take a waiting trial in one statement, so that only one of two processes gets it, on SQLite too."""
         this, state, start = (
-            trial_rows.TRIALS.c.trial_id == trial_id,
-            trial_rows.TRIALS.c.state,
-            trial_rows.TRIALS.c.datetime_start,
+            TRIALS.c.trial_id == trial_id,
+            TRIALS.c.state,
+            TRIALS.c.datetime_start,
         )
         runs = {state: TrialState.RUNNING, start: trial_rows.stored(now)}
-        with _create_scoped_session(self.scoped_session) as session:
-            taken: Any = session.execute(
-                sa.update(trial_rows.TRIALS).where(this, state == TrialState.WAITING).values(runs)
-            )
+        with session(self) as db:
+            taken: Any = db.execute(sa.update(TRIALS).where(this, state == TrialState.WAITING).values(runs))
             if taken.rowcount:
                 return True
-            # Perhaps it was taken by this call, and the answer to its commit was lost.
-            mine = sa.select(trial_rows.TRIALS.c.trial_id).where(
-                this, *(key == value for key, value in runs.items())
-            )
-            return session.execute(mine).first() is not None
+            # Perhaps this call took it, and the answer to its commit was lost.
+            mine = sa.select(TRIALS.c.trial_id).where(this, *(key == value for key, value in runs.items()))
+            return db.execute(mine).first() is not None
 
 
-def _still(session: Any, trial_id: int, in_hand: sa.ColumnElement[bool]) -> bool:
-    """Tell whether a condition on a trial is true, and keep it so until the transaction ends.
+def _still(db: Any, trial_id: int, held: sa.ColumnElement[bool]) -> bool:
+    """Whether a condition on a trial is true; keep it so until the transaction ends.
 
-    By a write, which changes nothing: SQLite takes no lock for a question.
+    It is an update that changes nothing, because SQLite takes no lock for a query.
     """
-    here = sa.update(trial_rows.TRIALS).where(trial_rows.TRIALS.c.trial_id == trial_id, in_hand)
-    return bool(session.execute(here.values(trial_id=trial_id)).rowcount)
+    here = sa.update(TRIALS).where(TRIALS.c.trial_id == trial_id, held)
+    return bool(db.execute(here.values(trial_id=trial_id)).rowcount)
 
 
 def _is_done(
     trial: Any, state: TrialState, now: datetime.datetime, before: list[datetime.datetime | None]
 ) -> bool:
-    """Tell whether a change whose commit had no answer was made after all."""
+    """Whether a change was made although there was no answer to its commit."""
     if state.is_finished():
         return bool(trial.state == state and trial.datetime_complete == now)
-    # Put back, and perhaps taken by another process since.
+    # Requeued, and perhaps taken by another process since.
     return bool(before and (trial.state == state or trial.datetime_start != before[0]))
 
 

@@ -1,4 +1,4 @@
-"""What is particular to PostgreSQL: how to reach it, what is checked at once, what its errors mean."""
+"""What is particular to PostgreSQL: connection options, checks at the start, explanations of errors."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 from typing import Any
 
 import sqlalchemy as sa
-from optuna.storages._rdb import models
 
 from atml.errors import StudyError
+from atml.storage.optuna_internals import TABLES
 from atml.storage.schema import META
 
 OLDEST = 100000
 """Oldest ``server_version_num`` that psycopg supports: PostgreSQL 10."""
 
 _REACH: dict[str, Any] = {
-    # Who stops in the middle of a transaction (suspended, swapped out, cut off) would keep its locks, and
-    # everybody waiting: the server ends it, and it begins that transaction again.
+    # A client that stops in the middle of a transaction (suspended, swapped out, cut off) would keep its
+    # locks and the others waiting. The server ends that transaction, and the client begins it again.
     "options": "-c idle_in_transaction_session_timeout=30000",
     "connect_timeout": 10,
-    # A peer that vanished without a word (a cable, a firewall) is found out about after a minute, not hours.
+    # A peer that vanished silently (a cable, a firewall) is noticed after a minute instead of hours.
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -50,7 +50,7 @@ _NO_INSERT = sa.text(
 
 
 def reach(url: sa.URL) -> dict[str, Any]:
-    """Return how to connect; what the URL itself says stands."""
+    """Return the options to connect with, without those that the URL itself sets."""
     return {key: value for key, value in _REACH.items() if key not in url.query}
 
 
@@ -63,16 +63,16 @@ def check_version(version: int, name: str) -> None:
 
 
 def check(db: sa.Connection, name: str, *, create: bool) -> bool:
-    """Return whether all tables are there; raises StudyError where studies can't be kept in this database."""
+    """Return whether all tables exist; raises StudyError where this database can't hold studies."""
     facts = db.execute(_FACTS).one()
     check_version(facts.version, name)
     there: dict[str, set[str]] = {}
     for table, column in db.execute(_COLUMNS):
         there.setdefault(table, set()).add(column)
-    for table in models.BaseModel.metadata.sorted_tables:
+    for table in TABLES:
         known = there.get(table.name)
         lacking = sorted({column.name for column in table.columns} - (known or set()))
-        # A foreign table that is there alone would only be noticed when another one can't be made.
+        # A table of another program would otherwise be noticed only when one of ours can't be made.
         if known is not None and lacking and table.name in ("studies", "trials"):
             raise StudyError(
                 f"{name} has a table {table.name!r} of another program, without {lacking[0]!r}: keep studies"
@@ -93,27 +93,27 @@ def check(db: sa.Connection, name: str, *, create: bool) -> bool:
 
 
 def owns(db: sa.Connection) -> bool:
-    """Whether tables of ours may be changed."""
+    """Whether this user may alter our tables."""
     return bool(db.execute(_OWNER).scalar())
 
 
 def check_writable(db: sa.Connection, name: str) -> None:
-    """Raise StudyError where rows can't be written."""
+    """Raise StudyError where this user can't write rows."""
     facts = db.execute(_FACTS).one()
     if facts.standby:
         raise StudyError(f"{name} is a standby that can't be written; name the primary server")
-    tables = [table.name for meta in (META, models.BaseModel.metadata) for table in meta.sorted_tables]
+    tables = [table.name for table in (*META.sorted_tables, *TABLES)]
     refused = db.execute(_NO_INSERT, {"names": tables}).scalars().first()
     if refused is not None:
         raise StudyError(
-            f"{name}: {facts.who} may read and not write; its owner allows it: GRANT ALL ON ALL TABLES IN"
+            f"{name}: {facts.who} may read but not write; its owner allows it: GRANT ALL ON ALL TABLES IN"
             f" SCHEMA {facts.schema} TO {facts.who}; GRANT ALL ON ALL SEQUENCES IN SCHEMA {facts.schema}"
             f" TO {facts.who}"
         )
 
 
 def words(url: sa.URL, text: str) -> str | None:
-    """Say what an error of the server or of the way to it means, and what to do; None for any other."""
+    """Explain an error of the server or the connection, and what to do; None for an unknown one."""
     host, port = url.host or "localhost", url.port or 5432
     who = url.username or "the user"
     found = re.search(r'database "([^"]*)" does not exist', text)
@@ -147,7 +147,7 @@ _PASSWORD = "give it in PGPASSWORD, ~/.pgpass or ATML_STORAGE"
 
 
 def ping_after_idling(engine: sa.Engine, seconds: float = 10.0) -> None:
-    """Try a connection that was not used for a while before it is used: it may be cut."""
+    """Test a connection that was idle for some ``seconds`` before it is used: it may be cut."""
 
     def put_away(_: Any, record: Any) -> None:
         record.info["at"] = time.monotonic()

@@ -1,7 +1,7 @@
-"""Work on a database that may go away for a while: wait, reconnect, go on, and say so.
+"""Work on a database that may go away for a while: wait, reconnect, continue, and print a line about it.
 
-What fails because a connection was cut is done again. It may have been done the first time, for the answer
-to a commit can be lost: whoever asks says how to find that out.
+Work that fails because the connection was cut is done again. The first try may have taken effect, since the
+answer to a commit can be lost. So a caller may pass a second function that finds out.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from atml.errors import Interrupted, StudyError
 Made = TypeVar("Made")
 
 ENVIRONMENT = "ATML_STORAGE_WAIT"
-"""Environment variable with the minutes to wait for a database that went away."""
+"""Environment variable: minutes to wait for a database that went away."""
 WAIT_MIN = 20.0
 LOCKED = "is locked by another program"
 _CUT = "the connection was cut"
 _FULL = "has no room left"
 
-# By SQLSTATE, see appendix A of PostgreSQL's manual: classes and single codes that pass by waiting.
+# By SQLSTATE (PostgreSQL's manual, appendix A): classes and codes of errors that waiting helps against.
 _CLASSES = {"08": _CUT, "53": _FULL}
 _CODES = {
     "57P01": _CUT,
@@ -43,7 +43,7 @@ _CODES = {
     "40001": "",
     "40P01": "",
 }
-# Attempts to connect have no code; these are answers, and the next one will be the same.
+# A failed connection has no code. These texts are final: the next try would fail in the same way.
 _FINAL = re.compile(
     "authentication|does not exist|no pg_hba|permission denied|no password|invalid|support SSL|certificate",
     re.I,
@@ -53,27 +53,27 @@ ERRORS = (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageIntern
 
 
 def wait_s() -> float:
-    """Seconds to wait for a database that went away; raises StudyError for a setting that is no number."""
+    """Return the seconds to wait for a database; raises StudyError for a setting that is no number."""
     given = os.environ.get(ENVIRONMENT) or WAIT_MIN
     try:
         minutes = float(given)
     except ValueError:
         minutes = -1.0
     if not 0 <= minutes < float("inf"):
-        raise StudyError(f"{ENVIRONMENT} {given!r} is no number of minutes; write such as {WAIT_MIN:g}")
+        raise StudyError(f"{ENVIRONMENT} {given!r} is no number of minutes; write for example {WAIT_MIN:g}")
     return 60 * minutes
 
 
 def say_it(line: str) -> None:
-    """Print a line where nobody else was named to do it."""
+    """Print a line to standard error, as `Steady.say` does until it is set."""
     sys.stderr.write(f"atml: {line}\n")
 
 
 class Steady:
-    """Does things until the database has answered; ``name`` is what it is called.
+    """Repeats work until the database, called ``name`` in print, answers or ``limit`` seconds have passed.
 
-    ``say`` prints a line. ``hurry`` tells whether somebody wants to stop: then nothing is waited for. Until
-    `begin`, an error is an error: a wrong URL does not become right by waiting.
+    ``say`` prints a line. While ``hurry()`` is true, as after Ctrl-C, nothing is waited for. Before `begin`
+    every error is final, since a wrong URL does not become right by waiting.
     """
 
     def __init__(self, name: str, limit: float) -> None:
@@ -82,21 +82,21 @@ class Steady:
         self.say: Callable[[str], None] = say_it
         self.hurry: Callable[[], bool] = lambda: False
         self.back_at = -float("inf")
-        """When the last outage ended, by `time.monotonic`."""
+        """When the last outage ended, in seconds of `time.monotonic`."""
         self._begun = False
         self._lock = threading.Lock()
         self._since: float | None = None
         self._said = False
 
     def begin(self) -> None:
-        """Wait for the database from now on: it was there once."""
+        """Wait for the database from now on, since it has answered once."""
         self._begun = True
 
     def do(self, work: Callable[[], Made], again: Callable[[], Made] | None = None) -> Made:
-        """Return what ``work`` makes; after a failure ``again`` is called, which may find it done.
+        """Return what ``work`` returns; after a failure call ``again``, which may find the work done.
 
-        Raises what ``work`` raises if that won't pass by waiting, StudyError when the database did not come
-        back in time, and Interrupted when somebody wants to stop meanwhile.
+        Raises what ``work`` raises where waiting would not help, StudyError where the database does not come
+        back in time, and Interrupted where ``hurry`` becomes true meanwhile.
         """
         began, tries, why = time.monotonic(), 0, None
         while True:
@@ -117,7 +117,7 @@ class Steady:
     def _gone(self, why: str, tries: int, began: float, error: BaseException) -> None:
         if self.hurry() and tries > 1:
             raise Interrupted(f"stopped while {self.name} did not answer; the same line goes on") from error
-        # An outage is waited for once: who puts things in order after it was given up waits no more.
+        # An outage is waited for once: what is put in order after giving up does not wait again.
         waited = time.monotonic() - (began if self._since is None else min(began, self._since))
         if waited > self.limit:
             raise StudyError(
@@ -126,7 +126,7 @@ class Steady:
         with self._lock:
             if self._since is None:
                 self._since = time.monotonic()
-            # The first try again comes at once and mostly helps: then there was a cut, and no outage.
+            # The second try comes at once and mostly succeeds: then a connection was cut, without an outage.
             if tries > 1 and why and not self._said:
                 self._said = True
                 what = "does not answer" if why == _CUT else why
@@ -143,7 +143,7 @@ class Steady:
                 self.say(f"{self.name} is back after {_span(now - self._since)}")
                 self.back_at = now
             elif cut:
-                self.say(f"{self.name} closed the connection; it is made again")
+                self.say(f"{self.name} closed the connection; it is opened again")
             self._since, self._said = None, False
 
     def _sleep(self, seconds: float) -> None:
@@ -153,7 +153,7 @@ class Steady:
 
 
 def passing(error: BaseException) -> str | None:
-    """Return what is wrong if waiting helps, "" for a clash that only needs another try; None if not."""
+    """Return what is wrong if waiting helps, "" for a clash that only needs another try, None otherwise."""
     for one in _chain(error):
         code = getattr(one, "sqlstate", None)
         if code is not None:
@@ -172,7 +172,7 @@ def passing(error: BaseException) -> str | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Go through an error and those that led to it, SQLAlchemy's and the driver's."""
+    """Iterate over an error and those that caused it, SQLAlchemy's and the driver's."""
     seen: set[int] = set()
     todo: list[BaseException | None] = [error]
     while todo:
@@ -185,5 +185,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _span(seconds: float) -> str:
-    """Write a time for a person."""
+    """Write a duration: 90 s, 20 min."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,4 +1,4 @@
-"""Our tables, beside Optuna's in the same database; see `atml.storage.migrations` for how they came about."""
+"""Our tables, beside Optuna's in the same database; `atml.storage.migrations` has their history."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ HOLDERS = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     # Seconds of the database's clock.
     sa.Column("beat", sa.Float, nullable=False),
-    # What tells machines apart on which process ids mean something: see `atml.storage.slots.machine`.
+    # The scope of the process id: see `atml.storage.slots.machine`.
     sa.Column("machine", sa.String(128)),
-    # What it works on and as what, for whoever asks; `since` is of the database's clock.
+    # What it works on and in which role; `since` is in seconds of the database's clock.
     sa.Column("study", sa.String(255)),
     sa.Column("role", sa.String(32)),
     sa.Column("since", sa.Float),
@@ -54,7 +54,7 @@ EXPORTS = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
-LOOKS = sa.Table(
+EVALUATIONS = sa.Table(
     "atml_looks",
     META,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),

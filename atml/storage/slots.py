@@ -1,11 +1,12 @@
-"""Slots make a total exact: over workers, restarts and several searches of one study.
+"""Slots make the total of a study exact, over workers, restarts and several searches.
 
-A search claims a slot before it asks for a trial. The slot is taken while the trial runs, for good once
-it has a result, and free again when it came to nothing. Who holds a slot says that it is alive, every
-`BEAT_S` seconds; what the dead left can be told from what the living do.
+A search claims a slot before it asks for a trial. The slot is taken while the trial runs, for good once the
+trial has a result, and free again where it has none. Each process that holds slots writes every `BEAT_S`
+seconds that it is alive, so that slots of dead processes can be told from those of living ones.
 
-Beats are written and judged by the database's clock. Nobody is called dead for a beat that could not be
-said: neither while the server was down, nor while this process was cut off from it, stopped or asleep.
+These beats are written and judged by the database's clock. A process is not taken for dead because of a beat
+that it could not write while the server was down, or that this process could not read while it was cut off,
+stopped or asleep.
 
 A lock is slot 0 of a study of its own, ``STUDY//PHASE``: one process at a time is in that phase.
 """
@@ -27,26 +28,26 @@ from atml.storage.database import Database
 from atml.storage.schema import HOLDERS, SLOTS
 
 STALE_S = 90.0
-"""A process that has not said anything for this long, in seconds, is dead."""
+"""A process without a beat for this long, in seconds, is dead."""
 BEAT_S = STALE_S / 6
 """Seconds between two beats of a process."""
 
 
 class Slots:
-    """The slots of all studies, as seen by one process, which is called ``token``."""
+    """The slots of all studies, used by one process, whose name among the holders is ``token``."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self.token = uuid.uuid4().hex
         self.about: dict[str, Any] = {}
-        """What this process tells of itself: values of ``study``, ``role`` and ``info`` in `HOLDERS`."""
+        """What this process writes about itself: ``study``, ``role`` and ``info`` of `HOLDERS`."""
         self._due = 0.0
         self._last: tuple[float, float] | None = None
         self._deaf_until = -float("inf")
         self._locks: set[str] = set()
 
     def beat(self) -> None:
-        """Say that this process is alive; call it at least every `BEAT_S`, as often as you like."""
+        """Write that this process is alive; call it at least every `BEAT_S`, as often as you like."""
         if time.monotonic() < self._due:
             return
         known = {"host": socket.gethostname(), "pid": os.getpid(), "machine": machine(), **self.about}
@@ -63,7 +64,7 @@ class Slots:
         self._due = time.monotonic() + BEAT_S
 
     def _notice_gap(self) -> None:
-        """Remember when this process, by whatever clock, heard nothing for long: others had no chance."""
+        """Remember when this process was cut off for long, by either clock, so that it can't judge others."""
         now = (time.monotonic(), time.time())
         if self._last is not None and max(now[0] - self._last[0], now[1] - self._last[1]) > STALE_S / 2:
             self._deaf_until = now[0]
@@ -75,10 +76,10 @@ class Slots:
         return kind(table).values(**values).on_conflict_do_nothing()
 
     def claim(self, study: str, total: int) -> int | None:
-        """Take the lowest free slot below ``total``, None when all are taken.
+        """Claim the lowest free slot below ``total``; return None where all are taken.
 
-        A slot is taken while its trial runs and for good once it has a result. Two processes that want
-        the same one meet at the primary key, and the later tries the next.
+        Where two processes try for the same slot, the primary key lets the first one have it, and the second
+        tries the next.
         """
         self.beat()
         of_study, tried = SLOTS.c.study == study, []
@@ -107,11 +108,11 @@ class Slots:
 
     def _taken(self, db: sa.Connection, study: str, slot: int) -> bool:
         row = self._insert(SLOTS, study=study, slot=slot, token=self.token, at=self._db.clock)
-        # Whether a row came in is told by the row alone: its count is not kept by every driver.
+        # By the row itself, since not every driver counts inserted rows.
         return db.execute(row.returning(SLOTS.c.slot)).first() is not None
 
     def take(self, study: str, slot: int) -> bool:
-        """Take one slot by its number; False where it is taken already."""
+        """Claim one slot by its number; return False where it is taken already."""
         place = (SLOTS.c.study == study) & (SLOTS.c.slot == slot)
 
         def again(db: sa.Connection) -> bool:
@@ -122,18 +123,18 @@ class Slots:
         return self._db.write(lambda db: self._taken(db, study, slot), again)
 
     def assign(self, study: str, slot: int, number: int) -> bool:
-        """Write down which trial fills a claimed slot; False where the slot is not ours any more."""
+        """Record which trial fills a claimed slot; return False where this process holds it no longer."""
         mine = (SLOTS.c.study == study) & (SLOTS.c.slot == slot) & (SLOTS.c.token == self.token)
         row = SLOTS.update().where(mine).values(number=number)
         return self._db.write(lambda db: db.execute(row).rowcount == 1)
 
     def release(self, study: str, slot: int, token: str | None = None) -> None:
-        """Give a slot back: its trial came to nothing. Only one of ours, or of ``token``, which died."""
+        """Free a slot whose trial has no result, held by this process or by the dead one called ``token``."""
         held = (SLOTS.c.study == study) & (SLOTS.c.slot == slot) & (SLOTS.c.token == (token or self.token))
         self._db.write(lambda db: db.execute(SLOTS.delete().where(held)))
 
     def lock(self, study: str, phase: str = "finals") -> bool:
-        """Enter a phase of a study alone; False while another living process is in it. Never waits."""
+        """Enter a phase of a study alone; return False, at once, while another living process is in it."""
         self.beat()
         name = f"{study}//{phase}"
         holders = {token for _, token, _ in self.of(name)}
@@ -146,34 +147,35 @@ class Slots:
         return True
 
     def unlock(self, study: str, phase: str = "finals") -> None:
-        """Leave a phase of a study; nothing happens where another process is in it."""
+        """Leave a phase of a study; without effect where another process is in it."""
         name = f"{study}//{phase}"
         self.release(name, 0)
         self._locks.discard(name)
 
     def of(self, study: str) -> list[tuple[int, str, int | None]]:
-        """List ``(slot, token, trial number)`` of a study."""
+        """Return ``(slot, token, trial number)`` of each taken slot of a study."""
         query = sa.select(SLOTS.c.slot, SLOTS.c.token, SLOTS.c.number).where(SLOTS.c.study == study)
         return self._db.read(lambda db: [(row.slot, row.token, row.number) for row in db.execute(query)])
 
     def alive(self) -> set[str]:
-        """Tokens of the processes that live, this one included; the dead are forgotten."""
-        # A machine that slept wakes with nobody's beat due, and everybody's old.
+        """Return the tokens of the living processes, this one included; delete the dead ones."""
+        # After a sleep of this machine every beat looks old.
         self._notice_gap()
 
         def count(db: sa.Connection) -> set[str]:
             now, up_since = db.execute(sa.select(self._db.clock, self._db.up_since)).one()
             holders = list(db.execute(sa.select(HOLDERS)))
-            alive = {h.token for h in holders if self._lives(h, now, up_since)}
+            alive = {h.token for h in holders if self.lives(h, now, up_since)}
             dead = [(h.token, h.beat) for h in holders if h.token not in alive]
             for token, beat in dead:
-                # Unless it said something meanwhile.
+                # Unless there was a beat meanwhile.
                 db.execute(HOLDERS.delete().where((HOLDERS.c.token == token) & (HOLDERS.c.beat == beat)))
             return alive
 
         return self._db.write(count) | {self.token}
 
-    def _lives(self, holder: Any, now: float, up_since: float) -> bool:
+    def lives(self, holder: Any, now: float, up_since: float) -> bool:
+        """Whether a row of `HOLDERS` is of a living process; times in seconds of the database's clock."""
         if holder.token == self.token:
             return True
         here = holder.machine in (machine(), None) and holder.host == socket.gethostname()
@@ -183,7 +185,7 @@ class Slots:
         return deaf or now - max(holder.beat, up_since) <= STALE_S
 
     def works_on(self, study: str, role: str) -> None:
-        """Say at once what this process works on, and as what."""
+        """Write at once what this process works on, and in which role."""
         self.about = {"study": study, "role": role}
         self._due = 0.0
         self.beat()
@@ -195,7 +197,7 @@ class Slots:
         return self._db.read(lambda db: {row.role for row in db.execute(query) if row.token in alive})
 
     def leave(self) -> None:
-        """Say that this process is done, and leave its locks."""
+        """Write that this process has ended, and give up its locks."""
 
         def go(db: sa.Connection) -> None:
             if self._locks:
@@ -203,7 +205,7 @@ class Slots:
                 db.execute(SLOTS.delete().where(locks))
             db.execute(HOLDERS.delete().where(HOLDERS.c.token == self.token))
 
-        # A process that only looked has nothing to take back, and may not be let to.
+        # A process that only read has nothing to delete, and perhaps no permission to.
         if self._due or self._locks:
             self._db.write(go)
         self._locks.clear()
@@ -212,9 +214,9 @@ class Slots:
 
 @functools.cache
 def machine() -> str:
-    """Return what a process id is unique in: this boot of this machine, this container of it.
+    """Return a name of the scope in which process ids are unique: this boot, and this container.
 
-    Two containers may share a host's name, and each has a process 1.
+    Two containers may share a host name, and each has a process 1.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -224,7 +226,7 @@ def machine() -> str:
 
 
 def _runs(pid: int) -> bool:
-    """Whether there is a process of this number here."""
+    """Whether a process of this number runs here."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Optuna's trials, read as ours."""
+"""Optuna's trials read as `TrialRecord`, and the names under which they keep what is ours."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ from optuna.trial import FrozenTrial, TrialState
 
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
-from atml.storage.recovery import FAILURE
-from atml.training.records import TrialRecord
+from atml.regions.sequential_test import CRASHED as CRASHED
+from atml.storage.optuna_internals import trial_id
+from atml.training.records import ParameterSource, Role, State, TrialRecord
+
+FAILURE = "failure"
+"""User attribute of a trial: why it has no result."""
 
 _STATES = {
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
+    TrialState.RUNNING: State.RUNNING,
+    TrialState.WAITING: State.WAITING,
+    TrialState.COMPLETE: State.COMPLETE,
+    TrialState.PRUNED: State.PRUNED,
+    TrialState.FAIL: State.FAILED,
 }
 
 
 class Records:
-    """Reads trials, each once where it changes no more. What it returns is shared: change none."""
+    """Reads trials, finished ones only once. The records are shared: change none."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[FrozenTrial, TrialRecord]] = {}
 
     def of(self, trial: FrozenTrial) -> TrialRecord:
         """Return the record of a trial."""
-        known = self._known.get(trial._trial_id)
+        key = trial_id(trial)
+        known = self._known.get(key)
         if known is not None and known[0] is trial:
             return known[1]
         made = record(trial)
         if trial.state.is_finished():
-            self._known[trial._trial_id] = (trial, made)
+            self._known[key] = (trial, made)
         return made
 
 
 def record(trial: FrozenTrial) -> TrialRecord:
-    """Read one of Optuna's trials as ours."""
+    """Read one of Optuna's trials as a record."""
     attrs = trial.user_attrs
     return TrialRecord(
         number=trial.number,
         state=_STATES[trial.state],
-        role=attrs.get("role", "search"),
-        origin=attrs.get("origin", "sampled"),
+        role=attrs.get("role", Role.SEARCH),
+        origin=attrs.get("origin", ParameterSource.SAMPLED),
         of=attrs.get("of"),
         value=trial.values[0] if trial.values else None,
         seed=attrs.get("seed", 0),

@@ -1,6 +1,6 @@
-"""Trials in Optuna's tables, read and written with as few questions to the database as it takes.
+"""Trials in Optuna's tables, read and written with as few statements as possible.
 
-Optuna asks for each kind of row by itself and through objects. What is here answers the same, from the same
+Optuna reads each kind of row separately, through objects. The functions here return the same from the same
 tables; a test compares both.
 """
 
@@ -15,26 +15,21 @@ from typing import Any
 
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
-from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.dialects import postgresql, sqlite
 
-TRIALS: sa.Table = models.TrialModel.__table__
-PARAMS: sa.Table = models.TrialParamModel.__table__
-VALUES: sa.Table = models.TrialValueModel.__table__
-STEPS: sa.Table = models.TrialIntermediateValueModel.__table__
-USER: sa.Table = models.TrialUserAttributeModel.__table__
-SYSTEM: sa.Table = models.TrialSystemAttributeModel.__table__
+from atml.storage.optuna_internals import PARAMS, STEPS, SYSTEM_ATTRS, TRIALS, USER_ATTRS, VALUES, models
 
 _MANY = 500
-"""Trials that are named one by one; more are described."""
+"""Most trials whose keys are listed in a statement; for more, the condition is repeated as a subquery."""
 _OPEN = (TrialState.RUNNING, TrialState.WAITING)
 
 
 def read(db: sa.Connection, which: sa.ColumnElement[bool]) -> list[FrozenTrial]:
-    """Return trials in the order they were made.
+    """Return the trials that meet a condition, oldest first.
 
-    A trial is read before what belongs to it: one that has ended was written in full before.
+    Trials are read before the rows that belong to them: those of an ended trial were all written before its
+    end.
     """
     found = db.execute(sa.select(TRIALS).where(which).order_by(TRIALS.c.trial_id)).all()
     ids = [row.trial_id for row in found]
@@ -42,7 +37,7 @@ def read(db: sa.Connection, which: sa.ColumnElement[bool]) -> list[FrozenTrial]:
         return []
     some: Any = ids if len(ids) <= _MANY else sa.select(TRIALS.c.trial_id).where(which)
     params, values, steps, user, system = (
-        _by_trial(db, table, some) for table in (PARAMS, VALUES, STEPS, USER, SYSTEM)
+        _by_trial(db, table, some) for table in (PARAMS, VALUES, STEPS, USER_ATTRS, SYSTEM_ATTRS)
     )
     made = []
     for row in found:
@@ -78,7 +73,7 @@ def read(db: sa.Connection, which: sa.ColumnElement[bool]) -> list[FrozenTrial]:
 
 
 def _by_trial(db: sa.Connection, table: sa.Table, some: Any) -> dict[int, list[Any]]:
-    """Return the rows that belong to trials, by trial, in the order they were written."""
+    """Return the rows of a table by the trial that they belong to, oldest first."""
     query = sa.select(table).where(table.c.trial_id.in_(some)).order_by(*table.primary_key)
     found = defaultdict(list)
     for row in db.execute(query):
@@ -88,33 +83,33 @@ def _by_trial(db: sa.Connection, table: sa.Table, some: Any) -> dict[int, list[A
 
 @functools.lru_cache(maxsize=4096)
 def _distribution(text: str) -> BaseDistribution:
-    """Read a distribution once: thousands of trials share it."""
+    """Read a distribution, once for the thousands of trials that share it."""
     return json_to_distribution(text)
 
 
 def _local(moment: datetime.datetime | None) -> datetime.datetime | None:
-    """Return a time of Optuna's tables, which is UTC, as this host's, without a zone."""
+    """Convert a time from UTC, as Optuna's tables have it, to local time without a zone."""
     if moment is None:
         return None
     return moment.replace(tzinfo=datetime.UTC).astimezone().replace(tzinfo=None)
 
 
 def stored(moment: datetime.datetime) -> datetime.datetime:
-    """Return a local time as Optuna's tables have it."""
+    """Convert a local time to UTC without a zone, as Optuna's tables have it."""
     return moment.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
-# --- write: each returns whether it could, which a trial that has ended does not let it
+# --- write: each returns False, and writes nothing, where the trial has ended
 
 
 def write_attr(db: sa.Connection, table: sa.Table, trial_id: int, key: str, value: Any) -> bool:
-    """Write an attribute in `USER` or `SYSTEM`, in place of what was there."""
+    """Write an attribute into `USER_ATTRS` or `SYSTEM_ATTRS`, in place of an earlier value."""
     row = {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
     return _write(db, table, row, ("trial_id", "key"))
 
 
 def write_step(db: sa.Connection, trial_id: int, step: int, value: float) -> bool:
-    """Write a value reported at a step, in place of what was there."""
+    """Write the value reported at a step, in place of an earlier one."""
     number, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
     row = {
         "trial_id": trial_id,
@@ -126,7 +121,7 @@ def write_step(db: sa.Connection, trial_id: int, step: int, value: float) -> boo
 
 
 def write_param(db: sa.Connection, trial_id: int, name: str, value: float, kind: BaseDistribution) -> bool:
-    """Write a parameter; the first value stays."""
+    """Write a parameter, unless it has a value already."""
     row = {
         "trial_id": trial_id,
         "param_name": name,
@@ -146,7 +141,7 @@ def _write(
 
 @functools.cache
 def _upsert(dialect: str, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...], stays: bool) -> Any:
-    """Make the statement that writes a row of a trial which has not ended; it tells whether it did."""
+    """Make the statement that writes a row of a trial that has not ended; it returns a row if it did."""
     kind: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
     new = {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
     may = (TRIALS.c.trial_id == new["trial_id"]) & TRIALS.c.state.in_(_OPEN)

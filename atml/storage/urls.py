@@ -1,4 +1,4 @@
-"""Where studies are kept: an SQLAlchemy URL, read, checked, and shown without its password."""
+"""The URL of a storage: read, checked, and shown without its password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from atml.errors import StudyError
 
 DEFAULT_URL = "sqlite:///studies.db"
 ENVIRONMENT = "ATML_STORAGE"
-"""Environment variable with the URL to use where no ``--storage`` is given."""
+"""Environment variable: the URL to use where no ``--storage`` is given."""
 
 _SECRET = ("password", "sslpassword")
 _DRIVER = "postgresql+psycopg"
@@ -20,14 +20,17 @@ _HOW = "write sqlite:///studies.db or postgresql+psycopg://USER@HOST/DATABASE"
 
 
 def default() -> str:
-    """URL to use where none is given."""
+    """Return the URL to use where none is given."""
     return os.environ.get(ENVIRONMENT) or DEFAULT_URL
 
 
 def read(url: str) -> sa.URL:
-    """Read a URL; ``postgres://`` and ``postgresql://`` go through psycopg.
+    """Read a URL; ``postgres://`` and ``postgresql://`` use psycopg.
 
-    Raises StudyError, which never holds a password, for what is no URL of SQLite or PostgreSQL.
+    Raises StudyError, which never holds a password, for anything but a URL of SQLite or PostgreSQL.
+
+    >>> read("postgres://me@host/studies").drivername
+    'postgresql+psycopg'
     """
     try:
         parsed = sa.make_url(url)
@@ -56,12 +59,12 @@ def shown(parsed: sa.URL) -> str:
 
 
 def name(url: str) -> str:
-    """Return what a storage is called in print: see `shown`."""
+    """Return the name of a storage in print: see `shown`."""
     return shown(read(url))
 
 
 def secrets(parsed: sa.URL) -> list[str]:
-    """Return what must never be shown."""
+    """Return the passwords in a URL, which must never be shown."""
     found = [parsed.password, *(value for key, value in parsed.query.items() if key.lower() in _SECRET)]
     return [secret for secret in found if isinstance(secret, str) and secret]
 
@@ -69,7 +72,7 @@ def secrets(parsed: sa.URL) -> list[str]:
 def from_command_line(url: str) -> str:
     """Return a URL given as an argument; raises StudyError where it holds a password.
 
-    Arguments can be read by everybody on a machine, and stay in a shell's history.
+    Everybody on a machine can read arguments, and a shell keeps them in its history.
     """
     if secrets(read(url)):
         raise StudyError(
@@ -80,7 +83,7 @@ def from_command_line(url: str) -> str:
 
 
 def missing(url: str) -> bool:
-    """Whether the URL names an SQLite file that is not there yet."""
+    """Whether the URL names an SQLite file that does not exist yet."""
     try:
         parsed = read(url)
     except StudyError:
@@ -89,12 +92,12 @@ def missing(url: str) -> bool:
 
 
 def _masked(url: str) -> str:
-    """Hide whatever may be a password in text that is no URL."""
+    """Hide all that may be a password in text that is no valid URL."""
     url = re.sub(r"(password=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
-    # A mistyped start has its password all the same.
+    # A URL with a mistyped start may hold a password too.
     return re.sub(r"^([a-z+]+(?=[:;/]))?([:;/]*).*@", r"\1\2***@", url, flags=re.DOTALL)
 
 
 def _after_login(url: str) -> str:
-    """Return what follows the @ that ends user and password."""
+    """Return the part behind the @ that ends user and password."""
     return url.split("://", 1)[-1].split("?", 1)[0].partition("@")[2]

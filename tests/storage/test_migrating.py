@@ -64,7 +64,7 @@ def make_v1(url: str) -> None:
             mark = "?" if engine.dialect.name == "sqlite" else "%s"
             names = [column["name"] for column in sa.inspect(db).get_columns(table)]
             for row in rows:
-                # The database counts looks itself.
+                # The database numbers evaluations itself.
                 given = {key: value for key, value in zip(names, row, strict=True) if key != "id"}
                 marks = ", ".join([mark] * len(given))
                 db.exec_driver_sql(
@@ -118,7 +118,7 @@ def test_a_database_of_version_1_is_brought_up_to_date(urls: tuple[str, str]) ->
     make_v1(old)
     before = rows_of(old)
     assert before == ROWS
-    # Who only looks changes nothing.
+    # Reading alone changes nothing.
     with contextlib.closing(Store(old, create=False)) as store:
         assert [t.value for t in store.trials("s")] == [0.5]
         assert store.exports("s") == [(0, Path("/a"))]

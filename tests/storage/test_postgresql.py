@@ -161,10 +161,10 @@ def test_who_may_read_only(postgres: Server) -> None:
     role = f"reader_{name}"
     postgres.sql(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
     postgres.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}", name)
-    looks = Store(postgres.url(name, user=role), create=False)
-    assert looks.spec("s") == {"task": "afib"}
-    looks.close()
-    refused(postgres.url(name, user=role), f"{role} may read and not write; its owner allows it: GRANT ALL")
+    reader = Store(postgres.url(name, user=role), create=False)
+    assert reader.spec("s") == {"task": "afib"}
+    reader.close()
+    refused(postgres.url(name, user=role), f"{role} may read but not write; its owner allows it: GRANT ALL")
 
 
 @pytest.mark.parametrize(("version", "says"), [(90624, "9.6"), (90510, "9.5")])

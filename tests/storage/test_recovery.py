@@ -136,7 +136,7 @@ def _each_moment(store: Store, monkeypatch: pytest.MonkeyPatch, moment: tuple[st
     monkeypatch.setattr(owner, where, reading)
 
 
-MOMENTS = [(read, when) for read in ("_running", "of", "trials", "alive") for when in ("before", "after")]
+MOMENTS = [(read, when) for read in ("running", "of", "trials", "alive") for when in ("before", "after")]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -292,7 +292,7 @@ def test_a_trial_that_takes_every_process_along_is_not_tried_for_ever(tmp_path: 
     assert store.study("s").ask().number == 1
 
 
-def test_a_trial_whose_successor_is_queued_is_not_put_back_too(store: Store) -> None:
+def test_a_trial_whose_successor_is_queued_is_not_requeued_too(store: Store) -> None:
     study = store.study("s", {"task": "afib"})
     study.ask().set_user_attr("holder", "dead")
     study.enqueue_trial({}, user_attrs={"regions": {"again": 0}})
@@ -304,7 +304,7 @@ def test_a_trial_whose_successor_is_queued_is_not_put_back_too(store: Store) -> 
 def test_one_trial_keeps_one_slot_whoever_died_in_between(store: Store) -> None:
     study = store.study("s", {"task": "afib"})
     mine = store.slots.token
-    # Put back by a process that died before it freed the slot; trained in another one since.
+    # Requeued by a process that died before it freed the slot; trained in another one since.
     for slot, token in ((0, "dead"), (1, "gone")):
         store.slots.token = token
         assert store.slots.take("s", slot) and store.slots.assign("s", slot, 0)
@@ -325,19 +325,19 @@ def test_a_slot_that_was_taken_over_is_not_assigned(tmp_path: Path, store: Store
     other.close()
 
 
-def test_a_trial_is_put_back_from_its_holders_hands_alone(store: Store) -> None:
+def test_a_trial_is_requeued_only_from_its_holder(store: Store) -> None:
     trial = store.study("s", {"task": "afib"}).ask()
     assert store.holds(trial._trial_id)
-    assert not store.put_back(trial._trial_id, holder="somebody else")
+    assert not store.requeue(trial._trial_id, holder="somebody else")
     assert store.holds(trial._trial_id)
-    assert store.put_back(trial._trial_id, holder=store.token)
+    assert store.requeue(trial._trial_id, holder=store.token)
     assert not store.holds(trial._trial_id)
-    assert not store.put_back(trial._trial_id)
+    assert not store.requeue(trial._trial_id)
     assert [t.state for t in store.trials("s")] == ["waiting"]
 
 
-@pytest.mark.parametrize("taken", [False, True], ids=["waits again", "in other hands"])
-def test_a_trial_that_was_put_back_is_not_ended_by_who_had_it(
+@pytest.mark.parametrize("taken", [False, True], ids=["waits again", "held by another"])
+def test_a_trial_that_was_requeued_is_not_ended_by_its_former_holder(
     tmp_path: Path, store: Store, taken: bool
 ) -> None:
     trial = store.study("s", {"task": "afib"}).ask()
@@ -346,13 +346,13 @@ def test_a_trial_that_was_put_back_is_not_ended_by_who_had_it(
 
     def cut_off() -> datetime.datetime:
         # Between seeing that it runs and ending it: this process was not heard of, another took over.
-        assert other.put_back(trial._trial_id, holder=store.token)
+        assert other.requeue(trial._trial_id, holder=store.token)
         if taken:
             assert other.study("s").ask().number == 0
         return plain()
 
     store._db.storage._now = cut_off
-    with pytest.raises(UpdateFinishedTrialError, match="trial 0 is in other hands"):
+    with pytest.raises(UpdateFinishedTrialError, match="trial 0 is held by another process"):
         store.study("s").tell(0, 0.5)
     store._db.storage._now = plain
     assert [t.state for t in other.trials("s")] == ["running" if taken else "waiting"]
@@ -386,7 +386,7 @@ def test_what_lives_after_all_keeps_what_it_took_since(
     other.close()
 
 
-def test_a_slot_whose_trial_is_in_other_hands_is_let_go(store: Store) -> None:
+def test_a_slot_whose_trial_another_process_holds_is_freed(store: Store) -> None:
     study = store.study("s", {"task": "afib"})
     for slot, number in enumerate([0, 1, 1, 2]):
         assert store.slots.take("s", slot) and store.slots.assign("s", slot, number)
@@ -394,7 +394,7 @@ def test_a_slot_whose_trial_is_in_other_hands_is_let_go(store: Store) -> None:
     study.tell(trials[1], 0.5)
     study.tell(trials[2], 0.5)
     for slot, number in ((0, 0), (1, 1), (2, 1), (3, 2)):
-        store.let_go("s", slot, number)
+        store.free_slot("s", slot, number)
     # The first has no result yet and is taken anew; the others count one each.
     assert [(slot, number) for slot, _, number in store.slots.of("s")] == [(2, 1), (3, 2)]
 

@@ -351,14 +351,14 @@ def test_a_locked_file_is_waited_for(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "studies.db", check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
 
-    def let_go() -> None:
+    def release() -> None:
         for _ in range(600):
             if said:
                 break
             time.sleep(0.05)
         other.rollback()
 
-    waiter = threading.Thread(target=let_go)
+    waiter = threading.Thread(target=release)
     waiter.start()
     assert store.slots.claim("s", 3) == 0
     waiter.join()
@@ -381,7 +381,7 @@ def test_an_outage_is_waited_for_once() -> None:
     tries: list[int] = []
     with pytest.raises(StudyError, match="did not come back"):
         waits.do(locked)
-    # Putting back what is in hand, saying good-bye: each finds out by one try.
+    # Requeueing what this process holds, leaving: each notices after one try.
     with pytest.raises(StudyError, match="did not come back"):
         waits.do(lambda: (tries.append(1), locked()))
     assert len(tries) == 1

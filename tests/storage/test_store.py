@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from atml.errors import StudyError
 from atml.storage import Store
-from atml.storage.schema import LOOKS, VERSION
+from atml.storage.schema import EVALUATIONS, VERSION
 
 
 def url(path: Path) -> str:
@@ -29,7 +29,7 @@ def test_trials_show_what_another_process_does(tmp_path: Path, store: Store) -> 
     # Out of order: the cache must not take the last for all.
     theirs.tell(2, 0.2)
     assert [t.state for t in store.trials("s")] == ["running", "running", "complete"]
-    other.put_back(other.study("s").trials[0]._trial_id)
+    other.requeue(other.study("s").trials[0]._trial_id)
     assert [t.state for t in store.trials("s")] == ["waiting", "running", "complete"]
     theirs.tell(1, 0.1)
     assert study.ask().number == 0
@@ -71,12 +71,12 @@ def test_predictions_come_back(store: Store) -> None:
     assert store.predictions("s", 4) is None
 
 
-def test_looks_are_counted_by_test_set(store: Store) -> None:
+def test_evaluations_are_counted_by_test_set(store: Store) -> None:
     look = {"export_sha256": "e", "rule": "r", "result": {"F": 0.9}, "subjects": {}}
     assert [store.record(data_fingerprint=d, **look) for d in ("a", "a", "b", "a")] == [1, 2, 1, 3]
 
 
-def test_looks_at_the_same_people_are_looks_at_the_same_test_set(store: Store) -> None:
+def test_evaluations_of_the_same_people_are_of_the_same_test_set(store: Store) -> None:
     def look(fingerprint: str, **subjects: list[str]) -> int:
         return store.record(
             data_fingerprint=fingerprint, export_sha256="e", rule="r", result={"F": 0.9}, subjects=subjects
@@ -91,11 +91,11 @@ def test_looks_at_the_same_people_are_looks_at_the_same_test_set(store: Store) -
     assert look("generated") == 1 and look("generated") == 2
 
 
-def test_looks_of_old_count_by_fingerprint(store: Store) -> None:
+def test_early_evaluations_count_by_fingerprint(store: Store) -> None:
     with store._db.engine.begin() as db:
         for result in ({"F": 0.9}, {"F": 0.9, "subjects": [{"subject": "418"}]}):
             row = {"data_fingerprint": "f", "export_sha256": "e", "rule": "r", "at": 0.0, "result": result}
-            db.execute(LOOKS.insert().values(**row))
+            db.execute(EVALUATIONS.insert().values(**row))
     look = {"export_sha256": "e", "rule": "r", "result": {}, "subjects": {"vfdb": ["418"]}}
     assert store.record(data_fingerprint="f", **look) == 3
     assert store.record(data_fingerprint="g", **look) == 2

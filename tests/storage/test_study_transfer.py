@@ -20,7 +20,8 @@ from atml import cli
 from atml.errors import AtmlError
 from atml.searching.region_learning import state
 from atml.storage import Store, copying, study_transfer
-from atml.storage.schema import EXPORTS, HOLDERS, LOOKS, META, PREDICTIONS, SLOTS
+from atml.storage.optuna_internals import TABLES
+from atml.storage.schema import EVALUATIONS, EXPORTS, HOLDERS, META, PREDICTIONS, SLOTS
 from tests.postgres import Server
 from tests.searching.conftest import command
 from tests.terminal import run
@@ -41,7 +42,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     store = Store(url(where / "studies.db"))
     study = store.study(NAME)
-    # A trial and a repeat that a process left when it died, one asked for by hand, a lift, and looks.
+    # A trial and a repeat that a process left when it died, one queued by hand, a lift, and evaluations.
     left = study.ask()
     left.set_user_attr("holder", "dead")
     left.suggest_float("learning_rate", 1e-3, 1e-2, log=True)
@@ -112,13 +113,13 @@ def whole(where: str, name: str = NAME) -> dict[str, Any]:
             "slots": [(slot, number) for slot, _, number in store.slots.of(name)],
             "exports": store.exports(name),
             "ledger": store.ledger(name),
-            "looks": looks(store),
+            "evaluations": evaluations(store),
         }
 
 
-def looks(store: Store) -> list[tuple[Any, ...]]:
+def evaluations(store: Store) -> list[tuple[Any, ...]]:
     with store._db.engine.connect() as db:
-        return [tuple(row)[1:] for row in db.execute(sa.select(LOOKS).order_by(LOOKS.c.id))]
+        return [tuple(row)[1:] for row in db.execute(sa.select(EVALUATIONS).order_by(EVALUATIONS.c.id))]
 
 
 def test_every_table_that_names_a_study_is_moved_and_deleted() -> None:
@@ -138,7 +139,7 @@ def test_a_round_trip_over_postgresql_changes_nothing(original: Path, postgres: 
             ["complete", "complete", "complete", "running", "waiting", "running"]
         )
         store.recover(NAME)
-    # What a process that died left is copied as the next search would find it: put back.
+    # What a process that died left is copied as the next search would find it: requeued.
     shutil.copy(original / "studies.db", original / "recovered.db")
     expected = whole(here)
     assert [t["_values"] for t in expected["trials"]][:2] != [None, None]
@@ -196,8 +197,8 @@ def test_a_search_goes_on_in_a_copy_to_exactly_its_total(
     here, there = str(original / "studies.db"), str(original / "there.db")
     assert cli.run(["study", "copy", here, there, "--as", "moved"]) == 0
     said = capsys.readouterr().out
-    assert "moved: 2 finished trials, 2 to be gone on with, 3 sets of predictions, 1 export\n" in said
-    assert said.endswith("with 2 looks at test sets, read back and found the same\n")
+    assert "moved: 2 finished trials, 2 unfinished, 3 sets of predictions, 1 export\n" in said
+    assert said.endswith("with 2 evaluations of test sets, read back and found the same\n")
     done = run(original, *SEARCH, "--trials", 5, "--study", "moved", "--storage", place(there))
     assert done.returncode == 0, done.stderr
     with opened(there) as store:
@@ -226,7 +227,7 @@ def test_a_copy_that_breaks_off_leaves_nothing(
         seen.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(copying, "_copy_looks", breaks)
+    monkeypatch.setattr(copying, "_copy_evaluations", breaks)
     for where in (there, str(original / "new.db")):
         with pytest.raises(KeyboardInterrupt):
             copy(here, where)
@@ -271,7 +272,7 @@ def test_a_copy_that_reads_back_otherwise_is_none(original: Path, monkeypatch: p
     assert not (original / "there.db").exists()
 
 
-def test_looks_are_copied_once_and_outlive_their_study(original: Path) -> None:
+def test_evaluations_are_copied_once_and_outlive_their_study(original: Path) -> None:
     here, there = str(original / "studies.db"), str(original / "there.db")
     assert copy(here, there).new_evaluations == 2
     assert copy(here, there, new_name="second").new_evaluations == 0
@@ -284,7 +285,7 @@ def test_looks_are_copied_once_and_outlive_their_study(original: Path) -> None:
             table.name: store._db.engine.connect()
             .execute(sa.select(sa.func.count()).select_from(table))
             .scalar()
-            for table in (*copying._TABLES, *META.tables.values())
+            for table in (*TABLES, *META.tables.values())
         }
         assert {n for n, count in rest.items() if count} == {"atml_looks", "atml_version", "version_info"}
         again = {"data_fingerprint": "f", "export_sha256": "new", "rule": "r", "result": {}}
@@ -359,7 +360,7 @@ def test_deleting_asks(original: Path, capsys: pytest.CaptureFixture[str]) -> No
         text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "say --yes to delete it" in done.stderr and done.stderr.count("\n") == 1
+    assert "add --yes to delete it" in done.stderr and done.stderr.count("\n") == 1
     for answer, left in (("n", [NAME]), ("y", [])):
         mine, its = pty.openpty()
         asked = subprocess.Popen(

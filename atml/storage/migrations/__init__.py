@@ -1,7 +1,7 @@
-"""What changed in our tables from version to version, one module each, named after the version it makes.
+"""What changed in our tables from version to version: one module each, named after the version it makes.
 
-A module is never changed once it was released. It only adds: an earlier atml that is at work meanwhile
-goes on. It may find some of its work done, by a process that was killed.
+A released module is never changed. A migration only adds, so that an earlier atml which is at work meanwhile
+can continue. It may find part of its work done by a process that was killed.
 """
 
 from __future__ import annotations
@@ -13,4 +13,4 @@ from alembic.operations import Operations
 from atml.storage.migrations import v2
 
 EVERY: dict[int, Callable[[Operations], None]] = {2: v2.upgrade}
-"""What makes a version from the one before it."""
+"""By version: the function that makes it from the version before."""

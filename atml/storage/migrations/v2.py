@@ -1,4 +1,4 @@
-"""Version 2: who holds trials is known by the machine too, and says what it does; slots have a time."""
+"""Version 2: holders have a machine, a study, a role and a start; slots have a time."""
 
 from __future__ import annotations
 

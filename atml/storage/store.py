@@ -1,0 +1,163 @@
+"""The studies of one database, with all that is kept of them."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from atml.arrays import Float32, Int64
+from atml.storage.recovery import Recovery
+from atml.storage.schema import EVALUATIONS, EXPORTS, PREDICTIONS
+from atml.storage.stored_trials import StoredTrials
+from atml.storage.urls import DEFAULT_URL
+
+# Keys that databases keep.
+_SEEN = "seen_subjects"
+_LEDGER, _LIFT = "regions", "region_lift:"
+
+
+class Store(StoredTrials):
+    """The studies of one database: settings, trials, regions, predictions, exports, evaluations.
+
+    Raises what `Database` raises. A store belongs to one process; `close` it at the end.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(f"sqlite:///{folder}/studies.db")
+    ...     store.studies()
+    ...     store.close()
+    []
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
+        super().__init__(url, create=create)
+        self._recovery = Recovery(self)
+
+    # --- recovery
+
+    def recover(self, name: str, say: Callable[[str], None] = lambda line: None) -> list[int]:
+        """Requeue the trials of processes that are gone; return the numbers of those that no longer run.
+
+        Their unfinished slots are free again (see `atml.storage.recovery`). Trials held by a living process
+        are left alone. Nothing is done while another process recovers the same study.
+        """
+        if not self.slots.lock(name, "recover"):
+            return []
+        try:
+            return self._recovery(name, say)
+        finally:
+            self.slots.unlock(name, "recover")
+
+    def free_slot(self, name: str, slot: int, number: int) -> None:
+        """Free a slot of this process, unless trial ``number`` has a result that no other slot counts."""
+        self._recovery.free(name, [(slot, self.token, number)])
+
+    # --- regions
+
+    def ledger(self, name: str) -> dict[str, Any] | None:
+        """Return what a study keeps of its regions (see `atml.regions.Ledger`); None for nothing."""
+        attrs = self.study(name).user_attrs
+        if _LEDGER not in attrs:
+            return None
+        lifts = [attrs[key] for key in sorted(attrs) if key.startswith(_LIFT)]
+        return {**attrs[_LEDGER], "lifts": sorted(lifts, key=lambda one: (one["at"], one["id"]))}
+
+    def save_ledger(self, name: str, ledger: dict[str, Any]) -> None:
+        """Keep what a study knows of its regions.
+
+        Lifts are kept apart, one by one, so that a search that writes its ledger can't undo a lift that a
+        person made in the meantime.
+        """
+        study = self.study(name)
+        rest = {**ledger, "lifts": []}
+        with self.errors():
+            for one in ledger["lifts"]:
+                if f"{_LIFT}{one['id']}" not in study.user_attrs:
+                    study.set_user_attr(f"{_LIFT}{one['id']}", one)
+            if study.user_attrs.get(_LEDGER) != rest:
+                study.set_user_attr(_LEDGER, rest)
+
+    # --- out-of-fold predictions
+
+    def save_predictions(self, study: str, number: int, rows: Int64, logits: Float32) -> None:
+        """Keep the out-of-fold logits ``(n, classes)`` of a trial for dataset ``rows (n,)``, as float16."""
+        key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
+        row = PREDICTIONS.insert().values(
+            study=study,
+            number=number,
+            rows=zlib.compress(rows.astype("<i4").tobytes()),
+            logits=zlib.compress(logits.clip(-6e4, 6e4).astype("<f2").tobytes()),
+            classes=logits.shape[1],
+        )
+        self._db.write(lambda db: (db.execute(PREDICTIONS.delete().where(key)), db.execute(row)))
+
+    def predictions(self, study: str, number: int) -> tuple[Int64, Float32] | None:
+        """Return ``(rows, logits)`` of a trial as saved; None where none were."""
+        key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
+        found = self._db.read(lambda db: db.execute(sa.select(PREDICTIONS).where(key)).first())
+        if found is None:
+            return None
+        rows = np.frombuffer(zlib.decompress(found.rows), "<i4").astype(np.int64)
+        logits = np.frombuffer(zlib.decompress(found.logits), "<f2").astype(np.float32)
+        return rows, logits.reshape(len(rows), found.classes)
+
+    # --- exports and evaluations of test sets
+
+    def save_export(self, study: str, number: int, folder: Path, sha256: str) -> None:
+        """Record the export in ``folder``, in place of an earlier one there."""
+        before = EXPORTS.delete().where(EXPORTS.c.folder == str(folder))
+        row = EXPORTS.insert().values(
+            folder=str(folder), study=study, number=number, sha256=sha256, at=self._db.clock
+        )
+        self._db.write(lambda db: (db.execute(before), db.execute(row)))
+
+    def exports(self, study: str) -> list[tuple[int, Path]]:
+        """Return ``(trial number, folder)`` of each export of a study, oldest first."""
+        query = sa.select(EXPORTS).where(EXPORTS.c.study == study).order_by(EXPORTS.c.at)
+        return self._db.read(lambda db: [(row.number, Path(row.folder)) for row in db.execute(query)])
+
+    def record(
+        self,
+        *,
+        data_fingerprint: str,
+        export_sha256: str,
+        rule: str,
+        result: dict[str, Any],
+        subjects: Mapping[str, Sequence[str]],
+    ) -> int:
+        """Record an evaluation of a test set; return how many this set has had, this one included.
+
+        ``subjects`` are those evaluated, by the name of their data set; generated sets have none. Two
+        evaluations count as of one test set where their fingerprints are equal or they share a subject:
+        another window, lead or additional set changes the fingerprint, not the people. Earlier versions
+        recorded no subjects; their evaluations count by fingerprint.
+        """
+        people = {data: sorted(names) for data, names in subjects.items()}
+        # Its time identifies an evaluation that was recorded although the answer to the commit was lost.
+        row = {"data_fingerprint": data_fingerprint, "export_sha256": export_sha256, "at": time.time()}
+
+        def add(db: sa.Connection) -> Sequence[Any]:
+            db.execute(EVALUATIONS.insert().values(**row, rule=rule, result={**result, _SEEN: people}))
+            return every(db)
+
+        def every(db: sa.Connection) -> Sequence[Any]:
+            return db.execute(sa.select(EVALUATIONS.c.data_fingerprint, EVALUATIONS.c.result[_SEEN])).all()
+
+        def add_once(db: sa.Connection) -> Sequence[Any]:
+            same = sa.and_(*(EVALUATIONS.c[key] == value for key, value in row.items()))
+            there = db.execute(sa.select(EVALUATIONS.c.id).where(same)).first()
+            return add(db) if there is None else every(db)
+
+        known = self._db.write(add, add_once)
+        return sum(found == data_fingerprint or _share(seen, people) for found, seen in known)
+
+
+def _share(seen: Mapping[str, Sequence[str]] | None, people: Mapping[str, Sequence[str]]) -> bool:
+    """Whether two evaluations share a subject of a set of one name."""
+    return any(not set(names).isdisjoint((seen or {}).get(data, ())) for data, names in people.items())
