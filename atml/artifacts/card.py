@@ -10,7 +10,7 @@ from atml.artifacts.card_baseline import by_rhythm, versus
 from atml.artifacts.record import ExportRecord
 from atml.formatting import between, figure, mean, plural, table
 from atml.metrics import FOUR
-from atml.models.layer_table import layers
+from atml.models import families
 from atml.tasks import targets
 from atml.tasks.targets.binary import RATES
 
@@ -204,7 +204,7 @@ def _architecture(finding: ExportRecord, size_bytes: int) -> str:
             f"{layer.parameters:,}" if layer.parameters else "",
             f"{layer.macs:,}" if layer.macs else "",
         )
-        for layer in layers(finding.config, finding.task)
+        for layer in families.of(finding.config).layers(finding.config, finding.task)
     ]
     rows.append(("**total**", "", f"{cost.parameters:,}", f"{cost.macs:,}"))
     return "\n\n".join(

@@ -1,6 +1,5 @@
-"""Networks: `build` makes one from a config, `cost` says what it would cost on a device."""
+"""Networks: a config names a family; `build` makes a network of it, `cost` says what it would cost."""
 
-from atml.models.cost import cost
-from atml.models.network import Net, build
+from atml.models.families import build, cost
 
-__all__ = ["Net", "build", "cost"]
+__all__ = ["build", "cost"]

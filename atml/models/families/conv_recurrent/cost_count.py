@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
-from atml.models.shapes import Shapes, shapes
+from atml.models.families.conv_recurrent.shapes import Shapes, shapes
 from atml.tasks.task import Task
 
 FLOAT = 4
