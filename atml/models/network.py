@@ -9,19 +9,20 @@ from torch import Tensor, nn
 from atml.models.blocks import Decimate, Normalise
 from atml.models.config import ModelConfig
 from atml.models.families.base import Graph
+from atml.tasks.task import Task
 
 
 class Network(nn.Module):
     """Normalise, decimate, then what the family does, then a linear layer ``head``.
 
     A family derives from it, makes its layers and ``head`` in ``__init__``, and writes `decide` and `nodes`.
-    ``prepare`` and ``decimate`` have no parameters, so training computes `inputs` once for all windows. The
-    decision of an exported model is in ``head.bias``.
+    ``prepare`` and ``decimate`` have no parameters, so training computes `inputs` once for all windows;
+    ``task`` says the rate that they get. The decision of an exported model is in ``head.bias``.
     """
 
     head: nn.Linear
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, task: Task) -> None:
         super().__init__()
         self.prepare = Normalise(config.normalise)
         self.decimate = Decimate(config.decimation)

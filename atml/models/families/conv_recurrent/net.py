@@ -26,7 +26,7 @@ class ConvRecurrentNet(Network):
     """
 
     def __init__(self, config: ModelConfig, task: Task) -> None:
-        super().__init__(config)
+        super().__init__(config, task)
         plan = shapes(config, task)
         self.convs = nn.ModuleList(
             ConvBlock(
