@@ -169,7 +169,9 @@ def test_impossible_layers_and_no_rows_are_refused():
 
 
 def test_bfloat16_is_for_wide_layers_only():
-    assert ConvRecurrent().density(CONFIG, TASK) == pytest.approx((7 * 6 * 50 + 6 * 8 * 5 * 25) / (6 * 50 + 8 * 25))
+    assert ConvRecurrent().density(CONFIG, TASK) == pytest.approx(
+        (7 * 6 * 50 + 6 * 8 * 5 * 25) / (6 * 50 + 8 * 25)
+    )
     assert ConvRecurrent().density(CONFIG, TASK) < loop.HALF_FROM
     assert ConvRecurrent().density(LEARNERS["wide, in bfloat16"], TASK) > loop.HALF_FROM
     assert ConvRecurrent().density(LEARNERS["gru alone"], TASK) == 0

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.models.families.base import Layer
-from atml.models.families.conv_recurrent.cost_count import cost
-from atml.models.families.conv_recurrent.layer_table import layers
-from atml.models.families.conv_recurrent.shapes import shapes
+from atml.models.families.conv_recurrent import cost_count, layer_table, shapes
 from atml.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -27,15 +25,15 @@ class ConvRecurrent:
 
     def check(self, config: ModelConfig, task: Task) -> None:
         """Raise ConfigError or ShapeError where a config can't be built."""
-        shapes(config, task)
+        shapes.shapes(config, task)
 
     def cost(self, config: ModelConfig, task: Task) -> Cost:
         """Count parameters, products and bytes of one window."""
-        return cost(config, task)
+        return cost_count.cost(config, task)
 
     def layers(self, config: ModelConfig, task: Task) -> tuple[Layer, ...]:
         """List what a signal passes, from the input on."""
-        return layers(config, task)
+        return layer_table.layers(config, task)
 
     def describe(self, config: ModelConfig) -> str:
         """Say the architecture in a few words, such as "cnn 8-16-32 + lstm 16"."""
@@ -50,7 +48,7 @@ class ConvRecurrent:
 
     def density(self, config: ModelConfig, task: Task) -> float:
         """Multiply-accumulates of the convolutions per value they put out; 0 for separable ones."""
-        convs = shapes(config, task).convs
+        convs = shapes.shapes(config, task).convs
         if config.separable:
             return 0.0
         products = sum(c.inputs * c.outputs * c.kernel * c.length_out for c in convs)
