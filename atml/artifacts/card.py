@@ -10,7 +10,7 @@ from atml.artifacts import card_kind
 from atml.artifacts.card_baseline import by_rhythm, versus
 from atml.artifacts.record import ExportRecord
 from atml.formatting import figure, mean, plural, table
-from atml.models.layer_table import layers
+from atml.models import families
 
 MB = 1e6
 
@@ -145,7 +145,7 @@ def _architecture(record: ExportRecord, size_bytes: int) -> str:
             f"{layer.parameters:,}" if layer.parameters else "",
             f"{layer.macs:,}" if layer.macs else "",
         )
-        for layer in layers(record.config, record.task)
+        for layer in families.of(record.config).layers(record.config, record.task)
     ]
     rows.append(("**total**", "", f"{cost.parameters:,}", f"{cost.macs:,}"))
     return "\n\n".join(

@@ -10,19 +10,18 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 
 from atml import __version__
 from atml.arrays import Float32
 from atml.artifacts import card
-from atml.artifacts.backends.onnx import graph
+from atml.artifacts.backends import BACKENDS, backend
 from atml.artifacts.model import (
     CARD,
     CONFIG,
@@ -38,7 +37,7 @@ from atml.artifacts.model import (
 from atml.artifacts.record import ExportRecord
 from atml.errors import ExportError, ParityError
 from atml.evaluation.result import BaselineResult
-from atml.models.network import Net
+from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.task import Task
 
@@ -59,7 +58,7 @@ class Parity:
     worst: float
 
 
-def fold_decision(net: Net, offsets: Sequence[float]) -> Net:
+def fold_decision(net: Network, offsets: Sequence[float]) -> Network:
     """Return a copy on the CPU, in evaluation mode, that decides at 0 what ``net`` decides at ``offsets``.
 
     The last biases are lowered by them: plain argmax (of a binary task a tie counts as positive) then uses
@@ -71,17 +70,19 @@ def fold_decision(net: Net, offsets: Sequence[float]) -> Net:
     return folded
 
 
-def check_parity(model: bytes, net: Net, x: Float32, task: Task) -> Parity:
+def check_parity(
+    model: bytes, net: Network, x: Float32, task: Task, *, run: Callable[[bytes, Float32], Float32] = infer
+) -> Parity:
     """Compare onnxruntime with torch on ``x (n, leads, samples)``, at most `SEGMENTS` of it.
 
-    Raises ParityError, naming the worst difference, where a label differs or a logit by more than
-    `TOLERANCE`; ExportError without segments.
+    ``run(model, x)`` gives the logits of another backend's file. Raises ParityError, naming the worst
+    difference, where a label differs or a logit by more than `TOLERANCE`; ExportError without segments.
     """
     if len(x) == 0:
         raise ExportError("no segments to compare onnxruntime and torch on; give the training data")
     rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), SEGMENTS)).round().astype(np.int64))
     some = np.array(x[rows], np.float32)
-    found = infer(model, some)
+    found = run(model, some)
     with torch.inference_mode():
         expected = net(torch.from_numpy(some)).numpy()
     apart = np.abs(found - expected)
@@ -98,48 +99,50 @@ def check_parity(model: bytes, net: Net, x: Float32, task: Task) -> Parity:
     return Parity(len(some), worst)
 
 
-def onnx_bytes(net: Net, task: Task, metadata: Mapping[str, str]) -> bytes:
+def onnx_bytes(net: Network, task: Task, metadata: Mapping[str, str]) -> bytes:
     """Write a network as a checked ONNX file."""
-    proto = graph(net, task, metadata=metadata)
-    onnx.checker.check_model(proto, full_check=True)
-    written: bytes = proto.SerializeToString(deterministic=True)
-    return written
+    return BACKENDS["onnx"].write(net, task, metadata)
 
 
 def export(
-    net: Net, finding: ExportRecord, x: Float32, *, root: Path, max_kib: float | None = None
+    net: Network,
+    finding: ExportRecord,
+    x: Float32,
+    *,
+    root: Path,
+    max_kib: float | None = None,
+    also: Sequence[str] = (),
 ) -> ExportedModel:
     """Write ``<root>/<study>/<xx>-<yy>-t<NNNN>/`` and return it as read back.
 
     ``net`` decides at ``finding.evidence.offsets``, which are folded into the file. ``x (n, leads,
-    samples)`` are real segments for the parity gate, the training data. An earlier export of the same trial
-    is replaced whole; its scores are kept if it is the very same model.
+    samples)`` are real segments for the parity gate, the training data. ``also`` names further backends
+    (`atml.artifacts.backends`), whose files lie beside and pass the same gate. An earlier export of the same
+    trial is replaced whole; its scores are kept if it is the very same model.
 
     Raises:
         ParityError: onnxruntime and torch disagree.
-        ExportError: the file is over ``max_kib`` (KiB), or the folder can't be written. In every
-            case nothing is left behind, and an earlier export stays as it was.
+        ExportError: the file is over ``max_kib`` (KiB), the folder can't be written, or a backend is unknown.
+            In every case nothing is left behind, and an earlier export stays as it was.
     """
     task, evidence = finding.task, finding.evidence
     folded = fold_decision(net, evidence.offsets)
-    model = onnx_bytes(
-        folded,
-        task,
-        describe(
-            task=task,
-            config=finding.config,
-            study=finding.study,
-            trial=finding.trial,
-            offsets=evidence.offsets,
-            data_name=finding.data.name,
-            data_fingerprint=finding.data.fingerprint,
-            synthetic=finding.data.synthetic,
-            subjects=finding.data.subjects,
-            objective_hash=finding.objective_hash,
-            labels_hash=finding.labels_hash,
-            lead_choice=finding.data.leads,
-        ),
+    others = [backend(name) for name in also]
+    metadata = describe(
+        task=task,
+        config=finding.config,
+        study=finding.study,
+        trial=finding.trial,
+        offsets=evidence.offsets,
+        data_name=finding.data.name,
+        data_fingerprint=finding.data.fingerprint,
+        synthetic=finding.data.synthetic,
+        subjects=finding.data.subjects,
+        objective_hash=finding.objective_hash,
+        labels_hash=finding.labels_hash,
+        lead_choice=finding.data.leads,
     )
+    model = onnx_bytes(folded, task, metadata)
     parity = check_parity(model, folded, x, task)
     if max_kib is not None and len(model) > max_kib * 1024:
         raise ExportError(
@@ -152,6 +155,9 @@ def export(
         METRICS: _dump(_metrics(finding, parity)),
         CARD: card.render(finding, size_bytes=len(model)).encode(),
     }
+    for one in others:
+        files[one.file_name] = one.write(folded, task, metadata)
+        check_parity(files[one.file_name], folded, x, task, run=one.run)
     study = Path(root) / safe_name(finding.study)
     folder = study / f"{evidence.name}-t{finding.trial:04d}"
     try:

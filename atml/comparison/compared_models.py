@@ -108,7 +108,7 @@ def cost_of(exported: ExportedModel) -> Cost:
             return Cost(**kept["cost"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # its metrics.json is gone or damaged: the config in the file says the same
-    from atml.models.cost import cost
+    from atml.models import cost
 
     return cost(exported.config, exported.task)
 

@@ -1,21 +1,19 @@
-"""Networks: `build` makes one from a config, `cost` says what it would cost on a device."""
+"""Networks: a config names a family; `build` makes a network of it, `cost` says what it would cost."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atml.models.cost import cost
-
 if TYPE_CHECKING:
-    from atml.models.network import Net, build
+    from atml.models.families import build, cost
 
-__all__ = ["Net", "build", "cost"]
+__all__ = ["build", "cost"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load torch when a network is first asked for: configs and costs are read without it."""
-    if name in ("Net", "build"):
-        from atml.models import network
+    """Load torch when a network is first asked for: configs are read without it."""
+    if name in __all__:
+        from atml.models import families
 
-        return getattr(network, name)
+        return getattr(families, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,18 +8,29 @@ from typing import Any
 
 from atml.errors import ConfigError
 
+CONV_RECURRENT = "conv_recurrent"
+"""The family of a config that names none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Architecture and training of one model; every field is searchable.
 
-    Signal path: normalise -> decimate -> convolutions -> recurrent layers -> pool -> dropout -> linear.
-    An empty ``channels`` leaves the convolutions out, ``cell="none"`` the recurrent layers.
+    ``family`` names who builds it (`atml.models.families`) and so which fields of the architecture count.
+
+    Example:
+        >>> config = ModelConfig(channels=(8, 16), kernels=(7, 5), strides=(2, 2), cell="gru", units=12)
+        >>> config.describe()
+        'cnn 8-16 + gru 12, lr 0.002, 1000 x 128'
+        >>> ModelConfig.from_dict(config.to_dict()) == config
+        True
     """
+
+    family: str = CONV_RECURRENT
 
     # Input. Both steps are part of the exported graph.
     normalise: str = "zscore"
-    """Per segment and lead: "none", "centre" (minus mean), "zscore" (and over its standard deviation),
+    """Per window and lead: "none", "centre" (minus mean), "zscore" (and over its standard deviation),
     "maxabs" (minus mean, over the largest magnitude), "rr" (the series of RR intervals: beats are found by
     `atml.ecg.beats`' rule, and each sample holds ``3 * log(RR / 0.8 s)`` of the last complete interval)."""
     decimation: int = 1
@@ -61,25 +72,31 @@ class ModelConfig:
     positive_weight: float = 1.0
     """Further factor on the loss of the positive class: above 1 leans towards sensitivity."""
     sampling: str = "uniform"
-    """What a batch is drawn from: "uniform" over segments, or "subject" (subjects alike, then segments)."""
+    """What a batch is drawn from: "uniform" over windows, or "subject" (subjects alike, then windows)."""
     averaging: float = 0.0
     """Decay a step of an exponential moving average of the weights; 0 keeps the last weights."""
 
     # Augmentation, on training batches only; 0 switches one off.
     scale: float = 0.0
-    """Standard deviation of the logarithm of a random gain per segment."""
+    """Standard deviation of the logarithm of a random gain per window."""
     noise: float = 0.0
-    """White noise: its standard deviation over the segment's own."""
+    """White noise: its standard deviation over the window's own."""
     wander: float = 0.0
-    """Baseline wander, a sine of 0.05 to 0.5 Hz: its amplitude over the segment's standard deviation."""
+    """Baseline wander, a sine of 0.05 to 0.5 Hz: its amplitude over the window's standard deviation."""
     shift: float = 0.0
     """Largest circular shift, as a share of the window."""
     mixup: float = 0.0
-    """Alpha of the Beta distribution that mixes two segments and their labels."""
+    """Alpha of the Beta distribution that mixes two windows and their labels."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types, in declared order."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        """Return the fields as JSON types, in declared order; the default family is left out.
+
+        Version 0.1 knew no other, so what it stored compares equal.
+        """
+        fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        if self.family == CONV_RECURRENT:
+            del fields["family"]
+        return fields
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> ModelConfig:
@@ -93,11 +110,8 @@ class ModelConfig:
 
     def describe(self) -> str:
         """Say what it is in one short line: "cnn 8-16-32 + lstm 16, lr 0.002, 900 x 128"."""
-        parts = []
-        if self.channels:
-            kind = "separable cnn" if self.separable else "cnn"
-            parts.append(f"{kind} {'-'.join(map(str, self.channels))}")
-        if self.cell != "none":
-            layers = f" x{self.layers}" if self.layers > 1 else ""
-            parts.append(f"{'bi' if self.bidirectional else ''}{self.cell} {self.units}{layers}")
-        return f"{' + '.join(parts)}, lr {self.learning_rate:.2g}, {self.steps} x {self.batch}"
+        from atml.models.families import FAMILIES  # families are about configs
+
+        family = FAMILIES.get(self.family)
+        what = self.family if family is None else family.describe(self)
+        return f"{what}, lr {self.learning_rate:.2g}, {self.steps} x {self.batch}"

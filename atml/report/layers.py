@@ -8,8 +8,9 @@ from html import escape
 from itertools import pairwise
 
 from atml.formatting import plural
-from atml.models.config import ModelConfig
-from atml.models.shapes import shapes
+from atml.models import families
+from atml.models.config import CONV_RECURRENT, ModelConfig
+from atml.models.families.conv_recurrent.shapes import shapes
 from atml.report.theme import BLUE, FONT, GREEN, GREY, INK, MUTED, ORANGE, PANEL, PURPLE
 from atml.tasks.task import Task
 
@@ -30,6 +31,9 @@ class Layer:
 
 def layers(config: ModelConfig, task: Task) -> list[Layer]:
     """Follow a window through a network; raises ConfigError for one that can't be."""
+    if config.family != CONV_RECURRENT:
+        rows = families.of(config).layers(config, task)
+        return [Layer(row.name, "", " × ".join(map(str, row.shape)), GREY) for row in rows]
     plan = shapes(config, task)
     seconds = task.window / task.sampling_rate
     found = [Layer("ECG", f"{seconds:g} s at {task.sampling_rate} Hz", f"{task.leads} × {task.window}", GREY)]

@@ -10,8 +10,8 @@ import numpy as np
 from atml.arrays import Float32, Int64
 from atml.data.dataset import Dataset, Fold, Rows
 from atml.metrics.predictions import Predictions
-from atml.models import Net
 from atml.models.config import ModelConfig
+from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import Task
@@ -111,7 +111,7 @@ class _State:
         """Whether the last fold's model decides all its held-out rows the same: it has learned nothing."""
         return self.target.collapsed(self.predicted(self.logits[-1], self.rows[-1]))
 
-    def on_training_rows(self, model: Net, fold: Fold, seed: int, device: str) -> float:
+    def on_training_rows(self, model: Network, fold: Fold, seed: int, device: str) -> float:
         """The objective on a fixed sample of the rows that were trained on."""
         rows = fold.train
         if len(rows) > TRAIN_SAMPLE:
@@ -133,7 +133,7 @@ def _fold(
     held_out = Rows(data.x, fold.held_out)
     latest: list[Float32] = []
 
-    def evaluate(model: Net) -> float:
+    def evaluate(model: Network) -> float:
         logits = predict(model, held_out, device=device)
         if not np.isfinite(logits).all():
             return float("nan")

@@ -20,9 +20,9 @@ from torch import Tensor
 from atml.arrays import Float32, Int64, Strings
 from atml.data.dataset import Rows
 from atml.errors import ConfigError
-from atml.models import Net, build
+from atml.models import build, families
 from atml.models.config import ModelConfig
-from atml.models.shapes import shapes
+from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.task import Task
 from atml.training.augmentation import Augment
@@ -48,7 +48,7 @@ class Fitted:
     that the hook ended it, ``diverged`` that a loss or a value was not finite.
     """
 
-    model: Net
+    model: Network
     curve: tuple[tuple[float, float, float], ...]
     seconds: float
     steps: int
@@ -66,7 +66,7 @@ def fit(
     seed: int,
     device: str = "cpu",
     fractions: Sequence[float] = FRACTIONS,
-    evaluate: Callable[[Net], float] | None = None,
+    evaluate: Callable[[Network], float] | None = None,
     on_progress: Callable[[float, float], bool] | None = None,
 ) -> Fitted:
     """Train a fresh network on ``x (n, leads, samples)``, ``y (n,)``, ``subject (n,)``.
@@ -90,7 +90,7 @@ def fit(
         )
 
 
-def predict(model: Net, x: Float32 | Rows, *, device: str = "cpu", batch: int = 512) -> Float32:
+def predict(model: Network, x: Float32 | Rows, *, device: str = "cpu", batch: int = 512) -> Float32:
     """Logits ``(n, classes)`` of ``x (n, leads, samples)``, in float32, in eval mode."""
     model.eval()
     out = []
@@ -131,7 +131,7 @@ class _Run:
         self,
         config: ModelConfig,
         task: Task,
-        model: Net,
+        model: Network,
         x: Float32 | Rows,
         y: Int64,
         subject: Strings,
@@ -160,13 +160,13 @@ class _Run:
             device=device,
         )
         self.dropout = int(draws[0])
-        wide = density(config, task) >= HALF_FROM and not config.separable
+        wide = families.of(config).density(config, task) >= HALF_FROM
         self.half = device.startswith("cuda") or (wide and half_is_native())
 
     def go(
         self,
         fractions: Sequence[float],
-        evaluate: Callable[[Net], float] | None,
+        evaluate: Callable[[Network], float] | None,
         on_progress: Callable[[float, float], bool] | None,
     ) -> Fitted:
         """Run all steps, stopping at every fraction."""
@@ -235,13 +235,6 @@ class _Run:
         return loss.detach()
 
 
-def density(config: ModelConfig, task: Task) -> float:
-    """Multiply-accumulates of the convolutions per value they put out: wide layers have many."""
-    convs = shapes(config, task).convs
-    products = sum(c.inputs * c.outputs * c.kernel * c.length_out for c in convs)
-    return products / max(1, sum(c.outputs * c.length_out for c in convs))
-
-
 def half_is_native() -> bool:
     """Whether this CPU multiplies bfloat16 itself; torch emulates it elsewhere, slowly."""
     ask = getattr(torch.cpu, "get_capabilities", dict)  # not in every torch we allow
@@ -272,7 +265,7 @@ def rows(config: ModelConfig, subject: Strings, *, seed: int) -> Tensor:
     return order[first[who] + within].view(config.steps, config.batch)
 
 
-def _prepared(model: Net, x: Float32 | Rows, device: str, batch: int = 128) -> Tensor:
+def _prepared(model: Network, x: Float32 | Rows, device: str, batch: int = 128) -> Tensor:
     """What the first layer sees of every row: computed once, since nothing in it is trained."""
     parts = []
     with torch.no_grad():

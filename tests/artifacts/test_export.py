@@ -17,7 +17,8 @@ from atml.errors import ExportError, ParityError
 from atml.evaluation import baselines
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
-from atml.models import blocks, shapes
+from atml.models import blocks
+from atml.models.families.conv_recurrent import shapes
 from atml.tasks import targets
 
 

@@ -9,8 +9,9 @@ from onnx import numpy_helper
 
 from atml.artifacts.backends.onnx import graph
 from atml.errors import AtmlError
-from atml.models import blocks, build, shapes
+from atml.models import blocks, build
 from atml.models.config import ModelConfig
+from atml.models.families.conv_recurrent import shapes
 from atml.tasks.task import Task
 
 TASK = Task(name="tiny", classes=("no", "yes"), positive=1, sampling_rate=50, window=125)

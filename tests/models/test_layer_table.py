@@ -6,8 +6,8 @@ import pytest
 from atml.errors import ShapeError
 from atml.models import cost
 from atml.models.config import ModelConfig
-from atml.models.layer_table import layers
-from atml.models.shapes import ACTIVATIONS, CELLS, NORMS, POOLS, shapes
+from atml.models.families.conv_recurrent.layer_table import layers
+from atml.models.families.conv_recurrent.shapes import ACTIVATIONS, CELLS, NORMS, POOLS, shapes
 from atml.tasks.task import Task
 
 TASK = Task(name="tiny", classes=("no", "yes", "both"), positive=1, sampling_rate=50, window=250, leads=2)

@@ -11,8 +11,8 @@ from atml.errors import ConfigError, ShapeError
 from atml.models import build, cost, time_major
 from atml.models.blocks import ACTIVATION, CELL, NORM
 from atml.models.config import ModelConfig
+from atml.models.families.conv_recurrent.shapes import ACTIVATIONS, CELLS, NORMALISATIONS, NORMS, POOLS
 from atml.models.rr_series import rr_plan
-from atml.models.shapes import ACTIVATIONS, CELLS, NORMALISATIONS, NORMS, POOLS
 from atml.tasks.task import Task
 
 TASK = Task(name="t", classes=("a", "b", "c"), positive=1, sampling_rate=50, window=101, leads=2)

@@ -10,6 +10,7 @@ import torch
 from atml.errors import ConfigError, ShapeError
 from atml.models import build
 from atml.models.config import ModelConfig
+from atml.models.families.conv_recurrent import ConvRecurrent
 from atml.tasks.task import Task
 from atml.training import loop, losses, optimizers
 from atml.training.augmentation import Augment
@@ -168,10 +169,12 @@ def test_impossible_layers_and_no_rows_are_refused():
 
 
 def test_bfloat16_is_for_wide_layers_only():
-    assert loop.density(CONFIG, TASK) == pytest.approx((7 * 6 * 50 + 6 * 8 * 5 * 25) / (6 * 50 + 8 * 25))
-    assert loop.density(CONFIG, TASK) < loop.HALF_FROM
-    assert loop.density(LEARNERS["wide, in bfloat16"], TASK) > loop.HALF_FROM
-    assert loop.density(LEARNERS["gru alone"], TASK) == 0
+    assert ConvRecurrent().density(CONFIG, TASK) == pytest.approx(
+        (7 * 6 * 50 + 6 * 8 * 5 * 25) / (6 * 50 + 8 * 25)
+    )
+    assert ConvRecurrent().density(CONFIG, TASK) < loop.HALF_FROM
+    assert ConvRecurrent().density(LEARNERS["wide, in bfloat16"], TASK) > loop.HALF_FROM
+    assert ConvRecurrent().density(LEARNERS["gru alone"], TASK) == 0
 
 
 def test_predict_is_the_same_in_batches_and_for_no_rows():

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from atml.models.config import ModelConfig
+from atml.models.families.base import Layer
+from atml.models.families.conv_recurrent.shapes import shapes
 from atml.models.rr_series import rr_plan
-from atml.models.shapes import shapes
 from atml.tasks.task import Task
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer; ``shape`` leaves the batch out, ``parameters`` are trained, ``fixed`` are not."""
-
-    name: str
-    shape: tuple[int, ...]
-    parameters: int = 0
-    fixed: int = 0
-    macs: int = 0
-
-
 def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
-    """List what a signal passes, from the input on; the sums are those of `atml.models.cost`."""
+    """List what a signal passes, from the input on; the sums are those of `cost_count`."""
     plan = shapes(config, task)
     found = [Layer("input", (task.leads, task.window))]
     if config.normalise != "none":

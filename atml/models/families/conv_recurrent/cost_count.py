@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
+from atml.models.families.conv_recurrent.shapes import Shapes, shapes
 from atml.models.rr_series import rr_plan
-from atml.models.shapes import Shapes, shapes
 from atml.tasks.task import Task
 
 FLOAT = 4

@@ -1,0 +1,86 @@
+"""The network of the family: convolutions, recurrent layers, pool, dropout, linear layer."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from atml.models import time_major
+from atml.models.blocks import CELL, ConvBlock, Pool
+from atml.models.config import ModelConfig
+from atml.models.families.base import Graph
+from atml.models.families.conv_recurrent.graph_nodes import nodes
+from atml.models.families.conv_recurrent.shapes import shapes
+from atml.models.gru import gru
+from atml.models.network import Network
+from atml.tasks.task import Task
+
+
+class ConvRecurrentNet(Network):
+    """Normalise, decimate, convolve, recur, pool, drop out, decide.
+
+    Every stage is an attribute, in the order of the signal: ``prepare`` and ``decimate`` (no parameters),
+    ``convs`` (a ModuleList of ConvBlock), ``recurrent`` (LSTM, GRU or None), ``pool``, ``dropout``, ``head``.
+    """
+
+    def __init__(self, config: ModelConfig, task: Task) -> None:
+        super().__init__(config, task)
+        plan = shapes(config, task)
+        self.convs = nn.ModuleList(
+            ConvBlock(
+                c.inputs,
+                c.outputs,
+                c.kernel,
+                c.stride,
+                separable=c.separable,
+                norm=config.norm,
+                activation=config.activation,
+            )
+            for c in plan.convs
+        )
+        self.recurrent: nn.LSTM | nn.GRU | None = None
+        if config.cell != "none":
+            self.recurrent = CELL[config.cell](
+                plan.width_in,
+                config.units,
+                config.layers,
+                batch_first=True,
+                bidirectional=config.bidirectional,
+            )
+        two_way = config.cell != "none" and config.bidirectional
+        self.pool = Pool(config.pool, plan.width, bidirectional=two_way)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(plan.features, len(task.classes))
+
+    def decide(self, x: Tensor, *, half: bool = False) -> Tensor:
+        """From `inputs` to logits ``(n, classes)``; ``half`` convolves in bfloat16."""
+        if self.convs:
+            x = self._convolve(x, half)
+        if isinstance(self.recurrent, nn.GRU) and x.device.type == "cpu":
+            x = gru(self.recurrent, x.permute(2, 1, 0)).permute(2, 0, 1)
+        else:
+            x = x.transpose(1, 2)
+            if self.recurrent is not None:
+                x, _ = self.recurrent(x)
+        out: Tensor = self.head(self.dropout(self.pool(x)))
+        return out
+
+    def _convolve(self, x: Tensor, half: bool) -> Tensor:
+        """Apply the convolutions to ``(n, leads, samples)``; ``(n, channels, steps)`` comes out."""
+        blocks = [block for block in self.convs if isinstance(block, ConvBlock)]
+        if half or x.device.type != "cpu":
+            cast = torch.autocast(x.device.type, dtype=torch.bfloat16) if half else nullcontext()
+            with cast:
+                for block in blocks:
+                    x = block(x)
+            return x.float()
+        x = time_major.pad_time(x.permute(2, 1, 0), blocks[0].pad)
+        for block, pad in zip(blocks, [*(b.pad for b in blocks[1:]), 0], strict=True):
+            x = block.time_major(x, pad)
+        return x.permute(2, 1, 0)
+
+    def nodes(self, graph: Graph, x: str) -> str:
+        """Write convolutions, recurrent layers and pool; see `graph_nodes`."""
+        return nodes(graph, x, self.convs, self.recurrent, self.pool)
