@@ -18,7 +18,7 @@ from atml.scoring.evaluation import score_export
 from atml.scoring.presentation import ordinal
 from atml.scoring.rules import Judged, iesd2024
 from atml.storage import Store
-from tests.scoring import rhythm
+from tests.scoring import rhythm as three_classes
 
 
 class Memory:
@@ -466,8 +466,8 @@ def test_bad_options_cost_no_evaluation(exported, unseen, options, message):
 
 
 def test_a_rule_and_a_model_that_do_not_fit(tmp_path, unseen):
-    three = rhythm.exported(tmp_path)
-    with pytest.raises(ExportError, match="iesd2024 judges 2 classes.*'O'"):
+    three = three_classes.exported(tmp_path)
+    with pytest.raises(ExportError, match=r"iesd2024 judges 2 classes.*'O'"):
         score(three.folder, unseen)
 
 
