@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from atml import task_files
 from atml.artifacts.model import infer
 from atml.errors import ExportError
 from atml.scoring import leakage
@@ -89,3 +91,10 @@ def test_labels_of_an_earlier_version_of_the_file_are_the_same(model, monkeypatc
     assert leakage.same_labels(older, "1" * 16) == []
     with pytest.raises(ExportError, match="trained with other labels"):
         leakage.same_labels(dataclasses.replace(model, labels_hash="1" * 16), "0" * 16)
+
+
+def test_every_current_hash_with_earlier_ones_is_that_of_a_built_in_file():
+    current = {name: task_files.find(name).labels_hash for name in task_files.names(Path("/"))}
+    earlier = [old for olds in leakage.SAME_LABELS.values() for old in olds]
+    assert set(leakage.SAME_LABELS) <= set(current.values())
+    assert not set(earlier) & set(current.values()) and len(set(earlier)) == len(earlier)
