@@ -35,10 +35,18 @@ if TYPE_CHECKING:
     from atml.library.search import search
     from atml.library.search_result import Finalist, SearchResult
     from atml.library.task_source import TaskSource
-    from atml.metrics import confusion, four_metrics, macro_f1, mean_subject_accuracy, mean_subject_f_beta
+    from atml.metrics import (
+        Interval,
+        confusion,
+        four_metrics,
+        macro_f1,
+        mean_subject_accuracy,
+        mean_subject_f_beta,
+    )
     from atml.metrics.predictions import Predictions
     from atml.models.budget import Cost
     from atml.models.config import ModelConfig
+    from atml.scoring.rules.base import Figure, Judged, Score, Table
     from atml.task_files import find as find_task
     from atml.tasks.task import Task
     from atml.training.records import Measurement
@@ -52,16 +60,21 @@ _HOME = {
     "DataError": "atml.errors",
     "Dataset": "atml.data.dataset",
     "ExportError": "atml.errors",
+    "Figure": "atml.scoring.rules.base",
     "Finalist": "atml.library.search_result",
     "InputError": "atml.errors",
     "Interrupted": "atml.errors",
+    "Interval": "atml.metrics",
+    "Judged": "atml.scoring.rules.base",
     "Measurement": "atml.training.records",
     "Model": "atml.library.loaded_model",
     "ModelConfig": "atml.models.config",
     "Predictions": "atml.metrics.predictions",
+    "Score": "atml.scoring.rules.base",
     "ScoreResult": "atml.library.score_result",
     "SearchResult": "atml.library.search_result",
     "StudyError": "atml.errors",
+    "Table": "atml.scoring.rules.base",
     "Task": "atml.tasks.task",
     "TaskFileError": "atml.errors",
     "TaskSource": "atml.library.task_source",
@@ -86,16 +99,21 @@ __all__ = [
     "DataError",
     "Dataset",
     "ExportError",
+    "Figure",
     "Finalist",
     "InputError",
     "Interrupted",
+    "Interval",
+    "Judged",
     "Measurement",
     "Model",
     "ModelConfig",
     "Predictions",
+    "Score",
     "ScoreResult",
     "SearchResult",
     "StudyError",
+    "Table",
     "Task",
     "TaskFileError",
     "TaskSource",

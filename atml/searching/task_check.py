@@ -142,7 +142,7 @@ def _windows(definition: TaskDefinition) -> str:
 
 
 def _rule(definition: TaskDefinition) -> str:
-    rules.rule(definition.rule)
+    rules.rule(definition.rule).fits(definition.task)
     if definition.baseline:
         baselines.method(definition.baseline, definition.task)
     return f"{definition.rule}, {definition.baseline or 'no baseline'}"

@@ -19,7 +19,7 @@ from atml.scoring.evaluation import score_export
 from atml.scoring.presentation import ordinal
 from atml.scoring.rules import Judged, iesd2024
 from atml.storage import Store
-from tests.scoring import rhythm
+from tests.scoring import rhythm as three_classes
 
 
 class Memory:
@@ -467,7 +467,7 @@ def test_bad_options_cost_no_evaluation(exported, unseen, options, message):
 
 
 def test_a_rule_and_a_model_that_do_not_fit(tmp_path, unseen):
-    three = rhythm.exported(tmp_path)
+    three = three_classes.exported(tmp_path)
     with pytest.raises(ExportError, match=r"iesd2024 judges 2 classes.*'O'"):
         score(three.folder, unseen)
 
@@ -550,3 +550,24 @@ def test_the_lead_of_the_training_is_the_lead_that_is_scored(make, tmp_path):
     # A set whose leads can't be chosen is not asked for one.
     renamed = make.replace(make.dataset(seed=1), subject=np.char.add("U", make.dataset(seed=1).subject))
     score(got.folder, write_contest(tmp_path / "texts", renamed))
+
+
+def test_a_binary_export_is_scored_by_record(make, exported, unseen):
+    dataset = make.dataset()
+    baseline = fit(dataset.x, dataset.y, dataset.subject, make.task, mean_subject_f_beta)
+    record = json.loads((exported / "config.json").read_text())
+    (exported / "config.json").write_text(json.dumps({**record, "baseline": baseline.to_dict()}))
+    report = score(exported, unseen, rule="records")
+    opened = data.open(unseen, task=make.task, label=label, split="test")
+    called = baseline.decide(opened.x, make.task.sampling_rate)
+    names = np.unique(opened.subject)
+    true = [np.bincount(opened.y[opened.subject == name], minlength=2).argmax() for name in names]
+    voted = [np.bincount(called[opened.subject == name], minlength=2) for name in names]
+    # Of equally many votes the positive class wins.
+    theirs = [int(votes[1] >= votes[0]) for votes in voted]
+    assert report.baseline["accuracy"] == pytest.approx(np.mean(np.equal(true, theirs)))
+    assert report.score.records == 6 and report.to_dict()["baseline"]["unit"] == "record"
+    text = report.render()
+    assert "6 records, 72 test windows of 6 subjects" in text
+    assert "; a record is what most of its windows are called" in text
+    assert "records have windows of more than one class" in text

@@ -94,7 +94,7 @@ def label(rhythm: str) -> int | None:
 
 
 def test_figures_are_those_of_score(here: Path) -> None:
-    """On another database each model is scored alone: the very same numbers, each evaluation on record."""
+    """On another database each model is scored alone: the same numbers, each evaluation on record."""
     store = Store(f"sqlite:///{here / 'studies.db'}")
     result = on_test_data(exports(here), [here / "test.npz"], evaluations=lambda: store, runs=3)
     alone = Store(f"sqlite:///{here / 'other.db'}")

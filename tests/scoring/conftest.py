@@ -7,10 +7,11 @@ from atml.scoring.rules import Judged
 from atml.tasks.task import Task
 
 
-def make(y_true, y_pred, subject, rhythm=None, x=None, **fields):
+def make(y_true, y_pred, subject, rhythm=None, x=None, task=None, **fields):
     y_true = np.asarray(y_true, np.int64)
     task_fields = {"classes": ("no", "yes"), "positive": 1, "sampling_rate": 250, "window": 1250}
-    task = Task(name="made-up", **{key: fields.pop(key, value) for key, value in task_fields.items()})
+    if task is None:
+        task = Task(name="made-up", **{key: fields.pop(key, value) for key, value in task_fields.items()})
     n = len(y_true)
     return Judged(
         task=task,

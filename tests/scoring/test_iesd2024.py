@@ -117,5 +117,5 @@ def test_the_json_that_programs_read(judged):
 
 
 def test_nothing_to_score(judged):
-    with pytest.raises(InputError, match="no segments"):
+    with pytest.raises(InputError, match="no windows"):
         iesd2024.score(judged([], [], []), {})
