@@ -2,7 +2,7 @@
 
 ::
 
-    what a report is made of      page.py, theme.py, words.py
+    what a report is made of      page.py, theme.py
     all that is read of a study   material.py
     its parts, in order           headline.py, sections/
     the files                     writing.py, static.py (page.css, page.js), pictures.py
@@ -23,13 +23,13 @@ from atml.report.page import Section
 from atml.storage import Store
 
 SECTIONS: tuple[str, ...] = (
-    "task",
-    "data",
+    "task_description",
+    "data_overview",
     "preparation",
     "losses",
     "architectures",
     "training_parameters",
-    "search",
+    "search_course",
     "curves",
     "results",
     "examples",

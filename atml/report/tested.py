@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from atml.comparison.result import FEW
 from atml.formatting import between, plural, sentence, value
-from atml.report.material import Export, Material
-from atml.report.outcome import interval_of
+from atml.report.figures import Figures, interval_of
+from atml.report.material import Material
 from atml.report.page import Block, Grid
+from atml.report.study_contents import Export
 from atml.scoring.presentation import ordinal
-
-Figures = Mapping[str, Any]
 
 NAMES = {
     "recall": "sensitivity",
