@@ -86,7 +86,7 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
         if four:
             name = min(four, key=lambda k: four[k])
             note = f"{name}; {material.spec['qualifies']:.2f} qualifies"
-            note += "; of the run that helped to pick it, at threshold 0" if its_own else ""
+            note += "; of the run that helped to pick it, untuned" if its_own else ""
             facts.append(("Lowest of four metrics", value(four[name]), note))
         facts.append(_size(material, best))
         if best.cost:
@@ -94,9 +94,9 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     if material.finished:
         cut = len(material.finished) - sum(t.state == "complete" for t in material.finished)
         facts.append(("Trials", f"{len(material.finished):,}", f"{cut:,} of them cut short or refused"))
-    looks = [(title, one) for title, one in tested(material) if alike(one) and "F1" in one]
-    if looks:
-        title, one = looks[0]
+    found = [(title, one) for title, one in tested(material) if alike(one) and "F1" in one]
+    if found:
+        title, one = found[0]
         what = "synthetic test data" if one.get("synthetic") else str(one.get("data", "test data"))
         facts.append(("F1 on test data", value(one["F1"]), f"{what}, rule {one['rule']}, {title}"))
     return facts

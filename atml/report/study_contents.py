@@ -109,7 +109,7 @@ class StudyContents:
         return [t for t in self.records if t.of == number and t.state == "complete" and t.feasible]
 
     def repeated(self, number: int) -> float | None:
-        """Mean value of a trial's repeats at threshold 0, as its own value is; None without repeats."""
+        """Mean untuned value of a trial's repeats, to compare with its own value; None without repeats."""
         values = [t.value for t in self.repeats(number) if t.value is not None]
         return sum(values) / len(values) if values else None
 

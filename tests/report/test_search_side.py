@@ -172,8 +172,8 @@ def test_values_beside_each_other_are_judged_alike(material: Material) -> None:
     number = material.best.number
     values = [t.value or 0.0 for t in material.repeats(number)]
     said = words(section("changes", material).blocks)
-    assert f"On fresh seeds the winner has {np.mean(values):.3f} at that threshold" in said
-    assert f"and {material.judged[number]:.3f} with thresholds chosen on other folds" in said
+    assert f"On fresh seeds the winner has {np.mean(values):.3f} untuned" in said
+    assert f"and {material.judged[number]:.3f} with decisions tuned on other folds" in said
     said = words(section("families", material).blocks)
     assert f"{material.judged[number]:.3f} (trial {number}, " in said
     steps = len(history.successive(material.finished)) - 1
@@ -242,7 +242,7 @@ def test_a_task_whose_files_changed_is_told_and_the_rest_is_written(tmp_path: Pa
     store.study("gone", made.spec(objective_path=str(tmp_path / "not_there.py")))
     material = Material(store, "gone")
     assert material.definition is None
-    assert "not_there.py" in material.room_gone
+    assert "not_there.py" in material.task_gone
     assert all(s.blocks for s in report.compose(material))
     store.close()
 

@@ -117,11 +117,11 @@ def _test(source: Source, task: Task, title: str, one: Figures) -> str:
             f"its {rate}, {after.value:.3f} ({after.low:.3f} to {after.high:.3f}), lies {where} the interval"
             f" out of fold, {before.low:.3f} to {before.high:.3f}"
         )
-    look = int(one.get("look", 0))
+    number = int(one.get("look", 0))
     again = (
         " It was not the first evaluation of these data: a model chosen by earlier ones looks better here"
         " than it is."
-        if look > 1
+        if number > 1
         else ""
     )
     synthetic = " These are synthetic data and say nothing of people." if one.get("synthetic") else ""

@@ -113,7 +113,7 @@ def _repeats(material: Material) -> str:
     return (
         f"{plural(len(pairs), 'finalist')} trained again on fresh seeds, {plural(runs, 'run')} in all,"
         f" reached {abs(fell):.3f} {'less' if fell >= 0 else 'more'} on average than the value that picked"
-        " them, both at threshold 0; figures here are those of the repeats, but the subjects are the same, so"
+        " them, both untuned; figures here are those of the repeats, but the subjects are the same, so"
         " part of the winner's curse remains"
     )
 

@@ -165,7 +165,7 @@ def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, sha
     strength = float(getattr(config, kind))
     size = before.std(axis=(1, 2))
     if kind == "scale":
-        gains = " and ".join(f"{g:.2f}" for g in after.std(axis=(1, 2)) / np.maximum(size, 1e-9))
+        gains = listed([f"{g:.2f}" for g in after.std(axis=(1, 2)) / np.maximum(size, 1e-9)])
         return (
             f"Scale: a random gain for each window, the standard deviation of its logarithm {strength:.3g};"
             f" here {gains}."
@@ -177,13 +177,13 @@ def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, sha
             f" of {before.shape[-1]}; what leaves at one end comes in at the other, which leaves a seam."
         )
     if kind == "mixup":
-        largest = " and ".join(share(float(part), 1.0) for part in shares.max(axis=1))
+        largest = listed([share(float(part), 1.0) for part in shares.max(axis=1)])
         return (
             f"Mixup: each window is a mean of two, weighted by a draw from Beta({strength:.3g},"
             f" {strength:.3g}), and so is its label; here {largest} are the"
             " larger parts."
         )
-    added = " and ".join(f"{v:.2f}" for v in (after - before).std(axis=(1, 2)) / np.maximum(size, 1e-9))
+    added = listed([f"{v:.2f}" for v in (after - before).std(axis=(1, 2)) / np.maximum(size, 1e-9)])
     if kind == "noise":
         thin = (
             f", less by the square root of {config.decimation} for the decimation"

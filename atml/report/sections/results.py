@@ -36,7 +36,8 @@ def _blocks(material: Material) -> list[Block]:
         why = material.outcome.why or material.task_gone
         return [Empty(sentence(f"there is no result yet: {why}"))]
     blocks: list[Block] = [Text(_said(source, task)), *_decisions(material, source, task)]
-    blocks.append(Heading("At other thresholds"))
+    binary = task.positive is not None
+    blocks.append(Heading("At other thresholds" if binary else "Each class against the rest"))
     if material.outcome.why:
         blocks.append(Empty(sentence(f"the curves and the calibration are missing: {material.outcome.why}")))
     else:
@@ -148,7 +149,7 @@ def _cells(figures: Figures, intervals: Figures, names: Sequence[str]) -> dict[s
 
 def _beside(material: Material, source: Source) -> str:
     trained, _ = material.outcome.on_training
-    said = "Rates over all segments, with 95% intervals over subjects where they are known."
+    said = "Rates over all windows, with 95% intervals over subjects where they are known."
     if trained is not None:
         rows, _ = trained
         data = material.dataset
@@ -157,12 +158,12 @@ def _beside(material: Material, source: Source) -> str:
             f" The first column is the exported file on {every} of the windows that it was trained on: it"
             " shows what it has memorised, and says nothing of other subjects."
         )
-    looks = [
+    more = [
         f" Test, {title}: {one.get('data', 'test data')}, {seen(one)}, by rule {one['rule']}."
         for title, one in tested(material)
         if alike(one)
     ]
-    return f"{said} Out of fold: {source.words}.{''.join(looks)}"
+    return f"{said} Out of fold: {source.words}.{''.join(more)}"
 
 
 # --- subjects and rhythms
