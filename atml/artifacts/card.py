@@ -95,7 +95,7 @@ def _fit(record: ExportRecord) -> str:
     if np.isfinite(gap):
         parts.append(
             f"On windows that it was trained on: {trained:.3f}, on held-out subjects {gap:.3f} less"
-            f" ({_judged(record, trained, gap)}). All at threshold 0."
+            f" ({_judged(record, trained, gap)}). All with untuned decisions, as trained."
         )
     curve = _curve(record)
     if curve:

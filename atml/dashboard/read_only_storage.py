@@ -1,9 +1,9 @@
-"""What the Dashboard is shown of a database: its trials with readable notes, and nothing written into it.
+"""The storage that the Dashboard reads: a database of ours with readable notes, and nothing written into it.
 
 Optuna's Dashboard keeps notes and artifacts as attributes of a study, and reads constraints from an attribute
-that is written no more. Written for every trial they would stand in the way of the search: a finished trial
-takes no attribute, constraints of the old kind change what samplers see, and thousands of notes slow every
-look at a study. So they are made when they are asked for: this storage reads, and adds to what it read.
+that Optuna no longer writes. Stored for every trial they would hinder the search: a finished trial takes no
+attribute, constraints of the old kind change what samplers see, and thousands of notes slow down every read
+of a study. So they are made on request: this storage reads, and adds to what it read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from atml.storage import Records, Store
 from atml.training.records import Role, State, TrialRecord
 
 FRESH_S = 20.0
-"""Seconds for which regions, exports and reports are taken to be as they were."""
+"""Seconds for which regions, exports and reports are not read again."""
 
 _SHOWN = (Status.REJECTED, Status.SUSPECTED)
 _METRIC_NAMES = "study:metric_names"
@@ -40,7 +40,7 @@ _WORTH = ("model.onnx", "MODEL_CARD.md")
 
 @dataclasses.dataclass(frozen=True)
 class Around:
-    """What is known of a study beside its trials, read at one moment."""
+    """What is known of a study besides its trials, read at one moment."""
 
     name: str
     spec: dict[str, Any]
@@ -49,12 +49,12 @@ class Around:
     files: dict[int | None, tuple[Artifact, ...]]
 
     def marks(self) -> tuple[object, ...]:
-        """Say what a shown trial depends on, besides itself."""
+        """Return what a shown trial depends on, besides itself."""
         return (tuple(self.exports), tuple(a.id for files in self.files.values() for a in files))
 
 
 class Overlay(optuna.storages._CachedStorage):
-    """A storage for the Dashboard alone: the studies of ``store``, read, and told in words.
+    """A storage for the Dashboard alone: the studies of ``store``, read only and described in words.
 
     ``reports`` is the folder that `atml report` writes to. Studies that are not ours are shown as they are.
     """
@@ -71,7 +71,7 @@ class Overlay(optuna.storages._CachedStorage):
     # --- what the Dashboard reads
 
     def get_all_studies(self) -> list[Any]:
-        """Return every study; ours with its settings in place of what is kept for the machine."""
+        """Return every study; ours with readable settings in place of the stored ones."""
         every = super().get_all_studies()
         for study in every:
             around = self.around(study._study_id)
@@ -120,7 +120,7 @@ class Overlay(optuna.storages._CachedStorage):
         return [self._records.of(t) for t in super().get_all_trials(study_id, deepcopy=False)]
 
     def around(self, study_id: int) -> Around | None:
-        """Return what is known beside the trials, read anew now and then; None for a study not ours."""
+        """Return what is known besides the trials, read again after `FRESH_S`; None for a study not ours."""
         with self._looking:
             at, known = self._around.get(study_id, (float("-inf"), None))
             if time.monotonic() - at > FRESH_S:
@@ -129,7 +129,7 @@ class Overlay(optuna.storages._CachedStorage):
             return known
 
     def regions(self, name: str) -> tuple[tuple[Region, ...], str]:
-        """Return the rejected and the suspect regions of a study; none, and why, where they can't be told."""
+        """Return the rejected and the suspect regions of a study; none, and why, where they are not known."""
         with self._looking:
             at, found, why = self._regions.get(name, (float("-inf"), (), ""))
             if time.monotonic() - at > FRESH_S:
@@ -138,7 +138,7 @@ class Overlay(optuna.storages._CachedStorage):
                     every = region_learning.state(self._store, name).found
                     found = tuple(r for r in every if r.status in _SHOWN)
                 except InputError as error:
-                    why = f"There are none to tell of: {error}."
+                    why = f"Regions are not known: {error}."
                 self._regions[name] = (time.monotonic(), found, why)
             return found, why
 
@@ -170,11 +170,11 @@ class Overlay(optuna.storages._CachedStorage):
             if one.of is not None and one.state == State.COMPLETE:
                 repeats.setdefault(one.of, []).append(one)
         folders = {number: folder.name for number, folder in around.exports}
-        told, _ = self.regions(around.name)
+        listed, _ = self.regions(around.name)
         found = {}
         for number in numbers:
             mine = records[number]
-            inside = [r for r in told if r.box.contains(mine.params)]
+            inside = [r for r in listed if r.box.contains(mine.params)]
             found[number] = trial_notes.trial_note(
                 mine,
                 folds=folds,
@@ -238,7 +238,7 @@ def tidy(name: str) -> str:
 
 
 def _short(value: Any) -> Any:
-    """Write a number with as many digits as tell anything."""
+    """Round a number to four significant digits."""
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
@@ -247,7 +247,7 @@ def _metas(artifacts: tuple[Artifact, ...]) -> dict[str, str]:
 
 
 def _facts(mine: TrialRecord, folds: int) -> dict[str, Any]:
-    """Return what the table of trials can be sorted by."""
+    """Return the facts that the table of trials can be sorted by."""
     facts: dict[str, Any] = {"trial is": trial_notes.kind(mine), "drawn": mine.origin}
     if mine.config is not None:
         facts["network"] = mine.config.describe()
@@ -266,7 +266,7 @@ def _facts(mine: TrialRecord, folds: int) -> dict[str, Any]:
 
 
 def _settings(around: Around) -> dict[str, Any]:
-    """Return what a study was made with, as a person reads it."""
+    """Return the settings of a study as a person reads them."""
     spec = around.spec
     shown = {
         "task": spec.get("task"),

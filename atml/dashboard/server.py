@@ -1,8 +1,8 @@
 """`atml dashboard`: Optuna's Dashboard on a database of ours, in this process, on loopback.
 
-The Dashboard has no login, and what it offers for deleting, renaming and telling knows nothing of our tables
-beside Optuna's: a study deleted there leaves slots behind that a later one of its name would take for its
-own. Such requests are refused here. The address of the database never leaves this process.
+The Dashboard has no login, and its buttons for deleting, renaming and finishing know nothing of our tables
+beside Optuna's: a study deleted there leaves slots behind that a later study of the same name would use.
+Such requests are refused here. The address of the database never leaves this process.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ _REFUSED = (
     ("POST", r"/api/trials/\d+/tell", "only a search says how a trial ended"),
     ("POST", r"/api/trials/\d+/user-attrs", "only a search writes to its trials"),
 )
-"""Requests that would leave our tables and Optuna's at odds: method, path, what to do instead."""
+"""Requests that would make our tables and Optuna's disagree: method, path, what to do instead."""
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
 class Noted:
-    """A plugin of the Dashboard's web framework: adds notes to what it answers about a study.
+    """A plugin of the Dashboard's web framework: adds notes to its answers about a study.
 
-    A note that a person wrote stands in the database and is left as it is.
+    A note that a person wrote is in the database and stays as it is.
     """
 
     name = "atml-notes"
@@ -106,9 +106,10 @@ def application(store: Store, reports: Path = Path("reports"), *, local: bool = 
 
 
 def guarded(app: Wsgi, *, local: bool = True) -> Wsgi:
-    """Refuse the requests of `_REFUSED`, and those of other sites' pages; the rest goes to ``app``.
+    """Refuse the requests of `_REFUSED`, and those from pages of other sites; pass the rest to ``app``.
 
-    A ``local`` one answers only to names of this machine: a site may give its own name a loopback address.
+    A ``local`` application answers only to names of this machine, because a site may give its own name a
+    loopback address.
     """
 
     def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
@@ -118,10 +119,10 @@ def guarded(app: Wsgi, *, local: bool = True) -> Wsgi:
         reasons = [why for verb, form, why in _REFUSED if method == verb and re.fullmatch(form, path)]
         origin = environ.get("HTTP_ORIGIN", "")
         if origin and origin.split("//")[-1] != environ.get("HTTP_HOST"):
-            reasons.append(f"a page of {origin} asks, and it is none of this server's")
+            reasons.append(f"the request comes from a page of {origin}, which is not this server's")
         host = environ.get("HTTP_HOST", "")
         if local and not _is_here(host):
-            reasons.append(f"{host!r} is no name of this machine's own")
+            reasons.append(f"{host!r} is not a name of this machine")
         if reasons:
             body = json.dumps({"reason": f"refused: {reasons[0]}"}).encode()
             length = ("Content-Length", str(len(body)))
@@ -133,7 +134,7 @@ def guarded(app: Wsgi, *, local: bool = True) -> Wsgi:
 
 
 def _is_here(host: str) -> bool:
-    """Whether a request's Host names this machine itself, by its loopback address or as localhost."""
+    """Whether a request's Host names this machine, by a loopback address or as localhost."""
     name = re.sub(r":\d+$", "", host).strip("[]").lower().rstrip(".")
     try:
         return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
@@ -152,7 +153,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     request_queue_size = 32
 
     def server_bind(self) -> None:
-        """Bind without looking up who we are: that would be a request to a name server."""
+        """Bind without looking up our own name: that would be a request to a name server."""
         if self.allow_reuse_address:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
@@ -161,7 +162,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that went away in the middle of an answer."""
+        """Print nothing about a browser that closed the connection during an answer."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -172,7 +173,7 @@ class _Server6(_Server):
 
 class _Handler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep requests to ourselves: nobody reads them."""
+        """Log nothing: nobody reads it."""
 
     def address_string(self) -> str:
         """Return the address as it is, without asking for its name."""
@@ -180,12 +181,12 @@ class _Handler(WSGIRequestHandler):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine alone; raises InputError for a name that leads nowhere."""
+    """Whether a host is this machine alone; raises InputError for a name that has no address."""
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError) as error:
         raise InputError(
-            f"--host {host!r} is no address of this machine; leave it out for 127.0.0.1"
+            f"--host {host!r} is not an address of this machine; leave it out for 127.0.0.1"
         ) from error
     return all(ipaddress.ip_address(str(address).split("%")[0]).is_loopback for address in found)
 
@@ -201,14 +202,16 @@ def bind(app: Wsgi, host: str, port: int) -> _Server:
             way_out = f"--port {free} is free" if free else "name another with --port"
             raise InputError(f"port {port} of {host} is in use; {way_out}") from error
         if error.errno == errno.EACCES:
-            raise InputError(f"port {port} is not yours to open; name one above 1023 with --port") from error
+            raise InputError(
+                f"port {port} needs more rights than yours; name one above 1023 with --port"
+            ) from error
         raise InputError(f"{host}:{port} can't be opened: {error.strerror}; see --host and --port") from error
     server.set_app(app)
     return server
 
 
 def _next_free(kind: type[_Server], host: str, port: int) -> int | None:
-    """Find the next port above that nobody listens on, among a hundred."""
+    """Find the next free port above, among a hundred."""
     for other in range(port + 1, min(port + 101, 65536)):
         try:
             kind((host, other), _Handler).server_close()
@@ -227,7 +230,7 @@ def address(server: _Server, path: str = "") -> str:
 
 
 def open_browser(url: str) -> bool:
-    """Open a browser of a desktop; False where there is none. One of a terminal is not taken for one."""
+    """Open a desktop's browser; False where there is none, or only one that runs in a terminal."""
     seen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
     if sys.platform.startswith("linux") and not seen:
         return False
@@ -239,7 +242,7 @@ def open_browser(url: str) -> bool:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM stop as Ctrl-C does; only the main thread may ask for that."""
+    """Let SIGTERM stop the server as Ctrl-C does; only the main thread can set that up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -253,7 +256,7 @@ def _stopped_by_signals() -> Iterator[None]:
 def serve(server: _Server) -> None:
     """Answer requests until Ctrl-C or SIGTERM, then close.
 
-    What the Dashboard warns of meanwhile, importances of few trials above all, is on its pages too.
+    Warnings of the Dashboard, mostly about importances of few trials, are shown on its pages too.
     """
     logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""What a study has to say for itself, as Markdown for the Dashboard (pure): where the search stands."""
+"""The note of a study, as Markdown for the Dashboard (pure): where the search stands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def study_note(
 ) -> str:
     """Write a study's note: what is searched for, where it stands, what came of it, how to read the page.
 
-    ``no_regions`` says why there are none to tell of.
+    ``no_regions`` says why no region is listed.
     """
     return "\n\n".join(
         [
@@ -38,11 +38,11 @@ def study_note(
             "### Regions",
             _regions(regions, no_regions),
             "### How to read this page",
-            f"Values are of subjects that a model was not trained on. A trial reports {POINTS} times a fold:"
-            f" steps 0 to {POINTS - 1} are the first fold, and so on. A trial's own value helped to choose it"
-            " and looks better than it is; repeats on fresh seeds did no more than pick one of the few"
-            " finalists. Constraints are kept at or below 0. Notes of trials say the rest. Nothing of this is"
-            " stored: it is made of the trials whenever the page asks.",
+            "Values are measured on subjects that a model was not trained on. A trial reports"
+            f" {POINTS} times a fold: steps 0 to {POINTS - 1} are the first fold, and so on. A trial's own"
+            " value helped to choose it, so it looks better than it is; repeats on fresh seeds only chose"
+            " among the few finalists. Constraints are met at or below 0. The notes of trials have more."
+            " None of this is stored: it is made from the trials whenever the page is loaded.",
         ]
     )
 
@@ -109,12 +109,10 @@ def _finalists(records: Sequence[TrialRecord], judged: Mapping[int, float]) -> l
     if not rows:
         return []
     header = ("trial", "network", "fresh seeds", "in the search", "KiB")
-    first = (
-        f"The winner is trial {rows[0][0]}: finalists are judged on fresh seeds, with thresholds chosen on"
-    )
+    first = f"The winner is trial {rows[0][0]}: finalists are judged on fresh seeds, with decisions tuned on"
     return [
         "### Finalists",
-        f"{first} other folds. Values in the search are at threshold 0, so the two columns are not alike.",
+        f"{first} other folds. Values in the search are untuned, so the two columns can't be compared.",
         table(header, rows, left=2),
     ]
 

@@ -1,4 +1,4 @@
-"""What a trial has to say for itself, as Markdown for the Dashboard (pure).
+"""The note of a trial, as Markdown for the Dashboard (pure).
 
 Its note says what the network is, how the trial came out and why it ended there, what it costs, and what
 regions it lies in. A study's note is in `atml.dashboard.study_notes`.
@@ -29,9 +29,9 @@ _BROKEN = {
     "shape": "its layers leave no signal",
     "refused": "the worker refused it",
     "diverged": "training diverged",
-    "constant": "it called every segment of a fold the same",
-    "crashed": "it took its workers down",
-    "hopeless": "after its first fold it was below the limit under which the objective gives up",
+    "constant": "it collapsed: one class for every window of a fold",
+    "crashed": "it crashed its workers",
+    "hopeless": "after its first fold it was below the floor that the objective sets",
     "operators": "it needs operators that the device lacks",
 }
 _NAMES = {"size_kib": "size in KiB", "macs": "MACs", "ram_kib": "RAM in KiB"}
@@ -44,7 +44,7 @@ def ending(record: TrialRecord, folds: int) -> str:
     if record.state == State.WAITING:
         return "it waits for a worker"
     if record.state == State.FAILED:
-        return "its worker was lost; the same parameters were given to another trial where that could help"
+        return "its worker was lost; another trial tries the same parameters where that can help"
     broken = [name for name, over in record.constraints.items() if over > 0]
     if broken:
         budget = [name for name in broken if name in LIMITS and name != "operators"]
@@ -82,7 +82,7 @@ def config_words(config: ModelConfig) -> list[tuple[str, str]]:
             "training",
             f"{config.optimizer}, learning rate {config.learning_rate:.3g}, {config.schedule} schedule,"
             f" weight decay {config.weight_decay:.2g}, {config.steps:,} steps of {config.batch},"
-            f" batches drawn from {'subjects' if config.sampling == 'subject' else 'segments'}"
+            f" batches drawn from {'subjects' if config.sampling == 'subject' else 'windows'}"
             + (f", weights averaged with decay {config.averaging:.4g}" if config.averaging else ""),
         ),
         ("loss", _loss(config)),
@@ -149,9 +149,9 @@ def trial_note(
         parts.append(f"Constraints, kept at or below 0: {told}.")
     if repeats:
         told = ", ".join(f"{figure(_value(t))} (trial {t.number})" for t in repeats)
-        parts.append(f"Repeated on fresh seeds: {told}, each at threshold 0.")
+        parts.append(f"Repeated on fresh seeds: {told}, each untuned.")
     if judged is not None:
-        parts.append(f"Judged by its repeats, at thresholds chosen on other folds: **{judged:.4f}**.")
+        parts.append(f"Judged by its repeats, with decisions tuned on other folds: **{judged:.4f}**.")
     if export:
         parts.append(f"Exported as `{export}`; its files are among the artifacts.")
     for status, words, evidence in regions:

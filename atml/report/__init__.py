@@ -2,7 +2,7 @@
 
 ::
 
-    what a report is made of      page.py, theme.py, words.py
+    what a report is made of      page.py, theme.py
     all that is read of a study   material.py
     its parts, in order           headline.py, sections/
     the files                     writing.py, static.py (page.css, page.js), pictures.py

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from atml.metrics import Interval
 from atml.report import theme
 from atml.report.operating import Calibration, Curve
-from atml.report.theme import BLUE, GREY, MUTED, PALETTE
+from atml.report.theme import GREY, MUTED, PALETTE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -39,27 +40,31 @@ Marks = Sequence[tuple[str, str, str, float, float]]
 """Points on a curve: name, colour, Plotly symbol, x, y."""
 
 
-def operating(curves: Sequence[Curve], marks: Marks, *, recall: bool, prevalence: float = 0.0) -> Figure:
-    """Draw one line a run: ROC, or precision over recall where ``recall`` asks for it.
+def operating(
+    lines: Sequence[tuple[str, Curve]], marks: Marks, *, recall: bool, prevalences: Sequence[float] = ()
+) -> Figure:
+    """Draw ROC curves, or precision over recall where ``recall`` asks for it; lines of a name are alike.
 
-    The broken line is a model that knows nothing: the diagonal, or the ``prevalence`` of the class.
+    A broken line is a model that has learned nothing: the diagonal, or for each of ``prevalences``, the
+    shares of classes, a level.
     """
     from plotly.graph_objects import Scatter
 
     titles = ("sensitivity (recall)", "precision (PPV)") if recall else ("1 − specificity", "sensitivity")
     made = theme.figure(x=titles[0], y=titles[1], height=460)
-    y = [prevalence, prevalence] if recall else [0, 1]
+    levels = [(share, share) for share in prevalences] if recall else [(0.0, 1.0)]
     made.add_trace(
         Scatter(
-            x=[0, 1],
-            y=y,
+            x=[0, 1, None] * len(levels),
+            y=[y for level in levels for y in (*level, None)],
             mode="lines",
-            name="knows nothing",
+            name="chance",
             line={"color": GREY, "width": 1.2, "dash": "dash"},
             hoverinfo="skip",
         )
     )
-    for number, curve in enumerate(curves):
+    names = list(dict.fromkeys(name for name, _ in lines))
+    for number, (name, curve) in enumerate(lines):
         thin = curve.thinned()
         x = thin.sensitivity if recall else 1 - thin.specificity
         made.add_trace(
@@ -67,9 +72,11 @@ def operating(curves: Sequence[Curve], marks: Marks, *, recall: bool, prevalence
                 x=x.round(4).tolist(),
                 y=(thin.precision if recall else thin.sensitivity).round(4).tolist(),
                 mode="lines",
-                name=f"training {number + 1}" if len(curves) > 1 else "out of fold",
-                line={"color": PALETTE[number % len(PALETTE)], "width": 2},
-                hovertemplate=f"{titles[0]} %{{x:.3f}}<br>{titles[1]} %{{y:.3f}}<extra></extra>",
+                name=name,
+                legendgroup=name,
+                showlegend=name not in [before for before, _ in lines[:number]],
+                line={"color": PALETTE[names.index(name) % len(PALETTE)], "width": 2},
+                hovertemplate=f"{name}<br>{titles[0]} %{{x:.3f}}<br>{titles[1]} %{{y:.3f}}<extra></extra>",
             )
         )
     named: set[str] = set()
@@ -110,8 +117,8 @@ def whiskers(found: Sequence[Interval]) -> dict[str, object]:
     }
 
 
-def reliability(found: Calibration) -> Figure:
-    """Draw what outputs say against what comes true, and below how many segments each bin holds."""
+def reliability(found: Mapping[str, Calibration]) -> Figure:
+    """Draw what outputs say against what comes true, by class, and below how many windows each bin holds."""
     from plotly.graph_objects import Bar, Scatter
 
     made = panels(
@@ -124,40 +131,52 @@ def reliability(found: Calibration) -> Figure:
             mode="lines",
             line={"color": GREY, "width": 1.2, "dash": "dash"},
             hoverinfo="skip",
+            showlegend=False,
         ),
         row=1,
         col=1,
     )
-    made.add_trace(
-        Scatter(
-            x=[one.said for one in found.bins],
-            y=[one.seen.value for one in found.bins],
-            error_y=whiskers([one.seen for one in found.bins]),
-            mode="lines+markers",
-            line={"color": BLUE, "width": 2},
-            marker={"size": 8, "color": BLUE},
-            hovertemplate="said %{x:.3f}<br>came true %{y:.3f}<extra></extra>",
-        ),
-        row=1,
-        col=1,
-    )
-    made.add_trace(
-        Bar(
-            x=[(one.low + one.high) / 2 for one in found.bins],
-            y=[one.segments for one in found.bins],
-            width=[0.9 * (one.high - one.low) for one in found.bins],
-            marker={"color": BLUE, "opacity": 0.55, "line": {"width": 0}},
-            text=[f"{one.segments:,}" for one in found.bins],
-            textposition="outside",
-            textfont={"color": MUTED, "size": 11},
-            cliponaxis=False,
-            hovertemplate="%{y:,} segments<extra></extra>",
-        ),
-        row=2,
-        col=1,
-    )
-    made.update_yaxes(title_text="share that is positive", range=WHOLE, row=1, col=1)
-    made.update_yaxes(title_text="segments", row=2, col=1, rangemode="tozero", nticks=4)
+    alone = len(found) == 1
+    for (name, one), colour in zip(found.items(), itertools.cycle(PALETTE)):
+        bins = one.bins
+        made.add_trace(
+            Scatter(
+                x=[b.said for b in bins],
+                y=[b.seen.value for b in bins],
+                error_y=whiskers([b.seen for b in bins]),
+                mode="lines+markers",
+                line={"color": colour, "width": 2},
+                marker={"size": 8, "color": colour},
+                name=name,
+                legendgroup=name,
+                hovertemplate=f"{name}: output %{{x:.3f}}<br>came true %{{y:.3f}}<extra></extra>",
+            ),
+            row=1,
+            col=1,
+        )
+        made.add_trace(
+            Bar(
+                x=[(b.low + b.high) / 2 for b in bins],
+                y=[b.windows for b in bins],
+                width=[0.9 * (b.high - b.low) for b in bins] if alone else None,
+                marker={"color": colour, "opacity": 0.55, "line": {"width": 0}},
+                text=[f"{b.windows:,}" for b in bins] if alone else None,
+                textposition="outside",
+                textfont={"color": MUTED, "size": 11},
+                cliponaxis=False,
+                name=name,
+                legendgroup=name,
+                showlegend=False,
+                hovertemplate=f"{name}: %{{y:,}} windows<extra></extra>",
+            ),
+            row=2,
+            col=1,
+        )
+    if not alone:
+        made.update_layout(showlegend=True, margin={"t": 36})
+    of = f"share that is {next(iter(found))}" if alone else "share that is of the class"
+    made.update_yaxes(title_text=of, range=WHOLE, row=1, col=1)
+    made.update_yaxes(title_text="windows", row=2, col=1, rangemode="tozero", nticks=4)
     made.update_xaxes(range=WHOLE)
-    made.update_xaxes(title_text="probability that the output stands for", row=2, col=1)
+    made.update_xaxes(title_text="probability by the softmax of the outputs", row=2, col=1)
     return made

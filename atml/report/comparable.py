@@ -1,6 +1,6 @@
 """How trials compare that did not all run over every fold.
 
-Only whole trials have the value that a search makes large, and they are few. Two things can be said of the
+Only whole trials have the value that a search maximises, and they are few. Two things are known of the
 others. Each has a place: the search stopped it where others did better at the same point, so trials are put
 in order by how far they came. And most have the value at the end of their first fold, measured on the same
 subjects for all of them; a trial that was stopped before counts as below those that were not.
@@ -33,7 +33,7 @@ def standing(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Sort the trials that were trained and came to an end, best first.
 
     Whole ones by value, then the others by how far they came and by their value there; last those that break
-    a constraint, such as to call every segment the same.
+    a constraint, such as one class for every window.
     """
 
     def key(t: TrialRecord) -> tuple[bool, bool, int, float, int]:

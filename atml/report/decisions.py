@@ -1,4 +1,4 @@
-"""What the winner's outputs say out of fold beyond its threshold: ROC, precision and recall, calibration."""
+"""What the winner's outputs say out of fold beyond its decision: ROC, precision and recall, calibration."""
 
 from __future__ import annotations
 
@@ -11,51 +11,121 @@ from atml.formatting import between, listed, plural
 from atml.metrics.predictions import Predictions
 from atml.models.config import ModelConfig
 from atml.report import charts, operating
-from atml.report.operating import Curve
-from atml.report.outcome import Source
+from atml.report.figures import Source
+from atml.report.operating import Calibration, Curve
 from atml.report.page import Block, Chart, Empty, Heading, Text
 from atml.report.theme import GREEN, ORANGE, RED
 from atml.tasks import targets
 from atml.tasks.task import Task
 
 
-def beyond_the_threshold(
+def beyond_the_decision(
     source: Source, runs: Sequence[Predictions], config: ModelConfig, task: Task
 ) -> list[Block]:
     """Draw the curves of every run with the points that are used, then the calibration."""
-    curves = [operating.curve(run) for run in runs]
-    areas = operating.areas(runs)
     subjects = len(np.unique(runs[0].subject))
-    positive, share = targets.binary(task).positive_name, float(np.mean([run.truth().mean() for run in runs]))
     trained = (
         f"{plural(len(runs), 'training')} over the folds, one line each; areas are their mean"
         if len(runs) > 1
         else "one training over the folds"
     )
     said = (
-        f"The curves are of {trained}. Margins of different folds come from different models and are laid on"
+        f"The curves are of {trained}. Outputs of different folds come from different models and are put on"
         f" one scale. Intervals are 95% percentiles over {operating.DRAWS:,} resamplings of the {subjects}"
         " subjects."
     )
+    if task.positive is not None:
+        drawn = _one_class(source, runs, config, task)
+    else:
+        drawn = _each_class(source, runs, config, task)
+    return [Text(said), *drawn]
+
+
+def _one_class(source: Source, runs: Sequence[Predictions], config: ModelConfig, task: Task) -> list[Block]:
+    """Of a binary task: a curve a run, the threshold on it, and the softmax of the positive class."""
+    curves, areas = [operating.curve(run) for run in runs], operating.areas(runs)
+    names = [f"training {i + 1}" for i in range(len(runs))] if len(runs) > 1 else ["out of fold"]
+    lines = list(zip(names, curves, strict=True))
+    positive, share = targets.binary(task).positive_name, float(np.mean([run.truth().mean() for run in runs]))
     roc = (
         f"Area under the ROC curve {areas.roc.value:.3f} (95% interval {between(areas.roc)}): the chance that"
-        f" a segment with {positive} has the larger margin of a pair. {_used(source)}"
+        f" of two windows, one with {positive} and one without, the first has the larger margin."
+        f" {_used(source)}"
     )
     precise = (
         f"Average precision {areas.precision_recall.value:.3f} (95% interval"
-        f" {between(areas.precision_recall)}), where a model that knows nothing has {share:.3f}, the share of"
-        f" {positive} in these data: precision holds for that share alone."
+        f" {between(areas.precision_recall)}); chance has {share:.3f}, the share of {positive} in these data:"
+        " precision holds for that share alone."
+    )
+    found = {positive: operating.calibration(runs)}
+    threshold = _threshold(source)
+    folded = (
+        f" The exported file has the threshold {threshold:+.3f} in its last bias, which shifts all of them"
+        " once more: its softmax is not a probability."
+        if threshold
+        else ""
     )
     return [
-        Text(said),
-        Chart("roc", charts.operating(curves, _marks(source, curves, recall=False), recall=False), roc),
+        Chart("roc", charts.operating(lines, _marks(source, curves, recall=False), recall=False), roc),
         Chart(
             "precision-recall",
-            charts.operating(curves, _marks(source, curves, recall=True), recall=True, prevalence=share),
+            charts.operating(lines, _marks(source, curves, recall=True), recall=True, prevalences=[share]),
             precise,
         ),
         Heading("Calibration"),
-        *_calibration(source, runs, config),
+        *_calibration(found, runs, config, folded),
+    ]
+
+
+def _each_class(source: Source, runs: Sequence[Predictions], config: ModelConfig, task: Task) -> list[Block]:
+    """Of a multiclass task: the curves of each class against the rest, by its share of the softmax."""
+    there = [i for i in range(len(task.classes)) if 0 < (runs[0].y == i).sum() < len(runs[0].y)]
+    of = {task.classes[i]: [operating.against_rest(run, i) for run in runs] for i in there}
+    lines = [(name, operating.curve(run)) for name, mine in of.items() for run in mine]
+    areas = {name: operating.areas(mine) for name, mine in of.items()}
+    shares = {name: float(mine[0].truth().mean()) for name, mine in of.items()}
+    rates = source.figures["rates"]
+    marks = [
+        (
+            "as decided",
+            ORANGE,
+            "diamond",
+            1 - rates[f"specificity {name}"]["value"],
+            rates[f"sensitivity {name}"]["value"],
+        )
+        for name in of
+    ]
+    roc = listed([f"{name} {one.roc.value:.3f} ({between(one.roc)})" for name, one in areas.items()])
+    precise = listed(
+        [
+            f"{name} {one.precision_recall.value:.3f} ({between(one.precision_recall)}), chance"
+            f" {shares[name]:.3f}"
+            for name, one in areas.items()
+        ]
+    )
+    offsets = source.figures["offsets"]
+    folded = (
+        " The exported file has the offsets in its last biases, which shift all of them once more: its"
+        " softmax is not a probability."
+        if any(offsets)
+        else ""
+    )
+    return [
+        Chart(
+            "roc",
+            charts.operating(lines, marks, recall=False),
+            f"Each class against the rest, by its share of the softmax. Area under the ROC curve, with 95%"
+            f" intervals: {roc}. The decision compares all classes at once, so the points of the card's"
+            " rates need not lie on the lines.",
+        ),
+        Chart(
+            "precision-recall",
+            charts.operating(lines, (), recall=True, prevalences=list(shares.values())),
+            f"Average precision of each class against the rest: {precise}. Precision holds for these shares"
+            " of the classes alone.",
+        ),
+        Heading("Calibration"),
+        *_calibration({name: operating.calibration(mine) for name, mine in of.items()}, runs, config, folded),
     ]
 
 
@@ -91,42 +161,47 @@ def _marks(source: Source, curves: Sequence[Curve], *, recall: bool) -> charts.M
                 *point(*curve.at(threshold)),
             )
         )
-    rates, rival = figures["rates"], figures.get("baseline")
+    rates, baseline = figures["rates"], figures.get("baseline")
     own = (rates["sensitivity"]["value"], rates["specificity"]["value"], float(figures["precision"]))
     marks.append(("thresholds of other folds", ORANGE, "diamond", *point(*own)))
-    if rival:
-        rates = rival["rates"]
-        theirs = (rates["sensitivity"]["value"], rates["specificity"]["value"], float(rival["precision"]))
-        marks.append((f"baseline {rival['name']}", RED, "x", *point(*theirs)))
+    if baseline:
+        rates = baseline["rates"]
+        theirs = (rates["sensitivity"]["value"], rates["specificity"]["value"], float(baseline["precision"]))
+        marks.append((f"baseline {baseline['name']}", RED, "x", *point(*theirs)))
     return marks
 
 
-def _calibration(source: Source, runs: Sequence[Predictions], config: ModelConfig) -> list[Block]:
-    found = operating.calibration(runs)
-    if not found.bins:
+def _calibration(
+    found: Mapping[str, Calibration], runs: Sequence[Predictions], config: ModelConfig, folded: str
+) -> list[Block]:
+    """Compare the outputs of each class with how often they come true."""
+    found = {name: one for name, one in found.items() if one.bins}
+    if not found:
         return [Empty("There are no outputs to compare.")]
-    moved = _moved(config)
+    moved = _moved(config, binary=runs[0].positive is not None)
     why = (
-        f" What is more, {listed(moved)} {'moves' if len(moved) == 1 else 'move'} them away from shares on"
+        f" Moreover, {listed(moved)} {'moves' if len(moved) == 1 else 'move'} them away from shares on"
         " purpose."
         if moved
         else ""
     )
-    threshold = _threshold(source)
-    folded = (
-        f" The exported file has the threshold {threshold:+.3f} in its last bias, which shifts every one of"
-        " them once more: its softmax is no probability at all."
-        if threshold
-        else ""
-    )
-    off = max(found.bins, key=lambda one: abs(one.seen.value - one.said) * one.segments)
     mean = f", the mean of {len(runs)} trainings" if len(runs) > 1 else ""
-    lean = "too sure of the positive class" if off.said > off.seen.value else "too little sure of it"
+    errors = listed(
+        [
+            f"{f'{name} ' if len(found) > 1 else ''}{one.error.value:.3f} (95% interval over subjects"
+            f" {between(one.error)})"
+            for name, one in found.items()
+        ]
+    )
+    name, off = max(
+        ((name, b) for name, one in found.items() for b in one.bins),
+        key=lambda item: abs(item[1].seen.value - item[1].said) * item[1].windows,
+    )
+    lean = f"too sure of {name}" if off.said > off.seen.value else f"not sure enough of {name}"
     says = (
-        f"Expected calibration error {found.error.value:.3f} (95% interval over subjects"
-        f" {between(found.error)}) in {operating.BINS} bins of equal width{mean}. The bin that is furthest"
-        f" off, times its segments, says {off.said:.2f} where {off.seen.value:.2f} come true"
-        f" ({off.segments:,} segments a training): there the outputs are {lean}."
+        f"Expected calibration error {errors} in {operating.BINS} bins of equal width{mean}. In the bin that"
+        f" is furthest off, weighted by its windows ({off.windows:,} a training), the mean output is"
+        f" {off.said:.2f} where a share of {off.seen.value:.2f} comes true: there the outputs are {lean}."
     )
     return [
         Text(
@@ -137,13 +212,14 @@ def _calibration(source: Source, runs: Sequence[Predictions], config: ModelConfi
     ]
 
 
-def _moved(config: ModelConfig) -> list[str]:
+def _moved(config: ModelConfig, *, binary: bool) -> list[str]:
     """Name what in a training keeps outputs from being shares of what comes true."""
     found: Mapping[str, Any] = {
         f"label smoothing of {config.label_smoothing:.3g}": config.label_smoothing,
         f"the {config.loss} loss": "focal" in config.loss,
         f"{config.class_weights} class weights": config.class_weights != "none",
-        f"a factor of {config.positive_weight:.3g} on the positive class": config.positive_weight != 1,
+        f"a factor of {config.positive_weight:.3g} on the positive class": binary
+        and config.positive_weight != 1,
         "mixup": config.mixup,
         "drawing subjects alike": config.sampling == "subject",
     }

@@ -1,4 +1,4 @@
-"""What stands above the sections of a report: what was searched, and what came of it."""
+"""The head of a report: what was searched, and the result in a few figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from atml.training.records import TrialRecord
 
 
 def headline(material: Material, now: datetime.datetime) -> Head:
-    """Say it in a sentence and a few figures; ``now`` is local time, for the foot of the page."""
+    """Summarise a study in a sentence and a few figures; ``now`` is local time, for the foot of the page."""
     task = material.spec["task"]
     return Head(
         title=material.study,
@@ -68,23 +68,25 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
         repeats = material.repeats(best.number)
         judged = material.judged.get(best.number)
         if judged is not None and repeats:
-            note = f"mean of {plural(len(repeats), 'fresh seed')}, threshold cross-fitted"
+            note = f"mean of {plural(len(repeats), 'fresh seed')}, decision cross-fitted"
             facts.append(("Objective, out of fold", value(judged), note))
         else:
             note = "its own value, which helped to pick it"
             facts.append(("Objective, out of fold", value(best.value), note))
         source = material.outcome.source
         metrics = source.figures if source is not None else {}
-        rival = metrics.get("baseline") or {}
-        if rival.get("value") is not None:
-            facts.append(("Without a network", value(rival["value"]), f"{rival['name']}, on the same folds"))
+        baseline = metrics.get("baseline") or {}
+        if baseline.get("value") is not None:
+            facts.append(
+                ("Without a network", value(baseline["value"]), f"{baseline['name']}, on the same folds")
+            )
         four = {name: metrics[name] for name in FOUR if name in metrics}
         its_own = not four
         four = four or dict(best.result.get("metrics", {}))
         if four:
             name = min(four, key=lambda k: four[k])
             note = f"{name}; {material.spec['qualifies']:.2f} qualifies"
-            note += "; of the run that helped to pick it, at threshold 0" if its_own else ""
+            note += "; of the run that helped to pick it, untuned" if its_own else ""
             facts.append(("Lowest of four metrics", value(four[name]), note))
         facts.append(_size(material, best))
         if best.cost:
@@ -92,9 +94,9 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     if material.finished:
         cut = len(material.finished) - sum(t.state == "complete" for t in material.finished)
         facts.append(("Trials", f"{len(material.finished):,}", f"{cut:,} of them cut short or refused"))
-    looks = [(title, one) for title, one in tested(material) if alike(one) and "F1" in one]
-    if looks:
-        title, one = looks[0]
+    found = [(title, one) for title, one in tested(material) if alike(one) and "F1" in one]
+    if found:
+        title, one = found[0]
         what = "synthetic test data" if one.get("synthetic") else str(one.get("data", "test data"))
         facts.append(("F1 on test data", value(one["F1"]), f"{what}, rule {one['rule']}, {title}"))
     return facts

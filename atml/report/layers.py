@@ -55,7 +55,14 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
     pool = config.pool.replace("_", " and ")
     found.append(Layer("pool", f"{pool} over time", str(plan.features), GREEN))
     classes = len(task.classes)
-    found.append(Layer("linear", "with the threshold", plural(classes, "logit"), ORANGE))
+    found.append(
+        Layer(
+            "linear",
+            "with the threshold" if task.positive is not None else "with the offsets",
+            plural(classes, "logit"),
+            ORANGE,
+        )
+    )
     return found
 
 

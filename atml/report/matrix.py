@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from atml.metrics import Confusion
+from atml.arrays import Int64
 from atml.report.theme import FONT, GREEN, INK, MUTED, RED
 
 CELL = (84, 56)
@@ -15,31 +15,32 @@ LETTER = 7.0
 """Width of a letter, about."""
 
 
-def confusions(found: Sequence[tuple[str, Confusion]], positive: str, negative: str) -> str:
-    """Draw a matrix for each set: counts, and their share of the segments that truly are of the class.
+def confusions(found: Sequence[tuple[str, Int64]], rows: Sequence[str], columns: Sequence[str]) -> str:
+    """Draw a matrix for each set: counts, and their share of the windows that truly are of the class.
 
-    What is right is green, what is wrong red, the deeper the larger its share.
+    ``found`` has a title and counts ``(rows, columns)`` a set, true by called class; a cell is right where
+    the names of its row and column are the same. What is right is green, what is wrong red, the deeper the
+    larger its share.
     """
     wide, high = CELL
-    left = 30.0 + LETTER * max(len(positive), len(negative))
-    step = 2 * wide + 34
-    parts = [_text(12, 32 + high, "truly", MUTED, rotate=True)]
+    left = 30.0 + LETTER * max(map(len, rows))
+    across, down = len(columns) * wide, len(rows) * high
+    step = across + 34
+    parts = [_text(12, 26 + down / 2 + 6, "truly", MUTED, rotate=True)]
     for number, (title, counts) in enumerate(found):
         x = left + number * step
-        parts.append(_text(x + wide, 16, title, INK, bold=True))
-        for row, (name, right, wrong) in enumerate(
-            ((positive, counts.tp, counts.fn), (negative, counts.tn, counts.fp))
-        ):
-            y = 26 + row * high
+        parts.append(_text(x + across / 2, 16, title, INK, bold=True))
+        for r, (name, cells) in enumerate(zip(rows, counts, strict=True)):
+            y = 26 + r * high
             if number == 0:
                 parts.append(_text(left - 8, y + high / 2 + 4, name, MUTED, anchor="end"))
-            # The positive class is called on the right.
-            cells = ((1 - row, right, GREEN), (row, wrong, RED))
-            parts += [_cell(x + column * wide, y, n, right + wrong, colour) for column, n, colour in cells]
-        for column, name in enumerate((negative, positive)):
-            parts.append(_text(x + (column + 0.5) * wide, 42 + 2 * high, _short(name), MUTED))
-        parts.append(_text(x + wide, 58 + 2 * high, "called", MUTED))
-    width, height = left + len(found) * step - 24, 66 + 2 * high
+            for c, (column, n) in enumerate(zip(columns, cells.tolist(), strict=True)):
+                colour = GREEN if column == name else RED
+                parts.append(_cell(x + c * wide, y, n, int(cells.sum()), colour))
+        for c, name in enumerate(columns):
+            parts.append(_text(x + (c + 0.5) * wide, 42 + down, _short(name), MUTED))
+        parts.append(_text(x + across / 2, 58 + down, "called", MUTED))
+    width, height = left + len(found) * step - 24, 66 + down
     font = escape(FONT)
     # On a phone it is some 0.7 times as large and may be moved sideways.
     return (
@@ -52,7 +53,7 @@ def confusions(found: Sequence[tuple[str, Confusion]], positive: str, negative: 
 def _cell(x: float, y: float, count: int, whole: int, colour: str) -> str:
     wide, high = CELL
     share = count / whole if whole else 0.0
-    said = f"{100 * share:.1f}%" if whole else "no such"
+    said = f"{100 * share:.1f}%" if whole else "none"
     return (
         f'<rect x="{x + 1.5:.1f}" y="{y + 1.5:.1f}" width="{wide - 3}" height="{high - 3}" rx="4"'
         f' fill="{colour}" fill-opacity="{0.08 + 0.5 * share:.2f}"/>'

@@ -1,6 +1,6 @@
 """What outputs say beyond one threshold: ROC, precision-recall, areas, calibration (numpy, pure).
 
-Intervals are percentiles over resampled subjects, as everywhere in atml: segments of one subject repeat each
+Intervals are percentiles over resampled subjects, as everywhere in atml: windows of one subject repeat each
 other. Repeats on the same subjects are drawn together, and the mean over them counts.
 """
 
@@ -81,10 +81,30 @@ class Areas:
     precision_recall: Interval
 
 
+def against_rest(run: Predictions, index: int) -> Predictions:
+    """Return one class of several as the positive class of a binary task, by its share of the softmax.
+
+    The margin is the logarithm of the odds of that share. Its curve is that of a threshold on the share of
+    one class; a decision among all classes need not lie on it.
+
+    Example:
+        >>> run = Predictions(np.zeros((1, 3), np.float32), np.array([2]), np.array(["S1"]), None)
+        >>> one = against_rest(run, 2)
+        >>> round(float(one.margin()[0]), 3), one.truth().tolist()  # 1 to 2
+        (-0.693, [True])
+    """
+    logits = run.logits.astype(np.float64)
+    own, others = logits[:, index], np.delete(logits, index, axis=1)
+    largest = others.max(axis=1)
+    margin = own - largest - np.log(np.exp(others - largest[:, None]).sum(axis=1))
+    both = np.stack([np.zeros_like(margin), margin], axis=1).astype(np.float32)
+    return Predictions(both, (run.y == index).astype(np.int64), run.subject, 1)
+
+
 def areas(runs: Sequence[Predictions], *, draws: int = DRAWS, seed: int = 0, level: float = 0.95) -> Areas:
     """Return the areas, means over repeats on the same subjects.
 
-    The area under the ROC curve is the chance that a positive segment has the larger margin of a pair, half
+    The area under the ROC curve is the chance that a positive window has the larger margin of a pair, half
     for a tie; average precision is the mean precision over the recalls reached, by steps, not by trapezia,
     which flatter (Davis and Goadrich 2006). A draw of subjects without one of the classes is left out.
 
@@ -110,7 +130,7 @@ def _table(run: Predictions, names: npt.NDArray[np.str_]) -> Floats:
     """Count each subject's negatives and positives by margin, the largest first: (subjects, 2, levels)."""
     own, code = subject_codes(run.subject)
     if own.tolist() != names.tolist():
-        raise ValueError("repeats on different subjects can't be drawn together")
+        raise ValueError("repeats on different subjects can't be resampled together")
     margin = run.margin().astype(np.float64)
     values, place = np.unique(-margin, return_inverse=True)
     if len(values) > LEVELS:
@@ -143,22 +163,22 @@ def _interval(values: Floats, level: float) -> Interval:
 
 @dataclass(frozen=True)
 class Bin:
-    """Segments of probabilities from ``low`` to ``high``.
+    """Windows of probabilities from ``low`` to ``high``.
 
-    ``segments`` counts them, a mean over repeats; ``said`` is their mean probability, ``seen`` the share that
+    ``windows`` counts them, a mean over repeats; ``said`` is their mean probability, ``seen`` the share that
     is positive, with an interval over subjects.
     """
 
     low: float
     high: float
-    segments: int
+    windows: int
     said: float
     seen: Interval
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Bins that hold a segment, and the expected calibration error over all of them."""
+    """Bins that hold a window, and the expected calibration error over all of them."""
 
     bins: tuple[Bin, ...]
     error: Interval
@@ -175,8 +195,8 @@ def calibration(runs: Sequence[Predictions], bins: int = BINS) -> Calibration:
     """Compare the probabilities that outputs stand for with how often they come true.
 
     ``bins`` of equal width, all runs together in each. The expected calibration error is the mean over
-    segments of the distance between the two in their bin (Naeini et al. 2015), and here the mean over runs:
-    one training that says too much would make up for another that says too little. With few segments it is
+    windows of the distance between the two in their bin (Naeini et al. 2015), and here the mean over runs:
+    one training that is too sure would make up for another that is too little sure. With few windows it is
     above 0 for perfect outputs too.
     """
     said = np.concatenate([probability(run) for run in runs])

@@ -1,17 +1,14 @@
-"""What came of a study, in figures and row by row: the winner, its out-of-fold decisions, its other data.
+"""What came of a study, in figures and row by row: the winner, its out-of-fold decisions, its file.
 
-Figures are those of the export's metrics.json, which its card prints too. Where nothing was exported they are
-worked out from the stored predictions by the function that makes those of an export. Nothing is worked out in
-a second way.
+Figures are those of the export's metrics.json, which its card prints too. Where nothing was exported they
+come from the stored predictions, by the same function that makes those of an export.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,44 +19,40 @@ from atml.data.dataset import DataSource
 from atml.data.formats.detection import tells_millivolts
 from atml.errors import ExportError, InputError
 from atml.evaluation.result import CrossValidationResult, cross_validation_result
-from atml.metrics import FOUR, Confusion, Interval
+from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions
-from atml.tasks.task import Task
-
-if TYPE_CHECKING:
-    from atml.report.material import Material
+from atml.report import kind as report_kind
+from atml.report.figures import Source
+from atml.report.study_contents import StudyContents
+from atml.tasks import targets
 
 Floats = npt.NDArray[np.float64]
 
 WORK = 4e10
-"""Multiply-accumulates that looking at the training data may take: some 20 s. Of more, a part is taken."""
-
+"""Multiply-accumulates that running on the training data may take, some 20 s; of more data a part is run."""
 
 NEEDED = ("rates", "intervals", "subjects", "threshold", "naive", "tuned", *FOUR)
 """Without any of these a metrics.json is damaged, or of a version that did not know it yet."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where figures are from: ``kind`` is "card", or why the study's predictions stand in for one."""
+class Decided:
+    """Out-of-fold decisions row by row, of every run: ``rows (n,)`` of the data set, their ``truth (n,)``.
 
-    figures: Mapping[str, Any]
-    trial: int
-    runs: int
-    kind: str = "card"
+    ``called`` and ``margins`` are ``(runs, n)``; truth and calls are groups of the kind
+    (`atml.report.kind.ReportKind`), and decisions are cross-fitted.
+    """
 
-    @property
-    def words(self) -> str:
-        """Say it for a caption."""
-        how = "" if self.runs == 1 else f", mean of {self.runs} trainings on fresh seeds"
-        what = "the card's figures" if self.kind == "card" else self.kind
-        return f"trial {self.trial} out of fold{how}; {what}"
+    rows: Int64
+    truth: Int64
+    called: Int64
+    margins: Floats
 
 
 class Outcome:
     """What came of a study; each part is None where ``why`` says what is missing."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: StudyContents) -> None:
         self.material = material
 
     @property
@@ -72,7 +65,7 @@ class Outcome:
         return "" if self.material.out_of_fold else "the study keeps no predictions of its best trial"
 
     @cached_property
-    def evidence(self) -> CrossValidationResult | None:
+    def cross_validation(self) -> CrossValidationResult | None:
         """What the stored predictions of the winner say; None without them or without the data."""
         runs, plan = self.material.out_of_fold, self.material.plan
         if not runs or plan is None:
@@ -95,29 +88,33 @@ class Outcome:
             return None
         if winner is not None and all(key in winner.metrics for key in NEEDED):
             return Source(winner.metrics, best.number, len(winner.metrics.get("runs", ())) or 1)
-        if self.evidence is None:
+        if self.cross_validation is None:
             return None
         kind = "from the study's predictions, for its metrics.json is damaged or of an older version"
         if winner is None:
             why = "its export folder is gone" if self.material.winner_gone else "it was not exported"
             kind = f"from the study's predictions, for {why} and there is no card"
-        return Source(self.evidence.to_dict(), best.number, len(self.material.out_of_fold), kind)
+        return Source(self.cross_validation.to_dict(), best.number, len(self.material.out_of_fold), kind)
 
     # --- row by row
 
     @cached_property
-    def margins(self) -> tuple[Int64, Floats]:
-        """Return rows of the data set and, a run each, the margins that they were decided by at 0.
-
-        ``rows (n,)`` and ``margins (runs, n)``: thresholds are cross-fitted. Nothing without predictions.
-        """
-        evidence = self.evidence
-        if evidence is None:
-            return np.empty(0, np.int64), np.empty((0, 0))
+    def decided(self) -> Decided | None:
+        """Return what was decided out of fold, row by row; None without predictions."""
+        found, plan = self.cross_validation, self.material.plan
+        if found is None or plan is None:
+            return None
+        task = plan.definition.task
+        kind = report_kind.of(task)
         order = [np.argsort(rows, kind="stable") for rows, _ in self.material.out_of_fold]
         rows = self.material.out_of_fold[0][0][order[0]]
-        found = [run.margin()[at] for run, at in zip(evidence.decided, order, strict=True)]
-        return rows, np.stack(found).astype(np.float64)
+        runs = [kind.called(run) for run in found.decided]
+        return Decided(
+            rows,
+            kind.group_of(task, plan.dataset.y[rows]),
+            np.stack([called[at] for (called, _), at in zip(runs, order, strict=True)]),
+            np.stack([margin[at] for (_, margin), at in zip(runs, order, strict=True)]).astype(np.float64),
+        )
 
     # --- the exported file
 
@@ -148,10 +145,11 @@ class Outcome:
             logits = infer(found.model, data.x[rows])
         except InputError as error:
             return None, f"the exported file does not run on these data: {error}"
-        return (rows, Predictions(logits, data.y[rows], data.subject[rows], found.task.positive)), ""
+        target = targets.of(found.task)
+        return (rows, target.predictions(logits, data.y[rows], data.subject[rows])), ""
 
 
-def not_exported(material: Material) -> str:
+def not_exported(material: StudyContents) -> str:
     """Say why the winner has no export, or none that is still there."""
     best = material.best
     if best is None:
@@ -169,25 +167,3 @@ def unit_of(origin: DataSource) -> str:
     bare numbers.
     """
     return "mV" if all(tells_millivolts(Path(path)) for path in origin.paths) else ""
-
-
-def negative_of(task: Task) -> str:
-    """Name all classes but the positive one."""
-    return " or ".join(name for i, name in enumerate(task.classes) if i != task.positive)
-
-
-def confusion_of(figures: Mapping[str, Any]) -> Confusion | None:
-    """Sum up the counts of a file's subjects, or take those it gives; None where it has neither."""
-    if isinstance(figures.get("confusion"), dict):
-        return Confusion(**figures["confusion"])
-    rows = figures.get("subjects")
-    if not rows:
-        return None
-    return Confusion(*(sum(int(row[key]) for row in rows) for key in ("tp", "fp", "fn", "tn")))
-
-
-def interval_of(fields: Mapping[str, Any] | None) -> Interval | None:
-    """Read an interval back from JSON."""
-    if not fields or any(fields.get(key) is None for key in ("value", "low", "high")):
-        return None
-    return Interval(fields["value"], fields["low"], fields["high"])

@@ -10,6 +10,7 @@ from atml.report import comparisons
 from atml.report.comparisons import Sized
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty
+from atml.report.sections.task_description import task_of
 from atml.searching.ranking import kib_of, size_of
 
 
@@ -31,10 +32,11 @@ def sizes(material: Material) -> list[Block]:
     blocks: list[Block] = [
         Chart("size", comparisons.sizes(found, "objective, out of fold"), _front(material, found))
     ]
-    pooled, own = [], []
+    pooled, own, task = [], [], task_of(material)
     for one, trial in zip(found, trials, strict=True):
         four = trial.result.get("metrics", {})
-        if "precision" in four:
+        # F-beta is about a positive class.
+        if "precision" in four and task is not None and task.positive is not None:
             pooled.append(
                 Sized(one.number, one.kib, float(f_beta(four["precision"], four["recall"])), one.what)
             )
@@ -42,8 +44,8 @@ def sizes(material: Material) -> list[Block]:
     if pooled and not np.allclose([one.value for one in pooled], own, atol=1e-6):
         best = comparisons.front(pooled)
         says = (
-            "The same trials by F-beta (beta 2) over all segments, at threshold 0, which is not what was"
-            f" searched for: {_steps(best)}."
+            "The same trials by F-beta (beta 2) over all windows, untuned, which is not the"
+            f" objective of the search: {_steps(best)}."
         )
         blocks.append(Chart("size-f-beta", comparisons.sizes(pooled, "F-beta (beta 2), out of fold"), says))
     return blocks
@@ -58,8 +60,8 @@ def _steps(best: list[Sized]) -> str:
 def _front(material: Material, found: list[Sized]) -> str:
     best = comparisons.front(found)
     said = (
-        f"{plural(len(found), 'trial')} ran over every fold; {_steps(best)}. Of"
-        " those values each helped to pick its trial and flatters it"
+        f"{plural(len(found), 'trial')} ran over every fold; {_steps(best)}. Each of"
+        " these values helped to pick its trial, so it looks better than it is"
     )
     winner = material.winner
     files = " Sizes are as counted before training, for all alike"
@@ -70,11 +72,11 @@ def _front(material: Material, found: list[Sized]) -> str:
     )
     again = [one for one in found if one.judged is not None]
     if not again:
-        return f"{said}; none was trained again on fresh seeds. All are at threshold 0.{files}"
+        return f"{said}; none was trained again on fresh seeds. All are untuned.{files}"
     fell = float(np.mean([one.value - (one.judged or 0.0) for one in again]))
     return (
         f"{said}; diamonds are the same config on fresh seeds, for {plural(len(again), 'finalist')}"
-        f" {abs(fell):.3f} {'lower' if fell > 0 else 'higher'} on average. All of these are at threshold 0;"
-        " finalists are chosen by thresholds of other folds, with which they have"
+        f" {abs(fell):.3f} {'lower' if fell > 0 else 'higher'} on average. All of these values are untuned;"
+        " finalists are chosen with decisions tuned on other folds, and have"
         f" {listed([f'{value(v)} (trial {n})' for n, v in material.judged.items()])}.{files}"
     )

@@ -24,9 +24,9 @@ WORDS = {
     "operators": "operators that the device lacks",
     "shape": "layers that leave no signal",
     "diverged": "training diverged",
-    "constant": "called every segment the same",
-    "hopeless": "no hope after one fold",
-    "crashed": "took its workers down",
+    "constant": "collapsed: one class for every window",
+    "hopeless": "below the floor after one fold",
+    "crashed": "crashed its workers",
     "refused": "could not be trained",
 }
 """What a constraint that was broken means."""
@@ -64,7 +64,7 @@ def pruning(material: Material) -> list[Block]:
     """Show how far trials came, and what was spared."""
     folds, trials = int(material.spec["folds"]), material.finished
     untrained = Counter(refused(t) or "stopped before any report" for t in trials if not t.steps)
-    # A fold that was begun counts: whoever was stopped in the first is in its bar.
+    # A fold that was begun counts: a trial stopped in the first is in its bar.
     ends = Counter(
         min(ceil(reached(t) - 1e-9), folds) or 1 for t in trials if t.steps and t.state != "complete"
     )
@@ -102,7 +102,7 @@ def pruning(material: Material) -> list[Block]:
     if late:
         reasons = Counter(refused(t) for t in late)
         said = listed([f"{n:,} {name}" for name, n in reasons.most_common()])
-        blocks.append(Text(f"Another {plural(len(late), 'trial')} ended by a rule of their own: {said}."))
+        blocks.append(Text(f"Another {plural(len(late), 'trial')} were stopped by another rule: {said}."))
     return blocks
 
 

@@ -58,7 +58,7 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """One segment to draw: ``x (leads, samples)`` at ``rate`` Hz under a ``title``.
+    """One window to draw: ``x (leads, samples)`` at ``rate`` Hz under a ``title``.
 
     ``under``, of the same shape, is drawn in grey behind it. ``saliency (samples,)`` is drawn over it: above
     0 in orange, below 0 in blue, the deeper the nearer to ``strongest`` (the largest magnitude where that is

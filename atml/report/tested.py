@@ -1,18 +1,14 @@
-"""What `atml score` found on test data, as its files have it: nothing is opened or worked out here."""
+"""Figures on test data, read from the files that `atml score` wrote: no test data are opened here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from atml.comparison.result import FEW
 from atml.formatting import between, plural, sentence, value
-from atml.report.material import Export, Material
-from atml.report.outcome import interval_of
+from atml.report.figures import Figures, interval_of
+from atml.report.material import Material
 from atml.report.page import Block, Grid
+from atml.report.study_contents import Export
 from atml.scoring.presentation import ordinal
-
-Figures = Mapping[str, Any]
 
 NAMES = {
     "recall": "sensitivity",
@@ -24,14 +20,14 @@ NAMES = {
 
 
 def tested(material: Material) -> list[tuple[str, Figures]]:
-    """Return a title and the figures of each look at test data that the winner's export had."""
+    """Return a title and the figures of each evaluation of the winner's export on test data."""
     winner = material.winner
-    looks = [one for one in (winner.scores if winner is not None else {}).values() if "rule" in one]
-    titles = [f"{ordinal(int(one.get('look', 0)))} look" for one in looks]
-    # Looks are counted for each test set: two may be the first, at two sets, or by two databases.
-    titles = _apart(titles, [f" at {one.get('data', 'test data')}" for one in looks])
-    titles = _apart(titles, [f", {at + 1} on file" for at in range(len(looks))])
-    return list(zip(titles, looks, strict=True))
+    found = [one for one in (winner.scores if winner is not None else {}).values() if "rule" in one]
+    titles = [f"{ordinal(int(one.get('look', 0)))} evaluation" for one in found]
+    # Evaluations are counted for each test set: two may be the first, on two sets or by two databases.
+    titles = _apart(titles, [f" on {one.get('data', 'test data')}" for one in found])
+    titles = _apart(titles, [f", {at + 1} on file" for at in range(len(found))])
+    return list(zip(titles, found, strict=True))
 
 
 def _apart(titles: list[str], more: list[str]) -> list[str]:
@@ -40,13 +36,13 @@ def _apart(titles: list[str], more: list[str]) -> list[str]:
 
 
 def seen(one: Figures) -> str:
-    """Say how much a look saw: segments, and subjects, with a warning where these are few."""
-    segments = plural(int(one.get("segments", 0)), "segment")
+    """Say how much was evaluated: windows, and subjects, with a warning where these are few."""
+    windows = plural(int(one.get("segments", 0)), "window")
     people = one.get("people") or len(one.get("subjects", ()))
     if not people:
-        return f"{segments}; of how many subjects is not on file"
+        return f"{windows}; of how many subjects is not on file"
     few = ", so few that intervals are too narrow" if people < FEW else ""
-    return f"{segments} of {plural(people, 'subject')}{few}"
+    return f"{windows} of {plural(people, 'subject')}{few}"
 
 
 def alike(one: Figures) -> bool:
@@ -55,18 +51,18 @@ def alike(one: Figures) -> bool:
 
 
 def not_scored(winner: Export | None) -> str:
-    """Say how test figures come about, where there are none."""
+    """Say how to get figures on test data, where there are none."""
     what = str(winner.folder) if winner is not None else "EXPORT"
     return (
-        f"Test data: not scored yet. `atml score {what} --data SET` does it and counts the look; this report"
-        " opens no test data itself."
+        f"Test data: not scored yet. `atml score {what} --data SET` does it and counts the evaluation; this"
+        " report opens no test data itself."
     )
 
 
 def official(title: str, one: Figures) -> Block:
-    """Return a look's figures under the rule's own names, the baseline's beside them."""
+    """Return the figures of an evaluation under the rule's own names, the baseline's beside them."""
     said = (
-        f"Rule {one['rule']} on {one.get('data', 'test data')}, {seen(one)}: {title} at this test set"
+        f"Rule {one['rule']} on {one.get('data', 'test data')}, {seen(one)}: {title} of this test set"
         f"{_earlier(one)}."
     )
     said += "".join(f" {sentence(note)}" for note in one.get("notes", ()))
@@ -80,24 +76,24 @@ def _earlier(one: Figures) -> str:
 
 
 def _figures(one: Figures, said: str) -> Block:
-    rival = one.get("baseline") or {}
+    baseline = one.get("baseline") or {}
     rows = []
     for key, fields in one.get("intervals", {}).items():
-        found, theirs = interval_of(fields), interval_of(rival.get("intervals", {}).get(key))
+        found, theirs = interval_of(fields), interval_of(baseline.get("intervals", {}).get(key))
         if found is not None:
-            beside = [value(theirs.value if theirs else None)] if rival else []
+            beside = [value(theirs.value if theirs else None)] if baseline else []
             rows.append((NAMES.get(key, key), value(found.value), between(found), *beside))
     total = one.get("total")
     if total is not None:
         points = " + ".join(f"{key} {points:.3f}" for key, points in (one.get("points") or {}).items())
-        rows.append(("points", value(total), points, *(["-"] if rival else [])))
-    header = ("figure", "value", "95% over subjects", *(["baseline"] if rival else []))
+        rows.append(("points", value(total), points, *(["-"] if baseline else [])))
+    header = ("figure", "value", "95% over subjects", *(["baseline"] if baseline else []))
     return Grid(header, tuple(rows), said)
 
 
 def _categories(one: Figures, said: str) -> Block:
     """Return the rows by which AEDs are judged."""
-    rival = {row["category"]: row for row in (one.get("baseline") or {}).get("categories", ())}
+    baseline = {row["category"]: row for row in (one.get("baseline") or {}).get("categories", ())}
     rows = tuple(
         (
             str(row["category"]),
@@ -109,8 +105,8 @@ def _categories(one: Figures, said: str) -> Block:
             "-" if row["goal"] is None else f"{row['goal']:g} / {row['goal_of_limit']:g}",
             str(row["verdict"]),
             *(
-                [value(rival[row["category"]]["observed"]) if row["category"] in rival else "-"]
-                if rival
+                [value(baseline[row["category"]]["observed"]) if row["category"] in baseline else "-"]
+                if baseline
                 else []
             ),
         )
@@ -119,5 +115,5 @@ def _categories(one: Figures, said: str) -> Block:
     header = ("category", "measure", "n", "subjects", "observed", "lower limit", "goals", "verdict")
     passed = sum(row["verdict"] == "passed" for row in one["categories"])
     short = sum(row["verdict"] == "not assessable" for row in one["categories"])
-    said += f" {passed} of {len(rows)} rows passed; {short} have too few segments to be judged."
-    return Grid((*header, *(["baseline"] if rival else [])), rows, said)
+    said += f" {passed} of {len(rows)} rows passed; {short} have too few windows to be judged."
+    return Grid((*header, *(["baseline"] if baseline else [])), rows, said)

@@ -11,7 +11,6 @@ from atml.models.budget import LIMITS
 from atml.searching.finalists import Finals
 from atml.searching.ranking import kib_of
 from atml.searching.study import Plan
-from atml.tasks.targets.binary import RATES
 from atml.training.records import TrialRecord
 
 
@@ -29,7 +28,7 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
             "runs": [round(v, 6) for v in j.evidence.cross_fitted],
             "in_search": j.record.value,
             "metrics": j.evidence.four,
-            "rates": {name: j.evidence.rates[name].value for name in RATES},
+            "rates": {name: rate.value for name, rate in j.evidence.rates.items()},
             "threshold": j.evidence.threshold,
             "size_kib": kib_of(j.record, folders.get(j.record.number)),
             "qualifies": finals.qualifies(j),
@@ -58,7 +57,7 @@ def _baseline(rival: BaselineResult) -> dict[str, Any]:
         "title": rival.baseline.title,
         "value": round(rival.value, 6),
         "metrics": rival.four,
-        "rates": {name: rival.rates[name].value for name in RATES},
+        "rates": {name: rate.value for name, rate in rival.rates.items()},
         "rule": rival.baseline.describe(),
     }
 

@@ -13,6 +13,25 @@ from atml.data.synthetic import generator
 from atml.storage import Store
 from tests.terminal import run
 
+THREE_TASK = """
+from atml import Predictions, Task
+from atml.metrics import macro_f1
+
+TASK = Task(name="rhythm", kind="multiclass", classes=("N", "AF", "O"), sampling_rate=250, window=1250)
+QUALIFIES = 0.05
+MAX_SIZE_KIB = 256.0
+RULE = ""
+BASELINE = ""
+
+def label(rhythm: str) -> int | None:
+    '''The class of a rhythm name.'''
+    return {"SR": 0, "AFIB": 1, "B": 2, "T": 2}.get(rhythm)
+
+def value(predictions: Predictions) -> float:
+    '''Macro F1 over N, AF and O.'''
+    return macro_f1(predictions)
+"""
+
 SPACE = """
 from atml import ModelConfig
 
@@ -58,6 +77,43 @@ def draw(path: Path, subjects: tuple[int, int] = (9, 4)) -> None:
     np.savez(
         path, **{name: np.concatenate(p) for name, p in zip(names, zip(*parts, strict=True), strict=True)}
     )
+
+
+def draw_three(path: Path, subjects: int = 9, each: int = 24) -> None:
+    """Write windows of three classes: a slope downwards, none, and one upwards, with every 12th astray."""
+    random = np.random.default_rng(5)
+    rows = subjects * each
+    y = random.integers(0, 3, rows)
+    drawn = np.where(np.arange(rows) % 12 == 7, random.integers(0, 3, rows), y)
+    x = random.normal(size=(rows, 1250)) * 0.4 + np.linspace(-1, 1, 1250) ** 2 * 2.0 * (drawn[:, None] - 1)
+    # Class O has two rhythms.
+    rhythm = np.where(y == 2, np.where(np.arange(rows) % 2, "B", "T"), np.array(["SR", "AFIB", ""])[y])
+    subject = np.repeat([f"P{i}" for i in range(subjects)], each)
+    np.savez(
+        path,
+        x=x[:, None].astype(np.float32),
+        y=y,
+        subject=subject,
+        rhythm=rhythm,
+        split=np.full(rows, "train"),
+    )
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    """Search and export three classes for real; nothing may change it."""
+    folder = tmp_path_factory.mktemp("three")
+    data, url = folder / "three.npz", f"sqlite:///{folder}/studies.db"
+    draw_three(data)
+    (folder / "space.py").write_text(SPACE, encoding="utf-8")
+    (folder / "judge.py").write_text(THREE_TASK, encoding="utf-8")
+    told = ["--storage", url, "--workers", 1, "--trials", 3, "--folds", 3, "--finalists", 1]
+    files = ["--space", folder / "space.py", "--objective", folder / "judge.py"]
+    search = ["search", "--task", "rhythm", "--data", data, *files]
+    done = run(folder, *search, *told, "--repeats", 2, "--study", "three", "--json")
+    assert done.returncode == 0, done.stderr
+    (export,) = (folder / "exports" / "three").iterdir()
+    return Searched(url, "three", data, export)
 
 
 @pytest.fixture(scope="session")

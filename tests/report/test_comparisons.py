@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
-from atml.metrics import Confusion, Interval
+from atml.metrics import Interval
 from atml.report import comparisons, matrix, theme
 from atml.report.comparisons import Row, Sized
 
@@ -30,17 +31,19 @@ def test_sizes_show_what_fresh_seeds_made_of_a_trial() -> None:
 
 
 def test_a_matrix_has_counts_and_shares_of_each_row() -> None:
-    svg = matrix.confusions([("out of fold", Confusion(tp=8, fp=1, fn=2, tn=99))], "AF & more", "other")
+    counts = np.array([[2, 8], [99, 1]])
+    svg = matrix.confusions([("out of fold", counts)], ("AF & more", "other"), ("other", "AF & more"))
     texts = re.findall(r">([^<>]+)</text>", svg)
-    # Row by row: what is right of the positive class, then what is missed.
-    assert [t for t in texts if t.isdigit()] == ["8", "2", "99", "1"]
-    assert [t for t in texts if t.endswith("%")] == ["80.0%", "20.0%", "99.0%", "1.0%"]
+    assert [t for t in texts if t.isdigit()] == ["2", "8", "99", "1"]
+    assert [t for t in texts if t.endswith("%")] == ["20.0%", "80.0%", "99.0%", "1.0%"]
+    colours = re.findall(r'<rect [^>]*fill="(#\w+)"', svg)
+    assert colours == [theme.RED, theme.GREEN, theme.GREEN, theme.RED]
     assert "AF &amp; more" in svg and "--paper-width:" in svg
     assert set(re.findall(r"#[0-9a-f]{6}", svg)) <= set(theme.DARK)
     x = {n: float(re.search(rf'x="([\d.]+)"[^>]*>{n}<', svg).group(1)) for n in ("8", "2", "99", "1")}
     assert x["8"] == x["1"] > x["2"] == x["99"]  # called positive stands on the right
-    empty = matrix.confusions([("test", Confusion(tp=0, fp=1, fn=0, tn=9))], "AF", "other")
-    assert empty.count("no such") == 2
+    empty = matrix.confusions([("test", np.array([[0, 0], [9, 1]]))], ("AF", "other"), ("other", "AF"))
+    assert empty.count(">none<") == 2
 
 
 def test_rows_of_intervals_of_two_do_not_lie_on_one_another() -> None:

@@ -26,7 +26,7 @@ def test_areas_are_those_of_scikit_learn() -> None:
 
 
 def test_an_interval_is_over_subjects() -> None:
-    """Segments that only repeat make nothing surer."""
+    """Windows that only repeat add no certainty."""
     few = predictions(n=80)
     often = np.tile(np.arange(80), 20)
     many = Predictions(few.logits[often], few.y[often], few.subject[often])
@@ -78,7 +78,7 @@ def test_calibration_of_outputs_that_are_and_that_are_not() -> None:
     logits = np.stack([np.zeros_like(margin), margin], 1)
     good = operating.calibration([Predictions(logits, y, subject)])
     assert good.error.value < 0.015
-    assert sum(b.segments for b in good.bins) == len(p)
+    assert sum(b.windows for b in good.bins) == len(p)
     assert all(b.low <= b.said <= b.high and b.seen.low <= b.seen.value <= b.seen.high for b in good.bins)
     sure = operating.calibration([Predictions(4 * logits, y, subject)])
     assert sure.error.value > 0.1
@@ -93,7 +93,7 @@ def test_trainings_that_err_to_both_sides_do_not_make_up_for_each_other() -> Non
         return Predictions(np.stack([np.zeros_like(margin), margin], 1), y, subject)
 
     found = operating.calibration([sure(0.2), sure(0.8)], bins=1)
-    assert found.bins[0].said == pytest.approx(0.5, abs=1e-5) and found.bins[0].segments == 16
+    assert found.bins[0].said == pytest.approx(0.5, abs=1e-5) and found.bins[0].windows == 16
     assert found.error.value == pytest.approx(0.3, abs=1e-5)
 
 
@@ -104,6 +104,20 @@ def test_calibration_error_by_hand() -> None:
         np.stack([np.zeros(4, np.float32), margin], 1), np.array([1, 0, 0, 0]), np.array(["a"] * 4)
     )
     found = operating.calibration([made], bins=2)
-    # |0.5 - 0.9| and |0 - 0.1|, half of the segments each.
+    # |0.5 - 0.9| and |0 - 0.1|, half of the windows each.
     assert found.error.value == pytest.approx(0.25, abs=1e-6)
-    assert [b.segments for b in found.bins] == [2, 2]
+    assert [b.windows for b in found.bins] == [2, 2]
+
+
+def test_a_class_against_the_rest_is_that_of_scikit_learn() -> None:
+    """By the softmax's share of the class, whatever the other classes are."""
+    random = np.random.default_rng(4)
+    y = random.integers(0, 3, 300)
+    logits = (random.normal(size=(300, 3)) + 1.2 * np.eye(3)[y]).astype(np.float32)
+    run = Predictions(logits, y, np.array([f"S{i % 6}" for i in range(300)]), None)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    for index in range(3):
+        one = operating.against_rest(run, index)
+        assert operating.probability(one) == pytest.approx(shares[:, index], abs=1e-6)
+        expected = roc_auc_score(y == index, shares[:, index])
+        assert operating.areas([one], draws=2).roc.value == pytest.approx(expected, abs=1e-6)

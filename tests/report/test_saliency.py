@@ -34,7 +34,7 @@ def exported(config: ModelConfig = CONFIG) -> ExportedModel:
 def test_only_the_wave_that_decides_is_salient() -> None:
     x = np.full((1, 200), 0.1, np.float32)
     x[0, 120] = 3.0
-    margin, found = saliency.saliency(exported(), x)
+    margin, found = saliency.saliency(exported(), x, 1)
     assert margin == pytest.approx(3.0)
     assert found.shape == (200,)
     # Every part that holds the spike is worth 3 - 0.1, every other nothing.
@@ -47,10 +47,10 @@ def test_twice_the_same_and_for_recurrent_nets() -> None:
     torch.manual_seed(0)
     made = exported(config)
     x = np.random.default_rng(0).normal(size=(1, 200)).astype(np.float32)
-    first, second = saliency.saliency(made, x), saliency.saliency(made, x)
+    first, second = saliency.saliency(made, x, 1), saliency.saliency(made, x, 1)
     assert first[0] == second[0] and np.array_equal(first[1], second[1])
     assert np.isfinite(first[1]).all() and np.abs(first[1]).max() > 0
-    assert first[0] == pytest.approx(saliency.margins(made, x[None])[0])
+    assert first[0] == pytest.approx(saliency.margins(made, x[None], 1)[0])
 
 
 def test_a_bridge_is_straight_and_touches_nothing_else() -> None:

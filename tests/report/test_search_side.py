@@ -102,7 +102,7 @@ def test_what_pruning_saved_is_counted_in_folds_and_seconds(material: Material) 
     assert saved.folds == pytest.approx(sum(made.FOLDS - (max(t.steps) + 1) / 4 for t in cut))
     assert saved.seconds == pytest.approx(6 * saved.folds)
     assert f"Stopping {saved.trials} trials by comparison saved {saved.folds:.0f} of" in words(
-        section("search", material).blocks
+        section("search_course", material).blocks
     )
 
 
@@ -131,7 +131,7 @@ def test_importances_name_what_the_values_were_made_of(material: Material) -> No
     assert sum(material.importances.values()) == pytest.approx(1)
     # Of some thirty parameters; the rest is noise.
     assert {"label_smoothing", "learning_rate", "family"} & set(names[:6])
-    assert "PED-ANOVA" in words(section("search", material).blocks)
+    assert "PED-ANOVA" in words(section("search_course", material).blocks)
 
 
 def test_every_parameter_is_told_with_range_choice_and_use(material: Material) -> None:
@@ -172,12 +172,12 @@ def test_values_beside_each_other_are_judged_alike(material: Material) -> None:
     number = material.best.number
     values = [t.value or 0.0 for t in material.repeats(number)]
     said = words(section("changes", material).blocks)
-    assert f"On fresh seeds the winner has {np.mean(values):.3f} at that threshold" in said
-    assert f"and {material.judged[number]:.3f} with thresholds chosen on other folds" in said
+    assert f"On fresh seeds the winner has {np.mean(values):.3f} untuned" in said
+    assert f"and {material.judged[number]:.3f} with decisions tuned on other folds" in said
     said = words(section("families", material).blocks)
     assert f"{material.judged[number]:.3f} (trial {number}, " in said
     steps = len(history.successive(material.finished)) - 1
-    assert f" in {steps} step" in words(section("search", material).blocks)
+    assert f" in {steps} step" in words(section("search_course", material).blocks)
 
 
 def test_curves_are_the_means_of_what_the_repeats_recorded(material: Material) -> None:
@@ -202,12 +202,12 @@ def test_rejected_regions_come_with_their_evidence(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/studies.db")
     made.refused(store, "refused", 40)
     material = Material(store, "refused")
-    rows = grid("search", material, "evidence")
+    rows = grid("search_course", material, "evidence")
     rejected = [row for row in rows if row["status"] == "rejected"]
     assert rejected
     for row in rejected:
         assert re.fullmatch(r"0 of \d+ reference trials", row["evidence"])
-    said = words(section("search", material).blocks)
+    said = words(section("search_course", material).blocks)
     assert f"{len(rejected)} stand rejected and close" in said
     kept = sum(row["status"] == "refused" for row in rows)
     assert (f"would leave too little: {kept}" in said) == (kept > 0)
@@ -242,7 +242,7 @@ def test_a_task_whose_files_changed_is_told_and_the_rest_is_written(tmp_path: Pa
     store.study("gone", made.spec(objective_path=str(tmp_path / "not_there.py")))
     material = Material(store, "gone")
     assert material.definition is None
-    assert "not_there.py" in material.room_gone
+    assert "not_there.py" in material.task_gone
     assert all(s.blocks for s in report.compose(material))
     store.close()
 

@@ -17,11 +17,12 @@ import pytest
 
 from atml.artifacts.model import CARD
 from atml.data.dataset import DataSource
-from atml.metrics import Confusion, prediction_counts
-from atml.report import page, tested
+from atml.metrics import prediction_counts
+from atml.report import kind_binary, page, tested
+from atml.report.figures import averaged
 from atml.report.headline import headline
 from atml.report.material import Material
-from atml.report.outcome import confusion_of, unit_of
+from atml.report.outcome import Decided, unit_of
 from atml.report.page import Chart, Drawing, Empty, Grid, Section, Text
 from atml.report.sections import data_overview as data_section
 from atml.report.sections import examples, results
@@ -29,11 +30,13 @@ from atml.storage import Store
 from tests.report import made
 from tests.report.conftest import Searched
 
-NAMES = ("data", "preparation", "results", "examples", "fitting", "carry_over", "limits")
+NAMES = ("data_overview", "preparation", "results", "examples", "fitting", "carry_over", "limits")
 
 
 def sections(material: Material) -> dict[str, Section]:
-    return {name: import_module(f"atml.report.sections.{name}").section(material) for name in NAMES}
+    """Sections by their anchors."""
+    found = [import_module(f"atml.report.sections.{name}").section(material) for name in NAMES]
+    return {section.anchor: section for section in found}
 
 
 def words(section: Section) -> str:
@@ -99,8 +102,8 @@ def test_figures_are_those_of_the_card(written: dict[str, Section], material: Ma
     assert f"which is {fit[2]} less: {fit[3]}" in words(written["fitting"])
     limits = card.split("## Known limits")[1].strip().splitlines()
     assert limits and [row[0] for row in _last_grid(written["limits"]).rows] == [x[2:] for x in limits]
-    counts = confusion_of(material.winner.metrics)
-    assert counts is not None and (counts.tp, counts.fn) == _card_counts(card)
+    counts = kind_binary.cells_of(material.winner.metrics, None)
+    assert counts is not None and (counts[1, 1], counts[1, 0]) == _card_counts(card)
 
 
 def _last_grid(section: Section) -> Grid:
@@ -116,14 +119,15 @@ def _card_counts(card: str) -> tuple[int, int]:
 
 def test_recomputed_figures_are_those_that_were_exported(material: Material) -> None:
     """So what is decided row by row is what the card counts."""
-    evidence, kept = material.outcome.evidence, material.winner.metrics
-    assert json.loads(json.dumps(evidence.to_dict())) == {key: kept[key] for key in evidence.to_dict()}
-    rows, margins = material.outcome.margins
-    assert rows.tolist() == list(range(len(material.dataset)))
-    together = [prediction_counts(run).pooled() for run in evidence.decided]
-    truth = material.dataset.y[rows] == 1
-    for margin, counts in zip(margins, together, strict=True):
-        assert int(((margin >= 0) & truth).sum()) == counts.tp
+    found, kept = material.outcome.cross_validation, material.winner.metrics
+    assert json.loads(json.dumps(found.to_dict())) == {key: kept[key] for key in found.to_dict()}
+    decided = material.outcome.decided
+    assert decided.rows.tolist() == list(range(len(material.dataset)))
+    together = [prediction_counts(run).pooled() for run in found.decided]
+    truth = material.dataset.y[decided.rows] == 1
+    assert decided.truth.tolist() == truth.astype(int).tolist()
+    for called, counts in zip(decided.called, together, strict=True):
+        assert int(((called == 1) & truth).sum()) == counts.tp
 
 
 def test_training_figures_are_those_of_the_exported_file(material: Material) -> None:
@@ -143,7 +147,7 @@ def test_confusion_counts_every_segment_once_in_each_set(
     assert trained == len(material.dataset) and abs(held_out - trained) <= 2
     (score,) = material.winner.scores.values()
     assert test == score["segments"] and score["look"] == 1
-    assert "first look" in words(written["carry_over"])
+    assert "first evaluation" in words(written["carry_over"])
 
 
 def test_what_needs_no_network_stands_beside_the_first_figure(material: Material) -> None:
@@ -155,7 +159,7 @@ def test_what_needs_no_network_stands_beside_the_first_figure(material: Material
 
 
 def test_sizes_and_values_of_trials_are_of_one_kind(written: dict[str, Section], material: Material) -> None:
-    """Of trials with a file and without: all as counted before; of repeats too: all at threshold 0."""
+    """Of trials with a file and without: all as counted before; of repeats too: all untuned."""
     traces = {t.name: t for t in chart(written["results"], "size").figure.data if t.name}
     every = traces["trials over every fold"]
     expected = [(t.cost.size_bytes / 1024, t.value) for t in material.ranked]
@@ -202,10 +206,11 @@ def test_examples_are_chosen_by_rule() -> None:
     )
     truth = np.array([1, 1, 1, 1, 0, 1, 0, 0], bool)
     subject = np.array(["a", "a", "b", "a", "b", "c", "a", "a"])
-    right = examples.choose(rows, margins, truth, subject, right=True)
+    found = Decided(rows, truth.astype(int), (margins >= 0).astype(int), margins)
+    right = examples.choose(found, subject, [(1, 1), (0, 0)])
     # Row 5 is decided both ways; 7 is the surest negative but of a subject already taken, as 4 is not.
     assert [(one.row, one.sure) for one in right] == [(0, True), (4, True), (2, False), (7, False)]
-    wrong = examples.choose(rows, margins, truth, subject, right=False)
+    wrong = examples.choose(found, subject, [(1, 0), (0, 1)])
     assert [(one.row, one.sure) for one in wrong] == [(3, True), (6, True)]
     assert wrong[0].margins == (-1.0, -1.0)
 
@@ -246,9 +251,9 @@ def test_the_head_has_the_figures_of_the_results(searched: Searched, material: M
     assert fact(bare, lowest) == fact(material, lowest)
     # Where nothing is left but what the search wrote down, that is said.
     bare.__dict__["outcome"] = types.SimpleNamespace(source=None)
-    assert "of the run that helped to pick it, at threshold 0" in fact(bare, lowest)[1]
+    assert "of the run that helped to pick it, untuned" in fact(bare, lowest)[1]
     value, note = fact(material, "F1 on test data")
-    assert note == "small, rule iesd2024, first look"
+    assert note == "small, rule iesd2024, first evaluation"
     (export,) = material.exports
     assert value == f"{next(iter(export.scores.values()))['F1']:.3f}"
 
@@ -265,7 +270,7 @@ def test_an_export_that_is_gone_is_not_one_that_never_was(searched: Searched, tm
     assert "not exported" not in said
 
 
-def test_looks_are_told_apart_and_say_of_how_many(searched: Searched) -> None:
+def test_evaluations_are_told_apart_and_say_of_how_many(searched: Searched) -> None:
     material = Material(searched.store(), searched.study)
     (export,) = material.exports
     (score,) = export.scores.values()
@@ -274,14 +279,14 @@ def test_looks_are_told_apart_and_say_of_how_many(searched: Searched) -> None:
     material.__dict__["exports"] = (dataclasses.replace(export, scores=scores),)
     titles = [title for title, _ in tested.tested(material)]
     assert titles == [
-        "first look at small",
-        "first look at other, 2 on file",
-        "first look at other, 3 on file",
+        "first evaluation on small",
+        "first evaluation on other, 2 on file",
+        "first evaluation on other, 3 on file",
     ]
     found = sections(material)
     for name in ("results", "carry_over"):
         assert "of 5 subjects, so few that intervals are too narrow" in words(found[name])
-    assert tested.seen({"segments": 7}) == "7 segments; of how many subjects is not on file"
+    assert tested.seen({"segments": 7}) == "7 windows; of how many subjects is not on file"
 
 
 def test_rhythms_whose_names_look_alike(material: Material) -> None:
@@ -295,8 +300,9 @@ def test_rhythms_whose_names_look_alike(material: Material) -> None:
 
 
 def test_mean_counts_keep_the_size_of_a_class() -> None:
-    found = results._mean(Confusion(2945, 3, 425, 9), 2)
-    assert found.tp + found.fn == 1685 and found.fp + found.tn == 6
+    found = averaged(np.array([[9, 3], [425, 2945]]), 2)
+    assert found.sum(axis=1).tolist() == [6, 1685]
+    assert np.abs(found - np.array([[4.5, 1.5], [212.5, 1472.5]])).max() <= 0.5
 
 
 def test_an_export_of_an_older_version_is_told_from_the_study(searched: Searched) -> None:
@@ -324,7 +330,7 @@ def test_a_rule_of_several_classes_is_not_set_beside_two(searched: Searched) -> 
     grids = [b for b in found["results"].blocks if isinstance(b, Grid)]
     assert grids[0].columns[:3] == ("metric", "trained on", "out of fold") and len(grids[0].columns) == 4
     assert grids[1].rows == (("F1", "0.500", "0.400 to 0.600"),)
-    assert "second look" in grids[1].says and "looks better here than it is" in grids[1].says
+    assert "second evaluation" in grids[1].says and "looks better here than it is" in grids[1].says
     assert "no rates to compare" in words(found["carry_over"])
 
 
@@ -344,7 +350,7 @@ def test_nothing_finished_says_so_everywhere(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/studies.db")
     store.study("empty", made.spec())
     found = sections(Material(store, "empty"))
-    for name in set(NAMES) - {"data"}:
+    for name in set(found) - {"data"}:
         assert [b for b in found[name].blocks if isinstance(b, Empty)], name
     assert "synthetic" in words(found["data"])
     strips = [b for b in found["data"].blocks if isinstance(b, Drawing)]
@@ -354,7 +360,7 @@ def test_nothing_finished_says_so_everywhere(tmp_path: Path) -> None:
 
 def test_data_tell_what_they_hold(written: dict[str, Section], material: Material) -> None:
     said, data = words(written["data"]), material.dataset
-    assert f"{len(data)} segments of 5 s" in said and "9 subjects" in said
+    assert f"{len(data)} windows of 5 s" in said and "9 subjects" in said
     for fold in material.plan.folds:
         assert ", ".join(sorted(set(data.subject[fold.held_out].tolist()))) in said
     bars = chart(written["data"], "data-subjects").figure.data
@@ -364,7 +370,7 @@ def test_data_tell_what_they_hold(written: dict[str, Section], material: Materia
         f"strip-{r}-{'AF' if r == 'AFIB' else 'other'}" for r in set(data.rhythm)
     }
     # An .npz does not say in which unit it is.
-    assert all("mV" not in b.svg and "in a unit that the data do not say" in b.says for b in strips)
+    assert all("mV" not in b.svg and "in a unit that the data do not name" in b.says for b in strips)
 
 
 def test_millivolts_are_claimed_only_where_known(tmp_path: Path) -> None:

@@ -1,18 +1,15 @@
-"""Architectures that were tried, the winner layer by layer, and what its last layer means."""
+"""Architectures that were tried, the winner layer by layer, and how its last layer decides."""
 
 from __future__ import annotations
 
-import math
-
 from atml.formatting import listed, plural, sentence
+from atml.report import kind as report_kind
 from atml.report.comparable import family
 from atml.report.groups import comparison
 from atml.report.layers import drawing, layers
 from atml.report.material import Material
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
 from atml.report.sections.task_description import task_of
-from atml.tasks import targets
-from atml.tasks.task import Task
 from atml.training.records import TrialRecord
 
 TITLE = "Architectures and the last layer"
@@ -36,7 +33,7 @@ def _about(material: Material) -> str:
     configs = [t.config for t in material.finished if t.config]
     deep = sorted({len(c.channels) for c in configs if c.channels})
     cells = sorted({c.cell.upper() for c in configs if c.cell != "none"})
-    said = "A network normalises and thins out the signal, then"
+    said = "A network normalises and decimates the signal, then"
     parts = []
     if deep:
         layers_said = f"{deep[0]} to {deep[-1]}" if len(deep) > 1 else str(deep[0])
@@ -79,7 +76,7 @@ def _winner(material: Material) -> list[Block]:
     if best is None or best.config is None:
         return [Empty("No trial ran over every fold within its budget, so there is no winner to draw.")]
     if task is None:
-        return [Empty(sentence(f"The winner can't be drawn: {material.room_gone}"))]
+        return [Empty(sentence(f"The winner can't be drawn: {material.task_gone}"))]
     found = layers(best.config, task)
     what = best.config.describe().split(", lr")[0]
     says = (
@@ -99,40 +96,17 @@ def _winner(material: Material) -> list[Block]:
 def _last(material: Material) -> list[Block]:
     task = task_of(material)
     if task is None:
-        return [Empty(sentence(f"The last layer can't be described: {material.room_gone}"))]
-    positive = targets.binary(task).positive_name
+        return [Empty(sentence(f"The last layer can't be described: {material.task_gone}"))]
     blocks: list[Block] = [
         Text(
             f"The last layer is linear and has no activation: it gives {plural(len(task.classes), 'logit')}."
-            " In training a softmax makes probabilities of them, inside the loss, where it is exact for"
-            " large numbers too. In the exported file there is none, for it would change no decision: the"
-            " largest logit is the largest probability, and a device is spared the exponentials."
+            " In training the loss applies a softmax to them, in a form that is exact for large numbers too."
+            " The exported file has none, because it would change no decision: the largest logit is the"
+            " largest probability, and a device saves the exponentials."
         )
     ]
-    threshold = material.winner.config.get("threshold") if material.winner else None
-    if threshold is None:
-        blocks.append(Empty("No export of the winner is there to read its threshold from."))
-        return blocks
-    blocks.append(Text(_folded(float(threshold), positive, task)))
-    return blocks
-
-
-def _folded(threshold: float, positive: str, task: Task) -> str:
-    if threshold == 0:
-        return (
-            "The threshold is 0: tuning it did not carry over from fold to fold, so the plain rule is used"
-            " and the last bias is as it was trained."
-        )
-    said = (
-        f"The threshold is {threshold:+.3f}: a window is {positive} where its logit is at least that much"
-        f" above the others. The bias of {positive} is lowered by it, so that the file decides by the"
-        " largest logit."
-    )
-    if len(task.classes) == 2:
-        # Margin m and softmax: p = 1 / (1 + exp(-m)).
-        probability = 1 / (1 + math.exp(-threshold))
-        said += (
-            f" Before that, it stood for a probability of {probability:.2f} by the softmax, which is a score"
-            " of the network and not the chance that a window is one, unless it is calibrated."
-        )
-    return said
+    said = report_kind.of(task).last_layer(task, material.winner.config if material.winner else {})
+    return [
+        *blocks,
+        Text(said) if said else Empty("There is no export of the winner to read its decision from."),
+    ]

@@ -63,14 +63,14 @@ def _outcome(material: Material, begun: TrialRecord, best: TrialRecord) -> str:
         return f"The default, trial {begun.number}, was stopped early; the winner is trial {best.number}."
     said = (
         f"From {value(begun.value)} (trial {begun.number}, the default) to {value(best.value)}"
-        f" (trial {best.number}), each by its own value in the search, at threshold 0."
+        f" (trial {best.number}), each by its own value in the search, with untuned decisions."
     )
     again = material.repeated(best.number)
     if best.number in material.judged and again is not None:
         # Not beside the search's values without a word: another threshold is another way to judge.
         said += (
-            f" On fresh seeds the winner has {value(again)} at that threshold, and"
-            f" {value(material.judged[best.number])} with thresholds chosen on other folds."
+            f" On fresh seeds the winner has {value(again)} untuned, and"
+            f" {value(material.judged[best.number])} with decisions tuned on other folds."
         )
     if begun.cost and best.cost:
         said += (

@@ -1,4 +1,4 @@
-"""What data there are: who, which rhythms, how long, what was left out, how they were split, how they look.
+"""The data: subjects, rhythms, length, what was left out, how they were split, how they look.
 
 The test split is never opened here.
 """
@@ -15,13 +15,13 @@ from atml.artifacts.record import DataFacts
 from atml.data.dataset import Dataset
 from atml.formatting import listed, plural, sentence, share
 from atml.report import comparisons, strips
+from atml.report import kind as report_kind
 from atml.report.material import Material
-from atml.report.outcome import negative_of, unit_of
+from atml.report.outcome import unit_of
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.study import Plan
-from atml.tasks import targets
 from atml.tasks.task import Task
 
 MOST_STRIPS = 12
@@ -29,7 +29,7 @@ MOST_STRIPS = 12
 
 
 def section(material: Material) -> Section:
-    """Tell what the search saw; from an export's own account where the data are gone."""
+    """Describe what the search saw; from an export's config.json where the data are gone."""
     return Section("data", "The data", tuple(_blocks(material)))
 
 
@@ -37,7 +37,7 @@ def _blocks(material: Material) -> list[Block]:
     task, plan = task_of(material), material.plan
     facts = _facts(material, task)
     if task is None or facts is None:
-        return [Empty(sentence(f"nothing can be said of the data: {material.plan_gone}"))]
+        return [Empty(sentence(f"the data are not known: {material.plan_gone}"))]
     blocks: list[Block] = [Text(_words(facts, task))]
     if plan is None:
         blocks.append(Empty(sentence(f"the rest of this part is missing: {material.plan_gone}")))
@@ -49,7 +49,7 @@ def _blocks(material: Material) -> list[Block]:
 
 
 def _facts(material: Material, task: Task | None) -> DataFacts | None:
-    """Count them as the card does, or read what a card was made of."""
+    """Count the data as the card does, or read the counts that a card was made of."""
     if material.plan is not None and task is not None:
         return DataFacts.of(material.plan.dataset, task, material.plan.origin)
     for export in reversed(material.exports):
@@ -66,10 +66,10 @@ def _words(facts: DataFacts, task: Task) -> str:
     kind = "ECG made by a generator, not recorded from people" if facts.synthetic else "recordings as given"
     rhythms = sum(bool(name) for name in facts.rhythms)
     return (
-        f"{facts.name}, {kind}: {plural(facts.segments, 'segment')} of {task.seconds:g} s,"
+        f"{facts.name}, {kind}: {plural(facts.segments, 'window')} of {task.seconds:g} s,"
         f" {_time(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
         f" with {plural(rhythms, 'named rhythm')}. By class: {listed(classes)}."
-        " Segments of one subject are nearly the same: it is the subjects that count."
+        " Windows of one subject are much alike, so the number of subjects matters more than that of windows."
     )
 
 
@@ -106,13 +106,13 @@ def _rhythms(data: Dataset, task: Task) -> Block:
     )
     few = [name or "(no name)" for name, _, rows in kinds if len(np.unique(data.subject[rows])) < 5]
     thin = (
-        f" Fewer than five subjects have {listed(few, 'or')}: figures of these say little of others."
+        f" Fewer than five subjects have {listed(few, 'or')}: their figures say little about other subjects."
         if few
         else ""
     )
     name, _, most = max(kinds, key=lambda kind: len(kind[2]))
     says = f"The most frequent rhythm is {name or '(no name)'}, {share(len(most), len(data))} of all.{thin}"
-    return Grid(("rhythm", "class", "segments", "seconds", "subjects", "share, %"), rows, says)
+    return Grid(("rhythm", "class", "windows", "seconds", "subjects", "share, %"), rows, says)
 
 
 def _subjects(data: Dataset, task: Task) -> list[Block]:
@@ -120,23 +120,19 @@ def _subjects(data: Dataset, task: Task) -> list[Block]:
     table = np.stack([np.bincount(code, data.y == label, len(names)) for label in range(len(task.classes))])
     order = np.lexsort((names, -table.sum(axis=0)))
     shown = order[: comparisons.MOST]
-    positive = table[task.positive]
-    only, none = int((positive == table.sum(axis=0)).sum()), int((positive == 0).sum())
     cut = (
-        f" The {len(shown)} subjects with the most segments of {len(names)} are shown."
+        f" Of {len(names)} the {len(shown)} subjects with the most windows are shown."
         if len(names) > len(shown)
         else ""
     )
     says = (
-        f"Of {plural(len(names), 'subject')} {len(names) - none} have"
-        f" {targets.binary(task).positive_name}, {only}"
-        f" of them nothing else, and {none} none; one subject has {int(table.sum(axis=0).min())} to"
-        f" {int(table.sum(axis=0).max())} segments, half of them at most"
-        f" {int(np.median(table.sum(axis=0)))}.{cut}"
+        f"Of {plural(len(names), 'subject')} {report_kind.of(task).people(table.astype(np.int64), task)}; a"
+        f" subject has {int(table.sum(axis=0).min())} to {int(table.sum(axis=0).max())} windows, half of them"
+        f" at most {int(np.median(table.sum(axis=0)))}.{cut}"
     )
     labels = sorted(range(len(task.classes)), key=lambda label: label == task.positive)
     parts = {task.classes[label]: table[label, shown].astype(int).tolist() for label in labels}
-    return [Chart("data-subjects", comparisons.stacked(names[shown].tolist(), parts, "segments"), says)]
+    return [Chart("data-subjects", comparisons.stacked(names[shown].tolist(), parts, "windows"), says)]
 
 
 def _left_out(facts: DataFacts) -> Block:
@@ -149,52 +145,46 @@ def _left_out(facts: DataFacts) -> Block:
     says = (
         f"{plural(len(rows), 'remark')} from opening the data; `atml data inspect` lists every fault by file."
     )
-    return Grid(("what was left out, or is to be known",), rows, says)
+    return Grid(("what was left out, and other remarks",), rows, says)
 
 
 def _split(plan: Plan, task: Task) -> list[Block]:
-    data = plan.dataset
+    data, kind = plan.dataset, report_kind.of(task)
+    groups = kind.groups(task)
+    # Of two groups one share says both.
+    told = range(1, 2) if len(groups) == 2 else range(len(groups))
     rows, names, counts = [], [], []
     for number, fold in enumerate(plan.folds, 1):
         people = sorted({str(name) for name in data.subject[fold.held_out]})
-        y = data.y[fold.held_out]
-        positive = int((y == task.positive).sum())
+        here = np.bincount(kind.group_of(task, data.y[fold.held_out]), minlength=len(groups))
         names.append(f"fold {number}: {plural(len(people), 'subject')}")
-        counts.append((len(y) - positive, positive))
-        told = (
-            ", ".join(people)
-            if len(people) <= 20
-            else f"{', '.join(people[:20])} and {len(people) - 20} more"
-        )
-        rows.append((str(number), str(len(people)), f"{len(y):,}", f"{100 * positive / len(y):.0f}", told))
-    shares = [positive / max(1, sum(both)) for both in counts for positive in (both[1],)]
+        counts.append(here)
+        who = ", ".join(people[:20]) + (f" and {len(people) - 20} more" if len(people) > 20 else "")
+        shares = (f"{100 * here[g] / here.sum():.0f}" for g in told)
+        rows.append((str(number), str(len(people)), f"{here.sum():,}", *shares, who))
+    table = np.array(counts)
+    share = 100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    runs = listed([f"{groups[g]} from {share[:, g].min():.0f}% to {share[:, g].max():.0f}%" for g in told])
     held = len(plan.origin.held_out)
     says = (
-        f"Each of {len(plan.folds)} folds holds out other subjects, and nobody is in the trained and the"
-        f" held-out part of one fold; the share of {targets.binary(task).positive_name} held out runs from"
-        f" {100 * min(shares):.0f}% to {100 * max(shares):.0f}%."
+        f"Each of {len(plan.folds)} folds holds out other subjects, and no subject is in both the trained and"
+        f" the held-out part of a fold; the share held out runs for {runs}."
     )
     outside = (
-        f"{plural(held, 'subject')} were held out of the search altogether."
+        f"{plural(held, 'subject')} {'was' if held == 1 else 'were'} held out of the search altogether."
         if held
         else "No subject of these data was held out of the search altogether."
     )
-    parts = {
-        negative_of(task): [both[0] for both in counts],
-        targets.binary(task).positive_name: [both[1] for both in counts],
-    }
+    parts = {name: table[:, g].tolist() for g, name in enumerate(groups)}
+    columns = ("fold", "subjects", "windows", *(f"{groups[g]}, %" for g in told), "held out")
     return [
-        Chart("data-folds", comparisons.stacked(names, parts, "segments held out"), says),
-        Grid(
-            ("fold", "subjects", "segments", f"{targets.binary(task).positive_name}, %", "held out"),
-            tuple(rows),
-            outside,
-        ),
+        Chart("data-folds", comparisons.stacked(names, parts, "windows held out"), says),
+        Grid(columns, tuple(rows), outside),
     ]
 
 
 def example(data: Dataset, rows: Int64) -> int:
-    """Return the row that stands for others: of the subject with most of them, the one in the middle."""
+    """Return a typical row: of the subject with most of ``rows``, the one in the middle."""
     names, count = np.unique(data.subject[rows], return_counts=True)
     mine = rows[data.subject[rows] == names[count.argmax()]]
     return int(mine[len(mine) // 2])
@@ -227,10 +217,10 @@ def _said(data: Dataset, rows: Int64, row: int, unit: str) -> str:
     x = np.asarray(data.x[row], np.float64)
     span = float(np.ptp(x, axis=-1).max())
     people = len(np.unique(data.subject[rows]))
-    size = f"{span:.3g} {unit}" if unit else f"{span:.3g}, in a unit that the data do not say"
+    size = f"{span:.3g} {unit}" if unit else f"{span:.3g}, in a unit that the data do not name"
     return (
-        f"One of {plural(len(rows), 'segment')} of {plural(people, 'subject')}: the middle one of the subject"
-        f" with the most. From lowest to highest it spans {size}."
+        f"One of {plural(len(rows), 'window')} of {plural(people, 'subject')}: the middle one of the subject"
+        f" that has most of them. From lowest to highest it spans {size}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Decisions that were right and that were wrong, each with its strip and what it hung on.
+"""Decisions that were right and that were wrong, each with its strip and what it depended on.
 
 Right and wrong are out of fold: decided by models that never saw the subject. The saliency is that of the
 exported file, which was trained on all subjects, these included.
@@ -6,31 +6,34 @@ exported file, which was trained on all subjects, these included.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Int64, Strings
+from atml.arrays import Strings
 from atml.artifacts.model import ExportedModel
 from atml.errors import ExportError
 from atml.formatting import sentence
+from atml.report import kind as report_kind
 from atml.report import saliency, strips
 from atml.report.material import Material
-from atml.report.outcome import negative_of, unit_of
+from atml.report.outcome import Decided, unit_of
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
 from atml.report.strips import Strip
 from atml.searching.study import Plan
-from atml.tasks import targets
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A row of the data set with its out-of-fold margins, one a run, and why it was taken."""
+    """A row of the data set, its true and called group, its margins, one a run, and why it was taken."""
 
     row: int
+    truth: int
+    called: int
     margins: tuple[float, ...]
     sure: bool
     """Whether it is the surest of its kind, or else the least sure."""
@@ -42,96 +45,104 @@ def section(material: Material) -> Section:
 
 
 def choose(
-    rows: Int64, margins: Floats, truth: npt.NDArray[np.bool_], subject: Strings, *, right: bool
+    found: Decided,
+    subject: Strings,
+    pairs: Sequence[tuple[int, int]],
+    ends: Sequence[bool] = (True, False),
 ) -> list[Example]:
-    """Choose up to four decisions, the same each time: of either class the surest and the least sure.
+    """Choose decisions, the same each time: of each pair ``(true, called)`` the surest and the least sure.
 
-    ``rows (n,)`` with ``margins (runs, n)``, ``truth (n,)`` and ``subject (n,)``. Only rows that all runs
-    decide alike count; the mean margin says how sure. No subject is taken twice while there are others.
+    ``subject (n,)`` belongs to the rows of ``found``; ``ends`` asks for the surest (True), the least sure
+    (False) or both. Only rows that all runs decide alike count; the mean margin says how sure. No subject is
+    taken twice while there are others.
     """
-    positive = margins >= 0
-    alike = (positive == positive[0]).all(axis=0)
-    size = np.abs(margins.mean(axis=0))
+    alike = (found.called == found.called[0]).all(axis=0)
+    size = np.abs(found.margins.mean(axis=0))
     taken: list[int] = []
-    found = []
-    for sure in (True, False):
-        for label in (True, False):
-            here = np.flatnonzero(alike & (truth == label) & ((positive[0] == truth) == right))
-            order = here[np.lexsort((rows[here], -size[here] if sure else size[here]))]
-            order = np.array([at for at in order if at not in taken], np.int64)
+    chosen = []
+    for sure in ends:
+        for truth, called in pairs:
+            here = np.flatnonzero(alike & (found.truth == truth) & (found.called[0] == called))
+            order = here[np.lexsort((found.rows[here], -size[here] if sure else size[here]))]
+            order = order[~np.isin(order, taken)]
             if not len(order):
                 continue
             others = order[~np.isin(subject[order], subject[taken])] if taken else order
             at = int((others if len(others) else order)[0])
             taken.append(at)
-            found.append(Example(int(rows[at]), tuple(float(m) for m in margins[:, at]), sure))
-    return found
+            margins = tuple(float(m) for m in found.margins[:, at])
+            chosen.append(Example(int(found.rows[at]), truth, called, margins, sure))
+    return chosen
 
 
 def _blocks(material: Material) -> list[Block]:
     plan, outcome = material.plan, material.outcome
-    if outcome.why or plan is None:
+    found = outcome.decided
+    if outcome.why or plan is None or found is None:
         return [Empty(sentence(f"no decisions can be shown: {outcome.why or material.plan_gone}"))]
-    rows, margins = outcome.margins
-    data, positive = plan.dataset, plan.definition.task.positive
-    truth, subject = data.y[rows] == positive, data.subject[rows]
+    task, subject = plan.definition.task, plan.dataset.subject[found.rows]
+    kind = report_kind.of(task)
     exported, why = outcome.exported
-    blocks: list[Block] = [Text(_said(margins, truth, exported is not None))]
+    blocks: list[Block] = [Text(_said(found, kind.how_shown(), exported is not None))]
     blocks.append(Text(saliency.LIMITS) if exported else Empty(sentence(f"no saliency can be drawn: {why}")))
-    for right, title in ((True, "Right"), (False, "Wrong")):
-        found = choose(rows, margins, truth, subject, right=right)
+    # The positive class of a binary task comes first.
+    right = [(group, group) for group in kind.shown(task)[0]]
+    for title, (pairs, ends) in (("Right", (right, (True, False))), ("Wrong", kind.wrong(task))):
+        examples = choose(found, subject, pairs, ends)
         blocks.append(Heading(title))
-        if not found:
+        if not examples:
             blocks.append(Empty(f"No decision is {title.lower()} in every training: there is none to show."))
-        blocks += [_drawn(plan, one, exported, right, number) for number, one in enumerate(found, 1)]
+        blocks += [
+            _drawn(plan, one, exported, f"example-{title.lower()}-{number}")
+            for number, one in enumerate(examples, 1)
+        ]
     return blocks
 
 
-def _said(margins: Floats, truth: npt.NDArray[np.bool_], salient: bool) -> str:
-    positive = margins >= 0
-    right = (positive == truth).all(axis=0)
-    wrong = (positive != truth).all(axis=0)
-    runs = {1: "the training", 2: "both trainings"}.get(len(margins), f"all {len(margins)} trainings")
-    mixed = len(truth) - int(right.sum()) - int(wrong.sum())
-    split = f", {mixed:,} are decided one way by one and the other by another" if mixed else ""
+def _said(found: Decided, shown: str, salient: bool) -> str:
+    right = (found.called == found.truth).all(axis=0)
+    wrong = (found.called != found.truth).all(axis=0)
+    runs = {1: "the training", 2: "both trainings"}.get(
+        len(found.called), f"all {len(found.called)} trainings"
+    )
+    mixed = len(found.truth) - int(right.sum()) - int(wrong.sum())
+    split = f"; {mixed:,} are decided right by some and wrong by others" if mixed else ""
     said = (
-        f"Of {len(truth):,} segments {int(right.sum()):,} are decided right by {runs}, out of fold, and"
-        f" {int(wrong.sum()):,} wrong{split}. Shown are, of each class, the surest and the least sure, by"
-        " rule and from different subjects where there are several. A margin at or above 0 calls the segment"
-        " positive; thresholds are those of other folds."
+        f"Of {len(found.truth):,} windows {int(right.sum()):,} are decided right by {runs}, out of fold, and"
+        f" {int(wrong.sum()):,} wrong{split}. {shown}"
     )
     if not salient:
         return said
     return (
-        f"{said} Right and wrong are the out-of-fold models' doing. The coloured trace is not: it is that of"
-        " the exported file, the one that would be used, which was trained on every subject, on these too,"
-        " and may decide otherwise."
+        f"{said} Right and wrong are decisions of the out-of-fold models. The coloured trace is not theirs:"
+        " it comes from the exported file, the one to be used, which was trained on every subject, on these"
+        " too, and may decide otherwise."
     )
 
 
-def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, right: bool, number: int) -> Block:
+def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) -> Block:
     data, task = plan.dataset, plan.definition.task
+    kind = report_kind.of(task)
+    names = kind.groups(task)
     x = np.array(data.x[one.row])
-    truth = int(data.y[one.row]) == task.positive
-    called = truth == right
-    names = (targets.binary(task).positive_name, negative_of(task))
     rhythm = f" ({data.rhythm[one.row]})" if data.rhythm[one.row] else ""
-    title = f"is {names[0] if truth else names[1]}{rhythm}, called {names[0] if called else names[1]}"
-    words = " and ".join(f"{margin:+.2f}" for margin in one.margins)
+    title = f"is {names[one.truth]}{rhythm}, called {names[one.called]}"
     how = "Surest" if one.sure else "Least sure"
-    kind = {(True, True): "hit", (True, False): "miss", (False, True): "false alarm"}.get(
-        (truth, called), "right rejection"
+    says = (
+        f"{how} {kind.outcome(one.truth, one.called)}: subject {data.subject[one.row]}, out of fold"
+        f" {kind.margins(one.margins, names[one.called])}."
     )
-    margins = "margins" if len(one.margins) > 1 else "margin"
-    says = f"{how} {kind}: subject {data.subject[one.row]}, out of fold {margins} {words}."
     found = None
+    # Saliency is about the positive class, or about the class that was called.
+    label = one.called if task.positive is None else task.positive
     if exported is not None:
         try:
-            margin, found = saliency.saliency(exported, x)
+            margin, found = saliency.saliency(exported, x, label)
         except ExportError as error:
             says += f" No saliency: {error}."
         else:
-            says += f" {_read(margin, found, data.sampling_rate, called, targets.binary(task).positive_name)}"
+            called = task.positive is None or bool(one.called)
+            says += f" {_read(margin, found, data.sampling_rate, called, task.classes[label])}"
     strip = Strip(
         x=x,
         rate=data.sampling_rate,
@@ -139,21 +150,17 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, right: bool
         saliency=found,
         leads=plan.origin.leads,
     )
-    svg = strips.draw(
-        [strip],
-        unit=unit_of(plan.origin),
-        legend=targets.binary(task).positive_name if found is not None else "",
-    )
-    return Drawing(f"example-{'right' if right else 'wrong'}-{number}", svg, says)
+    legend = task.classes[label] if found is not None else ""
+    return Drawing(name, strips.draw([strip], unit=unit_of(plan.origin), legend=legend), says)
 
 
-def _read(margin: float, found: Floats, rate: float, called: bool, positive: str) -> str:
-    """Say what the exported file makes of it, and where."""
-    agrees = (margin >= 0) == called
+def _read(margin: float, found: Floats, rate: float, called: bool, name: str) -> str:
+    """Say what the exported file makes of it, and where; ``called`` is what the other models made of it."""
+    agrees = "also" if (margin >= 0) == called else "on the contrary"
     at = int(np.abs(found).argmax())
     weight = float(found[at])
     return (
-        f"The exported file, trained on this subject too, says {margin:+.2f}"
-        f"{' as well' if agrees else ', the other way'}; what weighs most with it lies around"
-        f" {at / rate:.1f} s, {'for' if weight > 0 else 'against'} {positive} ({weight:+.2g})."
+        f"The exported file, trained on this subject too, gives {name} a margin of {margin:+.2f}, {agrees}"
+        f" {'for' if margin >= 0 else 'against'} it; the strongest part lies around {at / rate:.1f} s,"
+        f" {'for' if weight > 0 else 'against'} {name} ({weight:+.2g})."
     )

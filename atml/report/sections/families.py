@@ -128,7 +128,7 @@ def _again(material: Material) -> list[Block]:
     parts = listed([f"{name} {of}" for name, of in told.items()])
     return [
         Text(
-            "The values of the table helped to pick their trials. On fresh seeds, with thresholds chosen on"
+            "The values of the table helped to pick their trials. On fresh seeds, with decisions tuned on"
             f" other folds, the best finalist of each family has: {parts}."
             + (" Other families have no finalist." if len(told) > 1 else " No other family has a finalist.")
         )

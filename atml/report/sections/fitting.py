@@ -72,9 +72,9 @@ def _blocks(material: Material) -> list[Block]:
         [v for run in runs for v in (*run.held_out, *run.trained)], _worst(material), trained, gap
     )
     said = (
-        f"On segments that it was trained on the winner has {trained:.3f}, on held-out subjects"
+        f"On windows that it was trained on the winner has {trained:.3f}, on held-out subjects"
         f" {held_out:.3f}, which is {gap:.3f} less: {verdict}. {_spread(runs, gap)} {_trend(runs)} All of it"
-        " is the objective at threshold 0."
+        " is the objective with untuned decisions, as trained."
     )
     count = max(len(run.held_out) for run in runs)
     rows = tuple(
@@ -143,7 +143,7 @@ def _trend(runs: Sequence[Run]) -> str:
                 losses.append((curve[-2][1], curve[-1][1]))
     known = [(a, b) for a, b in ends if np.isfinite(a) and np.isfinite(b)]
     if not known:
-        return "There are no learning curves to tell a trend from."
+        return "There are no learning curves that could show a trend."
     before, after = (mean([pair[i] for pair in known]) for i in (0, 1))
     rose = sum(b > a for a, b in known)
     change = after - before
@@ -153,11 +153,11 @@ def _trend(runs: Sequence[Run]) -> str:
     if change > 2 * noise and change > 0:
         told = "a longer training might still bring something"
     elif change < -2 * noise and change < 0:
-        told = "held-out subjects were better off before the end"
+        told = "it was best on held-out subjects before the end"
     else:
-        told = "no more than the folds differ by: it had levelled off"
+        told = "less than the folds differ by: it had levelled off"
     return (
-        f"From the last look but one to the end of training the held-out value went from {before:.3f} to"
+        f"From the last report but one to the end of training the held-out value went from {before:.3f} to"
         f" {after:.3f} (it rose in {rose} of {len(known)} curves) while the training loss went from"
         f" {mean([a for a, _ in losses]):.3f} to {mean([b for _, b in losses]):.3f}: {told}."
     )

@@ -1,4 +1,4 @@
-"""What these figures can't bear: few subjects, choice by search, looks at test data, thresholds, devices."""
+"""Limits of the figures: few subjects, choice by search, evaluations of test data, thresholds, devices."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import numpy as np
 
 from atml.artifacts.model import CARD
 from atml.formatting import listed, plural, sentence, value
+from atml.report import kind as report_kind
+from atml.report.figures import interval_of
 from atml.report.material import Material
-from atml.report.outcome import interval_of
 from atml.report.page import Block, Empty, Grid, Section, Text
+from atml.report.sections.task_description import task_of
 from atml.report.tested import tested
 
 HEADING = "## Known limits"
@@ -28,8 +30,8 @@ def _blocks(material: Material) -> list[Block]:
     lines = [
         ("chosen by search", _chosen(material)),
         ("repeats", _repeats(material)),
-        ("threshold", _threshold(material)),
-        ("looks at test data", _looks(material)),
+        _decision(material),
+        ("evaluations of test data", _evaluations(material)),
         ("split", _split(material)),
         ("device", _device(material)),
     ]
@@ -67,14 +69,14 @@ def _card(material: Material, count: int) -> str:
 
 
 def _worth(material: Material) -> str:
-    """Say where the network is not known to beat the baseline; "" where it is, or there is none."""
+    """Say that the network is not known to beat the baseline; "" where it is, or where there is none."""
     source = material.outcome.source
-    rival = source.figures.get("baseline") if source is not None else None
-    more = interval_of(rival.get("network_gains")) if rival else None
-    if source is None or not rival or more is None or more.low > 0:
+    baseline = source.figures.get("baseline") if source is not None else None
+    more = interval_of(baseline.get("network_gains")) if baseline else None
+    if source is None or not baseline or more is None or more.low > 0:
         return ""
     return (
-        f"{rival['name']} reaches {value(rival['value'])} on the same folds, the network"
+        f"{baseline['name']} reaches {value(baseline['value'])} on the same folds, the network"
         f" {value(source.figures['value'])}; its balanced accuracy differs by {more.value:+.3f}, 95% interval"
         f" {more.low:+.3f} to {more.high:+.3f}: the network has not shown its worth on these subjects"
     )
@@ -88,12 +90,12 @@ def _chosen(material: Material) -> str:
     return (
         f"the best of {plural(tried, 'trial')}, {len(whole)} of them over every fold, judged on the same"
         f" folds: the best value {value(max(whole))} stands above a median of"
-        f" {value(float(np.median(whole)))} partly by luck, and the best of many looks better than it is"
+        f" {value(float(np.median(whole)))} partly by luck, so the best of many looks better than it is"
     )
 
 
 def _repeats(material: Material) -> str:
-    """Say how much of a trial's own value its repeats did not bear out."""
+    """Say how much lower repeats are than the values that picked the finalists."""
     by_number = {t.number: t for t in material.ranked}
     pairs = []
     for number in material.judged:
@@ -111,43 +113,29 @@ def _repeats(material: Material) -> str:
     return (
         f"{plural(len(pairs), 'finalist')} trained again on fresh seeds, {plural(runs, 'run')} in all,"
         f" reached {abs(fell):.3f} {'less' if fell >= 0 else 'more'} on average than the value that picked"
-        " them, both at threshold 0; figures here are those of the repeats, but the subjects are the same, so"
+        " them, both untuned; figures here are those of the repeats, but the subjects are the same, so"
         " part of the winner's curse remains"
     )
 
 
-def _threshold(material: Material) -> str:
-    source = material.outcome.source
-    if source is None:
-        return f"not told: {material.outcome.why}"
-    f = source.figures
-    naive, tuned = float(np.mean(f["naive"])), float(np.mean(f["tuned"]))
-    threshold, value_of = float(f["threshold"]), float(f["value"])
-    if threshold == 0:
-        told = (
-            f"0, as trained: no other carried over from fold to fold and did better. There the objective is"
-            f" {naive:.3f}; with the threshold chosen for each fold on the others it is {value_of:.3f}, which"
-            " is the one to believe"
-        )
-    else:
-        told = (
-            f"{threshold:+.3f} on the margin. At 0 the objective is {naive:.3f}, at that threshold, judged"
-            f" where it was chosen, {tuned:.3f}, and with thresholds chosen for each fold on the others"
-            f" {value_of:.3f}, which is the one to believe"
-        )
-    return f"{told}. Another share of positives or another price of a miss asks for another threshold"
+def _decision(material: Material) -> tuple[str, str]:
+    source, task = material.outcome.source, task_of(material)
+    if source is None or task is None:
+        return "decision", f"not known: {material.outcome.why or material.task_gone}"
+    return report_kind.of(task).chosen(source.figures, task)
 
 
-def _looks(material: Material) -> str:
+def _evaluations(material: Material) -> str:
     found = tested(material)
     if not found:
-        return "none by this export: there is no figure on data that nothing was chosen on"
+        return "none by this export: every figure is of data that something was chosen on"
     told = [f"{title} at {one.get('data', 'test data')}" for title, one in found]
     late = any(int(one.get("look", 0)) > 1 for _, one in found)
     rest = (
-        "; looks are counted over all exports, and one after the first is of data that others were seen on"
+        "; evaluations are counted over all exports, and a later one is of data that earlier models were"
+        " already judged on"
         if late
-        else "; every further look makes these data a little less of a test"
+        else "; every further evaluation makes these data a little less of a test"
     )
     return f"{listed(told)}{rest}"
 
@@ -156,8 +144,8 @@ def _split(material: Material) -> str:
     folds, held = material.spec["folds"], material.spec.get("held_out") or []
     aside = f"{plural(len(held), 'subject')} held out of the search altogether" if held else "nobody held out"
     return (
-        f"{folds} folds by subject, {aside}; two recordings of one person under two names would be on both"
-        " sides, and nothing in the data would tell"
+        f"{folds} folds by subject, {aside}; two recordings of one person under two names could be on both"
+        " sides of a fold, and nothing in the data would show it"
     )
 
 
@@ -171,7 +159,7 @@ def _device(material: Material) -> str:
         else "size and work are counted,"
     )
     return sentence(
-        f"{cost} nothing was measured on a device: latency, memory with a runtime, and what quantisation"
-        " would change are not known. The file wants the sampling rate, the leads and the amplitudes that it"
+        f"{cost} nothing was measured on a device: latency, memory with a runtime and the effect of"
+        " quantisation are not known. The file needs the sampling rate, the leads and the amplitudes that it"
         " was trained with"
     ).rstrip(".")

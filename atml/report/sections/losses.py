@@ -7,6 +7,8 @@ from atml.models.config import ModelConfig
 from atml.report.groups import READING, comparison
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Section, Text
+from atml.report.sections.task_description import task_of
+from atml.tasks.task import Task
 from atml.training.records import TrialRecord
 
 NAMES = {"cross_entropy": "cross entropy", "focal": "focal loss"}
@@ -21,7 +23,7 @@ def section(material: Material) -> Section:
     blocks += comparison(material.finished, _loss, "loss", "losses")
     blocks += comparison(material.finished, _weighting, "weighting of the classes", "weightings")
     if material.best is not None and material.best.config is not None:
-        blocks.append(Text(_chosen(material.best.number, material.best.config)))
+        blocks.append(Text(_chosen(material.best.number, material.best.config, task_of(material))))
     return Section("losses", "Losses", tuple(blocks))
 
 
@@ -29,8 +31,8 @@ def _about(material: Material) -> str:
     named = material.spec.get("objective_name")
     decides = f"the objective {named}" if named else "the objective"
     return (
-        "What is trained is not what is judged: a loss has a gradient, and the number that the search makes"
-        f" large has none. So the loss is one more thing to choose, and {decides} says which serves it."
+        "Training minimises a loss, which has a gradient; the search maximises an objective, which has none."
+        f" So the loss is one more choice of the search, and {decides} says which loss serves it best."
     )
 
 
@@ -42,23 +44,23 @@ def _weighting(record: TrialRecord) -> str | None:
     config = record.config
     if config is None:
         return None
-    return "inverse frequency" if config.class_weights == "balanced" else "alike"
+    return "inverse frequency" if config.class_weights == "balanced" else "equal"
 
 
-def _chosen(number: int, config: ModelConfig) -> str:
+def _chosen(number: int, config: ModelConfig, task: Task | None) -> str:
     """Say the winner's loss as `atml.training.optimizers.loss_of` computes it."""
     parts = ["-t log p summed over the classes, p being the softmax of the logits"]
     if config.loss == "focal":
         parts.append(
-            f"each term times (1 - p) to the power {config.focal_gamma:.2f}, so that easy segments fade"
+            f"each term times (1 - p) to the power {config.focal_gamma:.2f}, so that easy windows count less"
         )
     if config.label_smoothing:
         parts.append(f"labels smoothed by {config.label_smoothing:.3f}")
     if config.class_weights == "balanced":
-        parts.append("each class weighed by its inverse frequency in the training rows")
-    if config.positive_weight != 1:
+        parts.append("each class weighted by its inverse frequency in the training rows")
+    if config.positive_weight != 1 and (task is None or task.positive is not None):
         parts.append(f"the positive class by a further {config.positive_weight:.2f}")
     if config.sampling == "subject":
-        parts.append("batches drawn from subjects alike, whoever has more segments")
+        parts.append("batches drawn evenly from subjects, however many windows each has")
     name = NAMES.get(config.loss, config.loss)
     return f"The winner, trial {number}, was trained with {name}: {listed(parts)}."

@@ -1,12 +1,13 @@
-"""What is done to a segment before the network sees it, and to batches in training, on real segments."""
+"""What is done to a window before the network sees it, and to batches in training, on real windows."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from atml.arrays import Float32, Int64
-from atml.formatting import listed, sentence, share
+from atml.formatting import listed, plural, sentence, share
 from atml.models.config import ModelConfig
+from atml.report import kind as report_kind
 from atml.report import strips
 from atml.report.material import Material
 from atml.report.outcome import unit_of
@@ -17,7 +18,7 @@ from atml.searching.study import Plan
 from atml.tasks.task import Task
 
 SEED = 7
-"""Of the draws shown: what training drew is another one each time."""
+"""Seed of the draws shown; training draws anew each time."""
 
 WORDS = {
     "none": "taken as it is",
@@ -38,9 +39,7 @@ def section(material: Material) -> Section:
 def _blocks(material: Material) -> list[Block]:
     best, plan = material.best, material.plan
     if best is None or best.config is None:
-        return [
-            Empty("No trial has run over every fold and kept the budget yet: there is no winner to tell of.")
-        ]
+        return [Empty("No trial has run over every fold and kept the budget yet: there is no winner yet.")]
     config = best.config
     told: list[Block] = [Text(_words(config, material))]
     if plan is None:
@@ -56,19 +55,24 @@ def _words(config: ModelConfig, material: Material) -> str:
         else " All its samples are kept."
     )
     return (
-        f"In trial {material.best.number if material.best else '-'} each segment and lead is"
+        f"In trial {material.best.number if material.best else '-'} each window and lead is"
         f" {WORDS.get(config.normalise, config.normalise)}.{thin} Both steps are part of the exported graph,"
         " so that a device feeds raw samples."
     )
 
 
 def _chosen(plan: Plan) -> Int64:
-    """Return a row for the positive class and one for the others, of another subject if there is."""
-    data, positive = plan.dataset, plan.definition.task.positive
-    first = example(data, np.flatnonzero(data.y == positive))
-    others = np.flatnonzero(data.y != positive)
-    elsewhere = others[data.subject[others] != data.subject[first]]
-    return np.array([first, example(data, elsewhere if len(elsewhere) else others)])
+    """Return a row of each group, the positive one first, each of another subject where there is one."""
+    data, task = plan.dataset, plan.definition.task
+    kind = report_kind.of(task)
+    groups = kind.group_of(task, data.y)
+    chosen: list[int] = []
+    for group in kind.shown(task)[0]:
+        rows = np.flatnonzero(groups == group)
+        others = rows[~np.isin(data.subject[rows], data.subject[chosen])] if chosen else rows
+        if len(rows):
+            chosen.append(example(data, others if len(others) else rows))
+    return np.array(chosen)
 
 
 def _title(plan: Plan, row: int) -> str:
@@ -95,20 +99,20 @@ def _prepared(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
     samples = (raw.shape[-1], seen.shape[-1])
     unit = unit_of(plan.origin)
     digits = max(0, 2 - int(np.floor(np.log10(max(float(raw.std()), 1e-9)))))
-    offsets = " and ".join(f"{round(float(x.mean()), digits) + 0.0:g}" for x in raw)
-    spreads = " and ".join(f"{round(float(x.std()), digits):g}" for x in raw)
+    offsets = listed([f"{round(float(x.mean()), digits) + 0.0:g}" for x in raw])
+    spreads = listed([f"{round(float(x.std()), digits):g}" for x in raw])
     in_unit = f" {unit}" if unit else ", in the unit of the data,"
     return [
         Drawing(
             "prepared-before",
             strips.draw(before, unit=unit),
-            f"Two segments as recorded: {samples[0]} samples at {rate:g} Hz, of mean {offsets} and standard"
-            f" deviation {spreads}{in_unit} over all leads.",
+            f"{plural(len(rows), 'window')} as recorded: {samples[0]} samples at {rate:g} Hz, of"
+            f" mean {offsets} and standard deviation {spreads}{in_unit} over all leads.",
         ),
         Drawing(
             "prepared-after",
             strips.draw(after, unit=_unit(plan, config)),
-            f"The same two as the first layer sees them: {samples[1]} samples at"
+            f"The same as the first layer sees them: {samples[1]} samples at"
             f" {rate / config.decimation:g} Hz, from {seen.min():.3g} to {seen.max():.3g}"
             f"{_in_words(config)}.",
         ),
@@ -131,10 +135,10 @@ def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
         return [Empty("The winner was trained without augmentation: each of its five strengths is 0.")]
     blocks: list[Block] = [
         Text(
-            f"The winner's batches were changed by {listed(list(found))}. Each is shown by itself, on the"
-            " prepared segments, by the functions that trained the winner: before in grey, after on top,"
-            f" one draw with the fixed seed {SEED}. In training every segment of every batch is drawn anew;"
-            " neither held-out data nor a device see any of it."
+            f"The winner's batches were augmented by {listed(list(found))}. Each is shown by itself, on the"
+            " prepared windows, by the functions that trained the winner: before in grey, after on top,"
+            f" one draw with the fixed seed {SEED}. In training every window of every batch is drawn anew;"
+            " it is applied neither to held-out data nor on a device."
         )
     ]
     rate = data.sampling_rate / config.decimation
@@ -158,29 +162,29 @@ def _mixed(plan: Plan, task: Task, rows: Int64, shares: Float32) -> str:
 
 
 def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, shares: Float32) -> str:
-    """Say the rule, and what it did to these two."""
+    """Say the rule, and what it did to these windows."""
     strength = float(getattr(config, kind))
     size = before.std(axis=(1, 2))
     if kind == "scale":
-        gains = " and ".join(f"{g:.2f}" for g in after.std(axis=(1, 2)) / np.maximum(size, 1e-9))
+        gains = listed([f"{g:.2f}" for g in after.std(axis=(1, 2)) / np.maximum(size, 1e-9)])
         return (
-            f"Scale: a random gain for each segment, the standard deviation of its logarithm {strength:.3g};"
+            f"Scale: a random gain for each window, the standard deviation of its logarithm {strength:.3g};"
             f" here {gains}."
         )
     if kind == "shift":
         reach = strength * before.shape[-1]
         return (
-            f"Shift: the segment is turned round by up to {strength:.3g} of its length, {reach:.0f} samples"
-            f" of {before.shape[-1]}; what leaves at one end comes in at the other, so that there is a seam."
+            f"Shift: the window is rotated by up to {strength:.3g} of its length, {reach:.0f} samples"
+            f" of {before.shape[-1]}; what leaves at one end comes in at the other, which leaves a seam."
         )
     if kind == "mixup":
-        largest = " and ".join(share(float(part), 1.0) for part in shares.max(axis=1))
+        largest = listed([share(float(part), 1.0) for part in shares.max(axis=1)])
         return (
-            f"Mixup: each segment is a mean of two, weighted by a draw from Beta({strength:.3g},"
+            f"Mixup: each window is a mean of two, weighted by a draw from Beta({strength:.3g},"
             f" {strength:.3g}), and so is its label; here {largest} are the"
             " larger parts."
         )
-    added = " and ".join(f"{v:.2f}" for v in (after - before).std(axis=(1, 2)) / np.maximum(size, 1e-9))
+    added = listed([f"{v:.2f}" for v in (after - before).std(axis=(1, 2)) / np.maximum(size, 1e-9)])
     if kind == "noise":
         thin = (
             f", less by the square root of {config.decimation} for the decimation"
@@ -188,10 +192,10 @@ def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, sha
             else ""
         )
         return (
-            f"Noise: white, its standard deviation {strength:.3g} of the segment's own{thin}; what was added"
+            f"Noise: white, its standard deviation {strength:.3g} of the window's own{thin}; what was added"
             f" here is {added} of it."
         )
     return (
-        f"Wander: a sine of 0.05 to 0.5 Hz, its amplitude {strength:.3g} of the segment's standard deviation;"
+        f"Wander: a sine of 0.05 to 0.5 Hz, its amplitude {strength:.3g} of the window's standard deviation;"
         f" what was added here has a standard deviation of {added} of it."
     )

@@ -1,14 +1,14 @@
-"""What the task is, as an engineer would write it down: at inference, and in training."""
+"""The task as an engineer would specify it: at inference, and in training."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from atml.formatting import listed, plural, sentence, value
+from atml.formatting import plural, sentence, value
 from atml.models.budget import Budget
+from atml.report import kind as report_kind
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Heading, Section, Text
-from atml.tasks import targets
 from atml.tasks.task import Task
 
 
@@ -32,37 +32,23 @@ def task_of(material: Material) -> Task | None:
 def _inference(material: Material) -> list[Block]:
     task, best = task_of(material), material.best
     if task is None:
-        return [Empty(sentence(f"The task can't be described: {material.room_gone}"))]
-    positive = targets.binary(task).positive_name
-    said = (
-        f"Given {task.seconds:g} s of ECG, say which of {len(task.classes)} classes it shows:"
-        f" {listed(task.classes, 'or')}. The one to be found is {positive}."
-    )
+        return [Empty(sentence(f"The task can't be described: {material.task_gone}"))]
+    kind = report_kind.of(task)
     rows = [
         ("input", f"{plural(task.leads, 'lead')} × {task.window} samples, float32, raw, as recorded"),
         ("sampling rate", f"{task.sampling_rate} Hz, so that one window is {task.seconds:g} s"),
         ("output", f"{len(task.classes)} logits, one a class: {', '.join(task.classes)}"),
-        ("decision", f"the largest logit; a tie with {positive} is {positive}"),
+        *kind.decision(task, material.winner.config if material.winner else {}),
     ]
-    threshold = material.winner.config.get("threshold") if material.winner else None
-    if threshold == 0:
-        rows.append(("threshold", "0, for tuning it did not carry over from fold to fold"))
-    elif threshold is not None:
-        rows.append(
-            (
-                "threshold",
-                f"{threshold:+.3f} on the margin of the {positive} logit over the others, chosen on"
-                " out-of-fold predictions; folded into the last bias, so that the plain rule above uses it",
-            )
-        )
-    elif best is not None:
-        rows.append(("threshold", "chosen when a model is exported, and folded into its last bias then"))
     if best is not None and best.config is not None:
         first = "no normalisation" if best.config.normalise == "none" else f"{best.config.normalise} a window"
         kept = best.config.decimation
         thin = f", then the mean of every {kept} neighbouring samples" if kept > 1 else ""
         rows.append(("preprocessing", f"{first}{thin}: part of the graph, so that raw samples go in"))
-    return [Text(said), Grid(("what", "as the exported file has it"), tuple(rows), _contract(task))]
+    return [
+        Text(kind.asks(task)),
+        Grid(("what", "as the exported file has it"), tuple(rows), _contract(task)),
+    ]
 
 
 def _contract(task: Task) -> str:
@@ -73,7 +59,7 @@ def _contract(task: Task) -> str:
 def _training(material: Material) -> list[Block]:
     spec, definition = material.spec, material.definition
     name = spec.get("objective_name") or "value"
-    means = sentence(definition.value_name) if definition else f"{name}; {material.room_gone}"
+    means = sentence(definition.value_name) if definition else f"{name}; {material.task_gone}"
     budget = Budget(
         size_kib=spec["max_size_kib"],
         macs=spec.get("max_macs"),
@@ -82,11 +68,11 @@ def _training(material: Material) -> list[Block]:
     )
     folds = spec["folds"]
     rows = [
-        ("made large", means),
+        ("objective", means),
         ("judged", f"out of fold, over all subjects that {folds} folds have held out; folds are by subject"),
         (
             "a trial",
-            "trains on fold after fold, and goes on only while it holds up against the trials before",
+            "trains on one fold after the other, and stops early where earlier trials did better",
         ),
         ("qualifies", f"lowest of F1, accuracy, precision and recall at least {value(spec['qualifies'], 2)}"),
         ("budget", budget.describe()),
@@ -99,8 +85,8 @@ def _training(material: Material) -> list[Block]:
     ):
         rows.append(
             (
-                "given up",
-                f"a random draw whose first fold ends below {definition.floor:g}, whatever others did",
+                "floor",
+                f"a random draw whose first fold ends below {definition.floor:g} is stopped",
             )
         )
     if definition is not None and definition.baseline:
@@ -109,14 +95,14 @@ def _training(material: Material) -> list[Block]:
         )
     held = spec.get("held_out") or []
     if held:
-        rows.append(("held out", f"{', '.join(held)}: never seen by the search, for scoring alone"))
+        rows.append(("held out", f"{', '.join(held)}: never seen by the search, kept for scoring"))
     said = (
-        f"Find the network and the training that make one number large: {means[0].lower()}{means[1:]}"
+        f"Find the network and the training with the largest objective: {means[0].lower()}{means[1:]}"
         if definition
-        else sentence(f"Find the network and the training that make {name} large")
+        else sentence(f"Find the network and the training with the largest {name}")
     )
     says = (
-        f"What the search was told: {folds} folds by subject, at most {spec['max_size_kib']:g} KiB, and no"
-        " segment of one subject on both sides of a split."
+        f"Settings of the search: {folds} folds by subject, at most {spec['max_size_kib']:g} KiB, and no"
+        " subject on both sides of a split."
     )
     return [Text(said), Grid(("what", "as the study keeps it"), tuple(rows), says)]

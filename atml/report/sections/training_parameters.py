@@ -73,7 +73,7 @@ def _tidy(axis: Axis, number: float) -> float | int:
 
 
 def _training(number: int, config: ModelConfig) -> str:
-    segments = config.steps * config.batch
+    seen = config.steps * config.batch
     averaged = (
         f", its weights averaged with a decay of {config.averaging:.3f} a step" if config.averaging else ""
     )
@@ -89,9 +89,10 @@ def _training(number: int, config: ModelConfig) -> str:
         if on
     ]
     said = (
-        f"The winner, trial {number}, was trained for {config.steps:,} steps of {config.batch} segments"
-        f" ({segments:,} in all) with {config.optimizer}, a learning rate of {config.learning_rate:.2g} on a"
-        f" {config.schedule} schedule and a weight decay of {config.weight_decay:.2g}{averaged}."
+        f"The winner, trial {number}, was trained for {config.steps:,} optimiser steps of {config.batch}"
+        f" windows ({seen:,} samples seen) with {config.optimizer}, a learning rate of"
+        f" {config.learning_rate:.2g} on a {config.schedule} schedule and a weight decay of"
+        f" {config.weight_decay:.2g}{averaged}."
     )
     return f"{said} Augmented by {listed(augmented)}." if augmented else said
 
@@ -99,7 +100,8 @@ def _training(number: int, config: ModelConfig) -> str:
 def _says(material: Material, top: Sequence[TrialRecord]) -> str:
     axes = material.axes
     conditional = sum(any(name not in t.params for t in material.finished) for name in axes)
-    said = f"{plural(len(axes), 'parameter')} were searched, {conditional} of them only where they matter."
+    were = "was" if len(axes) == 1 else "were"
+    said = f"{plural(len(axes), 'parameter')} {were} searched, {conditional} of them only where they matter."
     if not top:
         return f"{said} No trial was trained yet."
     agreed = [name for name, axis in axes.items() if _agrees(axis, [t.params.get(name) for t in top])]

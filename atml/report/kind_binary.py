@@ -1,0 +1,252 @@
+"""Reports of binary tasks: the positive class against the rest, a threshold on its margin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from atml.arrays import Float32, Int64
+from atml.evaluation.result import CrossValidationResult
+from atml.formatting import between, listed, plural
+from atml.metrics import Interval, Predictions, wilson
+from atml.report.figures import Figures, Source, interval_of
+from atml.tasks import targets
+from atml.tasks.targets.binary import RATES
+from atml.tasks.task import Task
+
+METRICS = {"F1": "F1", "accuracy": "accuracy", "precision": "precision"}
+
+CELLS = ("tn", "fp", "fn", "tp")
+"""Counts by the names that files give them, true by called group."""
+
+
+def asks(task: Task) -> str:
+    """Name the classes and the one to detect."""
+    return (
+        f"Given {task.seconds:g} s of ECG, decide which of {len(task.classes)} classes it shows:"
+        f" {listed(task.classes, 'or')}. The positive class, the one to detect, is"
+        f" {targets.binary(task).positive_name}."
+    )
+
+
+def decision(task: Task, config: Figures) -> list[tuple[str, str]]:
+    """Say which logit wins, and the threshold."""
+    positive = targets.binary(task).positive_name
+    threshold = config.get("threshold")
+    if threshold is None:
+        chosen = "chosen when a model is exported, and folded into its last bias then"
+    elif threshold == 0:
+        chosen = "0, because no other threshold did better from fold to fold"
+    else:
+        chosen = (
+            f"{threshold:+.3f} on the margin of the {positive} logit over the others, chosen on out-of-fold"
+            " predictions; folded into the last bias, so that the plain rule above uses it"
+        )
+    return [
+        ("decision", f"the largest logit; a tie with {positive} counts as {positive}"),
+        ("threshold", chosen),
+    ]
+
+
+def last_layer(task: Task, config: Figures) -> str:
+    """Say how the threshold changed the bias, and which probability it stands for."""
+    threshold = config.get("threshold")
+    if threshold is None:
+        return ""
+    if threshold == 0:
+        return (
+            "The threshold is 0: no other did better from fold to fold, so the plain rule is used and the"
+            " last bias is as it was trained."
+        )
+    positive = targets.binary(task).positive_name
+    said = (
+        f"The threshold is {threshold:+.3f}: a window is {positive} where its logit is at least that much"
+        f" above the others. The bias of {positive} is lowered by it, so that the file decides by the"
+        " largest logit."
+    )
+    if len(task.classes) == 2:
+        # Margin m and softmax: p = 1 / (1 + exp(-m)).
+        probability = 1 / (1 + math.exp(-threshold))
+        said += (
+            f" Before that it corresponds to a softmax probability of {probability:.2f}, which is a score of"
+            f" the network: without calibration it is not the chance that a window is {positive}."
+        )
+    return said
+
+
+def chosen(figures: Figures, task: Task) -> tuple[str, str]:
+    """Say what the threshold is worth: as trained, where it was chosen, and on other folds."""
+    naive, tuned = float(np.mean(figures["naive"])), float(np.mean(figures["tuned"]))
+    threshold, value = float(figures["threshold"]), float(figures["value"])
+    if threshold == 0:
+        said = (
+            f"0, as trained: no other did better from fold to fold. There the objective is {naive:.3f}; with"
+            f" the threshold chosen for each fold on the others it is {value:.3f}, the value to rely on"
+        )
+    else:
+        said = (
+            f"{threshold:+.3f} on the margin. At 0 the objective is {naive:.3f}, at that threshold, judged"
+            f" where it was chosen, {tuned:.3f}, and with thresholds chosen for each fold on the others"
+            f" {value:.3f}, the value to rely on"
+        )
+    more = "Another share of positives, or another cost of a miss, asks for another threshold"
+    return "threshold", f"{said}. {more}"
+
+
+def lead(figures: Figures) -> str:
+    """Sensitivity, specificity and balanced accuracy."""
+    rates = [(name, interval_of(figures["rates"][name])) for name in RATES]
+    return ", ".join(f"{name} {i.value:.3f} ({between(i)})" for name, i in rates if i is not None)
+
+
+def groups(task: Task) -> tuple[str, ...]:
+    """All other classes, and the positive one."""
+    target = targets.binary(task)
+    return target.negative_name, target.positive_name
+
+
+def group_of(task: Task, y: Int64) -> Int64:
+    """1 for the positive class, else 0."""
+    return np.asarray(y == task.positive, np.int64)
+
+
+def called(run: Predictions) -> tuple[Int64, Float32]:
+    """1 where the margin of the positive class is 0 or above, and that margin."""
+    margin = run.margin()
+    return (margin >= 0).astype(np.int64), margin
+
+
+def shown(task: Task) -> tuple[Sequence[int], Sequence[int]]:
+    """The positive class on top, and to the right."""
+    return (1, 0), (0, 1)
+
+
+def cells(table: Any) -> Int64:
+    """Two by two, the positive class second."""
+    pooled = table.pooled()
+    return np.array([getattr(pooled, name) for name in CELLS]).reshape(2, 2)
+
+
+def cells_of(figures: Figures, found: CrossValidationResult | None) -> Int64 | None:
+    """Sum up the counts of a file's subjects, or take those it gives."""
+    counts = figures.get("confusion")
+    if not isinstance(counts, dict):
+        rows = figures.get("subjects")
+        if not rows:
+            return None
+        counts = {name: sum(int(row[name]) for row in rows) for name in CELLS}
+    return np.array([counts[name] for name in CELLS]).reshape(2, 2)
+
+
+def errors(cells: Int64, names: Sequence[str]) -> str:
+    """Count misses and false alarms."""
+    (tn, fp), (fn, tp) = cells.tolist()
+    return f"{fn:,} of {tp + fn:,} windows with {names[1]} missed, {fp:,} false alarms in {fp + tn:,} others"
+
+
+def by_subject(source: Source, most: int, task: Task) -> tuple[dict[str, list[Interval | None]], str]:
+    """Sensitivity and specificity of each subject; F-beta of those with positives."""
+    rows = source.figures["subjects"]
+
+    def rate(row: Figures, right: str, wrong: str) -> Interval | None:
+        # Runs repeat the same windows, so they add no certainty.
+        good, n = row[right] / source.runs, (row[right] + row[wrong]) / source.runs
+        return wilson(good, n) if n else None
+
+    rates = {
+        "sensitivity": [rate(row, "tp", "fn") for row in rows[:most]],
+        "specificity": [rate(row, "tn", "fp") for row in rows[:most]],
+    }
+    values = np.array([row["f_beta"] for row in rows])
+    has = np.array([row["tp"] + row["fn"] > 0 for row in rows])
+    positive, below = targets.binary(task).positive_name, int((values[has] < 0.8).sum())
+    without = int((~has).sum())
+    none = (
+        f" The other {without} have no {positive} and count 1 by convention, however many false alarms they"
+        " have: for these look at the specificity."
+        if without
+        else ""
+    )
+    says = (
+        f"Worst first, by F-beta (beta 2), as in the card: subject {rows[0]['subject']} has"
+        f" {rows[0]['f_beta']:.3f}; of the {plural(int(has.sum()), 'subject')} with {positive} the median is"
+        f" {np.median(values[has]):.3f}, and {below} {'is' if below == 1 else 'are'} below"
+        f" 0.8.{none}{_least_specific(rows)}"
+    )
+    return rates, says
+
+
+def _least_specific(rows: Sequence[Figures]) -> str:
+    """Name the subject with most false alarms among its negatives: F-beta with beta 2 hardly shows it."""
+    rates = [
+        (row["tn"] / (row["tn"] + row["fp"]), str(row["subject"])) for row in rows if row["tn"] + row["fp"]
+    ]
+    if not rates:
+        return ""
+    lowest, subject = min(rates)
+    half = sum(rate < 0.5 for rate, _ in rates)
+    return f" The lowest specificity is {lowest:.3f} ({subject}); {half} of {len(rates)} have less than 0.5."
+
+
+def spread(figures: Figures) -> str:
+    """Say how F-beta differs from subject to subject, with and without positives."""
+    rows = figures["subjects"]
+    values = np.array([row["f_beta"] for row in rows])
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    mean = interval_of(figures["intervals"]["F"])
+    assert mean is not None
+    has = np.array([row["tp"] + row["fn"] > 0 for row in rows])
+    none = int((~has).sum())
+    without = (
+        f" {plural(none, 'subject')} without positives {'counts' if none == 1 else 'count'} 1 in all of this"
+        f" by convention; of the {int(has.sum())} others the median is"
+        f" {np.median(values[has]):.3f} and the mean {values[has].mean():.3f}."
+        if not has.all() and has.any()
+        else ""
+    )
+    return (
+        f"Their F-beta (beta 2) has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f},"
+        f" and the worst, {rows[0]['subject']}, has {rows[0]['f_beta']:.3f}; the mean is {mean.value:.3f},"
+        f" and for other subjects of the same kind its 95% interval is {mean.low:.3f} to {mean.high:.3f}."
+        f"{without}"
+    )
+
+
+def carried(task: Task) -> Mapping[str, tuple[str, ...]]:
+    """Sensitivity and specificity."""
+    return {"sensitivity": ("sensitivity", "recall"), "specificity": ("specificity",)}
+
+
+def margins(found: Sequence[float], called: str) -> str:
+    """Write margins with their signs: above 0 is positive."""
+    return f"margin{'s' * (len(found) > 1)} {' and '.join(f'{margin:+.2f}' for margin in found)}"
+
+
+def how_shown() -> str:
+    """Name the four kinds of examples."""
+    return (
+        "Shown are, of each class, the surest and the least sure, chosen by rule and from different subjects"
+        " where there are several. A margin at or above 0 calls the window positive; thresholds are those"
+        " of other folds."
+    )
+
+
+def wrong(task: Task) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
+    """Misses and false alarms, the surest and the least sure of each."""
+    return [(1, 0), (0, 1)], (True, False)
+
+
+def outcome(truth: int, called: int) -> str:
+    """Name a decision as the field does."""
+    return {(1, 1): "hit", (1, 0): "miss", (0, 1): "false alarm"}.get((truth, called), "correct rejection")
+
+
+def people(table: Int64, task: Task) -> str:
+    """Count the subjects with the positive class, with nothing else, and without it."""
+    positive, total = table[task.positive], table.sum(axis=0)
+    only, none = int((positive == total).sum()), int((positive == 0).sum())
+    name = targets.binary(task).positive_name
+    return f"{len(total) - none} have {name}, {only} of them nothing else, and {none} none"

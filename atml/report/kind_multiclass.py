@@ -1,0 +1,208 @@
+"""Reports of multiclass tasks: every class alike, one offset a class, accuracy of each subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from atml.arrays import Float32, Int64
+from atml.evaluation.result import CrossValidationResult
+from atml.formatting import between, listed
+from atml.metrics import Interval, Predictions, wilson
+from atml.report.figures import Figures, Source, interval_of
+from atml.tasks.task import Task
+
+METRICS = {"F1": "macro F1", "accuracy": "accuracy", "precision": "macro precision"}
+
+MOST_PAIRS = 6
+"""Pairs of true and called class of which a wrong decision is shown."""
+
+
+def asks(task: Task) -> str:
+    """Name the classes."""
+    return (
+        f"Given {task.seconds:g} s of ECG, decide which of {len(task.classes)} classes it shows:"
+        f" {listed(task.classes, 'or')}. Every class counts the same."
+    )
+
+
+def decision(task: Task, config: Figures) -> list[tuple[str, str]]:
+    """Say which logit wins, and the offsets."""
+    offsets = config.get("offsets")
+    if offsets is None:
+        chosen = "one a class, chosen when a model is exported, and folded into its last biases then"
+    elif not any(offsets):
+        chosen = "0 for every class, because no others did better from fold to fold"
+    else:
+        chosen = (
+            f"{_told(task, offsets)}, taken off the logits; chosen on out-of-fold predictions and folded"
+            " into the last biases, so that the plain rule above uses them"
+        )
+    return [("decision", "the largest logit; of equal ones the first class"), ("offsets", chosen)]
+
+
+def _told(task: Task, offsets: Sequence[float]) -> str:
+    return listed([f"{name} {offset:+.3f}" for name, offset in zip(task.classes, offsets, strict=True)])
+
+
+def last_layer(task: Task, config: Figures) -> str:
+    """Say how the offsets changed the biases."""
+    offsets = config.get("offsets")
+    if offsets is None:
+        return ""
+    if not any(offsets):
+        return (
+            "All offsets are 0: no others did better from fold to fold, so the plain rule is used and the"
+            " last biases are as they were trained."
+        )
+    return (
+        f"The offsets are {_told(task, offsets)}. The bias of each class is lowered by its own, so that the"
+        " file decides by the largest logit: a class with an offset below 0 is called more often than as"
+        " trained."
+    )
+
+
+def chosen(figures: Figures, task: Task) -> tuple[str, str]:
+    """Say what the offsets are worth: as trained, where they were chosen, and on other folds."""
+    naive, tuned = float(np.mean(figures["naive"])), float(np.mean(figures["tuned"]))
+    value = float(figures["value"])
+    if not any(figures["offsets"]):
+        said = (
+            f"0 for every class, as trained: no others did better from fold to fold. There the objective is"
+            f" {naive:.3f}; with the offsets chosen for each fold on the others it is {value:.3f}, the value"
+            " to rely on"
+        )
+    else:
+        said = (
+            f"{_told(task, figures['offsets'])}. At 0 the objective is {naive:.3f}, at those offsets, judged"
+            f" where they were chosen, {tuned:.3f}, and with offsets chosen for each fold on the others"
+            f" {value:.3f}, the value to rely on"
+        )
+    return "offsets", f"{said}. Other shares of the classes, or other costs of errors, ask for other offsets"
+
+
+def lead(figures: Figures) -> str:
+    """Macro F1, accuracy and balanced accuracy."""
+    found = {
+        name: interval_of(figures["intervals"][key])
+        for key, name in METRICS.items()
+        if key in ("F1", "accuracy")
+    }
+    found["balanced accuracy (mean sensitivity)"] = interval_of(figures["rates"]["balanced accuracy"])
+    return ", ".join(f"{name} {i.value:.3f} ({between(i)})" for name, i in found.items() if i is not None)
+
+
+def groups(task: Task) -> tuple[str, ...]:
+    """The classes."""
+    return task.classes
+
+
+def group_of(task: Task, y: Int64) -> Int64:
+    """The labels themselves."""
+    return y
+
+
+def called(run: Predictions) -> tuple[Int64, Float32]:
+    """The class of the largest logit, and how far it is above the next."""
+    top = np.sort(run.logits, axis=1)
+    return run.labels(), np.asarray(top[:, -1] - top[:, -2])
+
+
+def shown(task: Task) -> tuple[Sequence[int], Sequence[int]]:
+    """The order of the classes, so that right decisions are on the diagonal."""
+    every = range(len(task.classes))
+    return every, every
+
+
+def cells(table: Any) -> Int64:
+    """Classes by classes."""
+    return np.asarray(table.pooled(), np.int64)
+
+
+def cells_of(figures: Figures, found: CrossValidationResult | None) -> Int64 | None:
+    """Count the stored predictions: files have no counts of pairs of classes."""
+    return None if found is None else cells(found.table)
+
+
+def errors(cells: Int64, names: Sequence[str]) -> str:
+    """Count wrong decisions, and name the most frequent mistake."""
+    wrong = cells - np.diag(np.diag(cells))
+    said = f"{wrong.sum():,} of {cells.sum():,} windows wrong"
+    if not wrong.any():
+        return said
+    true, called = divmod(int(wrong.argmax()), len(wrong))
+    return (
+        f"{said}, most often {names[true]} called {names[called]} ({wrong.max():,} of {cells[true].sum():,})"
+    )
+
+
+def by_subject(source: Source, most: int, task: Task) -> tuple[dict[str, list[Interval | None]], str]:
+    """Accuracy of each subject."""
+    rows = source.figures["subjects"]
+    # Runs repeat the same windows, so they add no certainty.
+    found: list[Interval | None] = [
+        wilson(row["right"] / source.runs, row["n"] / source.runs) for row in rows[:most]
+    ]
+    values = np.array([row["accuracy"] for row in rows])
+    below = int((values < 0.8).sum())
+    says = (
+        f"Worst first, by accuracy, as in the card: subject {rows[0]['subject']} has"
+        f" {rows[0]['accuracy']:.3f}; the median of all is {np.median(values):.3f}, and {below} of"
+        f" {len(rows)} {'is' if below == 1 else 'are'} below 0.8. A subject of one class has the"
+        " sensitivity of that class as its accuracy."
+    )
+    return {"accuracy": found}, says
+
+
+def spread(figures: Figures) -> str:
+    """Say how accuracy differs from subject to subject."""
+    rows = figures["subjects"]
+    low, middle, high = np.quantile([row["accuracy"] for row in rows], (0.25, 0.5, 0.75))
+    mean = interval_of(figures["intervals"]["F"])
+    assert mean is not None
+    return (
+        f"Their accuracy has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f}, and"
+        f" the worst, {rows[0]['subject']}, has {rows[0]['accuracy']:.3f}; the mean is {mean.value:.3f}, and"
+        f" for other subjects of the same kind its 95% interval is {mean.low:.3f} to {mean.high:.3f}."
+    )
+
+
+def carried(task: Task) -> Mapping[str, tuple[str, ...]]:
+    """Sensitivity of each class."""
+    return {f"sensitivity {name}": (f"sensitivity {name}",) for name in task.classes}
+
+
+def margins(found: Sequence[float], called: str) -> str:
+    """Write how far the called class is ahead."""
+    return f"{called} ahead by {' and '.join(f'{margin:.2f}' for margin in found)}"
+
+
+def how_shown() -> str:
+    """Name the kinds of examples."""
+    return (
+        "Shown are, of each class decided right, the surest and the least sure, and of each mistake the"
+        " surest, chosen by rule and from different subjects where there are several. The margin is how far"
+        " the logit of the called class is above the next; offsets are those of other folds."
+    )
+
+
+def wrong(task: Task) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
+    """The surest of each pair of a true and another called class, `MOST_PAIRS` at most."""
+    every = range(len(task.classes))
+    return [(true, called) for true in every for called in every if true != called][:MOST_PAIRS], (True,)
+
+
+def outcome(truth: int, called: int) -> str:
+    """Name a decision."""
+    return "right decision" if truth == called else "wrong decision"
+
+
+def people(table: Int64, task: Task) -> str:
+    """Count the subjects with each class, and those with one class alone."""
+    have = listed(
+        [f"{int((row > 0).sum())} have {name}" for row, name in zip(table, task.classes, strict=True)]
+    )
+    alone = int(((table > 0).sum(axis=0) == 1).sum())
+    return f"{have}; {alone} {'has' if alone == 1 else 'have'} one class alone"
