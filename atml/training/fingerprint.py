@@ -16,9 +16,9 @@ from pathlib import Path
 from atml.source_hash import written
 
 TRAINS = (
-    *("ecg/resampling.py", "metrics", "tasks", "data/dataset.py", "data/folds.py", "models"),
-    *("training/augmentation.py", "training/losses.py", "training/optimizers.py", "training/loop.py"),
-    *("training/cross_validation.py",),
+    *("ecg/beats.py", "ecg/resampling.py", "metrics", "tasks", "data/dataset.py", "data/folds.py"),
+    *("models", "training/augmentation.py", "training/losses.py", "training/optimizers.py"),
+    *("training/loop.py", "training/cross_validation.py"),
 )
 """Modules, and folders of them, that a trial's value depends on."""
 
