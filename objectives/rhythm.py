@@ -7,11 +7,11 @@ TASK = Task(
     kind="multiclass",
     classes=("N", "AF", "O"),
     sampling_rate=100,
-    window=2000,
+    window=1000,
 )
 
-WINDOWS = (9.0, 60.0)
-"""Lengths in s that `--window` may ask for instead of the 20 s of TASK."""
+WINDOWS = (5.0, 60.0)
+"""Lengths in s that `--window` may ask for instead of the 10 s of TASK."""
 
 N = {"N", "NSR", "SR"}
 AF = {"AF", "AFIB"}
