@@ -111,13 +111,13 @@ def _best(store: Store | None, storage: str, name: str) -> Path | None:
         if not any(sign in name for sign in "/.\\"):
             place = store.name if store is not None else storage
             raise InputError(
-                f"{name!r} is neither an export here nor a study in {place}; `atml status` lists the studies"
+                f"{name!r} is no export here and no study in {place}; `atml status` lists the studies"
             )
         return None
     for row in best.rows(store, name, 10**6):
         if row["folder"] and (Path(row["folder"]) / "model.onnx").is_file():
             return Path(row["folder"])
-    raise InputError(f"study {name!r} has no export left on disk; `atml best export {name}` makes one")
+    raise InputError(f"study {name!r} has no export that is still there; `atml best export {name}` makes one")
 
 
 def _laid_out(result: Comparison) -> object:

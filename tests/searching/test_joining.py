@@ -226,7 +226,7 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     said = json.loads(printed.out)
     assert said["steps"][0]["recorded"] == 0.123 and not said["steps"][0]["same"]
     assert said["value_same"] and not said["same"]
-    assert "did not give the same again" in printed.err and printed.err.count("\n") == 1
+    assert "did not give the same values again" in printed.err and printed.err.count("\n") == 1
 
 
 def _zombie(pid: str) -> bool:

@@ -236,6 +236,6 @@ def test_what_can_not_be_written_is_read_as_it_is(tmp_path: Path) -> None:
     read, refused = done.stdout.splitlines()
     assert read == "[0.5] [(0, PosixPath('/a'))] [(0, 't', 0), (1, 't', None)]"
     assert "can't be written" in refused
-    assert done.stderr == f"atml: {file} is of an earlier atml and can't be written; read as it is\n"
+    assert done.stderr == f"atml: {file} is of an earlier atml and can't be written, so it is read as it is\n"
     with contextlib.closing(sqlite3.connect(file)) as db:
         assert db.execute("SELECT version FROM atml_version").fetchall() == [(1,)]

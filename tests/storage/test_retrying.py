@@ -122,7 +122,7 @@ def test_a_cut_connection_is_made_again(postgres: Server, store: Store) -> None:
     assert postgres.cut(store.name.rsplit("/", 1)[1]) > 0
     assert store.study("s").ask().number == 0
     assert [line.rsplit("/", 1)[1].split(" ", 1)[1] for line in store.said] == [
-        "closed the connection; it is made again"
+        "closed the connection; it is opened again"
     ] * 2
 
 
