@@ -124,14 +124,14 @@ def kept_results(exported: ExportedModel) -> tuple[dict[str, Any], dict[str, Any
             " --data"
         )
     try:
-        config, told = (
+        config, kept = (
             json.loads((exported.folder / name).read_text(encoding="utf-8")) for name in (CONFIG, METRICS)
         )
-        if {"value", "value_name", "intervals", "rates", "subjects"} - set(told):
+        if {"value", "value_name", "intervals", "rates", "subjects"} - set(kept):
             raise KeyError(METRICS)
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(f"{exported.folder} has no whole {METRICS}; export the model again") from error
-    return config, told
+    return config, kept
 
 
 def out_of_fold_rows(task: Task) -> list[tuple[str, str]]:
@@ -146,11 +146,11 @@ def out_of_fold_rows(task: Task) -> list[tuple[str, str]]:
     return [value, mean, *macro, ("balanced accuracy", "balanced accuracy"), *((key, key) for key in each)]
 
 
-def kept_intervals(told: Mapping[str, Any], task: Task) -> dict[str, Interval | float]:
+def kept_intervals(kept: Mapping[str, Any], task: Task) -> dict[str, Interval | float]:
     """Take the figures of `out_of_fold_rows` from a metrics.json; the objective has no interval."""
-    intervals = {**told["rates"], **told["intervals"]}
+    intervals = {**kept["rates"], **kept["intervals"]}
     keys = [key for key, _ in out_of_fold_rows(task) if key in intervals]
-    return {"value": float(told["value"]), **{key: Interval(**intervals[key]) for key in keys}}
+    return {"value": float(kept["value"]), **{key: Interval(**intervals[key]) for key in keys}}
 
 
 def subject_figures(rows: Sequence[Mapping[str, Any]], task: Task) -> tuple[list[str], dict[str, Floats]]:

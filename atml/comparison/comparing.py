@@ -179,11 +179,11 @@ def out_of_fold(
     kept = [kept_results(one) for one in exports]
     names = names_of(exports)
     _same_folds(names, [config for config, _ in kept])
-    objectives = {str(told["value_name"]) for _, told in kept}
+    objectives = {str(found["value_name"]) for _, found in kept}
     rows = [row for row in out_of_fold_rows(task) if row[0] != "value" or len(objectives) == 1]
     columns = [
-        column(name, exported, i, None, kept_intervals(told, task))
-        for i, (name, exported, (_, told)) in enumerate(zip(names, exports, kept, strict=True))
+        column(name, exported, i, None, kept_intervals(found, task))
+        for i, (name, exported, (_, found)) in enumerate(zip(names, exports, kept, strict=True))
     ]
     config = kept[0][0]
     notes = [
@@ -203,7 +203,7 @@ def out_of_fold(
         subjects=len(config["data"]["subjects"]),
         rows=tuple(rows),
         columns=(*columns, *others(published, list(OFFICIAL))),
-        pairs=_pairs(names, [subject_figures(told["subjects"], task) for _, told in kept], tested),
+        pairs=_pairs(names, [subject_figures(found["subjects"], task) for _, found in kept], tested),
         tested=tested,
         notes=(*notes, *caveats(published)),
     )
@@ -298,6 +298,6 @@ def _pairs(
             second = measured[b][1][name]
             if np.isfinite(first - second).any():
                 differences[name] = paired.difference(first, second)
-        told = replace(differences[tested], p=p, holm=holm, least=least)
-        made.append(Pair(names[a], names[b], {**differences, tested: told}))
+        with_test = replace(differences[tested], p=p, holm=holm, least=least)
+        made.append(Pair(names[a], names[b], {**differences, tested: with_test}))
     return tuple(made)

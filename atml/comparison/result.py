@@ -64,20 +64,20 @@ class Pair:
 
     def verdict(self, tested: str) -> str:
         """Say in a sentence how the test of one figure ended."""
-        told = self.differences[tested]
-        differ = told.better + told.worse
+        found = self.differences[tested]
+        differ = found.better + found.worse
         if not differ:
             return f"{self.first} and {self.second} have the same {tested} on every subject"
-        chance = f"p {_chance(told.holm)}"
-        if told.tells:
-            ahead = self.first if told.value.value > 0 else self.second
+        chance = f"p {_chance(found.holm)}"
+        if found.tells:
+            ahead = self.first if found.value.value > 0 else self.second
             return f"{ahead} has the higher {tested} of the two ({chance})"
-        if told.too_few:
+        if found.too_few:
             return (
                 f"too few subjects to tell {self.first} and {self.second} apart by {tested}: they differ on"
-                f" {differ} of {told.subjects}, and with so few no outcome would have p below {LEVEL:g}"
+                f" {differ} of {found.subjects}, and with so few no outcome would have p below {LEVEL:g}"
             )
-        return f"these {told.subjects} subjects don't tell {self.first} and {self.second} apart ({chance})"
+        return f"these {found.subjects} subjects don't tell {self.first} and {self.second} apart ({chance})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Scoring on test data by official rules, never of people who were trained on."""
+"""Scoring on test data by official rules and a user's own, never of subjects that were trained on."""

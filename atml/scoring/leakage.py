@@ -133,7 +133,7 @@ def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any])
 def _unseen(
     exported: ExportedModel, dataset: Dataset, out: Sequence[str], again: Mapping[str, str]
 ) -> list[str]:
-    """Raise DataError if the model was trained on any of these subjects; say so where that can't be told."""
+    """Raise DataError if the model was trained on any of these subjects; note where that is not known."""
     if dataset.fingerprint == exported.data_fingerprint:
         raise DataError(
             f"{dataset.name} is what trial {exported.trial} was trained on; give data that it never saw"
@@ -158,7 +158,7 @@ def _unseen(
 
 
 def _left_out(gone: set[str], again: Mapping[str, str]) -> list[str]:
-    """Say who was left out for what may be another name, a line for each two sets."""
+    """Name the subjects left out as perhaps trained ones by another name, a line for each two sets."""
     pairs: dict[tuple[str, str], list[str]] = {}
     for name in sorted(gone & set(again)):
         place, who = name.split("/", 1)

@@ -46,7 +46,7 @@ def test_from_data_to_a_scored_model_and_on_from_there(
 
     score = atml("score", folders[0], "--data", small, "--rule", "iesd2024")
     assert score.returncode == 0, score.stderr
-    assert "first look at this test set" in score.stdout
+    assert "first evaluation of this test set" in score.stdout
     score = atml("score", folders[0], "--data", small, "--latency-ms", 5, "--size-kib", 200, "--json")
     report = json.loads(score.stdout)
     assert report["look"] == 2

@@ -6,9 +6,10 @@ American Heart Association. Goals and lower limits were compared with those that
 print; the least n of each row, and which limits for the rate of ventricular tachycardia are in use (150 and
 180 a minute), were not compared with the paper.
 
-- Each row has a goal that the observed share must exceed, and a limit that the one-sided 90% lower
-  confidence limit (exact binomial, Clopper and Pearson) must reach. Below its least n it is not assessable,
-  whatever its figures. Of the sixth row any one of its rhythms must have the least n.
+- Each row has a goal, which the observed share must exceed, and a limit, which the one-sided 90% lower
+  confidence limit (exact binomial, Clopper and Pearson) must reach. A row with fewer windows than its least n
+  is not assessable, whatever its figures. In the row of organised rhythms one rhythm alone must have the
+  least n.
 - Ventricular fibrillation is coarse from 0.2 mV peak to peak (`atml.ecg.waves.amplitude`), else fine.
   Tachycardia is rapid above the limit of its rate (`atml.ecg.waves.rate_per_minute`), else "other VT".
   Asystole stays below 0.1 mV throughout (`atml.ecg.waves.largest`).
@@ -47,7 +48,11 @@ MILLIVOLTS = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class Category:
-    """A row of the standard: ``goal`` and ``limit`` are None where it is only to be reported."""
+    """A row of the standard.
+
+    ``shock`` says whether its rhythms are to be shocked. ``goal`` and ``limit`` are shares, None in a row
+    that is only reported; ``least`` is the least n. With ``any_one`` a single rhythm must have the least n.
+    """
 
     name: str
     shock: bool
@@ -97,18 +102,18 @@ def decide(outputs: npt.ArrayLike) -> Int64:
 
 
 def rows(judged: Judged, options: Mapping[str, float]) -> tuple[Int64, tuple[str, ...]]:
-    """Find the row of `CATEGORIES` for each window, ``(n,)``, and what a person should know of it.
+    """Find the row of `CATEGORIES` of each window, ``(n,)``, and notes for the person.
 
-    The row is by the rhythm's name and the measurement; a window whose label says otherwise than its row
-    (shock or not) is "other", as is a rhythm that has no row.
+    The rhythm's name and the measured signal decide the row. Rhythms without a row are "other", and so are
+    windows whose label (shock or not) contradicts the row of their rhythm.
     """
-    names, shock, rate = judged.rhythm, judged.y_true == contest_figures.POSITIVE, judged.task.sampling_rate
+    names, rate = judged.rhythm, judged.task.sampling_rate
+    shock = judged.y_true == contest_figures.POSITIVE
     place = {category: i for i, category in enumerate(CATEGORIES)}
+    organised = [name for group in ORGANISED_RHYTHMS.values() for name in group]
     row = np.where(shock, place[OTHER_SHOCK], place[OTHER])
     row[~shock & np.isin(names, NORMAL)] = place[SINUS]
-    row[~shock & np.isin(names, [n for group in ORGANISED_RHYTHMS.values() for n in group])] = place[
-        ORGANISED
-    ]
+    row[~shock & np.isin(names, organised)] = place[ORGANISED]
     notes = []
     vf, still = shock & np.isin(names, FIBRILLATION), ~shock & np.isin(names, STANDSTILL)
     why = _unsized(judged)
@@ -135,7 +140,7 @@ def rows(judged: Judged, options: Mapping[str, float]) -> tuple[Int64, tuple[str
 
 
 def _unsized(judged: Judged) -> str:
-    """Say why amplitudes can't be judged; "" where they can."""
+    """Say why amplitudes can't be measured in mV; "" where they can."""
     found = sorted(set(np.unique(judged.rhythm).tolist()) & set(ELECTROGRAM))
     if found:
         return f"intracardiac electrograms (rhythm {', '.join(found)})"
@@ -147,9 +152,14 @@ def _unsized(judged: Judged) -> str:
 
 
 def verdict(category: Category, right: int, n: int, most: int) -> str:
-    """Say "passed", "failed", "not assessable" or "report only".
+    """Judge a row: "passed", "failed", "not assessable" or "report only".
 
-    ``most`` is the n of the most frequent of the row's rhythms, where any one of them must have the least.
+    ``right`` of ``n`` windows are called right; ``most`` is the n of the most frequent rhythm of the row, for
+    rows in which one rhythm alone must have the least n.
+
+    Example:
+        >>> verdict(SINUS, 100, 100, 0), verdict(SINUS, 99, 99, 0)
+        ('passed', 'not assessable')
     """
     if category.goal is None or category.limit is None or category.least is None:
         return "report only"
@@ -182,7 +192,7 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
 
 
 def _rates(table: Counts) -> dict[str, Interval]:
-    """Sensitivity, specificity and their mean over all windows; 0 where there is none to judge."""
+    """Sensitivity, specificity and their mean over all windows; 0 where a class has no windows."""
     cells = np.stack([table.tp, table.fn, table.tn, table.fp], axis=1)
 
     def figures(sums: Floats) -> dict[str, Floats]:
@@ -198,7 +208,7 @@ def _rates(table: Counts) -> dict[str, Interval]:
 
 
 def _record(index: int, judged: Judged, inside: Bools) -> dict[str, object] | None:
-    """Count one row; None for one of ours that is empty, the standard's own are always shown."""
+    """Count one row; None for an empty row that is not of the standard, whose own are always shown."""
     category = CATEGORIES[index]
     n = int(inside.sum())
     if n == 0 and category in (UNSIZED, OTHER_SHOCK, OTHER):
