@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,8 +17,12 @@ from atml.report import compose, kind, matrix, page
 from atml.report.headline import headline
 from atml.report.material import Material
 from atml.report.page import Drawing, Empty, Grid, Section, Text
+from tests import browser as chromium
 from tests.report.conftest import Searched
 from tests.report.test_sections import chart, words
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CLASSES = ("N", "AF", "O")
 
@@ -152,8 +157,26 @@ def test_a_kind_without_a_report_is_named(material: Material) -> None:
         kind.of(dataclasses.replace(material.definition.task, kind="waveform"))
 
 
-def test_the_page_is_written_whole(three: Searched, tmp_path: Path) -> None:
-    made = report.write(three.store(), three.study, tmp_path, charts=False)
-    html = made.index.read_text(encoding="utf-8")
-    assert all(f'<section id="{s}">' in html for s in ("task", "results", "limits"))
-    assert len([b for b in made.figures if b.suffix == ".svg"]) > 10
+@pytest.fixture(scope="module")
+def index(three: Searched, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the study."""
+    made = report.write(three.store(), three.study, tmp_path_factory.mktemp("report"), charts=False)
+    assert len([file for file in made.figures if file.suffix == ".svg"]) > 10
+    return made.index
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [chromium.PHONE, chromium.DESKTOP])
+def test_the_page_in_a_browser(browser: Browser, index: Path, width: int, dark: bool) -> None:
+    with chromium.visit(browser, index.as_uri(), width=width, dark=dark) as seen:
+        seen.walk()
+        assert seen.page.locator("figure.chart").count() > 5
+        seen.page.wait_for_function(
+            "[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))",
+            timeout=30_000,
+        )
+        assert seen.overflow() == 0
+        assert seen.troubles == []
+        assert [url for url in seen.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+        background = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (background == "rgb(254, 254, 254)") is not dark, background
