@@ -28,7 +28,7 @@ from atml.tasks.task import Task
 
 SEARCH_SPACE = ("DEFAULT", "suggest")
 OBJECTIVE = ("TASK", "label", "value", "QUALIFIES", "MAX_SIZE_KIB", "RULE")
-OPTIONAL = ("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "WINDOWS", "BASELINE", "HOPELESS")
+OPTIONAL = ("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "WINDOWS", "BASELINE", "FLOOR", "HOPELESS")
 """Names that a task is made of: see the built-in files."""
 
 MARK = "# Written by atml.TaskSource; changes are lost when it is written again."
@@ -53,7 +53,7 @@ class TaskSource:
         Args:
             names: ``globals()`` where the task is defined in a notebook or a script, or a dict with ``TASK``,
                 ``DEFAULT``, ``suggest``, ``label``, ``value``, ``QUALIFIES``, ``MAX_SIZE_KIB``, ``RULE``, and
-                those that may be left out (``HOPELESS``, ``BASELINE``, ``OBJECTIVES``, ``WINDOWS`` ...).
+                those that may be left out (``FLOOR``, ``BASELINE``, ``OBJECTIVES``, ``WINDOWS`` ...).
 
         Returns:
             The source of these objects and of everything of the same program that they use: functions,

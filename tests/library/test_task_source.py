@@ -100,10 +100,9 @@ print("exports:", len(result.exports))
 
 
 def test_a_script_searches_a_task_of_its_own(python: Python, small: Path) -> None:
-    for trials in (2, 3):
-        (small / "program.py").write_text(SCRIPT.replace("trials=2", f"trials={trials}"))
-        done = python("program.py")
-        assert done.returncode == 0 and "exports: 1" in done.stdout, done.stderr
+    (small / "program.py").write_text(SCRIPT)
+    done = python("program.py")
+    assert done.returncode == 0 and "exports: 1" in done.stdout, done.stderr
     # Whatever was written, the model is scored by it later on.
     folder = next((small / "exports" / "mine").iterdir())
     assert atml.score(folder, "data.npz").evaluation == 1
