@@ -50,7 +50,7 @@ def _summary(record: ExportRecord, size_bytes: int) -> str:
             " no preprocessing needed",
         ),
         ("output `logits`", f"float32 (n, {len(task.classes)}); {kind.wins(task)}"),
-        ("objective, out of fold", f"**{record.evidence.value:.3f}**, {record.value_name}"),
+        ("objective, out of fold", f"**{record.result.value:.3f}**, {record.value_name}"),
         *kind.headline(record),
         ("file", f"{size_bytes / 1024:.1f} KiB, one ONNX file, opset 13"),
         ("cost", f"{cost.macs:,} MACs a window, peak activation memory {cost.peak_bytes / 1024:.1f} KiB"),

@@ -12,7 +12,7 @@ from atml.tasks.task import Task
 
 def versus(record: ExportRecord, size_bytes: int) -> list[str]:
     """Write the section "What the network buys"; nothing where the task names no baseline."""
-    baseline, found, task = record.baseline, record.evidence, record.task
+    baseline, found, task = record.baseline, record.result, record.task
     if baseline is None:
         return []
     kind = card_kind.of(task)
@@ -80,7 +80,7 @@ def class_of(task: Task, label: int) -> str:
 
 def by_rhythm(record: ExportRecord) -> list[str]:
     """Write the section "By rhythm"; nothing where the rhythms are not known."""
-    rhythms, baseline, task = record.evidence.rhythms, record.baseline, record.task
+    rhythms, baseline, task = record.result.rhythms, record.baseline, record.task
     if not rhythms:
         return []
     other = {(row.rhythm, row.label): row for row in baseline.rhythms} if baseline else {}

@@ -31,7 +31,7 @@ def wins(task: Task) -> str:
 
 def headline(record: ExportRecord) -> list[tuple[str, str]]:
     """Sensitivity, specificity, balanced accuracy and the mean F-beta of a subject."""
-    found = record.evidence
+    found = record.result
     figures = [(f"{name}, out of fold", found.rates[name]) for name in RATES]
     figures.append((SUBJECT_FIGURE, found.intervals["F"]))
     return [(name, f"{i.value:.3f}, 95% interval {between(i)}") for name, i in figures]
@@ -39,19 +39,19 @@ def headline(record: ExportRecord) -> list[tuple[str, str]]:
 
 def results(record: ExportRecord) -> str:
     """Write metrics with intervals, what the threshold is worth, and the weakest subjects."""
-    evidence = record.evidence
+    result = record.result
     names = {"F": SUBJECT_FIGURE, "G": "share of subjects with F-beta above 0.9"}
-    found = {key: evidence.rates[key] for key in RATES}
-    found |= {names.get(key, key): evidence.intervals[key] for key in (*FOUR, *names) if key != "recall"}
+    found = {key: result.rates[key] for key in RATES}
+    found |= {names.get(key, key): result.intervals[key] for key in (*FOUR, *names) if key != "recall"}
     rows = [(key, f"{i.value:.3f}", between(i)) for key, i in found.items()]
-    rows.append(("NPV", f"{evidence.table.pooled().npv:.3f}", ""))
+    rows.append(("NPV", f"{result.table.pooled().npv:.3f}", ""))
     runs = plural(len(record.runs), "training")
     thresholds = table(
         ("decision threshold", "value out of fold"),
         [
-            ("0, as trained", f"{mean(evidence.naive):.3f}"),
-            (f"{evidence.threshold:+.3f}, judged where it was chosen", f"{mean(evidence.tuned):.3f}"),
-            ("cross-fitted: chosen on the other folds", f"{evidence.value:.3f}"),
+            ("0, as trained", f"{mean(result.naive):.3f}"),
+            (f"{result.threshold:+.3f}, judged where it was chosen", f"{mean(result.tuned):.3f}"),
+            ("cross-fitted: chosen on the other folds", f"{result.value:.3f}"),
         ],
     )
     subjects = table(
@@ -62,10 +62,10 @@ def results(record: ExportRecord) -> str:
                 *(str(n) for n in (row.n, row.positives, row.tp, row.fp, row.fn, row.tn)),
                 *(f"{v:.3f}" for v in (row.sensitivity, row.specificity, row.ppv, row.npv, row.f_beta)),
             )
-            for row in evidence.rows()[:WORST]
+            for row in result.rows()[:WORST]
         ],
     )
-    shown = min(WORST, len(evidence.table.names))
+    shown = min(WORST, len(result.table.names))
     return "\n\n".join(
         [
             "## Results out of fold",
@@ -75,7 +75,7 @@ def results(record: ExportRecord) -> str:
             table(("metric", "value", "95% interval"), rows),
             "The threshold is part of the exported file. The last row is the honest one:",
             thresholds,
-            f"The {shown} weakest of {plural(len(evidence.table.names), 'subject')}{counted(record)}."
+            f"The {shown} weakest of {plural(len(result.table.names), 'subject')}{counted(record)}."
             " A subject without positives has F-beta 1 by convention: look at its specificity.",
             subjects,
         ]
@@ -101,9 +101,9 @@ def weights(config: ModelConfig) -> str:
 
 def limits(record: ExportRecord) -> list[str]:
     """Say how few subjects there are, which is the weakest, and what the share of positives means."""
-    data, evidence = record.data, record.evidence
+    data, result = record.data, record.result
     positive = targets.binary(record.task).positive_name
-    counts, worst, interval = evidence.table, evidence.rows()[0], evidence.rates["balanced accuracy"]
+    counts, worst, interval = result.table, result.rows()[0], result.rates["balanced accuracy"]
     holders = int((counts.tp + counts.fn > 0).sum())
     share = data.classes.get(positive, 0) / max(1, data.segments)
     return [

@@ -31,7 +31,7 @@ def wins(task: Task) -> str:
 
 def headline(record: ExportRecord) -> list[tuple[str, str]]:
     """Macro F1, accuracy, balanced accuracy and the mean accuracy of a subject."""
-    found = record.evidence
+    found = record.result
     figures = [(f"{FIGURES[key]}, out of fold", found.intervals[key]) for key in ("F1", "accuracy")]
     figures.append(("balanced accuracy, out of fold", found.rates["balanced accuracy"]))
     figures.append((SUBJECT_FIGURE, found.intervals["F"]))
@@ -40,22 +40,22 @@ def headline(record: ExportRecord) -> list[tuple[str, str]]:
 
 def results(record: ExportRecord) -> str:
     """Write macro figures, the confusion matrix, each class, what the offsets are worth, weak subjects."""
-    evidence, task = record.evidence, record.task
-    rows = [(name, evidence.four.get(key), evidence.intervals[key]) for key, name in FIGURES.items()]
+    result, task = record.result, record.task
+    rows = [(name, result.four.get(key), result.intervals[key]) for key, name in FIGURES.items()]
     figures = [(name, f"{i.value if v is None else v:.3f}", between(i)) for name, v, i in rows]
     runs = plural(len(record.runs), "training")
-    shown = min(WORST, len(evidence.table.names))
+    shown = min(WORST, len(result.table.names))
     offsets = [
-        ("0 for every class, as trained", f"{mean(evidence.naive):.3f}"),
+        ("0 for every class, as trained", f"{mean(result.naive):.3f}"),
         (
-            f"{evidence.target.describe_decision(evidence.offsets)}, judged where they were chosen",
-            f"{mean(evidence.tuned):.3f}",
+            f"{result.target.describe_decision(result.offsets)}, judged where they were chosen",
+            f"{mean(result.tuned):.3f}",
         ),
-        ("cross-fitted: chosen on the other folds", f"{evidence.value:.3f}"),
+        ("cross-fitted: chosen on the other folds", f"{result.value:.3f}"),
     ]
     subjects = [
         (row.subject, str(row.n), f"{row.accuracy:.3f}", *map(str, row.true), *map(str, row.called))
-        for row in evidence.rows()[:WORST]
+        for row in result.rows()[:WORST]
     ]
     header = (*(f"is {name}" for name in task.classes), *(f"called {name}" for name in task.classes))
     return "\n\n".join(
@@ -73,7 +73,7 @@ def results(record: ExportRecord) -> str:
             "A decision takes one offset a class off the logits; the offsets are part of the exported file."
             " The last row is the honest one:",
             table(("decision", "value out of fold"), offsets),
-            f"The {shown} weakest of {plural(len(evidence.table.names), 'subject')}, by accuracy"
+            f"The {shown} weakest of {plural(len(result.table.names), 'subject')}, by accuracy"
             f"{counted(record)}:",
             table(("subject", "windows", "accuracy", *header), subjects),
         ]
@@ -82,7 +82,7 @@ def results(record: ExportRecord) -> str:
 
 def _matrix(record: ExportRecord) -> str:
     classes = record.task.classes
-    cells = record.evidence.table.pooled()
+    cells = record.result.table.pooled()
     rows = [
         (name, *(f"{n:,}" for n in row), f"{row.sum():,}") for name, row in zip(classes, cells, strict=True)
     ]
@@ -91,16 +91,16 @@ def _matrix(record: ExportRecord) -> str:
 
 
 def _classes(record: ExportRecord) -> str:
-    evidence, data = record.evidence, record.data
-    precision = class_precision(evidence.table.pooled())
-    holders = (evidence.table.cells.sum(axis=2) > 0).sum(axis=0)
+    result, data = record.result, record.data
+    precision = class_precision(result.table.pooled())
+    holders = (result.table.cells.sum(axis=2) > 0).sum(axis=0)
     rows = [
         (
             name,
             f"{data.classes.get(name, 0):,}",
             f"{holders[i]:,}",
-            *(_told(evidence.rates[f"{rate} {name}"]) for rate in RATES),
-            _told(evidence.intervals[f"F1 {name}"]),
+            *(_told(result.rates[f"{rate} {name}"]) for rate in RATES),
+            _told(result.intervals[f"F1 {name}"]),
             f"{precision[i]:.3f}",
         )
         for i, name in enumerate(record.task.classes)
@@ -124,13 +124,13 @@ def weights(config: ModelConfig) -> str:
 
 def limits(record: ExportRecord) -> list[str]:
     """Say how few subjects each class has, which is the weakest, and what the shares of classes mean."""
-    data, evidence = record.data, record.evidence
-    holders = (evidence.table.cells.sum(axis=2) > 0).sum(axis=0)
+    data, result = record.data, record.result
+    holders = (result.table.cells.sum(axis=2) > 0).sum(axis=0)
     have = listed([f"{n} with {name}" for n, name in zip(holders, record.task.classes, strict=True)])
-    worst, interval = evidence.rows()[0], evidence.rates["balanced accuracy"]
+    worst, interval = result.rows()[0], result.rates["balanced accuracy"]
     shares = [f"{n / max(1, data.segments):.0%} {name}" for name, n in data.classes.items()]
     return [
-        f"{plural(len(evidence.table.names), 'subject')} measured, {have}: the interval of the balanced"
+        f"{plural(len(result.table.names), 'subject')} measured, {have}: the interval of the balanced"
         f" accuracy is {interval.high - interval.low:.3f} wide, and with few subjects too narrow.",
         f"Weakest subject out of fold: {worst.subject} with accuracy {worst.accuracy:.3f}.",
         f"The windows are {listed(shares)}; accuracy, precision and F1 change with these shares.",

@@ -106,7 +106,7 @@ def onnx_bytes(net: Network, task: Task, metadata: Mapping[str, str]) -> bytes:
 
 def export(
     net: Network,
-    finding: ExportRecord,
+    record: ExportRecord,
     x: Float32,
     *,
     root: Path,
@@ -125,43 +125,43 @@ def export(
         ExportError: the file is over ``max_kib`` (KiB), the folder can't be written, or a backend is unknown.
             In every case nothing is left behind, and an earlier export stays as it was.
     """
-    task, evidence = finding.task, finding.evidence
-    folded = fold_decision(net, evidence.offsets)
+    task, result = record.task, record.result
+    folded = fold_decision(net, result.offsets)
     others = [backend(name) for name in also]
     metadata = describe(
         task=task,
-        config=finding.config,
-        study=finding.study,
-        trial=finding.trial,
-        offsets=evidence.offsets,
-        data_name=finding.data.name,
-        data_fingerprint=finding.data.fingerprint,
-        synthetic=finding.data.synthetic,
-        subjects=finding.data.subjects,
-        objective_hash=finding.objective_hash,
-        labels_hash=finding.labels_hash,
-        lead_choice=finding.data.leads,
+        config=record.config,
+        study=record.study,
+        trial=record.trial,
+        offsets=result.offsets,
+        data_name=record.data.name,
+        data_fingerprint=record.data.fingerprint,
+        synthetic=record.data.synthetic,
+        subjects=record.data.subjects,
+        objective_hash=record.objective_hash,
+        labels_hash=record.labels_hash,
+        lead_choice=record.data.leads,
     )
     model = onnx_bytes(folded, task, metadata)
     parity = check_parity(model, folded, x, task)
     if max_kib is not None and len(model) > max_kib * 1024:
         raise ExportError(
-            f"trial {finding.trial} makes a file of {len(model) / 1024:.1f} KiB, over the {max_kib:g} KiB"
+            f"trial {record.trial} makes a file of {len(model) / 1024:.1f} KiB, over the {max_kib:g} KiB"
             " allowed; raise --max-size or export another trial"
         )
     files = {
         MODEL: model,
-        CONFIG: _dump(_config(finding, model)),
-        METRICS: _dump(_metrics(finding, parity)),
-        CARD: card.render(finding, size_bytes=len(model)).encode(),
+        CONFIG: _dump(_config(record, model)),
+        METRICS: _dump(_metrics(record, parity)),
+        CARD: card.render(record, size_bytes=len(model)).encode(),
     }
     for one in others:
         files[one.file_name] = one.write(folded, task, metadata)
         check_parity(files[one.file_name], folded, x, task, run=one.run)
-    study = Path(root) / safe_name(finding.study)
-    folder = study / f"{evidence.name}-t{finding.trial:04d}"
+    study = Path(root) / safe_name(record.study)
+    folder = study / f"{result.name}-t{record.trial:04d}"
     try:
-        _publish(study, folder, files, finding.trial)
+        _publish(study, folder, files, record.trial)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(f"{folder} can't be written: {reason}; nothing was exported") from error
@@ -237,55 +237,55 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def _config(finding: ExportRecord, model: bytes) -> dict[str, Any]:
+def _config(record: ExportRecord, model: bytes) -> dict[str, Any]:
     """What is needed to use the model and to train it again."""
     return {
         "atml": __version__,
-        "study": finding.study,
-        "trial": finding.trial,
+        "study": record.study,
+        "trial": record.trial,
         "model": {"file": MODEL, "sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)},
-        "task": task_fields(finding.task),
-        "config": finding.config.to_dict(),
-        "threshold": finding.evidence.threshold,
-        "offsets": list(finding.evidence.offsets),
+        "task": task_fields(record.task),
+        "config": record.config.to_dict(),
+        "threshold": record.result.threshold,
+        "offsets": list(record.result.offsets),
         "seeds": {
-            "search": finding.search_seed,
-            "runs": [run.seed for run in finding.runs],
-            "final": finding.final.seed,
+            "search": record.search_seed,
+            "runs": [run.seed for run in record.runs],
+            "final": record.final.seed,
         },
-        "folds": finding.folds,
-        "objective_hash": finding.objective_hash,
-        "labels_hash": finding.labels_hash,
-        "data": dataclasses.asdict(finding.data),
-        "baseline": None if finding.baseline is None else finding.baseline.baseline.to_dict(),
+        "folds": record.folds,
+        "objective_hash": record.objective_hash,
+        "labels_hash": record.labels_hash,
+        "data": dataclasses.asdict(record.data),
+        "baseline": None if record.baseline is None else record.baseline.baseline.to_dict(),
     }
 
 
-def _rival(finding: ExportRecord, rival: BaselineResult) -> dict[str, Any]:
+def _baseline_fields(record: ExportRecord, baseline: BaselineResult) -> dict[str, Any]:
     """What the detector without a network reaches, and what the network has over it."""
     return {
         "source": "out of fold, on the same folds",
-        "name": rival.baseline.name,
-        "rule": rival.baseline.describe(),
-        "value": rival.value,
-        **rival.four,
-        "intervals": {key: dataclasses.asdict(interval) for key, interval in rival.intervals.items()},
-        "rates": {key: dataclasses.asdict(interval) for key, interval in rival.rates.items()},
-        "rhythms": [dataclasses.asdict(row) for row in rival.rhythms],
-        "subjects": [dataclasses.asdict(row) for row in rival.table.rows()],
-        "size_bytes": rival.baseline.size_bytes,
-        "operations": rival.baseline.operations(finding.task.window),
+        "name": baseline.baseline.name,
+        "rule": baseline.baseline.describe(),
+        "value": baseline.value,
+        **baseline.four,
+        "intervals": {key: dataclasses.asdict(interval) for key, interval in baseline.intervals.items()},
+        "rates": {key: dataclasses.asdict(interval) for key, interval in baseline.rates.items()},
+        "rhythms": [dataclasses.asdict(row) for row in baseline.rhythms],
+        "subjects": [dataclasses.asdict(row) for row in baseline.table.rows()],
+        "size_bytes": baseline.baseline.size_bytes,
+        "operations": baseline.baseline.operations(record.task.window),
         "network_gains": dataclasses.asdict(
-            finding.evidence.target.balanced_gain(finding.evidence.table, rival.table)
+            record.result.target.balanced_gain(record.result.table, baseline.table)
         ),
     }
 
 
-def _metrics(finding: ExportRecord, parity: Parity) -> dict[str, Any]:
+def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
     """Every figure that the model card prints, and the curves behind them."""
-    evidence = finding.evidence
+    result = record.result
     runs = []
-    for run in finding.runs:
+    for run in record.runs:
         m = run.measurement
         runs.append(
             {
@@ -300,14 +300,14 @@ def _metrics(finding: ExportRecord, parity: Parity) -> dict[str, Any]:
         )
     return {
         "source": "out of fold, threshold cross-fitted, mean over the runs",
-        **evidence.to_dict(),
-        "value_name": finding.value_name,
-        "worst_value": finding.worst_value,
-        "baseline": None if finding.baseline is None else _rival(finding, finding.baseline),
+        **result.to_dict(),
+        "value_name": record.value_name,
+        "worst_value": record.worst_value,
+        "baseline": None if record.baseline is None else _baseline_fields(record, record.baseline),
         "runs": runs,
-        "final": dataclasses.asdict(finding.final),
-        "cost": dataclasses.asdict(finding.cost),
-        "machine": dataclasses.asdict(finding.machine),
+        "final": dataclasses.asdict(record.final),
+        "cost": dataclasses.asdict(record.cost),
+        "machine": dataclasses.asdict(record.machine),
         "parity": dataclasses.asdict(parity),
-        "trials": finding.trials,
+        "trials": record.trials,
     }

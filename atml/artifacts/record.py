@@ -128,7 +128,7 @@ class ExportRecord:
     trial: int
     runs: tuple[Run, ...]
     folds: int
-    evidence: CrossValidationResult
+    result: CrossValidationResult
     final: Final
     data: DataFacts
     machine: Machine

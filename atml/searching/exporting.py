@@ -92,7 +92,7 @@ class Exports:
         model = models.build(job.config, plan.definition.task)
         load_weights(model, trained.weights)
         assert judged.record.cost is not None
-        finding = ExportRecord(
+        record = ExportRecord(
             config=job.config,
             task=plan.definition.task,
             cost=judged.record.cost,
@@ -100,13 +100,13 @@ class Exports:
             trial=job.number,
             runs=judged.runs,
             folds=len(plan.folds),
-            evidence=judged.evidence,
+            result=judged.result,
             final=Final(
                 seed=job.seed,
                 steps=trained.steps,
                 seconds=trained.seconds,
                 segments=len(plan.dataset),
-                train_value=plan.definition.value(shifted(trained.predictions, judged.evidence.offsets)),
+                train_value=plan.definition.value(shifted(trained.predictions, judged.result.offsets)),
             ),
             data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
             machine=Machine.here(trained.device),
@@ -117,11 +117,11 @@ class Exports:
             objective_hash=plan.definition.objective_hash,
             labels_hash=plan.definition.labels_hash,
             qualifies=plan.definition.qualifies,
-            baseline=finals.rival(),
+            baseline=finals.baseline(),
         )
         try:
             written = export.export(
-                model, finding, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib
+                model, record, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib
             )
         except (ParityError, ExportError) as error:
             # A folder that can't be written is the same for all; what one model lacks, another may have.

@@ -36,12 +36,12 @@ class Judged:
     record: TrialRecord
     sources: tuple[TrialRecord, ...]
     runs: tuple[Run, ...]
-    evidence: CrossValidationResult
+    result: CrossValidationResult
 
     @property
     def value(self) -> float:
         """The value it is ranked by."""
-        return self.evidence.value
+        return self.result.value
 
 
 class Finals:
@@ -61,7 +61,7 @@ class Finals:
         self.options = options
         self._numbers = numbers
         self._judged: dict[tuple[int, tuple[int, ...]], Judged] = {}
-        self._rival: BaselineResult | None = None
+        self._baseline: BaselineResult | None = None
         if plan.definition.baseline:
             # A wrong name is told before hours of search, not after.
             baselines.method(plan.definition.baseline, plan.definition.task)
@@ -109,7 +109,7 @@ class Finals:
             predictions = [r.measurement.predictions for r in runs if r.measurement.predictions is not None]
             rows = [r.measurement.rows for r in runs]
             definition = self.plan.definition
-            evidence = cross_validation_result(
+            result = cross_validation_result(
                 definition.target,
                 predictions,
                 rows,
@@ -118,7 +118,7 @@ class Finals:
                 qualifies=definition.qualifies,
                 rhythm=self.plan.dataset.rhythm,
             )
-            self._judged[key] = Judged(record, sources, runs, evidence)
+            self._judged[key] = Judged(record, sources, runs, result)
         return self._judged[key]
 
     def _value(self, predictions: Predictions) -> float:
@@ -144,19 +144,19 @@ class Finals:
             predictions=self.plan.definition.target.predictions(logits, data.y[rows], data.subject[rows]),
         )
 
-    def rival(self) -> BaselineResult | None:
+    def baseline(self) -> BaselineResult | None:
         """Judge the task's baseline by the study's folds; None where the task names none.
 
         What was fitted stays in the study: a search that goes on only decides again.
         """
-        if self._rival is None and self.plan.definition.baseline:
-            self._rival = baseline_result(
+        if self._baseline is None and self.plan.definition.baseline:
+            self._baseline = baseline_result(
                 self.plan.definition.target,
                 self._kept() or self._fitted(),
                 self._value,
                 self.plan.dataset.rhythm,
             )
-        return self._rival
+        return self._baseline
 
     def _fitted(self) -> OutOfFold:
         """Fit the baseline for each fold and for all, and keep it."""
@@ -187,7 +187,7 @@ class Finals:
 
     def qualifies(self, judged: Judged) -> bool:
         """Whether the lowest of the four metrics reaches the objective's threshold."""
-        return judged.evidence.lowest >= self.plan.definition.qualifies
+        return judged.result.lowest >= self.plan.definition.qualifies
 
     def exported(self) -> dict[int, str]:
         """Folders of this study's exports below the export folder that are still there, by trial."""

@@ -25,18 +25,19 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
             "trial": j.record.number,
             "value": round(j.value, 6),
             "repeats": j.record not in j.sources,
-            "runs": [round(v, 6) for v in j.evidence.cross_fitted],
+            "runs": [round(v, 6) for v in j.result.cross_fitted],
             "in_search": j.record.value,
-            "metrics": j.evidence.four,
-            "rates": {name: rate.value for name, rate in j.evidence.rates.items()},
-            "threshold": j.evidence.threshold,
+            "metrics": j.result.four,
+            "rates": {name: rate.value for name, rate in j.result.rates.items()},
+            "threshold": j.result.threshold,
+            "offsets": list(j.result.offsets),
             "size_kib": kib_of(j.record, folders.get(j.record.number)),
             "qualifies": finals.qualifies(j),
             "folder": folders.get(j.record.number),
         }
         for j in judged
     ]
-    rival = finals.rival() if rows else None
+    baseline = finals.baseline() if rows else None
     return {
         "study": finals.plan.name,
         "synthetic": finals.plan.dataset.synthetic,
@@ -44,21 +45,21 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
         "complete": sum(t.state == "complete" for t in finished),
         "finalists": rows,
         "winner": rows[0] if rows else None,
-        "baseline": None if rival is None else _baseline(rival),
+        "baseline": None if baseline is None else _baseline(baseline),
         "seconds": round(seconds, 1),
-        "lines": _lines(finals, finished, rows, rival, seconds),
+        "lines": _lines(finals, finished, rows, baseline, seconds),
     }
 
 
-def _baseline(rival: BaselineResult) -> dict[str, Any]:
+def _baseline(baseline: BaselineResult) -> dict[str, Any]:
     """Return what is beside the finalists, as JSON types."""
     return {
-        "name": rival.baseline.name,
-        "title": rival.baseline.title,
-        "value": round(rival.value, 6),
-        "metrics": rival.four,
-        "rates": {name: rate.value for name, rate in rival.rates.items()},
-        "rule": rival.baseline.describe(),
+        "name": baseline.baseline.name,
+        "title": baseline.baseline.title,
+        "value": round(baseline.value, 6),
+        "metrics": baseline.four,
+        "rates": {name: rate.value for name, rate in baseline.rates.items()},
+        "rule": baseline.baseline.describe(),
     }
 
 
@@ -95,7 +96,7 @@ def _lines(
     finals: Finals,
     finished: list[TrialRecord],
     rows: list[dict[str, Any]],
-    rival: BaselineResult | None,
+    baseline: BaselineResult | None,
     seconds: float,
 ) -> list[str]:
     """Write the summary for a person."""
@@ -122,9 +123,11 @@ def _lines(
             lines.append(
                 f"   not exported: its lowest metric is {lowest:.3f}, {plan.definition.qualifies:g} qualifies"
             )
-    if rival is not None:
-        four = ", ".join(f"{name} {value:.3f}" for name, value in rival.four.items())
-        lines.append(f"baseline, {rival.baseline.title}: {rival.value:.4f} out of fold; {four}; no network")
+    if baseline is not None:
+        four = ", ".join(f"{name} {value:.3f}" for name, value in baseline.four.items())
+        lines.append(
+            f"baseline, {baseline.baseline.title}: {baseline.value:.4f} out of fold; {four}; no network"
+        )
     best = next((row["folder"] for row in rows if row["folder"]), None)
     if best:
         lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")

@@ -111,7 +111,7 @@ def make_finding(dataset=None, seeds=(11, 12), **fields):
         cost=cost(known["config"], known["task"]),
         runs=runs,
         folds=len(folds),
-        evidence=cross_validation_result(
+        result=cross_validation_result(
             targets.of(known["task"]),
             [run.measurement.predictions for run in runs],
             [run.measurement.rows for run in runs],
@@ -136,7 +136,7 @@ def make():
         run=make_run,
         net=make_net,
         rival=make_rival,
-        finding=make_finding,
+        record=make_finding,
         task=TASK,
         config=CONFIG,
         replace=dataclasses.replace,

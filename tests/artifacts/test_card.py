@@ -19,7 +19,7 @@ from atml.tasks.task import MULTICLASS, Task
 
 @pytest.fixture(scope="module")
 def record(make):
-    return make.finding()
+    return make.record()
 
 
 @pytest.fixture(scope="module")
@@ -68,32 +68,32 @@ def test_tables_are_aligned(text):
 def test_metrics_with_intervals(text, record):
     results = section(text, "Results out of fold")
     for key in ("F1", "accuracy", "precision"):
-        interval = record.evidence.intervals[key]
+        interval = record.result.intervals[key]
         assert cells(results, key) == [
-            f"{record.evidence.four[key]:.3f}",
+            f"{record.result.four[key]:.3f}",
             f"{interval.low:.3f} to {interval.high:.3f}",
         ]
     for key in RATES:
-        interval = record.evidence.rates[key]
+        interval = record.result.rates[key]
         assert cells(results, key) == [
             f"{interval.value:.3f}",
             f"{interval.low:.3f} to {interval.high:.3f}",
         ]
-    assert cells(results, "sensitivity")[0] == f"{record.evidence.four['recall']:.3f}"
-    assert cells(results, "cross-fitted: chosen on the other folds") == [f"{record.evidence.value:.3f}"]
-    worst = record.evidence.rows()[0]
+    assert cells(results, "sensitivity")[0] == f"{record.result.four['recall']:.3f}"
+    assert cells(results, "cross-fitted: chosen on the other folds") == [f"{record.result.value:.3f}"]
+    worst = record.result.rows()[0]
     assert cells(results, worst.subject)[:2] == [str(worst.n), str(worst.positives)]
     assert cells(results, worst.subject)[-1] == f"{worst.f_beta:.3f}"
 
 
 def test_the_objective_is_not_mistaken_for_f_beta(make, record):
     text = render(make.replace(record, value_name="something of its own"), size_bytes=1)
-    assert cells(text, "objective, out of fold") == [f"**{record.evidence.value:.3f}**, something of its own"]
+    assert cells(text, "objective, out of fold") == [f"**{record.result.value:.3f}**, something of its own"]
     # What is asked for comes first, then what any task has.
     tops = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
     head = [top for top in tops if top.endswith("out of fold")]
     assert head[:4] == ["objective, out of fold", *(f"{name}, out of fold" for name in RATES)]
-    interval = record.evidence.intervals["F"]
+    interval = record.result.intervals["F"]
     assert cells(text, "mean F-beta (beta 2) over subjects")[0].startswith(f"{interval.value:.3f}, 95% ")
 
 
@@ -136,7 +136,7 @@ def test_validation_tells_the_gap(text, record):
 
 
 def with_train_value(make, value):
-    record = make.finding()
+    record = make.record()
     runs = tuple(
         make.replace(run, measurement=make.replace(run.measurement, train_values=(value,) * 4))
         for run in record.runs
@@ -161,17 +161,17 @@ def test_a_margin_is_not_judged_as_a_share(make, record):
 
 
 def test_synthetic_is_loud(make):
-    text = render(make.finding(make.dataset(synthetic=True)), size_bytes=1)
+    text = render(make.record(make.dataset(synthetic=True)), size_bytes=1)
     assert text.splitlines()[2].startswith("> **SYNTHETIC DATA.**")
     assert "unfit for any real recording" in section(text, "Known limits")
-    assert "SYNTHETIC" not in render(make.finding(), size_bytes=1)
+    assert "SYNTHETIC" not in render(make.record(), size_bytes=1)
 
 
 def test_limits_come_from_the_facts(text, record):
     part = section(text, "Known limits")
     assert "8 subjects measured, 8 with AF" in part
     assert "best of 40 trials" in part and "Not a medical device" in part
-    assert f"Weakest subject out of fold: {record.evidence.rows()[0].subject}" in part
+    assert f"Weakest subject out of fold: {record.result.rows()[0].subject}" in part
     assert "Each 2-s window is decided alone, at 50 Hz and 1 lead" in part
 
 
@@ -179,7 +179,7 @@ def test_data(make):
     dataset = make.dataset(notes=("2 constant windows dropped",))
     rhythm = dataset.rhythm.copy()
     rhythm[dataset.y == 0] = ""
-    text = render(make.finding(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
+    text = render(make.record(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
     part = section(text, "Data and split")
     assert "160 windows of 8 subjects" in part and "4 folds by subject" in part
     assert f"(no name) {(dataset.y == 0).sum()}" in part
@@ -187,7 +187,7 @@ def test_data(make):
 
 
 def test_one_unfinished_run_without_curves(make):
-    record = make.finding(seeds=(11,))
+    record = make.record(seeds=(11,))
     run = record.runs[0]
     bare = make.replace(run, measurement=make.replace(run.measurement, curves=(), train_values=()))
     text = render(make.replace(record, runs=(bare,)), size_bytes=1)
@@ -195,7 +195,7 @@ def test_one_unfinished_run_without_curves(make):
 
 
 def test_a_gpu_is_named(make):
-    record = make.replace(make.finding(), machine=Machine.here("cuda", name="NVIDIA H100"))
+    record = make.replace(make.record(), machine=Machine.here("cuda", name="NVIDIA H100"))
     assert "cuda: NVIDIA H100" in render(record, size_bytes=1)
 
 
@@ -206,9 +206,9 @@ def test_table_escapes_its_own_signs():
 def test_the_network_stands_beside_the_baseline(text, record):
     part = section(text, "What the network buys")
     baseline = record.baseline
-    assert cells(part, "objective") == [f"{record.evidence.value:.3f}", f"{baseline.value:.3f}"]
+    assert cells(part, "objective") == [f"{record.result.value:.3f}", f"{baseline.value:.3f}"]
     for name in RATES:
-        ours, theirs = record.evidence.rates[name], baseline.rates[name]
+        ours, theirs = record.result.rates[name], baseline.rates[name]
         assert cells(part, name) == [f"{i.value:.3f} ({i.low:.3f} to {i.high:.3f})" for i in (ours, theirs)]
     assert cells(part, "size") == [
         "4,321 bytes, the whole file",
@@ -220,8 +220,8 @@ def test_the_network_stands_beside_the_baseline(text, record):
 
 def with_baseline(make, network, baseline):
     """A card whose network and baseline decide so many of a hundred windows of each subject right."""
-    record = make.finding()
-    counts = record.evidence.table
+    record = make.record()
+    counts = record.result.table
 
     def table(right):
         return make.replace(
@@ -234,7 +234,7 @@ def with_baseline(make, network, baseline):
 
     changed = make.replace(
         record,
-        evidence=make.replace(record.evidence, table=table(network)),
+        result=make.replace(record.result, table=table(network)),
         baseline=make.replace(record.baseline, table=table(baseline)),
     )
     return section(render(changed, size_bytes=1), "What the network buys")
@@ -255,7 +255,7 @@ def test_without_a_baseline_there_is_no_such_section(make, record):
 
 def test_by_rhythm(text, record):
     part = section(text, "By rhythm")
-    ours, theirs = record.evidence.rhythms, record.baseline.rhythms
+    ours, theirs = record.result.rhythms, record.baseline.rhythms
     assert [row.rhythm for row in ours] == ["AFIB", "N"]
     for mine, other in zip(ours, theirs, strict=True):
         named = "AF" if mine.positive else "other"
@@ -267,7 +267,7 @@ def test_by_rhythm(text, record):
 def test_a_rhythm_of_few_subjects_says_so(make):
     dataset = make.dataset()
     rhythm = np.where((dataset.y == 1) & (dataset.subject == "S3"), "VT", dataset.rhythm)
-    text = render(make.finding(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
+    text = render(make.record(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
     assert "The rarest is of 1 subject, which says little of others." in section(text, "By rhythm")
 
 
@@ -287,7 +287,7 @@ def three(make):
         logits = skill * np.eye(3)[y[rows]] + rng.normal(0, 1, (len(rows), 3)) + [0.6, 0.0, 0.0]
         return Predictions(logits.astype(np.float32), y[rows], dataset.subject[rows], None)
 
-    target, made = targets.of(THREE), make.finding()
+    target, made = targets.of(THREE), make.record()
     runs = tuple(
         make.replace(run, measurement=make.replace(run.measurement, predictions=decided(2.5), rows=rows))
         for run in made.runs
@@ -299,7 +299,7 @@ def three(make):
         data=DataFacts.of(dataset, THREE),
         cost=cost(made.config, THREE),
         runs=runs,
-        evidence=cross_validation_result(
+        result=cross_validation_result(
             target,
             [run.measurement.predictions for run in runs],
             [rows, rows],
@@ -324,7 +324,7 @@ def test_a_card_of_three_classes_has_the_sections_of_any(text, card_of_three):
 
 
 def test_macro_figures_and_those_of_each_class(three, card_of_three):
-    part, found = section(card_of_three, "Results out of fold"), three.evidence
+    part, found = section(card_of_three, "Results out of fold"), three.result
     names = ("macro F1", "accuracy", "macro precision", "macro recall")
     for name, key in zip(names, FOUR, strict=True):
         interval = found.intervals[key]
@@ -350,7 +350,7 @@ def test_the_confusion_matrix_adds_up(three, card_of_three):
 
 
 def test_offsets_stand_in_place_of_a_threshold(three, card_of_three):
-    part, found = section(card_of_three, "Results out of fold"), three.evidence
+    part, found = section(card_of_three, "Results out of fold"), three.result
     told = found.target.describe_decision(found.offsets)
     assert cells(part, f"{told}, judged where they were chosen") == [f"{np.mean(found.tuned):.3f}"]
     assert cells(part, "cross-fitted: chosen on the other folds") == [f"{found.value:.3f}"]
@@ -358,7 +358,7 @@ def test_offsets_stand_in_place_of_a_threshold(three, card_of_three):
 
 
 def test_the_weakest_subjects_are_those_of_least_accuracy(three, card_of_three):
-    worst = three.evidence.rows()[0]
+    worst = three.result.rows()[0]
     part = section(card_of_three, "Results out of fold").split("The 8 weakest")[1]
     assert cells(part, worst.subject) == [
         str(worst.n),
@@ -370,7 +370,7 @@ def test_the_weakest_subjects_are_those_of_least_accuracy(three, card_of_three):
 
 def test_the_baseline_beside_three_classes(three, card_of_three):
     part = section(card_of_three, "What the network buys")
-    for name, rate in three.evidence.rates.items():
+    for name, rate in three.result.rates.items():
         theirs = three.baseline.rates[name]
         assert cells(part, name) == [f"{i.value:.3f} ({i.low:.3f} to {i.high:.3f})" for i in (rate, theirs)]
     assert "worth its cost" in part
@@ -380,4 +380,4 @@ def test_the_baseline_beside_three_classes(three, card_of_three):
 
 def test_a_kind_without_a_card_is_named(make):
     with pytest.raises(ValueError, match="no model card for tasks of kind 'waveform'"):
-        render(make.replace(make.finding(), task=make.replace(THREE, kind="waveform")), size_bytes=1)
+        render(make.replace(make.record(), task=make.replace(THREE, kind="waveform")), size_bytes=1)

@@ -27,8 +27,8 @@ def tree(root):
 
 
 @pytest.fixture(scope="module")
-def finding(make):
-    return make.finding()
+def record(make):
+    return make.record()
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,9 @@ def x(make):
     return make.dataset().x
 
 
-def test_folder_holds_all_and_reads_back(make, finding, x, tmp_path):
-    got = export(make.net(), finding, x, root=tmp_path)
-    assert got.folder == tmp_path / "waves" / f"{finding.evidence.name}-t0007"
+def test_folder_holds_all_and_reads_back(make, record, x, tmp_path):
+    got = export(make.net(), record, x, root=tmp_path)
+    assert got.folder == tmp_path / "waves" / f"{record.result.name}-t0007"
     assert tree(got.folder) == ["MODEL_CARD.md", "config.json", "metrics.json", "model.onnx"]
     assert tree(tmp_path / "waves") == [
         got.folder.name,
@@ -46,7 +46,7 @@ def test_folder_holds_all_and_reads_back(make, finding, x, tmp_path):
     ]
     assert got == load(got.folder)
     assert (got.task, got.config, got.study, got.trial) == (make.task, make.config, "waves", 7)
-    assert got.threshold == finding.evidence.threshold != 0
+    assert got.threshold == record.result.threshold != 0
     assert got.subjects == tuple(f"S{i}" for i in range(8))
     assert got.synthetic is False and got.data_name == "waves"
     assert got.size_bytes == (got.folder / "model.onnx").stat().st_size
@@ -54,16 +54,14 @@ def test_folder_holds_all_and_reads_back(make, finding, x, tmp_path):
     assert config["model"]["sha256"] == got.sha256
     assert config["seeds"] == {"search": 5, "runs": [11, 12], "final": 99}
     metrics = json.loads((got.folder / "metrics.json").read_text())
-    assert metrics["value"] == pytest.approx(finding.evidence.value)
+    assert metrics["value"] == pytest.approx(record.result.value)
     high, low = got.folder.name.split("-")[:2]
     four = [metrics[key] for key in ("F1", "accuracy", "precision", "recall")]
     assert (int(high), int(low)) == (int(max(four) * 100), int(min(four) * 100))
-    assert baselines.from_dict(got.baseline) == finding.baseline.baseline
+    assert baselines.from_dict(got.baseline) == record.baseline.baseline
     assert config["baseline"] == got.baseline
     beside = metrics["baseline"]
-    assert (
-        beside["value"] == finding.baseline.value and beside["rule"] == finding.baseline.baseline.describe()
-    )
+    assert beside["value"] == record.baseline.value and beside["rule"] == record.baseline.baseline.describe()
     assert (
         {row["rhythm"] for row in beside["rhythms"]}
         == {row["rhythm"] for row in metrics["rhythms"]}
@@ -75,15 +73,15 @@ def test_folder_holds_all_and_reads_back(make, finding, x, tmp_path):
     assert len(metrics["subjects"]) == 8 and metrics["parity"]["segments"] == len(x)
 
 
-def test_threshold_is_in_the_file(make, finding, x, tmp_path):
+def test_threshold_is_in_the_file(make, record, x, tmp_path):
     net = make.net()
     with torch.no_grad():
         raw = net(torch.from_numpy(x)).numpy()
     middle = float(np.median(raw[:, 1] - raw[:, 0])) + 1e-4
-    finding = make.replace(finding, evidence=make.replace(finding.evidence, offsets=(0.0, middle)))
-    got = export(net, finding, x, root=tmp_path)
+    record = make.replace(record, result=make.replace(record.result, offsets=(0.0, middle)))
+    got = export(net, record, x, root=tmp_path)
     y, subject = np.zeros(len(x), np.int64), np.array(["S"] * len(x))
-    asked = Predictions(raw, y, subject).decided(finding.evidence.threshold)
+    asked = Predictions(raw, y, subject).decided(record.result.threshold)
     logits = infer(got.model, x)
     assert (targets.of(make.task).labels(logits) == asked).all()
     assert 0 < asked.sum() < len(x)
@@ -137,14 +135,14 @@ def test_gate_stops_flipped_labels_of_close_logits(make, x):
         check_parity(model, net, x, make.task)
 
 
-def test_gate_runs_before_anything_is_written(make, finding, x, tmp_path, monkeypatch):
+def test_gate_runs_before_anything_is_written(make, record, x, tmp_path, monkeypatch):
     from atml.artifacts import export as module
 
     monkeypatch.setattr(
         module, "onnx_bytes", lambda *a: tampered(onnx_bytes(*a), "head.bias", lambda b: b + 1)
     )
     with pytest.raises(ParityError):
-        export(make.net(), finding, x, root=tmp_path / "exports")
+        export(make.net(), record, x, root=tmp_path / "exports")
     assert tree(tmp_path) == []
 
 
@@ -156,38 +154,36 @@ def test_gate_takes_segments_from_all(make):
         check_parity(b"", net, dataset.x[:0], make.task)
 
 
-def test_budget(make, finding, x, tmp_path):
-    size = export(make.net(), finding, x, root=tmp_path).size_bytes
+def test_budget(make, record, x, tmp_path):
+    size = export(make.net(), record, x, root=tmp_path).size_bytes
     with pytest.raises(ExportError, match=r"KiB, over the 1 KiB allowed"):
-        export(make.net(), finding, x, root=tmp_path / "small", max_kib=1)
+        export(make.net(), record, x, root=tmp_path / "small", max_kib=1)
     assert not (tmp_path / "small").exists()
-    export(make.net(), finding, x, root=tmp_path / "fits", max_kib=size / 1024)
+    export(make.net(), record, x, root=tmp_path / "fits", max_kib=size / 1024)
 
 
-def test_exporting_again_replaces_whole_and_keeps_scores_of_the_same_model(make, finding, x, tmp_path):
-    first = export(make.net(), finding, x, root=tmp_path)
+def test_exporting_again_replaces_whole_and_keeps_scores_of_the_same_model(make, record, x, tmp_path):
+    first = export(make.net(), record, x, root=tmp_path)
     (first.folder / "scores").mkdir()
     (first.folder / "scores" / "iesd2024-1.json").write_text("{}")
     (first.folder / "scratch.txt").write_text("old")
-    other_name = make.finding(seeds=(13, 14))
-    assert other_name.evidence.name != finding.evidence.name
+    other_name = make.record(seeds=(13, 14))
+    assert other_name.result.name != record.result.name
     # The same weights at the same threshold are the same file, whatever the metrics say of it.
-    same = make.replace(
-        other_name, evidence=make.replace(other_name.evidence, offsets=finding.evidence.offsets)
-    )
+    same = make.replace(other_name, result=make.replace(other_name.result, offsets=record.result.offsets))
     again = export(make.net(), same, x, root=tmp_path)
     assert again.sha256 == first.sha256 and again.folder != first.folder
     assert [p.name for p in (tmp_path / "waves").iterdir()] == [again.folder.name]
     assert "scores/iesd2024-1.json" in tree(again.folder) and "scratch.txt" not in tree(again.folder)
-    other = export(make.net(seed=1), finding, x, root=tmp_path)
+    other = export(make.net(seed=1), record, x, root=tmp_path)
     assert [p.name for p in (tmp_path / "waves").iterdir()] == [other.folder.name]
     assert "scores" not in tree(other.folder)
 
 
-def test_other_trials_stay(make, finding, x, tmp_path):
-    first = export(make.net(), finding, x, root=tmp_path)
-    second = export(make.net(), make.replace(finding, trial=17), x, root=tmp_path)
-    long = export(make.net(), make.replace(finding, trial=10007), x, root=tmp_path)
+def test_other_trials_stay(make, record, x, tmp_path):
+    first = export(make.net(), record, x, root=tmp_path)
+    second = export(make.net(), make.replace(record, trial=17), x, root=tmp_path)
+    long = export(make.net(), make.replace(record, trial=10007), x, root=tmp_path)
     assert {p.folder for p in (first, second, long)} == set((tmp_path / "waves").iterdir())
 
 
@@ -230,14 +226,14 @@ def test_full_disk_leaves_nothing_and_loses_nothing(tmp_path, limit):
     assert len(lines) == 2 and all("can't be written: File too large" in line for line in lines)
 
 
-def test_unwritable_places(make, finding, x, tmp_path):
+def test_unwritable_places(make, record, x, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="can't be written"):
-        export(make.net(), finding, x, root=tmp_path / "file")
+        export(make.net(), record, x, root=tmp_path / "file")
     if os.getuid() != 0:
         (tmp_path / "closed").mkdir(mode=0o500)
         with pytest.raises(ExportError, match="Permission denied"):
-            export(make.net(), finding, x, root=tmp_path / "closed")
+            export(make.net(), record, x, root=tmp_path / "closed")
     assert tree(tmp_path / "file") == []
 
 
@@ -271,8 +267,8 @@ def test_study_names_do_not_collide():
     assert len({safe_name(s) for s in ("a/b", "a\\b", "a_b", "a b")}) == 4
 
 
-def test_odd_study_exports_inside(make, finding, x, tmp_path):
-    got = export(make.net(), make.replace(finding, study="../two words"), x, root=tmp_path / "exports")
+def test_odd_study_exports_inside(make, record, x, tmp_path):
+    got = export(make.net(), make.replace(record, study="../two words"), x, root=tmp_path / "exports")
     assert got.folder.parent.parent == tmp_path / "exports"
     assert got.study == "../two words"
     assert [p.name for p in tmp_path.iterdir()] == ["exports"]
@@ -283,7 +279,7 @@ def test_long_subject_lists_stay_beside(make, tmp_path):
     dataset = make.replace(
         dataset, subject=np.repeat([f"patient{i:05d}" for i in range(300)], 2), y=np.tile([0, 1], 300)
     )
-    got = export(make.net(), make.finding(dataset), dataset.x, root=tmp_path)
+    got = export(make.net(), make.record(dataset), dataset.x, root=tmp_path)
     assert len(got.subjects) == 300
     alone = tmp_path / "alone.onnx"
     alone.write_bytes(got.model)
@@ -291,13 +287,13 @@ def test_long_subject_lists_stay_beside(make, tmp_path):
     assert load(got.folder / "model.onnx").subjects == got.subjects
 
 
-def test_size_is_known_before(make, finding, x, tmp_path):
-    got = export(make.net(), finding, x, root=tmp_path)
-    assert got.size_bytes <= finding.cost.size_bytes <= 1.1 * got.size_bytes + 2048
+def test_size_is_known_before(make, record, x, tmp_path):
+    got = export(make.net(), record, x, root=tmp_path)
+    assert got.size_bytes <= record.cost.size_bytes <= 1.1 * got.size_bytes + 2048
 
 
-def test_a_file_alone(make, finding, x, tmp_path):
-    got = export(make.net(), finding, x, root=tmp_path)
+def test_a_file_alone(make, record, x, tmp_path):
+    got = export(make.net(), record, x, root=tmp_path)
     alone = tmp_path / "model.onnx"
     alone.write_bytes(got.model)
     read = load(alone)
@@ -309,8 +305,8 @@ def broken(text):
     return pytest.raises(ExportError, match=text)
 
 
-def test_what_is_no_export(make, finding, x, tmp_path):
-    got = export(make.net(), finding, x, root=tmp_path)
+def test_what_is_no_export(make, record, x, tmp_path):
+    got = export(make.net(), record, x, root=tmp_path)
     with broken("does not exist"):
         load(tmp_path / "nowhere")
     with broken(f"holds no model.onnx; name one of the exports in it: waves/{got.folder.name}"):
@@ -340,8 +336,8 @@ def test_what_is_no_export(make, finding, x, tmp_path):
         load(foreign)
 
 
-def test_truncated_anywhere(make, finding, x, tmp_path):
-    got = export(make.net(), finding, x, root=tmp_path)
+def test_truncated_anywhere(make, record, x, tmp_path):
+    got = export(make.net(), record, x, root=tmp_path)
     file = tmp_path / "cut.onnx"
     for size in np.linspace(0, got.size_bytes - 1, 60).astype(int):
         file.write_bytes(got.model[:size])
@@ -361,8 +357,8 @@ def test_truncated_anywhere(make, finding, x, tmp_path):
         ("trial", None),
     ],
 )
-def test_damaged_metadata(make, finding, x, tmp_path, key, value):
-    got = export(make.net(), finding, x, root=tmp_path)
+def test_damaged_metadata(make, record, x, tmp_path, key, value):
+    got = export(make.net(), record, x, root=tmp_path)
     proto = onnx.load_from_string(got.model)
     for prop in list(proto.metadata_props):
         if prop.key == key:
@@ -376,8 +372,8 @@ def test_damaged_metadata(make, finding, x, tmp_path, key, value):
         load(file)
 
 
-def test_without_a_baseline(make, finding, x, tmp_path):
-    got = export(make.net(), make.replace(finding, baseline=None), x, root=tmp_path)
+def test_without_a_baseline(make, record, x, tmp_path):
+    got = export(make.net(), make.replace(record, baseline=None), x, root=tmp_path)
     assert got.baseline is None
     assert json.loads((got.folder / "metrics.json").read_text())["baseline"] is None
     file = got.folder / "config.json"
@@ -391,9 +387,9 @@ def test_without_a_baseline(make, finding, x, tmp_path):
         load(got.folder)
 
 
-def test_config_and_model_belong_together(make, finding, x, tmp_path):
-    first = export(make.net(), finding, x, root=tmp_path)
-    other = export(make.net(seed=1), make.replace(finding, trial=8), x, root=tmp_path)
+def test_config_and_model_belong_together(make, record, x, tmp_path):
+    first = export(make.net(), record, x, root=tmp_path)
+    other = export(make.net(seed=1), make.replace(record, trial=8), x, root=tmp_path)
     (first.folder / "model.onnx").write_bytes(other.model)
     with broken("is not the file that"):
         load(first.folder)
@@ -424,9 +420,9 @@ def test_labels_give_ties_to_the_positive_class(make):
         assert targets.of(task).labels(logits).tolist() == expected
 
 
-def test_metadata_needs_no_more_than_it_should(make, finding, x, tmp_path):
-    got = export(make.net(), finding, x, root=tmp_path)
+def test_metadata_needs_no_more_than_it_should(make, record, x, tmp_path):
+    got = export(make.net(), record, x, root=tmp_path)
     props = onnx.load_from_string(got.model).metadata_props
     assert sum(len(p.key) + len(p.value) for p in props) < 1400
     assert {p.key: p.value for p in props}["format"] == "1"  # what version 0.1 reads
-    assert mean_subject_f_beta(finding.runs[0].measurement.predictions) == finding.runs[0].measurement.value
+    assert mean_subject_f_beta(record.runs[0].measurement.predictions) == record.runs[0].measurement.value

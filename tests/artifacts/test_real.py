@@ -42,9 +42,9 @@ def test_parity_on_real_segments(make, ecg, fields):
 
 
 def test_scoring_the_real_test_set(make, real_data, ecg, tmp_path):
-    finding = make.finding(make.dataset(subjects=4), config=CONFIG, task=TASK)
-    finding = make.replace(finding, data=make.replace(finding.data, subjects=("S0", "S1")))
-    got = export(make.net(CONFIG, TASK), finding, ecg.x, root=tmp_path)
+    record = make.record(make.dataset(subjects=4), config=CONFIG, task=TASK)
+    record = make.replace(record, data=make.replace(record.data, subjects=("S0", "S1")))
+    got = export(make.net(CONFIG, TASK), record, ecg.x, root=tmp_path)
 
     class Looks:
         def record(self, **look):

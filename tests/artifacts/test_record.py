@@ -37,7 +37,7 @@ def test_whole_percent_is_floored(value, percent):
 
 def test_name_is_highest_and_lowest():
     four = {"F1": 0.955, "accuracy": 0.961, "precision": 0.9199, "recall": 0.93}
-    evidence = CrossValidationResult(
+    result = CrossValidationResult(
         target=TARGET,
         offsets=(0.0, 0.0),
         naive=(),
@@ -47,9 +47,9 @@ def test_name_is_highest_and_lowest():
         intervals={},
         table=None,
     )
-    assert evidence.name == "96-91"
-    assert evidence.lowest == 0.9199
-    perfect = dataclasses.replace(evidence, four=dict.fromkeys(four, 1.0))
+    assert result.name == "96-91"
+    assert result.lowest == 0.9199
+    perfect = dataclasses.replace(result, four=dict.fromkeys(four, 1.0))
     assert perfect.name == "100-100"
 
 

@@ -49,7 +49,7 @@ def write_contest(folder, dataset, split="test_data"):
 def trained(make, tmp_path_factory):
     """An export trained on S0 to S7."""
     root = tmp_path_factory.mktemp("exports")
-    return export(make.net(), make.finding(), make.dataset().x, root=root)
+    return export(make.net(), make.record(), make.dataset().x, root=root)
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def trained_on_several(make, root):
     dataset = make.dataset()
     of = np.where(np.isin(dataset.subject, [f"S{i}" for i in range(4)]), "one/", "two/")
     dataset = make.replace(dataset, subject=np.char.add(of, dataset.subject), name="one+two")
-    return export(make.net(), make.finding(dataset), dataset.x, root=root)
+    return export(make.net(), make.record(dataset), dataset.x, root=root)
 
 
 def test_a_folder_by_another_name_makes_no_strangers(make, tmp_path):
@@ -252,7 +252,7 @@ def test_another_baseline_is_left_away_and_told(exported, unseen):
 
 def test_patients_of_a_matlab_file_may_be_those_of_the_training_sets(make, tmp_path):
     dataset = make.replace(make.dataset(), name="vfdb")
-    got = export(make.net(), make.finding(dataset), dataset.x, root=tmp_path / "exports")
+    got = export(make.net(), make.record(dataset), dataset.x, root=tmp_path / "exports")
     other = make.dataset(subjects=4, each=12, seed=5)
     kind = [(field, "O") for field in ("pat_ID", "name", "s_ns", "r_type", "s_ecg", "source")]
     data = np.zeros((1, len(other)), dtype=kind)
@@ -369,16 +369,16 @@ def test_subject_names_are_compared_whole(make, exported, tmp_path):
 
 def test_the_training_data_themselves(make, trained, tmp_path, unseen):
     opened = data.open(unseen, task=make.task, label=label, split="test")
-    finding = make.finding()
-    finding = make.replace(finding, data=make.replace(finding.data, fingerprint=opened.fingerprint))
-    got = export(make.net(), finding, opened.x, root=tmp_path)
+    record = make.record()
+    record = make.replace(record, data=make.replace(record.data, fingerprint=opened.fingerprint))
+    got = export(make.net(), record, opened.x, root=tmp_path)
     with pytest.raises(DataError, match="waves is what trial 7 was trained on"):
         score(got.folder, unseen)
 
 
 def test_synthetic_is_said(make, tmp_path, unseen, exported):
-    finding = make.finding(make.dataset(synthetic=True))
-    got = export(make.net(), finding, make.dataset().x, root=tmp_path)
+    record = make.record(make.dataset(synthetic=True))
+    got = export(make.net(), record, make.dataset().x, root=tmp_path)
     assert (
         "synthetic model: these figures say nothing about real recordings"
         in score(got.folder, unseen).render()
@@ -389,8 +389,8 @@ def test_synthetic_is_said(make, tmp_path, unseen, exported):
 
 def test_synthetic_subjects_are_nobody_elses(make, tmp_path, exported):
     """A generated S0 in training does not stand for the person S0 in the test set."""
-    finding = make.finding(make.dataset(synthetic=True))
-    got = export(make.net(), finding, make.dataset().x, root=tmp_path / "exports")
+    record = make.record(make.dataset(synthetic=True))
+    got = export(make.net(), record, make.dataset().x, root=tmp_path / "exports")
     folder = write_contest(tmp_path / "people", make.dataset(seed=4))
     assert score(got.folder, folder).evaluation == 1
     with pytest.raises(DataError, match="S0, S1, S2, S3, S4, S5, S6, S7;"):
@@ -410,7 +410,7 @@ def test_a_file_that_can_not_say_its_subjects(make, tmp_path, unseen):
     dataset = make.dataset(subjects=300, each=2)
     names = np.repeat([f"patient{i:05d}" for i in range(300)], 2)
     dataset = make.replace(dataset, subject=names, y=np.tile([0, 1], 300))
-    got = export(make.net(), make.finding(dataset), dataset.x, root=tmp_path / "exports")
+    got = export(make.net(), make.record(dataset), dataset.x, root=tmp_path / "exports")
     alone = tmp_path / "alone.onnx"
     alone.write_bytes(got.model)
     assert "does not list its training subjects" in score(alone, unseen).render()
@@ -473,8 +473,8 @@ def test_a_rule_and_a_model_that_do_not_fit(tmp_path, unseen):
 
 
 def test_other_labels_are_refused(make, tmp_path, unseen):
-    finding = make.replace(make.finding(), objective_hash="f" * 16, labels_hash="0123456789abcdef")
-    got = export(make.net(), finding, make.dataset().x, root=tmp_path)
+    record = make.replace(make.record(), objective_hash="f" * 16, labels_hash="0123456789abcdef")
+    got = export(make.net(), record, make.dataset().x, root=tmp_path)
     assert got.labels_hash == "0123456789abcdef" and got.objective_hash == "f" * 16
     assert json.loads((got.folder / "config.json").read_text())["labels_hash"] == got.labels_hash
     evaluations = Memory()
@@ -488,8 +488,8 @@ def test_other_labels_are_refused(make, tmp_path, unseen):
 
 
 def test_an_older_model_can_not_tell_its_labels_and_is_scored(make, tmp_path, unseen):
-    finding = make.replace(make.finding(), objective_hash="0123456789abcdef")
-    got = export(make.net(), finding, make.dataset().x, root=tmp_path)
+    record = make.replace(make.record(), objective_hash="0123456789abcdef")
+    got = export(make.net(), record, make.dataset().x, root=tmp_path)
     text = score(got.folder, unseen, labels_hash="f" * 16).render()
     assert "can't be told whether they are still the same" in text and "first evaluation" in text
 
@@ -538,9 +538,9 @@ def test_the_lead_of_the_training_is_the_lead_that_is_scored(make, tmp_path):
                 aux_note=["(N", "(AFIB"],
                 write_dir=str(folder),
             )
-    finding = make.finding()
-    finding = make.replace(finding, data=make.replace(finding.data, leads=("II",)))
-    got = export(make.net(), finding, make.dataset().x, root=tmp_path)
+    record = make.record()
+    record = make.replace(record, data=make.replace(record.data, leads=("II",)))
+    got = export(make.net(), record, make.dataset().x, root=tmp_path)
     assert got.lead_choice == ("II",)
     untold, told, other = (score(got.folder, folder, leads=leads) for leads in ((), ("II",), ("I",)))
     assert untold.data_fingerprint == told.data_fingerprint != other.data_fingerprint

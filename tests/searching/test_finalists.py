@@ -56,13 +56,13 @@ def finals(plan: Plan) -> Finals:
     return Finals(plan, plan.store.study(plan.name), View(), Options())
 
 
-def told(rival: BaselineResult | None) -> tuple[object, ...]:
-    assert rival is not None
-    return rival.baseline, rival.value, rival.four, rival.rates, rival.rhythms
+def told(baseline: BaselineResult | None) -> tuple[object, ...]:
+    assert baseline is not None
+    return baseline.baseline, baseline.value, baseline.four, baseline.rates, baseline.rhythms
 
 
 def test_it_is_fitted_once_a_study(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = finals(plan).rival()
+    first = finals(plan).baseline()
     assert first is not None and first.baseline.name == "rr_irregularity"
     assert first.table.pooled().n == len(plan.dataset) == sum(row.segments for row in first.rhythms)
 
@@ -70,7 +70,7 @@ def test_it_is_fitted_once_a_study(plan: Plan, monkeypatch: pytest.MonkeyPatch) 
         raise AssertionError("it was fitted again")
 
     monkeypatch.setattr(type(METHOD), "fit", fitted_again)
-    assert told(finals(plan).rival()) == told(first)
+    assert told(finals(plan).baseline()) == told(first)
 
 
 def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
@@ -97,13 +97,13 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
 
 
 def test_what_was_kept_for_another_objective_or_is_damaged_is_fitted_again(plan: Plan) -> None:
-    first = finals(plan).rival()
+    first = finals(plan).baseline()
     study = plan.store.study(plan.name)
     kept = study.user_attrs["baseline"]
     moved = json.loads(json.dumps(kept))
     moved["fitted"][0]["limits"]["irregularity"] = 9.0
     study.set_user_attr("baseline", moved)
-    shifted = finals(plan).rival()
+    shifted = finals(plan).baseline()
     assert first is not None and shifted is not None
     assert shifted.baseline.limits["irregularity"] == 9.0
     for damaged in (
@@ -115,12 +115,12 @@ def test_what_was_kept_for_another_objective_or_is_damaged_is_fitted_again(plan:
         "text",
     ):
         study.set_user_attr("baseline", damaged)
-        assert told(finals(plan).rival()) == told(first)
+        assert told(finals(plan).baseline()) == told(first)
         assert plan.store.study(plan.name).user_attrs["baseline"] == kept
 
 
 def test_none_and_a_name_that_is_none(plan: Plan) -> None:
-    assert finals(replace(plan, definition=replace(plan.definition, baseline=""))).rival() is None
+    assert finals(replace(plan, definition=replace(plan.definition, baseline=""))).baseline() is None
     with pytest.raises(TaskFileError, match="no baseline 'magic'"):
         finals(replace(plan, definition=replace(plan.definition, baseline="magic")))
 
