@@ -22,7 +22,7 @@ import pytest
 
 from tests import terminal
 from tests.searching.conftest import SPACE, command
-from tests.waves import write_wfdb
+from tests.waves import write_challenge, write_wfdb
 
 REPO = Path(__file__).resolve().parent.parent
 README = (REPO / "README.md").read_text(encoding="utf-8")
@@ -111,6 +111,26 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         thread.join()
 
 
+@pytest.fixture(scope="module")
+def handheld(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a person's with recordings of three classes, and an export."""
+    folder = tmp_path_factory.mktemp("handheld")
+    (folder / "search_spaces").mkdir()
+    (folder / "search_spaces" / "rhythm.py").write_text(SPACE.replace("STEPS", "80"))
+    (folder / "objectives").mkdir()
+    judge = (REPO / "objectives" / "rhythm.py").read_text(encoding="utf-8")
+    assert "QUALIFIES = 0.55" in judge
+    (folder / "objectives" / "rhythm.py").write_text(judge.replace("QUALIFIES = 0.55", "QUALIFIES = 0.05"))
+    write_challenge(folder / "cinc2017", 18)
+    write_challenge(folder / "TEST_DIR", 9, seed=1)
+    done = run(folder, tiny("atml search --task rhythm --data cinc2017 --trials 2 --study first"))
+    assert done.returncode == 0, done.stderr
+    exports = sorted((folder / "exports").glob("*/*"))
+    assert exports, done.stdout
+    shutil.copytree(exports[0], folder / "EXPORT")
+    return folder
+
+
 def watched(folder: Path, line: str) -> None:
     """Run a command that goes on until Ctrl-C, and press that when it is up."""
     words = [*command(*shlex.split(line)[1:]), "--port", "0", "--no-browser"]
@@ -155,7 +175,13 @@ def of_the_clinic(line: str) -> bool:
     return "defib" in line or "vfdb" in line or "--vt-rate" in line
 
 
-@pytest.mark.parametrize("line", [line for line in shell_lines() if not of_the_clinic(line)])
+def of_handhelds(line: str) -> bool:
+    return "rhythm" in line or "cinc2017" in line
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in shell_lines() if not of_the_clinic(line) and not of_handhelds(line)]
+)
 def test_readme_command(line: str, studio: Path) -> None:
     if line.startswith("atml dashboard"):
         watched(studio, line)
@@ -170,6 +196,12 @@ def test_readme_command_for_defibrillators(line: str, clinic: Path) -> None:
     if "data fetch" in line:
         line += f" --to fetched --url {(clinic / 'mirror').read_text()}"
     done = run(clinic, line)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if of_handhelds(line)])
+def test_readme_command_for_several_classes(line: str, handheld: Path) -> None:
+    done = run(handheld, tiny(line))
     assert done.returncode == 0, done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -40,3 +41,22 @@ def write_wfdb(
         listed = "".join(f"{path.stem}\n" for path in sorted(folder.glob("*.hea")))
         (folder / "RECORDS").write_text(listed)
     return folder
+
+
+def write_challenge(folder: Path, count: int, seed: int = 0) -> None:
+    """Write records of 12 s at 100 Hz in the layout of CinC 2017, of each class in turn a wave of its own."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    labels = []
+    for number in range(count):
+        name, label = f"A{seed:02}{number:03}", number % 3
+        wave = np.sin(2 * np.pi * 2.0**label * np.arange(1200) / 100 + random.uniform(0, 6))
+        values = np.round(500 * (wave + random.normal(0, 0.2, 1200))).astype("<i2")
+        matrix = struct.pack("<5i4s", 30, 1, len(values), 0, 4, b"val\0") + values.tobytes()
+        (folder / f"{name}.mat").write_bytes(matrix)
+        (folder / f"{name}.hea").write_text(
+            f"{name} 1 100 {len(values)} 2014-05-08 05:05:15 \n"
+            f"{name}.mat 16+24 1000/mV 16 0 {values[0]} {int(values.sum(dtype=np.int16))} 0 ECG \n"
+        )
+        labels.append(f"{name},{'NAO'[label]}\n")
+    (folder / "REFERENCE.csv").write_text("".join(labels))
