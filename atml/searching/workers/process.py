@@ -45,17 +45,26 @@ def main(
         _serve(site, index, device, pipe)
 
 
+def release_fork_server() -> None:
+    """Let go of the descriptor that keeps the fork server alive.
+
+    The server lives as long as any process holds its writing end, and hands it on to each child. Python has
+    no public name for it; read in the sources of 3.11 to 3.14 (``multiprocessing/forkserver.py``).
+    """
+    server: Any = forkserver._forkserver
+    held = getattr(server, "_forkserver_alive_fd", None)
+    if held is not None:
+        os.close(held)
+        server._forkserver_alive_fd = None
+
+
 def _end_with(parent: int, name: str) -> None:
     """Have the kernel end this process with the one that began it, and call it ``name`` in lists.
 
     The fork server ends when ``parent`` does, and its workers with it, whatever they are in the middle of.
     Linux alone can do that. Elsewhere a worker ends at its next message, a second later where it trains.
     """
-    # The fork server lives as long as anybody holds this, and hands it on to each child.
-    held = getattr(forkserver._forkserver, "_forkserver_alive_fd", None)
-    if held is not None:
-        os.close(held)
-        forkserver._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
+    release_fork_server()
     if sys.platform != "linux":
         return
     pr_set_pdeathsig, pr_set_name = 1, 15
