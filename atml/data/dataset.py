@@ -11,13 +11,13 @@ from atml.arrays import Float32, Int64, Strings
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Labelled segments of one split.
+    """Labelled windows of one split.
 
     Shapes: ``x (n, leads, samples)`` float32 (possibly a read-only memory map), ``y (n,)`` int64,
-    ``subject (n,)`` and ``rhythm (n,)`` strings. ``fingerprint`` is a sha256 over all four and the
-    sampling rate. ``notes`` are the lines a person should read: what was dropped, and why. ``bare`` says
-    that the data themselves do not tell train from test. ``record (n,)`` names the recording that each
-    window is cut from; None where that is not known of all of them.
+    ``subject (n,)`` and ``rhythm (n,)`` strings; ``sampling_rate`` is in Hz. ``fingerprint`` is a sha256 over
+    all five. ``notes`` tell in one line each what was left out, and why. ``bare`` is true where the data do
+    not tell train from test. ``record (n,)`` names the recording that each window is cut from; None where
+    that is not known of all of them.
     """
 
     x: Float32
@@ -33,7 +33,7 @@ class Dataset:
     record: Strings | None = None
 
     def __len__(self) -> int:
-        """Count the segments."""
+        """Count the windows."""
         return len(self.y)
 
     def take(self, rows: Int64) -> Dataset:

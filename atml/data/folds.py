@@ -13,10 +13,10 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
     """Deal subjects into ``count`` folds with like shares of each class; the same seed, the same folds.
 
     Args:
-        y: Class of each segment, ``(n,)``.
-        subject: Whose segment it is, ``(n,)``.
-        count: How many folds, at least 2.
-        seed: Seeds the shuffle.
+        y: Class of each window, ``(n,)``.
+        subject: Subject of each window, ``(n,)``.
+        count: Number of folds, at least 2.
+        seed: Of the shuffle.
 
     Returns:
         One Fold each, row numbers ascending; every row is held out exactly once.
@@ -24,13 +24,18 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
     Raises:
         DataError: Fewer than two classes, fewer subjects than folds, or no deal of these subjects
             gives every fold every class on both sides.
+
+    Example:
+        >>> y, subject = np.tile([0, 1], 4), np.repeat(["a", "b", "c", "d"], 2)
+        >>> [sorted(set(subject[fold.held_out].tolist())) for fold in folds(y, subject, 2, seed=0)]
+        [['b', 'c'], ['a', 'd']]
     """
     from sklearn.model_selection import StratifiedGroupKFold  # slow to import: 1 s that `--help` can't afford
 
     classes, people = np.unique(y), np.unique(subject)
     if len(classes) < 2:
         raise DataError(
-            f"one class only ({len(y)} segments of class {classes.tolist()}): nothing to tell apart"
+            f"one class only ({len(y)} windows of class {classes.tolist()}): nothing to tell apart"
         )
     if count < 2:
         raise DataError(f"{count} folds: at least 2 are needed, see --folds")
@@ -62,14 +67,14 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
 
 
 def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
-    """Choose the subjects that a search does not get to see, sorted.
+    """Return the names of the subjects to keep from a search, sorted.
 
     Args:
-        dataset: All that there is to split.
-        asked: A share of the segments above 0 and at most 0.5, such as "0.2": subjects are dealt as folds
+        dataset: What to split.
+        asked: A share of the windows above 0 and at most 0.5, such as "0.2": subjects are dealt as folds
             are, with like shares of each class, and as many folds taken as come nearest. Or names of
             subjects between commas.
-        seed: Seeds the deal.
+        seed: Of the shuffle.
 
     Raises:
         DataError: Data that have a test split of their own; no such share; an unknown subject; one class
@@ -109,7 +114,7 @@ MOST_FOLDS = 10
 
 
 def _dealt(dataset: Dataset, share: float, asked: str, seed: int) -> tuple[str, ...]:
-    """Deal subjects into folds and take those that together come nearest to ``share`` of the segments."""
+    """Deal subjects into folds and take those that together come nearest to ``share`` of the windows."""
     wanted = share * len(dataset)
     best: tuple[float, tuple[str, ...]] | None = None
     for count in range(2, MOST_FOLDS + 1):

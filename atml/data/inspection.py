@@ -1,4 +1,4 @@
-"""Look a data set over: who and what is in it, every fault, and what opening it would leave out."""
+"""What a data set holds, by subject: rhythms, classes, every fault, and what opening would leave out."""
 
 from __future__ import annotations
 
@@ -110,7 +110,10 @@ def inspect(
         leads: As there.
 
     Raises:
-        DataError: Nothing to look at: no such path, a damaged archive, no segment at all; a set given twice.
+        DataError: Nothing to read: no such path, a damaged archive, no segment at all; a set given twice.
+
+    Example:
+        ``inspect("DIR", task=task, label=label).splits[0].total.windows`` counts the windows of each class.
     """
     asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
     found = look_all(paths, asked)

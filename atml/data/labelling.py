@@ -1,4 +1,4 @@
-"""What may pass, what is left out and said, and what stops a search; and each row's class."""
+"""Which faults are only noted and which stop a search, and the class of each row."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from atml.tasks.task import Task
 Label = Callable[[str], int | None]
 
 MOST_DROPPED = 0.10
-"""A larger share of faulty rows is no blemish any more, and the data set is refused."""
+"""Largest share of windows that may be flat or not finite; a data set with more is refused."""
 
 
 def call(path: Path, place: str) -> str:
-    """Name one file or row in a message."""
+    """Return how a message names one file or row."""
     return f"{path} {place}" if place.startswith("row ") else str(path / place)
 
 
@@ -30,8 +30,8 @@ def judge(parsed: Parsed) -> list[str]:
     """Return notes on what is left out and what looks odd.
 
     Raises:
-        DataError: A file that can't be named, read, parsed or brought to the task's window; or more than
-            `MOST_DROPPED` of the rows not finite or flat.
+        DataError: A file whose name, content or length can't be used; or more than `MOST_DROPPED` of the
+            windows are flat or not finite.
     """
     path, dropped = parsed.path, parsed.dropped()
     inspect = f"`atml data inspect {path}`"
@@ -49,25 +49,25 @@ def judge(parsed: Parsed) -> list[str]:
         raise DataError(f"no segment in {path}; see {inspect}")
     if len(dropped) > MOST_DROPPED * total:
         raise DataError(
-            f"{len(dropped)} of {total} segments in {path} are flat or not finite, for example "
+            f"{len(dropped)} of {total} windows in {path} are flat or not finite, for example "
             f"{call(path, dropped[0].file)}: too many to leave out; see {inspect}"
         )
     notes = list(parsed.notes)
     for kind in DROPPED:
         if files := [fault.file for fault in dropped if fault.kind == kind]:
-            notes.append(f"{len(files)} of {total} segments left out, {kind}: {some(files)}")
+            notes.append(f"{len(files)} of {total} windows left out, {kind}: {some(files)}")
     if parsed.seconds:
         notes.append(_account(parsed, len(parsed.owner)))
     elif total > len(parsed.length):
         notes.append(f"{len(parsed.length)} segments cut into {total} adjacent windows")
     if pairs := duplicates(parsed.digest, parsed.files.subject[parsed.owner]):
         first, second = (str(parsed.files.place[parsed.owner[row]]) for row in pairs[0])
-        notes.append(f"{len(pairs)} segments are the same in two subjects, for example {first} and {second}")
+        notes.append(f"{len(pairs)} windows are the same in two subjects, for example {first} and {second}")
     return notes
 
 
 def _account(parsed: Parsed, windows: int) -> str:
-    """Say how much of the recordings is in windows, and where the rest went."""
+    """Describe how much of the recordings is in windows, and why the rest is not."""
     lost: dict[str, float] = defaultdict(float)
     for part in parsed.seconds:
         for reason, time in part.left_out.items():
@@ -121,7 +121,7 @@ def classes(files: Files, task: Task, label: Label) -> tuple[Int64, Int64]:
 
 
 def contradiction(files: Files, at: int, y: Int64, task: Task) -> str:
-    """Say that the label that the data give is not the rhythm's."""
+    """Describe a label in the data that contradicts the class of the rhythm."""
     rhythm, klass = str(files.rhythm[at]), task.classes[y[at]]
     return f"labelled {files.given[at]}, but rhythm {rhythm!r} is {klass!r} to task {task.name!r}"
 
@@ -145,10 +145,10 @@ def settle(path: Path, files: Files, task: Task, label: Label, split: str) -> tu
     notes = []
     empty = (files.rhythm == "") & (y >= 0)
     if empty.any():
-        notes.append(f"{empty.sum()} segments have an empty rhythm, taken for {task.classes[y[empty][0]]!r}")
+        notes.append(f"{empty.sum()} windows have an empty rhythm, taken for {task.classes[y[empty][0]]!r}")
     if strange := unknown(files, y):
         listed = ", ".join(f"{name!r} ({count})" for name, count in strange.items())
-        notes.append(f"{sum(strange.values())} segments left out, of rhythms unknown to the task: {listed}")
+        notes.append(f"{sum(strange.values())} windows left out, of rhythms unknown to the task: {listed}")
     if len(y) and (y < 0).all():  # nothing that another set could make up for
         check_classes(str(path), split, y[:0], list(strange), task)
     return y, notes
@@ -178,7 +178,7 @@ def check_classes(
         return []
     if split == "test" and len(there) >= 2:
         missing = [name for klass, name in enumerate(task.classes) if klass not in there]
-        return [f"no segment of class {', '.join(map(repr, missing))}: only {names} can be judged"]
+        return [f"no window of class {', '.join(map(repr, missing))}: only {names} can be judged"]
     only = f"only {names}" if len(there) else "no class"
     known = sorted({repr(name) for name in strange})
     hint = f", rhythms unknown to the task are {some(known)}" if known else ""

@@ -1,4 +1,4 @@
-"""Sets of ECG put together: each keeps its subjects apart, and their order is of no account."""
+"""Several data sets joined to one: their subjects stay apart, and the order of sets does not matter."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
         notes += same_patients(piece.notes, others, "given beside it")
     if pairs := duplicates(digest, names):
         first, second = (str(place[row]) for row in pairs[0])
-        notes.append(f"{len(pairs)} segments are the same in two sets, for example {first} and {second}")
+        notes.append(f"{len(pairs)} windows are the same in two sets, for example {first} and {second}")
     return Piece(
         name="+".join(piece.name for piece in pieces),
         path=" and ".join(piece.path for piece in pieces),
@@ -94,19 +94,19 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
 
 
 def same_patients(notes: Sequence[str], names: Sequence[str], which: str) -> list[str]:
-    """Say where segments of a MATLAB file, by its ``notes``, come from a set among ``names``.
+    """Return a warning for each set in ``names`` that segments of a MATLAB file were taken from.
 
-    Their patients have other names there, so nothing can tell who is in both; ``which`` says what the sets
-    are to a person.
+    The ``notes`` of the file name its sources. Patients have other names there, so it can't be found out
+    which of them are in both; ``which`` describes the sets in the message.
     """
     found = []
-    for origin in [origin for note in notes for origin in matlab_struct.origins(note)]:
-        short = origin.casefold()
+    for source in [source for note in notes for source in matlab_struct.sources(note)]:
+        short = source.casefold()
         words = [word for word in (short, PUBLISHED.get(short, "")) if len(word) > 2]
         for name in names:
             if any(word in name.casefold() for word in words):
                 found.append(
-                    f"segments of {origin} may be of the same patients as {name}, {which}:"
+                    f"segments of {source} may be of the same patients as {name}, {which}:"
                     " they have other names there and can't be matched"
                 )
     return found

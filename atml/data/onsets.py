@@ -31,6 +31,10 @@ def episodes(
 
     Raises:
         DataError: As `atml.data.open`.
+
+    Example:
+        ``[episode.rhythm for episode in episodes("DIR", task=task, label=label)]``, where "DIR" holds records
+        longer than the task's window. Synthetic ECG has none: ``episodes(None, ...)`` is empty.
     """
     asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
     found = []

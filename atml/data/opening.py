@@ -40,10 +40,11 @@ def open(  # the verb is the module's public name: atml.data.open
     leave_out: Collection[str] = (),
     seed: int = 0,
 ) -> Dataset:
-    """Open one split of one data set, or of several together, as segments at the task's rate and window.
+    """Open one split of one data set, or of several together, as windows at the task's rate.
 
-    One set names its subjects as it does; where several are opened together, each name carries its set:
-    "vfdb/418". Their order is of no account: the same sets give the same rows and the same fingerprint.
+    The subjects of one set keep their names. Where several sets are opened together, the name of a subject
+    begins with that of its set: "vfdb/418". The order of the sets does not matter: the same sets give the
+    same rows and the same fingerprint.
 
     Args:
         paths: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
@@ -51,9 +52,10 @@ def open(  # the verb is the module's public name: atml.data.open
             published MATLAB struct, or an ``.npz`` with ``x, y, subject``; several of these; none for
             synthetic ECG.
         task: Rate (Hz), window (samples), leads and classes wanted.
-        label: Class index of a rhythm name; None leaves its segments out.
-        split: "train" or "test".
-        cache: Folder of the parsed copy; None for ``$ATML_CACHE`` or ``~/.cache/atml``.
+        label: Returns the class index of a rhythm's name, or None to leave its windows out. Names are those
+            of the data; CinC 2017 gives "N", "AF", "O" and, for records too noisy to read, "NOISE".
+        split: "train" or "test". A set that does not tell them apart is read whole for either.
+        cache: Folder for the parsed copy; None for ``$ATML_CACHE`` or ``~/.cache/atml``.
         sampling_rate: Of the files, in Hz, where they don't say it and it is not the task's.
         leads: Of WFDB records, one entry a lead of the task: a name or a number, or several with commas
             between, of which the first that a record has is taken. None for the first leads of each.
@@ -62,12 +64,20 @@ def open(  # the verb is the module's public name: atml.data.open
         seed: Of the synthetic ECG.
 
     Returns:
-        A Dataset; ``notes`` says what was left out and what looks odd. ``x`` is a read-only memory map
-        wherever a cache could be written. ``bare`` says that no set tells train from test.
+        A Dataset; its ``notes`` tell what was left out and what looks odd. ``x`` is a read-only memory map
+        wherever a cache could be written. ``bare`` is true where no set tells train from test.
 
     Raises:
-        DataError: Nothing usable there; a file that can't be read, named or parsed; too many faulty
-            segments; one class only; a set given twice. One line that names the file and the way out.
+        DataError: Nothing usable there; a file whose name or content can't be read; too many faulty windows;
+            a class of the task missing from the training split, or fewer than two classes in the test
+            split; a set given twice. One line that names the file and the way out.
+
+    Example:
+        >>> from atml.tasks import Task
+        >>> af = Task(name="af", classes=("other", "AF"), positive=1, sampling_rate=100, window=500)
+        >>> found = open(None, task=af, label={"N": 0, "AFIB": 1}.get)  # synthetic ECG
+        >>> found.x.shape[1:], sorted(set(found.rhythm.tolist())), found.synthetic
+        ((1, 500), ['AFIB', 'N'], True)
     """
     root = store.root(cache)
     asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
@@ -107,7 +117,7 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], r
     left = matching(files.subject, leave_out) if bare else np.zeros(len(y), np.bool_)
     if left.any():
         people = np.unique(files.subject[left]).tolist()
-        notes.append(f"{len(people)} subjects left out, with {left.sum()} segments: {some(people)}")
+        notes.append(f"{len(people)} subjects left out, with {left.sum()} windows: {some(people)}")
     return Piece(
         name=found.name,
         path=str(found.path),

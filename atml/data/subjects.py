@@ -15,12 +15,22 @@ from atml.arrays import Strings
 
 
 def same_subject(first: str, second: str) -> bool:
-    """Tell whether two names may be one person: "418" and "vfdb/418" are, "mitdb/418" and "vfdb/418" not."""
+    """Tell whether two names may mean one person.
+
+    Example:
+        >>> same_subject("418", "vfdb/418"), same_subject("mitdb/418", "vfdb/418")
+        (True, False)
+    """
     return first == second or first.endswith(f"/{second}") or second.endswith(f"/{first}")
 
 
 def matching(names: Strings | Sequence[str], wanted: Iterable[str]) -> npt.NDArray[np.bool_]:
-    """Tell which of ``names (n,)`` may be one of the people ``wanted``, as `same_subject` does; ``(n,)``."""
+    """Tell which of ``names (n,)`` may mean a person in ``wanted``, by `same_subject`; ``(n,)`` of bool.
+
+    Example:
+        >>> matching(["418", "419"], ["vfdb/418"]).tolist()
+        [True, False]
+    """
     whole = {str(name) for name in wanted}
     short = {ending for name in whole for ending in _endings(name)}
     people, which = np.unique(np.asarray(names, np.str_), return_inverse=True)

@@ -98,7 +98,7 @@ def test_one_unknown_rhythm_is_left_out_and_said(capsys: Capture, here: Path, tm
     assert cli.run(["data", "inspect", str(folder), "--task", "defib"]) == 0
     said = capsys.readouterr().out
     assert "rhythm 'XYZ' unknown" in said
-    assert "20 segments left out, of rhythms unknown to the task: 'XYZ' (20)" in said
+    assert "20 windows left out, of rhythms unknown to the task: 'XYZ' (20)" in said
 
 
 def test_the_same_folder_twice(capsys: Capture, here: Path, waves: Path) -> None:

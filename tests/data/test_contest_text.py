@@ -155,7 +155,7 @@ def test_an_empty_rhythm_counts_and_is_told(contest, opened, put):
     put(contest / "train_data", "S47--0.txt")
     found = opened(contest)
     assert found.y[found.rhythm == ""].tolist() == [0]
-    assert any(note.startswith("1 segments have an empty rhythm, taken for 'other'") for note in found.notes)
+    assert any(note.startswith("1 windows have an empty rhythm, taken for 'other'") for note in found.notes)
 
 
 def test_an_unknown_rhythm_is_left_out_and_told(contest, opened, put, tmp_path):
@@ -165,7 +165,7 @@ def test_an_unknown_rhythm_is_left_out_and_told(contest, opened, put, tmp_path):
     found = opened(contest)
     assert len(found) == 24 and "SVTA" not in found.rhythm
     assert any(
-        "3 segments left out, of rhythms unknown to the task: 'SVTA' (3)" in note for note in found.notes
+        "3 windows left out, of rhythms unknown to the task: 'SVTA' (3)" in note for note in found.notes
     )
     assert found.fingerprint == before.fingerprint
     assert isinstance(found.x, np.memmap)
@@ -256,7 +256,7 @@ def test_not_finite_and_flat_segments_are_left_out_and_told(contest, opened, put
     before = opened(contest)
     put(contest / "train_data", "S1-AFIB-98.txt", "\n".join(values))
     found = opened(contest)
-    assert found.notes == (f"1 of 25 segments left out, {kind}: train_data/S1-AFIB-98.txt",)
+    assert found.notes == (f"1 of 25 windows left out, {kind}: train_data/S1-AFIB-98.txt",)
     assert found.fingerprint == before.fingerprint
     assert np.isfinite(found.x).all()
 
@@ -266,7 +266,7 @@ def test_too_many_faulty_segments_are_refused(contest, opened, put):
         put(contest / "train_data", f"S1-AFIB-{90 + number}.txt", "0.0\n" * 100)
     assert len(opened(contest)) == 24  # 2 of 26
     put(contest / "train_data", "S1-AFIB-92.txt", "0.0\n" * 100)
-    with pytest.raises(DataError, match=r"3 of 27 segments .* too many to leave out"):
+    with pytest.raises(DataError, match=r"3 of 27 windows .* too many to leave out"):
         opened(contest)
 
 
@@ -274,7 +274,7 @@ def test_the_same_samples_in_two_subjects_are_told(contest, opened):
     shutil.copy(contest / "train_data" / "S1-AFIB-1.txt", contest / "train_data" / "S2-AFIB-77.txt")
     shutil.copy(contest / "train_data" / "S1-AFIB-1.txt", contest / "train_data" / "S1-AFIB-78.txt")
     notes = opened(contest).notes
-    assert len(notes) == 1 and notes[0].startswith("1 segments are the same in two subjects")
+    assert len(notes) == 1 and notes[0].startswith("1 windows are the same in two subjects")
     assert "S2-AFIB-77.txt" in notes[0]
 
 
@@ -327,7 +327,7 @@ def test_one_missing_sample_leaves_out_its_segment_when_resampled(contest, opene
     path = contest / "train_data" / "S1-AFIB-1.txt"
     path.write_text("nan\n" + "\n".join(path.read_text().split()[1:]))
     found = opened(contest, sampling_rate=100)
-    assert len(found) == 23 and "1 of 24 segments left out, not finite" in found.notes[0]
+    assert len(found) == 23 and "1 of 24 windows left out, not finite" in found.notes[0]
 
 
 @pytest.mark.parametrize("rate", [0, -250])

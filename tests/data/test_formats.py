@@ -217,7 +217,7 @@ def test_train_and_test_are_told_apart_where_it_says_so(kind, written, tmp_path,
 def test_rhythms_that_the_task_does_not_know_are_left_out_and_said(written, opened):
     found = opened(written, label={"N": 0, "AF": 1}.get, split="test")
     assert set(found.subject.tolist()) == {"S1", "S2", "S4"}
-    assert "2 segments left out, of rhythms unknown to the task: 'O' (2)" in found.notes
+    assert "2 windows left out, of rhythms unknown to the task: 'O' (2)" in found.notes
 
 
 def test_too_few_classes_are_refused(written, opened):
@@ -230,7 +230,7 @@ def test_too_few_classes_are_refused(written, opened):
 def test_test_data_may_lack_a_class_and_say_so(written, opened):
     found = opened(written, label={"N": 0, "O": 2}.get, split="test")
     assert set(found.y.tolist()) == {0, 2}
-    assert "no segment of class 'AF': only 'N', 'O' can be judged" in found.notes
+    assert "no window of class 'AF': only 'N', 'O' can be judged" in found.notes
 
 
 def test_a_rate_is_told_or_has_to_be_given(kind, written, opened):

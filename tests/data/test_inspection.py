@@ -192,7 +192,7 @@ def test_several_sets_are_seen_together(contest, seen, put, tmp_path):
     }
     # One class only in one of them is no reason to refuse, more than a tenth of it faulty is.
     assert found.refusal == "" and [bool(part.refusal) for part in found.splits] == [False, False, True]
-    assert "1 of 7 segments in" in found.splits[2].refusal
+    assert "1 of 7 windows in" in found.splits[2].refusal
     text = shown(found, 100)
     assert "contest, test: 2 subjects" in text and "\nbare: 2 subjects" in text
     assert json.loads(json.dumps(command.as_json(found)))["splits"][2]["set"] == "bare"

@@ -103,7 +103,7 @@ def test_a_fault_in_one_set_names_its_file(contest, bare, opened, put):
 def test_the_same_samples_in_two_sets_are_told(contest, bare, opened):
     shutil.copy(contest / "train_data" / "S1-AFIB-1.txt", bare() / "S9-AFIB-88.txt")
     notes = opened(contest, bare()).notes
-    assert notes[-1].startswith("1 segments are the same in two sets, for example bare/S9-AFIB-88.txt and ")
+    assert notes[-1].startswith("1 windows are the same in two sets, for example bare/S9-AFIB-88.txt and ")
     assert notes[-1].endswith("contest/train_data/S1-AFIB-1.txt")
 
 
@@ -136,7 +136,7 @@ def test_a_bare_set_leaves_out_who_was_named(bare, opened):
     keep = whole.subject == "S9"
     np.testing.assert_array_equal(rest.x, whole.x[keep])
     assert set(rest.subject) == {"S9"} and rest.fingerprint != whole.fingerprint
-    assert "1 subjects left out, with 5 segments: S1" in rest.notes
+    assert "1 subjects left out, with 5 windows: S1" in rest.notes
     assert isinstance(rest.x, np.memmap)
 
 

@@ -58,9 +58,7 @@ def test_rhythms_must_agree_with_classes(made, opened):
 def test_unknown_rhythms_are_left_out(made, opened):
     found = opened(made(rhythm=np.array(["N", "AFIB"] * 5 + ["VT", "VT"])))
     assert len(found) == 10
-    assert any(
-        "2 segments left out, of rhythms unknown to the task: 'VT' (2)" in note for note in found.notes
-    )
+    assert any("2 windows left out, of rhythms unknown to the task: 'VT' (2)" in note for note in found.notes)
 
 
 def test_a_split_array_is_obeyed(made, opened):
@@ -103,14 +101,14 @@ def test_a_lead_may_be_flat_but_not_all(made, opened, task):
     x[3, 1] = 0
     x[4] = 0
     found = opened(made(x=x), task=dataclasses.replace(task, leads=2))
-    assert len(found) == 11 and "1 of 12 segments left out, flat: row 4" in found.notes
+    assert len(found) == 11 and "1 of 12 windows left out, flat: row 4" in found.notes
 
 
 def test_missing_samples_leave_out_their_row(made, opened):
     x = np.random.default_rng(1).normal(size=(12, 100))
     x[7, 50] = np.nan
     found = opened(made(x=x))
-    assert len(found) == 11 and "1 of 12 segments left out, not finite: row 7" in found.notes
+    assert len(found) == 11 and "1 of 12 windows left out, not finite: row 7" in found.notes
     np.testing.assert_array_equal(found.x[7, 0], x[8].astype(np.float32))
 
 

@@ -160,7 +160,7 @@ def test_either_split_is_all_of_it_but_for_who_is_left_out(record, opened):
         folder = record("set", name)
     train, test = opened(folder, leave_out=["c"]), opened(folder, split="test", leave_out=["set/a", "b"])
     assert set(train.subject) == {"a", "b"} and set(test.subject) == {"c"}
-    assert any("1 subjects left out, with 20 segments: c" in note for note in train.notes)
+    assert any("1 subjects left out, with 20 windows: c" in note for note in train.notes)
 
 
 def test_the_lead_is_chosen_by_name_or_number(record, opened):
@@ -204,7 +204,7 @@ def test_rhythms_that_no_list_knows_are_left_out_and_named(record, opened, seen)
     folder = record("set", "a", ((0, "N"), (10, "XYZ"), (20, "VT")))
     found = opened(folder)
     assert set(found.rhythm) == {"N", "VT"}
-    assert "5 segments left out, of rhythms unknown to the task: 'XYZ' (5)" in found.notes
+    assert "5 windows left out, of rhythms unknown to the task: 'XYZ' (5)" in found.notes
     part = seen(folder).splits[0].subjects[0]
     assert part.windows == {"no shock": 5, "shock": 10}
     assert part.seconds == {"N": 10.0, "VT": 20.0, "XYZ": 10.0}
@@ -246,7 +246,7 @@ def test_an_archive_and_a_folder_of_records_are_one_set(record, opened, icd, tmp
     assert found.fingerprint == opened(folder, tmp_path / "zipped.zip").fingerprint
     test = opened(tmp_path / "zipped.zip", folder, split="test", leave_out=["wide/S1"])
     assert set(test.subject) == {"zipped/S3"}
-    assert any(note.startswith("wide: 1 subjects left out, with 20 segments") for note in test.notes)
+    assert any(note.startswith("wide: 1 subjects left out, with 20 windows") for note in test.notes)
 
 
 def test_two_folders_are_bare_and_inspected_as_two(record, opened, seen):
@@ -268,7 +268,7 @@ def test_the_same_recording_in_two_sets_is_told(record, opened, seen, tmp_path):
     with (tmp_path / "two" / "RECORDS").open("a") as listed:
         listed.write("a\n")
     assert any(
-        "20 segments are the same in two sets, for example one/a at 0:00 and two/a at 0:00" in note
+        "20 windows are the same in two sets, for example one/a at 0:00 and two/a at 0:00" in note
         for note in opened(folder, tmp_path / "two").notes
     )
     faults = seen(folder, tmp_path / "two").faults

@@ -79,7 +79,7 @@ def test_values_are_millivolts(folder, tmp_path, write):
 def test_noisy_records_are_left_out_and_said(folder, tmp_path):
     notes = "\n".join(opened(folder, tmp_path).notes)
     assert "1 records are labelled too noisy, rhythm 'NOISE': A00005" in notes
-    assert "2 segments left out, of rhythms unknown to the task: 'NOISE' (2)" in notes
+    assert "2 windows left out, of rhythms unknown to the task: 'NOISE' (2)" in notes
 
 
 def test_a_task_may_have_a_class_for_noisy_records(folder, tmp_path):

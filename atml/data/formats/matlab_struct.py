@@ -38,7 +38,8 @@ _DAMAGED = (
     *(struct.error, zlib.error),
 )
 
-ORIGIN = "segments come from "
+SOURCES = "segments come from "
+"""Begins the note on the sets that a file was put together from; exports keep such notes."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _read(path: Path) -> Struct:
         shock=shock,
         signal=[_signal(value) for value in data["s_ecg"]],
         train=_train(path, data),
-        notes=tuple([*notes, *_origin(data)]),
+        notes=tuple([*notes, *_source(data)]),
     )
 
 
@@ -169,19 +170,19 @@ def _subjects(path: Path, data: npt.NDArray[Any]) -> tuple[Strings, list[str]]:
     ]
 
 
-def _origin(data: npt.NDArray[Any]) -> list[str]:
-    """Say which sets the segments were taken from, where the file does."""
+def _source(data: npt.NDArray[Any]) -> list[str]:
+    """Return a note on the sets that the segments were taken from, where the file names them."""
     field = next((name for name in ("source", "o_ddbb") if name in (data.dtype.names or ())), None)
     if field is None:
         return []
     names, counts = np.unique([_text(value) for value in data[field]], return_counts=True)
     listed = ", ".join(f"{name or 'not told'} ({count})" for name, count in zip(names, counts, strict=True))
-    return [f"{ORIGIN}{listed}"]
+    return [f"{SOURCES}{listed}"]
 
 
-def origins(note: str) -> list[str]:
-    """Return the sets that a note of ours says the segments come from; nothing for another note."""
-    _, found, listed = note.partition(ORIGIN)
+def sources(note: str) -> list[str]:
+    """Return the sets that such a note names; nothing for another note."""
+    _, found, listed = note.partition(SOURCES)
     return [part.rsplit(" (", 1)[0] for part in listed.split(", ")] if found else []
 
 
