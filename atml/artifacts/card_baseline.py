@@ -7,6 +7,7 @@ from atml.artifacts.record import ExportRecord
 from atml.evaluation.result import BaselineResult, CrossValidationResult, RhythmRow
 from atml.formatting import between, plural, table
 from atml.metrics import Interval
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 
@@ -73,9 +74,7 @@ def class_of(task: Task, label: int) -> str:
         >>> class_of(Task(name="t", classes=("N", "O", "AF"), positive=2, sampling_rate=250, window=500), -1)
         'N or O'
     """
-    if label >= 0:
-        return task.classes[label]
-    return " or ".join(name for i, name in enumerate(task.classes) if i != task.positive)
+    return task.classes[label] if label >= 0 else targets.binary(task).negative_name
 
 
 def by_rhythm(record: ExportRecord) -> list[str]:

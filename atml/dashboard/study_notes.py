@@ -38,7 +38,8 @@ def study_note(
             "### Regions",
             _regions(regions, no_regions),
             "### How to read this page",
-            "Values are measured on subjects that a model was not trained on. A trial reports"
+            "Values are measured on subjects that a model was not trained on. F1, precision and recall are of"
+            " the positive class, or means over all classes where the task has none. A trial reports"
             f" {POINTS} times a fold: steps 0 to {POINTS - 1} are the first fold, and so on. A trial's own"
             " value helped to choose it, so it looks better than it is; repeats on fresh seeds only chose"
             " among the few finalists. Constraints are met at or below 0. The notes of trials have more."

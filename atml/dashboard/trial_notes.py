@@ -109,9 +109,11 @@ def _convolutions(config: ModelConfig) -> str:
 
 def _loss(config: ModelConfig) -> str:
     gamma = f" (gamma {config.focal_gamma:.2g})" if config.loss == "focal" else ""
+    factor = config.positive_weight
+    positive = f", positive class times {factor:.3g}" if factor != 1 else ""
     return (
         f"{config.loss.replace('_', ' ')}{gamma}, label smoothing {config.label_smoothing:.2g}, class weights"
-        f" {config.class_weights}, positive class times {config.positive_weight:.3g}"
+        f" {config.class_weights}{positive}"
     )
 
 
@@ -146,7 +148,7 @@ def trial_note(
         parts.append(_cost(record))
     if record.constraints:
         told = ", ".join(f"{_NAMES.get(n, n)} {over:+,.6g}" for n, over in record.constraints.items())
-        parts.append(f"Constraints, kept at or below 0: {told}.")
+        parts.append(f"Constraints, met at or below 0: {told}.")
     if repeats:
         told = ", ".join(f"{figure(_value(t))} (trial {t.number})" for t in repeats)
         parts.append(f"Repeated on fresh seeds: {told}, each untuned.")
@@ -171,13 +173,13 @@ def _values(record: TrialRecord, metrics: Mapping[str, float], folds: int) -> st
     ran = len(record.result["fold_values"])
     only = f"over the {'fold' if ran == 1 else f'{ran} folds'} of {folds} that ran"
     lines = [
-        f"Of all subjects predicted {'out of fold' if record.state == 'complete' else only}:",
+        f"Over all subjects, predicted {'out of fold' if record.state == 'complete' else only}:",
         table(names, [tuple(map(figure, (value, *metrics.values())))], left=0),
     ]
     held, train = record.result.get("fold_values", ()), record.result.get("train_values", ())
     if held:
         each = ", ".join(map(figure, held))
-        on = f"; on what it was trained on: {', '.join(map(figure, train))}" if train else ""
+        on = f"; on its training data: {', '.join(map(figure, train))}" if train else ""
         lines.append(f"By fold: {each}{on}.")
     return "\n\n".join(lines)
 

@@ -86,7 +86,7 @@ def subjects(names: Sequence[str], rates: Mapping[str, Sequence[Interval | None]
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a chart of intervals: a ``name``, whose it is, and a value; an end may not be known."""
+    """One row of a chart of intervals: a ``name``, the model that it is ``of``, and an interval."""
 
     name: str
     of: str
@@ -94,7 +94,7 @@ class Row:
 
 
 def forest(panels_of: Mapping[str, Sequence[Row]], colours: Mapping[str, str]) -> Figure:
-    """Draw values with their intervals, a panel for each rate, a row for each name, a colour for whose."""
+    """Draw values with their intervals: a panel a rate, a row a name, a colour a model."""
     from plotly.graph_objects import Scatter
 
     names = list(dict.fromkeys(row.name for rows in panels_of.values() for row in rows))
@@ -142,7 +142,7 @@ def forest(panels_of: Mapping[str, Sequence[Row]], colours: Mapping[str, str]) -
 
 
 def folds(trained: Sequence[Sequence[float]], held_out: Sequence[Sequence[float]], value: str) -> Figure:
-    """Draw each fold's value on subjects trained on and on those held out; a run each, then a fold each."""
+    """Draw each fold's value on its training and its held-out subjects: values by run, then by fold."""
     from plotly.graph_objects import Scatter
 
     made = theme.figure(x="fold", y=value, height=320)
@@ -195,7 +195,7 @@ class Sized:
 
 
 def front(found: Sequence[Sized]) -> list[Sized]:
-    """Return those that no smaller or equally small one beats, the smallest first (Pareto)."""
+    """Return the trials that none of at most their size beats, the smallest first (Pareto front)."""
     kept: list[Sized] = []
     for one in sorted(found, key=lambda t: (t.kib, -t.value, t.number)):
         if not kept or one.value > kept[-1].value:
@@ -204,7 +204,7 @@ def front(found: Sequence[Sized]) -> list[Sized]:
 
 
 def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) -> Figure:
-    """Draw value over size, the Pareto front, and what fresh seeds made of finalists."""
+    """Draw value over size, the Pareto front, and the values of finalists on fresh seeds."""
     from plotly.graph_objects import Scatter
 
     made = theme.figure(x="ONNX file, KiB, as counted before training", y=value, height=420)

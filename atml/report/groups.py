@@ -13,7 +13,7 @@ READING = (
     "In tables like the next, a trial is tried when the search proposes it, trained when it fits the"
     " budget, past fold 1 when it came to the end of its first fold. Best is the best value over every"
     " fold; the median is that of the trained trials at the end of fold 1, where one that was stopped"
-    " before counts as below."
+    " earlier counts as lower."
 )
 """What the columns mean, to be said once."""
 

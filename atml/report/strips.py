@@ -1,10 +1,10 @@
 """ECG as it is printed: traces on ruled paper at 25 mm a second, as SVG written by hand (numpy, pure).
 
-Small squares are 1 mm, large ones 5 mm. Where amplitudes are known to be mV the height is 10 mm a mV (5 or 20
-where that would not fit, which is said); where their unit is not known the axis does not say mV.
+Small squares are 1 mm, large ones 5 mm. Amplitudes in mV are drawn at 10 mm a mV, or at 5 or 20 where that
+does not fit; the scale is printed below. Where the unit is not known the axis has none.
 
 A drawing is measured in mm: printed at its own size, 25 mm are a second. Every colour is one of
-`atml.report.theme`, which the page exchanges in the dark.
+`atml.report.theme`, which the page replaces in the dark theme.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ SPEED = 25.0
 """mm a second."""
 
 COLUMN = 0.1
-"""mm of paper that show no more than the lowest and the highest of their samples."""
+"""Width in mm of a column of paper, of which only the lowest and the highest sample are drawn."""
 
 UNIT = 0.02
 """mm: traces are written in whole multiples of it, a tenth of a line's width."""
 
 LEVELS = 5
-"""Strengths of saliency that are told apart by the depth of a colour."""
+"""Strengths of saliency that have a depth of colour of their own."""
 
 LEFT, RIGHT, TOP, BOTTOM, GAP = 13.0, 3.0, 6.0, 5.0, 3.0
 """mm around a strip, and between two."""
 
 LANE = 10.0
-"""mm of the lane under a strip in which its saliency is drawn to scale."""
+"""Height in mm of the lane under a strip that has its saliency to scale."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def choose(strips: Sequence[Strip], unit: str) -> Scale:
 
 
 def thinned(x: Floats, columns: int) -> tuple[Floats, Floats]:
-    """Return places (in samples) and values of what can be seen of ``x (samples,)`` in so many columns.
+    """Return places (in samples) and values of the points of ``x (samples,)`` to draw in so many columns.
 
     Of each column its lowest and its highest sample, in the order in which they come, so that no R peak is
     lost; the first and the last of all stay. What is no longer than twice the columns is returned as it is.
@@ -204,7 +204,7 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
 
 
 def _leads(strip: Strip) -> list[Floats]:
-    """Return what is drawn of each lead, ``(1, samples)``, or ``(2, samples)`` with what lies under it."""
+    """Return each lead as ``(1, samples)``, or ``(2, samples)`` with the trace under it."""
     drawn = [np.atleast_2d(strip.x), *([] if strip.under is None else [np.atleast_2d(strip.under)])]
     return list(np.stack(drawn, axis=1))
 
@@ -301,7 +301,7 @@ def _shade(level: int) -> tuple[str, float]:
 
 
 def _marked(page: _Page, x: Floats, strip: Strip, base: float, scale: Scale, columns: int) -> None:
-    """Go over a trace with a marker, the deeper the more salient."""
+    """Mark a trace in colour, the deeper the more salient."""
     level = _levels(strip)
     starts = np.flatnonzero(np.concatenate(([True], level[1:] != level[:-1])))
     for a, b in zip(starts, [*starts[1:], len(level)], strict=True):

@@ -13,6 +13,9 @@ import pytest
 
 from atml import report
 from atml.artifacts.model import CARD
+from atml.dashboard.artifact_store import Shelf
+from atml.dashboard.read_only_storage import Overlay
+from atml.metrics import FOUR
 from atml.report import compose, kind, matrix, page
 from atml.report.headline import headline
 from atml.report.material import Material
@@ -150,6 +153,19 @@ def test_a_matrix_of_any_size_has_its_right_decisions_on_the_diagonal() -> None:
     colours = re.findall(r'<rect [^>]*fill="(#\w+)"', svg)
     assert len(colours) == 16 and len(set(colours)) == 2
     assert [colours[5 * i] for i in range(4)] == [colours[0]] * 4 and colours.count(colours[0]) == 4
+
+
+def test_the_dashboard_has_notes_of_three_classes(three: Searched, tmp_path: Path) -> None:
+    store = three.store()
+    overlay = Overlay(store, Shelf(tmp_path / "uploads"), tmp_path / "reports")
+    (study,) = overlay.get_all_studies()
+    said, (trial, *_) = overlay.study_note(study._study_id), store.trials(three.study)
+    assert "or means over all classes where the task has none" in said and three.export.name in said
+    note = overlay.trial_notes(study._study_id, [trial.number])[trial.number]
+    cells = [f"{trial.result['metrics'][name]:.3f}" for name in FOUR]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in note.splitlines()]
+    assert [f"{trial.value:.3f}", *cells] in rows
+    store.close()
 
 
 def test_a_kind_without_a_report_is_named(material: Material) -> None:

@@ -100,9 +100,9 @@ def _loss_says(found: Sequence[tuple[TrialRecord, list[Curve]]]) -> str:
         _, means = _mean(curves, 1)
         parts.append(f"trial {record.number} from {means[0]:.3f} to {means[-1]:.3f}")
     return (
-        f"Mean training loss between the first report and the end: {listed(parts)}. Losses of two trials are"
-        " only comparable where both weigh classes and smooth labels alike; augmentation is part of what is"
-        " seen here."
+        f"Mean training loss between the first report and the end: {listed(parts)}. Losses of two trials can"
+        " be compared only where both weight classes and smooth labels the same way; they include augmented"
+        " windows."
     )
 
 

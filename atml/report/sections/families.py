@@ -35,10 +35,10 @@ def section(material: Material) -> Section:
 
 def _about() -> str:
     return (
-        "A larger network may do better whatever it is made of, so families are compared within bands of"
+        "A larger network may do better whatever its family, so families are compared within bands of"
         " file size that double from one to the next. Two figures count: the best value over every fold,"
         " which grows with the number of trials a family was given, and the median of its trained trials at"
-        " the end of the first fold, for which one that was stopped before counts as below."
+        " the end of the first fold, for which a trial that was stopped earlier counts as lower."
     )
 
 
@@ -116,7 +116,7 @@ def _table(trials: Sequence[TrialRecord], bands: Sequence[tuple[float, float]]) 
 
 
 def _again(material: Material) -> list[Block]:
-    """Say what fresh seeds made of each family's best, for the table has values that picked their trials."""
+    """Say what each family's best reaches on fresh seeds: values in the table helped to pick their trials."""
     by_number = {t.number: t for t in material.ranked}
     told: dict[str, str] = {}
     for number, judged in material.judged.items():  # best first

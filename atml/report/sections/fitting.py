@@ -147,7 +147,7 @@ def _trend(runs: Sequence[Run]) -> str:
     before, after = (mean([pair[i] for pair in known]) for i in (0, 1))
     rose = sum(b > a for a, b in known)
     change = after - before
-    # As of learning curves: one curve alone tells nothing from noise.
+    # As for learning curves: one curve alone can't show a trend.
     steps = [b - a for a, b in known]
     noise = float(np.std(steps, ddof=1) / np.sqrt(len(steps))) if len(steps) > 1 else float("inf")
     if change > 2 * noise and change > 0:

@@ -47,7 +47,7 @@ def _origins(material: Material) -> str:
     failed = sum(t.state == "failed" for t in material.searched)
     said = f"{plural(len(material.finished), 'trial')} came to an end: {listed(parts)}."
     if failed:
-        said += f" Another {failed:,} were lost with their workers; the search tries such parameters again."
+        said += f" Another {failed:,} failed with their workers; the search tries such parameters again."
     return said
 
 
@@ -68,7 +68,7 @@ def _importances(material: Material) -> list[Block]:
                 f"Importances take {LEAST} trained trials, so that the best tenth is more than a handful;"
                 f" this study has {trained}."
                 if trained < LEAST
-                else "The trials can't be told apart, so no parameter can be said to have mattered."
+                else "The trials can't be told apart, so the importance of parameters is not known."
             )
         ]
     shown = list(found.items())[:12]
@@ -125,8 +125,8 @@ def _regions(material: Material) -> list[Block]:
     if material.store.ledger(material.study) is None:
         return [
             Empty(
-                "This search learned no rejected regions: it had fewer trials than they take, or was told not"
-                " to. Every part of the search space stayed open."
+                "This search learned no rejected regions: it had too few trials for them, or they were"
+                " switched off. Every part of the search space stayed open."
             )
         ]
     try:
