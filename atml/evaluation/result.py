@@ -14,7 +14,7 @@ from atml.data.dataset import Fold
 from atml.evaluation.baselines import Baseline
 from atml.evaluation.baselines.out_of_fold import OutOfFold
 from atml.evaluation.decision import choose_carried, cross_fitted
-from atml.metrics import FOUR, Interval
+from atml.metrics import FOUR, ClassCounts, Interval
 from atml.metrics.predictions import Predictions
 from atml.tasks.targets import Target, Value, shifted
 from atml.tasks.targets.base import CANDIDATES
@@ -87,7 +87,10 @@ class CrossValidationResult:
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every figure as JSON types, as an export's metrics.json has them."""
+        """Return every figure as JSON types, as an export's metrics.json has them.
+
+        ``matrix`` of several classes counts windows, true by called, summed over the runs.
+        """
         return {
             "value": self.value,
             **self.four,
@@ -100,6 +103,7 @@ class CrossValidationResult:
             "tuned": list(self.tuned),
             "cross_fitted": list(self.cross_fitted),
             "subjects": [dataclasses.asdict(row) for row in self.rows()],
+            **({"matrix": self.table.pooled().tolist()} if isinstance(self.table, ClassCounts) else {}),
         }
 
 

@@ -122,7 +122,9 @@ def cells(table: Any) -> Int64:
 
 
 def cells_of(figures: Figures, found: CrossValidationResult | None) -> Int64 | None:
-    """Count the stored predictions: files have no counts of pairs of classes."""
+    """Counts of a file, or of the stored predictions; None where there are neither."""
+    if isinstance(figures.get("matrix"), list):
+        return np.asarray(figures["matrix"], np.int64)
     return None if found is None else cells(found.table)
 
 
