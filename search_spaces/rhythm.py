@@ -50,14 +50,14 @@ def suggest(trial: Any) -> ModelConfig:
 
     fields: dict[str, Any] = {"cell": cell}
     # "rr" finds the beats in the graph: few recordings are too few to learn them from.
-    fields["normalise"] = trial.suggest_categorical("normalise", ["rr", "zscore", "maxabs"])
+    # A cell alone reads nothing else: seeing every sample of a signal it is slow to train and to run.
+    fields["normalise"] = (
+        trial.suggest_categorical("normalise", ["rr", "zscore", "maxabs"]) if convolves else "rr"
+    )
     if fields["normalise"] == "rr":
         fields["decimation"] = trial.suggest_int("decimation_rr", 5, 20, step=5)
-    elif convolves:
-        fields["decimation"] = trial.suggest_int("decimation", 1, 3)
     else:
-        # A cell that sees every sample is slow to train and to run.
-        fields["decimation"] = trial.suggest_int("decimation_recurrent", 4, 10)
+        fields["decimation"] = trial.suggest_int("decimation", 1, 3)
     fields.update(_convolutions(trial) if convolves else {"channels": (), "kernels": (), "strides": ()})
     if cell != "none":
         fields["units"] = trial.suggest_int("units", 4, 20, step=4)
@@ -105,7 +105,7 @@ def _training(trial: Any) -> dict[str, Any]:
     batch = trial.suggest_categorical("batch", [32, 64, 128])
     fields["batch"] = batch
     # What a training costs is the windows it sees, so that is what the search chooses.
-    fields["steps"] = trial.suggest_int("windows_seen", 16_000, 51_200, step=3_200) // batch
+    fields["steps"] = trial.suggest_int("windows_seen", 12_800, 38_400, step=3_200) // batch
     if trial.suggest_categorical("averaging", [True, False]):
         fields["averaging"] = trial.suggest_float("decay", 0.95, 0.99)
     fields["sampling"] = trial.suggest_categorical("sampling", ["subject", "uniform"])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REPO = Path(__file__).resolve().parent.parent
 
 
-LONG = ("test_promises", "search", "test_docs", "test_readme", "report", "test_moving")
+LONG = ("test_promises", "library", "search", "test_docs", "test_readme", "report", "test_moving")
 """Modules and folders that take minutes."""
 
 

@@ -110,8 +110,13 @@ class ModelConfig:
 
     def describe(self) -> str:
         """Say what it is in one short line: "cnn 8-16-32 + lstm 16, lr 0.002, 900 x 128"."""
-        from atml.models.families import FAMILIES  # families are about configs
-
-        family = FAMILIES.get(self.family)
-        what = self.family if family is None else family.describe(self)
+        parts = []
+        if self.channels:
+            kind = "separable cnn" if self.separable else "cnn"
+            parts.append(f"{kind} {'-'.join(map(str, self.channels))}")
+        if self.cell != "none":
+            deep = f" x{self.layers}" if self.layers > 1 else ""
+            parts.append(f"{'bi' if self.bidirectional else ''}{self.cell} {self.units}{deep}")
+        # Other families use the fields in ways of their own: their name says more.
+        what = " + ".join(parts) if self.family == CONV_RECURRENT else self.family
         return f"{what}, lr {self.learning_rate:.2g}, {self.steps} x {self.batch}"

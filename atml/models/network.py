@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from atml.models.blocks import Decimate, Normalise
 from atml.models.config import ModelConfig
-from atml.models.families.base import Graph
+from atml.models.graph import Graph
 from atml.tasks.task import Task
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from atml.errors import ConfigError
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
-from atml.models.families.base import Family, Graph, Layer
+from atml.models.families.base import Family, Layer
 from atml.models.families.conv_recurrent import ConvRecurrent
+from atml.models.graph import Graph
 from atml.tasks.task import Task
 
 if TYPE_CHECKING:

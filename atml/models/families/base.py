@@ -8,7 +8,7 @@ networks that it never builds. What it builds writes its own graph (`atml.models
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
@@ -33,22 +33,6 @@ class Layer:
     macs: int = 0
 
 
-class Graph(Protocol):
-    """A graph in the making, in the terms of ONNX opset 13."""
-
-    def store(self, name: str, values: Any) -> str:
-        """Keep an array or tensor under a name (once, if it is asked for again) and return the name."""
-
-    def add(
-        self, op: str, inputs: list[str], output: str, *, name: str = "", skip: int = 0, **attributes: Any
-    ) -> str:
-        """Append a node and return the name of its output.
-
-        The output is the node's first after ``skip`` unused ones. ``name`` is the node's, by default that of
-        the output.
-        """
-
-
 class Family(Protocol):
     """One family of networks. It reads those fields of a config that it needs."""
 
@@ -64,9 +48,6 @@ class Family(Protocol):
 
     def layers(self, config: ModelConfig, task: Task) -> tuple[Layer, ...]:
         """List what a signal passes, from the input on; the sums are those of `cost`."""
-
-    def describe(self, config: ModelConfig) -> str:
-        """Say the architecture in a few words, such as "cnn 8-16-32 + lstm 16"."""
 
     def density(self, config: ModelConfig, task: Task) -> float:
         """Multiply-accumulates for each value put out of the layers that can compute in bfloat16, else 0.

@@ -35,17 +35,6 @@ class ConvRecurrent:
         """List what a signal passes, from the input on."""
         return layer_table.layers(config, task)
 
-    def describe(self, config: ModelConfig) -> str:
-        """Say the architecture in a few words, such as "cnn 8-16-32 + lstm 16"."""
-        parts = []
-        if config.channels:
-            kind = "separable cnn" if config.separable else "cnn"
-            parts.append(f"{kind} {'-'.join(map(str, config.channels))}")
-        if config.cell != "none":
-            deep = f" x{config.layers}" if config.layers > 1 else ""
-            parts.append(f"{'bi' if config.bidirectional else ''}{config.cell} {config.units}{deep}")
-        return " + ".join(parts)
-
     def density(self, config: ModelConfig, task: Task) -> float:
         """Multiply-accumulates of the convolutions per value they put out; 0 for separable ones."""
         convs = shapes.shapes(config, task).convs

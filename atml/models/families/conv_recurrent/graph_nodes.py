@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from atml.arrays import Float32
 from atml.errors import AtmlError
 from atml.models.blocks import BatchNorm, ConvBlock, Pool
-from atml.models.families.base import Graph
+from atml.models.graph import Graph
 
 _LSTM_GATES = (0, 3, 1, 2)
 """torch stacks input, forget, cell, output; ONNX wants input, output, forget, cell."""

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from atml.models import time_major
 from atml.models.blocks import CELL, ConvBlock, Pool
 from atml.models.config import ModelConfig
-from atml.models.families.base import Graph
 from atml.models.families.conv_recurrent.graph_nodes import nodes
 from atml.models.families.conv_recurrent.shapes import shapes
+from atml.models.graph import Graph
 from atml.models.gru import gru
 from atml.models.network import Network
 from atml.tasks.task import Task
