@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -116,12 +115,9 @@ def seconds(text: str, option: str = "--timeout") -> float:
     >>> seconds("1h30m"), seconds("45s"), seconds("3600")
     (5400.0, 45.0, 3600.0)
     """
-    found = re.fullmatch(r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m(?:in)?)?(?:(\d+\.?\d*)s?)?", text.strip().lower())
-    hours, minutes, rest = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
-    total = 3600 * hours + 60 * minutes + rest
-    if not total:
-        raise InputError(f"{option} {text!r} is no duration; write 2h, 90m, 1h30m or 45s")
-    return total
+    from atml.library.search import duration
+
+    return duration(option, text)
 
 
 def study_of(store: Store, name: str | None) -> str:

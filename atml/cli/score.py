@@ -15,7 +15,6 @@ from atml.cli.options import (
     Storage,
     VfAmplitude,
     VtRate,
-    of_the_rule,
     show,
 )
 
@@ -46,24 +45,19 @@ def score(
     json: AsJson = False,
 ) -> None:
     """Score an export on test data by an official rule. Every evaluation of a test set is counted."""
-    from atml import task_files
-    from atml.artifacts import model
-    from atml.scoring.evaluation import score_export
-    from atml.storage import Store
+    from atml.library.score_result import score as run
 
-    definition = task_files.find(model.load(export).task.name, objective=objective)
-    store = Store(storage)
-    report = score_export(
+    found = run(
         export,
-        data or None,
-        label=definition.label,
-        labels_hash=definition.labels_hash,
-        evaluations=store,
-        rule=rule or definition.rule,
+        data,
+        rule=rule,
         latency_ms=latency_ms,
         size_kib=size_kib,
-        options=of_the_rule(vf_amplitude, vt_rate),
-        leads=tuple(lead or ()),
+        vf_amplitude=vf_amplitude,
+        vt_rate=vt_rate,
+        lead=lead or (),
         sampling_rate=sampling_rate,
+        objective=objective,
+        storage=storage,
     )
-    show(report.to_dict() if json else report.render(), json)
+    show(found.to_dict() if json else str(found), json)

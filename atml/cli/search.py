@@ -93,40 +93,40 @@ def search(
     json: AsJson = False,
 ) -> None:
     """Search, pick a winner on fresh seeds, export it. The same command continues where it stopped."""
-    from atml.searching import Options, progress
-    from atml.searching import search as run
+    from atml.library.search import search as run
+    from atml.searching import progress
 
-    options = Options(
-        task=task,
-        data=tuple(data or ()),
-        trials=trials,
-        timeout=None if timeout is None else seconds(timeout),
-        workers=workers,
-        study=study,
-        storage=storage,
-        seed=seed,
-        folds=folds,
-        max_size_kib=max_size,
-        max_macs=max_macs,
-        max_ram_kib=max_ram,
-        device=device,
-        hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
-        space=space,
-        objective=objective,
-        window=window,
-        leads=tuple(lead or ()),
-        hold_out=hold_out,
-        sampling_rate=sampling_rate,
-        patience=patience,
-        finalists=finalists,
-        repeats=repeats,
-        out=out,
-        accept_changes=accept_changes,
-        regions=learn_regions,
-        imported=regions,
-    )
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
-        run(options, shown)
+        run(
+            task,
+            data,
+            trials=trials,
+            timeout=None if timeout is None else seconds(timeout),
+            study=study,
+            storage=storage,
+            out=out,
+            workers=workers,
+            seed=seed,
+            folds=folds,
+            finalists=finalists,
+            repeats=repeats,
+            patience=patience,
+            max_size=max_size,
+            max_macs=max_macs,
+            max_ram=max_ram,
+            window=window,
+            lead=lead or (),
+            sampling_rate=sampling_rate,
+            hold_out=hold_out,
+            objective=objective,
+            space=space,
+            device=device,
+            hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
+            regions=regions,
+            learn_regions=learn_regions,
+            accept_changes=accept_changes,
+            progress=shown,
+        )
     finally:
         shown.close()

@@ -1,0 +1,67 @@
+"""Every section of docs/extending.md is run as it stands, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+TEXT = (REPO / "docs" / "extending.md").read_text(encoding="utf-8")
+SECTIONS = {
+    part.splitlines()[0]: re.findall(r"^```(python|sh)\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+    for part in TEXT.split("\n## ")[1:]
+}
+DATA, TASK = "Some data to work on", "A task"
+
+
+def is_file(block: str) -> re.Match[str] | None:
+    return re.match(r"# (\w+/\w+\.py)\n", block)
+
+
+def ran(where: Path, language: str, block: str) -> str:
+    """Run a block, or write the file that it is, and return what it prints."""
+    if file := is_file(block):
+        (where / file[1]).parent.mkdir(exist_ok=True)
+        (where / file[1]).write_text(block, encoding="utf-8")
+        return ""
+    program = where / "bin" / "atml"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m atml "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    command = [sys.executable, "-W", "error", "-c"] if language == "python" else ["bash", "-ec"]
+    done = subprocess.run(
+        [*command, block],
+        cwd=where,
+        env={
+            **os.environ,
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(REPO),
+            "ATML_CACHE": str(where / "cache"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("title", [title for title in SECTIONS if title != DATA])
+def test_a_section_runs(title: str, tmp_path: Path) -> None:
+    # The task's files serve several sections; its search belongs to its own.
+    task = [block for block in SECTIONS[TASK] if title != TASK and is_file(block[1])]
+    printed = "".join(ran(tmp_path, *block) for block in [*SECTIONS[DATA], *task, *SECTIONS[title]])
+    if any(language == "sh" for language, _ in SECTIONS[title]):
+        exported = list(tmp_path.glob("exports/*/*/model.onnx"))
+        assert len(exported) == 1, printed
+
+
+def test_there_is_a_section_for_each_extension_point() -> None:
+    rows = re.findall(r"^\| (an? [\w ]+) \|", TEXT, re.MULTILINE)
+    assert [row.capitalize() for row in rows] == [title for title in SECTIONS if title != DATA]
