@@ -8,6 +8,7 @@ from typing import Protocol
 from atml.artifacts import card_binary, card_multiclass
 from atml.artifacts.record import ExportRecord
 from atml.models.config import ModelConfig
+from atml.tasks import targets
 from atml.tasks.task import BINARY, MULTICLASS, Task
 
 
@@ -45,15 +46,9 @@ class CardKind(Protocol):
 
 
 KINDS: dict[str, CardKind] = {BINARY: card_binary, MULTICLASS: card_multiclass}
-"""Kinds by the name that `Task.kind` has."""
+"""Kinds by the names that `atml.tasks.targets.shown_as` gives."""
 
 
 def of(task: Task) -> CardKind:
-    """Return the parts of a card for a task.
-
-    Raises:
-        ValueError: the card of this kind of target is not written yet.
-    """
-    if task.kind not in KINDS:
-        raise ValueError(f"no model card for tasks of kind {task.kind!r}; add one to {__name__}.KINDS")
-    return KINDS[task.kind]
+    """Return the parts of a card for a task."""
+    return KINDS[targets.shown_as(task)]

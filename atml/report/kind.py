@@ -10,6 +10,7 @@ from atml.evaluation.result import CrossValidationResult
 from atml.metrics import Interval, Predictions
 from atml.report import kind_binary, kind_multiclass
 from atml.report.figures import Figures, Source
+from atml.tasks import targets
 from atml.tasks.task import BINARY, MULTICLASS, Task
 
 
@@ -87,15 +88,9 @@ class ReportKind(Protocol):
 
 
 KINDS: dict[str, ReportKind] = {BINARY: kind_binary, MULTICLASS: kind_multiclass}
-"""Kinds by the name that `Task.kind` has."""
+"""Kinds by the names that `atml.tasks.targets.shown_as` gives."""
 
 
 def of(task: Task) -> ReportKind:
-    """Return the parts of a report for a task.
-
-    Raises:
-        ValueError: reports of this kind of target are not written yet.
-    """
-    if task.kind not in KINDS:
-        raise ValueError(f"no report for tasks of kind {task.kind!r}; add one to {__name__}.KINDS")
-    return KINDS[task.kind]
+    """Return the parts of a report for a task."""
+    return KINDS[targets.shown_as(task)]

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import re
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from atml.evaluation.baseline import OutOfFold
 
+from atml.artifacts import card_kind
 from atml.artifacts.card import render
 from atml.artifacts.record import DataFacts, Machine
 from atml.evaluation.result import baseline_result, cross_validation_result
@@ -378,6 +380,10 @@ def test_the_baseline_beside_three_classes(three, card_of_three):
     assert [cells(by_rhythm, name)[0] for name in ("SR", "AFIB", "PVC")] == ["N", "AF", "O"]
 
 
-def test_a_kind_without_a_card_is_named(make):
-    with pytest.raises(ValueError, match="no model card for tasks of kind 'waveform'"):
-        render(make.replace(make.record(), task=make.replace(THREE, kind="waveform")), size_bytes=1)
+def test_a_kind_of_a_users_own_has_the_card_of_its_like():
+    assert card_kind.of(make_task(kind="ordinal")).__name__.endswith("card_multiclass")
+    assert card_kind.of(make_task(kind="graded", positive=1)).__name__.endswith("card_binary")
+
+
+def make_task(**fields):
+    return dataclasses.replace(THREE, **{"positive": None, **fields})

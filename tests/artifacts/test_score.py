@@ -554,7 +554,7 @@ def test_the_lead_of_the_training_is_the_lead_that_is_scored(make, tmp_path):
 
 def test_a_binary_export_is_scored_by_record(make, exported, unseen):
     dataset = make.dataset()
-    baseline = fit(dataset.x, dataset.y, dataset.subject, make.task, mean_subject_f_beta)
+    baseline = fit("peak_count", dataset.x, dataset.y, dataset.subject, make.task, mean_subject_f_beta)
     record = json.loads((exported / "config.json").read_text())
     (exported / "config.json").write_text(json.dumps({**record, "baseline": baseline.to_dict()}))
     report = score(exported, unseen, rule="records")

@@ -71,11 +71,11 @@ BROAD = ((0.0, 0.06, 1.0),)
 NOTCHED = ((0.0, 0.04, 1.0), (0.12, 0.04, 0.7))
 
 
-@pytest.mark.parametrize("waves", [BROAD, NOTCHED], ids=["broad", "notched"])
+@pytest.mark.parametrize("shape", [BROAD, NOTCHED], ids=["broad", "notched"])
 @pytest.mark.parametrize("seconds", [2.0, 4.0, 8.0])
 @pytest.mark.parametrize("per_minute", [110, 140, 160, 200, 250])
-def test_rate_of_tachycardia(per_minute, seconds, waves):
-    got = waves.rate_per_minute(beats(per_minute, waves, seconds), RATE)[0]
+def test_rate_of_tachycardia(per_minute, seconds, shape):
+    got = waves.rate_per_minute(beats(per_minute, shape, seconds), RATE)[0]
     assert got == pytest.approx(per_minute, rel=0.06)
 
 

@@ -103,7 +103,7 @@ def exported(root: Path, seed: int = 0) -> ExportedModel:
         cost=cost(make.CONFIG, TASK),
         runs=runs,
         folds=len(folds),
-        evidence=cross_validation_result(
+        result=cross_validation_result(
             targets.of(TASK),
             [run.measurement.predictions for run in runs],
             [run.measurement.rows for run in runs],

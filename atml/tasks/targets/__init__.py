@@ -40,6 +40,16 @@ def problem(task: Task) -> str:
     return of(task).check()
 
 
+def shown_as(task: Task) -> str:
+    """Return the kind that comes with atml by which a task is written up.
+
+    A kind of a user's own is shown as "binary" where it has a positive class, else as "multiclass".
+    """
+    if task.kind in (BINARY, MULTICLASS):
+        return task.kind
+    return MULTICLASS if task.positive is None else BINARY
+
+
 def binary(task: Task) -> BinaryTarget:
     """Return the binary target of a task, for what only makes sense with a positive class.
 
@@ -63,4 +73,5 @@ __all__ = [
     "of",
     "problem",
     "shifted",
+    "shown_as",
 ]
