@@ -4,7 +4,8 @@
 
     AtmlError                    a fault of ours                              exit code 1
     |-- ParityError              onnxruntime and torch disagree on an export
-    |-- Interrupted              Ctrl-C or SIGTERM; the study is whole        exit code 130
+    |-- Stopped                  Ctrl-C or SIGTERM; the study is whole        exit code 130
+    |   `-- Interrupted          ... of the library: a KeyboardInterrupt too
     `-- InputError               what a person gave can't be used             exit code 2
         |-- DataError            a folder, archive or file of ECG
         |-- ConfigError          a ModelConfig that says something impossible
@@ -32,14 +33,18 @@ class ParityError(AtmlError):
     """An exported file does not compute what the trained model computes."""
 
 
-class Interrupted(AtmlError, KeyboardInterrupt):
-    """A signal asked to stop; everything was put back first.
-
-    It is a KeyboardInterrupt too: Python raises that one where Ctrl-C comes before there is anything to put
-    back, and ``except KeyboardInterrupt`` catches both.
-    """
+class Stopped(AtmlError):
+    """A signal asked to stop; running trials were requeued first."""
 
     exit_code = 130
+
+
+class Interrupted(Stopped, KeyboardInterrupt):
+    """What the library raises for `Stopped`.
+
+    Python raises a KeyboardInterrupt where Ctrl-C comes before there is anything to requeue, and
+    ``except KeyboardInterrupt`` catches both.
+    """
 
 
 class InputError(AtmlError):

@@ -38,7 +38,7 @@ if __name__ == "__main__":
         def now(cls, tz=None):
             return real.now(tz) + datetime.timedelta(seconds=BY)
 
-    import atml.search, atml.store
+    import atml.searching, atml.storage
     from atml import cli
 
     time.time = lambda: right() + BY

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from atml import task_files
-from atml.errors import InputError, TaskFileError
+from atml.errors import InputError, Interrupted, Stopped, TaskFileError
 from atml.library import notebook_view
 from atml.library.search_result import SearchResult
 from atml.library.task_source import TaskSource
@@ -148,6 +148,10 @@ def search(
     view = _view(progress)
     try:
         return SearchResult.of(run(options, view), url)
+    except Stopped as error:
+        if view is progress:  # whoever shows the search also says how it ended
+            raise
+        raise Interrupted(str(error)) from None
     finally:
         if view is not progress:
             view.close()

@@ -58,7 +58,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
     Others may search the same study meanwhile, from here or elsewhere: together they train as many trials as
     it is to have, and one of them picks the finalists.
 
-    Raises an InputError for what can't be used, and Interrupted after SIGINT or SIGTERM; either way the
+    Raises an InputError for what can't be used, and Stopped after SIGINT or SIGTERM; either way the
     study is whole and the same call goes on.
     """
     view = view or View()
@@ -99,7 +99,7 @@ def join_and_work(
     ``paths`` say where its data are on this machine, none that they are where the study says. Of ``options``
     only the workers, their devices, ``hang_after`` and the ``timeout`` count: the rest comes from the study.
 
-    Raises an InputError for what can't be used, and Interrupted after SIGINT or SIGTERM, with its trials put
+    Raises an InputError for what can't be used, and Stopped after SIGINT or SIGTERM, with its trials put
     back.
     """
     view = view or View()

@@ -19,7 +19,7 @@ from typing import TypeVar
 import optuna
 import sqlalchemy as sa
 
-from atml.errors import Interrupted, StudyError
+from atml.errors import Stopped, StudyError
 
 Made = TypeVar("Made")
 
@@ -96,7 +96,7 @@ class Steady:
         """Return what ``work`` returns; after a failure call ``again``, which may find the work done.
 
         Raises what ``work`` raises where waiting would not help, StudyError where the database does not come
-        back in time, and Interrupted where ``hurry`` becomes true meanwhile.
+        back in time, and Stopped where ``hurry`` becomes true meanwhile.
         """
         began, tries, why = time.monotonic(), 0, None
         while True:
@@ -116,7 +116,7 @@ class Steady:
 
     def _gone(self, why: str, tries: int, began: float, error: BaseException) -> None:
         if self.hurry() and tries > 1:
-            raise Interrupted(f"stopped while {self.name} did not answer; the same line goes on") from error
+            raise Stopped(f"stopped while {self.name} did not answer; the same line goes on") from error
         # An outage is waited for once: what is put in order after giving up does not wait again.
         waited = time.monotonic() - (began if self._since is None else min(began, self._since))
         if waited > self.limit:

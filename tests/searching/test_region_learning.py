@@ -283,7 +283,7 @@ def test_a_rule_fixed_before_the_search_ends_them(small: Path, tmp_path: Path, a
     words = line(small, tmp_path, 6, "--objective", judged(tmp_path, 9.0), steps=20)
     done = atml(*words)
     assert done.returncode == 0, done.stderr
-    assert "no hope after one fold" in done.stdout
+    assert "below the floor after one fold" in done.stdout
     default, *drawn = records(tmp_path)
     assert default.origin == "default" and default.state == "complete"
     assert all(t.origin == "reference" and t.state == "pruned" and not t.feasible for t in drawn)

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
-from atml.errors import Interrupted, StudyError
+from atml.errors import Stopped, StudyError
 from atml.storage import Store, retrying, slots
 from atml.storage.schema import HOLDERS
 from tests.postgres import PASSWORD, Server
@@ -141,7 +141,7 @@ def test_nobody_who_wants_to_stop_waits(postgres: Server, store: Store) -> None:
     store._db.steady.hurry = lambda: bool(store.said)
     postgres.stop()
     try:
-        with pytest.raises(Interrupted, match=r"stopped while .* did not answer"):
+        with pytest.raises(Stopped, match=r"stopped while .* did not answer"):
             store.trials("s")
     finally:
         postgres.start()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from atml.errors import AtmlError, DataError, Interrupted, TaskFileError
+from atml.errors import AtmlError, DataError, Stopped, TaskFileError
 from atml.searching.progress import Progress, Running, View
 from atml.searching.workers.pool import Job, Pool, Report
 
@@ -79,7 +79,7 @@ class Crew:
     def work(self, source: Source) -> None:
         """Hand out the jobs of ``source`` until there are no more; ``beat`` is called all along.
 
-        Raises Interrupted after a signal, with every running job put back; whatever ``source`` raises
+        Raises Stopped after a signal, with every running job put back; whatever ``source`` raises
         puts them back too.
         """
         began = time.monotonic()
@@ -121,7 +121,7 @@ class Crew:
     def _alive(self) -> None:
         """Say that this process lives, unless it was told to stop."""
         if self._signal is not None:
-            raise Interrupted(f"stopped by {signal.Signals(self._signal).name}; the same line goes on")
+            raise Stopped(f"stopped by {signal.Signals(self._signal).name}; the same line goes on")
         self._beat()
 
     def _hand_out(self, source: Source) -> bool:
