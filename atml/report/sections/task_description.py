@@ -41,7 +41,8 @@ def _inference(material: Material) -> list[Block]:
         *kind.decision(task, material.winner.config if material.winner else {}),
     ]
     if best is not None and best.config is not None:
-        first = "no normalisation" if best.config.normalise == "none" else f"{best.config.normalise} a window"
+        named = {"none": "no normalisation", "rr": "the RR intervals of a window"}
+        first = named.get(best.config.normalise, f"{best.config.normalise} a window")
         kept = best.config.decimation
         thin = f", then the mean of every {kept} neighbouring samples" if kept > 1 else ""
         rows.append(("preprocessing", f"{first}{thin}: part of the graph, so that raw samples go in"))
