@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 REPO = Path(__file__).resolve().parent.parent
 
 
-LONG = ("test_promises", "library", "search", "test_docs", "test_readme", "report", "test_moving")
+LONG = (
+    *(
+        "test_promises",
+        "library",
+        "searching",
+        "test_earlier_versions",
+        "test_extending",
+        "test_docs",
+        "test_readme",
+    ),
+    *("report", "storage"),
+)
 """Modules and folders that take minutes."""
 
 
