@@ -135,14 +135,21 @@ def watched(folder: Path, line: str) -> None:
     """Run a command that goes on until Ctrl-C, and press that when it is up."""
     words = [*command(*shlex.split(line)[1:]), "--port", "0", "--no-browser"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(words, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        said = [next(process.stdout), next(process.stdout)]
-        # It is up when it answers.
-        with urllib.request.urlopen(said[0].split()[-1]) as page:
-            assert page.status == 200
-        process.send_signal(signal.SIGINT)
-        rest = process.stdout.read()
+    # What starts tests in the background has Ctrl-C ignored, and a child would inherit that.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        words, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT, text=True, preexec_fn=heard
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = [next(process.stdout), next(process.stdout)]
+            # It is up when it answers.
+            with urllib.request.urlopen(said[0].split()[-1]) as page:
+                assert page.status == 200
+            process.send_signal(signal.SIGINT)
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert "http://127.0.0.1:" in said[0] and "Ctrl-C" in said[1], (said, rest)
     assert process.returncode == 0, rest
 
