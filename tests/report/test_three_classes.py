@@ -140,7 +140,8 @@ def test_without_data_the_rest_is_there(three: Searched) -> None:
     material.__dict__["_opened"] = (None, "the data can't be opened any more: three.npz is gone")
     found = {section.anchor: section for section in compose(material)}
     why = [b.why for b in found["results"].blocks if isinstance(b, Empty)]
-    assert any("out of fold can't be counted: the data can't be opened any more" in w for w in why)
+    # The counts of pairs of classes lie in the export's file.
+    assert not any("can't be counted" in w for w in why)
     assert not [b for b in found["carry_over"].blocks if isinstance(b, Empty) and "three.npz" in b.why]
     facts = headline(material, datetime.datetime(2026, 1, 1)).facts
     assert facts[0][1] == f"{material.judged[material.best.number]:.3f}"
