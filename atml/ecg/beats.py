@@ -31,7 +31,12 @@ FRACTION = 0.35
 
 
 def flattened(x: npt.ArrayLike, sampling_rate: float, seconds: float = BASELINE_S) -> Floats:
-    """Take off the moving mean over ``seconds`` of the last axis: wander and offset go."""
+    """Take off the moving mean over ``seconds`` of the last axis: wander and offset go.
+
+    Example:
+        >>> flattened(np.full(500, 3.0), 250).tolist() == [0.0] * 500
+        True
+    """
     values: Floats = np.asarray(x, np.float64)
     width = max(1, round(seconds * sampling_rate))
     return np.asarray(values - uniform_filter1d(values, width, axis=-1, mode="nearest"), np.float64)
@@ -54,6 +59,15 @@ def beats(x: npt.ArrayLike, sampling_rate: float, fraction: float = FRACTION) ->
 
     ``fraction`` is as `FRACTION`. A flat row has none. The mark stands at the middle of the QRS, to within
     about 50 ms.
+
+    Source: Pan and Tompkins, IEEE Trans Biomed Eng 32 (1985), simplified: no search back, one threshold for
+    the whole row.
+
+    Example:
+        >>> t = np.arange(1000) / 250
+        >>> x = sum(np.exp(-(((t - at) / 0.02) ** 2) / 2) for at in (0.5, 1.3, 2.1, 3.0))
+        >>> np.diff(np.flatnonzero(beats(x, 250))) / 250  # RR intervals in s
+        array([0.8, 0.8, 0.9])
     """
     values: Floats = np.asarray(x, np.float64)
     step = max(1, round(STEP_S * sampling_rate))

@@ -1,4 +1,4 @@
-"""Resampling and windowing of ECG segments: numpy and scipy, pure."""
+"""Resampling of ECG and cutting it into windows: numpy and scipy, pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ Float64 = npt.NDArray[np.float64]
 
 
 def resampled_length(samples: int, source: int, target: int) -> int:
-    """Return how many samples `resample` makes of ``samples``: the ceiling of samples * target / source."""
+    """Return how many samples `resample` makes of ``samples``: the ceiling of samples * target / source.
+
+    Example:
+        >>> resampled_length(1000, 360, 250)
+        695
+    """
     return -(-samples * target // source)
 
 
@@ -24,6 +29,10 @@ def resample(x: npt.NDArray[np.floating], source: int, target: int) -> Float64:
 
     Raises:
         ValueError: A rate that is not positive.
+
+    Example:
+        >>> resample(np.full((1, 500), 2.0), 500, 250).shape
+        (1, 250)
     """
     if source <= 0 or target <= 0:
         raise ValueError(f"sampling rates must be positive, not {source} and {target} Hz")
@@ -42,6 +51,10 @@ def windows(x: npt.NDArray[np.floating], window: int) -> npt.NDArray[np.floating
     """Cut the last axis into adjacent windows: ``(leads, samples)`` becomes ``(count, leads, window)``.
 
     What is left at the end is dropped; fewer samples than one window give a count of 0.
+
+    Example:
+        >>> windows(np.arange(7.0)[None], 3).tolist()
+        [[[0.0, 1.0, 2.0]], [[3.0, 4.0, 5.0]]]
     """
     leads, samples = x.shape
     count = samples // window

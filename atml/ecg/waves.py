@@ -72,6 +72,11 @@ def amplitude(x: Float32, sampling_rate: float) -> Floats:
     Baseline wander and spikes taken off (`steadied`), it is the median over half-second pieces, each
     overlapping the next by half, of the piece's largest value less its smallest; of several leads the
     largest. One spike, or one short burst, does not move it.
+
+    Example:
+        >>> x = 0.2 * np.sin(2 * np.pi * 5 * np.arange(1000) / 250)  # coarse fibrillation of 0.4 mV
+        >>> amplitude(x[None, None].astype(np.float32), 250).round(2).tolist()
+        [0.4]
     """
     if not len(x):
         return np.empty(0)
@@ -95,6 +100,11 @@ def rate_per_minute(x: Float32, sampling_rate: float) -> Floats:
     with less than half of its power below 10 Hz, as in electrograms from inside the heart, has no waves to
     measure: there it is the frequency of its magnitude, averaged over 0.12 s. Both are for tachycardia: a
     slower rhythm shows one of its harmonics, and so does one of which every cycle has two equal waves.
+
+    Example:
+        >>> x = np.sin(2 * np.pi * 3 * np.arange(1000) / 250)
+        >>> rate_per_minute(x[None, None].astype(np.float32), 250).round(-1).tolist()
+        [180.0]
     """
     if not len(x):
         return np.empty(0)

@@ -16,15 +16,19 @@ from atml.models import time_major
 from atml.models.rr_series import rr_series
 
 EPSILON = 1e-6
-"""Added to a standard deviation or a magnitude before dividing: a flat segment becomes zeros."""
+"""Added to a standard deviation or a magnitude before dividing: a flat window becomes zeros."""
 
 
 class Normalise(nn.Module):
-    """Normalise every segment and lead by itself; ``(n, leads, samples)`` in and out.
+    """Normalise every window and lead by itself; ``(n, leads, samples)`` in and out.
 
     ``kind`` is "none"; "centre" (minus the mean); "zscore" (then over the population standard deviation
     + `EPSILON`); "maxabs" (minus the mean, then over the largest magnitude + `EPSILON`); "rr" (the RR
     intervals, see `atml.models.rr_series`), which alone asks for the ``sampling_rate``, in Hz.
+
+    Example:
+        >>> Normalise("maxabs")(torch.tensor([[[0.0, 2.0, 4.0]]])).round(decimals=3).tolist()
+        [[[-1.0, 0.0, 1.0]]]
     """
 
     def __init__(self, kind: str, sampling_rate: float = 0) -> None:
@@ -47,7 +51,12 @@ class Normalise(nn.Module):
 
 
 class Decimate(nn.Module):
-    """Mean over ``factor`` neighbouring samples; what is left over at the end is dropped."""
+    """Mean over ``factor`` neighbouring samples; what is left over at the end is dropped.
+
+    Example:
+        >>> Decimate(2)(torch.tensor([[[0.0, 2.0, 4.0, 6.0, 9.0]]])).tolist()
+        [[[1.0, 5.0]]]
+    """
 
     def __init__(self, factor: int) -> None:
         super().__init__()
@@ -120,7 +129,7 @@ class BatchNorm(nn.Module):
 
 NORM: dict[str, Callable[[int], nn.Module]] = {
     "batch": BatchNorm,
-    # One group: mean and variance over all channels and samples of a segment.
+    # One group: mean and variance over all channels and samples of a window.
     "layer": lambda channels: nn.GroupNorm(1, channels),
     "none": lambda channels: nn.Identity(),
 }

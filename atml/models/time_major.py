@@ -2,7 +2,7 @@
 
 Networks that end on a device have 3 to 32 channels. oneDNN pads channels to 16 and batch normalisation
 walks them in short strides, so most of a training step goes into moving zeros. Here a batch is held as
-``(samples, channels, n)``: the segments of the batch lie side by side in memory, so vector instructions
+``(samples, channels, n)``: the windows of the batch lie side by side in memory, so vector instructions
 are full whatever the number of channels. The window that one output sample looks at, ``kernel x
 channels`` rows of ``n``, is one block of memory, and so is the next window, ``stride`` samples on: all
 outputs are one batched matrix product over overlapping views, with no copy (no im2col). The gradient of

@@ -1,8 +1,8 @@
 """What a family of networks is: how its configs are checked, counted and built.
 
-All but `Family.build` works without torch: a search asks what a config costs before it
-trains, and a report describes
-networks that it never builds. What it builds writes its own graph (`atml.models.network.Network.nodes`).
+All but `Family.build` works without torch: a search asks what a config costs before it trains, and a report
+describes networks that it never builds. What it builds writes its own graph
+(`atml.models.network.Network.nodes`).
 """
 
 from __future__ import annotations
