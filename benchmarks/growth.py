@@ -201,7 +201,7 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
         "sample_independent", "after_trial",
     )  # fmt: skip
     clock.watch(keeper, "regions", "refresh")
-    clock.watch(models, "price", "cost", "operators")
+    clock.watch(models, "price", "cost")
     trials = Trials(plan, study, view, options, 1, None, keeper if regions else None)
     print(f"{'trials':>7} {'ms':>8} " + " ".join(f"{name:>8}" for name in COLUMNS) + "      RSS", flush=True)
     for stop in stops:

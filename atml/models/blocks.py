@@ -50,6 +50,24 @@ class Normalise(nn.Module):
         return x / (x.abs().amax(-1, keepdim=True) + EPSILON)
 
 
+class Upright(nn.Module):
+    """Turn every window and lead the way its third central moment is positive; ``(n, leads, samples)``.
+
+    The R waves of an ECG are what stands out most, so that a recording and the same one with its electrodes
+    exchanged look alike afterwards, whatever the network would have made of either.
+
+    Example:
+        >>> Upright()(torch.tensor([[[0.0, -3.0, 0.0, 0.0]]])).tolist()
+        [[[-0.0, 3.0, -0.0, -0.0]]]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply it; a window without skewness stays as it is."""
+        centred = x - x.mean(-1, keepdim=True)
+        moment = (centred * centred * centred).mean(-1, keepdim=True)
+        return x * torch.where(moment < 0, -1.0, 1.0)
+
+
 class Decimate(nn.Module):
     """Mean over ``factor`` neighbouring samples; what is left over at the end is dropped.
 

@@ -10,6 +10,10 @@ from atml.errors import ConfigError
 
 CONV_RECURRENT = "conv_recurrent"
 """The family of a config that names none."""
+_SINCE: dict[str, Any] = {
+    "family": CONV_RECURRENT, "upright": False, "patch": 1, "polarity": 0.0, "stretch": 0.0, "filter": 0.0,
+}  # fmt: skip
+"""Fields that are younger than version 0.1, and the value by which they change nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,9 @@ class ModelConfig:
     `atml.ecg.beats`' rule, and each sample holds ``3 * log(RR / 0.8 s)`` of the last complete interval)."""
     decimation: int = 1
     """Mean over this many neighbouring samples; 1 leaves the rate as it is."""
+    upright: bool = False
+    """Turn a window upside down, lead by lead, where its third central moment is negative: a lead and the
+    same lead the other way round are one to the network."""
 
     # Convolutions: one entry a layer in each of the three.
     channels: tuple[int, ...] = (8, 16, 32)
@@ -46,6 +53,8 @@ class ModelConfig:
     activation: str = "relu"
 
     # Recurrent layers.
+    patch: int = 1
+    """Samples that a recurrent network without convolutions reads at once, as so many channels."""
     cell: str = "none"
     units: int = 16
     layers: int = 1
@@ -87,15 +96,23 @@ class ModelConfig:
     """Largest circular shift, as a share of the window."""
     mixup: float = 0.0
     """Alpha of the Beta distribution that mixes two windows and their labels."""
+    polarity: float = 0.0
+    """Probability that a window is turned upside down."""
+    stretch: float = 0.0
+    """Standard deviation of the logarithm of a random change of speed: rates change, rhythms do not."""
+    filter: float = 0.0
+    """Largest share of its second difference added to a window, or taken off: other bandwidths."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types, in declared order; the default family is left out.
+        """Return the fields as JSON types, in declared order.
 
-        Version 0.1 knew no other, so what it stored compares equal.
+        Fields that version 0.1 did not have are left out where they hold their default, so that what it
+        stored compares equal.
         """
         fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
-        if self.family == CONV_RECURRENT:
-            del fields["family"]
+        for name, default in _SINCE.items():
+            if fields[name] == default:
+                del fields[name]
         return fields
 
     @classmethod

@@ -6,14 +6,14 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
-from atml.models.blocks import Decimate, Normalise
+from atml.models.blocks import Decimate, Normalise, Upright
 from atml.models.config import ModelConfig
 from atml.models.graph import Graph
 from atml.tasks.task import Task
 
 
 class Network(nn.Module):
-    """Normalise, decimate, then what the family does, then a linear layer ``head``.
+    """Normalise, turn upright if asked to, decimate, what the family does, then a linear layer ``head``.
 
     A family derives from it, makes its layers and ``head`` in ``__init__``, and writes `decide` and `nodes`.
     ``prepare`` and ``decimate`` have no parameters, so training computes `inputs` once for all windows;
@@ -25,11 +25,15 @@ class Network(nn.Module):
     def __init__(self, config: ModelConfig, task: Task) -> None:
         super().__init__()
         self.prepare = Normalise(config.normalise, task.sampling_rate)
+        self.upright = Upright() if config.upright else None
         self.decimate = Decimate(config.decimation)
 
     def inputs(self, x: Tensor) -> Tensor:
         """What the trained layers see: ``(n, leads, samples)`` to ``(n, leads, samples // decimation)``."""
-        out: Tensor = self.decimate(self.prepare(x))
+        x = self.prepare(x)
+        if self.upright is not None:
+            x = self.upright(x)
+        out: Tensor = self.decimate(x)
         return out
 
     @abstractmethod

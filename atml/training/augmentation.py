@@ -1,4 +1,4 @@
-"""What is done to training batches only: gain, noise, baseline wander, shift, and mixing segments.
+"""What is done to training batches only: gain, noise, wander, shift, time, filter, polarity, and mixing.
 
 Acts on the signal that the network's first layer sees, after normalisation and decimation: a random
 gain before "zscore" would be undone by it, and a decimated signal is several times shorter.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from atml.arrays import Float32
-from atml.models.blocks import Decimate, Normalise
+from atml.models.blocks import Decimate, Normalise, Upright
 from atml.models.config import ModelConfig
 
 WANDER_HZ = (0.05, 0.5)
@@ -47,7 +47,7 @@ class Augment:
     def active(self) -> bool:
         """Whether it changes a signal at all (mixing apart)."""
         c = self.config
-        return max(c.scale, c.noise, c.wander, c.shift) > 0
+        return max(c.scale, c.noise, c.wander, c.shift, c.polarity, c.stretch, c.filter) > 0
 
     def __call__(self, x: Tensor, spread: Tensor) -> Tensor:
         """Return a changed copy of ``x``; ``spread (n, leads, 1)`` holds its standard deviations."""
@@ -57,6 +57,10 @@ class Augment:
         n, _, samples = x.shape
         if c.shift > 0:
             x = self._shifted(x)
+        if c.stretch > 0:
+            x = self._stretched(x)
+        if c.filter > 0:
+            x = self._filtered(x)
         if c.noise > 0:
             x = x + self._noise(x.shape) * (spread * (c.noise * self.shrink))
         if c.wander > 0:
@@ -64,6 +68,9 @@ class Augment:
         if c.scale > 0:
             gain = torch.randn(n, 1, 1, generator=self.generator).mul_(c.scale).exp_()
             x = x * gain.to(self.device)
+        if c.polarity > 0:
+            turned = torch.rand(n, 1, 1, generator=self.generator) < c.polarity
+            x = x * torch.where(turned, -1.0, 1.0).to(self.device)
         return x
 
     def mixed(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,6 +90,25 @@ class Augment:
         place -= samples * (place >= samples)
         return x.gather(2, place.to(self.device).unsqueeze(1).expand_as(x))
 
+    def _stretched(self, x: Tensor) -> Tensor:
+        """Resample in time about the middle, linearly; outside lies the value at the edge."""
+        n, leads, samples = x.shape
+        factor = torch.randn(n, 1, generator=self.generator).mul_(self.config.stretch).exp_()
+        middle = (samples - 1) / 2
+        place = ((torch.arange(samples) - middle) * factor + middle).clamp_(0, samples - 1)
+        before = place.floor().clamp_(max=samples - 2)
+        share = (place - before).to(self.device).unsqueeze(1)
+        at = before.long().to(self.device).unsqueeze(1).expand(n, leads, samples)
+        return torch.lerp(x.gather(2, at), x.gather(2, at + 1), share)
+
+    def _filtered(self, x: Tensor) -> Tensor:
+        """Soften or sharpen every window: ``x`` plus a random share of its second difference."""
+        n, _, samples = x.shape
+        share = torch.rand(n, 1, 1, generator=self.generator).mul_(2).sub_(1).mul_(self.config.filter)
+        padded = torch.nn.functional.pad(x, (1, 1), mode="replicate")
+        curved = padded[..., :samples] - 2 * x + padded[..., 2:]
+        return x + curved * share.to(self.device)
+
     def _noise(self, shape: torch.Size) -> Tensor:
         count = shape.numel()
         if count >= len(self.bank):
@@ -99,7 +125,7 @@ class Augment:
         return (torch.arange(samples, device=self.device) * step + phase.to(self.device)).sin_()
 
 
-KINDS = ("scale", "noise", "wander", "shift", "mixup")
+KINDS = ("scale", "noise", "wander", "shift", "stretch", "filter", "polarity", "mixup")
 """Fields of a config that change batches."""
 
 
@@ -110,7 +136,10 @@ def prepared(config: ModelConfig, x: Float32, sampling_rate: float) -> Float32:
     """
     rows = torch.from_numpy(np.array(x, np.float32))
     normalise = Normalise(config.normalise, sampling_rate)
-    seen: Float32 = Decimate(config.decimation)(normalise(rows)).numpy()
+    rows = normalise(rows)
+    if config.upright:
+        rows = Upright()(rows)
+    seen: Float32 = Decimate(config.decimation)(rows).numpy()
     return seen
 
 

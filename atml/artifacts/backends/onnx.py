@@ -64,6 +64,8 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
     """
     g = _Graph()
     x = _prepare(g, net.prepare, INPUT, task)
+    if net.upright is not None:
+        x = _upright(g, x)
     factor = net.decimate.factor
     if factor > 1:
         x = g.add("AveragePool", [x], "decimated", kernel_shape=[factor], strides=[factor])
@@ -85,6 +87,18 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
     )
     helper.set_model_props(model, dict(metadata or {}))
     return model
+
+
+def _upright(g: _Graph, x: str) -> str:
+    """Mirror `Upright`."""
+    centred = g.add("Sub", [x, g.add("ReduceMean", [x], "upright.mean", axes=[2])], "upright.centred")
+    square = g.add("Mul", [centred, centred], "upright.square")
+    moment = g.add(
+        "ReduceMean", [g.add("Mul", [square, centred], "upright.cube")], "upright.moment", axes=[2]
+    )
+    below = g.add("Less", [moment, g.store("upright.zero", np.zeros(1, np.float32))], "upright.below")
+    one, other = (g.store(f"upright.{n}", np.array([v], np.float32)) for n, v in (("down", -1), ("up", 1)))
+    return g.add("Mul", [x, g.add("Where", [below, one, other], "upright.sign")], "upright")
 
 
 def _prepare(g: _Graph, prepare: Normalise, x: str, task: Task) -> str:

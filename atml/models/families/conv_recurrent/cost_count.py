@@ -21,6 +21,8 @@ GATE_BYTES = 75
 """The second node of an activation that multiplies by a gate."""
 CELL_BYTES = 275
 TWO_WAY_BYTES = 125
+UPRIGHT_BYTES = 650
+PATCH_BYTES = 500
 POOL_BYTES = {"mean_max": 165, "attention": 265}
 
 
@@ -90,6 +92,7 @@ def _overhead(config: ModelConfig, plan: Shapes) -> int:
     if config.activation in ("silu", "hardswish"):
         each += GATE_BYTES
     total = GRAPH_BYTES + each * len(plan.convs) + DEPTHWISE_BYTES * sum(c.separable for c in plan.convs)
+    total += UPRIGHT_BYTES * config.upright + PATCH_BYTES * (config.patch > 1)
     if config.cell != "none":
         total += config.layers * (CELL_BYTES + (TWO_WAY_BYTES if config.bidirectional else 0))
     return total + POOL_BYTES.get(config.pool, 0)

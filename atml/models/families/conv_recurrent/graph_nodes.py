@@ -24,15 +24,37 @@ _GRU_GATES = (1, 0, 2)
 
 
 def nodes(
-    g: Graph, x: str, convs: Iterable[nn.Module], recurrent: nn.LSTM | nn.GRU | None, pool: Pool
+    g: Graph,
+    x: str,
+    convs: Iterable[nn.Module],
+    recurrent: nn.LSTM | nn.GRU | None,
+    pool: Pool,
+    *,
+    patch: tuple[int, int, int] = (1, 1, 1),
 ) -> str:
-    """Write the layers from ``x``, the name of ``(n, leads, samples)``, to the pool, whose name returns."""
+    """Write the layers from ``x``, the name of ``(n, leads, samples)``, to the pool, whose name returns.
+
+    ``patch`` holds the samples that a recurrent network reads at once, the leads and the samples of ``x``.
+    """
+    if patch[0] > 1:
+        x = _patches(g, x, *patch)
     for i, block in enumerate(convs):
         assert isinstance(block, ConvBlock)
         x = _block(g, block, x, f"conv{i + 1}")
     if recurrent is not None:
         x = _recurrent(g, recurrent, x, only_last=pool.kind == "last")
     return _pool(g, pool, x, recurrent=recurrent is not None)
+
+
+def _patches(g: Graph, x: str, size: int, leads: int, samples: int) -> str:
+    """``(n, leads, samples)`` to ``(n, leads * size, steps)``."""
+    steps = samples // size
+    if samples % size:
+        ends = (("from", 0), ("to", steps * size), ("axis", 2))
+        x = g.add("Slice", [x, *(g.store(f"patch.{n}", np.array([v])) for n, v in ends)], "patch.whole")
+    x = g.add("Reshape", [x, g.store("patch.parts", np.array([0, leads, steps, size]))], "patch.cut")
+    x = g.add("Transpose", [x], "patch.turned", perm=[0, 1, 3, 2])
+    return g.add("Reshape", [x, g.store("patch.shape", np.array([0, leads * size, steps]))], "patch")
 
 
 def _block(g: Graph, block: ConvBlock, x: str, name: str) -> str:

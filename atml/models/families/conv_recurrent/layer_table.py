@@ -18,6 +18,8 @@ def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
         if config.normalise == "rr":
             work = task.leads * rr_plan(task.sampling_rate, task.window).operations
         found.append(Layer(f"normalise: {config.normalise}", (task.leads, task.window), macs=work))
+    if config.upright:
+        found.append(Layer("turned upright", (task.leads, task.window)))
     if config.decimation > 1:
         found.append(Layer(f"mean of {config.decimation} samples", (task.leads, plan.decimated)))
     for c in plan.convs:
@@ -38,6 +40,8 @@ def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
             )
         )
     width = plan.width_in
+    if config.patch > 1:
+        found.append(Layer(f"patches of {config.patch} samples", (width, plan.steps)))
     if config.cell != "none":
         gates, ways = (4 if config.cell == "lstm" else 3), (2 if config.bidirectional else 1)
         for _ in range(config.layers):

@@ -28,6 +28,8 @@ class ConvRecurrentNet(Network):
     def __init__(self, config: ModelConfig, task: Task) -> None:
         super().__init__(config, task)
         plan = shapes(config, task)
+        self.patch = config.patch
+        self.seen = (task.leads, plan.decimated)
         self.convs = nn.ModuleList(
             ConvBlock(
                 c.inputs,
@@ -58,6 +60,8 @@ class ConvRecurrentNet(Network):
         """From `inputs` to logits ``(n, classes)``; ``half`` convolves in bfloat16."""
         if self.convs:
             x = self._convolve(x, half)
+        elif self.patch > 1:
+            x = patches(x, self.patch)
         if isinstance(self.recurrent, nn.GRU) and x.device.type == "cpu":
             x = gru(self.recurrent, x.permute(2, 1, 0)).permute(2, 0, 1)
         else:
@@ -83,4 +87,12 @@ class ConvRecurrentNet(Network):
 
     def nodes(self, graph: Graph, x: str) -> str:
         """Write convolutions, recurrent layers and pool; see `graph_nodes`."""
-        return nodes(graph, x, self.convs, self.recurrent, self.pool)
+        return nodes(graph, x, self.convs, self.recurrent, self.pool, patch=(self.patch, *self.seen))
+
+
+def patches(x: Tensor, size: int) -> Tensor:
+    """``(n, leads, samples)`` to ``(n, leads * size, samples // size)``; what is left over is dropped."""
+    n, leads, samples = x.shape
+    steps = samples // size
+    cut = x[..., : steps * size].reshape(n, leads, steps, size)
+    return cut.permute(0, 1, 3, 2).reshape(n, leads * size, steps)

@@ -75,6 +75,10 @@ def shapes(config: ModelConfig, task: Task) -> Shapes:
         after = (length + 2 * (kernel // 2) - kernel) // stride + 1
         convs.append(ConvShape(width, out, kernel, stride, length, after, config.separable and i > 0))
         width, length = out, after
+    if config.patch > 1:
+        if config.patch > length:
+            raise ShapeError(f"patch={config.patch} is longer than the {length} samples of a window")
+        width, length = width * config.patch, length // config.patch
     width_in = width
     if config.cell != "none":
         width = config.units * (2 if config.bidirectional else 1)
@@ -110,7 +114,11 @@ def _check(config: ModelConfig, task: Task) -> None:
         )
     if not config.channels and config.cell == "none":
         raise ConfigError("channels is empty and cell is 'none'; a model needs one of the two")
-    counts = [("decimation", config.decimation)]
+    if config.patch != 1 and (config.channels or config.cell == "none"):
+        raise ConfigError(f"patch={config.patch} is for recurrent layers without convolutions; leave it at 1")
+    if config.upright and config.normalise == "rr":
+        raise ConfigError("upright=True has no meaning for RR intervals; leave it False with normalise='rr'")
+    counts = [("decimation", config.decimation), ("patch", config.patch)]
     for name in ("channels", "kernels", "strides"):
         counts += [(name, value) for value in getattr(config, name)]
     if config.cell != "none":
