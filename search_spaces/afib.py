@@ -42,6 +42,8 @@ DEFAULT: dict[str, Any] = {
     "noise": 0.1,
     "wander": 0.5,
     "shift": 0.5,
+    "stretch": 0.0,
+    "filter": 0.0,
     "mixup": 0.0,
 }
 """Trial 0, a model that is good as it stands."""
@@ -55,12 +57,13 @@ def suggest(trial: Any) -> ModelConfig:
 
     fields: dict[str, Any] = {"cell": cell}
     fields["normalise"] = trial.suggest_categorical("normalise", ["zscore", "maxabs", "centre"])
+    fields["decimation"] = trial.suggest_int("decimation", 2, 5)
     if convolves:
-        fields["decimation"] = trial.suggest_int("decimation", 2, 5)
         fields.update(_convolutions(trial))
     else:
-        # A cell that sees every sample is slow to train and to run: it gets 104 steps at most.
-        fields["decimation"] = trial.suggest_int("decimation_recurrent", 12, 25)
+        # A cell that sees every sample is slow to train and to run, and means over many samples leave little
+        # of a beat: it reads patches, 25 to 156 of them.
+        fields["patch"] = trial.suggest_int("patch", 4, 10)
         fields.update(channels=(), kernels=(), strides=())
     if cell != "none":
         fields["units"] = trial.suggest_int("units", 8, 24, step=4)
@@ -83,12 +86,15 @@ def _convolutions(trial: Any) -> dict[str, Any]:
     stride = trial.suggest_int("stride", 2, 3)
     # Layers after these keep the rate, so that a recurrent cell still sees when beats fall.
     strided = trial.suggest_int("strided", 3, 5)
+    norm = trial.suggest_categorical("norm", ["batch", "layer", "none"])
     return {
         "channels": tuple(min(48, 4 * round(width * growth**i / 4)) for i in range(depth)),
         "kernels": (first, *[kernel] * (depth - 1)),
         "strides": tuple(stride if i < strided else 1 for i in range(depth)),
         "separable": trial.suggest_categorical("separable", [False, True]),
-        "norm": trial.suggest_categorical("norm", ["batch", "layer", "none"]),
+        "norm": norm,
+        # Without a norm most networks stay where they begin, unless they begin well.
+        "init": "data" if norm == "none" else "random",
         "activation": trial.suggest_categorical(
             "activation", ["relu", "leaky_relu", "elu", "silu", "hardswish"]
         ),
@@ -99,30 +105,32 @@ def _training(trial: Any) -> dict[str, Any]:
     optimizer = trial.suggest_categorical("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
     fields: dict[str, Any] = {"optimizer": optimizer}
     if optimizer == "sgd":
-        fields["learning_rate"] = trial.suggest_float("learning_rate_sgd", 1e-2, 3e-1, log=True)
+        fields["learning_rate"] = trial.suggest_float("learning_rate_sgd", 4e-2, 3e-1, log=True)
     else:
-        fields["learning_rate"] = trial.suggest_float("learning_rate", 5e-4, 1e-2, log=True)
+        fields["learning_rate"] = trial.suggest_float("learning_rate", 1e-3, 1e-2, log=True)
     # Adam adds its decay to the gradient; the ranges differ by what that amounts to.
-    decay = ("weight_decay", 1e-3, 1e-1) if optimizer == "adamw" else ("weight_decay_l2", 1e-6, 1e-3)
+    decay = ("weight_decay", 1e-3, 1e-1) if optimizer == "adamw" else ("weight_decay_l2", 1e-6, 1e-4)
     fields["weight_decay"] = trial.suggest_float(*decay, log=True)
     fields["schedule"] = trial.suggest_categorical("schedule", ["cosine", "onecycle", "step", "constant"])
-    batch = trial.suggest_categorical("batch", [64, 128, 256])
+    batch = trial.suggest_categorical("batch", [64, 128])
     fields["batch"] = batch
     # What a training costs is the segments it sees, so that is what the search chooses.
-    fields["steps"] = trial.suggest_int("segments", 32_000, 96_000, step=16_000) // batch
+    fields["steps"] = trial.suggest_int("segments", 64_000, 96_000, step=16_000) // batch
     if trial.suggest_categorical("averaging", [True, False]):
         fields["averaging"] = trial.suggest_float("decay", 0.97, 0.997)
     fields["sampling"] = trial.suggest_categorical("sampling", ["subject", "uniform"])
     fields["loss"] = trial.suggest_categorical("loss", ["cross_entropy", "focal"])
     if fields["loss"] == "focal":
         fields["focal_gamma"] = trial.suggest_float("focal_gamma", 0.5, 3.0)
-    fields["label_smoothing"] = trial.suggest_float("label_smoothing", 0.0, 0.15)
+    fields["label_smoothing"] = trial.suggest_float("label_smoothing", 0.0, 0.1)
     fields["class_weights"] = trial.suggest_categorical("class_weights", ["none", "balanced"])
     # F-beta with beta 2 rewards sensitivity, and so may the loss.
-    fields["positive_weight"] = trial.suggest_float("positive_weight", 1.0, 6.0, log=True)
+    fields["positive_weight"] = trial.suggest_float("positive_weight", 1.0, 4.0, log=True)
     fields["scale"] = trial.suggest_float("scale", 0.0, 0.4)
     fields["noise"] = trial.suggest_float("noise", 0.0, 0.6)
     fields["wander"] = trial.suggest_float("wander", 0.0, 0.8)
     fields["shift"] = trial.suggest_float("shift", 0.0, 0.5)
+    fields["stretch"] = trial.suggest_float("stretch", 0.0, 0.2)
+    fields["filter"] = trial.suggest_float("filter", 0.0, 0.2)
     fields["mixup"] = trial.suggest_float("mixup", 0.0, 0.4)
     return fields

@@ -11,7 +11,8 @@ from atml.errors import ConfigError
 CONV_RECURRENT = "conv_recurrent"
 """The family of a config that names none."""
 _SINCE: dict[str, Any] = {
-    "family": CONV_RECURRENT, "upright": False, "patch": 1, "polarity": 0.0, "stretch": 0.0, "filter": 0.0,
+    "family": CONV_RECURRENT, "upright": False, "patch": 1, "init": "random",
+    "polarity": 0.0, "stretch": 0.0, "filter": 0.0,
 }  # fmt: skip
 """Fields that are younger than version 0.1, and the value by which they change nothing."""
 
@@ -51,6 +52,9 @@ class ModelConfig:
     """Depthwise then pointwise from the second layer on; the first is always plain."""
     norm: str = "batch"
     activation: str = "relu"
+    init: str = "random"
+    """Weights of the convolutions before the first step: "random", or "data" (then scaled so that, over some
+    training windows, every channel has mean 0 and variance 1 before its activation)."""
 
     # Recurrent layers.
     patch: int = 1

@@ -36,6 +36,13 @@ class Network(nn.Module):
         out: Tensor = self.decimate(x)
         return out
 
+    def scale_to(self, x: Tensor) -> None:
+        """Scale fresh weights to ``x``, training windows as `inputs` gives them; a family may do nothing.
+
+        Called once, before the first step, where ``config.init`` is "data".
+        """
+        return
+
     @abstractmethod
     def decide(self, x: Tensor, *, half: bool = False) -> Tensor:
         """From `inputs` to logits ``(n, classes)``; ``half`` allows bfloat16 where the family can."""

@@ -56,6 +56,25 @@ class ConvRecurrentNet(Network):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(plan.features, len(task.classes))
 
+    @torch.no_grad()
+    def scale_to(self, x: Tensor) -> None:
+        """Give every convolution outputs of mean 0 and variance 1 over ``x (n, leads, samples)``.
+
+        One pass, channel by channel, after Mishkin and Matas, "All you need is a good init", ICLR 2016.
+        Blocks with a norm need none of it and stay as they are.
+        """
+        for block in self.convs:
+            assert isinstance(block, ConvBlock)
+            if isinstance(block.norm, nn.Identity):
+                seen = block.conv(x if block.depthwise is None else block.depthwise(x))
+                spread, mean = torch.std_mean(seen, dim=(0, 2))
+                spread = spread.clamp_min(1e-6)
+                block.conv.weight /= spread[:, None, None]
+                assert block.conv.bias is not None
+                block.conv.bias -= mean
+                block.conv.bias /= spread
+            x = block(x)
+
     def decide(self, x: Tensor, *, half: bool = False) -> Tensor:
         """From `inputs` to logits ``(n, classes)``; ``half`` convolves in bfloat16."""
         if self.convs:

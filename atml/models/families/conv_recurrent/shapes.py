@@ -13,6 +13,7 @@ NORMALISATIONS = ("none", "centre", "zscore", "maxabs", "rr")
 NORMS = ("batch", "layer", "none")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "hardswish", "tanh")
 CELLS = ("none", "lstm", "gru")
+INITS = ("random", "data")
 POOLS = ("mean", "max", "mean_max", "last", "attention")
 
 
@@ -100,6 +101,7 @@ def _check(config: ModelConfig, task: Task) -> None:
         ("activation", ACTIVATIONS),
         ("cell", CELLS),
         ("pool", POOLS),
+        ("init", INITS),
     ):
         value = getattr(config, name)
         if value not in known:

@@ -1,0 +1,127 @@
+"""Where a search for shockable rhythms looks: networks small enough for a defibrillator's processor."""
+
+from typing import Any
+
+from atml import ModelConfig
+
+FAMILIES = ("cnn", "lstm", "gru", "cnn+lstm", "cnn+gru")
+
+DEFAULT: dict[str, Any] = {
+    "family": "cnn+gru",
+    "normalise": "zscore",
+    "decimation": 2,
+    "depth": 4,
+    "width": 8,
+    "growth": 1.4,
+    "kernel_first": 15,
+    "kernel": 7,
+    "stride": 2,
+    "separable": False,
+    "norm": "batch",
+    "activation": "relu",
+    "units": 12,
+    "layers": 1,
+    "bidirectional": False,
+    "pool": "mean",
+    "dropout": 0.3,
+    "optimizer": "adamw",
+    "learning_rate": 2e-3,
+    "weight_decay": 1e-2,
+    "schedule": "cosine",
+    "batch": 128,
+    "segments": 64_000,
+    "averaging": True,
+    "decay": 0.99,
+    "sampling": "subject",
+    "loss": "cross_entropy",
+    "label_smoothing": 0.1,
+    "class_weights": "balanced",
+    "positive_weight": 1.0,
+    "scale": 0.3,
+    "noise": 0.1,
+    "wander": 0.5,
+    "shift": 0.5,
+    "mixup": 0.0,
+}
+"""Trial 0, a model that is good as it stands."""
+
+
+def suggest(trial: Any) -> ModelConfig:
+    """Return the config of one trial; a parameter is asked for only where it changes something."""
+    family = trial.suggest_categorical("family", FAMILIES)
+    convolves = family.startswith("cnn")
+    cell = family.removeprefix("cnn").removeprefix("+") or "none"
+
+    fields: dict[str, Any] = {"cell": cell}
+    # "centre" keeps the amplitude in mV: the only thing that tells asystole from fine fibrillation.
+    fields["normalise"] = trial.suggest_categorical("normalise", ["zscore", "centre", "maxabs"])
+    if convolves:
+        fields["decimation"] = trial.suggest_int("decimation", 1, 4)
+        fields.update(_convolutions(trial))
+    else:
+        # A cell that sees every sample is slow to train and to run.
+        fields["decimation"] = trial.suggest_int("decimation_recurrent", 8, 20)
+        fields.update(channels=(), kernels=(), strides=())
+    if cell != "none":
+        fields["units"] = trial.suggest_int("units", 4, 24, step=4)
+        fields["bidirectional"] = trial.suggest_categorical("bidirectional", [False, True])
+        if not fields["bidirectional"]:  # two directions are the work of two layers already
+            fields["layers"] = trial.suggest_int("layers", 1, 2)
+    fields["pool"] = trial.suggest_categorical("pool", ["mean", "max", "mean_max", "last", "attention"])
+    fields["dropout"] = trial.suggest_float("dropout", 0.0, 0.5)
+    fields.update(_training(trial))
+    return ModelConfig(**fields)
+
+
+def _convolutions(trial: Any) -> dict[str, Any]:
+    """Widths grow by one factor from layer to layer, in steps of 4; the first kernel is apart."""
+    depth = trial.suggest_int("depth", 2, 5)
+    width = trial.suggest_int("width", 4, 16, step=4)
+    growth = trial.suggest_float("growth", 1.0, 1.8)
+    first = trial.suggest_int("kernel_first", 3, 25, step=2)
+    kernel = trial.suggest_int("kernel", 3, 11, step=2)
+    stride = trial.suggest_int("stride", 2, 3)
+    return {
+        "channels": tuple(min(32, 4 * round(width * growth**i / 4)) for i in range(depth)),
+        "kernels": (first, *[kernel] * (depth - 1)),
+        # Later layers keep the rate: a window of 1 s would have nothing left.
+        "strides": tuple(stride if i < 3 else 1 for i in range(depth)),
+        "separable": trial.suggest_categorical("separable", [False, True]),
+        "norm": trial.suggest_categorical("norm", ["batch", "layer", "none"]),
+        "activation": trial.suggest_categorical(
+            "activation", ["relu", "leaky_relu", "elu", "silu", "hardswish"]
+        ),
+    }
+
+
+def _training(trial: Any) -> dict[str, Any]:
+    optimizer = trial.suggest_categorical("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+    fields: dict[str, Any] = {"optimizer": optimizer}
+    if optimizer == "sgd":
+        fields["learning_rate"] = trial.suggest_float("learning_rate_sgd", 1e-2, 3e-1, log=True)
+    else:
+        fields["learning_rate"] = trial.suggest_float("learning_rate", 5e-4, 1e-2, log=True)
+    # Adam adds its decay to the gradient; the ranges differ by what that amounts to.
+    decay = ("weight_decay", 1e-3, 1e-1) if optimizer == "adamw" else ("weight_decay_l2", 1e-6, 1e-3)
+    fields["weight_decay"] = trial.suggest_float(*decay, log=True)
+    fields["schedule"] = trial.suggest_categorical("schedule", ["cosine", "onecycle", "step", "constant"])
+    batch = trial.suggest_categorical("batch", [64, 128, 256])
+    fields["batch"] = batch
+    # What a training costs is the segments it sees, so that is what the search chooses.
+    fields["steps"] = trial.suggest_int("segments", 32_000, 96_000, step=16_000) // batch
+    if trial.suggest_categorical("averaging", [True, False]):
+        fields["averaging"] = trial.suggest_float("decay", 0.97, 0.997)
+    # Shockable rhythms are rare and unevenly spread: what a batch holds, and what an error costs.
+    fields["sampling"] = trial.suggest_categorical("sampling", ["subject", "uniform"])
+    fields["class_weights"] = trial.suggest_categorical("class_weights", ["balanced", "none"])
+    fields["positive_weight"] = trial.suggest_float("positive_weight", 0.5, 4.0, log=True)
+    fields["loss"] = trial.suggest_categorical("loss", ["cross_entropy", "focal"])
+    if fields["loss"] == "focal":
+        fields["focal_gamma"] = trial.suggest_float("focal_gamma", 0.5, 3.0)
+    fields["label_smoothing"] = trial.suggest_float("label_smoothing", 0.0, 0.15)
+    fields["scale"] = trial.suggest_float("scale", 0.0, 0.6)
+    fields["noise"] = trial.suggest_float("noise", 0.0, 0.6)
+    fields["wander"] = trial.suggest_float("wander", 0.0, 0.8)
+    fields["shift"] = trial.suggest_float("shift", 0.0, 0.5)
+    fields["mixup"] = trial.suggest_float("mixup", 0.0, 0.4)
+    return fields
