@@ -36,11 +36,11 @@ from optuna.trial import TrialState
 from atml import models
 from atml.metrics.predictions import Predictions
 from atml.searching import pruning
+from atml.searching.plan import Options, Plan, prepare
 from atml.searching.progress import View
-from atml.searching.region_learning import Keeper
+from atml.searching.region_learning import RegionLearner
 from atml.searching.samplers.parameters import SearchSampler, tpe
 from atml.searching.samplers.region_sampler import RegionSampler, distribution
-from atml.searching.study import Options, Plan, prepare
 from atml.searching.trials import Trials
 from atml.searching.workers.pool import Report
 from atml.storage import study_transfer
@@ -130,7 +130,7 @@ def one(trials: Trials, plan: Plan, rng: np.random.Generator) -> None:
     trials.ended(job, Report(0, "measured", job, measurement=measured(plan, rng)))
 
 
-def fill(plan: Plan, study: optuna.Study, keeper: Keeper, upto: int, rng: np.random.Generator) -> None:
+def fill(plan: Plan, study: optuna.Study, keeper: RegionLearner, upto: int, rng: np.random.Generator) -> None:
     """Bring a study to ``upto`` trials with random ones that have all that a trial of a search leaves.
 
     They go in by the thousand: one at a time they take as long as trials do.
@@ -185,7 +185,7 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
     if plan.store.trials(plan.name):
         sys.exit(f"there is a study 'growth' in {plan.store.name} already; delete it first")
     view = View()
-    keeper = Keeper(plan.store, plan.name, plan.definition, view)
+    keeper = RegionLearner(plan.store, plan.name, plan.definition, view)
     sampler = (
         RegionSampler(tpe(0), plan.definition.suggest, keeper.bounds, study_seed=0)
         if regions
@@ -208,7 +208,7 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
         had = len(study.get_trials(deepcopy=False))
         if had and stop - timed > had:
             fill(plan, study, keeper, stop - timed, rng)
-        trials._standing.refresh()
+        trials._state.refresh()
         clock.take()
         began, count = time.perf_counter(), max(stop - max(had, stop - timed), 1)
         for _ in range(count):

@@ -26,25 +26,25 @@ from atml.data.formats.contest_reader import cores
 from atml.errors import StudyError
 from atml.formatting import clock
 from atml.searching.exporting import Exports
-from atml.searching.finalists import Finals
+from atml.searching.finalists import Finalists
 from atml.searching.joining import join
-from atml.searching.options import Goal, Options, learns
+from atml.searching.plan import Plan, prepare, reopen
 from atml.searching.progress import View
-from atml.searching.region_learning import Keeper
+from atml.searching.region_learning import RegionLearner
 from atml.searching.repeats import Repeats
-from atml.searching.rerun import Again, Compared, known
+from atml.searching.rerun import Rerun, RerunComparison, rerunnable
 from atml.searching.samplers.parameters import SearchSampler, tpe
 from atml.searching.samplers.region_sampler import RegionSampler
-from atml.searching.study import Plan, prepare, reopen
+from atml.searching.search_options import Goal, Options, learns
 from atml.searching.summary import summarise
-from atml.searching.supervision import Watch
+from atml.searching.supervision import Supervisor
 from atml.searching.trials import Trials
-from atml.searching.workers.dispatch import Crew
-from atml.searching.workers.pool import Pool, Site
+from atml.searching.workers.dispatch import Dispatcher
+from atml.searching.workers.pool import Pool, WorkerSetup
 from atml.storage import Store
 from atml.training import device
 
-LET_GO_S = 30.0
+RELEASE_S = 30.0
 """Seconds that workers have to put back what they have in hand, however little time is left."""
 SEARCH, ENDING, WORKER = "search", "ending", "worker"
 """What a process works as, for whoever asks: a search whose time for trials is over is ending."""
@@ -74,9 +74,9 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
 
         end = None if options.timeout is None else began + options.timeout
         trials = Trials(plan, study, view, options, workers, end, keeper)
-        final = Finals(plan, study, view, options)
+        final = Finalists(plan, study, view, options)
         if not trials.exhausted() or Repeats(final).todo() or Exports(final).waiting():
-            with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
+            with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
                 store.steady.hurry = crew.stopping
                 crew.work(trials)
                 _why_it_ended(trials, options, view)
@@ -112,14 +112,14 @@ def join_and_work(
     store.check_writable()
     watch = _watch(plan, view, WORKER)
     introduce(plan, view)
-    keeper = Keeper(store, name, plan.definition, view) if goal.regions else None
+    keeper = RegionLearner(store, name, plan.definition, view) if goal.regions else None
     study = store.study(name, sampler=_sampler(plan, keeper))
     workers = options.workers or cores()
     end = None if options.timeout is None else began + options.timeout
     mine = replace(options, trials=goal.trials, patience=goal.patience, finalists=0, repeats=0)
     trials = Trials(plan, study, view, mine, workers, end, keeper, serve=True)
     if not trials.exhausted() and not trials.over():
-        with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
+        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
             store.steady.hurry = crew.stopping
             crew.work(trials)
             if not trials.over():
@@ -140,11 +140,11 @@ def export_best(
     """Train the given trials of a study on all subjects and export them; returns the summary."""
     view = view or View()
     plan = reopen(store, name)
-    final = Finals(plan, store.study(name), view, options, numbers=numbers)
+    final = Finalists(plan, store.study(name), view, options, numbers=numbers)
     source = Exports(final)
     if source.waiting():
         workers = min(options.workers or cores(), source.waiting())
-        with Crew(_pool(plan, options, workers), view, len(plan.folds), store.slots.beat) as crew:
+        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), store.slots.beat) as crew:
             crew.work(source)
             source.close()
     summary = summarise(final, 0.0)
@@ -159,7 +159,7 @@ def train_again(
     paths: Sequence[Path] = (),
     wanted: str | None = None,
     view: View | None = None,
-) -> Compared:
+) -> RerunComparison:
     """Train one trial of a study again, in a worker process as it was, and compare; nothing is written.
 
     ``wanted`` is a device as for `atml.training.device.deal`, None the kind that it was trained on. Other
@@ -170,46 +170,46 @@ def train_again(
         AtmlError: it came to no value this time.
     """
     view = view or View()
-    record = known(store, name, number)
+    record = rerunnable(store, name, number)
     wanted = wanted or record.result.get("place", {}).get("device", "auto")
     devices = device.choose(wanted, 1)
     plan = join(store, name, paths, view.say, strict=False)
-    source = Again(plan, record)
-    with Crew(Pool(site(plan), devices), view, len(plan.folds), lambda: None) as crew:
+    source = Rerun(plan, record)
+    with Dispatcher(Pool(worker_setup(plan), devices), view, len(plan.folds), lambda: None) as crew:
         crew.work(source)
     return source.compared()
 
 
-def _keeper(plan: Plan, options: Options, view: View) -> Keeper | None:
+def _keeper(plan: Plan, options: Options, view: View) -> RegionLearner | None:
     """Return the regions of a study, or None where nobody wants any."""
     if not learns(options, begun=plan.store.ledger(plan.name) is not None):
         return None
-    return Keeper(plan.store, plan.name, plan.definition, view, options.imported)
+    return RegionLearner(plan.store, plan.name, plan.definition, view, options.imported)
 
 
-def _watch(plan: Plan, view: View, role: str) -> Watch:
+def _watch(plan: Plan, view: View, role: str) -> Supervisor:
     """Take over what an earlier run left, and go on watching."""
     plan.store.steady.say = view.say
     plan.store.slots.works_on(plan.name, role)
-    watch = Watch(plan.store, plan.name, view)
+    watch = Supervisor(plan.store, plan.name, view)
     watch.take_over()
     return watch
 
 
 def _pool(plan: Plan, options: Options, workers: int) -> Pool:
-    return Pool(site(plan), device.choose(options.device, workers), options.hang_after)
+    return Pool(worker_setup(plan), device.choose(options.device, workers), options.hang_after)
 
 
-def _sampler(plan: Plan, keeper: Keeper | None) -> optuna.samplers.BaseSampler:
+def _sampler(plan: Plan, keeper: RegionLearner | None) -> optuna.samplers.BaseSampler:
     """Reference draws, then TPE, kept out of rejected regions where there are any."""
     if keeper is None:
         return SearchSampler(plan.seed)
     return RegionSampler(tpe(plan.seed), plan.definition.suggest, keeper.bounds, study_seed=plan.seed)
 
 
-def site(plan: Plan) -> Site:
+def worker_setup(plan: Plan) -> WorkerSetup:
     """Return what the workers of a study are told once."""
-    return Site(
+    return WorkerSetup(
         task=plan.definition.name,
         space=plan.definition.space_path,
         objective=plan.definition.objective,
@@ -238,7 +238,9 @@ def introduce(plan: Plan, view: View) -> None:
     )
 
 
-def _call_time(crew: Crew, trials: Trials, plan: Plan, watch: Watch, view: View, end: float | None) -> None:
+def _call_time(
+    crew: Dispatcher, trials: Trials, plan: Plan, watch: Supervisor, view: View, end: float | None
+) -> None:
     """Where the time is over, tell the workers of this search so and wait until they have let go.
 
     While another search has time left the workers are its own, and go on; the last one calls.
@@ -254,12 +256,12 @@ def _call_time(crew: Crew, trials: Trials, plan: Plan, watch: Watch, view: View,
     if WORKER in slots.others(plan.name):
         view.say("its workers are told so, and put back what they have in hand")
         # They hear of it before they take another trial. Without this wait there would be no finalists.
-        until = max(end or 0.0, time.monotonic() + LET_GO_S)
+        until = max(end or 0.0, time.monotonic() + RELEASE_S)
         crew.wait(lambda: not plan.store.others_at_work(plan.name, "search"), until)
         watch.take_over()
 
 
-def _finish(crew: Crew, final: Finals, watch: Watch, end: float | None) -> None:
+def _finish(crew: Dispatcher, final: Finalists, watch: Supervisor, end: float | None) -> None:
     """Repeat and export the finalists, after whoever does so now: one at a time, and what is done is done."""
     plan, slots = final.plan, final.plan.store.slots
     if plan.store.others_at_work(plan.name, "search"):

@@ -13,9 +13,9 @@ from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
-from atml.searching.finalists import Finals, Judged
+from atml.searching.finalists import Finalist, Finalists
+from atml.searching.plan import trial_seed
 from atml.searching.progress import Progress, Running, phase
-from atml.searching.study import trial_seed
 from atml.searching.trials import RETRIES
 from atml.searching.workers.pool import FinalJob, Job, Report
 from atml.task_files.definition import TaskDefinition
@@ -34,12 +34,12 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
 class Exports:
     """Source of the final trainings; each ends in an export folder."""
 
-    def __init__(self, finals: Finals) -> None:
+    def __init__(self, finals: Finalists) -> None:
         self._finals = finals
         there = finals.exported()
         self._waiting = [j for j in finals.judged() if finals.qualifies(j) and j.record.number not in there]
         self._total = len(self._waiting)
-        self._open: dict[int, Judged] = {}
+        self._open: dict[int, Finalist] = {}
         self._lost: Counter[int] = Counter()
         self._refused: AtmlError | None = None
 
@@ -134,7 +134,7 @@ class Exports:
         plan.store.save_export(plan.name, job.number, written.folder.resolve(), written.sha256)
         finals.view.say(f"exported {written.folder}")
 
-    def put_back(self, job: Job) -> None:
+    def requeue(self, job: Job) -> None:
         """Forget it; the next start trains it anew."""
         del self._open[job.number]
 

@@ -22,15 +22,15 @@ from atml.evaluation.result import (
     cross_validation_result,
 )
 from atml.metrics.predictions import Predictions
-from atml.searching.options import Options
+from atml.searching.plan import Plan
 from atml.searching.progress import View
 from atml.searching.ranking import ranked, size_of
-from atml.searching.study import Plan
+from atml.searching.search_options import Options
 from atml.training.records import Measurement, TrialRecord
 
 
 @dataclass(frozen=True)
-class Judged:
+class Finalist:
     """A finalist, the runs it is judged by, and what they say."""
 
     record: TrialRecord
@@ -44,7 +44,7 @@ class Judged:
         return self.result.value
 
 
-class Finals:
+class Finalists:
     """The last part of a search; ``numbers`` names the trials to export instead of the best ones."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Finals:
         self.view = view
         self.options = options
         self._numbers = numbers
-        self._judged: dict[tuple[int, tuple[int, ...]], Judged] = {}
+        self._judged: dict[tuple[int, tuple[int, ...]], Finalist] = {}
         self._baseline: BaselineResult | None = None
         if plan.definition.baseline:
             # A wrong name is told before hours of search, not after.
@@ -82,14 +82,14 @@ class Finals:
         done = {t.of for t in self.records() if t.role == "finalist" and t.finished}
         return all(t.number in done for t in self.chosen())
 
-    def remember(self, judged: list[Judged]) -> None:
+    def remember(self, judged: list[Finalist]) -> None:
         """Keep the finalists' values in the study, for whoever ranks its trials later."""
         values = {str(j.record.number): j.value for j in judged if j.record not in j.sources}
         with self.plan.store.errors():
             if values and self.study.user_attrs.get("judged") != values:
                 self.study.set_user_attr("judged", values)
 
-    def judged(self) -> list[Judged]:
+    def judged(self) -> list[Finalist]:
         """Judge the finalists that have all they need, best first; smaller wins a tie."""
         records = self.records()
         every = []
@@ -102,7 +102,7 @@ class Finals:
             every.append(self._judge(record, tuple(repeats) or (record,)))
         return sorted(every, key=lambda j: (-round(j.value, 4), size_of(j.record)))
 
-    def _judge(self, record: TrialRecord, sources: tuple[TrialRecord, ...]) -> Judged:
+    def _judge(self, record: TrialRecord, sources: tuple[TrialRecord, ...]) -> Finalist:
         key = (record.number, tuple(t.number for t in sources))
         if key not in self._judged:
             runs = tuple(Run(seed=t.seed, measurement=self._measurement(t)) for t in sources)
@@ -118,7 +118,7 @@ class Finals:
                 qualifies=definition.qualifies,
                 rhythm=self.plan.dataset.rhythm,
             )
-            self._judged[key] = Judged(record, sources, runs, result)
+            self._judged[key] = Finalist(record, sources, runs, result)
         return self._judged[key]
 
     def _value(self, predictions: Predictions) -> float:
@@ -185,7 +185,7 @@ class Finals:
         version = baselines.method(definition.baseline, definition.task).version
         return [definition.baseline, version, definition.objective_hash, definition.objective_name]
 
-    def qualifies(self, judged: Judged) -> bool:
+    def qualifies(self, judged: Finalist) -> bool:
         """Whether the lowest of the four metrics reaches the objective's threshold."""
         return judged.result.lowest >= self.plan.definition.qualifies
 

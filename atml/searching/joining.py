@@ -19,7 +19,7 @@ from atml import task_files
 from atml.data import cache
 from atml.data.dataset import Dataset, DataSource
 from atml.errors import StudyError, TaskFileError
-from atml.searching.study import CODE, SOURCES, Plan, digest, plan_of, room_of, same_code
+from atml.searching.plan import CODE, SOURCES, Plan, definition_of, digest, plan_of, same_code
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 from atml.task_files.loading import execute
@@ -77,7 +77,7 @@ def _room(
             path = _written(texts[key], spec[key], places[0].name)
             say(f"{places[0].name} is taken from the study: {path}")
         found[key] = path
-    return room_of(spec, found["space"], found["objective"])
+    return definition_of(spec, found["space"], found["objective"])
 
 
 def _hash(path: Path) -> str | None:

@@ -154,7 +154,7 @@ def outcomes(records: Sequence[TrialRecord], threshold: float) -> tuple[Outcome,
     return regions.outcomes(searched, lambda record: qualified(record, threshold), marks)
 
 
-class Keeper:
+class RegionLearner:
     """The regions of a running search, up to date with every trial of the study, whoever ran it."""
 
     def __init__(
@@ -252,7 +252,7 @@ __all__ = [
     "BELOW_FLOOR",
     "DRAWN_FROM_Q",
     "MARKS",
-    "Keeper",
+    "RegionLearner",
     "State",
     "below_floor",
     "bring",

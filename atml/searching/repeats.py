@@ -9,9 +9,9 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from atml.searching.finalists import Finals
+from atml.searching.finalists import Finalists
+from atml.searching.plan import trial_seed
 from atml.searching.progress import Progress, Running, phase
-from atml.searching.study import trial_seed
 from atml.searching.trial_outcome import result
 from atml.searching.trials import RETRIES
 from atml.searching.workers.pool import Job, Report, TrialJob
@@ -22,7 +22,7 @@ from atml.training.records import TrialRecord
 class Repeats:
     """Source of the finalists' repeats."""
 
-    def __init__(self, finals: Finals) -> None:
+    def __init__(self, finals: Finalists) -> None:
         self._finals = finals
         self._open: dict[int, tuple[optuna.Trial, float]] = {}
         self._total = len(finals.chosen()) * finals.options.repeats
@@ -107,7 +107,7 @@ class Repeats:
         if self._lost[of, seed] <= RETRIES:
             self._waiting += [pair for pair in self.todo() if (pair[0].number, pair[1]) == (of, seed)]
 
-    def put_back(self, job: Job) -> None:
+    def requeue(self, job: Job) -> None:
         """Mark the repeat failed; the next start begins it anew."""
         trial, _ = self._open.pop(job.number)
         self._finals.plan.store.requeue(trial._trial_id, "finalist")

@@ -7,8 +7,8 @@ from typing import Any
 
 from atml.errors import AtmlError, StudyError
 from atml.searching import pruning
+from atml.searching.plan import Plan
 from atml.searching.progress import Progress, Running, phase
-from atml.searching.study import Plan
 from atml.searching.trial_outcome import place
 from atml.searching.workers.jobs import Job, Report, TrialJob
 from atml.storage import Store
@@ -17,7 +17,7 @@ from atml.training.records import Measurement, TrialRecord
 
 
 @dataclass(frozen=True)
-class Compared:
+class RerunComparison:
     """What was recorded and what came out now: values by step, then the value of the whole.
 
     ``differs`` says what else is not as it was when it was recorded: code, torch, device, processor.
@@ -39,7 +39,7 @@ def alike(before: float | None, now: float | None) -> bool:
     return repr(before) == repr(now)
 
 
-def known(store: Store, name: str, number: int) -> TrialRecord:
+def rerunnable(store: Store, name: str, number: int) -> TrialRecord:
     """Return a trial that can be trained again.
 
     Raises StudyError for one that is not there, has not ended, failed, or was never trained.
@@ -58,7 +58,7 @@ def known(store: Store, name: str, number: int) -> TrialRecord:
     return record
 
 
-class Again:
+class Rerun:
     """Source of one job: a trial of a study, trained anew. It writes nothing to the study."""
 
     def __init__(self, plan: Plan, record: TrialRecord) -> None:
@@ -122,7 +122,7 @@ class Again:
             raise AtmlError(f"trial {job.number} came to no value this time: its worker {why}")
         self._measured, self.device = report.measurement, device
 
-    def put_back(self, job: Job) -> None:
+    def requeue(self, job: Job) -> None:
         """Nothing was taken."""
 
     def stop_now(self) -> bool:
@@ -133,7 +133,7 @@ class Again:
         """Say where it stands."""
         return phase("again", int(self._measured is not None), 1, running, elapsed)
 
-    def compared(self) -> Compared:
+    def compared(self) -> RerunComparison:
         """Put side by side what was recorded and what came out."""
         assert self._measured is not None
         kept = self._record.result
@@ -146,7 +146,7 @@ class Again:
             }
         else:
             now = self._steps
-        return Compared(
+        return RerunComparison(
             trial=self._record.number,
             steps=tuple((step, before[step], now.get(step)) for step in sorted(before)),
             value=(kept["value"], self._measured.value),
@@ -167,7 +167,7 @@ class Again:
         return ", ".join(filter(None, words))
 
 
-def rows(compared: Compared) -> dict[str, Any]:
+def rows(compared: RerunComparison) -> dict[str, Any]:
     """Return a comparison as JSON types."""
     steps = [
         {

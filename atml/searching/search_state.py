@@ -7,16 +7,16 @@ import time
 from dataclasses import replace
 
 from atml.searching import pruning
-from atml.searching.options import Goal, Options
+from atml.searching.plan import CODE, Plan, same_code, same_rules
 from atml.searching.progress import View
-from atml.searching.study import CODE, Plan, same_code, same_rules
+from atml.searching.search_options import Goal, Options
 from atml.training.records import TrialRecord
 
 LISTEN_S = 2.0
 """Seconds between two looks at whether the search that one serves is over."""
 
 
-class Standing:
+class SearchState:
     """What is read of a study, again and again, by one who works on it; ``end`` is of `time.monotonic`.
 
     One who is to ``serve`` somebody else's search ends with it.

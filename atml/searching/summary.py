@@ -8,13 +8,13 @@ from typing import Any
 from atml.evaluation.result import BaselineResult
 from atml.formatting import clock
 from atml.models.budget import LIMITS
-from atml.searching.finalists import Finals
+from atml.searching.finalists import Finalists
+from atml.searching.plan import Plan
 from atml.searching.ranking import kib_of
-from atml.searching.study import Plan
 from atml.training.records import TrialRecord
 
 
-def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
+def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
     """Say what came out, as JSON types; ``lines`` are for a person."""
     records = [t for t in finals.records() if t.role == "search"]
     finished = [t for t in records if t.finished]
@@ -79,7 +79,7 @@ def _runs(row: dict[str, Any]) -> str:
     return "on a fresh seed" if count == 1 else f"mean of {count} fresh seeds"
 
 
-def _why_none(finals: Finals, complete: int) -> str:
+def _why_none(finals: Finalists, complete: int) -> str:
     finished = [t for t in finals.records() if t.finished and t.role == "search"]
     if finished and all(any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished):
         return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
@@ -93,7 +93,7 @@ def _why_none(finals: Finals, complete: int) -> str:
 
 
 def _lines(
-    finals: Finals,
+    finals: Finalists,
     finished: list[TrialRecord],
     rows: list[dict[str, Any]],
     baseline: BaselineResult | None,

@@ -11,7 +11,7 @@ RECOVER_S = 15.0
 """Seconds between two looks for what the dead left."""
 
 
-class Watch:
+class Supervisor:
     """Call it as often as you like; it does something when something is due."""
 
     def __init__(self, store: Store, name: str, view: View) -> None:

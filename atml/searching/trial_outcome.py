@@ -13,7 +13,7 @@ from atml.training.device import facts
 from atml.training.records import Measurement
 
 
-class Begun:
+class RunningTrial:
     """A trial in a worker's hands, and the slot it fills."""
 
     def __init__(

@@ -24,13 +24,13 @@ from atml import models
 from atml.artifacts.backends.onnx import operators
 from atml.errors import ConfigError, TaskFileError
 from atml.searching import pruning
-from atml.searching.options import Goal, Options
 from atml.searching.peers import Peers
+from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import Progress, Running, View
-from atml.searching.region_learning import BELOW_FLOOR, DRAWN_FROM_Q, MARKS, Keeper, below_floor
-from atml.searching.search_state import Standing
-from atml.searching.study import Plan, trial_seed
-from atml.searching.trial_outcome import Begun, frozen, result
+from atml.searching.region_learning import BELOW_FLOOR, DRAWN_FROM_Q, MARKS, RegionLearner, below_floor
+from atml.searching.search_options import Goal, Options
+from atml.searching.search_state import SearchState
+from atml.searching.trial_outcome import RunningTrial, frozen, result
 from atml.searching.workers.pool import Job, Report, TrialJob
 from atml.storage import CRASHED, FAILURE
 from atml.training.records import Measurement
@@ -56,7 +56,7 @@ class Trials:
         options: Options,
         workers: int,
         end: float | None,
-        keeper: Keeper | None = None,
+        keeper: RegionLearner | None = None,
         *,
         serve: bool = False,
     ) -> None:
@@ -64,17 +64,17 @@ class Trials:
         self._keeper = keeper
         self._study = study
         self._view = view
-        self._open: dict[int, Begun] = {}
+        self._open: dict[int, RunningTrial] = {}
         self._peers = Peers()
         self._more = False
         self._due = 0.0
         self.told = 0
         """Trials that this process brought to a result."""
-        self._standing = Standing(
+        self._state = SearchState(
             plan, view, options, workers=workers, end=end, regions=keeper is not None, serve=serve
         )
-        self._standing.refresh()
-        self._done_before = self._standing.done
+        self._state.refresh()
+        self._done_before = self._state.done
 
     # --- handing out
 
@@ -84,12 +84,12 @@ class Trials:
         if self.exhausted() or self.stop_now() or time.monotonic() < self._due:
             return None
         # After a search was over none of its workers takes a trial: that is waited for by then.
-        if self._standing.called_off():
+        if self._state.called_off():
             return None
         slot = self._plan.store.slots.claim(self._plan.name, self.goal.trials)
         if slot is None:
             self._due = time.monotonic() + FOLLOW_S
-            self._standing.refresh()
+            self._state.refresh()
             return None
         job = self._ask(slot)
         self._more = job is None
@@ -101,7 +101,7 @@ class Trials:
             return False
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + FOLLOW_S
-            self._standing.refresh()
+            self._state.refresh()
         if self.stagnant():
             return bool(self._plan.store.others_at_work(self._plan.name, "search"))
         return not self.complete()
@@ -120,15 +120,15 @@ class Trials:
         seen = frozen(trial)
         origin = seen.user_attrs.get("origin", "sampled")
         seed = trial_seed(plan.seed, trial.number)
-        begun = Begun(trial, slot, seed, steps=dict(seen.intermediate_values), origin=origin)
+        begun = RunningTrial(trial, slot, seed, steps=dict(seen.intermediate_values), origin=origin)
         self._open[trial.number] = begun
         with self._in_hand(begun):
             if plan.store.slots.assign(plan.name, slot, trial.number):
                 return self._priced(begun)
-            self._put_back(begun)  # taken for dead in between: another process fills the slot
+            self._requeue(begun)  # taken for dead in between: another process fills the slot
         return None
 
-    def _priced(self, begun: Begun) -> Job | None:
+    def _priced(self, begun: RunningTrial) -> Job | None:
         """Make the trial's config, and its job where it is worth training."""
         plan, trial = self._plan, begun.trial
         try:
@@ -136,7 +136,7 @@ class Trials:
         except TaskFileError as error:
             if isinstance(error.__cause__, UpdateFinishedTrialError):
                 raise error.__cause__ from None
-            self._put_back(begun)
+            self._requeue(begun)
             # Suggesting writes to the study: what the database raises there is not the file's fault.
             if isinstance(error.__cause__, optuna.exceptions.StorageInternalError):
                 with plan.store.errors():
@@ -162,7 +162,7 @@ class Trials:
             return None
         return TrialJob(number=trial.number, config=config, seed=begun.seed)
 
-    def _warn(self, begun: Begun) -> None:
+    def _warn(self, begun: RunningTrial) -> None:
         """Tell of a trial with given parameters that lies in a rejected region: no sampler was asked."""
         if self._keeper is None or begun.origin in ("sampled", *DRAWN_FROM_Q):
             return
@@ -218,14 +218,14 @@ class Trials:
                 self._try_again(begun, report.text)
 
     @contextlib.contextmanager
-    def _in_hand(self, begun: Begun) -> Iterator[None]:
+    def _in_hand(self, begun: RunningTrial) -> Iterator[None]:
         """Drop a trial that another process has ended."""
         try:
             yield
         except UpdateFinishedTrialError:
             self._drop(begun)
 
-    def _drop(self, begun: Begun) -> None:
+    def _drop(self, begun: RunningTrial) -> None:
         """Let go of a trial that is in other hands, and of its slot, if that was left."""
         self._open.pop(begun.trial.number, None)
         self._plan.store.free_slot(self._plan.name, begun.slot, begun.trial.number)
@@ -233,9 +233,9 @@ class Trials:
             f"trial {begun.trial.number} was taken over by another process, which had not heard of this one"
             " for too long: what was trained of it here is dropped"
         )
-        self._standing.refresh()
+        self._state.refresh()
 
-    def _measured(self, begun: Begun, measured: Measurement, device: str) -> None:
+    def _measured(self, begun: RunningTrial, measured: Measurement, device: str) -> None:
         plan, number = self._plan, begun.trial.number
         wall = time.monotonic() - begun.since
         with plan.store.errors():
@@ -257,7 +257,7 @@ class Trials:
         else:
             self._end(begun, TrialState.PRUNED)
 
-    def _try_again(self, begun: Begun, why: str) -> None:
+    def _try_again(self, begun: RunningTrial, why: str) -> None:
         last = f"its worker {why.strip().splitlines()[-1]}"
         retry = int(begun.trial.user_attrs.get("retry", 0))
         with self._plan.store.errors():
@@ -274,31 +274,31 @@ class Trials:
             self._study.enqueue_trial(begun.trial.params, user_attrs=attrs)
         self._end(begun, TrialState.FAIL)
 
-    def put_back(self, job: Job) -> None:
+    def requeue(self, job: Job) -> None:
         """Let a stopped trial wait for the next start; its slot is free again."""
         if job.number in self._open:
-            self._put_back(self._open[job.number])
+            self._requeue(self._open[job.number])
 
-    def _put_back(self, begun: Begun) -> None:
+    def _requeue(self, begun: RunningTrial) -> None:
         del self._open[begun.trial.number]
         self._plan.store.requeue(begun.trial._trial_id, holder=self._plan.store.token)
         self._plan.store.slots.release(self._plan.name, begun.slot)
 
     # --- endings
 
-    def _constrain(self, begun: Begun, name: str, value: float) -> None:
+    def _constrain(self, begun: RunningTrial, name: str, value: float) -> None:
         with self._plan.store.errors():
             if name not in frozen(begun.trial).constraints:
                 begun.trial.set_constraint(name, value)
 
-    def _cannot_work(self, begun: Begun, constraint: str | None, value: float, why: str) -> None:
+    def _cannot_work(self, begun: RunningTrial, constraint: str | None, value: float, why: str) -> None:
         if constraint is not None:
             self._constrain(begun, constraint, value)
         begun.what = f"{begun.what}: {why}" if begun.what else why
         self._end(begun, TrialState.PRUNED, shown="refused")
 
     def _end(
-        self, begun: Begun, state: TrialState, value: float | None = None, *, shown: str | None = None
+        self, begun: RunningTrial, state: TrialState, value: float | None = None, *, shown: str | None = None
     ) -> None:
         number = begun.trial.number
         with self._plan.store.errors():
@@ -313,11 +313,11 @@ class Trials:
         if state == TrialState.FAIL:
             self._plan.store.slots.release(self._plan.name, begun.slot)
         self.told += state != TrialState.FAIL
-        self._standing.refresh()
+        self._state.refresh()
         if self._keeper is not None:
             self._keeper.refresh()
         value = told.value if told.values else None
-        count = f"{self._standing.done}/{self.goal.trials}"
+        count = f"{self._state.done}/{self.goal.trials}"
         seconds = time.monotonic() - begun.since
         self._view.ended(number, shown or state.name.lower(), value, begun.what, seconds, count)
 
@@ -325,32 +325,32 @@ class Trials:
 
     def exhausted(self) -> bool:
         """Whether no further trial is to be begun: all are finished or in hand, or nothing improves."""
-        return self.stagnant() or self._standing.done + len(self._open) >= self.goal.trials
+        return self.stagnant() or self._state.done + len(self._open) >= self.goal.trials
 
     def stagnant(self) -> bool:
         """Whether the last ``patience`` results brought no better value; 0 switches that off."""
-        return self._standing.stagnant
+        return self._state.stagnant
 
     @property
     def goal(self) -> Goal:
         """Where the study is to get to, as last read."""
-        return self._standing.goal
+        return self._state.goal
 
     def stop_now(self) -> bool:
         """Whether the time for trials is over, or that of the search which this process works for."""
-        return self._standing.stop_now()
+        return self._state.stop_now()
 
     def complete(self) -> bool:
         """Whether the study has as many trials with a result as it is to have."""
-        return self._standing.done >= self.goal.trials
+        return self._state.done >= self.goal.trials
 
     def over(self) -> bool:
         """Whether the search that these serve has run out of time."""
-        return self._standing.over()
+        return self._state.over()
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
         """Count what is done, in all and in this run."""
-        stands = self._standing
+        stands = self._state
         here = stands.done - self._done_before
         rate = here / elapsed if here else 0.0
         return Progress(

@@ -17,7 +17,7 @@ import pytest
 from atml import cli, regions, task_files
 from atml.errors import AtmlError
 from atml.searching.progress import View
-from atml.searching.region_learning import Keeper, fingerprint, importable, state
+from atml.searching.region_learning import RegionLearner, fingerprint, importable, state
 from atml.searching.samplers.region_sampler import distribution
 from atml.storage import Store
 
@@ -70,7 +70,7 @@ def made(folder: Path, good: Callable[[dict[str, Any]], bool], count: int = 150)
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rerunnable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study: high learning rates never qualify, others do half of the time."""
     folder = tmp_path_factory.mktemp("known")
     (folder / "space.py").write_text(SPACE, encoding="utf-8")
@@ -217,12 +217,12 @@ def test_an_export_is_two_files_that_a_new_study_begins_with(
         spec = store.spec("s")
         store.study(file, spec)
         heard = Heard()
-        Keeper(store, file, definition, heard, folder / file)
+        RegionLearner(store, file, definition, heard, folder / file)
         assert heard.lines == [f"1 regions of {folder / file} are looked at first"]
         (found,) = [r for r in state(store, file).found if r.candidate.source == "imported"]
         assert (found.id, found.status, found.evidence.trials) == (high["id"], "imported", ())
         # The same line again goes on; with other regions it is another study.
-        Keeper(store, file, definition, heard, folder / file)
+        RegionLearner(store, file, definition, heard, folder / file)
         assert len(heard.lines) == 1
         store.close()
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from atml.errors import InputError, StudyError
-from atml.searching import ENDING, SEARCH, WORKER, Options, prepare, site
+from atml.searching import ENDING, SEARCH, WORKER, Options, prepare, worker_setup
 from atml.searching.joining import join
-from atml.searching.options import Goal
+from atml.searching.plan import CODE
 from atml.searching.progress import View
-from atml.searching.study import CODE
+from atml.searching.search_options import Goal
 from atml.searching.trials import Trials
-from atml.searching.workers.dispatch import Crew
+from atml.searching.workers.dispatch import Dispatcher
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.searching.workers.pool import Pool
 from atml.storage import Store
@@ -138,7 +138,7 @@ def test_changed_rules_stop_who_works_by_the_old_ones(store: Store) -> None:
     job_of(trials)
     change(store, max_size_kib=9.0)
     with pytest.raises(StudyError, match=r"'s' goes on with another size budget, by --accept-changes: start"):
-        trials._standing.refresh()
+        trials._state.refresh()
 
 
 def test_a_worker_process_does_not_judge_by_an_edited_objective(
@@ -152,7 +152,7 @@ def test_a_worker_process_does_not_judge_by_an_edited_objective(
     judge.write_text(usual.replace("QUALIFIES = 0.80", "QUALIFIES = 0.10"), encoding="utf-8")
     source = Trials(plan, plan.store.study("s"), View(), options, 1, None)
     with (
-        Crew(Pool(site(plan), ["cpu"]), View(), 3, lambda: None) as crew,
+        Dispatcher(Pool(worker_setup(plan), ["cpu"]), View(), 3, lambda: None) as crew,
         pytest.raises(InputError, match=r"judge.py changed since the search began: put it back"),
     ):
         crew.work(source)
@@ -190,6 +190,6 @@ class Batch:
 def test_what_came_in_with_a_fault_is_put_back(store: Store) -> None:
     plan = join(store, "s", (), lambda line: None)
     source = Trials(plan, store.study("s"), View(), Options(trials=3), 2, None)
-    with Crew(Batch(), View(), 3, lambda: None) as crew, pytest.raises(InputError, match="broken"):  # type: ignore[arg-type]
+    with Dispatcher(Batch(), View(), 3, lambda: None) as crew, pytest.raises(InputError, match="broken"):  # type: ignore[arg-type]
         crew.work(source)
     assert [t.state for t in store.trials("s")] == ["waiting", "waiting"]

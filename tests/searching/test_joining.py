@@ -16,7 +16,7 @@ from atml import cli
 from atml.errors import InputError, StudyError, TaskFileError
 from atml.searching import Options, prepare, search, train_again
 from atml.searching.joining import join
-from atml.searching.study import CODE, SOURCES
+from atml.searching.plan import CODE, SOURCES
 from atml.searching.trials import Trials
 from atml.searching.workers.jobs import Report
 from atml.storage import Store

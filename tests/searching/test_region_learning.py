@@ -18,7 +18,7 @@ import pytest
 from atml import cli
 from atml.regions import Region
 from atml.searching import region_learning
-from atml.searching.options import WORTH, Options, learns
+from atml.searching.search_options import WORTH, Options, learns
 from atml.storage import Store
 from atml.training.records import TrialRecord
 from tests.processes import workers_of

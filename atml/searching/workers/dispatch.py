@@ -35,7 +35,7 @@ class Source(Protocol):
     def ended(self, job: Job, report: Report, device: str) -> None:
         """Take a result; "refused", "crashed" and "lost" are results too. One put back may still come."""
 
-    def put_back(self, job: Job) -> None:
+    def requeue(self, job: Job) -> None:
         """Take back a job that was stopped in its middle."""
 
     def stop_now(self) -> bool:
@@ -45,7 +45,7 @@ class Source(Protocol):
         """Say where things stand."""
 
 
-class Crew:
+class Dispatcher:
     """Worker processes and the signals that stop them.
 
     Used as a context manager: inside, SIGINT and SIGTERM ask for an orderly stop; on leaving, the workers
@@ -61,7 +61,7 @@ class Crew:
         self._restore: list[tuple[int, Any]] = []
         self._stillborn = 0
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Dispatcher:
         for number in (signal.SIGINT, signal.SIGTERM):
             # Only the main thread may handle signals; from another one, the caller does.
             with contextlib.suppress(ValueError):
@@ -85,11 +85,11 @@ class Crew:
         began = time.monotonic()
         shown: dict[int, Report] = {}
         came: list[Report] = []
-        with self._putting_back(source, came):
+        with self._requeued_on_error(source, came):
             while True:
                 self._alive()
                 if source.stop_now():
-                    self._put_back(source, replace=True)
+                    self._requeue(source, replace=True)
                     return
                 handed_out = self._hand_out(source)
                 self._view.progress(source.progress(self._running(shown), time.monotonic() - began))
@@ -143,7 +143,7 @@ class Crew:
             self._pool.go_on(report.worker, source.go_on(job, report))
         elif report.kind == "room":
             # Nothing is wrong with this trial: the same would happen to every other one.
-            source.put_back(job)
+            source.requeue(job)
             raise TaskFileError(report.text)
         else:
             shown.pop(report.worker, None)
@@ -173,19 +173,19 @@ class Crew:
         return tuple(rows)
 
     @contextlib.contextmanager
-    def _putting_back(self, source: Source, came: list[Report]) -> Iterator[None]:
+    def _requeued_on_error(self, source: Source, came: list[Report]) -> Iterator[None]:
         """Put back what runs, and what is in nobody's hands: jobs that ended by reports not taken yet."""
         try:
             yield
         except BaseException:
             for report in came:
                 if report.job is not None and report.kind != "progress":
-                    source.put_back(report.job)
-            self._put_back(source, replace=False)
+                    source.requeue(report.job)
+            self._requeue(source, replace=False)
             raise
 
-    def _put_back(self, source: Source, *, replace: bool) -> None:
+    def _requeue(self, source: Source, *, replace: bool) -> None:
         jobs = self._pool.busy()
         self._pool.drop(replace=replace)
         for job in jobs.values():
-            source.put_back(job)
+            source.requeue(job)

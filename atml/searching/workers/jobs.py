@@ -15,7 +15,7 @@ from atml.training.records import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class WorkerSetup:
     """What every worker of a search is told once; ``window`` is in seconds.
 
     ``code`` is what `atml.training.fingerprint.here` said when the search began, ``objective_hash`` that of

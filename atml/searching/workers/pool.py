@@ -21,10 +21,10 @@ from multiprocessing.connection import Connection, wait
 from types import ModuleType
 from typing import Any
 
-from atml.searching.workers.jobs import FinalJob, Job, Report, Site, Trained, TrialJob
+from atml.searching.workers.jobs import FinalJob, Job, Report, Trained, TrialJob, WorkerSetup
 from atml.searching.workers.process import main
 
-__all__ = ["HANG_S", "FinalJob", "Job", "Pool", "Report", "Site", "Trained", "TrialJob"]
+__all__ = ["HANG_S", "FinalJob", "Job", "Pool", "Report", "Trained", "TrialJob", "WorkerSetup"]
 
 HANG_S = 600.0
 """Seconds without any sign of life after which a worker with something to do hangs.
@@ -57,8 +57,8 @@ class Pool:
     ``hang_after`` is in seconds, see `HANG_S`.
     """
 
-    def __init__(self, site: Site, devices: Sequence[str], hang_after: float | None = None) -> None:
-        self._site = site
+    def __init__(self, setup: WorkerSetup, devices: Sequence[str], hang_after: float | None = None) -> None:
+        self._setup = setup
         self.devices = tuple(devices)
         self._hang_after = HANG_S if hang_after is None else hang_after
         self._context = _context()
@@ -72,7 +72,7 @@ class Pool:
         mine, theirs = self._context.Pipe()
         process = self._context.Process(
             target=main,
-            args=(self._site, index, self.devices[index], theirs, os.getpid(), dict(os.environ)),
+            args=(self._setup, index, self.devices[index], theirs, os.getpid(), dict(os.environ)),
             name=f"atml-worker-{index}",
             daemon=True,
         )

@@ -20,7 +20,7 @@ from typing import Any
 
 from atml.data.dataset import Dataset
 from atml.errors import AtmlError, TaskFileError
-from atml.searching.workers.jobs import Job, Report, Site, Trained, TrialJob
+from atml.searching.workers.jobs import Job, Report, Trained, TrialJob, WorkerSetup
 from atml.task_files.definition import TaskDefinition
 
 ALIVE_S = 1.0
@@ -30,7 +30,7 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory"
 
 
 def main(
-    site: Site, index: int, device: str, pipe: Connection, parent: int, environment: dict[str, str]
+    setup: WorkerSetup, index: int, device: str, pipe: Connection, parent: int, environment: dict[str, str]
 ) -> None:
     """Run one worker of process ``parent``: the whole life of a process."""
     # A fork server keeps the environment of the moment at which it was started.
@@ -42,7 +42,7 @@ def main(
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _end_with(parent, f"atml-worker-{index}")
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        _serve(site, index, device, pipe)
+        _serve(setup, index, device, pipe)
 
 
 def release_fork_server() -> None:
@@ -94,7 +94,7 @@ class _Pulse:
             self._pipe.send(self._report)
 
 
-def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
+def _serve(setup: WorkerSetup, index: int, device: str, pipe: Connection) -> None:
     import torch
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -103,27 +103,27 @@ def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
 
     torch.set_num_threads(1)
     if changed := fingerprint.differences(
-        site.code, fingerprint.here(), "when the search began", "on disk now"
+        setup.code, fingerprint.here(), "when the search began", "on disk now"
     ):
         text = f"atml changed while it ran: {changed}; start the same line again"
         pipe.send(Report(index, "refused", text=text))
         return
     try:
         definition = task_files.find(
-            site.task, space=site.space, objective=site.objective, window=site.window
+            setup.task, space=setup.space, objective=setup.objective, window=setup.window
         )
-        dataset = definition.open(site.origin)
+        dataset = definition.open(setup.origin)
     except AtmlError as error:
         pipe.send(Report(index, "refused", text=str(error)))
         return
-    if definition.objective_hash != site.objective_hash:
+    if definition.objective_hash != setup.objective_hash:
         text = (
             f"{definition.objective_path} changed since the search began: put it back and start the same line"
             " again, or go on by the new one with --accept-changes"
         )
         pipe.send(Report(index, "refused", text=text))
         return
-    if dataset.fingerprint != site.fingerprint:
+    if dataset.fingerprint != setup.fingerprint:
         pipe.send(Report(index, "refused", text=f"{dataset.name} changed since the search began"))
         return
     register_optimizer_step_post_hook(_Pulse(index, pipe))
@@ -131,7 +131,7 @@ def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
     while True:
         job: Job = pipe.recv()
         try:
-            report = _do(job, site, definition, dataset, index, device, pipe)
+            report = _do(job, setup, definition, dataset, index, device, pipe)
         except TaskFileError as error:
             report = Report(index, "room", text=str(error))
         except AtmlError as error:
@@ -152,7 +152,7 @@ def in_words(error: Exception) -> str:
 
 def _do(
     job: Job,
-    site: Site,
+    setup: WorkerSetup,
     definition: TaskDefinition,
     dataset: Dataset,
     index: int,
@@ -171,7 +171,7 @@ def _do(
             job.config,
             definition.task,
             dataset,
-            site.folds,
+            setup.folds,
             definition.value,
             seed=job.seed,
             device=device,

@@ -17,9 +17,9 @@ from atml.errors import StudyError
 from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
-from atml.searching.options import Goal, Options, learns
 from atml.searching.region_learning import importable
 from atml.searching.samplers.parameters import from_params
+from atml.searching.search_options import Goal, Options, learns
 from atml.storage import SPEC, Store, missing
 from atml.task_files.definition import TaskDefinition
 from atml.training import device, fingerprint
@@ -181,7 +181,7 @@ def reopen(store: Store, name: str) -> Plan:
     spec = store.spec(name)
     if spec is None:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
-    definition = room_of(spec, Path(spec["space_path"]), spec["objective_path"])
+    definition = definition_of(spec, Path(spec["space_path"]), spec["objective_path"])
     if (definition.objective_hash, definition.qualifies) != (spec["objective"], spec["qualifies"]):
         raise StudyError(
             f"{definition.objective_path} changed since study {name!r} was searched with it, and its trials "
@@ -195,7 +195,7 @@ def reopen(store: Store, name: str) -> Plan:
     return plan_of(store, name, spec, definition, origin, dataset)
 
 
-def room_of(spec: dict[str, Any], space: Path, objective: Path | str) -> TaskDefinition:
+def definition_of(spec: dict[str, Any], space: Path, objective: Path | str) -> TaskDefinition:
     """Find the room of a study, with its two files at these places; raises what `rooms.find` raises."""
     chosen = spec.get("objective_name")
     return task_files.find(
