@@ -42,7 +42,7 @@ from atml.searching.region_learning import RegionLearner
 from atml.searching.samplers.parameters import SearchSampler, tpe
 from atml.searching.samplers.region_sampler import RegionSampler, distribution
 from atml.searching.trials import Trials
-from atml.searching.workers.pool import Report
+from atml.searching.workers.jobs import Report
 from atml.storage import study_transfer
 from atml.storage.optuna_internals import PARAMS, STEPS, TRIALS, USER_ATTRS, VALUES, study_id
 from atml.storage.schema import SLOTS
@@ -208,7 +208,7 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
         had = len(study.get_trials(deepcopy=False))
         if had and stop - timed > had:
             fill(plan, study, keeper, stop - timed, rng)
-        trials._state.refresh()
+        trials.state.refresh()
         clock.take()
         began, count = time.perf_counter(), max(stop - max(had, stop - timed), 1)
         for _ in range(count):

@@ -128,7 +128,7 @@ class StudyContents:
 
     @cached_property
     def _found(self) -> tuple[TaskDefinition | None, str]:
-        from atml.searching.plan import definition_of
+        from atml.searching.study_spec import definition_of
 
         try:
             definition = definition_of(self.spec, Path(self.spec["space_path"]), self.spec["objective_path"])

@@ -1,4 +1,4 @@
-"""What every task must be able to do, the built-in ones and a user's own, checked by doing it."""
+"""The files of a task, built-in or a user's own, checked by using them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Check:
 
 
 def check(name: str, *, cwd: Path | None = None) -> Iterator[Check]:
-    """Check the files of one task; a check that fails does not keep the next ones from running.
+    """Check the files of one task; later checks run also after one that fails.
 
-    Raises nothing for a task that is broken: that is a failed check. Raises RoomError for an unknown name.
+    A broken task raises nothing: it fails a check. Raises TaskFileError for an unknown name.
     """
     if name not in task_files.names(cwd):
         task_files.find(name, cwd=cwd)
@@ -111,7 +111,7 @@ def _value(definition: TaskDefinition) -> str:
     y = np.arange(40) % classes
     subject = np.array([f"S{i // 10}" for i in range(40)])
     right = np.eye(classes, dtype=np.float32)[y]
-    said = []
+    lines = []
     for name in definition.objectives or ("",):
         other = task_files.find(
             definition.name,
@@ -127,8 +127,8 @@ def _value(definition: TaskDefinition) -> str:
                 f"{definition.objective_path}: {name or 'value()'} is {good:g} for all right, {bad:g} for"
                 " all wrong"
             )
-        said.append(f"{name} {good:g} against {bad:g}".strip())
-    return ", ".join(said)
+        lines.append(f"{name} {good:g} against {bad:g}".strip())
+    return ", ".join(lines)
 
 
 def _windows(definition: TaskDefinition) -> str:

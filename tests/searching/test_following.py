@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from atml.errors import InputError, StudyError
-from atml.searching import ENDING, SEARCH, WORKER, Options, prepare, worker_setup
+from atml.searching import Options, prepare, worker_setup
 from atml.searching.joining import join
-from atml.searching.plan import CODE
 from atml.searching.progress import View
 from atml.searching.search_options import Goal
+from atml.searching.study_spec import CODE
 from atml.searching.trials import Trials
 from atml.searching.workers.dispatch import Dispatcher
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.searching.workers.pool import Pool
-from atml.storage import Store
+from atml.storage import ProcessRole, Store
 from atml.training import fingerprint
 from atml.training.records import Measurement
 from tests.searching.conftest import wait_for
@@ -91,7 +91,7 @@ def test_a_search_whose_time_is_over_takes_its_workers_along(
 def test_a_worker_with_nothing_in_hand_is_told_too(
     store: Store, other: Store, atml: Run, few: list[object]
 ) -> None:
-    other.slots.works_on("s", WORKER)
+    other.slots.works_on("s", ProcessRole.WORKER)
     done = atml(*few, "--trials", 5000, "--timeout", "12s")
     assert done.returncode == 0, done.stderr
     assert goal(store).over and "its workers are told so" in done.stdout
@@ -101,11 +101,11 @@ def test_a_worker_with_nothing_in_hand_is_told_too(
 def test_while_another_search_has_time_its_workers_go_on(
     store: Store, other: Store, atml: Run, few: list[object]
 ) -> None:
-    other.slots.works_on("s", SEARCH)
+    other.slots.works_on("s", ProcessRole.SEARCH)
     assert atml(*few, "--trials", 5000, "--timeout", "4s").returncode == 0
     assert not goal(store).over
     # The last one calls: who is past its own time counts no more.
-    other.slots.works_on("s", ENDING)
+    other.slots.works_on("s", ProcessRole.ENDING)
     assert atml(*few, "--trials", 5000, "--timeout", "4s").returncode == 0
     assert goal(store).over
 
@@ -138,7 +138,7 @@ def test_changed_rules_stop_who_works_by_the_old_ones(store: Store) -> None:
     job_of(trials)
     change(store, max_size_kib=9.0)
     with pytest.raises(StudyError, match=r"'s' goes on with another size budget, by --accept-changes: start"):
-        trials._state.refresh()
+        trials.state.refresh()
 
 
 def test_a_worker_process_does_not_judge_by_an_edited_objective(
@@ -178,7 +178,10 @@ class Batch:
         self.given[worker] = job
 
     def reports(self, timeout: float) -> list[Report]:
-        return [Report(0, "room", self.given[0], text="broken"), Report(1, "refused", self.given[1], text="")]
+        return [
+            Report(0, "broken task file", self.given[0], text="broken"),
+            Report(1, "refused", self.given[1], text=""),
+        ]
 
     def drop(self, *, replace: bool) -> None:
         """They are done."""

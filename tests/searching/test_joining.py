@@ -16,7 +16,7 @@ from atml import cli
 from atml.errors import InputError, StudyError, TaskFileError
 from atml.searching import Options, prepare, search, train_again
 from atml.searching.joining import join
-from atml.searching.plan import CODE, SOURCES
+from atml.searching.study_spec import CODE, SOURCES
 from atml.searching.trials import Trials
 from atml.searching.workers.jobs import Report
 from atml.storage import Store
@@ -79,7 +79,7 @@ def test_other_data_are_refused_with_what_differs(store: Store, small: Path, tmp
     other = tmp_path / "other.npz"
     np.savez(other, **rows)
     with pytest.raises(
-        StudyError, match=r"366 segments of 12 subjects there, 361 of 12 here; fingerprints \w"
+        StudyError, match=r"366 windows of 12 subjects there, 361 of 12 here; fingerprints \w"
     ):
         join(store, "s", (other,), lambda line: None)
     change(store, split="0123456789abcdef")

@@ -61,7 +61,7 @@ def records(folder: Path) -> list[TrialRecord]:
     return found
 
 
-def standing(folder: Path) -> region_learning.State:
+def standing(folder: Path) -> region_learning.RegionState:
     store = Store(f"sqlite:///{folder / 'studies.db'}", create=False)
     found = region_learning.state(store, "s")
     store.close()
