@@ -85,12 +85,11 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     count = options.folds or before.get("folds") or DEFAULT_FOLDS
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
     folds = data.folds(dataset.y, dataset.subject, count, seed)
-    budget = Budget(
-        size_kib=_first(options.max_size_kib, before.get("max_size_kib"), definition.budget.size_kib),
-        macs=_first(options.max_macs, before.get("max_macs"), definition.budget.macs),
-        ram_kib=_first(options.max_ram_kib, before.get("max_ram_kib"), definition.budget.ram_kib),
-        operators=definition.budget.operators,
-    )
+    limits = {
+        "max_size_kib": definition.budget.size_kib,
+        "max_macs": definition.budget.macs,
+        "max_ram_kib": definition.budget.ram_kib,
+    }
     wanted = {
         "version": 1,
         "task": definition.name,
@@ -110,9 +109,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "split": study_spec.digest(folds),
         "seed": seed,
         "qualifies": definition.qualifies,
-        "max_size_kib": budget.size_kib,
-        "max_macs": budget.macs,
-        "max_ram_kib": budget.ram_kib,
+        **{key: _first(getattr(options, key), before.get(key), limit) for key, limit in limits.items()},
     }
     if known is not None:
         study_spec.check_settings(name, known, wanted, accept=options.accept_changes)

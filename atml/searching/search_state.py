@@ -21,7 +21,8 @@ LISTEN_S = 2.0
 class SearchState:
     """What a process reads again and again of the study that it works on.
 
-    ``end`` is a time of `time.monotonic`. With ``serve`` the process has joined a search, and stops when that search stops.
+    ``end`` is a time of `time.monotonic`. With ``serve`` the process has joined a search, and stops when that
+    search stops.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from atml.artifacts import export
 from atml.errors import AtmlError, ShapeError, TaskFileError
 from atml.evaluation import baselines
 from atml.models.config import ModelConfig
+from atml.regions import Draft
 from atml.scoring import rules
-from atml.searching.samplers.parameters import draws, from_params
+from atml.searching.samplers.parameters import from_params
 from atml.task_files.definition import TaskDefinition
 
 _DRAWS = 20
@@ -84,8 +86,9 @@ def _default(definition: TaskDefinition) -> str:
 
 
 def _random(definition: TaskDefinition) -> str:
-    fit = 0
-    for _, config in draws(definition.suggest, _DRAWS, seed=0):
+    fit, rng = 0, random.Random(0)
+    for _ in range(_DRAWS):
+        config = definition.suggest(Draft(lambda axis: axis.draw(rng)))
         try:
             models.cost(config, definition.task)
         except ShapeError:

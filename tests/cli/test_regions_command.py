@@ -218,7 +218,7 @@ def test_an_export_is_two_files_that_a_new_study_begins_with(
         store.study(file, spec)
         heard = Heard()
         RegionLearner(store, file, definition, heard, folder / file)
-        assert heard.lines == [f"1 regions of {folder / file} are looked at first"]
+        assert heard.lines == [f"1 regions of {folder / file} are tested first"]
         (found,) = [r for r in state(store, file).found if r.candidate.source == "imported"]
         assert (found.id, found.status, found.evidence.trials) == (high["id"], "imported", ())
         # The same line again goes on; with other regions it is another study.

@@ -81,7 +81,7 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
     trial.set_user_attr("cost", asdict(cost(config, plan.definition.task)))
     study.tell(trial, 0.5)
     record = store.trials(plan.name)[0]
-    for way in ("ended", "put back"):
+    for way in ("ended", "requeued"):
         repeats = Repeats(finals(plan))
         repeats._waiting = [(record, 1), (record, 2)]
         job = repeats.next()

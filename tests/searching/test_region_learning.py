@@ -169,7 +169,8 @@ def test_a_rejected_region_is_audited_and_queued_trials_in_it_are_warned_about(
     new = records(searched)[TRIALS:]
     (queued,) = [t for t in new if t.origin == "queued"]
     assert queued.params == inside
-    warning = f"trial {queued.number} was queued, and runs, in region {one.id}: {one.box.words()}"
+    warning = f"although it lies in the rejected region {one.id}: {one.box.words()}"
+    assert f"trial {queued.number} was queued, so it runs " in done.stdout
     assert done.stdout.count(warning) == done.stdout.count("was queued") == 1
     (audit,) = [t for t in new if t.origin == "audit"]
     assert audit.number == 275
@@ -342,7 +343,7 @@ def test_imported_regions_are_audited_first(
     words = line(small, searched, 26, "--max-macs", 1, "--study", "new", "--regions", searched / file)
     done = atml(*words)
     assert done.returncode == 0, done.stderr
-    assert f"1 regions of {searched / file} are looked at first" in done.stdout
+    assert f"1 regions of {searched / file} are tested first" in done.stdout
     store = Store(where, create=False)
     found, trials = region_learning.state(store, "new"), store.trials("new")
     store.close()

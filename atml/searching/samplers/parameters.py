@@ -180,15 +180,3 @@ def tpe(seed: int) -> TPESampler:
 def from_params(suggest: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:
     """Call a search space with fixed parameter values, without a study."""
     return suggest(optuna.trial.FixedTrial(dict(params)))
-
-
-def draws(suggest: Callable[[Any], Any], count: int, seed: int) -> list[tuple[dict[str, Any], Any]]:
-    """Draw ``count`` random ``(parameters, result of suggest)`` from a search space."""
-    study = optuna.create_study(sampler=RandomSampler(seed=seed))
-    drawn = []
-    for _ in range(count):
-        trial = study.ask()
-        made = suggest(trial)
-        drawn.append((dict(trial.params), made))
-        study.tell(trial, state=TrialState.FAIL)
-    return drawn
