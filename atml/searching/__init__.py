@@ -83,17 +83,17 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
         workers = options.workers or cores()
         end = None if options.timeout is None else began + options.timeout
         trials = Trials(plan, study, view, options, workers, end, learner)
-        final = Finalists(plan, study, view, options)
-        if not trials.exhausted() or Repeats(final).todo() or Exports(final).waiting():
-            with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
-                store.steady.hurry = crew.stopping
-                crew.work(trials)
+        finalists = Finalists(plan, study, view, options)
+        if not trials.exhausted() or Repeats(finalists).todo() or Exports(finalists).waiting():
+            with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
+                store.steady.hurry = dispatcher.stopping
+                dispatcher.work(trials)
                 _why_it_ended(trials, options, view)
-                _stop_workers(crew, trials, plan, watch, view, end)
-                _finish(crew, final, watch, end)
+                _stop_workers(dispatcher, trials, plan, watch, view, end)
+                _finish(dispatcher, finalists, watch, end)
                 # After a stop before the goal, trials of dead processes may still be running.
                 watch.recover()
-        summary = summarise(final, time.monotonic() - began)
+        summary = summarise(finalists, time.monotonic() - began)
         view.result(summary)
         return summary
     finally:
@@ -127,9 +127,9 @@ def join_and_work(
     mine = replace(options, trials=goal.trials, patience=goal.patience, finalists=0, repeats=0)
     trials = Trials(plan, study, view, mine, workers, end, learner, serve=True)
     if not trials.exhausted() and not trials.state.over():
-        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
-            store.steady.hurry = crew.stopping
-            crew.work(trials)
+        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
+            store.steady.hurry = dispatcher.stopping
+            dispatcher.work(trials)
             if not trials.state.over():
                 _why_it_ended(trials, mine, view)
             watch.recover()
@@ -149,14 +149,14 @@ def export_best(
     """Train the given trials of a study on all subjects and export them; returns the summary."""
     view = view or View()
     plan = reopen(store, name)
-    final = Finalists(plan, store.study(name), view, options, numbers=numbers)
-    source = Exports(final)
+    finalists = Finalists(plan, store.study(name), view, options, numbers=numbers)
+    source = Exports(finalists)
     if source.waiting():
         workers = min(options.workers or cores(), source.waiting())
-        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), store.slots.beat) as crew:
-            crew.work(source)
+        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), store.slots.beat) as dispatcher:
+            dispatcher.work(source)
             source.close()
-    summary = summarise(final, 0.0)
+    summary = summarise(finalists, 0.0)
     view.result(summary)
     return summary
 
@@ -184,8 +184,8 @@ def train_again(
     devices = device.choose(wanted, 1)
     plan = join(store, name, paths, view.say, strict=False)
     source = Rerun(plan, record)
-    with Dispatcher(Pool(worker_setup(plan), devices), view, len(plan.folds), lambda: None) as crew:
-        crew.work(source)
+    with Dispatcher(Pool(worker_setup(plan), devices), view, len(plan.folds), lambda: None) as dispatcher:
+        dispatcher.work(source)
     return source.compared()
 
 
@@ -249,7 +249,7 @@ def _introduce(plan: Plan, view: View) -> None:
 
 
 def _stop_workers(
-    crew: Dispatcher, trials: Trials, plan: Plan, watch: Supervisor, view: View, end: float | None
+    dispatcher: Dispatcher, trials: Trials, plan: Plan, watch: Supervisor, view: View, end: float | None
 ) -> None:
     """At the end of the time, stop the workers that joined, and wait until they have requeued their trials.
 
@@ -267,29 +267,31 @@ def _stop_workers(
         view.say("the workers that joined stop now, and requeue their running trials")
         # They read the goal before they begin another trial. Finalists need every trial to have ended.
         until = max(end or 0.0, time.monotonic() + RELEASE_S)
-        crew.wait(lambda: not plan.store.others_at_work(plan.name, Role.SEARCH), until)
+        dispatcher.wait(lambda: not plan.store.others_at_work(plan.name, Role.SEARCH), until)
         watch.recover()
 
 
-def _finish(crew: Dispatcher, final: Finalists, watch: Supervisor, end: float | None) -> None:
+def _finish(dispatcher: Dispatcher, finalists: Finalists, watch: Supervisor, end: float | None) -> None:
     """Repeat and export the finalists, one process at a time; finished repeats and exports stay."""
-    plan, slots = final.plan, final.plan.store.slots
+    plan, slots = finalists.plan, finalists.plan.store.slots
     if plan.store.others_at_work(plan.name, Role.SEARCH):
         # This happens after a timeout only; otherwise they were waited for.
-        final.view.say("others still train trials of this study; the same line chooses the finalists later")
+        finalists.view.say(
+            "others still train trials of this study; the same line chooses the finalists later"
+        )
         return
     while True:
         if not slots.lock(plan.name):
-            final.view.say("another atml repeats the finalists of this study; this one waits for it")
-            if not crew.wait(lambda: slots.lock(plan.name), end):
+            finalists.view.say("another atml repeats the finalists of this study; this one waits for it")
+            if not dispatcher.wait(lambda: slots.lock(plan.name), end):
                 return
             watch.recover()
         try:
-            repeats = Repeats(final)
-            crew.work(repeats)
+            repeats = Repeats(finalists)
+            dispatcher.work(repeats)
             if not repeats.taken_over:
-                exports = Exports(final)
-                crew.work(exports)
+                exports = Exports(finalists)
+                dispatcher.work(exports)
                 exports.close()
                 return
         finally:
