@@ -70,7 +70,7 @@ def made(folder: Path, good: Callable[[dict[str, Any]], bool], count: int = 150)
 
 
 @pytest.fixture(scope="module")
-def rerunnable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study: high learning rates never qualify, others do half of the time."""
     folder = tmp_path_factory.mktemp("known")
     (folder / "space.py").write_text(SPACE, encoding="utf-8")
@@ -282,7 +282,7 @@ def test_regions_do_not_come_into_a_study_under_way(here: Path, shown: Shown, hi
     study.ask().set_user_attr("holder", store.token)
     store.slots.beat()
     before = rows(shown)
-    assert "study 's' is being searched" in shown("regions", "import", "avoid.txt", code=2)
+    assert "study 's' is searched at the moment" in shown("regions", "import", "avoid.txt", code=2)
     assert rows(shown) == before
     store.close()
 
