@@ -36,13 +36,13 @@ from optuna.trial import TrialState
 from atml import models
 from atml.metrics.predictions import Predictions
 from atml.searching import pruning
+from atml.searching.plan import Options, Plan, prepare
 from atml.searching.progress import View
-from atml.searching.region_learning import Keeper
+from atml.searching.region_learning import RegionLearner
 from atml.searching.samplers.parameters import SearchSampler, tpe
 from atml.searching.samplers.region_sampler import RegionSampler, distribution
-from atml.searching.study import Options, Plan, prepare
 from atml.searching.trials import Trials
-from atml.searching.workers.pool import Report
+from atml.searching.workers.jobs import Report
 from atml.storage import study_transfer
 from atml.storage.optuna_internals import PARAMS, STEPS, TRIALS, USER_ATTRS, VALUES, study_id
 from atml.storage.schema import SLOTS
@@ -130,14 +130,16 @@ def one(trials: Trials, plan: Plan, rng: np.random.Generator) -> None:
     trials.ended(job, Report(0, "measured", job, measurement=measured(plan, rng)))
 
 
-def fill(plan: Plan, study: optuna.Study, keeper: Keeper, upto: int, rng: np.random.Generator) -> None:
+def fill(
+    plan: Plan, study: optuna.Study, learner: RegionLearner, upto: int, rng: np.random.Generator
+) -> None:
     """Bring a study to ``upto`` trials with random ones that have all that a trial of a search leaves.
 
     They go in by the thousand: one at a time they take as long as trials do.
     """
     had = study.get_trials(deepcopy=False)
     like = next(t for t in had if t.state == TrialState.COMPLETE)
-    axes, drawn = keeper._space.axes, random.Random(len(had)).choices(keeper._space.sample, k=upto)
+    axes, drawn = learner._space.axes, random.Random(len(had)).choices(learner._space.sample, k=upto)
     attrs = {key: json.dumps(value) for key, value in {**like.user_attrs, "origin": "sampled"}.items()}
     kinds = {name: distribution(axis) for name, axis in axes.items()}
     numbers, now = range(len(had), upto), datetime.datetime.now()
@@ -185,9 +187,9 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
     if plan.store.trials(plan.name):
         sys.exit(f"there is a study 'growth' in {plan.store.name} already; delete it first")
     view = View()
-    keeper = Keeper(plan.store, plan.name, plan.definition, view)
+    learner = RegionLearner(plan.store, plan.name, plan.definition, view)
     sampler = (
-        RegionSampler(tpe(0), plan.definition.suggest, keeper.bounds, study_seed=0)
+        RegionSampler(tpe(0), plan.definition.suggest, learner.bounds, study_seed=0)
         if regions
         else SearchSampler(0, study_seed=0)
     )
@@ -200,15 +202,15 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
         sampler, "sampler", "before_trial", "infer_relative_search_space", "sample_relative",
         "sample_independent", "after_trial",
     )  # fmt: skip
-    clock.watch(keeper, "regions", "refresh")
+    clock.watch(learner, "regions", "refresh")
     clock.watch(models, "price", "cost")
-    trials = Trials(plan, study, view, options, 1, None, keeper if regions else None)
+    trials = Trials(plan, study, view, options, 1, None, learner if regions else None)
     print(f"{'trials':>7} {'ms':>8} " + " ".join(f"{name:>8}" for name in COLUMNS) + "      RSS", flush=True)
     for stop in stops:
         had = len(study.get_trials(deepcopy=False))
         if had and stop - timed > had:
-            fill(plan, study, keeper, stop - timed, rng)
-        trials._standing.refresh()
+            fill(plan, study, learner, stop - timed, rng)
+        trials.state.refresh()
         clock.take()
         began, count = time.perf_counter(), max(stop - max(had, stop - timed), 1)
         for _ in range(count):

@@ -32,7 +32,7 @@ from atml import data, metrics, models, task_files
 from atml.data.dataset import Dataset, DataSource, Fold
 from atml.errors import ConfigError
 from atml.searching import pruning
-from atml.searching.study import trial_seed
+from atml.searching.plan import trial_seed
 from atml.training import cross_validation
 
 _FOLDS = 5

@@ -72,7 +72,7 @@ def suggest(trial: Any) -> ModelConfig:
             fields["layers"] = trial.suggest_int("layers", 1, 2)
     fields["pool"] = trial.suggest_categorical("pool", ["mean", "max", "mean_max", "last", "attention"])
     fields["dropout"] = trial.suggest_float("dropout", 0.0, 0.5)
-    fields.update(_training(trial))
+    fields.update(_training(trial, convolves))
     return ModelConfig(**fields)
 
 
@@ -101,8 +101,11 @@ def _convolutions(trial: Any) -> dict[str, Any]:
     }
 
 
-def _training(trial: Any) -> dict[str, Any]:
-    optimizer = trial.suggest_categorical("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+def _training(trial: Any, convolves: bool) -> dict[str, Any]:
+    if convolves:
+        optimizer = trial.suggest_categorical("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+    else:  # plain gradient descent leaves a recurrent network where it begins
+        optimizer = trial.suggest_categorical("optimizer_recurrent", ["adam", "adamw", "rmsprop"])
     fields: dict[str, Any] = {"optimizer": optimizer}
     if optimizer == "sgd":
         fields["learning_rate"] = trial.suggest_float("learning_rate_sgd", 4e-2, 3e-1, log=True)

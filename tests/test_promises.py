@@ -209,7 +209,7 @@ def test_clocks_that_disagree_by_minutes(start: Start, tmp_path: Path) -> None:
     share(*three)
     codes, said = [one.end() for one in three], "\n\n".join(one.said for one in three)
     assert codes == [0, 0, 0], said
-    assert "put back" not in said
+    assert "requeued" not in said
     kept(start, total, *three)
     with contextlib.closing(Store(start.url)) as store:
         started = [t.started for t in store.trials(STUDY) if t.started]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from atml.regions import Ledger, Outcome, Region
-    from atml.searching.region_learning import State
+    from atml.searching.region_learning import RegionState
     from atml.storage import Store
 
 regions_app = typer.Typer(cls=Default, help="Show the rejected regions of a study, or change them.")
@@ -134,13 +134,13 @@ def export(
     show(f"{out / 'regions.json'} and {out / 'avoid.txt'} hold the regions of study {name}")
 
 
-def _state(store: Store, name: str) -> State:
+def _state(store: Store, name: str) -> RegionState:
     from atml.searching import region_learning
 
     return region_learning.state(store, name)
 
 
-def _find(state: State, region: str) -> Region:
+def _find(state: RegionState, region: str) -> Region:
     found = [one for one in state.found if region and one.id.startswith(region.lower())]
     if len(found) != 1:
         what = "names several regions" if found else "is no region of this study"

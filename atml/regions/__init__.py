@@ -23,26 +23,10 @@ from atml.regions.sequential_test import Outcome, outcomes
 from atml.regions.space import Draft, Space, learn
 from atml.regions.verdicts import Region, Status, judge, renew, row
 
+# fmt: off
 __all__ = [
-    "Bounds",
-    "Box",
-    "Choice",
-    "Draft",
-    "Interval",
-    "Ledger",
-    "Outcome",
-    "Region",
-    "RegionError",
-    "Space",
-    "Status",
-    "begin",
-    "judge",
-    "learn",
-    "lift",
-    "nominate",
-    "outcomes",
-    "parse",
-    "renew",
-    "row",
-    "update",
+    "Bounds", "Box", "Choice", "Draft", "Interval", "Ledger", "Outcome", "Region", "RegionError",
+    "Space", "Status", "begin", "judge", "learn", "lift", "nominate", "outcomes", "parse", "renew",
+    "row", "update",
 ]
+# fmt: on

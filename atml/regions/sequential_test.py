@@ -92,7 +92,7 @@ class Test:
 
 
 @dataclass(frozen=True)
-class CrossValidationResult:
+class Tally:
     """What was counted for a box: the numbers of the ``trials``, and the ``successes`` among them.
 
     ``reached`` is the largest logarithm of the evidence so far, as a share of what rejects the box.
@@ -105,7 +105,7 @@ class CrossValidationResult:
     crossed: int | None = None
 
 
-def weigh(draws: Iterable[Outcome], test: Test) -> CrossValidationResult:
+def weigh(draws: Iterable[Outcome], test: Test) -> Tally:
     """Run the test over the draws that count, in order."""
     level = top = 0.0
     trials, successes, crossed = [], 0, None
@@ -117,7 +117,7 @@ def weigh(draws: Iterable[Outcome], test: Test) -> CrossValidationResult:
         successes += success
         if crossed is None and top >= test.target - 1e-9:
             crossed = len(trials) - 1
-    return CrossValidationResult(tuple(trials), successes, min(top / test.target, 1.0), crossed)
+    return Tally(tuple(trials), successes, min(top / test.target, 1.0), crossed)
 
 
 def counted(outcomes: Sequence[Outcome], box: Box, known: int = 0) -> list[Outcome]:

@@ -17,8 +17,8 @@ from atml.regions.ledger import Candidate, Ledger, Lift, begin
 from atml.regions.sequential_test import (
     DRAWN_FROM_Q,
     QUALIFIES,
-    CrossValidationResult,
     Outcome,
+    Tally,
     Test,
     counted,
     weigh,
@@ -66,7 +66,7 @@ class Region:
 
     candidate: Candidate
     status: Status
-    evidence: CrossValidationResult
+    evidence: Tally
     needed: int
     share: float
     vetoes: tuple[int, ...] = ()

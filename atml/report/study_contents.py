@@ -22,7 +22,7 @@ from atml.training.records import TrialRecord
 
 if TYPE_CHECKING:
     from atml.regions.space import Axis
-    from atml.searching.study import Plan
+    from atml.searching.plan import Plan
     from atml.storage import Store
     from atml.task_files.definition import TaskDefinition
 
@@ -128,10 +128,10 @@ class StudyContents:
 
     @cached_property
     def _found(self) -> tuple[TaskDefinition | None, str]:
-        from atml.searching.study import room_of
+        from atml.searching.study_spec import definition_of
 
         try:
-            definition = room_of(self.spec, Path(self.spec["space_path"]), self.spec["objective_path"])
+            definition = definition_of(self.spec, Path(self.spec["space_path"]), self.spec["objective_path"])
         except InputError as error:
             return None, f"the files of the task can't be used any more: {error}"
         if (definition.objective_hash, definition.qualifies) != (
@@ -156,7 +156,7 @@ class StudyContents:
 
     @cached_property
     def _opened(self) -> tuple[Plan | None, str]:
-        from atml.searching.study import reopen
+        from atml.searching.plan import reopen
 
         if self.definition is None:
             return None, self.task_gone

@@ -18,13 +18,6 @@ from atml.errors import DataError, ExportError
 
 Paths = Path | Sequence[Path] | None
 
-SAME_LABELS: dict[str, tuple[str, ...]] = {}
-"""Labels hashes of built-in objectives files, each with those of earlier versions of the same file.
-
-What is listed gave every rhythm name that it knew the class that it has now, so that models trained with it
-are scored.
-"""
-
 
 def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> tuple[Dataset, list[str]]:
     """Open the test split; of sets that have none, without the subjects that were trained on.
@@ -91,13 +84,13 @@ def renamed(exported: ExportedModel, paths: Paths) -> dict[str, str]:
 def same_labels(exported: ExportedModel, labels_hash: str | None) -> list[str]:
     """Compare the labels that a model was trained with to those that test data would have.
 
-    Returns notes: one where the export is too old to tell. ``labels_hash`` None compares nothing; an earlier
-    version of the labels that `SAME_LABELS` lists is the same.
+    Returns notes: one where the export is too old to tell. ``labels_hash`` None compares nothing. Hashes of
+    built-in files are those of earlier versions with the same labels: see `task_files.loading.KNOWN_AS`.
 
     Raises:
         ExportError: test data would be labelled otherwise.
     """
-    if labels_hash is None or exported.labels_hash in (labels_hash, *SAME_LABELS.get(labels_hash, ())):
+    if labels_hash is None or exported.labels_hash == labels_hash:
         return []
     if not exported.labels_hash:
         return [

@@ -1,15 +1,26 @@
-"""The search: from options to exported models, resumable at every point.
+"""The search: from options to exported models; it can be stopped and resumed at any time.
 
 ::
 
-    prepare    task, data, folds, study                 study.py
-    joining    the same from the study itself           joining.py
-    trials     claim, ask, train, compare, tell         trials.py, outcome.py, peers.py, stopping.py
-    standing   goal, results, time left                 standing.py
-    workers    kept busy; others watched                crew.py, watching.py
-    finalists  the best few again, on fresh seeds       repeats.py, finals.py
-    export     threshold, all subjects, ONNX            exports.py
-    summary    what came out                            summary.py
+    search_options         the options of a search, and the goal that its study keeps
+    plan                   task, data, folds and study made ready
+    study_spec             the settings of a study, and which changes a search may resume with
+    joining                a plan from the study itself, on any machine
+    trials                 the trials: claim a slot, ask, check the cost, train, compare, record
+    trial_outcome          a running trial, and the result that it leaves
+    pruning                when to stop a trial, and when to stop a search
+    search_state           goal, results and time left
+    region_learning        rejected regions, learned during the search
+    samplers               reference draws, TPE, rejected regions avoided
+    workers                worker processes, and the jobs that they get
+    supervision            beats, and trials of dead processes requeued
+    ranking, importance    which trials are best, which parameters matter
+    finalists, repeats     the best trials again, on fresh seeds
+    exporting              the final training, on all subjects, and its export
+    rerun                  one trial trained again and compared with its record
+    summary                the outcome of a search
+    progress, sparkline    what a running search shows
+    task_check             the files of a task checked by using them
 """
 
 from __future__ import annotations
@@ -26,28 +37,28 @@ from atml.data.formats.contest_reader import cores
 from atml.errors import StudyError
 from atml.formatting import clock
 from atml.searching.exporting import Exports
-from atml.searching.finalists import Finals
+from atml.searching.finalists import Finalists
 from atml.searching.joining import join
-from atml.searching.options import Goal, Options, learns
+from atml.searching.plan import Plan, prepare, reopen
 from atml.searching.progress import View
-from atml.searching.region_learning import Keeper
+from atml.searching.region_learning import RegionLearner
 from atml.searching.repeats import Repeats
-from atml.searching.rerun import Again, Compared, known
+from atml.searching.rerun import Rerun, RerunComparison, rerunnable
 from atml.searching.samplers.parameters import SearchSampler, tpe
 from atml.searching.samplers.region_sampler import RegionSampler
-from atml.searching.study import Plan, prepare, reopen
+from atml.searching.search_options import Goal, Options, learns
 from atml.searching.summary import summarise
-from atml.searching.supervision import Watch
+from atml.searching.supervision import Supervisor
 from atml.searching.trials import Trials
-from atml.searching.workers.dispatch import Crew
-from atml.searching.workers.pool import Pool, Site
-from atml.storage import Store
+from atml.searching.workers.dispatch import Dispatcher
+from atml.searching.workers.jobs import WorkerSetup
+from atml.searching.workers.pool import Pool
+from atml.storage import ProcessRole, Store
 from atml.training import device
+from atml.training.records import Role
 
-LET_GO_S = 30.0
-"""Seconds that workers have to put back what they have in hand, however little time is left."""
-SEARCH, ENDING, WORKER = "search", "ending", "worker"
-"""What a process works as, for whoever asks: a search whose time for trials is over is ending."""
+RELEASE_S = 30.0
+"""Seconds that joined workers have to requeue their running trials, however little time is left."""
 
 __all__ = ["Options", "Store", "export_best", "join_and_work", "prepare", "search", "train_again"]
 
@@ -55,36 +66,34 @@ __all__ = ["Options", "Store", "export_best", "join_and_work", "prepare", "searc
 def search(options: Options, view: View | None = None) -> dict[str, Any]:
     """Run or resume a search and return its summary, as JSON types.
 
-    Others may search the same study meanwhile, from here or elsewhere: together they train as many trials as
-    it is to have, and one of them picks the finalists.
+    Several searches of one study, on any machines, together train exactly as many trials as its goal has, and
+    one of them chooses the finalists.
 
-    Raises an InputError for what can't be used, and Stopped after SIGINT or SIGTERM; either way the
-    study is whole and the same call goes on.
+    Raises an InputError for what can't be used, and Stopped after SIGINT or SIGTERM. Either way the study is
+    intact, and the same call resumes it.
     """
     view = view or View()
     began = time.monotonic()
     plan = prepare(options, view.say)
     store = plan.store
     try:
-        watch = _watch(plan, view, SEARCH)
-        introduce(plan, view)
-        keeper = _keeper(plan, options, view)
-        study = store.study(plan.name, sampler=_sampler(plan, keeper))
+        watch = _watch(plan, view, ProcessRole.SEARCH)
+        learner = _learner(plan, options, view)
+        study = store.study(plan.name, sampler=_sampler(plan, learner))
         workers = options.workers or cores()
-
         end = None if options.timeout is None else began + options.timeout
-        trials = Trials(plan, study, view, options, workers, end, keeper)
-        final = Finals(plan, study, view, options)
-        if not trials.exhausted() or Repeats(final).todo() or Exports(final).waiting():
-            with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
-                store.steady.hurry = crew.stopping
-                crew.work(trials)
+        trials = Trials(plan, study, view, options, workers, end, learner)
+        finalists = Finalists(plan, study, view, options)
+        if not trials.exhausted() or Repeats(finalists).todo() or Exports(finalists).waiting():
+            with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
+                store.steady.hurry = dispatcher.stopping
+                dispatcher.work(trials)
                 _why_it_ended(trials, options, view)
-                _call_time(crew, trials, plan, watch, view, end)
-                _finish(crew, final, watch, end)
-                # Who stops before the total is reached has not waited for what the dead left.
-                watch.take_over()
-        summary = summarise(final, time.monotonic() - began)
+                _stop_workers(dispatcher, trials, plan, watch, view, end)
+                _finish(dispatcher, finalists, watch, end)
+                # After a stop before the goal, trials of dead processes may still be running.
+                watch.recover()
+        summary = summarise(finalists, time.monotonic() - began)
         view.result(summary)
         return summary
     finally:
@@ -94,13 +103,13 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
 def join_and_work(
     store: Store, name: str, paths: Sequence[Path], options: Options, view: View | None = None
 ) -> dict[str, Any]:
-    """Train trials of a study that somebody searches, up to its goal; return what was done, as JSON types.
+    """Join the search of a study and train trials up to its goal; return what was done, as JSON types.
 
-    ``paths`` say where its data are on this machine, none that they are where the study says. Of ``options``
-    only the workers, their devices, ``hang_after`` and the ``timeout`` count: the rest comes from the study.
+    ``paths`` are its data on this machine, if they are not where the study has them. Of ``options`` only the
+    workers, their devices, ``hang_after`` and the ``timeout`` count: the rest comes from the study.
 
-    Raises an InputError for what can't be used, and Stopped after SIGINT or SIGTERM, with its trials put
-    back.
+    Raises an InputError for what can't be used, and Stopped after SIGINT or SIGTERM, with the running trials
+    requeued.
     """
     view = view or View()
     began = time.monotonic()
@@ -108,28 +117,28 @@ def join_and_work(
     plan = join(store, name, paths, view.say)
     goal = Goal.of(store.facts(name))
     if goal is None:
-        raise StudyError(f"study {name!r} has no goal to work for: start `atml search` on it first")
+        raise StudyError(f"study {name!r} has no goal yet: start `atml search` on it first")
     store.check_writable()
-    watch = _watch(plan, view, WORKER)
-    introduce(plan, view)
-    keeper = Keeper(store, name, plan.definition, view) if goal.regions else None
-    study = store.study(name, sampler=_sampler(plan, keeper))
+    watch = _watch(plan, view, ProcessRole.WORKER)
+    learner = RegionLearner(store, name, plan.definition, view) if goal.regions else None
+    study = store.study(name, sampler=_sampler(plan, learner))
     workers = options.workers or cores()
     end = None if options.timeout is None else began + options.timeout
     mine = replace(options, trials=goal.trials, patience=goal.patience, finalists=0, repeats=0)
-    trials = Trials(plan, study, view, mine, workers, end, keeper, serve=True)
-    if not trials.exhausted() and not trials.over():
-        with Crew(_pool(plan, options, workers), view, len(plan.folds), watch) as crew:
-            store.steady.hurry = crew.stopping
-            crew.work(trials)
-            if not trials.over():
+    trials = Trials(plan, study, view, mine, workers, end, learner, serve=True)
+    if not trials.exhausted() and not trials.state.over():
+        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
+            store.steady.hurry = dispatcher.stopping
+            dispatcher.work(trials)
+            if not trials.state.over():
                 _why_it_ended(trials, mine, view)
-            watch.take_over()
-    if trials.over():
-        view.say(f"the time of the search of {name} is over; the same `atml search` again goes on")
+            watch.recover()
+    if trials.state.over():
+        view.say(f"the time of the search of {name} is over; start the same `atml search` again to continue")
     done = trials.progress((), time.monotonic() - began)
-    told = f"study {name} has {done.done} of {done.total} trials; {trials.told} of them were trained here"
-    summary = {"study": name, "trials": done.done, "of": done.total, "here": trials.told, "lines": [told]}
+    here = trials.recorded
+    line = f"study {name} has {done.done} of {done.total} trials; {here} of them were trained here"
+    summary = {"study": name, "trials": done.done, "of": done.total, "here": here, "lines": [line]}
     view.result(summary)
     return summary
 
@@ -140,14 +149,14 @@ def export_best(
     """Train the given trials of a study on all subjects and export them; returns the summary."""
     view = view or View()
     plan = reopen(store, name)
-    final = Finals(plan, store.study(name), view, options, numbers=numbers)
-    source = Exports(final)
+    finalists = Finalists(plan, store.study(name), view, options, numbers=numbers)
+    source = Exports(finalists)
     if source.waiting():
         workers = min(options.workers or cores(), source.waiting())
-        with Crew(_pool(plan, options, workers), view, len(plan.folds), store.slots.beat) as crew:
-            crew.work(source)
+        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), store.slots.beat) as dispatcher:
+            dispatcher.work(source)
             source.close()
-    summary = summarise(final, 0.0)
+    summary = summarise(finalists, 0.0)
     view.result(summary)
     return summary
 
@@ -159,57 +168,58 @@ def train_again(
     paths: Sequence[Path] = (),
     wanted: str | None = None,
     view: View | None = None,
-) -> Compared:
-    """Train one trial of a study again, in a worker process as it was, and compare; nothing is written.
+) -> RerunComparison:
+    """Train one trial of a study again, in a worker process, and compare the values; nothing is written.
 
-    ``wanted`` is a device as for `atml.training.device.deal`, None the kind that it was trained on. Other
-    code than the study's is no hindrance here: the comparison says so.
+    ``wanted`` is a device as for `atml.training.device.choose`, None the kind that the trial was trained on.
+    The code may differ from the study's: the comparison lists the differences.
 
     Raises:
-        StudyError: no such study or trial, or one that left nothing to compare with.
-        AtmlError: it came to no value this time.
+        StudyError: no such study or trial, or a trial without values to compare with.
+        AtmlError: it has no value this time.
     """
     view = view or View()
-    record = known(store, name, number)
+    record = rerunnable(store, name, number)
     wanted = wanted or record.result.get("place", {}).get("device", "auto")
     devices = device.choose(wanted, 1)
     plan = join(store, name, paths, view.say, strict=False)
-    source = Again(plan, record)
-    with Crew(Pool(site(plan), devices), view, len(plan.folds), lambda: None) as crew:
-        crew.work(source)
+    source = Rerun(plan, record)
+    with Dispatcher(Pool(worker_setup(plan), devices), view, len(plan.folds), lambda: None) as dispatcher:
+        dispatcher.work(source)
     return source.compared()
 
 
-def _keeper(plan: Plan, options: Options, view: View) -> Keeper | None:
-    """Return the regions of a study, or None where nobody wants any."""
+def _learner(plan: Plan, options: Options, view: View) -> RegionLearner | None:
+    """Return the regions of a study, None for a search without regions."""
     if not learns(options, begun=plan.store.ledger(plan.name) is not None):
         return None
-    return Keeper(plan.store, plan.name, plan.definition, view, options.imported)
+    return RegionLearner(plan.store, plan.name, plan.definition, view, options.imported)
 
 
-def _watch(plan: Plan, view: View, role: str) -> Watch:
-    """Take over what an earlier run left, and go on watching."""
+def _watch(plan: Plan, view: View, role: ProcessRole) -> Supervisor:
+    """Register this process, recover what an earlier run left, and print what the study is about."""
     plan.store.steady.say = view.say
     plan.store.slots.works_on(plan.name, role)
-    watch = Watch(plan.store, plan.name, view)
-    watch.take_over()
+    watch = Supervisor(plan.store, plan.name, view)
+    watch.recover()
+    _introduce(plan, view)
     return watch
 
 
 def _pool(plan: Plan, options: Options, workers: int) -> Pool:
-    return Pool(site(plan), device.choose(options.device, workers), options.hang_after)
+    return Pool(worker_setup(plan), device.choose(options.device, workers), options.hang_after)
 
 
-def _sampler(plan: Plan, keeper: Keeper | None) -> optuna.samplers.BaseSampler:
-    """Reference draws, then TPE, kept out of rejected regions where there are any."""
-    if keeper is None:
+def _sampler(plan: Plan, learner: RegionLearner | None) -> optuna.samplers.BaseSampler:
+    """Return a sampler of reference draws, then TPE, kept out of rejected regions if there are any."""
+    if learner is None:
         return SearchSampler(plan.seed)
-    return RegionSampler(tpe(plan.seed), plan.definition.suggest, keeper.bounds, study_seed=plan.seed)
+    return RegionSampler(tpe(plan.seed), plan.definition.suggest, learner.bounds, study_seed=plan.seed)
 
 
-def site(plan: Plan) -> Site:
-    """Return what the workers of a study are told once."""
-    return Site(
+def worker_setup(plan: Plan) -> WorkerSetup:
+    """Return what every worker of a study gets at its start."""
+    return WorkerSetup(
         task=plan.definition.name,
         space=plan.definition.space_path,
         objective=plan.definition.objective,
@@ -222,8 +232,8 @@ def site(plan: Plan) -> Site:
     )
 
 
-def introduce(plan: Plan, view: View) -> None:
-    """Say what a study is about."""
+def _introduce(plan: Plan, view: View) -> None:
+    """Print what a study is about."""
     data, task = plan.dataset, plan.definition.task
     per_class = ", ".join(f"{int((data.y == i).sum())} {name}" for i, name in enumerate(task.classes))
     subjects = len(set(data.subject.tolist()))
@@ -232,52 +242,56 @@ def introduce(plan: Plan, view: View) -> None:
         view.say(f"held out of the search, for `atml score`: {', '.join(held_out)}")
     view.say(
         f"study {plan.name} in {plan.store.name}: task {task.name}, "
-        f"{'synthetic data' if data.synthetic else data.name}, {len(data)} segments of {task.seconds:g} s "
+        f"{'synthetic data' if data.synthetic else data.name}, {len(data)} windows of {task.seconds:g} s "
         f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by subject, "
         f"{plan.budget.describe()}, seed {plan.seed}"
     )
 
 
-def _call_time(crew: Crew, trials: Trials, plan: Plan, watch: Watch, view: View, end: float | None) -> None:
-    """Where the time is over, tell the workers of this search so and wait until they have let go.
+def _stop_workers(
+    dispatcher: Dispatcher, trials: Trials, plan: Plan, watch: Supervisor, view: View, end: float | None
+) -> None:
+    """At the end of the time, stop the workers that joined, and wait until they have requeued their trials.
 
-    While another search has time left the workers are its own, and go on; the last one calls.
+    While another search of the study has time left, they continue for that one.
     """
     slots = plan.store.slots
-    if not trials.stop_now() or trials.complete():
+    if not trials.stop_now() or trials.state.complete:
         return
-    slots.works_on(plan.name, ENDING)
-    if SEARCH in slots.others(plan.name):
+    slots.works_on(plan.name, ProcessRole.ENDING)
+    if ProcessRole.SEARCH in slots.others(plan.name):
         return
-    goal = Goal.of(plan.store.facts(plan.name)) or trials.goal
+    goal = Goal.of(plan.store.facts(plan.name)) or trials.state.goal
     replace(goal, over=True).keep(plan.store, plan.name)
-    if WORKER in slots.others(plan.name):
-        view.say("its workers are told so, and put back what they have in hand")
-        # They hear of it before they take another trial. Without this wait there would be no finalists.
-        until = max(end or 0.0, time.monotonic() + LET_GO_S)
-        crew.wait(lambda: not plan.store.others_at_work(plan.name, "search"), until)
-        watch.take_over()
+    if ProcessRole.WORKER in slots.others(plan.name):
+        view.say("the workers that joined stop now, and requeue their running trials")
+        # They read the goal before they begin another trial. Finalists need every trial to have ended.
+        until = max(end or 0.0, time.monotonic() + RELEASE_S)
+        dispatcher.wait(lambda: not plan.store.others_at_work(plan.name, Role.SEARCH), until)
+        watch.recover()
 
 
-def _finish(crew: Crew, final: Finals, watch: Watch, end: float | None) -> None:
-    """Repeat and export the finalists, after whoever does so now: one at a time, and what is done is done."""
-    plan, slots = final.plan, final.plan.store.slots
-    if plan.store.others_at_work(plan.name, "search"):
-        # Only a timeout leaves trials in other hands: otherwise they were waited for.
-        final.view.say("others still train trials of this study; the same line picks the finalists later")
+def _finish(dispatcher: Dispatcher, finalists: Finalists, watch: Supervisor, end: float | None) -> None:
+    """Repeat and export the finalists, one process at a time; finished repeats and exports stay."""
+    plan, slots = finalists.plan, finalists.plan.store.slots
+    if plan.store.others_at_work(plan.name, Role.SEARCH):
+        # This happens after a timeout only; otherwise they were waited for.
+        finalists.view.say(
+            "others still train trials of this study; the same line chooses the finalists later"
+        )
         return
     while True:
         if not slots.lock(plan.name):
-            final.view.say("another atml is at the finalists of this study; this one waits for what it finds")
-            if not crew.wait(lambda: slots.lock(plan.name), end):
+            finalists.view.say("another atml repeats the finalists of this study; this one waits for it")
+            if not dispatcher.wait(lambda: slots.lock(plan.name), end):
                 return
-            watch.take_over()
+            watch.recover()
         try:
-            repeats = Repeats(final)
-            crew.work(repeats)
+            repeats = Repeats(finalists)
+            dispatcher.work(repeats)
             if not repeats.taken_over:
-                exports = Exports(final)
-                crew.work(exports)
+                exports = Exports(finalists)
+                dispatcher.work(exports)
                 exports.close()
                 return
         finally:
@@ -285,14 +299,14 @@ def _finish(crew: Crew, final: Finals, watch: Watch, end: float | None) -> None:
 
 
 def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
-    if trials.stagnant():
+    if trials.state.stagnant:
         view.say(
-            f"no better trial in the last {trials.goal.patience}: the search stops here"
-            " (--patience 0 to go on)"
+            f"no improvement in the last {trials.state.goal.patience}: the search stops here"
+            " (--patience 0 to continue)"
         )
     elif trials.stop_now() and options.timeout is not None:
         view.say(
-            f"the time for trials is over; what is left of {clock(options.timeout)} goes to the finalists"
+            f"the time for trials is over; the rest of {clock(options.timeout)} is for the finalists"
             if options.finalists
             else f"the {clock(options.timeout)} are over"
         )

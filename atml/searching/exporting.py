@@ -1,4 +1,4 @@
-"""The last training, on all subjects, and the folder it ends in."""
+"""The final training of a finalist, on all subjects, and its export."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
-from atml.searching.finalists import Finals, Judged
+from atml.searching.finalists import Finalist, Finalists
+from atml.searching.plan import trial_seed
 from atml.searching.progress import Progress, Running, phase
-from atml.searching.study import trial_seed
 from atml.searching.trials import RETRIES
-from atml.searching.workers.pool import FinalJob, Job, Report
+from atml.searching.workers.dispatch import JobSource
+from atml.searching.workers.jobs import FinalJob, Job, Report, ReportKind
 from atml.task_files.definition import TaskDefinition
 from atml.tasks.targets import shifted
+from atml.training.records import Role
 
 
 def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float | None:
-    """Value of a model that is wrong everywhere; None where the objective refuses one."""
+    """Return the value of a model whose every decision is wrong; None where the objective raises for it."""
     logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
     try:
         return definition.value(replace(predictions, logits=logits))
@@ -31,20 +33,20 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
         return None
 
 
-class Exports:
+class Exports(JobSource):
     """Source of the final trainings; each ends in an export folder."""
 
-    def __init__(self, finals: Finals) -> None:
-        self._finals = finals
+    def __init__(self, finals: Finalists) -> None:
+        self._finals, self._plan = finals, finals.plan
         there = finals.exported()
         self._waiting = [j for j in finals.judged() if finals.qualifies(j) and j.record.number not in there]
         self._total = len(self._waiting)
-        self._open: dict[int, Judged] = {}
+        self._open: dict[int, Finalist] = {}
         self._lost: Counter[int] = Counter()
-        self._refused: AtmlError | None = None
+        self._error: AtmlError | None = None
 
     def waiting(self) -> int:
-        """Count the exports that are missing."""
+        """Return how many exports are missing."""
         return len(self._waiting)
 
     def next(self) -> Job | None:
@@ -55,7 +57,7 @@ class Exports:
         assert judged.record.config is not None
         number = judged.record.number
         self._open[number] = judged
-        seed = trial_seed(self._finals.plan.seed, number, "final")
+        seed = trial_seed(self._plan.seed, number, "final")
         return FinalJob(number=number, config=judged.record.config, seed=seed)
 
     def more(self) -> bool:
@@ -63,32 +65,20 @@ class Exports:
         return bool(self._waiting)
 
     def close(self) -> None:
-        """Raise what refused an export where none came through."""
-        if self._refused is not None and not self._finals.exported():
-            raise self._refused
-
-    def waits(self) -> bool:
-        """Never: one process at a time is at the exports."""
-        return False
-
-    def go_on(self, job: Job, report: Report) -> bool:
-        """Never stop."""
-        return True
+        """Raise the error of a failed export where no finalist was exported."""
+        if self._error is not None and not self._finals.exported():
+            raise self._error
 
     def ended(self, job: Job, report: Report, device: str) -> None:
         """Write the export folder."""
         judged = self._open.pop(job.number)
-        finals, trained = self._finals, report.trained
+        finals, plan, trained = self._finals, self._plan, report.trained
         if trained is None:
-            why = report.text.strip().splitlines()[-1]
-            if report.kind != "refused":
-                why = f"its worker {why}"
-            finals.view.say(f"the last training of trial {job.number} was lost: {why}")
+            finals.view.say(f"the final training of trial {job.number} has no result: {report.reason}")
             self._lost[job.number] += 1
-            if report.kind != "refused" and self._lost[job.number] <= RETRIES:
+            if report.kind != ReportKind.REFUSED and self._lost[job.number] <= RETRIES:
                 self._waiting.append(judged)
             return
-        plan = finals.plan
         model = models.build(job.config, plan.definition.task)
         load_weights(model, trained.weights)
         assert judged.record.cost is not None
@@ -111,7 +101,7 @@ class Exports:
             data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
             machine=Machine.here(trained.device),
             search_seed=plan.seed,
-            trials=sum(t.finished and t.role == "search" for t in finals.records()),
+            trials=sum(t.finished and t.role == Role.SEARCH for t in finals.records()),
             value_name=plan.definition.value_name,
             worst_value=always_wrong(plan.definition, trained.predictions),
             objective_hash=plan.definition.objective_hash,
@@ -124,23 +114,19 @@ class Exports:
                 model, record, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib
             )
         except (ParityError, ExportError) as error:
-            # A folder that can't be written is the same for all; what one model lacks, another may have.
+            # A folder that can't be written concerns every export, other errors only this one.
             if isinstance(error.__cause__, OSError):
                 raise
             finals.view.say(f"trial {job.number} was not exported: {error}")
-            self._refused = error
+            self._error = error
             return
         assert written.folder is not None
         plan.store.save_export(plan.name, job.number, written.folder.resolve(), written.sha256)
         finals.view.say(f"exported {written.folder}")
 
-    def put_back(self, job: Job) -> None:
-        """Forget it; the next start trains it anew."""
+    def requeue(self, job: Job) -> None:
+        """Forget the job; the next start begins it again."""
         del self._open[job.number]
-
-    def stop_now(self) -> bool:
-        """Never: time was kept for it."""
-        return False
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
         """Count the exports."""

@@ -1,4 +1,4 @@
-"""What a finished search says of its parameters: what each was drawn from, and how much it mattered."""
+"""The parameters of a search: what each was drawn from, and how much it mattered."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from atml.regions.space import Axis
 from atml.storage import Store
 
 LEAST = 50
-"""Trials that importances take: a tenth of them is what the good ones are, and Optuna asks for five."""
+"""Fewest trials for importances: the best tenth counts as good, and Optuna needs five good ones."""
 
 MOST = 1500
-"""Trials that importances are taken over; of more evenly chosen ones along their order, for it takes time."""
+"""Most trials for importances, since they take time; of more, some are chosen evenly along their ranking."""
 
 RARE = 5
-"""Trials of the best tenth that have a parameter, for its importance to be more than one trial's."""
+"""Fewest trials of the best tenth with a parameter, so that no single trial decides its importance."""
 
 
 def axes(store: Store, study: str) -> dict[str, Axis]:
-    """Return every parameter that a trial was given, in the order of asking, with what it was drawn from."""
+    """Return the range of every parameter of any trial, in the order in which they were asked for."""
     found: dict[str, Axis] = {}
     with store.errors():
         trials = store.study(study).get_trials(deepcopy=False)
@@ -36,11 +36,11 @@ def axes(store: Store, study: str) -> dict[str, Axis]:
 
 
 def importances(store: Store, study: str, values: Mapping[int, float]) -> dict[str, float]:
-    """Return the share of each parameter in what sets the best tenth of ``values`` (by trial) apart.
+    """Return how much each parameter separates the best tenth of ``values``, by trial number, from the rest.
 
-    PED-ANOVA (Watanabe, Bansal and Hutter 2023), which takes parameters that not every trial has; the largest
-    first, 1 in all. A parameter that fewer than `RARE` of the best tenth have is left out: one trial would
-    decide. Empty with fewer than `LEAST` values, or where they are all the same.
+    Computed by PED-ANOVA (Watanabe, Bansal and Hutter 2023), which allows for parameters that some trials
+    lack. The largest importance is first, and they sum to 1. Parameters of fewer than `RARE` trials of the
+    best tenth are left out. Empty with fewer than `LEAST` values, or where all are the same.
     """
     if len(values) < LEAST or len(set(values.values())) < 2:
         return {}
@@ -52,7 +52,7 @@ def importances(store: Store, study: str, values: Mapping[int, float]) -> dict[s
     best, taken = ordered[: max(1, len(ordered) // 10)], set(ordered)
     often = Counter(name for number in best for name in trials[number].params)
     names = [name for name in axes(store, study) if often[name] >= RARE]
-    # Optuna looks at complete trials alone; these stand for trials that were cut short as well.
+    # Optuna counts complete trials only, so pruned ones are entered as complete.
     stand_in = optuna.create_study(direction="maximize")
     stand_in.add_trials(
         [

@@ -1,8 +1,8 @@
-"""Joining a study from any machine: all but the data comes from the study itself.
+"""Joining the search of a study from any machine: everything but the data comes from the study.
 
-The texts of the search space and of the objective are kept in it, so that a user's own files need not be on
-every machine; a file here whose code has the same hash is used in their place. Whoever can write to the
-database can so run code on every machine that joins: it is to be trusted like a shared folder of programs.
+The study keeps the texts of its search space and its objective, so a user's own files need not be on every
+machine; a file here whose code has the same hash is preferred. So everybody with write access to the database
+can run code on every machine that joins: treat it like a shared folder of programs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from atml import task_files
 from atml.data import cache
 from atml.data.dataset import Dataset, DataSource
 from atml.errors import StudyError, TaskFileError
-from atml.searching.study import CODE, SOURCES, Plan, digest, plan_of, room_of, same_code
+from atml.searching.plan import Plan, plan_of
+from atml.searching.study_spec import CODE, SOURCES, check_code, definition_of, digest
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 from atml.task_files.loading import execute
@@ -29,12 +30,12 @@ from atml.training import fingerprint
 def join(
     store: Store, name: str, paths: Sequence[Path], say: Callable[[str], None], *, strict: bool = True
 ) -> Plan:
-    """Make ready to work on a study as it was made; ``paths`` say where its data are on this machine.
+    """Return the plan of an existing study; ``paths`` are its data on this machine, if not where they were.
 
     Raises:
-        StudyError: no such study; other code than it is searched with (unless ``strict`` is off), other data,
-            or data that deal into other folds, the difference named.
-        RoomError: its files are neither here nor kept in it.
+        StudyError: no such study, other code than it is searched with (if ``strict``), other data, or other
+            folds of them.
+        TaskFileError: its files are neither here nor in the study.
     """
     spec = store.spec(name)
     if spec is None:
@@ -44,8 +45,8 @@ def join(
         )
     kept = store.facts(name)
     if strict:
-        same_code(name, kept.get(CODE), fingerprint.here())
-    definition = _room(name, spec, kept.get(SOURCES) or {}, say)
+        check_code(name, kept.get(CODE), fingerprint.here())
+    definition = _definition(name, spec, kept.get(SOURCES) or {}, say)
     origin = _origin(name, spec, paths)
     dataset = definition.open(origin)
     _same_data(name, spec, dataset, origin)
@@ -59,10 +60,10 @@ def join(
     return plan
 
 
-def _room(
+def _definition(
     name: str, spec: dict[str, Any], texts: dict[str, str], say: Callable[[str], None]
 ) -> TaskDefinition:
-    """Find the study's two files here, by their hashes, or write down the texts that it keeps."""
+    """Load the study's two files: from here where the hashes are equal, else from the texts in the study."""
     here = task_files.names().get(spec["task"], {})
     found = {}
     for key, folder in (("space", "search_spaces"), ("objective", "objectives")):
@@ -70,18 +71,18 @@ def _room(
         path = next((place for place in places if _hash(place) == spec[key]), None)
         if path is None and key not in texts:
             raise TaskFileError(
-                f"study {name!r} keeps no text of its {places[0].name}, for an earlier atml made it, and no"
-                " file here has the same code: start `atml search` where it was made once more"
+                f"study {name!r} was made by an earlier atml, which kept no text of {places[0].name}, and no"
+                " file here has the same code: start `atml search` once more on the machine where it was made"
             )
         if path is None:
             path = _written(texts[key], spec[key], places[0].name)
             say(f"{places[0].name} is taken from the study: {path}")
         found[key] = path
-    return room_of(spec, found["space"], found["objective"])
+    return definition_of(spec, found["space"], found["objective"])
 
 
 def _hash(path: Path) -> str | None:
-    """Return the hash of a file's code, None where it can't be had."""
+    """Return the hash of a file's code, None for a file that is missing or broken."""
     try:
         return execute(path)[2] if path.is_file() else None
     except (TaskFileError, OSError):
@@ -89,7 +90,7 @@ def _hash(path: Path) -> str | None:
 
 
 def _written(text: str, code_hash: str, file: str) -> Path:
-    """Write a text to a private folder of the cache, whole or not at all; it may be there already."""
+    """Write a text to a private folder of the cache, whole or not at all, and return its path."""
     folder = cache.root(None) / "rooms" / code_hash
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,28 +113,26 @@ def _written(text: str, code_hash: str, file: str) -> Path:
 
 
 def _origin(name: str, spec: dict[str, Any], paths: Sequence[Path]) -> DataSource:
-    """Return where the data are on this machine."""
+    """Return the data source on this machine."""
     origin = DataSource.from_dict(spec)
     if paths and not origin.paths:
-        raise StudyError(f"study {name!r} is one on synthetic data: leave --data out")
+        raise StudyError(f"study {name!r} is on synthetic data: leave --data out")
     origin = replace(origin, paths=tuple(paths) or origin.paths)
     gone = [str(path) for path in origin.paths if not path.exists()]
     if gone and not paths:
         raise StudyError(
-            f"study {name!r} has its data at {' and '.join(gone)}, which is not on this machine: say where"
-            " they are with --data PATH"
+            f"study {name!r} has its data at {' and '.join(gone)}, which is not on this machine: give their"
+            " place with --data PATH"
         )
     return origin
 
 
 def _same_data(name: str, spec: dict[str, Any], dataset: Dataset, origin: DataSource) -> None:
-    """Raise StudyError where the data here are not those of the study, and say what differs."""
+    """Raise StudyError, which lists the difference, where the data here are not those of the study."""
     if dataset.fingerprint == spec["data_fingerprint"]:
         return
     subjects = len(np.unique(dataset.subject))
-    there = (
-        f"{spec['segments']} segments of {spec['subjects']} subjects there, " if "segments" in spec else ""
-    )
+    there = f"{spec['segments']} windows of {spec['subjects']} subjects there, " if "segments" in spec else ""
     what = " and ".join(map(str, origin.paths)) or "the synthetic data here"
     raise StudyError(
         f"{what}: not the data of study {name!r}: {there}{len(dataset)} of {subjects} here; fingerprints"

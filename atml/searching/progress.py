@@ -1,4 +1,4 @@
-"""What a person, or a program, sees of a running search."""
+"""What a running search shows: a live board, plain lines, or JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from atml.searching.sparkline import BLOCKS, PLAIN, Curves
 
 @dataclass(frozen=True)
 class Running:
-    """A job in a worker's hands: ``fold`` counts from 0, ``fraction`` is the share of it done."""
+    """A job that a worker runs: ``fold`` counts from 0, ``fraction`` is the share of it that is done."""
 
     worker: int
     trial: int
@@ -34,7 +34,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a phase stands; ``done`` of ``total`` jobs, times in seconds."""
+    """The progress of a phase: ``done`` of ``total`` jobs; times are in seconds."""
 
     phase: str
     done: int
@@ -46,34 +46,34 @@ class Progress:
     per_minute: float
     left: float | None
     regions: str = ""
-    """How many are rejected and suspect, in words."""
+    """How many regions are rejected and suspect, in words."""
     newest: str = ""
     """The region that was rejected last, in words."""
 
 
 class View:
-    """How a search speaks; this one says nothing, for use from Python."""
+    """Receives what a search shows. This one shows nothing; subclasses override what they need."""
 
     def say(self, line: str) -> None:
-        """Print a line that matters at any time."""
+        """Print a line."""
 
     def ended(
         self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
     ) -> None:
-        """Tell that a trial came to an end, ``seconds`` after it began; ``count`` is such as "12/500"."""
+        """Show that a trial ended, ``seconds`` after it began; ``count`` is for example "12/500"."""
 
     def progress(self, now: Progress) -> None:
-        """Show where things stand; called several times a second."""
+        """Show the progress; called several times a second."""
 
     def result(self, summary: dict[str, Any]) -> None:
         """Show the outcome."""
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 class Lines(View):
-    """Plain lines, for a log file or a pipe: one a trial, one a minute on where things stand."""
+    """Plain lines, for a log file or a pipe: one for each trial, and the progress once a minute."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
@@ -91,7 +91,7 @@ class Lines(View):
         self.say(f"{count:>7s}  trial {trial:4d}  {state:8s}  {shown}  {seconds:5.1f} s  {what}")
 
     def progress(self, now: Progress) -> None:
-        """Print a line a minute."""
+        """Print the headline, once a minute at most."""
         if time.monotonic() - self._last >= 60:
             self._last = time.monotonic()
             self.say(headline(now))
@@ -103,7 +103,7 @@ class Lines(View):
 
 
 class Terminal(Lines):
-    """A live view that redraws itself below the lines already said."""
+    """A live board, redrawn below the lines printed so far."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(console or Console(highlight=False))
@@ -124,7 +124,7 @@ class Terminal(Lines):
     def ended(
         self, trial: int, state: str, value: float | None, what: str, seconds: float, count: str
     ) -> None:
-        """Print a line for a result worth scrolling back to; the rest is on the board."""
+        """Print a line about the trial, unless it was pruned."""
         if state != "pruned":
             super().ended(trial, state, value, what, seconds, count)
 
@@ -173,7 +173,7 @@ class Json(View):
 
 
 def headline(now: Progress) -> str:
-    """Say where things stand in one line."""
+    """Return the progress in one line."""
     best = "" if now.best is None else f"  best {now.best:.4f} (trial {now.best_trial})"
     left = "" if now.left is None else f"  about {clock(now.left)} left"
     rate = f"  {now.per_minute:.1f} a minute" if now.per_minute else ""
@@ -202,7 +202,7 @@ def board(now: Progress, curves: Mapping[int, str] | None = None) -> Group:
             *([] if curves is None else [Text(curves.get(job.trial, ""), no_wrap=True)]),
             Text(job.what, overflow="ellipsis", no_wrap=True),
         )
-    # A bar alone does not end its line; in a row of its own it does.
+    # A bar alone does not end its line; in a row of a table it does.
     total = Table.grid()
     total.add_row(ProgressBar(total=max(now.total, 1), completed=now.done, width=60))
     newest = [Text(f"rejected last: {now.newest}", overflow="ellipsis", no_wrap=True)] if now.newest else []
@@ -217,7 +217,7 @@ def choose(*, as_json: bool, is_terminal: bool) -> View:
 
 
 def phase(name: str, done: int, total: int, running: tuple[Running, ...], elapsed: float) -> Progress:
-    """Say where a phase with a known number of jobs stands."""
+    """Return the progress of a phase with a known number of jobs, at the rate so far."""
     rate = done / elapsed if elapsed else 0.0
     left = (total - done) / rate if rate else None
     return Progress(name, done, total, None, None, running, elapsed, 60 * rate, left)

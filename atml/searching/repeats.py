@@ -1,4 +1,4 @@
-"""Training the finalists again: trials of the study, marked, that do not count."""
+"""Repeats of the finalists on fresh seeds: trials of the study that do not count towards its total."""
 
 from __future__ import annotations
 
@@ -9,33 +9,35 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from atml.searching.finalists import Finals
+from atml.searching.finalists import Finalists
+from atml.searching.plan import trial_seed
 from atml.searching.progress import Progress, Running, phase
-from atml.searching.study import trial_seed
 from atml.searching.trial_outcome import result
 from atml.searching.trials import RETRIES
-from atml.searching.workers.pool import Job, Report, TrialJob
+from atml.searching.workers.dispatch import JobSource
+from atml.searching.workers.jobs import Job, Report, TrialJob
 from atml.storage import FAILURE
-from atml.training.records import TrialRecord
+from atml.storage.optuna_internals import trial_id
+from atml.training.records import Role, TrialRecord
 
 
-class Repeats:
-    """Source of the finalists' repeats."""
+class Repeats(JobSource):
+    """Source of the finalists' repeats, which all run over every fold."""
 
-    def __init__(self, finals: Finals) -> None:
-        self._finals = finals
+    def __init__(self, finals: Finalists) -> None:
+        self._finals, self._plan = finals, finals.plan
         self._open: dict[int, tuple[optuna.Trial, float]] = {}
         self._total = len(finals.chosen()) * finals.options.repeats
         self._waiting = self.todo()
         self._lost: Counter[tuple[int, int]] = Counter()
         self.taken_over = False
-        """Whether another process, which had not heard of this one, is at the finalists now."""
+        """Whether another process, which had not heard of this one for too long, took them over."""
 
     def todo(self) -> list[tuple[TrialRecord, int]]:
-        """List ``(trial, seed)`` of the repeats that the study does not hold yet."""
-        done = {(t.of, t.seed) for t in self._finals.records() if t.role == "finalist" and t.finished}
+        """Return ``(trial, seed)`` of each repeat without a result."""
+        done = {(t.of, t.seed) for t in self._finals.repeats()}
         wanted = [
-            (record, trial_seed(self._finals.plan.seed, record.number, f"repeat {repeat}"))
+            (record, trial_seed(self._plan.seed, record.number, f"repeat {repeat}"))
             for repeat in range(self._finals.options.repeats)
             for record in self._finals.chosen()
         ]
@@ -47,7 +49,7 @@ class Repeats:
             return None
         record, seed = self._waiting.pop(0)
         assert record.config is not None
-        trial = self._finals.plan.store.begin_repeat(self._finals.study, record, seed)
+        trial = self._plan.store.begin_repeat(self._finals.study, record, seed)
         self._open[trial.number] = (trial, time.monotonic())
         return TrialJob(number=trial.number, config=record.config, seed=seed)
 
@@ -55,19 +57,11 @@ class Repeats:
         """Whether repeats are left."""
         return bool(self._waiting)
 
-    def waits(self) -> bool:
-        """Never: one process at a time is at the finalists."""
-        return False
-
-    def go_on(self, job: Job, report: Report) -> bool:
-        """Never stop a repeat: all are compared whole."""
-        return True
-
     def ended(self, job: Job, report: Report, device: str) -> None:
-        """Keep the repeat in the study, marked as such; drop one that another process has ended."""
+        """Record the repeat in the study; drop it where another process has ended it."""
         trial, since = self._open.pop(job.number)
         try:
-            self._keep(job, report, device, trial, since)
+            self._record(job, report, device, trial, since)
         except UpdateFinishedTrialError:
             self.taken_over = True
             self._waiting.clear()
@@ -76,16 +70,15 @@ class Repeats:
                 f" long: a repeat of trial {trial.user_attrs['of']} is dropped"
             )
 
-    def _keep(self, job: Job, report: Report, device: str, trial: optuna.Trial, since: float) -> None:
-        plan, measured = self._finals.plan, report.measurement
+    def _record(self, job: Job, report: Report, device: str, trial: optuna.Trial, since: float) -> None:
+        plan, measured = self._plan, report.measurement
         of = int(trial.user_attrs["of"])
         seconds = time.monotonic() - since
         with plan.store.errors():
             if measured is None:
-                why = f"its worker {report.text.strip().splitlines()[-1]}"
-                trial.set_user_attr(FAILURE, why)
+                trial.set_user_attr(FAILURE, report.reason)
                 self._finals.study.tell(job.number, state=TrialState.FAIL)
-                self._again(of, job.seed, why)
+                self._again(of, job.seed, report.reason)
                 return
             trial.set_user_attr(
                 "result", result(plan.definition.target, measured, seconds, device, plan.code)
@@ -93,7 +86,9 @@ class Repeats:
             if not measured.finished or measured.collapsed or measured.predictions is None:
                 trial.set_constraint("constant" if measured.collapsed else "diverged", 1.0)
                 self._finals.study.tell(job.number, state=TrialState.PRUNED)
-                self._finals.view.say(f"trial {of} does not train on a fresh seed and is out")
+                self._finals.view.say(
+                    f"trial {of} does not train on a fresh seed, so it is no finalist any more"
+                )
                 return
             plan.store.save_predictions(plan.name, job.number, measured.rows, measured.predictions.logits)
             self._finals.study.tell(job.number, measured.value)
@@ -101,20 +96,16 @@ class Repeats:
         self._finals.view.ended(job.number, "repeat", measured.value, f"of trial {of}", seconds, count)
 
     def _again(self, of: int, seed: int, why: str) -> None:
-        """Queue a lost repeat anew: finalists are compared on the same number of seeds."""
+        """Queue a lost repeat again, since finalists are compared on the same number of seeds."""
         self._lost[of, seed] += 1
         self._finals.view.say(f"a repeat of trial {of} was lost: {why}")
         if self._lost[of, seed] <= RETRIES:
             self._waiting += [pair for pair in self.todo() if (pair[0].number, pair[1]) == (of, seed)]
 
-    def put_back(self, job: Job) -> None:
-        """Mark the repeat failed; the next start begins it anew."""
+    def requeue(self, job: Job) -> None:
+        """Mark the repeat failed; the next start begins it again."""
         trial, _ = self._open.pop(job.number)
-        self._finals.plan.store.requeue(trial._trial_id, "finalist")
-
-    def stop_now(self) -> bool:
-        """Repeats are never cut short by the clock: time was kept for them."""
-        return False
+        self._plan.store.requeue(trial_id(trial), Role.FINALIST)
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
         """Count the repeats."""

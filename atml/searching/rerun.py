@@ -1,26 +1,28 @@
-"""One trial trained again by itself: the same config, seed and folds, and whether the same came out."""
+"""One trial trained again with the same config, seed and folds, and compared with its record."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from atml.errors import AtmlError, StudyError
 from atml.searching import pruning
+from atml.searching.plan import Plan
 from atml.searching.progress import Progress, Running, phase
-from atml.searching.study import Plan
 from atml.searching.trial_outcome import place
+from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import Job, Report, TrialJob
 from atml.storage import Store
 from atml.training import fingerprint
-from atml.training.records import Measurement, TrialRecord
+from atml.training.records import Measurement, Role, State, TrialRecord
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What was recorded and what came out now: values by step, then the value of the whole.
+class RerunComparison:
+    """Recorded and new values: ``(step, recorded, new)`` by step, ``(recorded, new)`` of the trial.
 
-    ``differs`` says what else is not as it was when it was recorded: code, torch, device, processor.
+    ``differs`` lists in words what else differs from the time of the record: code, torch, device, processor.
     """
 
     trial: int
@@ -30,26 +32,26 @@ class Compared:
 
     @property
     def same(self) -> bool:
-        """Whether every number is the same, bit for bit."""
+        """Whether all values are the same, bit for bit."""
         return all(alike(*pair) for pair in [*((before, now) for _, before, now in self.steps), self.value])
 
 
 def alike(before: float | None, now: float | None) -> bool:
-    """Whether two numbers have the same bits: those have the same digits."""
+    """Whether two numbers have the same bits, which is so where all their digits are the same."""
     return repr(before) == repr(now)
 
 
-def known(store: Store, name: str, number: int) -> TrialRecord:
+def rerunnable(store: Store, name: str, number: int) -> TrialRecord:
     """Return a trial that can be trained again.
 
-    Raises StudyError for one that is not there, has not ended, failed, or was never trained.
+    Raises StudyError for one that does not exist, has not ended, failed, or was never trained.
     """
     records = store.trials(name)
     if not 0 <= number < len(records):
         held = f"trials 0 to {len(records) - 1}" if records else "none"
         raise StudyError(f"no trial {number} in study {name!r}; it has {held}")
     record = records[number]
-    if record.state == "failed":
+    if record.state == State.FAILED:
         why = record.failure or "its worker was lost"
         raise StudyError(f"trial {number} of study {name!r} failed and left nothing to compare with: {why}")
     if record.config is None or not record.result:
@@ -58,8 +60,8 @@ def known(store: Store, name: str, number: int) -> TrialRecord:
     return record
 
 
-class Again:
-    """Source of one job: a trial of a study, trained anew. It writes nothing to the study."""
+class Rerun(JobSource):
+    """Source of one job: a trial of a study, trained again. It writes nothing to the study."""
 
     def __init__(self, plan: Plan, record: TrialRecord) -> None:
         self._plan, self._record = plan, record
@@ -70,26 +72,23 @@ class Again:
 
     @property
     def _last(self) -> int | None:
-        """Step at which it was stopped; None where it went on to an end of its own."""
+        """Step at which the trial was stopped; None where it was not."""
         ended_itself = self._record.constraints.keys() & {"diverged", "constant"}
         if self._record.result["finished"] or ended_itself:
             return None
         return max(self._recorded(), default=None)
 
     def _recorded(self) -> dict[int, float]:
-        """Values by step, as recorded in the training that ended it.
+        """Return the values by step of the training that ended the trial.
 
-        Steps after that one are of an earlier training on another machine, which got further. Repeats report
-        no steps: of theirs the curves hold what each fold came to.
+        Later steps are of an earlier training on another machine, which got further before it was requeued.
+        Repeats report no steps; theirs are taken from the curves, which hold the value of each fold.
         """
-        curves = self._record.result["curves"]
-        reached = {
-            pruning.step(fold, point[0]): point[2] for fold, curve in enumerate(curves) for point in curve
-        }
         return {
-            # At the end of a fold a trial reports all subjects so far, a curve that fold alone.
+            # At the end of a fold a trial reports the value of all subjects so far, a curve of that fold
+            # alone.
             step: self._record.steps.get(step, value)
-            for step, value in reached.items()
+            for step, value in _by_step(self._record.result["curves"]).items()
             if step in self._record.steps or (step + 1) % pruning.POINTS
         }
 
@@ -101,52 +100,32 @@ class Again:
         assert self._record.config is not None
         return TrialJob(number=self._record.number, config=self._record.config, seed=self._record.seed)
 
-    def more(self) -> bool:
-        """One is all."""
-        return False
-
-    def waits(self) -> bool:
-        """Nobody else does it."""
-        return False
-
     def go_on(self, job: Job, report: Report) -> bool:
-        """Stop where it was stopped."""
+        """Stop at the step at which the trial was stopped."""
         step = pruning.step(report.fold, report.fraction)
         self._steps[step] = report.value
         return step != self._last
 
     def ended(self, job: Job, report: Report, device: str) -> None:
-        """Take what came out; raises AtmlError where nothing did."""
+        """Take the measurement; raises AtmlError where there is none."""
         if report.measurement is None:
-            why = report.text.strip().splitlines()[-1]
-            raise AtmlError(f"trial {job.number} came to no value this time: its worker {why}")
+            raise AtmlError(f"trial {job.number} has no value this time: {report.reason}")
         self._measured, self.device = report.measurement, device
 
-    def put_back(self, job: Job) -> None:
-        """Nothing was taken."""
-
-    def stop_now(self) -> bool:
-        """It has the time it needs."""
-        return False
+    def requeue(self, job: Job) -> None:
+        """Do nothing: the study does not know of the job."""
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
-        """Say where it stands."""
+        """Return whether the job is done."""
         return phase("again", int(self._measured is not None), 1, running, elapsed)
 
-    def compared(self) -> Compared:
-        """Put side by side what was recorded and what came out."""
+    def compared(self) -> RerunComparison:
+        """Return recorded and new values side by side."""
         assert self._measured is not None
         kept = self._record.result
         before = self._recorded()
-        if self._record.role != "search":
-            now = {
-                pruning.step(fold, point[0]): point[2]
-                for fold, curve in enumerate(self._measured.curves)
-                for point in curve
-            }
-        else:
-            now = self._steps
-        return Compared(
+        now = self._steps if self._record.role == Role.SEARCH else _by_step(self._measured.curves)
+        return RerunComparison(
             trial=self._record.number,
             steps=tuple((step, before[step], now.get(step)) for step in sorted(before)),
             value=(kept["value"], self._measured.value),
@@ -154,10 +133,10 @@ class Again:
         )
 
     def _differs(self) -> str:
-        """Say what is not as it was when the trial was recorded."""
+        """List in words what differs from the time of the record."""
         kept, here = self._record.result, place(self.device)
         if "code" not in kept:
-            return "an earlier atml recorded it, and not what trained it"
+            return "an earlier atml recorded it, without the code that trained it"
         words = [fingerprint.differences(kept["code"], self._plan.code, "then", "now")]
         words += [
             f"{name} {was} then and {here.get(name)} now"
@@ -167,7 +146,12 @@ class Again:
         return ", ".join(filter(None, words))
 
 
-def rows(compared: Compared) -> dict[str, Any]:
+def _by_step(curves: Iterable[Iterable[Sequence[float]]]) -> dict[int, float]:
+    """Return the held-out values of learning curves, by step."""
+    return {pruning.step(fold, point[0]): point[2] for fold, curve in enumerate(curves) for point in curve}
+
+
+def rows(compared: RerunComparison) -> dict[str, Any]:
     """Return a comparison as JSON types."""
     steps = [
         {

@@ -1,4 +1,4 @@
-"""Where a search stands: its goal, its results, and how much time is left for trials."""
+"""The state of a search: its goal, its results, and the time left for trials."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import time
 from dataclasses import replace
 
 from atml.searching import pruning
-from atml.searching.options import Goal, Options
+from atml.searching.plan import Plan
 from atml.searching.progress import View
-from atml.searching.study import CODE, Plan, same_code, same_rules
-from atml.training.records import TrialRecord
+from atml.searching.search_options import Goal, Options
+from atml.searching.study_spec import CODE, check_code, check_rules
+from atml.storage import SPEC
+from atml.training.records import Role, State, TrialRecord
 
 LISTEN_S = 2.0
-"""Seconds between two looks at whether the search that one serves is over."""
+"""Seconds between two readings of whether a joined search is over."""
 
 
-class Standing:
-    """What is read of a study, again and again, by one who works on it; ``end`` is of `time.monotonic`.
+class SearchState:
+    """What a process reads again and again of the study that it works on.
 
-    One who is to ``serve`` somebody else's search ends with it.
+    ``end`` is a time of `time.monotonic`. With ``serve`` the process has joined a search, and stops when that
+    search stops.
     """
 
     def __init__(
@@ -44,19 +47,19 @@ class Standing:
         """Trials of the study with a result."""
         self.best: TrialRecord | None = None
         self.stagnant = False
-        """Whether the last ``patience`` results brought no better value; 0 switches that off."""
+        """Whether none of the last ``patience`` results was an improvement; with patience 0 it never is."""
 
     def refresh(self) -> None:
-        """Read what is finished and where the study is to get to, and when the finalists need their time.
+        """Read the goal and the results, and compute how much time the finalists will need.
 
-        Raises StudyError where the study went on with other code than runs here.
+        Raises StudyError where the study is searched with other code or rules by now.
         """
         self._follow()
         records = self._plan.store.trials(self._plan.name)
-        finished = [t for t in records if t.finished and t.role == "search"]
+        finished = [t for t in records if t.finished and t.role == Role.SEARCH]
         self.done = len(finished)
         self.best = max(
-            (t for t in finished if t.state == "complete" and t.feasible),
+            (t for t in finished if t.state == State.COMPLETE and t.feasible),
             key=lambda t: t.value or 0.0,
             default=None,
         )
@@ -64,14 +67,19 @@ class Standing:
         if self._end_of_job is not None:
             self._deadline = self._end_of_job - self._reserve(finished)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the study has as many trials with a result as its goal."""
+        return self.done >= self.goal.trials
+
     def stop_now(self) -> bool:
-        """Whether the time for trials is over, or that of the search which this process works for."""
+        """Whether the time for trials is over, here or in the search that this process has joined."""
         if self._serve and time.monotonic() - self._read > LISTEN_S:
             self._follow()
         return self.over() or self._out_of_time()
 
     def called_off(self) -> bool:
-        """Whether the search that this process serves is over by now; costs nothing where it serves none."""
+        """Whether the joined search is over by now, read from the study; False in a search of its own."""
         if self._serve:
             self._follow()
         return self.over()
@@ -80,30 +88,30 @@ class Standing:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     def over(self) -> bool:
-        """Whether the search that this process serves has run out of time."""
+        """Whether the joined search had run out of time when the study was last read."""
         return self._serve and self.goal.over
 
     def left(self, seconds: float | None) -> float | None:
-        """Return the seconds left for trials: ``seconds`` at the present pace, or up to the deadline."""
+        """Return the seconds left for trials: ``seconds`` as estimated, or less up to the deadline."""
         if self._deadline is None:
             return seconds
         to_deadline = max(self._deadline - time.monotonic(), 0.0)
         return to_deadline if seconds is None else min(seconds, to_deadline)
 
     def _follow(self) -> None:
-        """Read where the study is to get to; raises StudyError where it went on by other code or rules."""
+        """Read the goal of the study; raises StudyError for other code or rules than here."""
         plan = self._plan
         kept = plan.store.facts(plan.name)
         self._read = time.monotonic()
-        same_code(plan.name, kept.get(CODE), plan.code)
-        same_rules(plan, kept)
+        check_code(plan.name, kept.get(CODE), plan.code)
+        check_rules(plan.name, kept[SPEC], plan.rules)
         goal = Goal.of(kept) or self.goal
         if goal.over and not self._serve and not self._out_of_time():
-            # Another search ran out of time. This one did not, and the workers are its own now.
+            # Another search ran out of time, this one has not: the workers that joined continue for it.
             goal = replace(goal, over=False)
             goal.keep(plan.store, plan.name)
         if goal.trials != self.goal.trials:
-            self._view.say(f"study {plan.name} is to have {goal.trials} trials now")
+            self._view.say(f"the goal of study {plan.name} is {goal.trials} trials now")
         self.goal = goal
 
     def _no_better(self, finished: list[TrialRecord]) -> bool:
@@ -111,15 +119,15 @@ class Standing:
         if not patience or len(finished) < patience:
             return False
         ordered = sorted(finished, key=lambda t: (t.ended is None, t.ended, t.number))
-        values = [t.value if t.state == "complete" and t.feasible else None for t in ordered]
+        values = [t.value if t.state == State.COMPLETE and t.feasible else None for t in ordered]
         return pruning.since_improved(values) >= patience
 
     def _reserve(self, finished: list[TrialRecord]) -> float:
-        """Seconds that the finalists and exports will take, half of the time given at most; 0 without any."""
-        whole = [t.result["wall_s"] for t in finished if t.state == "complete"]
+        """Return the seconds that finalists and exports will take, at most half of the timeout."""
+        whole = [t.result["wall_s"] for t in finished if t.state == State.COMPLETE]
         if not whole:
             return 0.0
-        # Repeats run every fold; a final training costs about one fold and a quarter.
+        # A repeat trains every fold; a final training takes about as long as a fold and a quarter.
         jobs = self._options.finalists * (self._options.repeats + 1.25 / len(self._plan.folds))
         assert self._options.timeout is not None
         return float(min(statistics.median(whole) * jobs / self._workers, self._options.timeout / 2))

@@ -1,4 +1,4 @@
-"""A learning curve as one short line of text: what a trial reported so far, in blocks of eighths."""
+"""A learning curve as one short line of text: reported values as blocks of eight heights."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 """From the lowest value to the highest."""
 
 PLAIN = "_.-=+*#@"
-"""The same for a terminal that can't write blocks."""
+"""The same for a terminal without block characters."""
 
 WIDTH = 12
-"""Cells of a sparkline: with five folds of four reports the last three folds fit."""
+"""Cells of a sparkline: the last three folds, of four reports each."""
 
 
 def sparkline(
@@ -21,6 +21,9 @@ def sparkline(
     """Draw the last ``width`` values between ``low`` and ``high``, padded with spaces to ``width``.
 
     A value that is not finite leaves a gap. Where ``low`` is ``high`` every value is in the middle.
+
+    >>> sparkline([0.0, 0.5, 1.0], low=0.0, high=1.0, width=4)
+    '▁▅█ '
     """
     cells = []
     for value in values[-width:]:
@@ -33,13 +36,13 @@ def sparkline(
 
 
 class Curves:
-    """What each running trial reported, as far as it was shown: one value a fold and fraction."""
+    """The values that running trials reported, by fold and fraction."""
 
     def __init__(self) -> None:
         self._of: dict[int, dict[tuple[int, float], float]] = {}
 
     def take(self, reports: Iterable[tuple[int, int, float, float | None]]) -> None:
-        """Add ``(trial, fold, fraction, value)`` of the trials that run; others are forgotten."""
+        """Add ``(trial, fold, fraction, value)`` of each running trial; others are forgotten."""
         reports = list(reports)
         kept = {trial: self._of.get(trial, {}) for trial, *_ in reports}
         for trial, fold, fraction, value in reports:
@@ -48,9 +51,9 @@ class Curves:
         self._of = kept
 
     def lines(self, *, width: int = WIDTH, blocks: str = BLOCKS) -> Mapping[int, str]:
-        """Draw every running trial, all on one scale: from the lowest to the highest value among them."""
-        told = [v for curve in self._of.values() for v in curve.values() if math.isfinite(v)]
-        low, high = (min(told), max(told)) if told else (0.0, 0.0)
+        """Draw every running trial, all on one scale from their lowest to their highest value."""
+        finite = [v for curve in self._of.values() for v in curve.values() if math.isfinite(v)]
+        low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
         return {
             trial: sparkline(
                 [curve[at] for at in sorted(curve)], low=low, high=high, width=width, blocks=blocks

@@ -1,4 +1,4 @@
-"""What came out of a search, for programs and for people."""
+"""The outcome of a search, for programs and for people."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from atml.evaluation.result import BaselineResult
 from atml.formatting import clock
 from atml.models.budget import LIMITS
-from atml.searching.finalists import Finals
+from atml.searching.finalists import Finalists
+from atml.searching.plan import Plan
 from atml.searching.ranking import kib_of
-from atml.searching.study import Plan
-from atml.training.records import TrialRecord
+from atml.training.records import Role, State, TrialRecord
 
 
-def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
-    """Say what came out, as JSON types; ``lines`` are for a person."""
-    records = [t for t in finals.records() if t.role == "search"]
+def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
+    """Return the outcome as JSON types; ``lines`` are for a person."""
+    records = [t for t in finals.records() if t.role == Role.SEARCH]
     finished = [t for t in records if t.finished]
     judged, folders = finals.judged(), finals.exported()
     finals.remember(judged)
@@ -42,7 +42,7 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
         "study": finals.plan.name,
         "synthetic": finals.plan.dataset.synthetic,
         "trials": len(finished),
-        "complete": sum(t.state == "complete" for t in finished),
+        "complete": sum(t.state == State.COMPLETE for t in finished),
         "finalists": rows,
         "winner": rows[0] if rows else None,
         "baseline": None if baseline is None else _baseline(baseline),
@@ -52,7 +52,7 @@ def summarise(finals: Finals, seconds: float) -> dict[str, Any]:
 
 
 def _baseline(baseline: BaselineResult) -> dict[str, Any]:
-    """Return what is beside the finalists, as JSON types."""
+    """Return the result of the baseline as JSON types."""
     return {
         "name": baseline.baseline.name,
         "title": baseline.baseline.title,
@@ -64,7 +64,7 @@ def _baseline(baseline: BaselineResult) -> dict[str, Any]:
 
 
 def _test_data(plan: Plan) -> str:
-    """Say where test data are: in the same set where it has a test split or a held-out part."""
+    """Return the option with the test data: the same set where it has a test split or a held-out part."""
     if plan.dataset.synthetic:
         return ""
     if plan.dataset.bare and not plan.origin.held_out:
@@ -79,8 +79,7 @@ def _runs(row: dict[str, Any]) -> str:
     return "on a fresh seed" if count == 1 else f"mean of {count} fresh seeds"
 
 
-def _why_none(finals: Finals, complete: int) -> str:
-    finished = [t for t in finals.records() if t.finished and t.role == "search"]
+def _why_none(finals: Finalists, finished: list[TrialRecord], complete: int) -> str:
     if finished and all(any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished):
         return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
     if not complete:
@@ -89,11 +88,11 @@ def _why_none(finals: Finals, complete: int) -> str:
         return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
     if finals.repeated():
         return "none of the finalists trains on a fresh seed: ask for more --trials or --finalists"
-    return "the finalists are not judged yet; the same line goes on with them"
+    return "the finalists are not judged yet; the same line continues with them"
 
 
 def _lines(
-    finals: Finals,
+    finals: Finalists,
     finished: list[TrialRecord],
     rows: list[dict[str, Any]],
     baseline: BaselineResult | None,
@@ -102,12 +101,12 @@ def _lines(
     """Write the summary for a person."""
     plan = finals.plan
     data = "synthetic data" if plan.dataset.synthetic else plan.dataset.name
-    complete = sum(t.state == "complete" for t in finished)
-    rest = ", the rest were cut short" if complete < len(finished) else ""
+    complete = sum(t.state == State.COMPLETE for t in finished)
+    rest = ", the rest were pruned" if complete < len(finished) else ""
     took = f" in {clock(seconds)}" if seconds else ""
     lines = [f"{len(finished)} trials on {data}{took}: {complete} ran over every fold{rest}"]
     if not rows:
-        return [*lines, _why_none(finals, complete)]
+        return [*lines, _why_none(finals, finished, complete)]
     for place, row in enumerate(rows, 1):
         config = next(t.config for t in finished if t.number == row["trial"])
         assert config is not None

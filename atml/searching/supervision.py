@@ -1,4 +1,4 @@
-"""What a supervisor does all along: it says that it lives, and takes over what dead ones left."""
+"""What a process that works on a study does all along: beat, and recover trials of dead processes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from atml.searching.progress import View
 from atml.storage import Store
 
 RECOVER_S = 15.0
-"""Seconds between two looks for what the dead left."""
+"""Seconds between two recoveries."""
 
 
-class Watch:
-    """Call it as often as you like; it does something when something is due."""
+class Supervisor:
+    """Beats and recovers when that is due; call it as often as you like."""
 
     def __init__(self, store: Store, name: str, view: View) -> None:
         self._store, self._name, self._view = store, name, view
@@ -20,15 +20,15 @@ class Watch:
         store.slots.beat()
 
     def __call__(self) -> None:
-        """Say that this process lives; now and then take over what others left."""
+        """Beat, and recover every `RECOVER_S` seconds."""
         self._store.slots.beat()
         if time.monotonic() >= self._due:
-            self.take_over()
+            self.recover()
 
-    def take_over(self) -> None:
-        """Put back what processes that are gone left behind, and say so."""
-        back = self._store.recover(self._name, self._view.say)
+    def recover(self) -> None:
+        """Requeue the trials of dead processes, and print a line about it."""
+        requeued = self._store.recover(self._name, self._view.say)
         self._due = time.monotonic() + RECOVER_S
-        if back:
-            numbers = ", ".join(map(str, back))
-            self._view.say(f"put back {len(back)} trial(s) that another run left: {numbers}")
+        if requeued:
+            numbers = ", ".join(map(str, requeued))
+            self._view.say(f"requeued {len(requeued)} trial(s) that another run left: {numbers}")

@@ -1,8 +1,9 @@
-"""What every task must be able to do, the built-in ones and a user's own, checked by doing it."""
+"""The files of a task, built-in or a user's own, checked by using them."""
 
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from atml.artifacts import export
 from atml.errors import AtmlError, ShapeError, TaskFileError
 from atml.evaluation import baselines
 from atml.models.config import ModelConfig
+from atml.regions import Draft
 from atml.scoring import rules
-from atml.searching.samplers.parameters import draws, from_params
+from atml.searching.samplers.parameters import from_params
 from atml.task_files.definition import TaskDefinition
 
 _DRAWS = 20
@@ -32,9 +34,9 @@ class Check:
 
 
 def check(name: str, *, cwd: Path | None = None) -> Iterator[Check]:
-    """Check the files of one task; a check that fails does not keep the next ones from running.
+    """Check the files of one task; later checks run also after one that fails.
 
-    Raises nothing for a task that is broken: that is a failed check. Raises RoomError for an unknown name.
+    A broken task raises nothing: it fails a check. Raises TaskFileError for an unknown name.
     """
     if name not in task_files.names(cwd):
         task_files.find(name, cwd=cwd)
@@ -84,8 +86,9 @@ def _default(definition: TaskDefinition) -> str:
 
 
 def _random(definition: TaskDefinition) -> str:
-    fit = 0
-    for _, config in draws(definition.suggest, _DRAWS, seed=0):
+    fit, rng = 0, random.Random(0)
+    for _ in range(_DRAWS):
+        config = definition.suggest(Draft(lambda axis: axis.draw(rng)))
         try:
             models.cost(config, definition.task)
         except ShapeError:
@@ -111,7 +114,7 @@ def _value(definition: TaskDefinition) -> str:
     y = np.arange(40) % classes
     subject = np.array([f"S{i // 10}" for i in range(40)])
     right = np.eye(classes, dtype=np.float32)[y]
-    said = []
+    lines = []
     for name in definition.objectives or ("",):
         other = task_files.find(
             definition.name,
@@ -127,8 +130,8 @@ def _value(definition: TaskDefinition) -> str:
                 f"{definition.objective_path}: {name or 'value()'} is {good:g} for all right, {bad:g} for"
                 " all wrong"
             )
-        said.append(f"{name} {good:g} against {bad:g}".strip())
-    return ", ".join(said)
+        lines.append(f"{name} {good:g} against {bad:g}".strip())
+    return ", ".join(lines)
 
 
 def _windows(definition: TaskDefinition) -> str:

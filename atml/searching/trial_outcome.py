@@ -1,39 +1,47 @@
-"""A trial from its beginning to what it leaves in the study."""
+"""A trial while it runs, and what it leaves in the study."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
 
 from atml.artifacts.record import processor
+from atml.storage.optuna_internals import trial_id
 from atml.tasks.targets import Target
 from atml.training.device import facts
 from atml.training.records import Measurement
 
 
-class Begun:
-    """A trial in a worker's hands, and the slot it fills."""
+@dataclass(kw_only=True)
+class RunningTrial:
+    """A trial that a worker of this process trains, and the slot that it fills."""
 
-    def __init__(
-        self, trial: optuna.Trial, slot: int, seed: int, steps: dict[int, float], origin: str
-    ) -> None:
-        self.trial = trial
-        self.slot = slot
-        self.seed = seed
-        self.steps = steps
-        self.origin = origin
-        self.below_floor: float | None = None
-        """By how much it stays below the rule that ended it, None while it may go on."""
-        self.what = ""
-        self.since = time.monotonic()
+    trial: optuna.Trial
+    slot: int
+    seed: int
+    reports: dict[int, float]
+    """Reported values by step."""
+    origin: str
+    """The source of its parameters, a `ParameterSource`."""
+    below_floor: float | None = None
+    """By how much it stays below the floor that ended it; None while it may continue."""
+    what: str = ""
+    """The config in words, and why it can't work."""
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def key(self) -> int:
+        """Its key in the storage."""
+        return trial_id(self.trial)
 
 
 def result(
     target: Target, measured: Measurement, wall: float, device: str, code: dict[str, str]
 ) -> dict[str, Any]:
-    """Write a measurement as the trial attribute ``result``, with what trained it, and on what."""
+    """Return the trial attribute ``result``: a measurement, with the code and the machine that trained it."""
     fields: dict[str, Any] = {
         "value": measured.value,
         "fold_values": list(measured.fold_values),
@@ -52,10 +60,10 @@ def result(
 
 
 def place(device: str) -> dict[str, str]:
-    """Say on what a trial was trained: all that its bits may depend on besides its code."""
+    """Describe the hardware that trained a trial: all that its bits may depend on besides the code."""
     return {"processor": processor(), **facts(device)}
 
 
 def frozen(trial: optuna.Trial) -> optuna.trial.FrozenTrial:
-    """Read a trial as it stands in the study."""
-    return trial.storage.get_trial(trial._trial_id)
+    """Read a trial from its study as it is now."""
+    return trial.storage.get_trial(trial_id(trial))

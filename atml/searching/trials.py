@@ -1,12 +1,13 @@
-"""The trials of a search: claim a slot, ask, check the price, train, compare, tell.
+"""The trials of a search: claim a slot, ask for parameters, check the cost, train, compare, record.
 
-A trial ends in one of three ways. An infrastructure failure (a killed, hung or crashed worker) is FAIL and is
-tried again, twice at most. A config that can't work (it fits no budget, it diverges, it takes every worker
-down) is PRUNED with a constraint above 0, because samplers learn from that and ignore FAIL. A result is
-COMPLETE, or PRUNED by comparison.
+A trial ends in one of three ways. An infrastructure failure (a killed, hung or crashed worker) is FAIL, and
+the same parameters are tried again, `RETRIES` times at most. A config that can't work (over budget,
+diverging, crashing every worker) is PRUNED with a constraint above 0, because samplers learn from that and
+ignore FAIL. A result is COMPLETE, or PRUNED by comparison with other trials.
 
-Others may be at work on the same study. Whoever was not heard of for too long is taken for dead, and its
-trials are taken over; if it lives after all, it finds its trial in other hands here and drops it.
+Several processes may search one study. One that has not been heard of for too long counts as dead, and its
+trials are requeued. If it is alive after all, it drops them here, as soon as it finds that another process
+holds them.
 """
 
 from __future__ import annotations
@@ -23,29 +24,32 @@ from optuna.trial import TrialState
 from atml import models
 from atml.artifacts.backends.onnx import operators
 from atml.errors import ConfigError, TaskFileError
+from atml.regions.sequential_test import DRAWN_FROM_Q
 from atml.searching import pruning
-from atml.searching.options import Goal, Options
-from atml.searching.peers import Peers
+from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import Progress, Running, View
-from atml.searching.region_learning import BELOW_FLOOR, DRAWN_FROM_Q, MARKS, Keeper, below_floor
-from atml.searching.search_state import Standing
-from atml.searching.study import Plan, trial_seed
-from atml.searching.trial_outcome import Begun, frozen, result
-from atml.searching.workers.pool import Job, Report, TrialJob
+from atml.searching.region_learning import BELOW_FLOOR, RegionLearner, below_floor
+from atml.searching.samplers.region_sampler import MARKS
+from atml.searching.search_options import Options
+from atml.searching.search_state import SearchState
+from atml.searching.trial_outcome import RunningTrial, frozen, result
+from atml.searching.workers.dispatch import JobSource
+from atml.searching.workers.jobs import Job, Report, ReportKind, TrialJob
 from atml.storage import CRASHED, FAILURE
-from atml.training.records import Measurement
+from atml.storage.trial_records import source_of
+from atml.training.records import Measurement, ParameterSource, Role
 
 RETRIES = 2
 """Times that a job is tried again after its worker was lost."""
 
 FOLLOW_S = 2.0
-"""Seconds between two looks at what others do, for one who has nothing in hand to tell of."""
+"""Seconds between two readings of the study while this process runs no trial of its own."""
 
 
-class Trials:
-    """Source of search trials, up to exactly as many with a result in the whole study as its goal says.
+class Trials(JobSource):
+    """Source of search trials: exactly as many with a result in the whole study as its goal has.
 
-    Where they ``serve`` somebody else's search, they end with it.
+    With ``serve`` this process has joined a search; its trials stop when that search stops.
     """
 
     def __init__(
@@ -56,88 +60,93 @@ class Trials:
         options: Options,
         workers: int,
         end: float | None,
-        keeper: Keeper | None = None,
+        learner: RegionLearner | None = None,
         *,
         serve: bool = False,
     ) -> None:
         self._plan = plan
-        self._keeper = keeper
+        self._learner = learner
         self._study = study
         self._view = view
-        self._open: dict[int, Begun] = {}
-        self._peers = Peers()
+        self._open: dict[int, RunningTrial] = {}
+        self._peers = pruning.Peers()
         self._more = False
         self._due = 0.0
-        self.told = 0
-        """Trials that this process brought to a result."""
-        self._standing = Standing(
-            plan, view, options, workers=workers, end=end, regions=keeper is not None, serve=serve
+        self.recorded = 0
+        """Trials of which this process recorded the result."""
+        self.state = SearchState(
+            plan, view, options, workers=workers, end=end, regions=learner is not None, serve=serve
         )
-        self._standing.refresh()
-        self._done_before = self._standing.done
+        self.state.refresh()
+        self._done_before = self.state.done
 
-    # --- handing out
+    # --- begin
 
     def next(self) -> Job | None:
-        """Ask for a trial; None too where its config turns out not to be worth training."""
+        """Begin a trial; return None also where its config can't be trained."""
         self._more = False
         if self.exhausted() or self.stop_now() or time.monotonic() < self._due:
             return None
-        # After a search was over none of its workers takes a trial: that is waited for by then.
-        if self._standing.called_off():
+        # Read anew: the search that this process joined waits until its workers run no more trials.
+        if self.state.called_off():
             return None
-        slot = self._plan.store.slots.claim(self._plan.name, self.goal.trials)
+        slot = self._plan.store.slots.claim(self._plan.name, self.state.goal.trials)
         if slot is None:
             self._due = time.monotonic() + FOLLOW_S
-            self._standing.refresh()
+            self.state.refresh()
             return None
         job = self._ask(slot)
         self._more = job is None
         return job
 
     def waits(self) -> bool:
-        """Whether trials that others have in hand may come back to this process, or decide how it goes on."""
+        """Whether to wait for other processes: their trials may be requeued, or reach the goal."""
         if self.stop_now():
             return False
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + FOLLOW_S
-            self._standing.refresh()
-        if self.stagnant():
-            return bool(self._plan.store.others_at_work(self._plan.name, "search"))
-        return not self.complete()
+            self.state.refresh()
+        if self.state.stagnant:
+            return bool(self._plan.store.others_at_work(self._plan.name, Role.SEARCH))
+        return not self.state.complete
 
     def more(self) -> bool:
-        """Whether the last trial asked for ended at once, so that another one may be asked for."""
+        """Whether the last trial ended at once, so that another one may begin."""
         return self._more
 
     def _ask(self, slot: int) -> Job | None:
         plan = self._plan
         with plan.store.errors():
             trials = self._study.get_trials(deepcopy=False)
-            if slot == 0 and not any(t.user_attrs.get("origin") == "default" for t in trials):
-                self._study.enqueue_trial(dict(plan.definition.default), user_attrs={"origin": "default"})
+            if slot == 0 and not any(source_of(t) == ParameterSource.DEFAULT for t in trials):
+                attrs = {"origin": ParameterSource.DEFAULT}
+                self._study.enqueue_trial(dict(plan.definition.default), user_attrs=attrs)
             trial = self._study.ask()
         seen = frozen(trial)
-        origin = seen.user_attrs.get("origin", "sampled")
-        seed = trial_seed(plan.seed, trial.number)
-        begun = Begun(trial, slot, seed, steps=dict(seen.intermediate_values), origin=origin)
+        begun = RunningTrial(
+            trial=trial,
+            slot=slot,
+            seed=trial_seed(plan.seed, trial.number),
+            reports=dict(seen.intermediate_values),
+            origin=source_of(seen) or ParameterSource.SAMPLED,
+        )
         self._open[trial.number] = begun
-        with self._in_hand(begun):
+        with self._dropped_if_taken(begun):
             if plan.store.slots.assign(plan.name, slot, trial.number):
-                return self._priced(begun)
-            self._put_back(begun)  # taken for dead in between: another process fills the slot
+                return self._job(begun)
+            self._requeue(begun)  # this process counted as dead meanwhile, and another one fills the slot
         return None
 
-    def _priced(self, begun: Begun) -> Job | None:
-        """Make the trial's config, and its job where it is worth training."""
+    def _job(self, begun: RunningTrial) -> Job | None:
+        """Make the trial's config and its job; None where the config can't be trained."""
         plan, trial = self._plan, begun.trial
         try:
             config = plan.definition.suggest(trial)
         except TaskFileError as error:
             if isinstance(error.__cause__, UpdateFinishedTrialError):
                 raise error.__cause__ from None
-            self._put_back(begun)
-            # Suggesting writes to the study: what the database raises there is not the file's fault.
+            self._requeue(begun)
+            # Suggesting writes to the study, and an error of the database is not the file's fault.
             if isinstance(error.__cause__, optuna.exceptions.StorageInternalError):
                 with plan.store.errors():
                     raise error.__cause__ from None
@@ -162,39 +171,39 @@ class Trials:
             return None
         return TrialJob(number=trial.number, config=config, seed=begun.seed)
 
-    def _warn(self, begun: Begun) -> None:
-        """Tell of a trial with given parameters that lies in a rejected region: no sampler was asked."""
-        if self._keeper is None or begun.origin in ("sampled", *DRAWN_FROM_Q):
+    def _warn(self, begun: RunningTrial) -> None:
+        """Print a line for a queued trial in a rejected region: no sampler chose its parameters."""
+        if self._learner is None or begun.origin in (ParameterSource.SAMPLED, *DRAWN_FROM_Q):
             return
-        for box in self._keeper.hits(begun.trial.params):
+        for box in self._learner.bounds_now.hits(begun.trial.params):
             self._view.say(
-                f"trial {begun.trial.number} was queued, and runs, in region {box.id}: {box.words()}"
+                f"trial {begun.trial.number} was queued, so it runs although it lies in the rejected region"
+                f" {box.id}: {box.words()}"
             )
 
     # --- while it runs
 
     def go_on(self, job: Job, report: Report) -> bool:
-        """Store the value and compare it with other trials at the same fold and progress.
+        """Store the reported value; return whether it holds up against other trials at the same report point.
 
-        A draw that may speak against a region is not compared: only the rule fixed before the search ends it.
+        Reference draws and audits are not compared, since they are evidence about regions: only the rule that
+        was fixed before the search ends them.
         """
         begun = self._open.get(job.number)
         if begun is None:
             return False
         step = pruning.step(report.fold, report.fraction)
-        with self._in_hand(begun):
+        with self._dropped_if_taken(begun):
             with self._plan.store.errors():
-                if begun.steps.get(step) != report.value:
-                    # Put back by a process on another machine, it may have got another value there.
-                    begun.trial.storage.set_trial_intermediate_value(
-                        begun.trial._trial_id, step, report.value
-                    )
-                    begun.steps[step] = report.value
+                if begun.reports.get(step) != report.value:
+                    # A requeued trial may have reported another value on another machine.
+                    begun.trial.storage.set_trial_intermediate_value(begun.key, step, report.value)
+                    begun.reports[step] = report.value
                 others = self._study.get_trials(deepcopy=False)
             if not self._plan.store.is_mine(others[job.number]):
                 self._drop(begun)
                 return False
-            if self._keeper is not None and begun.origin in DRAWN_FROM_Q:
+            if self._learner is not None and begun.origin in DRAWN_FROM_Q:
                 begun.below_floor = below_floor(
                     self._plan.definition, report.fold, report.fraction, report.value
                 )
@@ -203,39 +212,39 @@ class Trials:
         return False
 
     def ended(self, job: Job, report: Report, device: str = "cpu") -> None:
-        """Tell the study how the trial ended; ``device`` is where it was trained."""
+        """Record how the trial ended; ``device`` is where it was trained."""
         begun = self._open.get(job.number)
         if begun is None:
             return
-        with self._in_hand(begun):
-            if not self._plan.store.holds(begun.trial._trial_id):
+        with self._dropped_if_taken(begun):
+            if not self._plan.store.holds(begun.key):
                 self._drop(begun)
             elif report.measurement is not None:
                 self._measured(begun, report.measurement, device)
-            elif report.kind == "refused":
+            elif report.kind == ReportKind.REFUSED:
                 self._cannot_work(begun, "refused", 1.0, report.text)
             else:
-                self._try_again(begun, report.text)
+                self._try_again(begun, report.reason)
 
     @contextlib.contextmanager
-    def _in_hand(self, begun: Begun) -> Iterator[None]:
-        """Drop a trial that another process has ended."""
+    def _dropped_if_taken(self, begun: RunningTrial) -> Iterator[None]:
+        """Drop a trial that another process has ended meanwhile."""
         try:
             yield
         except UpdateFinishedTrialError:
             self._drop(begun)
 
-    def _drop(self, begun: Begun) -> None:
-        """Let go of a trial that is in other hands, and of its slot, if that was left."""
+    def _drop(self, begun: RunningTrial) -> None:
+        """Forget a trial that another process holds, and free its slot if this one still has it."""
         self._open.pop(begun.trial.number, None)
         self._plan.store.free_slot(self._plan.name, begun.slot, begun.trial.number)
         self._view.say(
             f"trial {begun.trial.number} was taken over by another process, which had not heard of this one"
-            " for too long: what was trained of it here is dropped"
+            " for too long: what was trained here is dropped"
         )
-        self._standing.refresh()
+        self.state.refresh()
 
-    def _measured(self, begun: Begun, measured: Measurement, device: str) -> None:
+    def _measured(self, begun: RunningTrial, measured: Measurement, device: str) -> None:
         plan, number = self._plan, begun.trial.number
         wall = time.monotonic() - begun.since
         with plan.store.errors():
@@ -246,7 +255,7 @@ class Trials:
             self._cannot_work(begun, "diverged", 1.0, "training diverged")
             return
         if measured.collapsed:
-            self._cannot_work(begun, "constant", 1.0, "calls every segment the same")
+            self._cannot_work(begun, "constant", 1.0, "assigns every window the same class")
             return
         if measured.finished:
             assert measured.predictions is not None
@@ -257,112 +266,94 @@ class Trials:
         else:
             self._end(begun, TrialState.PRUNED)
 
-    def _try_again(self, begun: Begun, why: str) -> None:
-        last = f"its worker {why.strip().splitlines()[-1]}"
+    def _try_again(self, begun: RunningTrial, why: str) -> None:
         retry = int(begun.trial.user_attrs.get("retry", 0))
         with self._plan.store.errors():
-            begun.trial.set_user_attr(FAILURE, last)
+            begun.trial.set_user_attr(FAILURE, why)
         if retry >= RETRIES:
-            self._cannot_work(begun, CRASHED, 1.0, last)
+            self._cannot_work(begun, CRASHED, 1.0, why)
             return
-        self._view.say(f"trial {begun.trial.number}: {last}; the same parameters go to another one")
+        self._view.say(f"trial {begun.trial.number}: {why}; a new trial has the same parameters")
         with self._plan.store.errors():
-            # Queued before it is failed: a crash in between leaves a running trial whose successor waits, and
-            # `Store.recover` knows the one by the other.
+            # The successor is queued first: after a crash in between, `Store.recover` finds both and fails
+            # the trial that still runs.
             marks = {**frozen(begun.trial).user_attrs.get(MARKS, {}), "again": begun.trial.number}
             attrs = {"origin": begun.origin, "retry": retry + 1, MARKS: marks}
             self._study.enqueue_trial(begun.trial.params, user_attrs=attrs)
         self._end(begun, TrialState.FAIL)
 
-    def put_back(self, job: Job) -> None:
-        """Let a stopped trial wait for the next start; its slot is free again."""
+    def requeue(self, job: Job) -> None:
+        """Let a stopped trial wait for the next start, and free its slot."""
         if job.number in self._open:
-            self._put_back(self._open[job.number])
+            self._requeue(self._open[job.number])
 
-    def _put_back(self, begun: Begun) -> None:
+    def _requeue(self, begun: RunningTrial) -> None:
         del self._open[begun.trial.number]
-        self._plan.store.requeue(begun.trial._trial_id, holder=self._plan.store.token)
+        self._plan.store.requeue(begun.key, holder=self._plan.store.token)
         self._plan.store.slots.release(self._plan.name, begun.slot)
 
     # --- endings
 
-    def _constrain(self, begun: Begun, name: str, value: float) -> None:
+    def _constrain(self, begun: RunningTrial, name: str, value: float) -> None:
         with self._plan.store.errors():
             if name not in frozen(begun.trial).constraints:
                 begun.trial.set_constraint(name, value)
 
-    def _cannot_work(self, begun: Begun, constraint: str | None, value: float, why: str) -> None:
+    def _cannot_work(self, begun: RunningTrial, constraint: str | None, value: float, why: str) -> None:
         if constraint is not None:
             self._constrain(begun, constraint, value)
         begun.what = f"{begun.what}: {why}" if begun.what else why
         self._end(begun, TrialState.PRUNED, shown="refused")
 
     def _end(
-        self, begun: Begun, state: TrialState, value: float | None = None, *, shown: str | None = None
+        self, begun: RunningTrial, state: TrialState, value: float | None = None, *, shown: str | None = None
     ) -> None:
         number = begun.trial.number
         with self._plan.store.errors():
             try:
-                told = self._study.tell(number, value, state)
+                ended = self._study.tell(number, value, state)
             except ValueError as error:
-                if self._plan.store.holds(begun.trial._trial_id):
+                if self._plan.store.holds(begun.key):
                     raise
-                raise UpdateFinishedTrialError(f"trial {number} waits again") from error
+                raise UpdateFinishedTrialError(f"trial {number} was requeued") from error
         del self._open[number]
         self._due = 0.0
         if state == TrialState.FAIL:
             self._plan.store.slots.release(self._plan.name, begun.slot)
-        self.told += state != TrialState.FAIL
-        self._standing.refresh()
-        if self._keeper is not None:
-            self._keeper.refresh()
-        value = told.value if told.values else None
-        count = f"{self._standing.done}/{self.goal.trials}"
+        self.recorded += state != TrialState.FAIL
+        self.state.refresh()
+        if self._learner is not None:
+            self._learner.refresh()
+        value = ended.value if ended.values else None
+        count = f"{self.state.done}/{self.state.goal.trials}"
         seconds = time.monotonic() - begun.since
         self._view.ended(number, shown or state.name.lower(), value, begun.what, seconds, count)
 
-    # --- where things stand
+    # --- progress
 
     def exhausted(self) -> bool:
-        """Whether no further trial is to be begun: all are finished or in hand, or nothing improves."""
-        return self.stagnant() or self._standing.done + len(self._open) >= self.goal.trials
-
-    def stagnant(self) -> bool:
-        """Whether the last ``patience`` results brought no better value; 0 switches that off."""
-        return self._standing.stagnant
-
-    @property
-    def goal(self) -> Goal:
-        """Where the study is to get to, as last read."""
-        return self._standing.goal
+        """Whether no further trial begins: enough have ended or run, or nothing improves."""
+        return self.state.stagnant or self.state.done + len(self._open) >= self.state.goal.trials
 
     def stop_now(self) -> bool:
-        """Whether the time for trials is over, or that of the search which this process works for."""
-        return self._standing.stop_now()
-
-    def complete(self) -> bool:
-        """Whether the study has as many trials with a result as it is to have."""
-        return self._standing.done >= self.goal.trials
-
-    def over(self) -> bool:
-        """Whether the search that these serve has run out of time."""
-        return self._standing.over()
+        """Whether the time for trials is over, here or in the search that this process has joined."""
+        return self.state.stop_now()
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
-        """Count what is done, in all and in this run."""
-        stands = self._standing
-        here = stands.done - self._done_before
+        """Count the trials with a result; the rate is that of this run."""
+        state, learner = self.state, self._learner
+        here = state.done - self._done_before
         rate = here / elapsed if here else 0.0
         return Progress(
             phase="search",
-            done=stands.done,
-            total=self.goal.trials,
-            best=stands.best.value if stands.best else None,
-            best_trial=stands.best.number if stands.best else None,
+            done=state.done,
+            total=state.goal.trials,
+            best=state.best.value if state.best else None,
+            best_trial=state.best.number if state.best else None,
             running=running,
             elapsed=elapsed,
             per_minute=60 * rate,
-            left=stands.left((self.goal.trials - stands.done) / rate if rate else None),
-            regions=self._keeper.headline() if self._keeper is not None else "",
-            newest=self._keeper.newest() if self._keeper is not None else "",
+            left=state.left((state.goal.trials - state.done) / rate if rate else None),
+            regions=learner.headline() if learner is not None else "",
+            newest=learner.newest if learner is not None else "",
         )

@@ -22,9 +22,20 @@ total exact over workers and restarts; out-of-fold predictions; exports; evaluat
     optuna_internals   everything private of Optuna that the others use
 """
 
+from atml.storage.slots import ProcessRole
 from atml.storage.store import Store
 from atml.storage.stored_trials import SPEC
 from atml.storage.trial_records import CRASHED, FAILURE, Records, record
 from atml.storage.urls import DEFAULT_URL, missing
 
-__all__ = ["CRASHED", "DEFAULT_URL", "FAILURE", "SPEC", "Records", "Store", "missing", "record"]
+__all__ = [
+    "CRASHED",
+    "DEFAULT_URL",
+    "FAILURE",
+    "SPEC",
+    "ProcessRole",
+    "Records",
+    "Store",
+    "missing",
+    "record",
+]

@@ -21,7 +21,6 @@ from atml.storage import migrating, postgresql, urls
 from atml.storage.optuna_storage import SteadyStorage
 from atml.storage.retrying import ERRORS, LOCKED, Steady, wait_s
 from atml.storage.schema import VERSION_NOW
-from atml.storage.urls import missing as missing
 
 Made = TypeVar("Made")
 

@@ -145,17 +145,6 @@ class SteadyStorage(RDBStorage):
 
         return self._steady.do(once)
 
-    def delete_study(self, study_id: int) -> None:
-        """Delete a study."""
-
-        def gone() -> None:
-            try:
-                RDBStorage.delete_study(self, study_id)
-            except KeyError:
-                return
-
-        self._steady.do(lambda: RDBStorage.delete_study(self, study_id), gone)
-
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         template = copy.deepcopy(template_trial) or optuna.trial.create_trial(state=TrialState.RUNNING)
         now = template.datetime_start = self._now()

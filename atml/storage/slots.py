@@ -18,6 +18,7 @@ import os
 import socket
 import time
 import uuid
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,16 @@ STALE_S = 90.0
 """A process without a beat for this long, in seconds, is dead."""
 BEAT_S = STALE_S / 6
 """Seconds between two beats of a process."""
+
+
+class ProcessRole(StrEnum):
+    """What a process does for a study. Members equal the strings that databases keep."""
+
+    SEARCH = "search"
+    ENDING = "ending"
+    """A search whose time for trials is over."""
+    WORKER = "worker"
+    """It has joined a search."""
 
 
 class Slots:
@@ -184,7 +195,7 @@ class Slots:
         deaf = time.monotonic() - max(self._deaf_until, self._db.steady.back_at) <= STALE_S
         return deaf or now - max(holder.beat, up_since) <= STALE_S
 
-    def works_on(self, study: str, role: str) -> None:
+    def works_on(self, study: str, role: ProcessRole) -> None:
         """Write at once what this process works on, and in which role."""
         self.about = {"study": study, "role": role}
         self._due = 0.0

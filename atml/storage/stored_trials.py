@@ -56,7 +56,7 @@ class StoredTrials:
         return [s.study_name for s in every if SPEC in s.user_attrs]
 
     def spec(self, name: str) -> dict[str, Any] | None:
-        """Return the settings a study was made with (see `atml.searching.study`); None for no such study.
+        """Return the settings a study was made with (see `atml.searching.plan`); None for no such study.
 
         Raises StudyError for a study of another program.
         """

@@ -47,7 +47,7 @@ def record(trial: FrozenTrial) -> TrialRecord:
         number=trial.number,
         state=_STATES[trial.state],
         role=attrs.get("role", Role.SEARCH),
-        origin=attrs.get("origin", ParameterSource.SAMPLED),
+        origin=source_of(trial) or ParameterSource.SAMPLED,
         of=attrs.get("of"),
         value=trial.values[0] if trial.values else None,
         seed=attrs.get("seed", 0),
@@ -62,3 +62,8 @@ def record(trial: FrozenTrial) -> TrialRecord:
         started=trial.datetime_start,
         ended=trial.datetime_complete,
     )
+
+
+def source_of(trial: FrozenTrial) -> str | None:
+    """Return the `ParameterSource` that a trial is marked with, None where it is not marked yet."""
+    return trial.user_attrs.get("origin")

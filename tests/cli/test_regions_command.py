@@ -17,7 +17,7 @@ import pytest
 from atml import cli, regions, task_files
 from atml.errors import AtmlError
 from atml.searching.progress import View
-from atml.searching.region_learning import Keeper, fingerprint, importable, state
+from atml.searching.region_learning import RegionLearner, fingerprint, importable, state
 from atml.searching.samplers.region_sampler import distribution
 from atml.storage import Store
 
@@ -217,12 +217,12 @@ def test_an_export_is_two_files_that_a_new_study_begins_with(
         spec = store.spec("s")
         store.study(file, spec)
         heard = Heard()
-        Keeper(store, file, definition, heard, folder / file)
-        assert heard.lines == [f"1 regions of {folder / file} are looked at first"]
+        RegionLearner(store, file, definition, heard, folder / file)
+        assert heard.lines == [f"1 regions of {folder / file} are tested first"]
         (found,) = [r for r in state(store, file).found if r.candidate.source == "imported"]
         assert (found.id, found.status, found.evidence.trials) == (high["id"], "imported", ())
         # The same line again goes on; with other regions it is another study.
-        Keeper(store, file, definition, heard, folder / file)
+        RegionLearner(store, file, definition, heard, folder / file)
         assert len(heard.lines) == 1
         store.close()
 
@@ -282,7 +282,7 @@ def test_regions_do_not_come_into_a_study_under_way(here: Path, shown: Shown, hi
     study.ask().set_user_attr("holder", store.token)
     store.slots.beat()
     before = rows(shown)
-    assert "study 's' is being searched" in shown("regions", "import", "avoid.txt", code=2)
+    assert "study 's' is searched at the moment" in shown("regions", "import", "avoid.txt", code=2)
     assert rows(shown) == before
     store.close()
 

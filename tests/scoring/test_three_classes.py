@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 from pathlib import Path
@@ -15,6 +16,7 @@ from atml.errors import ExportError
 from atml.scoring import leakage
 from atml.scoring.evaluation import judge_export, score_export
 from atml.storage import Store
+from atml.task_files import loading
 from tests.scoring import rhythm
 from tests.scoring.test_rules import MINE
 
@@ -84,17 +86,14 @@ def test_some_subjects_alone_keep_their_records(model, unseen):
 
 
 def test_labels_of_an_earlier_version_of_the_file_are_the_same(model, monkeypatch):
+    path = task_files.find("afib", cwd=Path("/")).objective_path
+    monkeypatch.setattr(loading, "KNOWN_AS", {})
+    today = task_files.find("afib", cwd=Path("/")).labels_hash
+    assert today == loading.hash_of(ast.parse(path.read_text(encoding="utf-8")), ("TASK", "label"))
     older = dataclasses.replace(model, labels_hash="0" * 16)
     with pytest.raises(ExportError, match="trained with other labels"):
-        leakage.same_labels(older, "1" * 16)
-    monkeypatch.setitem(leakage.SAME_LABELS, "1" * 16, ("2" * 16, "0" * 16))
-    assert leakage.same_labels(older, "1" * 16) == []
+        leakage.same_labels(older, today)
+    monkeypatch.setitem(loading.KNOWN_AS, today, "0" * 16)
+    assert leakage.same_labels(older, task_files.find("afib", cwd=Path("/")).labels_hash) == []
     with pytest.raises(ExportError, match="trained with other labels"):
         leakage.same_labels(dataclasses.replace(model, labels_hash="1" * 16), "0" * 16)
-
-
-def test_every_current_hash_with_earlier_ones_is_that_of_a_built_in_file():
-    current = {name: task_files.find(name).labels_hash for name in task_files.names(Path("/"))}
-    earlier = [old for olds in leakage.SAME_LABELS.values() for old in olds]
-    assert set(leakage.SAME_LABELS) <= set(current.values())
-    assert not set(earlier) & set(current.values()) and len(set(earlier)) == len(earlier)

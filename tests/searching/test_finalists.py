@@ -20,11 +20,11 @@ from atml.evaluation.result import BaselineResult
 from atml.metrics.predictions import Predictions
 from atml.models import cost
 from atml.searching.exporting import always_wrong
-from atml.searching.finalists import Finals
+from atml.searching.finalists import Finalists
+from atml.searching.plan import Options, Plan, prepare
 from atml.searching.progress import View
 from atml.searching.repeats import Repeats
 from atml.searching.samplers.parameters import from_params
-from atml.searching.study import Options, Plan, prepare
 from atml.searching.workers.jobs import Report
 from tests.searching.studies import Space
 
@@ -52,8 +52,8 @@ def plan(small: Path, space: Space, objective: Path, tmp_path: Path) -> Plan:
     )
 
 
-def finals(plan: Plan) -> Finals:
-    return Finals(plan, plan.store.study(plan.name), View(), Options())
+def finals(plan: Plan) -> Finalists:
+    return Finalists(plan, plan.store.study(plan.name), View(), Options())
 
 
 def told(baseline: BaselineResult | None) -> tuple[object, ...]:
@@ -81,7 +81,7 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
     trial.set_user_attr("cost", asdict(cost(config, plan.definition.task)))
     study.tell(trial, 0.5)
     record = store.trials(plan.name)[0]
-    for way in ("ended", "put back"):
+    for way in ("ended", "requeued"):
         repeats = Repeats(finals(plan))
         repeats._waiting = [(record, 1), (record, 2)]
         job = repeats.next()
@@ -92,7 +92,7 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
             repeats.ended(job, Report(0, "lost", job, text="was killed"), "cpu")
             assert repeats.taken_over and not repeats.more()
         else:
-            repeats.put_back(job)
+            repeats.requeue(job)
     assert [t.failure for t in store.trials(plan.name)[1:]] == ["the process that had it went down"] * 2
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from atml.errors import InputError, StudyError
-from atml.searching import ENDING, SEARCH, WORKER, Options, prepare, site
+from atml.searching import Options, prepare, worker_setup
 from atml.searching.joining import join
-from atml.searching.options import Goal
 from atml.searching.progress import View
-from atml.searching.study import CODE
+from atml.searching.search_options import Goal
+from atml.searching.study_spec import CODE
 from atml.searching.trials import Trials
-from atml.searching.workers.dispatch import Crew
+from atml.searching.workers.dispatch import Dispatcher
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.searching.workers.pool import Pool
-from atml.storage import Store
+from atml.storage import ProcessRole, Store
 from atml.training import fingerprint
 from atml.training.records import Measurement
 from tests.searching.conftest import wait_for
@@ -56,7 +56,7 @@ def test_everybody_follows_the_goal(store: Store) -> None:
         value=0.9, fold_values=(), train_values=(), curves=(), seconds=1.0, steps=1, finished=False
     )
     trials.ended(jobs[0], Report(0, "measured", measurement=nothing), "cpu")
-    assert told.lines == ["study s is to have 4 trials now"]
+    assert told.lines == ["the goal of study s is 4 trials now"]
     job_of(trials)
     assert trials.next() is None
     store.keep("s", CODE, {**fingerprint.here(), "atml": "9.9"})
@@ -75,13 +75,13 @@ def test_a_search_whose_time_is_over_takes_its_workers_along(
     said, _ = worker.communicate(timeout=60)
     assert worker.returncode == 0, said
     assert "the time of the search of s is over" in said
-    assert "its workers are told so" in done.stdout and "others still train" not in done.stdout
+    assert "the workers that joined stop now" in done.stdout and "others still train" not in done.stdout
     trials = store.trials("s")
     assert not [t for t in trials if t.state == "running"]
     assert any(t.role == "finalist" and t.state == "complete" for t in trials)
     # Whoever comes later has nothing to do until somebody searches on.
     late = atml("worker", "--study", "s", "--workers", 1)
-    assert late.returncode == 0 and "is over; the same `atml search` again goes on" in late.stdout
+    assert late.returncode == 0 and "is over; start the same `atml search` again to continue" in late.stdout
     number = sum(t.finished and t.role == "search" for t in trials)
     assert atml(*few, "--trials", number + 1).returncode == 0
     goal = Goal.of(store.facts("s"))
@@ -91,21 +91,21 @@ def test_a_search_whose_time_is_over_takes_its_workers_along(
 def test_a_worker_with_nothing_in_hand_is_told_too(
     store: Store, other: Store, atml: Run, few: list[object]
 ) -> None:
-    other.slots.works_on("s", WORKER)
+    other.slots.works_on("s", ProcessRole.WORKER)
     done = atml(*few, "--trials", 5000, "--timeout", "12s")
     assert done.returncode == 0, done.stderr
-    assert goal(store).over and "its workers are told so" in done.stdout
+    assert goal(store).over and "the workers that joined stop now" in done.stdout
     assert any(t.role == "finalist" and t.state == "complete" for t in store.trials("s"))
 
 
 def test_while_another_search_has_time_its_workers_go_on(
     store: Store, other: Store, atml: Run, few: list[object]
 ) -> None:
-    other.slots.works_on("s", SEARCH)
+    other.slots.works_on("s", ProcessRole.SEARCH)
     assert atml(*few, "--trials", 5000, "--timeout", "4s").returncode == 0
     assert not goal(store).over
     # The last one calls: who is past its own time counts no more.
-    other.slots.works_on("s", ENDING)
+    other.slots.works_on("s", ProcessRole.ENDING)
     assert atml(*few, "--trials", 5000, "--timeout", "4s").returncode == 0
     assert goal(store).over
 
@@ -114,7 +114,7 @@ def test_a_search_with_time_takes_the_workers_back(store: Store, other: Store) -
     plan = join(store, "s", (), lambda line: None)
     Goal(trials=9, patience=0, regions=False, over=True).keep(store, "s")
     serving = Trials(plan, store.study("s"), View(), Options(trials=3), 1, None, serve=True)
-    assert serving.over() and serving.stop_now()
+    assert serving.state.over() and serving.stop_now()
     searching = Trials(plan, store.study("s"), View(), Options(trials=3), 1, None)
     assert not searching.stop_now()
     assert goal(store) == Goal(trials=9, patience=0, regions=False)
@@ -137,8 +137,8 @@ def test_changed_rules_stop_who_works_by_the_old_ones(store: Store) -> None:
     trials = Trials(plan, store.study("s"), View(), Options(trials=3), 1, None)
     job_of(trials)
     change(store, max_size_kib=9.0)
-    with pytest.raises(StudyError, match=r"'s' goes on with another size budget, by --accept-changes: start"):
-        trials._standing.refresh()
+    with pytest.raises(StudyError, match=r"'s' continues with another size budget, by --accept-changes"):
+        trials.state.refresh()
 
 
 def test_a_worker_process_does_not_judge_by_an_edited_objective(
@@ -152,8 +152,8 @@ def test_a_worker_process_does_not_judge_by_an_edited_objective(
     judge.write_text(usual.replace("QUALIFIES = 0.80", "QUALIFIES = 0.10"), encoding="utf-8")
     source = Trials(plan, plan.store.study("s"), View(), options, 1, None)
     with (
-        Crew(Pool(site(plan), ["cpu"]), View(), 3, lambda: None) as crew,
-        pytest.raises(InputError, match=r"judge.py changed since the search began: put it back"),
+        Dispatcher(Pool(worker_setup(plan), ["cpu"]), View(), 3, lambda: None) as crew,
+        pytest.raises(InputError, match=r"judge.py changed since the search began: restore it"),
     ):
         crew.work(source)
     assert [t.state for t in plan.store.trials("s") if t.state == "running"] == []
@@ -178,7 +178,10 @@ class Batch:
         self.given[worker] = job
 
     def reports(self, timeout: float) -> list[Report]:
-        return [Report(0, "room", self.given[0], text="broken"), Report(1, "refused", self.given[1], text="")]
+        return [
+            Report(0, "broken task file", self.given[0], text="broken"),
+            Report(1, "refused", self.given[1], text=""),
+        ]
 
     def drop(self, *, replace: bool) -> None:
         """They are done."""
@@ -190,6 +193,6 @@ class Batch:
 def test_what_came_in_with_a_fault_is_put_back(store: Store) -> None:
     plan = join(store, "s", (), lambda line: None)
     source = Trials(plan, store.study("s"), View(), Options(trials=3), 2, None)
-    with Crew(Batch(), View(), 3, lambda: None) as crew, pytest.raises(InputError, match="broken"):  # type: ignore[arg-type]
+    with Dispatcher(Batch(), View(), 3, lambda: None) as crew, pytest.raises(InputError, match="broken"):  # type: ignore[arg-type]
         crew.work(source)
     assert [t.state for t in store.trials("s")] == ["waiting", "waiting"]

@@ -16,7 +16,7 @@ from atml import cli
 from atml.errors import InputError, StudyError, TaskFileError
 from atml.searching import Options, prepare, search, train_again
 from atml.searching.joining import join
-from atml.searching.study import CODE, SOURCES
+from atml.searching.study_spec import CODE, SOURCES
 from atml.searching.trials import Trials
 from atml.searching.workers.jobs import Report
 from atml.storage import Store
@@ -69,7 +69,7 @@ def test_files_of_another_machine_come_from_the_study(
     with pytest.raises(TaskFileError, match=r"text of space.py in the study is not what its hash says"):
         join(store, "s", (), told.append)
     store.keep("s", SOURCES, {})
-    with pytest.raises(TaskFileError, match=r"keeps no text of its space.py"):
+    with pytest.raises(TaskFileError, match=r"kept no text of space.py"):
         join(store, "s", (), told.append)
 
 
@@ -79,7 +79,7 @@ def test_other_data_are_refused_with_what_differs(store: Store, small: Path, tmp
     other = tmp_path / "other.npz"
     np.savez(other, **rows)
     with pytest.raises(
-        StudyError, match=r"366 segments of 12 subjects there, 361 of 12 here; fingerprints \w"
+        StudyError, match=r"366 windows of 12 subjects there, 361 of 12 here; fingerprints \w"
     ):
         join(store, "s", (other,), lambda line: None)
     change(store, split="0123456789abcdef")
@@ -109,7 +109,7 @@ def test_other_code_is_refused_where_others_search_and_said_where_not(
     study.tell(trial, state=TrialState.FAIL)
     told: list[str] = []
     prepare(options, told.append).store.close()
-    assert [line for line in told if "goes on with other code: torch 2.1 before and 2." in line]
+    assert [line for line in told if "continues with other code: torch 2.1 before and 2." in line]
     assert store.facts("s")[CODE] == fingerprint.here()
 
 
@@ -172,7 +172,7 @@ def test_a_worker_that_crashes_costs_its_trial_three_times_at_most(
     assert records[0].params == records[1].params == records[2].params
     assert cli.run(["status", "--storage", url]) == 0
     assert "s, trials 0, 1, 2: its worker was killed by SIGABRT" in capsys.readouterr().out
-    assert sum("was killed by SIGABRT; the same parameters go to another one" in s for s in told.lines) == 2
+    assert sum("was killed by SIGABRT; a new trial has the same parameters" in s for s in told.lines) == 2
 
 
 def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
@@ -204,7 +204,7 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     assert search(replace(options, patience=0, out=tmp_path / "exports"), told)["trials"] == total
     records = [t for t in store.trials("s") if t.role == "search"]
     assert {t.state for t in records} <= {"complete", "pruned"} and len(records) == total
-    assert any("put back 1 trial(s) that another run left" in line for line in told.lines)
+    assert any("requeued 1 trial(s) that another run left" in line for line in told.lines)
     assert sorted(number for _, _, number in store.slots.of("s")) == list(range(total))
     assert [t.result["code"] for t in records if t.result] == [fingerprint.here()] * total
 

@@ -92,7 +92,7 @@ def test_a_killed_search_goes_on(start: Start, atml: Run, small: Path, space: Sp
     assert counted(tmp_path)["running"] >= 1
     done = atml(*line(small, space(200), 4, "--workers", 2))
     assert done.returncode == 0, done.stderr
-    assert "put back" in done.stdout
+    assert "requeue" in done.stdout
     assert finished(tmp_path) == 4
     assert set(counted(tmp_path)) <= {"complete", "pruned"}
 

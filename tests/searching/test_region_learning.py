@@ -18,7 +18,7 @@ import pytest
 from atml import cli
 from atml.regions import Region
 from atml.searching import region_learning
-from atml.searching.options import WORTH, Options, learns
+from atml.searching.search_options import WORTH, Options, learns
 from atml.storage import Store
 from atml.training.records import TrialRecord
 from tests.processes import workers_of
@@ -61,7 +61,7 @@ def records(folder: Path) -> list[TrialRecord]:
     return found
 
 
-def standing(folder: Path) -> region_learning.State:
+def standing(folder: Path) -> region_learning.RegionState:
     store = Store(f"sqlite:///{folder / 'studies.db'}", create=False)
     found = region_learning.state(store, "s")
     store.close()
@@ -169,7 +169,8 @@ def test_a_rejected_region_is_audited_and_queued_trials_in_it_are_warned_about(
     new = records(searched)[TRIALS:]
     (queued,) = [t for t in new if t.origin == "queued"]
     assert queued.params == inside
-    warning = f"trial {queued.number} was queued, and runs, in region {one.id}: {one.box.words()}"
+    warning = f"although it lies in the rejected region {one.id}: {one.box.words()}"
+    assert f"trial {queued.number} was queued, so it runs " in done.stdout
     assert done.stdout.count(warning) == done.stdout.count("was queued") == 1
     (audit,) = [t for t in new if t.origin == "audit"]
     assert audit.number == 275
@@ -342,7 +343,7 @@ def test_imported_regions_are_audited_first(
     words = line(small, searched, 26, "--max-macs", 1, "--study", "new", "--regions", searched / file)
     done = atml(*words)
     assert done.returncode == 0, done.stderr
-    assert f"1 regions of {searched / file} are looked at first" in done.stdout
+    assert f"1 regions of {searched / file} are tested first" in done.stdout
     store = Store(where, create=False)
     found, trials = region_learning.state(store, "new"), store.trials("new")
     store.close()

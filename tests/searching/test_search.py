@@ -153,7 +153,7 @@ def test_a_search_that_gets_nowhere_stops_by_itself(
     same = space(20, 'trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)', "1e-9")
     done = atml(*line(small, same, 60, "--patience", 4))
     assert done.returncode == 0, done.stderr
-    assert "no better trial in the last 4" in done.stdout
+    assert "no improvement in the last 4" in done.stdout
     assert finished(tmp_path) < 30
 
 

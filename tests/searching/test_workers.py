@@ -12,9 +12,9 @@ import pytest
 
 from atml.errors import InputError
 from atml.models.config import ModelConfig
-from atml.searching import Options, prepare, site
+from atml.searching import Options, prepare, worker_setup
+from atml.searching.plan import Plan
 from atml.searching.samplers.parameters import from_params
-from atml.searching.study import Plan
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.searching.workers.pool import Pool
 from atml.searching.workers.process import in_words
@@ -62,7 +62,7 @@ def ready(report: Report) -> bool:
 
 
 def test_a_worker_that_is_killed_hangs_or_starves_costs_its_job(plan: Plan, config: ModelConfig) -> None:
-    pool = Pool(site(plan), ["cpu"])
+    pool = Pool(worker_setup(plan), ["cpu"])
     try:
         long = TrialJob(number=3, config=replace(config, steps=300_000), seed=1)
         until(pool, ready)
@@ -106,7 +106,7 @@ def test_a_worker_that_is_killed_hangs_or_starves_costs_its_job(plan: Plan, conf
 
 
 def test_what_was_not_listened_to_is_no_silence(plan: Plan) -> None:
-    pool = Pool(site(plan), ["cpu"], hang_after=100.0)
+    pool = Pool(worker_setup(plan), ["cpu"], hang_after=100.0)
     try:
         # The supervisor was stopped for an hour, and looks again.
         pool._looked -= 3600
@@ -168,7 +168,7 @@ def test_files_that_changed_since_are_not_trained_with(plan: Plan) -> None:
         ({"code": {**plan.code, "modules": "0" * 16}}, "modules that train 00000000 when the search began"),
         ({"space": Path("gone.py")}, "gone.py is not a file"),
     ):
-        pool = Pool(replace(site(plan), **change), ["cpu"])
+        pool = Pool(replace(worker_setup(plan), **change), ["cpu"])
         try:
             refused = until(pool, lambda report: True)
         finally:

@@ -21,7 +21,7 @@ from atml.report.outcome import unit_of
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
-from atml.searching.study import Plan
+from atml.searching.plan import Plan
 from atml.tasks.task import Task
 
 MOST_STRIPS = 12

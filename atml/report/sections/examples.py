@@ -22,7 +22,7 @@ from atml.report.material import Material
 from atml.report.outcome import Decided, unit_of
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
 from atml.report.strips import Strip
-from atml.searching.study import Plan
+from atml.searching.plan import Plan
 
 Floats = npt.NDArray[np.float64]
 

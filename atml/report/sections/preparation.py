@@ -14,7 +14,7 @@ from atml.report.outcome import unit_of
 from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
 from atml.report.sections.data_overview import example
 from atml.report.strips import Strip
-from atml.searching.study import Plan
+from atml.searching.plan import Plan
 from atml.tasks.task import Task
 
 SEED = 7

@@ -1,8 +1,8 @@
 """Where the parameters of a trial come from.
 
-The first trials are reference draws: every parameter drawn at random from the declared space. After
-them a multivariate, grouped TPE proposes. Each trial is marked with where it came from when it is asked
-for, because only reference draws can speak for the space as a whole.
+The first trials are reference draws: every parameter is drawn at random from the search space. After them a
+multivariate, grouped TPE proposes. Each trial is marked with the source of its parameters before it has any,
+because only reference draws are evidence about the space as a whole.
 """
 
 from __future__ import annotations
@@ -17,19 +17,70 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-# It would tell of every study on the terminal.
+from atml.storage.optuna_internals import trial_id
+from atml.storage.trial_records import source_of
+from atml.training.records import ParameterSource
+
+# It would print a line for every study.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 STARTUP = 15
 """Reference draws before TPE proposes."""
 
 
-class SearchSampler(BaseSampler):
-    """Reference draws first, then TPE, each trial marked in its user attribute ``origin``.
+class MarkingSampler(BaseSampler):
+    """Marks each trial with the source of its parameters, and leaves the rest to ``proposer``.
 
-    A reference draw depends on ``study_seed`` (``seed`` where it is not given), the trial's number and the
-    parameter's name alone: it is the same whoever asks, and several searches of one study draw apart.
-    Any other Optuna sampler can take TPE's place as ``proposer``. ``seed`` is TPE's; see `tpe`.
+    The base of `SearchSampler` and `RegionSampler`. Reference draws are the first ``startup`` trials at
+    least. They depend on ``study_seed``, the trial's number and the parameter's name alone, so several
+    searches of one study draw the same values for the same trial, and different ones for different trials.
+    """
+
+    def __init__(self, proposer: BaseSampler, study_seed: int, startup: int) -> None:
+        self._proposer = proposer
+        self._study_seed = study_seed
+        self._startup = startup
+
+    def marks(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
+        """Return the user attributes that mark a new trial, the source of its parameters as "origin"."""
+        raise NotImplementedError
+
+    def reference_draws(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        """Count the reference draws of a study before a trial; failed ones are drawn again."""
+        return sum(
+            source_of(t) == ParameterSource.REFERENCE
+            and t.number < trial.number
+            and t.state != TrialState.FAIL
+            for t in study.get_trials(deepcopy=False)
+        )
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Mark the trial."""
+        if source_of(trial) is None:
+            for key, value in self.marks(study, trial).items():
+                study._storage.set_trial_user_attr(trial_id(trial), key, value)
+        self._proposer.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Inform the proposer."""
+        self._proposer.after_trial(study, trial, state, values)
+
+    def reseed_rng(self) -> None:
+        """Reseed the proposer; reference draws have no state."""
+        self._proposer.reseed_rng()
+
+
+class SearchSampler(MarkingSampler):
+    """Reference draws first, then TPE.
+
+    ``seed`` is TPE's (see `tpe`), and the study's where ``study_seed`` is not given. Any other Optuna sampler
+    can take the place of TPE as ``proposer``.
     """
 
     def __init__(
@@ -40,35 +91,29 @@ class SearchSampler(BaseSampler):
         startup: int = STARTUP,
         proposer: BaseSampler | None = None,
     ) -> None:
-        self._study_seed = seed if study_seed is None else study_seed
-        self._startup = startup
-        self._proposer = proposer or tpe(seed)
+        super().__init__(proposer or tpe(seed), seed if study_seed is None else study_seed, startup)
 
-    def origin(self, study: optuna.Study, trial: FrozenTrial) -> str:
-        """Say "default" for a queued trial, else "reference" or "sampled"; the first answer stays."""
-        known = trial.user_attrs.get("origin")
-        if known is not None:
-            return str(known)
-        drawn = sum(
-            t.user_attrs.get("origin") == "reference"
-            and t.number < trial.number
-            and t.state != TrialState.FAIL
-            for t in study.get_trials(deepcopy=False)
-        )
-        return "reference" if drawn < self._startup else "sampled"
+    def marks(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
+        """Return "reference" or "sampled" as the source."""
+        drawn = self.reference_draws(study, trial)
+        return {"origin": ParameterSource.REFERENCE if drawn < self._startup else ParameterSource.SAMPLED}
+
+    def _is_sampled(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        source = source_of(trial) or self.marks(study, trial)["origin"]
+        return bool(source == ParameterSource.SAMPLED)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Leave reference draws to `sample_independent`, one parameter at a time."""
-        if self.origin(study, trial) != "sampled":
+        """Return the proposer's, none for reference draws: their parameters are drawn one at a time."""
+        if not self._is_sampled(study, trial):
             return {}
         return self._proposer.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Propose the joint part."""
+        """Propose several parameters jointly."""
         return self._proposer.sample_relative(study, trial, search_space) if search_space else {}
 
     def sample_independent(
@@ -79,25 +124,9 @@ class SearchSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draw one parameter."""
-        if self.origin(study, trial) == "sampled":
+        if self._is_sampled(study, trial):
             return self._proposer.sample_independent(study, trial, param_name, param_distribution)
         return reference_value(self._study_seed, study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Mark the trial with its origin."""
-        if "origin" not in trial.user_attrs:
-            study._storage.set_trial_user_attr(trial._trial_id, "origin", self.origin(study, trial))
-        self._proposer.before_trial(study, trial)
-
-    def after_trial(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Hand over to the proposer."""
-        self._proposer.after_trial(study, trial, state, values)
 
 
 def reference_value(
@@ -108,9 +137,9 @@ def reference_value(
     distribution: BaseDistribution,
     attempt: int = 0,
 ) -> Any:
-    """Draw one parameter of a reference draw; ``attempt`` counts the draws that this one takes the place of.
+    """Draw one parameter of a reference draw; ``attempt`` counts the rejected draws of this trial before it.
 
-    One stream for each parameter: a trial that goes on where it was cut off draws the rest as it would have.
+    Each parameter has its own random stream, so a requeued trial draws its missing parameters as before.
     """
     parts = (study_seed, trial.number, name, attempt) if attempt else (study_seed, trial.number, name)
     sampler = RandomSampler(seed=_seed(*parts))
@@ -118,15 +147,15 @@ def reference_value(
 
 
 def _seed(*parts: object) -> int:
-    """Make 32 bits of what names a draw."""
+    """Hash what identifies a draw to a seed of 32 bits."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big")
 
 
 class _ByNumber(TPESampler):
-    """TPE whose random state is that of the trial it proposes for.
+    """TPE whose random state depends on the number of the trial.
 
-    So a search that was cut off proposes as it would have, and two that work on one study do not propose the
-    same: they never propose for the same trial.
+    So a resumed search proposes as if it had never stopped, and several searches of one study propose
+    different parameters, since each trial has a number of its own.
     """
 
     def __init__(self, seed: int, **how: Any) -> None:
@@ -134,16 +163,16 @@ class _ByNumber(TPESampler):
         self._seed = seed
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Take up the random state of this trial."""
+        """Seed the random state for this trial."""
         self._rng.rng.seed(_seed(self._seed, trial.number, "tpe"))
         self._random_sampler._rng.rng.seed(_seed(self._seed, trial.number, "random"))
         super().before_trial(study, trial)
 
 
 def tpe(seed: int) -> TPESampler:
-    """Return the sampler that proposes after the reference draws."""
+    """Return the sampler used after the reference draws."""
     with warnings.catch_warnings():
-        # `group` is what conditional spaces need; Optuna still calls it experimental.
+        # Conditional spaces need `group`, which Optuna still calls experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return _ByNumber(seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=10)
 
@@ -151,15 +180,3 @@ def tpe(seed: int) -> TPESampler:
 def from_params(suggest: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:
     """Call a search space with fixed parameter values, without a study."""
     return suggest(optuna.trial.FixedTrial(dict(params)))
-
-
-def draws(suggest: Callable[[Any], Any], count: int, seed: int) -> list[tuple[dict[str, Any], Any]]:
-    """Draw ``count`` random ``(parameters, what suggest made of them)`` from a search space."""
-    study = optuna.create_study(sampler=RandomSampler(seed=seed))
-    drawn = []
-    for _ in range(count):
-        trial = study.ask()
-        made = suggest(trial)
-        drawn.append((dict(trial.params), made))
-        study.tell(trial, state=TrialState.FAIL)
-    return drawn

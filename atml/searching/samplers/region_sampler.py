@@ -1,13 +1,12 @@
-"""Regions bind any Optuna sampler.
+"""A sampler that keeps any other Optuna sampler out of rejected regions.
 
-A config is drawn whole before the first of its parameters is handed out: the search space is called with a
-draft, whose values come from the sampler, jointly where it proposes jointly, and one at a time else. Only
-then is it known which parameters the config has, and so which boxes it lies in. In a rejected box it is
-drawn again; where the sampler insists, a parameter that the box names is drawn from Q instead, until the
-config lies in what is left. There is no dead end: a choice that leaves only rejected completions is part of
-no config that is handed out.
+A config is drawn whole before its first parameter is returned: the search space is called with a draft, whose
+values come from the proposer, jointly where it proposes jointly. Only then is it known which parameters the
+config has, and so which boxes it lies in. A config in a rejected box is drawn again. Where the proposer
+repeats itself, parameters that the box names are drawn from Q instead, until the config lies outside. So a
+choice of which every completion is rejected ends no search.
 
-What is queued bypasses samplers: `Bounds.hits` says which boxes a config lies in, so that one can warn.
+Queued parameters bypass samplers: `Bounds.hits` returns the boxes that they lie in, for a warning.
 """
 
 from __future__ import annotations
@@ -30,31 +29,32 @@ from atml.regions.bounds import SUSPECT_RATE, Bounds
 from atml.regions.box import Box
 from atml.regions.space import Axis, Draft
 from atml.regions.values import same
-from atml.searching.samplers.parameters import STARTUP, reference_value
+from atml.searching.samplers.parameters import STARTUP, MarkingSampler, reference_value
+from atml.storage.optuna_internals import trial_id
+from atml.training.records import ParameterSource
 
 MARKS = "regions"
-"""User attribute of a trial: boxes "known" when it was drawn, and what it is "aimed" at."""
+"""User attribute of a trial: how many boxes were "known" when it was drawn, and which it is "aimed" at."""
 
 JOINT = 8
-"""Proposals of the sampler that are tried before a proposal is mended."""
+"""Proposals that are tried before one is mended."""
 
 MENDED = 50
-"""Times that one parameter for each box is drawn from Q before the whole config is."""
+"""Times that one parameter for each box is drawn from Q, before whole configs are."""
 
 ENOUGH = 5000
-"""Draws from Q after which nothing is taken to be left: of an open share of 1%, a chance of exp(-50)."""
+"""Draws from Q after which the search space counts as closed; were 1% open, the chance is exp(-50)."""
 
 
-class RegionSampler(BaseSampler):
-    """Marks each trial with its origin, and keeps the sampled ones out of rejected regions.
+class RegionSampler(MarkingSampler):
+    """Keeps sampled trials out of rejected regions.
 
-    ``proposer`` is any Optuna sampler, ``suggest`` the search space, ``bounds()`` says where things stand; it
-    is asked when a trial begins and when its config is drawn. Trials are "reference", "audit" or "sampled" as
-    `Bounds.origin` says, "queued" where their values were given; the user attribute ``origin`` says which. A
-    reference draw depends on ``study_seed``, the trial's number and the parameter's name, and on how many
-    draws were spared before it: whoever asks gets the same.
+    ``proposer`` is any Optuna sampler, ``suggest`` the search space. ``bounds()`` returns the bounds of the
+    regions now; it is called when a trial begins and when its config is drawn. Trials are "reference",
+    "audit" or "sampled" as `Bounds.origin` returns, or "queued" where their values were given. Reference
+    draws in rejected regions are drawn again as `Bounds.spared` says.
 
-    ``resampled`` counts the proposals thrown away so far, ``mended`` the configs that had to be mended.
+    ``resampled`` counts the rejected proposals so far, ``mended`` the configs with parameters from Q.
     """
 
     def __init__(
@@ -66,35 +66,32 @@ class RegionSampler(BaseSampler):
         study_seed: int,
         startup: int = STARTUP,
     ) -> None:
-        self._proposer = proposer
+        super().__init__(proposer, study_seed, startup)
         self._suggest = suggest
         self._bounds = bounds
-        self._seed = study_seed
-        self._startup = startup
         self._plans: dict[int, dict[str, Any]] = {}
         self.resampled = 0
         self.mended = 0
 
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Mark the trial with what it is for."""
-        if "origin" not in trial.user_attrs:
-            bounds = self._bounds()
-            origin, box = self._origin(study, trial, bounds)
-            marks = {"known": bounds.known, **({"aimed": box.id} if box else {})}
-            study._storage.set_trial_user_attr(trial._trial_id, MARKS, marks)
-            study._storage.set_trial_user_attr(trial._trial_id, "origin", origin)
-        self._proposer.before_trial(study, trial)
+    def marks(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
+        """Return the source of the trial's parameters, the boxes known now, and the box that it audits."""
+        bounds, box = self._bounds(), None
+        origin = ParameterSource.QUEUED
+        if not trial.system_attrs.get("fixed_params"):
+            drawn = self.reference_draws(study, trial)
+            origin, box = bounds.origin(trial.number, drawn, self._startup)
+        return {MARKS: {"known": bounds.known, **({"aimed": box.id} if box else {})}, "origin": origin}
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Leave everything to `sample_independent`: the plan is whole already."""
+        """Return none: `sample_independent` returns every parameter from the plan."""
         return {}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Propose nothing here."""
+        """Return none."""
         return {}
 
     def sample_independent(
@@ -104,15 +101,15 @@ class RegionSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Hand out one value of the plan, which is made when the first is asked for."""
-        plan = self._plans.get(trial._trial_id)
+        """Return one value of the plan, which is made at the first call."""
+        plan = self._plans.get(trial_id(trial))
         if plan is None or any(n in plan and not same(plan[n], v) for n, v in trial.params.items()):
-            plan = self._plans[trial._trial_id] = self._plan(study, trial)
+            plan = self._plans[trial_id(trial)] = self._plan(study, trial)
         if param_name in plan and param_distribution._contains(
             param_distribution.to_internal_repr(plan[param_name])
         ):
             return plan[param_name]
-        # A space that answers one way now and another way then.
+        # The search space asks for other parameters than it did for the draft.
         return self._proposer.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
@@ -122,36 +119,19 @@ class RegionSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Forget the plan, and hand over to the proposer."""
-        self._plans.pop(trial._trial_id, None)
-        self._proposer.after_trial(study, trial, state, values)
-
-    def reseed_rng(self) -> None:
-        """Hand over to the proposer; reference draws have no state."""
-        self._proposer.reseed_rng()
-
-    # --- what a trial is for
-
-    def _origin(self, study: optuna.Study, trial: FrozenTrial, bounds: Bounds) -> tuple[str, Box | None]:
-        if trial.system_attrs.get("fixed_params"):
-            return "queued", None
-        drawn = sum(
-            t.user_attrs.get("origin") == "reference"
-            and t.number < trial.number
-            and t.state != TrialState.FAIL
-            for t in study.get_trials(deepcopy=False)
-        )
-        return bounds.origin(trial.number, drawn, self._startup)
+        """Forget the plan, and inform the proposer."""
+        self._plans.pop(trial_id(trial), None)
+        super().after_trial(study, trial, state, values)
 
     def _plan(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
-        """Draw a whole config, around the values that the trial has already."""
+        """Draw a whole config; values that the trial has already stay."""
         given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-        # Read anew: it may have been marked after it was handed to us.
-        attrs = study._storage.get_trial(trial._trial_id).user_attrs
+        # Read anew, since ``trial`` may have been read before it was marked.
+        attrs = study._storage.get_trial(trial_id(trial)).user_attrs
         origin, bounds = attrs.get("origin"), self._bounds()
-        if origin == "reference":
+        if origin == ParameterSource.REFERENCE:
             return self._reference(study, trial, given, bounds)
-        if origin == "audit":
+        if origin == ParameterSource.AUDIT:
             aimed = attrs.get(MARKS, {}).get("aimed")
             for box in (*bounds.closed, *bounds.imported):
                 if box.id == aimed:
@@ -168,11 +148,11 @@ class RegionSampler(BaseSampler):
     def _reference(
         self, study: optuna.Study, trial: FrozenTrial, given: Mapping[str, Any], bounds: Bounds
     ) -> dict[str, Any]:
-        """Draw from Q, again where the draw is spared; a trial that was cut off gets the draw it had."""
+        """Draw from Q, again while `Bounds.spared` is true; a requeued trial gets the draw that it had."""
 
         def drawn(attempt: int, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
             def value(axis: Axis) -> Any:
-                return reference_value(self._seed, study, trial, axis.name, distribution(axis), attempt)
+                return reference_value(self._study_seed, study, trial, axis.name, distribution(axis), attempt)
 
             return self._drawn(value, given or {})
 
@@ -190,7 +170,7 @@ class RegionSampler(BaseSampler):
 
     def _inside(self, box: Box, number: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Draw from Q inside a box."""
-        rng = random.Random(f"{self._seed}/{number}/audit")
+        rng = random.Random(f"{self._study_seed}/{number}/audit")
         params: dict[str, Any] = {}
         for _ in range(ENOUGH):
             params = self._drawn(lambda axis: axis.draw(rng), given)
@@ -201,8 +181,8 @@ class RegionSampler(BaseSampler):
     def _sampled(
         self, study: optuna.Study, trial: FrozenTrial, given: Mapping[str, Any], bounds: Bounds
     ) -> dict[str, Any]:
-        """Propose until a proposal keeps out of the rejected boxes, mend the last one, or draw from Q."""
-        rng = random.Random(f"{self._seed}/{trial.number}/sampled")
+        """Propose until a config avoids the rejected boxes; else mend the last one; else draw from Q."""
+        rng = random.Random(f"{self._study_seed}/{trial.number}/sampled")
         params: dict[str, Any] = {}
 
         def passes() -> bool:
@@ -218,7 +198,7 @@ class RegionSampler(BaseSampler):
         self.mended += 1
         for _ in range(MENDED):
             around = [box for box in (*bounds.closed, *bounds.slowed) if box.contains(params)]
-            # One parameter for each box: the rest of what was learnt stays.
+            # One parameter for each box; the rest of the proposal stays.
             named = {rng.choice(box.names) for box in around}
             kept = {name: value for name, value in params.items() if name not in named}
             params = self._drawn(_keeping(kept, lambda axis: axis.draw(rng)), given)
@@ -245,7 +225,7 @@ class RegionSampler(BaseSampler):
 
 
 def distribution(axis: Axis) -> BaseDistribution:
-    """Return an axis as Optuna knows it."""
+    """Return an axis as a distribution of Optuna."""
     if axis.kind == "categorical":
         return CategoricalDistribution(axis.choices)
     if axis.kind == "int":
@@ -254,7 +234,7 @@ def distribution(axis: Axis) -> BaseDistribution:
 
 
 def _keeping(values: Mapping[str, Any], otherwise: Callable[[Axis], Any]) -> Callable[[Axis], Any]:
-    """Take the values there are, where their parameter can have them."""
+    """Prefer given ``values``, where the range of their parameter contains them."""
 
     def source(axis: Axis) -> Any:
         if axis.name in values and axis.contains(values[axis.name]):

@@ -1,1 +1,1 @@
-"""Worker processes: kept, watched, replaced."""
+"""Worker processes: started, given jobs, watched, replaced."""

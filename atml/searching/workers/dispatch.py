@@ -1,4 +1,4 @@
-"""Keeps workers busy with one kind of job until none is left, or until somebody says stop."""
+"""Gives jobs of one kind to worker processes until none is left, or a signal stops it."""
 
 from __future__ import annotations
 
@@ -6,50 +6,61 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from atml.errors import AtmlError, DataError, Stopped, TaskFileError
 from atml.searching.progress import Progress, Running, View
-from atml.searching.workers.pool import Job, Pool, Report
+from atml.searching.workers.jobs import Job, Report, ReportKind, TrialJob
+from atml.searching.workers.pool import Pool
 
 _STILLBORN = 6
-"""Workers that end before they were ever ready, in a row, before it is a fault of the machine's: one may have
-been killed while it started, and so may its successor."""
+"""Workers in a row that end before they are ready, from which on the machine is at fault. A single one may
+have been killed while it started."""
 
 
-class Source(Protocol):
-    """Where jobs come from, and where their results go."""
+class JobSource:
+    """Where jobs come from, and where their results go.
+
+    As it stands it has one job after another, none of which is stopped early.
+    """
 
     def next(self) -> Job | None:
-        """Return a job, None when there is none to hand out now."""
+        """Return a job, None when there is none now."""
+        raise NotImplementedError
 
     def more(self) -> bool:
-        """Whether `next`, having returned None, may return a job when asked again at once."""
+        """Whether `next`, having returned None, may return a job when called again at once."""
+        return False
 
     def waits(self) -> bool:
-        """Whether `next` may return a job later on, though nothing is in hand here: others are at work."""
+        """Whether `next` may return a job later, though none runs here: other processes run some."""
+        return False
 
     def go_on(self, job: Job, report: Report) -> bool:
-        """Answer a progress report."""
+        """Take a progress report; return whether the job continues."""
+        return True
 
     def ended(self, job: Job, report: Report, device: str) -> None:
-        """Take a result; "refused", "crashed" and "lost" are results too. One put back may still come."""
+        """Take a result, which may be that the job was refused, crashed or lost."""
+        raise NotImplementedError
 
-    def put_back(self, job: Job) -> None:
-        """Take back a job that was stopped in its middle."""
+    def requeue(self, job: Job) -> None:
+        """Take back a job that was stopped before its end."""
+        raise NotImplementedError
 
     def stop_now(self) -> bool:
-        """Whether running jobs are to be put back at once."""
+        """Whether running jobs are to be stopped and requeued at once."""
+        return False
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
-        """Say where things stand."""
+        """Return how far the jobs are."""
+        raise NotImplementedError
 
 
-class Crew:
-    """Worker processes and the signals that stop them.
+class Dispatcher:
+    """Worker processes, and the signals that stop them.
 
-    Used as a context manager: inside, SIGINT and SIGTERM ask for an orderly stop; on leaving, the workers
-    end.
+    It is a context manager: inside, SIGINT and SIGTERM request an orderly stop; at the exit the workers end.
     """
 
     def __init__(self, pool: Pool, view: View, folds: int, beat: Callable[[], None]) -> None:
@@ -61,9 +72,9 @@ class Crew:
         self._restore: list[tuple[int, Any]] = []
         self._stillborn = 0
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Dispatcher:
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Only the main thread may handle signals; from another one, the caller does.
+            # Only the main thread may handle signals; in another thread the caller does.
             with contextlib.suppress(ValueError):
                 self._restore.append((number, signal.signal(number, self._caught)))
         return self
@@ -76,37 +87,37 @@ class Crew:
     def _caught(self, number: int, _: Any) -> None:
         self._signal = number
 
-    def work(self, source: Source) -> None:
-        """Hand out the jobs of ``source`` until there are no more; ``beat`` is called all along.
+    def work(self, source: JobSource) -> None:
+        """Run the jobs of ``source`` until there are no more; ``beat`` is called all along.
 
-        Raises Stopped after a signal, with every running job put back; whatever ``source`` raises
-        puts them back too.
+        Raises Stopped after a signal, and whatever ``source`` raises. Either way running jobs are requeued
+        first.
         """
         began = time.monotonic()
         shown: dict[int, Report] = {}
         came: list[Report] = []
-        with self._putting_back(source, came):
+        with self._requeued_on_error(source, came):
             while True:
                 self._alive()
                 if source.stop_now():
-                    self._put_back(source, replace=True)
+                    self._requeue(source, replace=True)
                     return
-                handed_out = self._hand_out(source)
+                started = self._start_jobs(source)
                 self._view.progress(source.progress(self._running(shown), time.monotonic() - began))
-                busy = handed_out or source.more() or self._pool.busy() or not self._pool.idle()
+                busy = started or source.more() or self._pool.busy() or not self._pool.idle()
                 if not busy and not source.waits():
                     return
-                came += self._pool.reports(0.0 if handed_out or source.more() else 0.2)
+                came += self._pool.reports(0.0 if started or source.more() else 0.2)
                 while came:
                     self._take(source, came.pop(0), shown)
 
-    def wait(self, come: Callable[[], bool], until: float | None, every: float = 2.0) -> bool:
-        """Wait for ``come``, asked once in ``every`` seconds; False at ``until`` (of `time.monotonic`)."""
+    def wait(self, done: Callable[[], bool], until: float | None, every: float = 2.0) -> bool:
+        """Wait until ``done()``, called every ``every`` seconds; False at ``until`` (of `time.monotonic`)."""
         due = time.monotonic()
         while True:
             self._alive()
             if time.monotonic() >= due:
-                if come():
+                if done():
                     return True
                 due = time.monotonic() + every
             if until is not None and time.monotonic() >= until:
@@ -119,47 +130,45 @@ class Crew:
         return self._signal is not None
 
     def _alive(self) -> None:
-        """Say that this process lives, unless it was told to stop."""
+        """Beat; raise Stopped after a signal."""
         if self._signal is not None:
             raise Stopped(f"stopped by {signal.Signals(self._signal).name}; the same line goes on")
         self._beat()
 
-    def _hand_out(self, source: Source) -> bool:
-        handed_out = False
+    def _start_jobs(self, source: JobSource) -> bool:
+        started = False
         for worker in self._pool.idle():
             job = source.next()
             if job is None:
                 break
             self._pool.give(worker, job)
-            handed_out = True
-        return handed_out
+            started = True
+        return started
 
-    def _take(self, source: Source, report: Report, shown: dict[int, Report]) -> None:
+    def _take(self, source: JobSource, report: Report, shown: dict[int, Report]) -> None:
         job = report.job
         if job is None:
             self._without_job(report)
-        elif report.kind == "progress":
+        elif report.kind == ReportKind.PROGRESS:
             shown[report.worker] = report
             self._pool.go_on(report.worker, source.go_on(job, report))
-        elif report.kind == "room":
-            # Nothing is wrong with this trial: the same would happen to every other one.
-            source.put_back(job)
+        elif report.kind == ReportKind.BROKEN_TASK_FILE:
+            # This trial is not at fault: every other one would fail in the same way.
+            source.requeue(job)
             raise TaskFileError(report.text)
         else:
             shown.pop(report.worker, None)
             source.ended(job, report, self._pool.devices[report.worker])
 
     def _without_job(self, report: Report) -> None:
-        """Take what a worker without a job says: that it is ready, or that it can't be."""
-        if report.kind == "ready":
+        """Take a report of a worker without a job: that it is ready, or can't be."""
+        if report.kind == ReportKind.READY:
             self._stillborn = 0
-        elif report.kind == "refused":
+        elif report.kind == ReportKind.REFUSED:
             raise DataError(report.text)
-        elif report.kind == "room":
-            raise TaskFileError(report.text)
         else:
-            self._view.say(f"worker {report.worker}, without a job in hand, {report.text}; it is replaced")
-            self._stillborn += report.kind == "stillborn"
+            self._view.say(f"worker {report.worker} {report.text} while it had no job; it is replaced")
+            self._stillborn += report.kind == ReportKind.STILLBORN
             if self._stillborn >= _STILLBORN:
                 raise AtmlError(f"workers can't be kept running: the last one {report.text}")
 
@@ -167,25 +176,25 @@ class Crew:
         rows = []
         for worker, job in sorted(self._pool.busy().items()):
             last = shown.get(worker)
-            folds = self._folds if job.in_folds else 1
+            folds = self._folds if isinstance(job, TrialJob) else 1
             fold, fraction, value = (last.fold, last.fraction, last.value) if last else (0, 0.0, None)
             rows.append(Running(worker, job.number, job.config.describe(), fold, folds, fraction, value))
         return tuple(rows)
 
     @contextlib.contextmanager
-    def _putting_back(self, source: Source, came: list[Report]) -> Iterator[None]:
-        """Put back what runs, and what is in nobody's hands: jobs that ended by reports not taken yet."""
+    def _requeued_on_error(self, source: JobSource, came: list[Report]) -> Iterator[None]:
+        """Requeue after an error: running jobs, and jobs whose last report is still in ``came``."""
         try:
             yield
         except BaseException:
             for report in came:
-                if report.job is not None and report.kind != "progress":
-                    source.put_back(report.job)
-            self._put_back(source, replace=False)
+                if report.job is not None and report.kind != ReportKind.PROGRESS:
+                    source.requeue(report.job)
+            self._requeue(source, replace=False)
             raise
 
-    def _put_back(self, source: Source, *, replace: bool) -> None:
+    def _requeue(self, source: JobSource, *, replace: bool) -> None:
         jobs = self._pool.busy()
         self._pool.drop(replace=replace)
         for job in jobs.values():
-            source.put_back(job)
+            source.requeue(job)

@@ -1,8 +1,9 @@
-"""What a supervisor and its worker processes tell each other: jobs one way, reports the other."""
+"""Messages between a search and its worker processes: jobs one way, reports the other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from atml.training.records import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
-    """What every worker of a search is told once; ``window`` is in seconds.
+class WorkerSetup:
+    """What every worker of a search gets at its start; ``window`` is in seconds.
 
-    ``code`` is what `atml.training.fingerprint.here` said when the search began, ``objective_hash`` that of
-    the objective's code: files that changed on disk since then would train or judge something else.
+    ``code`` is `atml.training.fingerprint.here` and ``objective_hash`` the hash of the objective's code, both
+    as the search began: files changed since then would train or judge something else.
     """
 
     task: str
@@ -34,26 +35,20 @@ class Site:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialJob:
+class Job:
+    """A config to train; ``number`` is that of its trial."""
+
+    number: int
+    config: ModelConfig
+    seed: int
+
+
+class TrialJob(Job):
     """Train and predict fold by fold."""
 
-    number: int
-    config: ModelConfig
-    seed: int
-    in_folds = True
 
-
-@dataclass(frozen=True, kw_only=True)
-class FinalJob:
+class FinalJob(Job):
     """Train on all subjects and send the model back."""
-
-    number: int
-    config: ModelConfig
-    seed: int
-    in_folds = False
-
-
-Job = TrialJob | FinalJob
 
 
 @dataclass(frozen=True)
@@ -67,16 +62,33 @@ class Trained:
     device: str
 
 
+class ReportKind(StrEnum):
+    """What a report of a worker is about."""
+
+    READY = "ready"
+    ALIVE = "alive"
+    """Nothing but a sign of life, which a `Pool` keeps to itself."""
+    PROGRESS = "progress"
+    """The value at a report point; answered with `Pool.go_on`."""
+    MEASURED = "measured"
+    """The end of a `TrialJob`."""
+    TRAINED = "trained"
+    """The end of a `FinalJob`."""
+    REFUSED = "refused"
+    """An AtmlError was raised."""
+    BROKEN_TASK_FILE = "broken task file"
+    """The search space or the objective raised."""
+    CRASHED = "crashed"
+    """Any other exception was raised."""
+    LOST = "lost"
+    """The process ended, or hung and was killed."""
+    STILLBORN = "stillborn"
+    """It was lost before it was ready."""
+
+
 @dataclass(frozen=True)
 class Report:
-    """A message from a worker.
-
-    ``kind`` is "ready", "progress" (answer with `Pool.go_on`), "measured", "trained", "refused" (an
-    AtmlError, its text in ``text``), "room" (a search space or objective that raises), "crashed" (any other
-    exception), "lost" (the process ended, or hung and was ended) or "stillborn" (the same, before it was ever
-    ready). Of the last three the last line of ``text`` goes on after "its worker". "alive" is a sign of life
-    that a `Pool` keeps to itself.
-    """
+    """A message from a worker; ``text`` explains an error."""
 
     worker: int
     kind: str
@@ -87,3 +99,9 @@ class Report:
     measurement: Measurement | None = None
     trained: Trained | None = None
     text: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why a job came to no result, in one line."""
+        last = self.text.strip().splitlines()[-1]
+        return last if self.kind == ReportKind.REFUSED else f"its worker {last}"

@@ -1,10 +1,9 @@
-"""Worker processes: kept, watched, replaced.
+"""Worker processes, started, watched and replaced.
 
-A worker (`atml.searching.workers.process`) never sees the database: one that is killed, that hangs or that
-crashes costs the job
-in its hands and no more. Workers are forked from a server process that has loaded the libraries and done
-nothing else: they are there at once, share the libraries' pages, and nothing of the parent (open databases,
-threads, random state) leaks in. Where there are no fork servers each is a new interpreter.
+A worker (`atml.searching.workers.process`) never sees the database: one that is killed, hangs or crashes
+costs its job and nothing else. Workers are forked from a server process that has loaded the libraries and
+done nothing else: they start at once, share the memory of the libraries, and inherit nothing of the parent
+(open databases, threads, random state). Where fork servers do not exist, each worker is a new interpreter.
 """
 
 from __future__ import annotations
@@ -21,24 +20,22 @@ from multiprocessing.connection import Connection, wait
 from types import ModuleType
 from typing import Any
 
-from atml.searching.workers.jobs import FinalJob, Job, Report, Site, Trained, TrialJob
+from atml.searching.workers.jobs import Job, Report, ReportKind, WorkerSetup
 from atml.searching.workers.process import main
 
-__all__ = ["HANG_S", "FinalJob", "Job", "Pool", "Report", "Site", "Trained", "TrialJob"]
-
 HANG_S = 600.0
-"""Seconds without any sign of life after which a worker with something to do hangs.
+"""Seconds without a sign of life after which a busy worker counts as hanging.
 
-A training says once a second that it takes steps, so a fold may last for days. What is silent in between,
-starting, reading the data, building a network, predicting the held-out rows, takes seconds to minutes.
+Signs of life come every second during training, so a fold may last for days. What is silent (starting,
+reading the data, building a network, predicting the held-out rows) takes seconds to minutes.
 """
 
 _GLANCE_S = 5.0
-"""Silence counts at most this much for each look: what a supervisor that was itself stopped, or waited for
-its database, did not hear is no worker's fault."""
+"""Most seconds of silence that count between two calls of `Pool.reports`: this process may have been stopped
+itself, or have waited for its database."""
 
 _JOIN_S = 10.0
-"""Seconds that a killed process is waited for; one stuck in the kernel is left behind."""
+"""Seconds to wait for a killed process; one that is stuck in the kernel is abandoned."""
 
 
 @dataclass
@@ -48,7 +45,7 @@ class _Worker:
     job: Job | None = None
     ready: bool = False
     silent: float = 0.0
-    """Seconds that it was listened to without a sign of life."""
+    """Seconds without a sign of life."""
 
 
 class Pool:
@@ -57,8 +54,8 @@ class Pool:
     ``hang_after`` is in seconds, see `HANG_S`.
     """
 
-    def __init__(self, site: Site, devices: Sequence[str], hang_after: float | None = None) -> None:
-        self._site = site
+    def __init__(self, setup: WorkerSetup, devices: Sequence[str], hang_after: float | None = None) -> None:
+        self._setup = setup
         self.devices = tuple(devices)
         self._hang_after = HANG_S if hang_after is None else hang_after
         self._context = _context()
@@ -72,7 +69,7 @@ class Pool:
         mine, theirs = self._context.Pipe()
         process = self._context.Process(
             target=main,
-            args=(self._site, index, self.devices[index], theirs, os.getpid(), dict(os.environ)),
+            args=(self._setup, index, self.devices[index], theirs, os.getpid(), dict(os.environ)),
             name=f"atml-worker-{index}",
             daemon=True,
         )
@@ -83,15 +80,15 @@ class Pool:
         return _Worker(process, mine)
 
     def idle(self) -> list[int]:
-        """Workers that are ready and have no job."""
+        """Return the workers that are ready and have no job."""
         return [i for i, w in self._workers.items() if w.ready and w.job is None]
 
     def busy(self) -> dict[int, Job]:
-        """Workers and their jobs."""
+        """Return the workers with a job, and the job of each."""
         return {i: w.job for i, w in self._workers.items() if w.job is not None}
 
     def give(self, worker: int, job: Job) -> None:
-        """Hand a job to an idle worker."""
+        """Give a job to an idle worker."""
         chosen = self._workers[worker]
         chosen.job, chosen.silent = job, 0.0
         # A worker that died meanwhile is reported as lost by the next `reports`.
@@ -104,10 +101,10 @@ class Pool:
             self._workers[worker].pipe.send(yes)
 
     def reports(self, timeout: float) -> list[Report]:
-        """Wait up to ``timeout`` seconds and return what came in, with the job it is about.
+        """Wait up to ``timeout`` seconds and return what came in, each with its job.
 
-        Workers that ended, crashed or hang are replaced: after an exception from inside torch neither its
-        memory nor its device is known to be sound.
+        Workers that ended, crashed or hang are replaced: after an exception inside torch, neither memory nor
+        device can be trusted.
         """
         pipes = {w.pipe: i for i, w in self._workers.items()}
         came: list[Report] = []
@@ -120,19 +117,19 @@ class Pool:
             except (EOFError, OSError):
                 came.append(self._lost(index, _why_lost(worker)))
                 continue
-            if report.kind == "alive":
+            if report.kind == ReportKind.ALIVE:
                 continue
             came.append(replace(report, job=worker.job))
-            if report.kind == "ready":
+            if report.kind == ReportKind.READY:
                 worker.ready = True
-            elif report.kind == "crashed":
+            elif report.kind == ReportKind.CRASHED:
                 self._replace(index)
-            elif report.kind != "progress":
+            elif report.kind != ReportKind.PROGRESS:
                 worker.job = None
         return came + self._hung()
 
     def _hung(self) -> list[Report]:
-        """End the workers that said nothing for too long, and report them."""
+        """End the workers that were silent for too long, and report them."""
         now = time.monotonic()
         passed, self._looked = min(now - self._looked, _GLANCE_S), now
         came = []
@@ -146,7 +143,9 @@ class Pool:
 
     def _lost(self, index: int, why: str) -> Report:
         worker = self._workers[index]
-        report = Report(index, "lost" if worker.ready else "stillborn", worker.job, text=why)
+        report = Report(
+            index, ReportKind.LOST if worker.ready else ReportKind.STILLBORN, worker.job, text=why
+        )
         self._replace(index)
         return report
 
@@ -155,7 +154,7 @@ class Pool:
         self._workers[index] = self._start(index)
 
     def drop(self, *, replace: bool) -> None:
-        """End the workers that hold a job; ``replace`` starts new ones in their place."""
+        """End the workers that have a job; ``replace`` starts new ones in their place."""
         for index, worker in list(self._workers.items()):
             if worker.job is not None:
                 _end(worker)
@@ -164,14 +163,14 @@ class Pool:
                     self._workers[index] = self._start(index)
 
     def stop(self) -> None:
-        """End every worker now, in mid-job if need be."""
+        """End every worker now, also in the middle of a job."""
         for worker in self._workers.values():
             _end(worker)
         self._workers.clear()
 
 
 def _why_lost(worker: _Worker) -> str:
-    """Say how a process ended that nobody here told to."""
+    """Explain how a process ended that was not stopped from here."""
     worker.process.join(_JOIN_S)
     code = worker.process.exitcode
     if code is None:
@@ -179,7 +178,7 @@ def _why_lost(worker: _Worker) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
-    # The kernel ends who takes too much memory by the same signal as anybody else does.
+    # The kernel uses this signal too when memory runs out.
     return f"was killed by {name}" + (", out of memory perhaps" if name == "SIGKILL" else "")
 
 
@@ -200,7 +199,7 @@ def _context() -> Any:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let a child read one thread a library from its environment: it is there before torch loads."""
+    """Limit a child to one thread for each library, by its environment, which is read before torch loads."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
@@ -216,11 +215,11 @@ def _one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """Keep a child from running the program that started it: workers need nothing of it.
+    """Keep a child from running the program that started it.
 
-    `multiprocessing` imports the parent's main module into each child. A script that searches outside
-    ``if __name__ == "__main__":`` would search again there, and one that was read from standard input has no
-    file to be read again.
+    `multiprocessing` imports the parent's main module into each child. A script that searches outside of ``if
+    __name__ == "__main__":`` would start the search again there, and a script from standard input has no
+    file.
     """
     program = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

@@ -1,19 +1,18 @@
-"""What every worker process needs, imported once: workers are forked from a process that did.
+"""What every worker process needs, imported once, in Python's fork server; nothing else imports this module.
 
-Imported by Python's fork server and by nothing else. A worker is then there in some hundredths of a second
-where a new interpreter takes seconds, and the pages of the libraries are shared, not held by each.
-Nothing here computes: no thread is started and no CUDA device is touched before the fork.
+A worker forked from it starts in some hundredths of a second instead of seconds, and workers share the memory
+of the libraries. Nothing here computes: before a fork no thread may be started and no CUDA device touched.
 """
 
 from __future__ import annotations
 
 import signal
 
-# A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group. The fork server ends with the
-# process that started it, and its workers with it: before that they are to be let finish. First of all, for
-# the libraries take seconds to load.
+# A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group. The fork server ignores them, and
+# ends with the process that started it, as its workers do. This comes first, since the libraries take seconds
+# to load.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-# The first optimizer of a process loads this: a second of work, and 800 modules that are shared this way.
+# The first optimizer of a process loads this: 800 modules in a second, loaded once and shared this way.
 import torch._dynamo  # noqa: E402, F401

@@ -1,8 +1,8 @@
-"""One worker process, from its start to its end: it trains, and does nothing else.
+"""One worker process, which trains and does nothing else.
 
-It holds the data, memory-mapped, and a device. It gets one job at a time over a pipe, asks at fixed points of
-training whether to go on, and sends back what came out. While a training takes steps it says once a second
-that it is alive, so that one that hangs can be told from one whose folds are long.
+It has the data, memory-mapped, and a device. It gets one job at a time over a pipe, asks at fixed report
+points whether to continue, and sends back the result. While optimiser steps are taken it sends a sign of life
+every second, so that a hanging worker can be distinguished from one with long folds.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from typing import Any
 
 from atml.data.dataset import Dataset
 from atml.errors import AtmlError, TaskFileError
-from atml.searching.workers.jobs import Job, Report, Site, Trained, TrialJob
+from atml.searching.workers.jobs import Job, Report, ReportKind, Trained, TrialJob, WorkerSetup
 from atml.task_files.definition import TaskDefinition
 
 ALIVE_S = 1.0
-"""Seconds between two signs of life while a training takes steps."""
+"""Seconds between two signs of life during training."""
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 def main(
-    site: Site, index: int, device: str, pipe: Connection, parent: int, environment: dict[str, str]
+    setup: WorkerSetup, index: int, device: str, pipe: Connection, parent: int, environment: dict[str, str]
 ) -> None:
-    """Run one worker of process ``parent``: the whole life of a process."""
-    # A fork server keeps the environment of the moment at which it was started.
+    """Run one worker of process ``parent``, from its start to its end."""
+    # A fork server has the environment of the moment at which it was started.
     os.environ.clear()
     os.environ.update(environment)
-    # A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group; the parent decides what
-    # they mean, and ends its workers by SIGKILL: they hold nothing that could be half written.
+    # A terminal's Ctrl-C and a batch system's SIGTERM reach the whole group. The parent handles them, and
+    # ends its workers by SIGKILL: they write nothing that could be left half done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _end_with(parent, f"atml-worker-{index}")
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        _serve(site, index, device, pipe)
+        _serve(setup, index, device, pipe)
 
 
 def release_fork_server() -> None:
-    """Let go of the descriptor that keeps the fork server alive.
+    """Close the descriptor that keeps the fork server alive.
 
-    The server lives as long as any process holds its writing end, and hands it on to each child. Python has
+    The server lives as long as any process has its writing end open, and each child inherits it. Python has
     no public name for it; read in the sources of 3.11 to 3.14 (``multiprocessing/forkserver.py``).
     """
     server: Any = forkserver._forkserver
@@ -59,10 +59,10 @@ def release_fork_server() -> None:
 
 
 def _end_with(parent: int, name: str) -> None:
-    """Have the kernel end this process with the one that began it, and call it ``name`` in lists.
+    """Have the kernel end this process together with the fork server, and list it as ``name``.
 
-    The fork server ends when ``parent`` does, and its workers with it, whatever they are in the middle of.
-    Linux alone can do that. Elsewhere a worker ends at its next message, a second later where it trains.
+    The fork server ends when ``parent`` does. Only Linux can do this. Elsewhere a worker ends when it next
+    sends a message, which is within a second during training.
     """
     release_fork_server()
     if sys.platform != "linux":
@@ -81,10 +81,10 @@ def _end_with(parent: int, name: str) -> None:
 
 
 class _Pulse:
-    """Says that a training takes steps, at most once in `ALIVE_S`."""
+    """Sends a sign of life after an optimiser step, at most once in `ALIVE_S`."""
 
     def __init__(self, index: int, pipe: Connection) -> None:
-        self._report, self._pipe = Report(index, "alive"), pipe
+        self._report, self._pipe = Report(index, ReportKind.ALIVE), pipe
         self._due = 0.0
 
     def __call__(self, *_: Any) -> None:
@@ -94,7 +94,7 @@ class _Pulse:
             self._pipe.send(self._report)
 
 
-def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
+def _serve(setup: WorkerSetup, index: int, device: str, pipe: Connection) -> None:
     import torch
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -102,57 +102,51 @@ def _serve(site: Site, index: int, device: str, pipe: Connection) -> None:
     from atml.training import fingerprint
 
     torch.set_num_threads(1)
-    if changed := fingerprint.differences(
-        site.code, fingerprint.here(), "when the search began", "on disk now"
-    ):
-        text = f"atml changed while it ran: {changed}; start the same line again"
-        pipe.send(Report(index, "refused", text=text))
-        return
+    changed = fingerprint.differences(setup.code, fingerprint.here(), "when the search began", "on disk now")
     try:
+        if changed:
+            raise AtmlError(f"atml changed while it ran: {changed}; start the same line again")
         definition = task_files.find(
-            site.task, space=site.space, objective=site.objective, window=site.window
+            setup.task, space=setup.space, objective=setup.objective, window=setup.window
         )
-        dataset = definition.open(site.origin)
+        dataset = definition.open(setup.origin)
+        if definition.objective_hash != setup.objective_hash:
+            raise AtmlError(
+                f"{definition.objective_path} changed since the search began: restore it and start the same"
+                " line again, or continue with the new one: --accept-changes"
+            )
+        if dataset.fingerprint != setup.fingerprint:
+            raise AtmlError(f"{dataset.name} changed since the search began")
     except AtmlError as error:
-        pipe.send(Report(index, "refused", text=str(error)))
-        return
-    if definition.objective_hash != site.objective_hash:
-        text = (
-            f"{definition.objective_path} changed since the search began: put it back and start the same line"
-            " again, or go on by the new one with --accept-changes"
-        )
-        pipe.send(Report(index, "refused", text=text))
-        return
-    if dataset.fingerprint != site.fingerprint:
-        pipe.send(Report(index, "refused", text=f"{dataset.name} changed since the search began"))
+        pipe.send(Report(index, ReportKind.REFUSED, text=str(error)))
         return
     register_optimizer_step_post_hook(_Pulse(index, pipe))
-    pipe.send(Report(index, "ready"))
+    pipe.send(Report(index, ReportKind.READY))
     while True:
         job: Job = pipe.recv()
         try:
-            report = _do(job, site, definition, dataset, index, device, pipe)
+            report = _do(job, setup, definition, dataset, index, device, pipe)
         except TaskFileError as error:
-            report = Report(index, "room", text=str(error))
+            report = Report(index, ReportKind.BROKEN_TASK_FILE, text=str(error))
         except AtmlError as error:
-            report = Report(index, "refused", text=str(error))
+            report = Report(index, ReportKind.REFUSED, text=str(error))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
         except Exception as error:
-            report = Report(index, "crashed", text=f"{traceback.format_exc()}\n{in_words(error)}")
+            report = Report(index, ReportKind.CRASHED, text=f"{traceback.format_exc()}\n{in_words(error)}")
         pipe.send(report)
 
 
 def in_words(error: Exception) -> str:
-    """Say in one line what a job raised: too little memory by that name, whoever ran out of it."""
-    said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-    short = isinstance(error, MemoryError) or any(words in said.lower() for words in _NO_MEMORY)
-    return f"ran out of memory: {said}" if short else f"raised {said}"
+    """Write an exception in one line; every kind of memory shortage is called "ran out of memory"."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    short = isinstance(error, MemoryError) or any(words in text.lower() for words in _NO_MEMORY)
+    return f"ran out of memory: {text}" if short else f"raised {text}"
 
 
 def _do(
     job: Job,
-    site: Site,
+    setup: WorkerSetup,
     definition: TaskDefinition,
     dataset: Dataset,
     index: int,
@@ -163,7 +157,7 @@ def _do(
     from atml.training import cross_validation, loop
 
     def ask(fold: int, fraction: float, value: float) -> bool:
-        pipe.send(Report(index, "progress", fold=fold, fraction=fraction, value=value))
+        pipe.send(Report(index, ReportKind.PROGRESS, fold=fold, fraction=fraction, value=value))
         return bool(pipe.recv())
 
     if isinstance(job, TrialJob):
@@ -171,13 +165,13 @@ def _do(
             job.config,
             definition.task,
             dataset,
-            site.folds,
+            setup.folds,
             definition.value,
             seed=job.seed,
             device=device,
             on_progress=ask,
         )
-        return Report(index, "measured", measurement=measured)
+        return Report(index, ReportKind.MEASURED, measurement=measured)
     fitted = loop.fit(
         job.config,
         definition.task,
@@ -189,7 +183,7 @@ def _do(
         on_progress=lambda fraction, _: ask(0, fraction, 0.0),
     )
     if fitted.diverged:
-        return Report(index, "refused", text="training on all subjects diverged")
+        return Report(index, ReportKind.REFUSED, text="training on all subjects diverged")
     logits = loop.predict(fitted.model, dataset.x, device=device)
     trained = Trained(
         weights=weights(fitted.model),
@@ -198,4 +192,4 @@ def _do(
         predictions=definition.target.predictions(logits, dataset.y, dataset.subject),
         device=device,
     )
-    return Report(index, "trained", trained=trained)
+    return Report(index, ReportKind.TRAINED, trained=trained)

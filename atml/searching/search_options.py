@@ -1,4 +1,4 @@
-"""What `atml search` is asked for, and what of it a study keeps for everybody who works on it."""
+"""The options of a search, and its goal, which the study keeps for every process that works on it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import Any
 from atml.storage import DEFAULT_URL, Store
 
 GOAL = "goal"
-"""What a study keeps its goal under."""
+"""Attribute of a study with its goal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `atml search` is asked for; None leaves a value to the study, or to its default.
+    """The options of `atml search`; None leaves a value to the study, or to its default.
 
-    ``timeout`` is in seconds, for the whole job, ``window`` in seconds of ECG; ``max_size_kib`` in KiB (1024
-    bytes) of ONNX file, ``max_ram_kib`` of activations alive at once, ``max_macs`` for one window.
-    ``regions`` says whether rejected regions are learned and kept out of (None: see `learns`); ``imported``
-    is a file of them.
-    ``hold_out`` is a share of the subjects, or their names between commas. ``hang_after`` is in seconds
-    (None: `atml.searching.workers.pool.HANG_S`).
+    ``timeout`` is in seconds for the whole job, ``window`` in seconds of ECG. ``max_size_kib`` limits the
+    ONNX file and ``max_ram_kib`` the activations alive at once, both in KiB (1024 bytes), ``max_macs`` those
+    of one window. With ``regions`` rejected regions are learned and avoided (None: see `learns`);
+    ``imported`` is a file of them. ``hold_out`` is a share of the subjects, or their names separated by
+    commas. ``hang_after`` is in seconds (None: `atml.searching.workers.pool.HANG_S`).
     """
 
     task: str = "afib"
@@ -54,12 +53,12 @@ class Options:
 
 
 WORTH = 1000
-"""Trials from which regions are learned unasked: with fewer hardly any box can be rejected, and random draws
-that are not cut short cost more than they teach (measured up to 400, see the README)."""
+"""Trials from which on regions are learned by default. With fewer, hardly any box can be rejected, and
+reference draws, which run over every fold, cost more than they teach (measured up to 400, see the README)."""
 
 
 def learns(options: Options, *, begun: bool) -> bool:
-    """Whether a search learns regions: as asked, else from `WORTH` trials on, or where it has ``begun``."""
+    """Whether a search learns regions: as asked, else from `WORTH` trials on or once it has ``begun``."""
     if options.regions is not None:
         return options.regions
     return begun or options.imported is not None or options.trials >= WORTH
@@ -67,11 +66,11 @@ def learns(options: Options, *, begun: bool) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """Where a study is to get to, kept in it: whoever works on it goes there, and follows when it moves.
+    """The goal of a study, kept in it; every process that works on the study follows its changes.
 
-    ``trials`` are those with a result, of all; ``patience`` is how many results without a better one end the
-    search, 0 for none; ``regions`` says whether rejected regions are learned and kept out of. It is ``over``
-    when the time of the search is: then workers stop too, and leave the finalists to it.
+    ``trials`` is the number of trials with a result. ``patience`` is how many results without an improvement
+    end the search (0: none do). ``regions``: rejected regions are learned and avoided. ``over``: the time of
+    the search is over, so processes that joined it stop, and leave the finalists to it.
     """
 
     trials: int
@@ -85,7 +84,7 @@ class Goal:
 
     @classmethod
     def of(cls, facts: dict[str, Any]) -> Goal | None:
-        """Read the goal of a study; None where it has none: no `atml search` of this version was there."""
+        """Read the goal from the attributes of a study; None for a study of an earlier version."""
         kept = facts.get(GOAL)
         known = {field.name for field in fields(cls)}
         return None if kept is None else cls(**{key: kept[key] for key in kept if key in known})

@@ -1,0 +1,221 @@
+"""A study made ready to be worked on, from the options of a search or from the study itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atml import data, models, regions, task_files
+from atml.data.dataset import Dataset, DataSource, Fold
+from atml.errors import StudyError
+from atml.evaluation import baselines
+from atml.metrics.predictions import Predictions
+from atml.models.budget import Budget
+from atml.searching import study_spec
+from atml.searching.region_learning import importable
+from atml.searching.samplers.parameters import from_params
+from atml.searching.search_options import Goal, Options, learns
+from atml.storage import Store, missing
+from atml.task_files.definition import TaskDefinition
+from atml.training import device, fingerprint
+
+DEFAULT_FOLDS = 5
+DEFAULT_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A study ready to be worked on: everything is found, loaded and checked."""
+
+    name: str
+    store: Store
+    definition: TaskDefinition
+    origin: DataSource
+    dataset: Dataset
+    folds: tuple[Fold, ...]
+    seed: int
+    budget: Budget
+    rules: dict[str, Any]
+    """Settings that its trials are searched and judged by: see `study_spec.rules_of`."""
+    code: dict[str, str] = field(default_factory=fingerprint.here)
+
+
+def prepare(options: Options, say: Callable[[str], None]) -> Plan:
+    """Load the task and the data, and make or open the study.
+
+    Raises an InputError for what can't be used, before anything is written.
+    """
+    device.choose(options.device, 1)
+    # A database is made only once everything else has been checked.
+    store = None if missing(options.storage) else Store(options.storage)
+    known = store.spec(options.study) if store and options.study else None
+    if known is not None and known["task"] != options.task:
+        raise StudyError(
+            f"study {options.study!r} is of task {known['task']}, not {options.task}: give --task"
+            f" {known['task']}, or another --study"
+        )
+    definition = task_files.find(
+        options.task,
+        space=options.space,
+        objective=options.objective or (known or {}).get("objective_name") or None,
+        window=options.window or (known or {}).get("window"),
+    )
+    # A task file that raises for its own default would raise in every trial.
+    models.cost(from_params(definition.suggest, definition.default), definition.task)
+    definition.value(_toy(definition))
+    if definition.baseline:
+        baselines.method(definition.baseline, definition.task)
+    for note in definition.notes():
+        say(note)
+    origin, seed = _origin(options, known), _first(options.seed, (known or {}).get("seed"), DEFAULT_SEED)
+    if options.hold_out is not None:
+        origin = replace(
+            origin,
+            held_out=data.hold_out(definition.open(replace(origin, held_out=())), options.hold_out, seed),
+        )
+    dataset = definition.open(origin)
+    name = options.study or _usual_name(definition, dataset)
+    known = known or (store.spec(name) if store else None)
+    before = known or {}
+    count = options.folds or before.get("folds") or DEFAULT_FOLDS
+    seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
+    folds = data.folds(dataset.y, dataset.subject, count, seed)
+    limits = {
+        "max_size_kib": definition.budget.size_kib,
+        "max_macs": definition.budget.macs,
+        "max_ram_kib": definition.budget.ram_kib,
+    }
+    wanted = {
+        "version": 1,
+        "task": definition.name,
+        "space": definition.space_hash,
+        "objective": definition.objective_hash,
+        "space_path": str(definition.space_path),
+        "objective_path": str(definition.objective_path),
+        "objective_name": definition.objective_name,
+        "window": definition.task.seconds,
+        **origin.to_dict(),
+        "data_name": dataset.name,
+        "data_fingerprint": dataset.fingerprint,
+        "segments": len(dataset),
+        "subjects": len(np.unique(dataset.subject)),
+        "synthetic": dataset.synthetic,
+        "folds": count,
+        "split": study_spec.digest(folds),
+        "seed": seed,
+        "qualifies": definition.qualifies,
+        **{key: _first(getattr(options, key), before.get(key), limit) for key, limit in limits.items()},
+    }
+    if known is not None:
+        study_spec.check_settings(name, known, wanted, accept=options.accept_changes)
+        assert store is not None
+        study_spec.check_parameters(store, name, definition)
+        study_spec.note_other_code(store, name, say)
+    if options.imported is not None:
+        if options.regions is False:
+            raise StudyError(f"--regions {options.imported} with --no-regions: leave one out")
+        importable(options.imported, regions.learn(definition.suggest), store, name)
+    for note in dataset.notes:
+        say(note)
+    store = store or Store(options.storage)
+    store.check_writable()
+    store.study(name, wanted)
+    # A process that joins on another machine needs no files but the data.
+    texts = {"space": definition.space_path, "objective": definition.objective_path}
+    store.keep(
+        name, study_spec.SOURCES, {key: path.read_text(encoding="utf-8") for key, path in texts.items()}
+    )
+    store.keep(name, study_spec.CODE, fingerprint.here())
+    learned = learns(options, begun=store.ledger(name) is not None)
+    Goal(trials=options.trials, patience=options.patience, regions=learned).keep(store, name)
+    return plan_of(store, name, wanted, definition, origin, dataset, folds)
+
+
+def reopen(store: Store, name: str) -> Plan:
+    """Load an existing study, with the files and the data where they were."""
+    spec = store.spec(name)
+    if spec is None:
+        raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
+    definition = study_spec.definition_of(spec, Path(spec["space_path"]), spec["objective_path"])
+    if (definition.objective_hash, definition.qualifies) != (spec["objective"], spec["qualifies"]):
+        raise StudyError(
+            f"{definition.objective_path} changed since study {name!r} was searched with it, and its trials "
+            "can't be judged by another: restore the file, or search on with --accept-changes first"
+        )
+    origin = DataSource.from_dict(spec)
+    dataset = definition.open(origin)
+    if dataset.fingerprint != spec["data_fingerprint"]:
+        what = ", ".join(map(str, origin.paths)) or "the synthetic data"
+        raise StudyError(f"{what} changed since study {name!r} was made from it")
+    return plan_of(store, name, spec, definition, origin, dataset)
+
+
+def plan_of(
+    store: Store,
+    name: str,
+    spec: dict[str, Any],
+    definition: TaskDefinition,
+    origin: DataSource,
+    dataset: Dataset,
+    folds: tuple[Fold, ...] | None = None,
+) -> Plan:
+    """Return the plan of a study with the settings ``spec``; its folds are made again where not given."""
+    return Plan(
+        name=name,
+        store=store,
+        definition=definition,
+        origin=origin,
+        dataset=dataset,
+        folds=folds or data.folds(dataset.y, dataset.subject, spec["folds"], spec["seed"]),
+        seed=spec["seed"],
+        budget=Budget(
+            size_kib=spec["max_size_kib"],
+            macs=spec.get("max_macs"),
+            ram_kib=spec.get("max_ram_kib"),
+            operators=definition.budget.operators,
+        ),
+        rules=study_spec.rules_of(spec),
+    )
+
+
+def trial_seed(study_seed: int, number: int, use: str = "trial") -> int:
+    """Derive the seed of one training from the study's, so that any trial can be repeated alone."""
+    digest = hashlib.sha256(f"{study_seed}/{number}/{use}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
+    """Return the data source: as the options ask, else as the study has it."""
+    asked = DataSource(paths=options.data, sampling_rate=options.sampling_rate, leads=options.leads)
+    if known is None:
+        return asked
+    kept = DataSource.from_dict(known)
+    return DataSource(
+        paths=asked.paths or kept.paths,
+        sampling_rate=asked.sampling_rate or kept.sampling_rate,
+        leads=asked.leads or kept.leads,
+        held_out=kept.held_out,
+    )
+
+
+def _usual_name(definition: TaskDefinition, dataset: Dataset) -> str:
+    """Name a study by its task and data, and by its window where that is not the usual one."""
+    window = "" if definition.task.window == definition.usual_window else f"-{definition.task.seconds:g}s"
+    return f"{definition.name}-{dataset.name}{window}"
+
+
+def _toy(definition: TaskDefinition) -> Predictions:
+    """Return a few correct predictions for two subjects, to try an objective with."""
+    classes = len(definition.task.classes)
+    y = np.arange(4 * classes) % classes
+    subject = np.array(["a", "b"])[np.arange(len(y)) * 2 // len(y)]
+    return definition.target.predictions(np.eye(classes, dtype=np.float32)[y], y, subject)
+
+
+def _first(*values: Any) -> Any:
+    return next((v for v in values if v is not None), None)

@@ -1,0 +1,166 @@
+"""The settings that a study was made with, and which changes of them a search may resume with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from atml import task_files
+from atml.data.dataset import Fold
+from atml.errors import StudyError
+from atml.storage import Store
+from atml.task_files.definition import TaskDefinition
+from atml.training import fingerprint
+
+CODE, SOURCES = "code", "sources"
+"""Attributes of a study: its code (`atml.training.fingerprint.here`), the texts of its two files."""
+
+_SPLIT = {
+    "task": "task",
+    "data_fingerprint": "data",
+    "window": "window in s",
+    "leads": "choice of leads",
+    "held_out": "held-out part",
+    "folds": "number of folds",
+    "seed": "seed",
+    "split": "split into folds",
+}
+"""Settings that never change, in words: rows of predictions of two splits can't be compared."""
+
+_RULES = {
+    "space": "search space",
+    "objective": "objective file",
+    "objective_name": "objective",
+    "qualifies": "qualifying threshold",
+    "max_size_kib": "size budget",
+    "max_macs": "MACs budget",
+    "max_ram_kib": "RAM budget",
+}
+"""Settings that may change, in words, with ``--accept-changes``."""
+
+_ADDED_LATER: dict[str, Any] = {"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": []}
+"""Settings that studies of earlier versions do not have, and the value that they were made with."""
+
+
+def definition_of(spec: dict[str, Any], space: Path, objective: Path | str) -> TaskDefinition:
+    """Load the task of a study, with its two files at these places; raises what `task_files.find` raises."""
+    chosen = spec.get("objective_name")
+    return task_files.find(
+        spec["task"],
+        space=space,
+        objective=f"{objective}:{chosen}" if chosen else objective,
+        window=spec.get("window"),
+    )
+
+
+def digest(folds: tuple[Fold, ...]) -> str:
+    """Hash a split into folds: another version of scikit-learn may split differently for the same seed."""
+    whole = hashlib.sha256()
+    for fold in folds:
+        whole.update(np.ascontiguousarray(fold.held_out, "<i8").tobytes())
+    return whole.hexdigest()[:16]
+
+
+def rules_of(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that may change with ``--accept-changes``."""
+    return {key: spec.get(key) or None for key in _RULES}
+
+
+def check_settings(name: str, known: dict[str, Any], wanted: dict[str, Any], *, accept: bool) -> None:
+    """Raise StudyError where a study was made with other settings, which it lists with the ways out.
+
+    With ``accept`` the search space, the objective and the budget may change.
+    """
+    changed = {
+        # Where an earlier version knew one value only, that is the wanted one.
+        key
+        for key in (*_SPLIT, *_RULES)
+        if known.get(key, _ADDED_LATER.get(key, wanted[key])) != wanted[key]
+    }
+    if changed & {"window", "leads", "held_out"}:
+        # The cause of other rows is listed, not their hash.
+        changed.discard("data_fingerprint")
+    if changed & (_SPLIT.keys() - {"split"}):
+        changed.discard("split")
+    split, rules = (
+        [
+            f"{word} ({_shown(known.get(key))} before, {_shown(wanted[key])} now)"
+            for key, word in words.items()
+            if key in changed
+        ]
+        for words in (_SPLIT, _RULES)
+    )
+    if split:
+        raise StudyError(
+            f"study {name!r} was made with another {', another '.join(split + rules)}; its trials can't be "
+            "compared with new ones: start a new study with --study NAME"
+        )
+    if rules and not accept:
+        raise StudyError(
+            f"study {name!r} was made with another {', another '.join(rules)}; "
+            "start a new one with --study NAME, or mix both knowingly with --accept-changes"
+        )
+
+
+def _shown(value: Any) -> str:
+    """Write a value for a message: a list in words, a hash by its first digits."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    text = str(value)
+    return text if len(text) < 40 else text[:12]
+
+
+def check_parameters(store: Store, name: str, definition: TaskDefinition, draws: int = 50) -> None:
+    """Raise StudyError where a parameter has another kind or other choices than in the trials of a study."""
+    with store.errors():
+        trials = store.study(name).get_trials(deepcopy=False)
+    held = {key: kind for trial in trials for key, kind in trial.distributions.items()}
+    probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(draws if held else 0):
+        trial = probe.ask()
+        definition.suggest(trial)
+        for key, kind in trial.distributions.items():
+            try:
+                optuna.distributions.check_distribution_compatibility(held.get(key, kind), kind)
+            except ValueError as error:
+                raise StudyError(
+                    f"{definition.space_path} changed the kind or the choices of {key!r}, and study {name!r} "
+                    "can't hold both: start a new one with --study NAME"
+                ) from error
+
+
+def check_code(name: str, there: dict[str, str] | None, here: dict[str, str]) -> None:
+    """Raise StudyError where a study is searched with other code than runs here."""
+    if there is not None and (words := fingerprint.differences(there, here, "there", "here")):
+        raise StudyError(
+            f"study {name!r} is searched with other code: {words}; its trials could not be compared: install"
+            " the same on every machine"
+        )
+
+
+def check_rules(name: str, spec: dict[str, Any], rules: dict[str, Any]) -> None:
+    """Raise StudyError where a study is searched by other ``rules`` by now."""
+    now = rules_of(spec)
+    if words := [f"another {word}" for key, word in _RULES.items() if now[key] != rules[key]]:
+        raise StudyError(
+            f"study {name!r} continues with {', '.join(words)}, by --accept-changes: start the same line"
+            " again to work on by that"
+        )
+
+
+def note_other_code(store: Store, name: str, say: Callable[[str], None]) -> None:
+    """Print a line where a search resumes with other code; raise StudyError while others use the former."""
+    there, here = store.facts(name).get(CODE), fingerprint.here()
+    if there is None or there == here:
+        return
+    if store.others_at_work(name):
+        check_code(name, there, here)
+    say(
+        f"study {name} continues with other code: {fingerprint.differences(there, here, 'before', 'now')};"
+        " values of trials before and after may differ for that alone, and each trial records its code"
+    )
