@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from atml.regions.values import number
 from atml.searching.region_learning import BELOW_FLOOR
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
+from atml.training.records import points_from
 
 TREES = 200
 LEAF = 4
@@ -43,6 +44,8 @@ class Recorded:
     seconds: dict[int, float]
     qualifies: bool
     value: float | None
+    points: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """AUC and spread by step; tables recorded before atml reported them have none."""
 
     @property
     def last(self) -> float:
@@ -119,10 +122,11 @@ def from_file(path: Path) -> Table:
             Recorded(
                 params=row["params"],
                 constraints=row["constraints"],
-                steps={step: value for step, value, _ in steps},
-                seconds={step: at for step, _, at in steps},
+                steps={step: value for step, value, *_ in steps},
+                seconds={step: at for step, _, at, *_ in steps},
                 qualifies=good,
                 value=row.get("value") if metrics is not None else None,
+                points=points_from({str(step): more for step, _, _, *more in steps if more}),
             )
         )
     said = (
