@@ -139,7 +139,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     setting = Setting(given.task, given.data, given.folds, given.share, given.seed)
-    about = {"about": {**dataclasses.asdict(setting), "data": Path(given.data).name}}
+    space = task_files.find(given.task).space_hash
+    about = {"about": {**dataclasses.asdict(setting), "data": Path(given.data).name, "space": space}}
     lines = given.out.read_text().splitlines() if given.out.exists() else []
     if lines and json.loads(lines[0]) != about:
         raise SystemExit(f"{given.out} was recorded with {lines[0]}, not {json.dumps(about)}; name another")
