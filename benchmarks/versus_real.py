@@ -98,7 +98,7 @@ class Bench:
         found = []
         for part in self._parts(dataset, sets):
             judge = _Judge(definition, dataset, part, self.repeats)
-            default = judge(definition.default, outside=True)
+            default = judge(dict(definition.default), outside=True)
             print(f"part {part.number}: DEFAULT {default.value:.4f} out of fold", flush=True)
             found.append(Result(DEFAULT, part.number, 0, Course(DEFAULT, 0.0), dict.fromkeys(MARKS, default)))
             for seed in range(seeds):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +76,18 @@ def _load(path: Path, space: Path | None) -> None:
     _table = tables.from_file(path, space)
 
 
-def _course(side: str, seed: int, seconds: float) -> Course:
+def _courses(sides: list[str], seed: int, seconds: float) -> dict[str, Course]:
     assert _table is not None
-    return Side(SIDES[side], _table.definition, seed).search(Replayed(_table, seed), seconds)
+    return {
+        side: Side(SIDES[side], _table.definition, seed).search(Replayed(_table, seed), seconds)
+        for side in sides
+    }
 
 
 def replay(
     path: Path, space: Path | None, sides: list[str], seeds: int, seconds: float, processes: int
 ) -> None:
-    """Replay and print."""
+    """Replay and print; interrupted, print the seeds that were finished."""
     _load(path, space)
     table = _table
     assert table is not None
@@ -94,15 +98,31 @@ def replay(
             "The table has no AUC and no spread: values are compared at 25% of fold 1 too, no trial ends for"
             " having learned nothing, and a trial that did not collapse counts as one that learned."
         )
-    print(f"{seeds} seeds of {seconds:g} training seconds", flush=True)
-    with concurrent.futures.ProcessPoolExecutor(processes, initializer=_load, initargs=(path, space)) as pool:
-        jobs = {
-            (side, seed): pool.submit(_course, side, seed, seconds) for seed in range(seeds) for side in sides
-        }
-        courses: dict[str, list[Course]] = {
-            side: [jobs[side, seed].result() for seed in range(seeds)] for side in sides
-        }
+    courses: dict[str, list[Course]] = {side: [] for side in sides}
+    done = 0
+    try:
+        for found in _all(path, space, sides, seeds, seconds, processes):
+            done += 1
+            print(f"seed {done} of {seeds}", file=sys.stderr, flush=True)
+            for side, course in found.items():
+                courses[side].append(course)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    print(f"{done} seeds of {seconds:g} training seconds")
     print(rendered(courses, seconds))
+
+
+def _all(
+    path: Path, space: Path | None, sides: list[str], seeds: int, seconds: float, processes: int
+) -> Iterator[dict[str, Course]]:
+    """Yield the courses of one seed after another."""
+    if processes == 1:
+        yield from (_courses(sides, seed, seconds) for seed in range(seeds))
+        return
+    with concurrent.futures.ProcessPoolExecutor(processes, initializer=_load, initargs=(path, space)) as pool:
+        jobs = [pool.submit(_courses, sides, seed, seconds) for seed in range(seeds)]
+        yield from (job.result() for job in jobs)
 
 
 def rendered(courses: dict[str, list[Course]], seconds: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,8 @@ class Course:
 
     @property
     def learned(self) -> float:
-        """Share of its trials that learned something."""
-        return float(np.mean([t.learned for t in self.trials])) if self.trials else math.nan
+        """Share of its trials that learned something; 0 without trials."""
+        return float(np.mean([t.learned for t in self.trials])) if self.trials else 0.0
 
     @property
     def wasted(self) -> float:
@@ -153,7 +154,7 @@ class Side:
                 self._end(trial, None, broken)
                 continue
             refused, self._points, self._cut, self._nothing = 0, {}, False, False
-            trained = train(trial.params, config, lambda point, trial=trial: self._go_on(trial, point))
+            trained = train(trial.params, config, partial(self._go_on, trial))
             spent += trained.seconds
             if spent > seconds:
                 break

@@ -47,7 +47,7 @@ def rows(printed: str, title: str) -> dict[str, list[str]]:
 
 
 def test_a_replay_sets_every_side_against_the_first(tmp_path: Path) -> None:
-    done = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 100)
+    done = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 250)
     assert done.returncode == 0, done.stderr
     assert "The table has no AUC" in done.stdout
     ratios = rows(done.stdout, "seconds to plain's best")
@@ -57,7 +57,7 @@ def test_a_replay_sets_every_side_against_the_first(tmp_path: Path) -> None:
     assert ratios["plain TPE"] == ["1.00 (1.00 to 1.00)", "0%", "1.00 (1.00 to 1.00)", "0%"]
     trials = rows(done.stdout, " ")
     assert all(int(cells[0]) > 0 for cells in trials.values())
-    again = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 100)
+    again = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 250)
     assert again.stdout == done.stdout, "one seed, one replay"
 
 
