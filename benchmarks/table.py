@@ -24,7 +24,7 @@ from sklearn.ensemble import RandomForestRegressor
 from atml import task_files
 from atml.regions.space import Space, learn
 from atml.regions.values import number
-from atml.searching.region_learning import HOPELESS
+from atml.searching.region_learning import BELOW_FLOOR
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 
@@ -152,7 +152,7 @@ def from_study(storage: str, study: str | None) -> Table:
         each = float(trial.result.get("training_s", 0.0)) / max(len(trial.steps), 1)
         broken = {key: excess for key, excess in trial.constraints.items() if excess > 0}
         # What the fixed rule ended says nothing about where another one would.
-        broken.pop(HOPELESS, None)
+        broken.pop(BELOW_FLOOR, None)
         metrics = trial.result.get("metrics")
         records.append(
             Recorded(
