@@ -3,7 +3,8 @@
 Run as ``python benchmarks/search.py --data SET [--task afib] [--trials 100] [--timeout 30m]``, on an idle
 machine. SET holds a training and a test split, or ``--hold-out`` makes one. ``--folder FOLDER`` works in that
 folder, with the task's files that are there, and keeps the study and the exports; where FOLDER has a
-``studies.db`` already, the table of that search is printed and nothing is searched. The winner alone is scored, once, by the task's rule or ``--rule``; its baseline stands beside it in every table.
+``studies.db`` already, the table of that search is printed and nothing is searched. The winner alone is
+scored, once, by the task's rule or ``--rule``; its baseline stands beside it in every table.
 
 Goals: 100 trials of the IESD 2024 excerpt within 30 minutes on two cores, at least 90% of the workers' time
 spent training, a winner of at most 60 KiB with a mean per-subject F-beta of at least 0.90 out of fold
@@ -110,11 +111,8 @@ def main() -> None:
                 print(section(card, title))
             definition = task_files.find(found.task.name)
             rule = given.rule or definition.rule
-            print(
-                score_export(
-                    found.path.parent, data, label=definition.label, evaluations=store, rule=rule
-                ).render()
-            )
+            place, label = found.path.parent, definition.label
+            print(score_export(place, data, label=label, evaluations=store, rule=rule).render())
         store.close()
 
 

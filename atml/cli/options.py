@@ -13,7 +13,7 @@ from atml.errors import InputError
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from atml.storage import Store
     from atml.training.records import TrialRecord
@@ -39,6 +39,17 @@ Window = Annotated[
 SamplingRate = Annotated[
     int | None, typer.Option(min=1, help="Rate of files that don't say it, if not the task's.", metavar="HZ")
 ]
+Rule = Annotated[
+    str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
+]
+RuleOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Option of the rule, such as vt_rate=180, or one of a rule file's OPTIONS; may be given several"
+        " times.",
+        metavar="NAME=VALUE",
+    ),
+]
 VfAmplitude = Annotated[
     float | None,
     typer.Option(min=0, help="Rule aha-aed: coarse fibrillation is at least this.", metavar="MV"),
@@ -46,6 +57,10 @@ VfAmplitude = Annotated[
 VtRate = Annotated[
     float | None,
     typer.Option(min=0, help="Rule aha-aed: rapid tachycardia is above this.", metavar="PER_MINUTE"),
+]
+TrainedObjective = Annotated[
+    Path | None,
+    typer.Option("--objective", help="Objective file of the model's search, if not the task's."),
 ]
 Objective = Annotated[
     str | None, typer.Option(help="One of the task's objectives, or an objective file.", metavar="NAME|FILE")
@@ -103,10 +118,32 @@ class Default(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def of_the_rule(vf_amplitude: float | None, vt_rate: float | None) -> dict[str, float]:
-    """Return the options of a rule that were given, by the rule's own names for them."""
-    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
-    return {name: value for name, value in options.items() if value is not None}
+def rule_options(
+    given: Sequence[str] | None, vf_amplitude: float | None, vt_rate: float | None
+) -> dict[str, float]:
+    """Return a rule's options by name, from ``NAME=VALUE`` texts and from the flags that some have.
+
+    Raises InputError for a text that is not a name and a number, and for an option given twice.
+
+    Example:
+        >>> rule_options(["least=2"], vf_amplitude=None, vt_rate=180.0)
+        {'vt_rate': 180.0, 'least': 2.0}
+    """
+    flags = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    options = {name: value for name, value in flags.items() if value is not None}
+    for text in given or ():
+        name, _, value = text.partition("=")
+        name = name.strip()
+        try:
+            number = float(value)
+        except ValueError:
+            name = ""
+        if not name:
+            raise InputError(f"--rule-option {text!r} is not NAME=NUMBER; write it as in vt_rate=180")
+        if name in options:
+            raise InputError(f"--rule-option {text!r}: {name} is given twice; leave one out")
+        options[name] = number
+    return options
 
 
 def seconds(text: str, option: str = "--timeout") -> float:

@@ -40,8 +40,11 @@ class ScoreResult:
     total: float | None
     evaluation: int
     subjects: DataFrame = field(repr=False)
-    """One row a subject: ``subject``, ``windows``, ``correct`` (how many of them), ``accuracy``, and for each
-    class ``true_CLASS`` and ``decided_CLASS``, how many windows are of it and were called it."""
+    """One row a subject, of what the rule judges: windows, or whole records (see `atml.Judged.records`).
+
+    Columns: ``subject``; ``windows``, or ``records`` under a rule that judges these, how many there are;
+    ``correct``, how many of them were decided right; ``accuracy``; and for each class ``true_CLASS`` and
+    ``decided_CLASS``, how many are of that class and how many were decided to be."""
     notes: tuple[str, ...] = field(repr=False)
     file: Path | None
     report: ScoreReport = field(repr=False)
@@ -68,6 +71,7 @@ def score(
     size_kib: float | None = None,
     vf_amplitude: float | None = None,
     vt_rate: float | None = None,
+    rule_options: Mapping[str, float] | None = None,
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
     objective: PathLike | None = None,
@@ -78,11 +82,12 @@ def score(
     Args:
         model: What `atml.load` returned, or its path.
         data: Test data, as for ``atml score --data``; None for synthetic ECG.
-        rule: Official rule; None for the task's.
+        rule: Name of an official rule or of a file ``rules/NAME.py``; None for the task's.
         latency_ms: Measured on your device, with ``size_kib`` for a rule's total.
         size_kib: Of your whole executable.
         vf_amplitude: In mV, of rule aha-aed: coarse fibrillation is at least this.
         vt_rate: Per minute, of rule aha-aed: rapid tachycardia is above this.
+        rule_options: Options of the rule by name, such as those in ``OPTIONS`` of a file in ``rules/``.
         lead: Lead by name or number, one entry for each lead of the task; those of the training by default.
         sampling_rate: In Hz, of files that don't say it, if it is not the task's.
         objective: Objective file the model was searched with, if it is not the task's.
@@ -97,6 +102,7 @@ def score(
         DataError: no usable test data, or people among them that the model was trained on.
         StudyError: the evaluation can't be counted; no figure is shown then.
         InputError: an unknown rule, or an option that it does not have.
+        TaskFileError: the model's task, or the rule's file, is not there or can't be used.
 
     Example:
         >>> result = score("exports/small/97-91-t0138", "afib.npz")
@@ -108,7 +114,8 @@ def score(
     found = model if isinstance(model, Model) else load(model)
     asked = None if objective is None else os.fspath(objective)
     definition = task_files.find(found.task.name, objective=asked)
-    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    flags = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    options = {**(rule_options or {}), **{name: value for name, value in flags.items() if value is not None}}
     pending = judge_export(
         found.exported.folder or found.path,
         paths(data) or None,
@@ -117,7 +124,7 @@ def score(
         rule=rule or definition.rule,
         latency_ms=latency_ms,
         size_kib=size_kib,
-        options={name: value for name, value in options.items() if value is not None},
+        options=options,
         leads=(lead,) if isinstance(lead, str) else tuple(lead),
         sampling_rate=sampling_rate,
     )
@@ -137,26 +144,33 @@ def _result(report: ScoreReport, judged: Judged) -> ScoreResult:
         intervals={f.key: (f.interval.low, f.interval.high) for f in figures if f.interval is not None},
         total=None if total is None else total.value,
         evaluation=report.evaluation,
-        subjects=_by_subject(judged),
+        subjects=by_subject(judged, records=report.score.records is not None),
         notes=(*report.notes, *report.score.notes),
         file=report.file,
         report=report,
     )
 
 
-def _by_subject(judged: Judged) -> DataFrame:
+def by_subject(judged: Judged, *, records: bool) -> DataFrame:
+    """Return the table `ScoreResult.subjects`: counts of windows, or of ``records``."""
     import pandas as pd
 
-    names, which = np.unique(judged.subject, return_inverse=True)
+    if records:
+        found = judged.records()
+        unit, subject = "records", found.predictions.subject
+        true, decided = found.predictions.y, found.labels()
+    else:
+        unit, subject, true, decided = "windows", judged.subject, judged.y_true, judged.y_pred
+    names, which = np.unique(subject, return_inverse=True)
     count = np.bincount(which)
-    correct = np.bincount(which, weights=judged.y_true == judged.y_pred).astype(np.int64)
+    correct = np.bincount(which, weights=true == decided).astype(np.int64)
     columns: dict[str, Any] = {
         "subject": names,
-        "windows": count,
+        unit: count,
         "correct": correct,
         "accuracy": correct / count,
     }
-    for word, labels in (("true", judged.y_true), ("decided", judged.y_pred)):
+    for word, labels in (("true", true), ("decided", decided)):
         for index, name in enumerate(judged.task.classes):
             columns[f"{word}_{name}"] = np.bincount(which, weights=labels == index).astype(np.int64)
     return pd.DataFrame(columns)

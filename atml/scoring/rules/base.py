@@ -29,7 +29,7 @@ class Rule(Protocol):
 
     @property
     def OPTIONS(self) -> Mapping[str, float]:
-        """What a person may set, with its default: numbers above 0."""
+        """What ``--rule-option NAME=VALUE`` may set, with its default: numbers above 0."""
 
     @property
     def AWARDS(self) -> bool:

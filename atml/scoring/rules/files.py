@@ -5,7 +5,7 @@ A file needs one function, and may have more::
     # rules/mine.py, for `atml score EXPORT --rule mine`
     from atml import Figure, Judged, Score
 
-    OPTIONS = {}                            # numbers that `score` is given; may be left out
+    OPTIONS = {}                            # defaults of --rule-option NAME=VALUE; may be left out
 
     def score(judged: Judged, options) -> Score:
         right = (judged.y_true == judged.y_pred).mean()
