@@ -89,7 +89,7 @@ def by_rhythm(record: ExportRecord) -> list[str]:
         cells = (
             row.rhythm or "(no name)",
             class_of(task, row.label),
-            f"{row.segments:,}",
+            f"{row.windows:,}",
             f"{row.subjects:,}",
             f"{row.right:.3f}",
         )

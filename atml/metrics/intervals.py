@@ -67,7 +67,7 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95, *, one_sided: b
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     """Score interval of a share ``successes / n`` (Wilson 1927); (0, 1) for ``n = 0``.
 
-    Takes its trials for independent; segments of one subject are not, for which it is too narrow.
+    Takes its trials for independent; windows of one subject are not, for which it is too narrow.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}")

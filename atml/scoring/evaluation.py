@@ -111,7 +111,7 @@ def judge_export(
         data_name=dataset.name,
         data_fingerprint=dataset.fingerprint,
         synthetic=dataset.synthetic,
-        segments=len(dataset),
+        windows=len(dataset),
         subjects=len(set(dataset.subject.tolist())),
         score=judge.score(judged, settings),
         evaluation=0,

@@ -18,7 +18,7 @@ class ScoreReport:
     """Figures of one evaluation of a test set.
 
     ``evaluation`` counts the evaluations of this test set up to this one, ``file`` is where the report was
-    written; ``segments`` counts windows. ``baseline`` is the same rule's score of the export's baseline on
+    written, ``windows`` and ``subjects`` are counts. ``baseline`` is the same rule's score of the baseline on
     the same windows, ``streaming`` the time to decision, of the model and then of the baseline, where the
     data have episodes longer than a window. ``notes`` are what a person should know of the test data and of
     the evaluation itself; the rule's own are in ``score``.
@@ -28,7 +28,7 @@ class ScoreReport:
     data_name: str
     data_fingerprint: str
     synthetic: bool
-    segments: int
+    windows: int
     subjects: int
     score: Score
     evaluation: int
@@ -38,7 +38,11 @@ class ScoreReport:
     file: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON types; ``look`` numbers the evaluation, ``people`` counts subjects."""
+        """Return everything as JSON types.
+
+        ``look`` is the number of the evaluation, ``segments`` and ``people`` count windows and subjects: the
+        keys of version 0.1.
+        """
         exported = self.exported
         fields = {"rule": self.score.rule, "look": self.evaluation, **self.score.to_dict()}
         if self.streaming:
@@ -51,7 +55,7 @@ class ScoreReport:
             fields["baseline"] = theirs
         return {
             **fields,
-            "segments": self.segments,
+            "segments": self.windows,
             "people": self.subjects,
             "data": self.data_name,
             "data_fingerprint": self.data_fingerprint,
@@ -127,7 +131,7 @@ def render(report: ScoreReport) -> str:
 def _counted(report: ScoreReport) -> str:
     """Say how many windows, records where the rule counts these, and subjects were scored."""
     records = "" if report.score.records is None else f"{report.score.records:,} records, "
-    return f"{records}{report.segments:,} test windows of {report.subjects} subjects"
+    return f"{records}{report.windows:,} test windows of {report.subjects} subjects"
 
 
 def _figures(score: Score, baseline: Score | None) -> list[str]:

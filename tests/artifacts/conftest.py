@@ -119,7 +119,7 @@ def make_finding(dataset=None, seeds=(11, 12), **fields):
             mean_subject_f_beta,
             rhythm=dataset.rhythm,
         ),
-        final=Final(seed=99, steps=200, seconds=2.0, segments=len(dataset), train_value=0.98),
+        final=Final(seed=99, steps=200, seconds=2.0, windows=len(dataset), train_value=0.98),
         data=DataFacts.of(dataset, TASK),
         machine=Machine.here(),
         baseline=make_rival(dataset, folds),

@@ -262,7 +262,7 @@ def test_by_rhythm(text, record):
     for mine, other in zip(ours, theirs, strict=True):
         named = "AF" if mine.positive else "other"
         right = [f"{mine.right:.3f}", f"{other.right:.3f}"]
-        assert cells(part, mine.rhythm) == [named, str(mine.segments), "8", *right]
+        assert cells(part, mine.rhythm) == [named, str(mine.windows), "8", *right]
     assert "says little of others" not in part
 
 

@@ -12,7 +12,7 @@ from atml import InputError, StudyError, TaskFileError
 from atml.library.score_result import by_subject
 from tests import terminal, tiny
 from tests.scoring import rhythm
-from tests.scoring.conftest import make
+from tests.scoring.conftest import decisions
 
 EXPORT = Path("exports/small/97-91-t0138")
 
@@ -50,7 +50,7 @@ def test_subjects_add_up_to_the_figures(
         EXPORT, "afib.npz", storage=f"sqlite:///{tmp_path / 's.db'}", latency_ms=3.0, size_kib=12.0
     )
     rows = found.subjects
-    assert rows["windows"].sum() == found.report.segments and len(rows) == found.report.subjects
+    assert rows["windows"].sum() == found.report.windows and len(rows) == found.report.subjects
     assert rows["correct"].sum() / rows["windows"].sum() == pytest.approx(found["accuracy"])
     for word in ("true", "decided"):
         assert (rows[[f"{word}_other", f"{word}_AF"]].sum(axis=1) == rows["windows"]).all()
@@ -83,7 +83,7 @@ def test_subjects_are_counted_in_records_where_the_rule_judges_records(
 
 def test_a_subject_may_have_several_records() -> None:
     logits = np.array([[0, 3], [1, 0], [1, 0], [2, 0], [0, 1]], np.float32)
-    judged = make(
+    judged = decisions(
         [1, 1, 0, 0, 0], logits.argmax(1), ["A", "A", "A", "B", "B"], logits=logits,
         record=np.array(["a", "a", "b", "c", "c"]),
     )  # fmt: skip

@@ -111,7 +111,7 @@ def exported(root: Path, seed: int = 0) -> ExportedModel:
             macro_f1,
             rhythm=data.rhythm,
         ),
-        final=Final(seed=99, steps=100, seconds=1.0, segments=len(data), train_value=0.9),
+        final=Final(seed=99, steps=100, seconds=1.0, windows=len(data), train_value=0.9),
         data=DataFacts.of(data, TASK),
         machine=Machine.here(),
         baseline=None,

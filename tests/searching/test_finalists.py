@@ -64,7 +64,7 @@ def told(baseline: BaselineResult | None) -> tuple[object, ...]:
 def test_it_is_fitted_once_a_study(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     first = finals(plan).baseline()
     assert first is not None and first.baseline.name == "rr_irregularity"
-    assert first.table.pooled().n == len(plan.dataset) == sum(row.segments for row in first.rhythms)
+    assert first.table.pooled().n == len(plan.dataset) == sum(row.windows for row in first.rhythms)
 
     def fitted_again(*a: object, **k: object) -> None:
         raise AssertionError("it was fitted again")

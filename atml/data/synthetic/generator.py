@@ -20,7 +20,7 @@ VERSION = 3
 """Raised whenever the same seed draws something else."""
 
 SUBJECTS = {"train": 24, "test": 8}
-SEGMENTS = 60
+WINDOWS = 60
 """A subject has about this many."""
 
 NOTE = "synthetic ECG from a generator, not from people: results say nothing about real recordings"
@@ -43,14 +43,14 @@ def noise(random: Random, leads: int, samples: int, rate: float) -> Float64:
 
 
 def plan(random: Random, groups: Sequence[Sequence[str]], only: int | None) -> dict[str, int]:
-    """Draw which rhythms a subject has and how many segments of each.
+    """Draw which rhythms a subject has and how many windows of each.
 
     Args:
         random: Where chance comes from.
         groups: Names of the rhythms of each class.
-        only: The one group that the subject has segments of, None for some of every group.
+        only: The one group that the subject has windows of, None for some of every group.
     """
-    total = int(random.integers(SEGMENTS - 15, SEGMENTS + 16))
+    total = int(random.integers(WINDOWS - 15, WINDOWS + 16))
     if len(groups) == 2:
         share = random.uniform(0.12, 0.88)
         shares = np.array([share, 1 - share])
@@ -71,8 +71,8 @@ def plan(random: Random, groups: Sequence[Sequence[str]], only: int | None) -> d
     return counts
 
 
-def segments(random: Random, task: Task, counts: dict[str, int]) -> tuple[Float64, list[str]]:
-    """Draw one subject, ``counts`` rhythm -> segments; returns ``(n, leads, window)`` mV and rhythms."""
+def windows(random: Random, task: Task, counts: dict[str, int]) -> tuple[Float64, list[str]]:
+    """Draw one subject, ``counts`` rhythm -> windows; returns ``(n, leads, window)`` mV and rhythms."""
     who = heart(random, task.leads)
     parts, names = [], []
     for rhythm, count in counts.items():
@@ -107,7 +107,7 @@ def draw(
     for number in range(SUBJECTS[split]):
         random = np.random.default_rng([seed, ("train", "test").index(split), number])
         only = number // 2 % len(groups) if number % 2 else None
-        drawn, names = segments(random, task, plan(random, groups, only))
+        drawn, names = windows(random, task, plan(random, groups, only))
         x.append(drawn.astype(np.float32))
         y += [known[name] for name in names]
         rhythm += names
