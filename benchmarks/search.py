@@ -25,7 +25,7 @@ from pathlib import Path
 from atml import task_files
 from atml.artifacts import model
 from atml.cli import best
-from atml.cli.options import seconds
+from atml.cli.shared_options import seconds
 from atml.data.formats.contest_reader import cores
 from atml.formatting import clock
 from atml.scoring.evaluation import score_export

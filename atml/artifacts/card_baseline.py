@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atml.artifacts import card_kind
 from atml.artifacts.record import ExportRecord
-from atml.evaluation.result import BaselineResult, CrossValidationResult, RhythmRow
+from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult, RhythmRow
 from atml.formatting import between, plural, table
 from atml.metrics import Interval
 from atml.tasks import targets

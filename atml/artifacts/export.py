@@ -36,7 +36,7 @@ from atml.artifacts.model import (
 )
 from atml.artifacts.record import ExportRecord
 from atml.errors import ExportError, ParityError
-from atml.evaluation.result import BaselineResult, stored
+from atml.evaluation.cross_validation_result import BaselineResult, stored
 from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.task import Task

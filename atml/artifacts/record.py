@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from atml.data.dataset import Dataset, DataSource
-from atml.evaluation.result import BaselineResult, CrossValidationResult
+from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task

@@ -1,6 +1,6 @@
 """The command line, one module a command: each parses, calls and prints.
 
-What several commands share is in ``options``. A command imports what it needs when it runs, so that
+What several commands share is in ``shared_options``. A command imports what it needs when it runs, so that
 ``atml --help`` answers at once.
 """
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, Default, Device, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, AsJson, Default, Device, Storage, show, study_of
 from atml.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import AsJson, Lead, SamplingRate, Window, show
+from atml.cli.shared_options import AsJson, Lead, SamplingRate, Window, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, DataHere, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, AsJson, DataHere, Storage, show, study_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import (
+from atml.cli.shared_options import (
     STUDIES,
     AsJson,
     Lead,

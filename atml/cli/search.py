@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import (
+from atml.cli.shared_options import (
     STUDIES,
     AsJson,
     Data,
@@ -93,7 +93,7 @@ def search(
     json: AsJson = False,
 ) -> None:
     """Search, pick a winner on fresh seeds, export it. The same command continues where it stopped."""
-    from atml.library.search import search as run
+    from atml.library.search_function import search as run
     from atml.searching import progress
 
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())

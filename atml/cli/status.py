@@ -6,7 +6,7 @@ import datetime
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from atml.cli.options import STUDIES, AsJson, Storage, last_activity, show
+from atml.cli.shared_options import STUDIES, AsJson, Storage, last_activity, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

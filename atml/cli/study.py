@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atml.cli.options import STUDIES, Storage, show
+from atml.cli.shared_options import STUDIES, Storage, show
 from atml.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import AsJson, Default, show
+from atml.cli.shared_options import AsJson, Default, show
 from atml.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, DataHere, Device, HangAfter, Storage, seconds
+from atml.cli.shared_options import STUDIES, AsJson, DataHere, Device, HangAfter, Storage, seconds
 
 
 def worker(

@@ -12,7 +12,7 @@ import numpy as np
 
 from atml import task_files
 from atml.library.loaded_model import Model, load
-from atml.library.search import PathLike, paths
+from atml.library.search_function import PathLike, paths
 from atml.scoring.evaluation import judge_export
 from atml.storage import Store, urls
 
@@ -29,9 +29,17 @@ class ScoreResult:
 
     ``figures`` are the rule's by key, the official ones first, ``intervals`` their 95% intervals over
     subjects ``(low, high)``. ``total`` is what a contest awards, None where the rule awards nothing or no
-    latency and size were given. ``evaluation`` counts the evaluations of this test set, this one included: a
-    model that earlier ones helped to choose looks better here than it is. ``file`` is where the report was
-    written, None beside an ONNX file that travels alone.
+    latency and size were given. ``evaluation`` is the number of evaluations of this test set so far, this one
+    included: the figures of a model that earlier ones helped to choose are too optimistic. ``file`` is where
+    the report was written, None for an ONNX file outside its export folder. ``notes`` are one line each.
+
+    Example:
+        >>> export, counted = "exports/small/97-91-t0138", "sqlite:///counted.db"
+        >>> result = score(export, "afib.npz", rule="records", storage=counted)
+        >>> sorted(result.figures)[:3]
+        ['F1', 'accuracy', 'balanced accuracy']
+        >>> result.subjects["records"].tolist() == [1] * len(result.subjects)
+        True
     """
 
     rule: str
@@ -48,7 +56,7 @@ class ScoreResult:
     notes: tuple[str, ...] = field(repr=False)
     file: Path | None
     report: ScoreReport = field(repr=False)
-    """All of it, as the command line has it."""
+    """Everything above, as the command line uses it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``atml score --json`` prints."""
@@ -77,7 +85,7 @@ def score(
     objective: PathLike | None = None,
     storage: str | None = None,
 ) -> ScoreResult:
-    """Score a model on test data by an official rule; the evaluation is counted before a figure is shown.
+    """Score a model on test data by a rule. The evaluation is counted before any figure is returned.
 
     Args:
         model: What `atml.load` returned, or its path.
@@ -89,17 +97,17 @@ def score(
         vt_rate: Per minute, of rule aha-aed: rapid tachycardia is above this.
         rule_options: Options of the rule by name, such as those in ``OPTIONS`` of a file in ``rules/``.
         lead: Lead by name or number, one entry for each lead of the task; those of the training by default.
-        sampling_rate: In Hz, of files that don't say it, if it is not the task's.
-        objective: Objective file the model was searched with, if it is not the task's.
+        sampling_rate: In Hz, of files that don't state it, if it is not the task's.
+        objective: Objective file of the model's search, if it is not the task's.
         storage: Database in which the evaluation is counted; None for ``$ATML_STORAGE``, else ``studies.db``
             in the working directory, made if need be.
 
     Returns:
-        The `ScoreResult`. Its report also lies in ``scores/`` of the export folder.
+        The `ScoreResult`. Its report is also written to ``scores/`` in the export folder.
 
     Raises:
         ExportError: no export of atml there, or one that the rule can't judge.
-        DataError: no usable test data, or people among them that the model was trained on.
+        DataError: no usable test data, or test subjects that the model was trained on.
         StudyError: the evaluation can't be counted; no figure is shown then.
         InputError: an unknown rule, or an option that it does not have.
         TaskFileError: the model's task, or the rule's file, is not there or can't be used.

@@ -162,7 +162,12 @@ class Counts:
 
 
 def confusion(truth: npt.ArrayLike, decided: npt.ArrayLike) -> Confusion:
-    """Count over all windows; both ``(n,)``, true where positive."""
+    """Count decisions over all windows; both ``(n,)``, true where positive.
+
+    Example:
+        >>> confusion([True, True, False], [True, False, False])
+        Confusion(tp=1, fp=0, fn=1, tn=1)
+    """
     cells = np.bincount(_cells(truth, decided), minlength=4)
     return Confusion(tp=int(cells[3]), fp=int(cells[1]), fn=int(cells[2]), tn=int(cells[0]))
 
@@ -191,7 +196,15 @@ def mean_subject_f_beta(
 
     A subject without positives counts by the conventions of `Counts` as "one", whatever its false alarms:
     the contest's rule. With ``without_positives="specificity"`` it counts with its specificity, so that a
-    model that always alarms gains nothing from healthy subjects.
+    model that always alarms gains nothing from healthy subjects. Raises ValueError for any other word, and
+    for predictions of a multiclass task.
+
+    Source: the figure F of the IESD 2024 contest.
+
+    Example:
+        >>> logits = np.array([[0, 1], [1, 0]], np.float32)
+        >>> mean_subject_f_beta(Predictions(logits, np.array([1, 1]), np.array(["S1", "S2"])))
+        0.5
     """
     table = prediction_counts(predictions)
     values = table.f_beta(beta)
@@ -203,7 +216,17 @@ def mean_subject_f_beta(
 
 
 def four_metrics(predictions: Predictions, threshold: float = 0.0) -> dict[str, float]:
-    """F1, accuracy, precision and recall of the positive class, pooled over windows."""
+    """F1, accuracy, precision and recall of the positive class, pooled over windows.
+
+    A window is called positive where its margin reaches ``threshold``. Raises ValueError for predictions of
+    a multiclass task.
+
+    Example:
+        >>> logits = np.array([[0, 1], [1, 0]], np.float32)
+        >>> found = four_metrics(Predictions(logits, np.array([1, 1]), np.array(["S1", "S2"])))
+        >>> found["precision"], found["recall"]
+        (1.0, 0.5)
+    """
     return confusion(predictions.truth(), predictions.decided(threshold)).four()
 
 

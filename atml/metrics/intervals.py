@@ -13,7 +13,13 @@ from atml.arrays import Floats, Int64
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the two ends of its confidence interval."""
+    """A value and the two ends of its confidence interval, in the unit of the value.
+
+    Example:
+        >>> found = wilson(8, 10)  # eight of ten
+        >>> found.value, round(found.low, 2), round(found.high, 2)
+        (0.8, 0.49, 0.94)
+    """
 
     value: float
     low: float

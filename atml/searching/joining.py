@@ -34,7 +34,7 @@ def join(
     Raises:
         StudyError: no such study; other code than it is searched with (unless ``strict`` is off), other data,
             or data that deal into other folds, the difference named.
-        RoomError: its files are neither here nor kept in it.
+        TaskFileError: its files are neither here nor kept in it.
     """
     spec = store.spec(name)
     if spec is None:

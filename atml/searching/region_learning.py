@@ -71,7 +71,7 @@ def state(store: Store, name: str) -> State:
 
     Raises:
         StudyError: no such study, or one that keeps no regions.
-        RoomError: its search space is gone or broken.
+        TaskFileError: its search space is gone or broken.
     """
     spec = store.spec(name)
     if spec is None:

@@ -34,7 +34,7 @@ class Check:
 def check(name: str, *, cwd: Path | None = None) -> Iterator[Check]:
     """Check the files of one task; a check that fails does not keep the next ones from running.
 
-    Raises nothing for a task that is broken: that is a failed check. Raises RoomError for an unknown name.
+    A broken task raises nothing: it fails a check. Raises TaskFileError for an unknown name.
     """
     if name not in task_files.names(cwd):
         task_files.find(name, cwd=cwd)

@@ -10,8 +10,8 @@ import torch
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine, Run
 from atml.data.dataset import Dataset, Fold
 from atml.evaluation.baselines.out_of_fold import out_of_fold
+from atml.evaluation.cross_validation_result import baseline_result, cross_validation_result
 from atml.evaluation.decision import shifted
-from atml.evaluation.result import baseline_result, cross_validation_result
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.models import build, cost

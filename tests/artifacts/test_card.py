@@ -9,7 +9,7 @@ from atml.artifacts import card_kind
 from atml.artifacts.card import render
 from atml.artifacts.record import DataFacts, Machine
 from atml.evaluation.baselines.out_of_fold import OutOfFold
-from atml.evaluation.result import baseline_result, cross_validation_result
+from atml.evaluation.cross_validation_result import baseline_result, cross_validation_result
 from atml.formatting import table
 from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions

@@ -5,7 +5,12 @@ import pytest
 
 from atml.artifacts.record import DataFacts, Machine
 from atml.data.dataset import Fold
-from atml.evaluation.result import CrossValidationResult, by_rhythm, cross_validation_result, whole_percent
+from atml.evaluation.cross_validation_result import (
+    CrossValidationResult,
+    by_rhythm,
+    cross_validation_result,
+    whole_percent,
+)
 from atml.metrics import Counts, four_metrics, mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.tasks.targets.binary import RATES

@@ -11,7 +11,7 @@ from atml.artifacts.export import export
 from atml.artifacts.model import ExportedModel
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine, Run
 from atml.data.dataset import Dataset
-from atml.evaluation.result import cross_validation_result
+from atml.evaluation.cross_validation_result import cross_validation_result
 from atml.metrics import macro_f1
 from atml.models import cost
 from atml.tasks import targets

@@ -16,7 +16,7 @@ from atml.artifacts.model import load
 from atml.errors import TaskFileError
 from atml.evaluation import baselines
 from atml.evaluation.baselines.rr_irregularity import METHOD
-from atml.evaluation.result import BaselineResult
+from atml.evaluation.cross_validation_result import BaselineResult
 from atml.metrics.predictions import Predictions
 from atml.models import cost
 from atml.searching.exporting import always_wrong

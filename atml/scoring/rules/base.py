@@ -1,8 +1,7 @@
-"""What a scoring rule is, what it is given, and what it answers with.
+"""What a scoring rule is, what it is given, and what it returns.
 
 A rule is a module, one of this package or a user's file ``rules/NAME.py``, with the members of `Rule`. The
-built-in ones are in `atml.scoring.rules.RULES`; `atml.scoring.rules.files` says what a user's file may leave
-out.
+built-in ones are in `atml.scoring.rules.RULES`; `atml.scoring.rules.files` lists what a user's file may omit.
 """
 
 from __future__ import annotations
@@ -164,7 +163,12 @@ class Records:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number by its key in JSON and its name in a report; ``interval`` is 95% over subjects."""
+    """A number, its ``key`` in JSON and its ``name`` in a report; ``interval`` is 95% over subjects.
+
+    Example:
+        >>> Figure("Se", "sensitivity", 0.9, Interval(0.9, 0.8, 0.95)).interval.low
+        0.8
+    """
 
     key: str
     name: str
@@ -179,6 +183,14 @@ class Table:
     The first cell names the row. Of another model on the same data, the columns ``beside`` are shown too.
 
     Raises ValueError where a row has another number of cells than the header.
+
+    Example:
+        >>> made = Table(
+        ...     key="people", header=("person", "windows"), cells=(("A", "12"),),
+        ...     records=({"person": "A", "windows": 12},),
+        ... )
+        >>> made.cells[0]
+        ('A', '12')
     """
 
     key: str

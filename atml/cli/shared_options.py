@@ -152,7 +152,7 @@ def seconds(text: str, option: str = "--timeout") -> float:
     >>> seconds("1h30m"), seconds("45s"), seconds("3600")
     (5400.0, 45.0, 3600.0)
     """
-    from atml.library.search import duration
+    from atml.library.search_function import duration
 
     return duration(option, text)
 
