@@ -20,8 +20,8 @@ class ScoreReport:
     ``evaluation`` counts the evaluations of this test set up to this one, ``file`` is where the report was
     written, ``windows`` and ``subjects`` are counts. ``baseline`` is the same rule's score of the baseline on
     the same windows, ``streaming`` the time to decision, of the model and then of the baseline, where the
-    data have episodes longer than a window. ``notes`` are what a person should know of the test data and of
-    the evaluation itself; the rule's own are in ``score``.
+    data have episodes longer than a window. ``notes`` are about the test data and the evaluation; those of
+    the rule are in ``score``.
     """
 
     exported: ExportedModel
@@ -129,7 +129,7 @@ def render(report: ScoreReport) -> str:
 
 
 def _counted(report: ScoreReport) -> str:
-    """Say how many windows, records where the rule counts these, and subjects were scored."""
+    """Return the numbers of windows, subjects and, where the rule judges these, records."""
     records = "" if report.score.records is None else f"{report.score.records:,} records, "
     return f"{records}{report.windows:,} test windows of {report.subjects} subjects"
 
@@ -174,7 +174,7 @@ def _rows(table: Table, other: Table | None) -> list[tuple[str, ...]]:
 
 
 def _streaming(model: Streaming, *baseline: Streaming) -> list[str]:
-    """The moments after the onset, positive episodes and others side by side."""
+    """Lay out the time to decision: positive episodes and others side by side."""
     share = ("subjects", "called then", "by then", *("baseline" for _ in baseline))
     known, total = sum(model.onsets), sum(model.episodes)
     since = "s after onset" if known else "s into the episode"
@@ -197,7 +197,7 @@ def _streaming(model: Streaming, *baseline: Streaming) -> list[str]:
 
 
 def _unknown_onsets(unknown: int, total: int, *, any_known: bool) -> list[str]:
-    """Say from where times run in episodes with nothing before them; nothing where all have some."""
+    """Return a line on episodes without signal before the onset, if there are any."""
     if not unknown:
         return []
     if not any_known:
@@ -216,7 +216,7 @@ def _percent(share: float | None) -> str:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Columns at equal widths, the first to the left and the others to the right."""
+    """Align columns, the first to the left and the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(

@@ -143,7 +143,7 @@ class Records:
         return len(subject_codes(self.predictions.subject)[0]) == len(self)
 
     def notes(self) -> tuple[str, ...]:
-        """Say how recordings are decided, and how many have more than one class."""
+        """Return lines on how recordings are decided, and how many have windows of several classes."""
         how = (
             "the class that most of its windows are called"
             if self.by_vote
@@ -206,9 +206,10 @@ class Table:
 
 
 def confusion_table(key: str, unit: str, classes: Sequence[str], true: Int64, called: Int64) -> Table:
-    """Lay out how often each class is called each class: a row a true class, a column a called one.
+    """Make a confusion matrix: one row for each true class, one column for each class called.
 
-    ``true`` and ``called`` are numbers of ``classes``, ``(n,)``; ``unit`` says in the header what is counted.
+    ``true`` and ``called`` are indices into ``classes``, ``(n,)``; ``unit`` names in the header what is
+    counted.
     """
     cells = class_counts(true, called, np.zeros(len(true), np.str_), len(classes)).pooled().tolist()
     rows = list(zip(classes, cells, strict=True))
@@ -243,8 +244,8 @@ class Score:
     """Figures of one model on one test set under one rule.
 
     ``figures`` are in the order of the report, the official ones first. ``total`` is None for a rule that
-    awards no points. ``options`` are the limits that the rule was run with, ``details`` what else belongs
-    in JSON, ``notes`` what a person must know to read the figures. ``records`` is the number of recordings
+    awards no points. ``options`` are those that the rule was run with, ``details`` further fields for JSON,
+    ``notes`` what a reader of the figures has to know. ``records`` is the number of recordings
     that the figures are of, None where they are of windows. ``rule`` may be left out in a user's file.
 
     Example:
