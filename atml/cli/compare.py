@@ -46,7 +46,7 @@ def compare(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Figure of a subject to be tested: accuracy, F-beta, sensitivity or specificity. Choose it"
+            help="Figure of each subject to test: accuracy, F-beta, sensitivity or specificity. Choose it"
             " before you see the figures. [default: the rule's own, or accuracy]",
             show_default=False,
         ),
@@ -120,7 +120,7 @@ def _best(store: Store | None, storage: str, name: str) -> Path | None:
     for row in best.rows(store, name, 10**6):
         if row["folder"] and (Path(row["folder"]) / "model.onnx").is_file():
             return Path(row["folder"])
-    raise InputError(f"study {name!r} has no export that is still there; `atml best export {name}` makes one")
+    raise InputError(f"study {name!r} has no export any more; `atml best export {name}` makes one")
 
 
 def _laid_out(result: Comparison) -> object:
@@ -143,7 +143,7 @@ def _writable(out: Path) -> None:
     import os
 
     if out.suffix != ".md":
-        raise InputError(f"--out {out}: Markdown is written; name a file that ends in .md")
+        raise InputError(f"--out {out}: the file is Markdown; name one that ends in .md")
     try:
         taken = out.is_dir()
     except OSError:  # too long for a name

@@ -61,7 +61,7 @@ def _table(rows: dict[str, Any]) -> RenderableType:
 
 
 def _bits(value: float | None) -> str:
-    """Write a number with all its digits, so that two that look equal are equal."""
+    """Write a number with all its digits, so that numbers printed alike are equal."""
     return "-" if value is None else repr(value)
 
 

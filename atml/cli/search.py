@@ -63,8 +63,8 @@ def search(
     hold_out: Annotated[
         str | None,
         typer.Option(
-            help="Share of the subjects, or their names between commas, kept for `atml score`, where the data"
-            " do not tell train from test.",
+            help="Share of the subjects, or their names between commas, kept for `atml score`, for data"
+            " without a test split.",
             metavar="SHARE|NAMES",
         ),
     ] = None,
@@ -88,7 +88,7 @@ def search(
         ),
     ] = None,
     accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on although space, data or settings changed.")
+        bool, typer.Option("--accept-changes", help="Continue although space, data or settings changed.")
     ] = False,
     json: AsJson = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their output is printed."""
+"""Options that several commands share, and the printing of their output."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ Lead = Annotated[
 ]
 Window = Annotated[
     float | None,
-    typer.Option(help="Length of a window, where the task lets one choose.", metavar="SECONDS"),
+    typer.Option(help="Length of a window, if the task allows a choice.", metavar="SECONDS"),
 ]
 SamplingRate = Annotated[
-    int | None, typer.Option(min=1, help="Rate of files that don't say it, if not the task's.", metavar="HZ")
+    int | None,
+    typer.Option(min=1, help="Rate of files that don't state it, if not the task's.", metavar="HZ"),
 ]
 Rule = Annotated[
     str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
@@ -72,7 +73,7 @@ Device = Annotated[
 HangAfter = Annotated[
     str | None,
     typer.Option(
-        help="A worker without a sign of life for this long is replaced; one that trains gives one a second."
+        help="Replace a worker that gives no sign of life for this long; a training one gives one a second."
         " [default: 10m]",
         metavar="TIME",
         show_default=False,
@@ -81,7 +82,8 @@ HangAfter = Annotated[
 DataHere = Annotated[
     list[Path] | None,
     typer.Option(
-        "--data", help="Where the study's data are on this machine, if not where it says; several times."
+        "--data",
+        help="The study's data on this machine, if they are elsewhere; may be given several times.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
@@ -147,7 +149,7 @@ def rule_options(
 
 
 def seconds(text: str, option: str = "--timeout") -> float:
-    """Read a duration in seconds; raises InputError, naming ``option``, for what is none.
+    """Return a duration such as "90m" in seconds; raises InputError, naming ``option``, for other text.
 
     >>> seconds("1h30m"), seconds("45s"), seconds("3600")
     (5400.0, 45.0, 3600.0)
@@ -158,7 +160,7 @@ def seconds(text: str, option: str = "--timeout") -> float:
 
 
 def study_of(store: Store, name: str | None) -> str:
-    """Return ``name``, or the study last worked on where it is None; raises InputError for an unknown one."""
+    """Return ``name``, or the most recently active study for None; raises InputError for an unknown one."""
     import datetime
 
     known = store.studies()
@@ -166,7 +168,7 @@ def study_of(store: Store, name: str | None) -> str:
         raise InputError(f"no study in {store.name} yet; `atml search` makes one")
     if name is not None and name not in known:
         raise InputError(f"no study {name!r} in {store.name}; there are: {', '.join(known)}")
-    # The first of several that were never worked on, as `atml status` lists them.
+    # If no study has run a trial yet, the first, as in `atml status`.
     return name or max(known, key=lambda one: last_activity(store.trials(one)) or datetime.datetime.min)
 
 
@@ -185,6 +187,6 @@ def show(what: Any, as_json: bool = False) -> None:
         return
     from rich.console import Console
 
-    # In a file or a pipe a table is not squeezed into the width of a terminal.
+    # A table in a file or a pipe need not fit the width of a terminal.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(what, markup=False, soft_wrap=isinstance(what, str))

@@ -1,4 +1,4 @@
-"""`atml study`: whole studies, copied to another database or deleted."""
+"""`atml study`: copies studies to another database, or deletes them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def copy(
     live: Annotated[
         bool,
         typer.Option(
-            "--live", help="Copy also a study that is being worked on; its running trials wait in the copy."
+            "--live", help="Copy a study although it is running; its running trials are waiting in the copy."
         ),
     ] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`atml worker`: training trials of a study from any machine."""
+"""`atml worker`: trains trials of a study from any machine."""
 
 from __future__ import annotations
 
