@@ -67,7 +67,7 @@ def _data(record: ExportRecord) -> str:
         "## Data and split",
         "",
         f"- **{data.name}** ({kind}, fingerprint `{data.fingerprint[:12]}`):"
-        f" {plural(data.segments, 'window')} of {plural(len(data.subjects), 'subject')}; {classes}.",
+        f" {plural(data.windows, 'window')} of {plural(len(data.subjects), 'subject')}; {classes}.",
         f"- Rhythms: {rhythms}.",
         f"- {record.folds} folds by subject: nobody is in the trained and the held-out part of one fold."
         " The search never opened a test split.",
@@ -164,7 +164,7 @@ def _architecture(record: ExportRecord, size_bytes: int) -> str:
 
 def _training(record: ExportRecord) -> str:
     c, final = record.config, record.final
-    per_epoch = final.segments / c.batch
+    per_epoch = final.windows / c.batch
     per_step = final.seconds / final.steps if final.steps else float("nan")
     loss = c.loss + (f", label smoothing {c.label_smoothing:g}" if c.label_smoothing else "")
     if "focal" in c.loss:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, Default, Device, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, AsJson, Default, Device, Storage, show, study_of
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def best_export(
 def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     """Return the ``top`` trials of a study: finalists by the mean of their repeats, then the others by value.
 
-    The mean of the repeats, on fresh seeds, is the fairer figure: a trial was chosen for its own value.
+    The mean of the repeats, on fresh seeds, is the fairer figure: each trial was selected by its own value.
     """
     from atml.searching.ranking import kib_of, ranked
     from atml.training.records import Role
@@ -116,7 +116,7 @@ def _row(
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
-    """Lay out `rows`: figures, then what each trial is, then the first one's config in full."""
+    """Lay out `rows`: figures, then a summary of each trial, then the config of the first."""
     from rich.console import Group
     from rich.text import Text
 

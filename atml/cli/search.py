@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import (
+from atml.cli.shared_options import (
     STUDIES,
     AsJson,
     Data,
@@ -63,8 +63,8 @@ def search(
     hold_out: Annotated[
         str | None,
         typer.Option(
-            help="Share of the subjects, or their names between commas, kept for `atml score`, where the data"
-            " do not tell train from test.",
+            help="Share of the subjects, or their names between commas, kept for `atml score`, for data"
+            " without a test split.",
             metavar="SHARE|NAMES",
         ),
     ] = None,
@@ -88,12 +88,12 @@ def search(
         ),
     ] = None,
     accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on although space, data or settings changed.")
+        bool, typer.Option("--accept-changes", help="Continue although space, data or settings changed.")
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Search, pick a winner on fresh seeds, export it. The same command continues where it stopped."""
-    from atml.library.search import search as run
+    from atml.library.search_function import search as run
     from atml.searching import progress
 
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())

@@ -95,7 +95,7 @@ class Exports(JobSource):
                 seed=job.seed,
                 steps=trained.steps,
                 seconds=trained.seconds,
-                segments=len(plan.dataset),
+                windows=len(plan.dataset),
                 train_value=plan.definition.value(shifted(trained.predictions, judged.result.offsets)),
             ),
             data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),

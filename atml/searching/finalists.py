@@ -15,7 +15,7 @@ from atml.artifacts.record import Run
 from atml.errors import ExportError
 from atml.evaluation import baselines
 from atml.evaluation.baselines.out_of_fold import OutOfFold, decided, out_of_fold
-from atml.evaluation.result import (
+from atml.evaluation.cross_validation_result import (
     BaselineResult,
     CrossValidationResult,
     baseline_result,

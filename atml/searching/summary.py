@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from atml.evaluation.result import BaselineResult
+from atml.evaluation.cross_validation_result import BaselineResult
 from atml.formatting import clock
 from atml.models.budget import LIMITS
 from atml.searching.finalists import Finalists

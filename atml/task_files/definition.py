@@ -123,14 +123,21 @@ def find(
     window: float | None = None,
     cwd: Path | None = None,
 ) -> TaskDefinition:
-    """Load the task called ``name``; ``space`` and ``objective`` name other files for its two parts.
+    """Load the task called ``name`` from its two files.
+
+    ``space`` and ``objective`` name other files for the two parts.
 
     ``objective`` may also be the name of one of the objectives that the file offers, or both, as
     ``my.py:balanced``. ``window`` is in seconds, where the task lets one choose.
 
-    Raises RoomError for an unknown task, a missing or raising file, for a part that is not there, for
+    Raises TaskFileError for an unknown task, a missing or raising file, for a part that is not there, for
     an objective whose ``TASK.name`` is another (an exported model is scored by the task it names), for an
     objective that the file does not offer, and for a window that the task can't have.
+
+    Example:
+        >>> found = find("afib")
+        >>> found.task.classes, found.task.seconds, found.rule
+        (('other', 'AF'), 5.0, 'iesd2024')
     """
     known = names(cwd)
     files = dict(known.get(name, {}))

@@ -16,7 +16,7 @@ from atml.artifacts.model import load
 from atml.errors import TaskFileError
 from atml.evaluation import baselines
 from atml.evaluation.baselines.rr_irregularity import METHOD
-from atml.evaluation.result import BaselineResult
+from atml.evaluation.cross_validation_result import BaselineResult
 from atml.metrics.predictions import Predictions
 from atml.models import cost
 from atml.searching.exporting import always_wrong
@@ -64,7 +64,7 @@ def told(baseline: BaselineResult | None) -> tuple[object, ...]:
 def test_it_is_fitted_once_a_study(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     first = finals(plan).baseline()
     assert first is not None and first.baseline.name == "rr_irregularity"
-    assert first.table.pooled().n == len(plan.dataset) == sum(row.segments for row in first.rhythms)
+    assert first.table.pooled().n == len(plan.dataset) == sum(row.windows for row in first.rhythms)
 
     def fitted_again(*a: object, **k: object) -> None:
         raise AssertionError("it was fitted again")
