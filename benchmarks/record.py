@@ -11,8 +11,8 @@ steps), which makes hundreds of trials affordable. Values are lower than in a wh
 compares ways to search, it does not say how good a detector can be.
 
 One JSON object a line. The first says what was recorded; then for each trial its parameters, the
-constraints it broke (not trained then), the reported value at each step, CPU seconds up to each
-step, its value and its four metrics. The table holds no ECG.
+constraints it broke (not trained then), at each step its number, the reported value, CPU seconds so far,
+AUC and spread of the margin; its value and its four metrics. The table holds no ECG.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import argparse
 import concurrent.futures
 import dataclasses
 import json
+import math
 import multiprocessing
 import time
 from pathlib import Path
@@ -34,6 +35,7 @@ from atml.errors import ConfigError
 from atml.searching import pruning
 from atml.searching.plan import trial_seed
 from atml.training import cross_validation
+from atml.training.records import ReportPoint
 
 _FOLDS = 5
 """Folds of every trial, unless asked for otherwise."""
@@ -82,12 +84,15 @@ class Recorder:
         }
         if row["constraints"]:
             return row
-        steps: list[tuple[int, float, float]] = []
+        steps: list[tuple[float | None, ...]] = []
         began = time.process_time()
 
-        def keep(fold: int, fraction: float, value: float) -> bool:
+        def keep(point: ReportPoint) -> bool:
             at = time.process_time() - began
-            steps.append((pruning.step(fold, fraction), round(value, 4), round(at, 2)))
+            step = pruning.step(point.fold, point.fraction)
+            figures = (point.value, point.auc, point.spread)
+            value, auc, spread = (round(f, 4) if math.isfinite(f) else None for f in figures)
+            steps.append((step, value, round(at, 2), auc, spread))
             return True
 
         measured = cross_validation.run(
@@ -134,7 +139,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     setting = Setting(given.task, given.data, given.folds, given.share, given.seed)
-    about = {"about": {**dataclasses.asdict(setting), "data": Path(given.data).name}}
+    space = task_files.find(given.task).space_hash
+    about = {"about": {**dataclasses.asdict(setting), "data": Path(given.data).name, "space": space}}
     lines = given.out.read_text().splitlines() if given.out.exists() else []
     if lines and json.loads(lines[0]) != about:
         raise SystemExit(f"{given.out} was recorded with {lines[0]}, not {json.dumps(about)}; name another")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from atml.regions.values import number
 from atml.searching.region_learning import BELOW_FLOOR
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
+from atml.training.records import points_from
 
 TREES = 200
 LEAF = 4
@@ -43,6 +44,8 @@ class Recorded:
     seconds: dict[int, float]
     qualifies: bool
     value: float | None
+    points: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """AUC and spread by step; tables recorded before atml reported them have none."""
 
     @property
     def last(self) -> float:
@@ -68,15 +71,18 @@ class Table:
         self._forest.fit(rows, worth)
         self.known = float(self._forest.oob_score_)
         self._leaves = self._forest.apply(rows)
+        self._trees = [one.tree_ for one in self._forest.estimators_]
+        self._means = [tree.value[:, 0, 0] for tree in self._trees]
 
     def draw(self, params: dict[str, Any], rng: np.random.Generator) -> tuple[Recorded, float]:
         """Return what a config came to, and the mean of what it might have come to."""
-        row = np.array([self._row(params)])
-        reached = self._forest.apply(row)[0]
+        row = np.array([self._row(params)], np.float32)
+        # The forest's own predict and apply start threads for a single row.
+        reached = [int(tree.apply(row)[0]) for tree in self._trees]
         tree = int(rng.integers(TREES))
         inside = np.flatnonzero(self._leaves[:, tree] == reached[tree])
-        means = self._forest.predict(row)
-        return self.records[int(rng.choice(inside))], float(means[0])
+        mean = np.mean([self._means[i][leaf] for i, leaf in enumerate(reached)])
+        return self.records[int(rng.choice(inside))], float(mean)
 
     def _row(self, params: dict[str, Any]) -> npt.NDArray[np.float64]:
         return np.array([_place(self.space, name, choice, params) for name, choice in self._columns])
@@ -102,11 +108,11 @@ def _place(space: Space, name: str, choice: Any, params: dict[str, Any]) -> floa
     return math.log(value) if axis.log else float(value)
 
 
-def from_file(path: Path) -> Table:
-    """Read what `benchmarks/record.py` wrote."""
+def from_file(path: Path, space: Path | None = None) -> Table:
+    """Read what `benchmarks/record.py` wrote on ``space``, by default the file whose hash it notes."""
     first, *lines = path.read_text().splitlines()
     about = json.loads(first)["about"]
-    definition = task_files.find(about["task"])
+    definition = task_files.find(about["task"], space=space or space_of(about))
     records = []
     for line in lines:
         row = json.loads(line)
@@ -119,16 +125,34 @@ def from_file(path: Path) -> Table:
             Recorded(
                 params=row["params"],
                 constraints=row["constraints"],
-                steps={step: value for step, value, _ in steps},
-                seconds={step: at for step, _, at in steps},
+                steps={step: value for step, value, *_ in steps},
+                seconds={step: at for step, _, at, *_ in steps},
                 qualifies=good,
                 value=row.get("value") if metrics is not None else None,
+                points=points_from({str(step): more for step, _, _, *more in steps if more}),
             )
         )
     said = (
         f"{path.name}: {about['data']}, every trial drawn at random and trained over {about['folds']} folds"
     )
     return Table(records, definition, learn(definition.suggest), about["folds"], said)
+
+
+def space_of(about: dict[str, Any]) -> Path:
+    """Find the search space that a table was recorded on, the present one or one of earlier.
+
+    Tables from before their space was noted are of the first.
+    """
+    folder, task = Path(__file__).resolve().parent.parent / "search_spaces", about["task"]
+    if "space" not in about:
+        return folder / "earlier" / f"{task}_1.py"
+    known = [folder / f"{task}.py", *sorted((folder / "earlier").glob(f"{task}_*.py"))]
+    for path in known:
+        if task_files.find(task, space=path).space_hash == about["space"]:
+            return path
+    raise SystemExit(
+        f"no file in {folder} has the hash {about['space']} of the table's space; name one: --space"
+    )
 
 
 def from_study(storage: str, study: str | None) -> Table:

@@ -29,7 +29,7 @@ _BROKEN = {
     "shape": "its layers leave no signal",
     "refused": "the worker refused it",
     "diverged": "training diverged",
-    "constant": "it collapsed: one class for every window of a fold",
+    "constant": "it collapsed: one class for every window, or outputs that hardly differ",
     "crashed": "it crashed its workers",
     "hopeless": "after its first fold it was below the floor that the objective sets",
     "operators": "it needs operators that the device lacks",

@@ -32,6 +32,7 @@ from atml.metrics.multiclass import (
     prediction_class_counts,
 )
 from atml.metrics.predictions import Predictions
+from atml.metrics.ranking import roc_auc
 
 __all__ = [
     "DECIMALS",
@@ -64,6 +65,7 @@ __all__ = [
     "prediction_counts",
     "ratio",
     "resampled",
+    "roc_auc",
     "subject_codes",
     "wilson",
 ]

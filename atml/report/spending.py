@@ -24,7 +24,7 @@ WORDS = {
     "operators": "operators that the device lacks",
     "shape": "layers that leave no signal",
     "diverged": "training diverged",
-    "constant": "collapsed: one class for every window",
+    "constant": "collapsed: learned nothing",
     "hopeless": "below the floor after one fold",
     "crashed": "crashed its workers",
     "refused": "could not be trained",

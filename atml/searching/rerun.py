@@ -73,8 +73,7 @@ class Rerun(JobSource):
     @property
     def _last(self) -> int | None:
         """Step at which the trial was stopped; None where it was not."""
-        ended_itself = self._record.constraints.keys() & {"diverged", "constant"}
-        if self._record.result["finished"] or ended_itself:
+        if self._record.result["finished"] or "diverged" in self._record.constraints:
             return None
         return max(self._recorded(), default=None)
 

@@ -26,6 +26,10 @@ class RunningTrial:
     """Reported values by step."""
     origin: str
     """The source of its parameters, a `ParameterSource`."""
+    points: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """Reported AUC and spread by step."""
+    nothing_learned: str = ""
+    """Why it has learned nothing, in words; "" while it may have."""
     below_floor: float | None = None
     """By how much it stays below the floor that ended it; None while it may continue."""
     what: str = ""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 
@@ -37,7 +38,7 @@ from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import Job, Report, ReportKind, TrialJob
 from atml.storage import CRASHED, FAILURE
 from atml.storage.trial_records import source_of
-from atml.training.records import Measurement, ParameterSource, Role
+from atml.training.records import POINTS_KEPT, Measurement, ParameterSource, ReportPoint, Role, points_to
 
 RETRIES = 2
 """Times that a job is tried again after its worker was lost."""
@@ -128,6 +129,7 @@ class Trials(JobSource):
             slot=slot,
             seed=trial_seed(plan.seed, trial.number),
             reports=dict(seen.intermediate_values),
+            points=pruning.points(seen),
             origin=source_of(seen) or ParameterSource.SAMPLED,
         )
         self._open[trial.number] = begun
@@ -184,17 +186,19 @@ class Trials(JobSource):
     # --- while it runs
 
     def go_on(self, job: Job, report: Report) -> bool:
-        """Store the reported value; return whether it holds up against other trials at the same report point.
+        """Store what was reported; return whether it holds up against other trials at the same report point.
 
-        Reference draws and audits are not compared, since they are evidence about regions: only the rule that
-        was fixed before the search ends them.
+        A network that has learned nothing ends whatever the others do. Reference draws and audits are not
+        compared, since they are evidence about regions: only the rule that was fixed before the search ends
+        them.
         """
         begun = self._open.get(job.number)
         if begun is None:
             return False
-        step = pruning.step(report.fold, report.fraction)
+        point, step = report.point, pruning.step(report.fold, report.fraction)
         with self._dropped_if_taken(begun):
             with self._plan.store.errors():
+                self._keep_point(begun, step, point)
                 if begun.reports.get(step) != report.value:
                     # A requeued trial may have reported another value on another machine.
                     begun.trial.storage.set_trial_intermediate_value(begun.key, step, report.value)
@@ -208,8 +212,18 @@ class Trials(JobSource):
                     self._plan.definition, report.fold, report.fraction, report.value
                 )
                 return begun.below_floor is None
-            return pruning.holds_up(report.value, step, self._peers.at(step, others, job.number))
+            if pruning.learned_nothing(point):
+                begun.nothing_learned = pruning.nothing_in_words(point)
+                return False
+            return self._peers.allow(point, others, job.number)
         return False
+
+    def _keep_point(self, begun: RunningTrial, step: int, point: ReportPoint) -> None:
+        """Keep AUC and spread with the trial, before the value: what has a value is complete."""
+        if math.isnan(point.auc) and math.isnan(point.spread):
+            return
+        begun.points[step] = (point.auc, point.spread)
+        begun.trial.set_user_attr(POINTS_KEPT, points_to(begun.points))
 
     def ended(self, job: Job, report: Report, device: str = "cpu") -> None:
         """Record how the trial ended; ``device`` is where it was trained."""
@@ -256,6 +270,9 @@ class Trials(JobSource):
             return
         if measured.collapsed:
             self._cannot_work(begun, "constant", 1.0, "assigns every window the same class")
+            return
+        if begun.nothing_learned:
+            self._cannot_work(begun, "constant", 1.0, begun.nothing_learned)
             return
         if measured.finished:
             assert measured.predictions is not None

@@ -8,7 +8,7 @@ from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.regions.sequential_test import CRASHED as CRASHED
 from atml.storage.optuna_internals import trial_id
-from atml.training.records import ParameterSource, Role, State, TrialRecord
+from atml.training.records import POINTS_KEPT, ParameterSource, Role, State, TrialRecord, points_from
 
 FAILURE = "failure"
 """User attribute of a trial: why it has no result."""
@@ -56,6 +56,7 @@ def record(trial: FrozenTrial) -> TrialRecord:
         cost=Cost(**attrs["cost"]) if "cost" in attrs else None,
         constraints=dict(trial.constraints),
         steps=dict(trial.intermediate_values),
+        points=points_from(attrs.get(POINTS_KEPT)),
         result=dict(attrs.get("result", {})),
         marks=dict(attrs.get("regions") or {}),
         failure=attrs.get(FAILURE, ""),

@@ -16,7 +16,7 @@ from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import Task
 from atml.training.loop import Fitted, fit, predict
-from atml.training.records import Measurement
+from atml.training.records import Measurement, ReportPoint
 
 TRAIN_SAMPLE = 1500
 """Training rows that the training value is taken over."""
@@ -31,12 +31,12 @@ def run(
     *,
     seed: int,
     device: str = "cpu",
-    on_progress: Callable[[int, float, float], bool] | None = None,
+    on_progress: Callable[[ReportPoint], bool] | None = None,
 ) -> Measurement:
     """Train on every fold in order and measure on the subjects it holds out.
 
-    ``on_progress(fold, fraction, value)`` is called at fixed fractions of each fold's training. Before its
-    end the value is the objective on that fold's held-out rows alone; at 1.0 it is the objective over all
+    ``on_progress`` is called with a `ReportPoint` at fixed fractions of each fold's training. Before its end
+    the point's value is the objective on that fold's held-out rows alone; at 1.0 it is the objective over all
     subjects predicted so far, out of fold. False stops: what is finished by then is measured.
 
     A model that decides every held-out window of a fold the same ends the trial too: ``collapsed``.
@@ -126,7 +126,7 @@ def _fold(
     number: int,
     seed: int,
     device: str,
-    on_progress: Callable[[int, float, float], bool] | None,
+    on_progress: Callable[[ReportPoint], bool] | None,
 ) -> Fitted:
     """Train one fold; predictions of a training that reached its end are added to the state."""
     data = state.dataset
@@ -145,7 +145,11 @@ def _fold(
             state.rows.append(fold.held_out)
             state.logits.append(latest[0])
             worth = state.value(state.predictions())
-        return on_progress is None or on_progress(number, fraction, worth)
+        if on_progress is None:
+            return True
+        found = state.predicted(latest[0], fold.held_out)
+        auc, spread = state.target.auc(found), state.target.spread(found)
+        return on_progress(ReportPoint(number, fraction, worth, auc=auc, spread=spread))
 
     return fit(
         config,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -58,6 +60,46 @@ class ParameterSource(StrEnum):
     """Those of the trial that a finalist's repeat is of."""
 
 
+@dataclass(frozen=True)
+class ReportPoint:
+    """What a trial reports after ``fraction`` of the training of ``fold``, the first of which is 0.
+
+    ``value`` is the objective: before the fold's end on its held-out windows alone, at 1.0 over all subjects
+    predicted so far. ``auc`` and ``spread`` are of the fold's held-out windows alone, see
+    `atml.tasks.targets.base.Target`; NaN where nothing was judged.
+    """
+
+    fold: int
+    fraction: float
+    value: float
+    auc: float = math.nan
+    spread: float = math.nan
+
+
+POINTS_KEPT = "points"
+"""Key of the trial attribute that holds the AUC and the spread of each report point."""
+
+
+def points_to(points: Mapping[int, tuple[float, float]]) -> dict[str, list[float | None]]:
+    """Return AUC and spread by step as a trial keeps them: JSON, rounded, None for NaN."""
+    return {
+        str(step): [round(figure, 4) if math.isfinite(figure) else None for figure in pair]
+        for step, pair in points.items()
+    }
+
+
+def points_from(kept: Mapping[str, Sequence[float | None]] | None) -> dict[int, tuple[float, float]]:
+    """Read what `points_to` wrote; nothing where a trial of an earlier version has none.
+
+    >>> points_from(points_to({0: (0.61, math.nan)}))
+    {0: (0.61, nan)}
+    """
+    return {
+        int(step): (math.nan if auc is None else auc, math.nan if spread is None else spread)
+        for step, (auc, spread) in (kept or {}).items()
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """One trial's result.
@@ -89,6 +131,7 @@ class TrialRecord:
 
     ``origin`` is the source of its parameters; ``of`` is the trial that a finalist's repeat repeats.
     ``constraints`` hold where they are at or below 0. ``steps[s]`` is the value reported at report point s.
+    ``points[s]`` is its AUC and spread there, see `ReportPoint`; trials of earlier versions have none.
     ``result`` is what a finished trial left: fold values, metrics, seconds. ``marks`` is what the sampler
     noted about regions. ``failure`` says why it has no result, such as what its worker did; "" otherwise.
     """
@@ -105,6 +148,7 @@ class TrialRecord:
     cost: Cost | None = None
     constraints: dict[str, float] = field(default_factory=dict)
     steps: dict[int, float] = field(default_factory=dict)
+    points: dict[int, tuple[float, float]] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     marks: dict[str, Any] = field(default_factory=dict)
     failure: str = ""

@@ -182,7 +182,10 @@ def _plain(**fields: Any) -> Any:
         ({"state": "failed"}, "its worker was lost"),
         ({"constraints": {"size_kib": 3.5}}, "over the budget in size in KiB by 3.5"),
         ({"constraints": {"size_kib": -1.0, "diverged": 1.0}}, "refused: training diverged"),
-        ({"constraints": {"constant": 1.0}}, "it collapsed: one class for every window"),
+        (
+            {"constraints": {"constant": 1.0}},
+            "it collapsed: one class for every window, or outputs",
+        ),
         ({"constraints": {"hopeless": 0.2}}, "below the floor that the objective sets"),
         ({"state": "complete"}, "it ran over all 5 folds"),
         ({"steps": {0: 0.5, 1: 0.6}}, "cut short in fold 1 of 5, 50% through"),

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from atml import cli
 from atml.errors import InputError, StudyError, TaskFileError
-from atml.searching import Options, prepare, search, train_again
+from atml.searching import Options, prepare, pruning, search, train_again
 from atml.searching.joining import join
 from atml.searching.study_spec import CODE, SOURCES
 from atml.searching.trials import Trials
@@ -227,6 +227,29 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     assert said["steps"][0]["recorded"] == 0.123 and not said["steps"][0]["same"]
     assert said["value_same"] and not said["same"]
     assert "did not give the same values again" in printed.err and printed.err.count("\n") == 1
+
+
+def test_a_network_that_learns_nothing_ends_early_and_counts_as_collapsed(
+    url: str, small: Path, space: Space, tmp_path: Path
+) -> None:
+    rate = 'trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)'
+    frozen = space(20, f"learning_rate={rate}", f'norm="none", learning_rate=1e-9 * {rate}')
+    options = Options(study="s", storage=url, data=(small,), space=frozen, trials=2, **ONE)
+    told = Told()
+    summary = search(replace(options, out=tmp_path / "exports"), told)
+    assert summary["trials"] == 2
+    store = Store(url)
+    records = store.trials("s")
+    for record in records:
+        assert record.state == "pruned" and not record.feasible
+        assert record.constraints["constant"] == 1.0
+        assert max(record.steps) == 1 and set(record.points) == {0, 1}
+        auc, spread = record.points[1]
+        assert 0 <= auc < pruning.LEARNED_AUC and spread < pruning.LEAST_SPREAD
+        assert not record.result["finished"]
+        compared = train_again(store, "s", record.number)
+        assert compared.same and len(compared.steps) == 2
+    store.close()
 
 
 def _zombie(pid: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from atml.evaluation.decision import cross_fitted
 from atml.metrics import FOUR, Predictions, macro_f1
@@ -54,6 +55,38 @@ def test_collapsed_is_one_class_for_every_window(target):
         assert target.collapsed(dataclasses.replace(p, logits=constant))
     constant[0] = np.roll(constant[0], 1)
     assert not target.collapsed(dataclasses.replace(p, logits=constant))
+
+
+def test_ranking_and_spread(target):
+    p = predictions(target)
+    if target.kind == "binary":
+        assert target.auc(p) == pytest.approx(roc_auc_score(p.truth(), p.margin()))
+    else:
+        centred = p.logits - p.logits.mean(axis=1, keepdims=True)
+        each = [roc_auc_score(p.y == label, centred[:, label]) for label in range(centred.shape[1])]
+        assert target.auc(p) == pytest.approx(np.mean(each))
+    assert target.auc(predictions(target, skill=0.0)) == pytest.approx(0.5, abs=0.08)
+    # A temperature of the logits shows in their spread and not in the ranking.
+    cold = dataclasses.replace(p, logits=p.logits / 100)
+    assert target.auc(cold) == pytest.approx(target.auc(p))
+    assert target.spread(cold) == pytest.approx(target.spread(p) / 100, rel=1e-4)
+    # What is added to all logits of a window decides nothing.
+    drift = np.linspace(-50, 50, len(p.y), dtype=np.float32)[:, None]
+    assert target.spread(dataclasses.replace(p, logits=p.logits + drift)) == pytest.approx(
+        target.spread(p), rel=1e-3
+    )
+    same = dataclasses.replace(p, logits=np.broadcast_to(p.logits[:1], p.logits.shape))
+    assert target.spread(same) == 0.0 and target.auc(same) == 0.5
+
+
+def test_a_ranking_needs_two_classes(target):
+    p = predictions(target)
+    assert math.isnan(target.auc(dataclasses.replace(p, y=np.ones_like(p.y))))
+    empty = target.predictions(p.logits[:0], p.y[:0], p.subject[:0])
+    assert math.isnan(target.auc(empty)) and target.spread(empty) == 0.0
+    if target.kind == "multiclass":
+        # The class that nobody has is left out, the other two count.
+        assert target.auc(dataclasses.replace(p, y=np.minimum(p.y, 1))) > 0.5
 
 
 def test_offsets_are_found_again_and_never_lose(target):

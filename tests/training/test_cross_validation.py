@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from atml.data.dataset import Dataset, Fold
 from atml.metrics import macro_f1
@@ -49,7 +50,7 @@ def folds(dataset):
 def measured(dataset, folds):
     seen = []
     result = cross_validation.run(
-        CONFIG, TASK, dataset, folds, accuracy, seed=0, on_progress=lambda *a: seen.append(a) or True
+        CONFIG, TASK, dataset, folds, accuracy, seed=0, on_progress=lambda point: seen.append(point) or True
     )
     return result, seen
 
@@ -80,16 +81,35 @@ def test_its_value_is_the_objective_over_all_of_them(measured):
 
 def test_progress_is_of_the_fold_before_its_end_and_of_all_subjects_at_it(measured):
     result, seen = measured
-    assert [(fold, fraction) for fold, fraction, _ in seen] == [
+    assert [(point.fold, point.fraction) for point in seen] == [
         (k, f) for k in range(3) for f in (0.25, 0.5, 0.75, 1.0)
     ]
-    for fold, fraction, value in seen:
-        point = next(p for p in result.curves[fold] if p[0] == fraction)
-        if fraction < 1.0:
-            assert value == point[2]
+    for point in seen:
+        of_fold = next(p for p in result.curves[point.fold] if p[0] == point.fraction)
+        if point.fraction < 1.0:
+            assert point.value == of_fold[2]
         else:
-            assert value == pytest.approx(np.mean(result.fold_values[: fold + 1]))
-    assert seen[-1][2] == result.value
+            assert point.value == pytest.approx(np.mean(result.fold_values[: point.fold + 1]))
+    assert seen[-1].value == result.value
+
+
+def test_a_report_carries_how_well_a_fold_is_ranked_and_how_far_its_outputs_lie_apart(measured):
+    result, seen = measured
+    p = result.predictions
+    margin = p.margin().astype(float)
+    for point in (p for p in seen if p.fraction == 1.0):
+        part = slice(60 * point.fold, 60 * (point.fold + 1))
+        assert point.auc == pytest.approx(roc_auc_score(p.truth()[part], margin[part]))
+        assert point.spread == pytest.approx(margin[part].std())
+    assert seen[3].auc > 0.95 and seen[0].spread < seen[3].spread
+
+
+def test_a_fold_without_a_class_has_no_ranking(dataset, folds):
+    seen = []
+    held_out = folds[0].held_out
+    one_class = (Fold(folds[0].train, held_out[dataset.y[held_out] == 1]),)
+    cross_validation.run(CONFIG, TASK, dataset, one_class, accuracy, seed=0, on_progress=seen.append)
+    assert np.isnan(seen[0].auc) and seen[0].spread > 0
 
 
 def test_one_seed_gives_one_measurement(dataset, folds):
@@ -111,7 +131,7 @@ def test_the_hook_stops_it_and_what_is_finished_is_measured(dataset, folds, fold
         folds,
         accuracy,
         seed=0,
-        on_progress=lambda k, f, _: (k, f) != (fold, fraction),
+        on_progress=lambda point: (point.fold, point.fraction) != (fold, fraction),
     )
     assert not result.finished
     assert not result.diverged
@@ -128,7 +148,13 @@ def test_the_hook_stops_it_and_what_is_finished_is_measured(dataset, folds, fold
 
 def test_stopping_after_the_last_fold_is_finishing(dataset, folds):
     result = cross_validation.run(
-        CONFIG, TASK, dataset, folds, accuracy, seed=0, on_progress=lambda k, f, _: (k, f) != (2, 1.0)
+        CONFIG,
+        TASK,
+        dataset,
+        folds,
+        accuracy,
+        seed=0,
+        on_progress=lambda point: (point.fold, point.fraction) != (2, 1.0),
     )
     assert result.finished
     assert len(result.rows) == 180

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from atml.data.dataset import DataSource, Fold
 from atml.metrics.predictions import Predictions
 from atml.models.config import ModelConfig
-from atml.training.records import Measurement
+from atml.training.records import Measurement, ReportPoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class ReportKind(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """A message from a worker; ``text`` explains an error."""
+    """A message from a worker; ``text`` explains an error, ``fold`` to ``spread`` are a `ReportPoint`."""
 
     worker: int
     kind: str
@@ -96,9 +97,16 @@ class Report:
     fold: int = 0
     fraction: float = 0.0
     value: float = 0.0
+    auc: float = math.nan
+    spread: float = math.nan
     measurement: Measurement | None = None
     trained: Trained | None = None
     text: str = ""
+
+    @property
+    def point(self) -> ReportPoint:
+        """The report point that it is about."""
+        return ReportPoint(self.fold, self.fraction, self.value, auc=self.auc, spread=self.spread)
 
     @property
     def reason(self) -> str:

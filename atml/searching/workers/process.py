@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import os
 import signal
 import sys
@@ -155,9 +156,10 @@ def _do(
 ) -> Report:
     from atml.models.weights import weights
     from atml.training import cross_validation, loop
+    from atml.training.records import ReportPoint
 
-    def ask(fold: int, fraction: float, value: float) -> bool:
-        pipe.send(Report(index, ReportKind.PROGRESS, fold=fold, fraction=fraction, value=value))
+    def ask(point: ReportPoint) -> bool:
+        pipe.send(Report(index, ReportKind.PROGRESS, **dataclasses.asdict(point)))
         return bool(pipe.recv())
 
     if isinstance(job, TrialJob):
@@ -180,7 +182,7 @@ def _do(
         dataset.subject,
         seed=job.seed,
         device=device,
-        on_progress=lambda fraction, _: ask(0, fraction, 0.0),
+        on_progress=lambda fraction, _: ask(ReportPoint(0, fraction, 0.0)),
     )
     if fitted.diverged:
         return Report(index, ReportKind.REFUSED, text="training on all subjects diverged")

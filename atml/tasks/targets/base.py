@@ -60,6 +60,18 @@ class Target(Protocol):
     def collapsed(self, predictions: Predictions) -> bool:
         """Whether every window is decided the same: a network that has learned nothing."""
 
+    def auc(self, predictions: Predictions) -> float:
+        """How well the outputs rank the windows: area under the ROC curve, 0.5 for a guess.
+
+        NaN where the windows lack a class that it needs.
+        """
+
+    def spread(self, predictions: Predictions) -> float:
+        """How far the outputs of different windows lie apart: a standard deviation, in logits.
+
+        0 where every window gets the same answer.
+        """
+
     def loss_weights(self, positive_weight: float) -> Floats:
         """Factor on the loss of each class, ``(classes,)``."""
 

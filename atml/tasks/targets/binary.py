@@ -15,6 +15,7 @@ from atml.metrics import (
     bootstrap,
     four_metrics,
     prediction_counts,
+    roc_auc,
 )
 from atml.metrics.intervals import drawn_interval, subject_draws
 from atml.tasks.targets.base import Value, shifted
@@ -73,6 +74,15 @@ class BinaryTarget:
         """Whether all windows are called positive, or none."""
         called = predictions.decided()
         return bool(called.all() or not called.any())
+
+    def auc(self, predictions: Predictions) -> float:
+        """Area under the ROC curve of the margin; NaN without positive or without negative windows."""
+        return roc_auc(predictions.margin(), predictions.truth())
+
+    def spread(self, predictions: Predictions) -> float:
+        """Standard deviation of the margin, in logits."""
+        margin = predictions.margin().astype(np.float64)
+        return float(margin.std()) if len(margin) else 0.0
 
     def loss_weights(self, positive_weight: float) -> Floats:
         """1 for each class and ``positive_weight`` for the positive one, ``(classes,)``."""

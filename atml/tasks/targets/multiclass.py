@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from atml.metrics import (
     confusion_matrix,
     macro_four,
     prediction_class_counts,
+    roc_auc,
 )
 from atml.metrics.intervals import drawn_interval, subject_draws
 from atml.tasks.targets.base import Value, shifted
@@ -64,6 +66,26 @@ class MulticlassTarget:
         """Whether one class is called for every window."""
         called = predictions.labels()
         return bool((called == called[:1]).all())
+
+    def auc(self, predictions: Predictions) -> float:
+        """Mean over classes of the area under the ROC curve of one class against the rest.
+
+        A class is ranked by its centred logit, see `spread`. One that no window has, or every window, is left
+        out; NaN where none is left.
+        """
+        centred = _centred(predictions.logits)
+        each = [roc_auc(centred[:, label], predictions.y == label) for label in range(centred.shape[1])]
+        known = [area for area in each if not math.isnan(area)]
+        return float(np.mean(known)) if known else math.nan
+
+    def spread(self, predictions: Predictions) -> float:
+        """Mean over classes of the standard deviation of a logit less the mean of its row.
+
+        What is added to all logits of a window alike decides nothing, so that is taken off first.
+        """
+        if not len(predictions.logits):
+            return 0.0
+        return float(_centred(predictions.logits).std(axis=0).mean())
 
     def loss_weights(self, positive_weight: float) -> Floats:
         """1 for each class: there is no positive one to favour; ``(classes,)``."""
@@ -145,6 +167,12 @@ class MulticlassTarget:
         """Say the offsets: "offsets N +0.000, AF -0.210, O +0.050"."""
         named = zip(self.task.classes, offsets, strict=True)
         return "offsets " + ", ".join(f"{name} {offset:+.3f}" for name, offset in named)
+
+
+def _centred(logits: Float32) -> Floats:
+    """Take the mean of its row off each logit, ``(n, classes)``."""
+    centred: Floats = logits.astype(np.float64) - logits.mean(axis=1, keepdims=True, dtype=np.float64)
+    return centred
 
 
 def _recall(cells: Int64) -> Floats:

@@ -1,0 +1,334 @@
+"""`benchmarks/versus.py --data`: the sides for real, and their picks judged on people that no search saw."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from versus_replay import MARKS, ratio
+from versus_sides import PLAIN, SIDES, Course, Side, Trained, quartiles
+
+from atml import data, task_files
+from atml.arrays import Floats, Int64
+from atml.data.dataset import Dataset, DataSource, Fold, Rows
+from atml.formatting import table as text_table
+from atml.metrics import Counts, Predictions
+from atml.models.config import ModelConfig
+from atml.searching import pruning
+from atml.searching.plan import trial_seed
+from atml.searching.samplers.parameters import from_params
+from atml.task_files.definition import TaskDefinition
+from atml.tasks.targets import Target
+from atml.training import cross_validation, loop
+from atml.training.records import ReportPoint
+
+DEFAULT = "DEFAULT, no search"
+DRAWS = 4000
+LEVEL = 0.9
+"""Resampled sets of subjects, and the level of the intervals."""
+
+Figures = dict[str, dict[str, float]]
+"""By set and subject."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One config on fresh seeds: its mean value out of fold, and its figure for each subject outside."""
+
+    value: float
+    outside: Figures = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One search of one side: its course, and what its picks are worth, by mark; None where it had none."""
+
+    side: str
+    part: int
+    seed: int
+    course: Course
+    picks: dict[float, Judged | None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one search may see, and the folds in it; ``judged`` are the rows outside, by set."""
+
+    number: int
+    rows: Int64
+    folds: tuple[Fold, ...]
+    judged: dict[str, tuple[Dataset, Int64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What all sides share."""
+
+    task: str
+    data: Path
+    outside: tuple[Path, ...]
+    space: Path | None
+    objective: str | None
+    window: float | None
+    folds: int
+    nested: int
+    repeats: int
+    seconds: float
+    out: Path | None
+
+    def run(self, sides: Sequence[str], seeds: int) -> list[Result]:
+        """Search with every side on every part and seed, then train the picks again."""
+        import torch
+
+        torch.set_num_threads(1)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        definition = task_files.find(
+            self.task, space=self.space, objective=self.objective, window=self.window
+        )
+        dataset = definition.open(DataSource(paths=(self.data,)))
+        sets = {path.name: definition.open(DataSource(paths=(path,))) for path in self.outside}
+        found = []
+        for part in self._parts(dataset, sets):
+            judge = _Judge(definition, dataset, part, self.repeats)
+            default = judge(definition.default, outside=True)
+            print(f"part {part.number}: DEFAULT {default.value:.4f} out of fold", flush=True)
+            found.append(Result(DEFAULT, part.number, 0, Course(DEFAULT, 0.0), dict.fromkeys(MARKS, default)))
+            for seed in range(seeds):
+                for side in sides:
+                    search = Side(SIDES[side], definition, trial_seed(seed, part.number, "versus"))
+                    course = search.search(_Trainer(definition, dataset, part, seed), self.seconds)
+                    result = Result(side, part.number, seed, course, dict(judge.picks(course)))
+                    found.append(result)
+                    self._keep(result)
+        return found
+
+    def _parts(self, dataset: Dataset, sets: dict[str, Dataset]) -> Iterator[Part]:
+        every = np.arange(len(dataset.y))
+        outer: Sequence[tuple[Int64, Int64]] = [(every, every[:0])]
+        if self.nested:
+            split = data.folds(dataset.y, dataset.subject, self.nested, 0)
+            outer = [(fold.train, fold.held_out) for fold in split]
+        for number, (rows, held_out) in enumerate(outer):
+            judged = {f"{self.data.name}, people held out": (dataset, held_out)} if len(held_out) else {}
+            judged |= {name: (one, np.arange(len(one.y))) for name, one in sets.items()}
+            inner = data.folds(dataset.y[rows], dataset.subject[rows], self.folds, 0)
+            folds = tuple(Fold(train=rows[f.train], held_out=rows[f.held_out]) for f in inner)
+            yield Part(number, rows, folds, judged)
+
+    def _keep(self, result: Result) -> None:
+        course = result.course
+        last = course.pick(self.seconds)
+        worth = {mark: None if judged is None else judged.value for mark, judged in result.picks.items()}
+        said = ", ".join("-" if value is None else f"{value:.4f}" for value in worth.values())
+        print(
+            f"part {result.part} seed {result.seed}  {course.side:22} {len(course.trials):3} trials, on fresh"
+            f" seeds {said} (seen {last.value if last else math.nan:.4f})",
+            flush=True,
+        )
+        if self.out is not None:
+            line = {
+                "side": result.side,
+                "part": result.part,
+                "seed": result.seed,
+                "fresh": worth,
+                "trials": [[t.number, t.value, t.at, t.seconds, t.learned] for t in course.trials],
+                "pick": last.params if last else None,
+                "outside": judged.outside if (judged := result.picks[MARKS[-1]]) else None,
+            }
+            with self.out.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+class _Trainer:
+    """Trains a trial over the folds; seconds are those of this process on a CPU."""
+
+    def __init__(self, definition: TaskDefinition, dataset: Dataset, part: Part, seed: int) -> None:
+        self._definition, self._dataset, self._part = definition, dataset, part
+        self._seed, self._count = seed, 0
+
+    def __call__(
+        self, params: dict[str, Any], config: ModelConfig, go_on: Callable[[ReportPoint], bool]
+    ) -> Trained:
+        """Train one."""
+        points: list[ReportPoint] = []
+
+        def ask(point: ReportPoint) -> bool:
+            points.append(point)
+            return go_on(point)
+
+        began = time.process_time()
+        self._count += 1
+        measured = cross_validation.run(
+            config,
+            self._definition.task,
+            self._dataset,
+            self._part.folds,
+            self._definition.value,
+            seed=trial_seed(self._seed, self._count, "versus"),
+            on_progress=ask,
+        )
+        names = {"diverged": measured.diverged, "constant": measured.collapsed}
+        last = points[-1] if points else None
+        return Trained(
+            value=measured.value,
+            seconds=time.process_time() - began,
+            whole=measured.finished,
+            broken={name: 1.0 for name, broken in names.items() if broken},
+            learned=last is not None
+            and not any(names.values())
+            and last.auc >= pruning.LEARNED_AUC
+            and last.spread >= pruning.LEAST_SPREAD,
+        )
+
+
+class _Judge:
+    """Trains configs on fresh seeds, the same for all; each config once."""
+
+    def __init__(self, definition: TaskDefinition, dataset: Dataset, part: Part, repeats: int) -> None:
+        self._definition, self._dataset, self._part, self._repeats = definition, dataset, part, repeats
+        self._values: dict[str, float] = {}
+        self._outside: dict[str, Figures] = {}
+
+    def picks(self, course: Course) -> Iterator[tuple[float, Judged | None]]:
+        """Judge the pick at each mark, the last one outside as well."""
+        for mark in MARKS:
+            pick = course.pick(mark * course.seconds)
+            yield mark, None if pick is None else self(pick.params, outside=mark == MARKS[-1])
+
+    def __call__(self, params: dict[str, Any], *, outside: bool) -> Judged:
+        """Judge one config."""
+        key = json.dumps(params, sort_keys=True)
+        config = from_params(self._definition.suggest, params)
+        seeds = [trial_seed(0, repeat, "fresh") for repeat in range(self._repeats)]
+        if key not in self._values:
+            self._values[key] = float(np.mean([self._out_of_fold(config, seed) for seed in seeds]))
+        if outside and self._part.judged and key not in self._outside:
+            self._outside[key] = _mean([self._on_others(config, seed) for seed in seeds])
+        return Judged(self._values[key], self._outside.get(key, {}) if outside else {})
+
+    def _out_of_fold(self, config: ModelConfig, seed: int) -> float:
+        task, value = self._definition.task, self._definition.value
+        return cross_validation.run(config, task, self._dataset, self._part.folds, value, seed=seed).value
+
+    def _on_others(self, config: ModelConfig, seed: int) -> Figures:
+        rows, dataset, target = self._part.rows, self._dataset, self._definition.target
+        fitted = loop.fit(
+            config,
+            self._definition.task,
+            Rows(dataset.x, rows),
+            dataset.y[rows],
+            dataset.subject[rows],
+            seed=seed,
+        )
+        found = {}
+        for name, (other, judged) in self._part.judged.items():
+            logits = loop.predict(fitted.model, Rows(other.x, judged))
+            found[name] = by_subject(
+                target, target.predictions(logits, other.y[judged], other.subject[judged])
+            )
+        return found
+
+
+def by_subject(target: Target, predictions: Predictions) -> dict[str, float]:
+    """Return a figure of each subject: F-beta, specificity without positives; accuracy of several classes."""
+    table = target.table(predictions)
+    if isinstance(table, Counts):
+        values = np.where(table.tp + table.fn > 0, table.f_beta(2.0), table.specificity())
+    else:
+        cells = table.cells
+        values = np.trace(cells, axis1=1, axis2=2) / np.maximum(cells.sum(axis=(1, 2)), 1)
+    return dict(zip(table.names.tolist(), values.tolist(), strict=True))
+
+
+def _mean(figures: Sequence[Figures]) -> Figures:
+    """Mean over repeats."""
+    gathered: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in figures:
+        for name, subjects in one.items():
+            for subject, value in subjects.items():
+                gathered[name][subject].append(value)
+    return {name: {s: float(np.mean(v)) for s, v in own.items()} for name, own in gathered.items()}
+
+
+def gains(own: Figures, default: Figures) -> Iterator[tuple[str, Floats, Floats]]:
+    """Return set, figure of each subject and that of DEFAULT, for the subjects that both have."""
+    for name in own:
+        subjects = sorted(own[name].keys() & default[name].keys())
+        yield (
+            name,
+            np.array([own[name][subject] for subject in subjects]),
+            np.array([default[name][subject] for subject in subjects]),
+        )
+
+
+def interval(gain: Floats) -> tuple[float, float]:
+    """Percentile interval of the mean ``gain (subjects,)`` from resampling subjects."""
+    pick = np.random.default_rng(0).integers(0, len(gain), (DRAWS, len(gain)))
+    low, high = np.quantile(gain[pick].mean(axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(low), float(high)
+
+
+def rendered(results: Sequence[Result], seconds: float) -> str:
+    """Write the tables: over DEFAULT outside first."""
+    by_side: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        by_side[result.side].append(result)
+    sides = [side for side in by_side if side != DEFAULT]
+    last = {
+        side: _mean([j.outside for r in own if (j := r.picks[MARKS[-1]])]) for side, own in by_side.items()
+    }
+    text, rows = [], []
+    for side in sides:
+        for name, own, default in gains(last[side], last[DEFAULT]):
+            gain = own - default
+            low, high = interval(gain)
+            verdict = "gain" if low > 0 else "loss" if high < 0 else "no gain over DEFAULT was found"
+            ends = f"{low:+.4f} to {high:+.4f}"
+            counts = f"{(gain > 0).sum()} / {(gain < 0).sum()} of {len(gain)}"
+            figures = (f"{default.mean():.4f}", f"{own.mean():.4f}", f"{gain.mean():+.4f}")
+            rows.append([name, SIDES[side].name, *figures, ends, counts, verdict])
+    if rows:
+        head = ["outside", "side", "DEFAULT", "pick", "gain", "90% interval", "better / worse", ""]
+        text += [text_table(head, rows, left=2), ""]
+    rows = []
+    for side, results_of in by_side.items():
+        values = [
+            [-math.inf if j is None else j.value for r in results_of if (j := r.picks[mark]) or True]
+            for mark in MARKS
+        ]
+        said = [quartiles(one, 4) for one in values]
+        rows.append([SIDES[side].name if side in SIDES else side, *said])
+    head = ["out of fold on fresh seeds, pick after", *(f"{100 * mark:.0f}% of the time" for mark in MARKS)]
+    text += [text_table(head, rows), ""]
+    rows = []
+    plain = PLAIN if PLAIN in sides else ""
+    for side in sides:
+        courses = [r.course for r in by_side[side]]
+        ratios = (
+            [ratio(p.course, c, "value") for p, c in zip(by_side[plain], courses, strict=True)]
+            if plain
+            else []
+        )
+        wasted = float(np.mean([c.wasted for c in courses]))
+        rows.append(
+            [
+                SIDES[side].name,
+                quartiles(ratios) if ratios else "-",
+                f"{100 * np.mean(np.isinf(ratios)):.0f}%" if ratios else "-",
+                f"{np.median([len(c.trials) for c in courses]):.0f}",
+                f"{np.median([sum(t.value > -math.inf for t in c.trials) for c in courses]):.0f}",
+                f"{100 * np.mean([c.learned for c in courses]):.0f}%",
+                f"{wasted:.0f} ({100 * wasted / seconds:.0f}%)",
+            ]
+        )
+    head = ["", "seconds to plain's best (value seen), ratio", "never", "trials", "over every fold"]
+    text.append(text_table([*head, "that learn", "seconds on trials that learned nothing"], rows))
+    return "\n".join(text)

@@ -1,0 +1,109 @@
+"""`benchmarks/versus.py` in small: replayed on the table that is here, and for real on synthetic ECG."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from tests.tiny import REPO, folder
+
+BENCHMARKS = REPO / "benchmarks"
+TABLE = BENCHMARKS / "tables" / "afib_iesd2024.jsonl"
+
+
+@pytest.fixture(scope="module")
+def sides() -> ModuleType:
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import versus_sides
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    return versus_sides
+
+
+def versus(where: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(BENCHMARKS / "versus.py"), *map(str, arguments)]
+    return subprocess.run(line, cwd=where, capture_output=True, text=True, timeout=300, check=False)
+
+
+def rows(printed: str, title: str) -> dict[str, list[str]]:
+    """Read one table, by the first cell of a row; ``title`` is the beginning of its first column's name."""
+    lines = printed.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(f"| {title}"))
+    found = {}
+    for line in lines[first + 2 :]:
+        if not line.startswith("|"):
+            break
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        found[name] = cells
+    return found
+
+
+def test_a_replay_sets_every_side_against_the_first(tmp_path: Path) -> None:
+    done = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 100)
+    assert done.returncode == 0, done.stderr
+    assert "The table has no AUC" in done.stdout
+    ratios = rows(done.stdout, "seconds to plain's best")
+    assert list(ratios) == [
+        "plain TPE", "TPE, median pruner", "random", "atml, former schedule", "atml",
+    ]  # fmt: skip
+    assert ratios["plain TPE"] == ["1.00 (1.00 to 1.00)", "0%", "1.00 (1.00 to 1.00)", "0%"]
+    trials = rows(done.stdout, " ")
+    assert all(int(cells[0]) > 0 for cells in trials.values())
+    again = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 100)
+    assert again.stdout == done.stdout, "one seed, one replay"
+
+
+def test_an_unknown_side_is_refused(tmp_path: Path) -> None:
+    done = versus(tmp_path, "--replay", TABLE, "--sides", "plain,hyperband")
+    assert done.returncode == 1 and done.stderr.startswith("no side 'hyperband': plain, median")
+
+
+def test_for_real_picks_are_judged_on_people_that_no_search_saw(tmp_path: Path) -> None:
+    here = folder(tmp_path / "here")
+    with np.load(here / "data.npz") as kept:
+        arrays = dict(kept)
+    np.savez(here / "abroad.npz", **{**arrays, "subject": np.char.add("other ", arrays["subject"])})
+    done = versus(
+        here, "--data", "data.npz", "--outside", "abroad.npz", "--nested", 2, "--folds", 2, "--seeds", 1,
+        "--repeats", 1, "--seconds", 4, "--sides", "plain,atml", "--out", "searches.jsonl",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    kept_lines = [json.loads(line) for line in (here / "searches.jsonl").read_text().splitlines()]
+    assert [(line["part"], line["side"]) for line in kept_lines] == [
+        (0, "plain"), (0, "atml"), (1, "plain"), (1, "atml"),
+    ]  # fmt: skip
+    held_out = [set(line["outside"]["data.npz, people held out"]) for line in kept_lines[::2]]
+    people = {f"S{i}" for i in range(9)}
+    assert not held_out[0] & held_out[1] and held_out[0] | held_out[1] == people
+    assert set(kept_lines[0]["outside"]["abroad.npz"]) == {f"other S{i}" for i in range(9)}
+    assert all(trial[2] <= 4 for line in kept_lines for trial in line["trials"])
+    outside = [line for line in done.stdout.splitlines() if line.startswith(("| data.npz", "| abroad.npz"))]
+    assert len(outside) == 4 and all("of 9" in line for line in outside)
+    fresh = rows(done.stdout, "out of fold on fresh seeds")
+    assert set(fresh) == {"plain TPE", "atml", "DEFAULT, no search"}
+
+
+def test_a_pick_is_the_best_whole_trial_so_far(sides: ModuleType) -> None:
+    course = sides.Course("x", 10.0)
+    for number, (value, worth, at, learned) in enumerate(
+        [(0.5, 0.4, 1.0, True), (-math.inf, 0.0, 2.0, False), (0.7, 0.3, 4.0, True), (0.6, 0.9, 5.0, True)]
+    ):
+        course.trials.append(sides.Ending(number, {}, value, worth, at, 1.0, learned))
+    assert [pick.number for pick in course.picks()] == [0, 2]
+    assert course.pick(0.5) is None and course.pick(3.9).number == 0 and course.pick(10.0).number == 2
+    assert course.until("value", 0.6) == 4.0 and course.until("value", 0.8) == math.inf
+    assert course.until("worth", 0.4) == 1.0
+    assert course.learned == 0.75 and course.wasted == 1.0
+
+
+def test_quartiles_are_values_that_occurred(sides: ModuleType) -> None:
+    assert sides.quartiles([0.5, 1.0, math.inf, math.inf]) == "1.00 (0.50 to never)"
+    assert sides.quartiles([-math.inf, 0.5, 0.5]) == "0.50 (- to 0.50)"
