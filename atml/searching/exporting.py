@@ -60,10 +60,6 @@ class Exports(JobSource):
         seed = trial_seed(self._plan.seed, number, "final")
         return FinalJob(number=number, config=judged.record.config, seed=seed)
 
-    def more(self) -> bool:
-        """Whether exports are left."""
-        return bool(self._waiting)
-
     def close(self) -> None:
         """Raise the error of a failed export where no finalist was exported."""
         if self._error is not None and not self._finals.exported():

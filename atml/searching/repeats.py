@@ -53,10 +53,6 @@ class Repeats(JobSource):
         self._open[trial.number] = (trial, time.monotonic())
         return TrialJob(number=trial.number, config=record.config, seed=seed)
 
-    def more(self) -> bool:
-        """Whether repeats are left."""
-        return bool(self._waiting)
-
     def ended(self, job: Job, report: Report, device: str) -> None:
         """Record the repeat in the study; drop it where another process has ended it."""
         trial, since = self._open.pop(job.number)

@@ -90,7 +90,7 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
         store.fail(study.trials[job.number]._trial_id, "the process that had it went down")
         if way == "ended":
             repeats.ended(job, Report(0, "lost", job, text="was killed"), "cpu")
-            assert repeats.taken_over and not repeats.more()
+            assert repeats.taken_over and repeats.next() is None
         else:
             repeats.requeue(job)
     assert [t.failure for t in store.trials(plan.name)[1:]] == ["the process that had it went down"] * 2
