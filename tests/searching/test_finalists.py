@@ -24,6 +24,7 @@ from atml.searching.finalists import Finalists
 from atml.searching.plan import Options, Plan, prepare
 from atml.searching.progress import View
 from atml.searching.repeats import Repeats
+from atml.searching.rounds import Repeat
 from atml.searching.samplers.parameters import from_params
 from atml.searching.workers.jobs import Report
 from tests.searching.studies import Space
@@ -83,7 +84,7 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
     record = store.trials(plan.name)[0]
     for way in ("ended", "requeued"):
         repeats = Repeats(finals(plan))
-        repeats._waiting = [(record, 1), (record, 2)]
+        repeats._waiting = [Repeat(record, 1), Repeat(record, 2)]
         job = repeats.next()
         assert job is not None
         # Another process took this one for dead.
