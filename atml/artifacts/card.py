@@ -162,6 +162,15 @@ def _architecture(record: ExportRecord, size_bytes: int) -> str:
     )
 
 
+def _lengths(record: ExportRecord) -> list[tuple[str, str]]:
+    """Say what a longer training came to, out of fold; nothing where none was tried."""
+    values = record.values_by_length
+    if len(values) < 2:
+        return []
+    found = ", ".join(f"{value:.4f} at {length}" for length, value in sorted(values.items()))
+    return [("times a trial's length", f"{record.length}; out of fold {found}")]
+
+
 def _training(record: ExportRecord) -> str:
     c, final = record.config, record.final
     per_epoch = final.windows / c.batch
@@ -180,6 +189,7 @@ def _training(record: ExportRecord) -> str:
         ("augmentation", ", ".join(a for a in augmentation if not a.endswith(" 0")) or "none"),
         ("weight averaging", f"{c.averaging:g} a step" if c.averaging else "none"),
         ("length", f"{final.steps:,} steps, {final.steps / per_epoch:.1f} epochs of {per_epoch:.1f} steps"),
+        *_lengths(record),
         (
             "time an epoch",
             f"{per_epoch * per_step:.2f} s = {per_epoch:.1f} steps of {per_step * 1000:.2f} ms",

@@ -6,7 +6,7 @@ import functools
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -155,5 +155,9 @@ class ExportRecord:
     labels_hash: str = ""
     """Of what labels depend on (`atml.task_files.definition.TaskDefinition.labels_hash`): scoring asks for
     the same."""
+    length: int = 1
+    """How many times the optimiser steps of its trial the config, its runs and the final training have."""
+    values_by_length: dict[int, float] = field(default_factory=dict)
+    """Value out of fold at each length that was tried, by length; {} where only one was."""
     baseline: BaselineResult | None = None
     """What a detector without a network reaches; None where the task names none."""

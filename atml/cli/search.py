@@ -72,8 +72,27 @@ def search(
     patience: Annotated[
         int, typer.Option(min=0, help="Stop after this many results without a better one; 0: never.")
     ] = 200,
-    finalists: Annotated[int, typer.Option(min=1, help="Best trials that are trained again.")] = 4,
-    repeats: Annotated[int, typer.Option(min=1, help="Fresh seeds for each finalist.")] = 2,
+    finalists: Annotated[
+        int | None,
+        typer.Option(min=1, help="Best trials that are trained again. [default: 4]", show_default=False),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Fresh seeds for each finalist. [default: 2, in a third of the trials' time]",
+            show_default=False,
+        ),
+    ] = None,
+    longer: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Try a final training so many times as long as a trial; 1: do not. [default: 4, in a"
+            " third of the trials' time]",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
     regions: Annotated[
         Path | None,
@@ -111,6 +130,7 @@ def search(
             folds=folds,
             finalists=finalists,
             repeats=repeats,
+            longer=longer,
             patience=patience,
             max_size=max_size,
             max_macs=max_macs,

@@ -36,8 +36,9 @@ def search(
     workers: int | None = None,
     seed: int | None = None,
     folds: int | None = None,
-    finalists: int = 4,
-    repeats: int = 2,
+    finalists: int | None = None,
+    repeats: int | None = None,
+    longer: int | None = None,
     patience: int = 200,
     max_size: float | None = None,
     max_macs: float | None = None,
@@ -74,8 +75,10 @@ def search(
         workers: Worker processes; None for one a core.
         seed: Of the split, sampling and training; None for that of the study, or 0.
         folds: Of the cross-validation by subject; None for 5.
-        finalists: Best trials that are trained again.
-        repeats: Fresh seeds for each of them.
+        finalists: Best trials that are trained again; None for 4, as far as a third of the trials' time goes.
+        repeats: Fresh seeds for each of them; None for 2, as far as a third of the trials' time goes.
+        longer: How many times as long as a trial the final training may be, where that is better out of fold;
+            1 for no longer, None for 4 where a third of the trials' time is enough to try it.
         patience: Stop after this many results without a better one; 0 never stops.
         max_size: Largest ONNX file in KiB; None for the task's.
         max_macs: Most multiply-accumulates for one window.
@@ -139,8 +142,9 @@ def search(
         hold_out=_held_out(hold_out),
         sampling_rate=sampling_rate,
         patience=_at_least("patience", patience, 0),
-        finalists=_at_least("finalists", finalists, 1),
-        repeats=_at_least("repeats", repeats, 1),
+        finalists=None if finalists is None else _at_least("finalists", finalists, 1),
+        repeats=None if repeats is None else _at_least("repeats", repeats, 1),
+        longer=None if longer is None else _at_least("longer", longer, 1),
         out=Path(out),
         accept_changes=accept_changes,
         regions=learn_regions,

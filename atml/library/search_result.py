@@ -117,7 +117,8 @@ class SearchResult:
         """Every trial of the study, one row each, read from the database on first use and then kept.
 
         Columns: ``trial``, ``state`` ("complete", "pruned", "failed", "running", "waiting"), ``role``
-        ("search", or "finalist" for one that repeats trial ``of`` on a fresh seed), ``value``, ``network``,
+        ("search", or "finalist" for one that repeats trial ``of`` on a fresh seed), ``length`` (how many
+        times as long as that trial), ``value``, ``network``,
         ``size_kib``, ``macs``, ``parameters``, ``seconds`` of training, ``started``, ``ended``, ``failure``,
         a column for each figure in ``metrics`` of trials that ran over every fold, and ``param_NAME`` for
         each parameter of the search space. ``size_kib`` is in KiB, ``seconds`` in s, ``macs`` for one window.
@@ -144,6 +145,7 @@ def _row(record: TrialRecord) -> dict[str, Any]:
         "state": record.state,
         "role": record.role,
         "of": record.of,
+        "length": record.length,
         "value": record.value,
         "network": record.config.describe() if record.config else None,
         "size_kib": cost.size_bytes / 1024 if cost else None,

@@ -24,6 +24,7 @@ from atml.searching.finalists import Finalists
 from atml.searching.plan import Options, Plan, prepare
 from atml.searching.progress import View
 from atml.searching.repeats import Repeats
+from atml.searching.rounds import Repeat
 from atml.searching.samplers.parameters import from_params
 from atml.searching.workers.jobs import Report
 from tests.searching.studies import Space
@@ -83,14 +84,14 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
     record = store.trials(plan.name)[0]
     for way in ("ended", "requeued"):
         repeats = Repeats(finals(plan))
-        repeats._waiting = [(record, 1), (record, 2)]
+        repeats._waiting = [Repeat(record, 1), Repeat(record, 2)]
         job = repeats.next()
         assert job is not None
         # Another process took this one for dead.
         store.fail(study.trials[job.number]._trial_id, "the process that had it went down")
         if way == "ended":
             repeats.ended(job, Report(0, "lost", job, text="was killed"), "cpu")
-            assert repeats.taken_over and not repeats.more()
+            assert repeats.taken_over and repeats.next() is None
         else:
             repeats.requeue(job)
     assert [t.failure for t in store.trials(plan.name)[1:]] == ["the process that had it went down"] * 2
