@@ -150,7 +150,7 @@ def export_best(
 ) -> dict[str, Any]:
     """Train the given trials of a study on all subjects and export them; returns the summary."""
     view = view or View()
-    plan = reopen(store, name)
+    plan = reopen(store, name, view.say)
     finalists = Finalists(plan, store.study(name), view, options, numbers=numbers)
     source = Exports(finalists)
     if source.waiting():

@@ -20,12 +20,11 @@ from atml.errors import TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.models.config import ModelConfig
+from atml.task_files.builtin import FOLDERS, folder, is_builtin
 from atml.task_files.loading import execute, guarded, hash_of, optional, part, summary
 from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import Task
-
-FOLDERS = ("search_spaces", "objectives")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class TaskDefinition:
         return tuple(
             f"{path} stands in for the built-in {kind}/{self.name}.py"
             for kind, path in zip(FOLDERS, (self.space_path, self.objective_path), strict=True)
-            if not _is_builtin(path) and (_builtin(kind) / f"{self.name}.py").is_file()
+            if not is_builtin(path) and (folder(kind) / f"{self.name}.py").is_file()
         )
 
 
@@ -108,8 +107,8 @@ def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
     """
     found: dict[str, dict[str, Path]] = {}
     for kind in FOLDERS:
-        for folder in (_builtin(kind), (cwd or Path.cwd()) / kind):
-            for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+        for place in (folder(kind), (cwd or Path.cwd()) / kind):
+            for path in sorted(place.glob("*.py")) if place.is_dir() else ():
                 if not path.name.startswith("_"):
                     found.setdefault(path.stem, {})[kind] = path.resolve()
     return dict(sorted(found.items()))
@@ -303,14 +302,3 @@ def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> 
     if not low <= seconds <= high:
         raise TaskFileError(f"--window {seconds:g}: task {task.name!r} takes {low:g} to {high:g} s ({path})")
     return replace(task, window=round(seconds * task.sampling_rate))
-
-
-def _builtin(kind: str) -> Path:
-    """Return the built-in folder: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / kind
-    return inside if inside.is_dir() else package.parent / kind
-
-
-def _is_builtin(path: Path) -> bool:
-    return any(path.is_relative_to(_builtin(kind)) for kind in FOLDERS)

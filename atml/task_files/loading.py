@@ -51,6 +51,14 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
     return module, tree, code_hash
 
 
+def hash_of_file(path: Path) -> str | None:
+    """Return the hash of a file's code, as `execute` does, without running it; None where it can't be read."""
+    try:
+        return _known(source_hash(ast.parse(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError, SyntaxError):
+        return None
+
+
 def hash_of(tree: ast.Module, names: Iterable[str]) -> str:
     """Return the hash of what ``names`` are in a file, and of everything in the file that they depend on."""
     homes: dict[str, list[ast.stmt]] = {}
