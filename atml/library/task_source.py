@@ -23,7 +23,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from atml.errors import TaskFileError
-from atml.task_files.definition import FOLDERS
+from atml.task_files.builtin import FOLDERS
 from atml.tasks.task import Task
 
 SEARCH_SPACE = ("DEFAULT", "suggest")
