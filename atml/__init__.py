@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from atml.library.loaded_model import Model, load
     from atml.library.score_result import ScoreResult, score
-    from atml.library.search import search
+    from atml.library.search_function import search
     from atml.library.search_result import Finalist, SearchResult
     from atml.library.task_source import TaskSource
     from atml.metrics import (
@@ -87,7 +87,7 @@ _HOME = {
     "mean_subject_f_beta": "atml.metrics",
     "open_data": "atml.data",
     "score": "atml.library.score_result",
-    "search": "atml.library.search",
+    "search": "atml.library.search_function",
 }
 
 _THERE = {"find_task": "find", "open_data": "open"}

@@ -10,7 +10,7 @@
         |-- DataError            a folder, archive or file of ECG
         |-- ConfigError          a ModelConfig that says something impossible
         |   `-- ShapeError       ... its layers leave no signal to look at
-        |-- RoomError            a file in search_spaces/ or objectives/
+        |-- TaskFileError        a file in search_spaces/ or objectives/
         |-- RegionError          a region of a search space, or a file of them
         |-- StudyError           a study, or the database that holds it
         |-- MissingExtraError    an optional package that is not installed
@@ -24,7 +24,15 @@ from __future__ import annotations
 
 
 class AtmlError(Exception):
-    """Root of the tree."""
+    """Root of everything that atml raises on purpose; ``exit_code`` is that of the command line.
+
+    Example:
+        >>> try:
+        ...     raise DataError("no such folder: DIR")
+        ... except AtmlError as error:
+        ...     print(error, error.exit_code)
+        no such folder: DIR 2
+    """
 
     exit_code = 1
 
@@ -34,7 +42,7 @@ class ParityError(AtmlError):
 
 
 class Stopped(AtmlError):
-    """A signal asked to stop; running trials were requeued first."""
+    """A signal asked atml to stop; running trials were requeued first."""
 
     exit_code = 130
 

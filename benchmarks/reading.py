@@ -32,13 +32,14 @@ def label(rhythm: str) -> int:
 
 
 def write(folder: Path, files: int) -> None:
-    """Write ``files`` segments as the contest does: one value a line, seven decimals."""
+    """Write ``files`` windows as the contest does: one value a line, seven decimals."""
     (folder / "train_data").mkdir(parents=True)
     drawn = atml.data.open(None, task=TASK, label=label, cache=folder / "drawn")
     random = np.random.default_rng(0)
     pattern = "%.7f\n" * TASK.window
+    rows = random.permutation(len(drawn))  # they come rhythm by rhythm: a few files have to hold both classes
     for number in range(files):
-        row = number % len(drawn)
+        row = int(rows[number % len(rows)])
         signal = drawn.x[row, 0] * random.uniform(0.8, 1.2)
         name = f"S{number // 500}-{drawn.rhythm[row]}-{number}.txt"
         (folder / "train_data" / name).write_text(pattern % tuple(signal.tolist()))

@@ -1,14 +1,15 @@
 """The main job, measured: a whole search, how its time was spent, what the winner is worth.
 
 Run as ``python benchmarks/search.py --data SET [--task afib] [--trials 100] [--timeout 30m]``, on an idle
-machine. SET holds a training and a test split, or ``--hold-out`` makes one. ``--reuse FOLDER`` prints the
-table of a run that was made in FOLDER (its ``studies.db`` and ``exports``) without searching again. The
-winner alone is scored, once, by the task's rule or ``--rule``; its baseline stands beside it in every table.
+machine. SET holds a training and a test split, or ``--hold-out`` makes one. ``--folder FOLDER`` works in that
+folder, with the task's files that are there, and keeps the study and the exports; where FOLDER has a
+``studies.db`` already, the table of that search is printed and nothing is searched. The winner alone is
+scored, once, by the task's rule or ``--rule``; its baseline stands beside it in every table.
 
 Goals: 100 trials of the IESD 2024 excerpt within 30 minutes on two cores, at least 90% of the workers' time
 spent training, a winner of at most 60 KiB with a mean per-subject F-beta of at least 0.90 out of fold
 and on the test split. For ``--task defib`` with ``--max-size 30``: balanced accuracy 0.97 on 4-s windows of
-VFDB by record, F-beta 0.97 on the segments of the ICCAD 2022 excerpt (``--window 5 --objective f_beta --rule
+VFDB by record, F-beta 0.97 on the windows of the ICCAD 2022 excerpt (``--window 5 --objective f_beta --rule
 iccad2022``).
 """
 
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from pathlib import Path
 from atml import task_files
 from atml.artifacts import model
 from atml.cli import best
-from atml.cli.options import seconds
+from atml.cli.shared_options import seconds
 from atml.data.formats.contest_reader import cores
 from atml.formatting import clock
 from atml.scoring.evaluation import score_export
@@ -37,16 +37,11 @@ from atml.training.records import TrialRecord
 
 
 @contextlib.contextmanager
-def folder(reuse: Path | None) -> Iterator[Path]:
-    """Work in ``reuse``, or in a temporary folder."""
-    before = Path.cwd()
+def working_in(folder: Path | None) -> Iterator[None]:
+    """Work in ``folder``, or in a temporary one."""
     with contextlib.ExitStack() as stack:
-        place = reuse or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        os.chdir(place)
-        try:
-            yield place
-        finally:
-            os.chdir(before)
+        stack.enter_context(contextlib.chdir(folder or stack.enter_context(tempfile.TemporaryDirectory())))
+        yield
 
 
 def spent(trials: list[TrialRecord], workers: int) -> tuple[float, float]:
@@ -77,11 +72,11 @@ def main() -> None:
     parser.add_argument("--objective")
     parser.add_argument("--hold-out")
     parser.add_argument("--rule")
-    parser.add_argument("--reuse", type=Path)
+    parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     data = [path.resolve() for path in given.data]
-    with folder(given.reuse):
-        if given.reuse is None:
+    with working_in(given.folder):
+        if not Path("studies.db").exists():
             options = Options(
                 task=given.task, data=tuple(data), trials=given.trials, timeout=seconds(given.timeout),
                 max_size_kib=given.max_size, workers=given.workers, seed=given.seed, window=given.window,
@@ -102,6 +97,9 @@ def main() -> None:
         print(f"{'share of the workers time spent training':42} {100 * share:.1f}%")
         if repeats:
             print(f"{'... of the finalists':42} {100 * spent(repeats, given.workers)[1]:.1f}%")
+        if not ranked(every):
+            store.close()
+            raise SystemExit("no trial ran over every fold: give it more --trials, or more time")
         print(f"{'best value in the search':42} {ranked(every)[0].value:.4f}")
         row = best.rows(store, name, 1)[0]
         print(f"{'winner, out of fold on fresh seeds':42} {row['judged'] or row['value']:.4f}")
@@ -113,9 +111,8 @@ def main() -> None:
                 print(section(card, title))
             definition = task_files.find(found.task.name)
             rule = given.rule or definition.rule
-            print(
-                score_export(found.path.parent, data, label=definition.label, looks=store, rule=rule).render()
-            )
+            place, label = found.path.parent, definition.label
+            print(score_export(place, data, label=label, evaluations=store, rule=rule).render())
         store.close()
 
 

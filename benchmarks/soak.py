@@ -2,7 +2,7 @@
 
 Run as ``python benchmarks/soak.py [--storage URL] [--trials 3000] [--supervisors 3] [--every 6]``; what
 follows ``--`` goes to `atml search`. Several supervisors (`atml search`, one worker process each) share one
-study of nets that train for a step on a handful of segments. Every few seconds one thing happens, drawn by a
+study of nets that train for one step on a handful of windows. Every few seconds one thing happens, drawn by a
 seed: a worker is killed (SIGKILL) or stopped (SIGSTOP, so that it hangs), a supervisor is killed (its workers
 end by themselves), one is asked to leave (SIGTERM), one joins.
 
@@ -90,7 +90,7 @@ def resident(pid: int) -> float | None:
 
 
 def write_files(folder: Path) -> None:
-    """Write a search space and a few segments that tell nothing."""
+    """Write a search space and a few windows of noise."""
     (folder / "space.py").write_text(SPACE, encoding="utf-8")
     rng = np.random.default_rng(0)
     y = np.arange(32) % 2

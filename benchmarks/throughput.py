@@ -8,7 +8,7 @@
 All train the same two architectures on the same random data of the contest's shape. Repeats are
 interleaved and medians taken; what counts is the ratios. ``--busy`` keeps another process running beside.
 
-    python benchmarks/throughput.py [--repeats 5] [--seconds 4] [--busy]
+    python benchmarks/throughput.py [--repeats 5] [--seconds 4] [--nets small] [--busy]
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def busy():
 
 
 def measured(target, arguments, count=1):
-    """Run ``count`` fresh processes together and add up the segments a second they report."""
+    """Run ``count`` fresh processes together and add up the windows a second that they report."""
     context = multiprocessing.get_context("spawn")
     pipes, running = [], []
     extra = (context.Barrier(count),) if target is ours else ()
@@ -172,6 +172,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of one measurement")
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    parser.add_argument("--files", type=int, default=FILES, help="text files to train from")
     parser.add_argument("--busy", action="store_true", help="keep another process running beside")
     options = parser.parse_args()
 
@@ -184,12 +186,12 @@ def main():
     beside = multiprocessing.get_context("spawn").Process(target=busy, daemon=True)
     if options.busy:
         beside.start()
-    print("net        MACs       a files   b plain    c ours     c/a    c/b  (segments a second, medians)")
+    print("net        MACs       a files   b plain    c ours     c/a    c/b  (windows a second, medians)")
     with tempfile.TemporaryDirectory() as folder:
         random = np.random.default_rng(0)
-        for i in range(FILES):
+        for i in range(options.files):
             np.savetxt(Path(folder) / f"S{i % 20}-N-{i}.txt", random.normal(size=SAMPLES), fmt="%.6f")
-        for name in NETS:
+        for name in options.nets:
             figures = []
             for _ in range(options.repeats):
                 a = measured(predecessor, (name, folder, options.seconds))

@@ -42,8 +42,9 @@ DEFAULT: dict[str, Any] = {
     "noise": 0.1,
     "wander": 0.5,
     "shift": 0.5,
-    "stretch": 0.0,
+    "stretch": 0.15,
     "filter": 0.0,
+    "orientation": "both",
     "mixup": 0.0,
 }
 """Trial 0, a model that is good as it stands."""
@@ -135,5 +136,11 @@ def _training(trial: Any, convolves: bool) -> dict[str, Any]:
     fields["shift"] = trial.suggest_float("shift", 0.0, 0.5)
     fields["stretch"] = trial.suggest_float("stretch", 0.0, 0.2)
     fields["filter"] = trial.suggest_float("filter", 0.0, 0.2)
+    # A network that knows one way round fails where electrodes are exchanged: it reads the signal both ways
+    # round, or turned upright.
+    if trial.suggest_categorical("orientation", ["both", "upright"]) == "both":
+        fields["polarity"] = 0.5
+    else:
+        fields["upright"] = True
     fields["mixup"] = trial.suggest_float("mixup", 0.0, 0.4)
     return fields

@@ -20,6 +20,7 @@ import pytest
 from tests.postgres import PASSWORD, Server
 from tests.terminal import run
 
+ROOT = Path(__file__).resolve().parents[1]
 MADE = Path(__file__).resolve().parent / "fixtures" / "v0.1"
 MADE_AT = "/tmp/atml-fixture/here"
 """Where the folder lay when it was made."""
@@ -288,7 +289,7 @@ def test_a_search_goes_on_by_what_its_study_remembers(here: Path) -> None:
 
 
 def test_a_search_on_the_built_in_files_goes_on(here: Path, tmp_path: Path) -> None:
-    # The built-in search space and objective still are those of then, as far as a study can tell.
+    # The built-in search space is another one today: the study goes on in the one that it began with.
     bare = tmp_path / "bare"
     bare.mkdir()
     for file in ("studies.db", "afib.npz"):
@@ -296,6 +297,18 @@ def test_a_search_on_the_built_in_files_goes_on(here: Path, tmp_path: Path) -> N
     line = ("search", "--data", "afib.npz", "--study", "builtin", "--folds", 2, "--workers", 1)
     done = run(bare, *line, "--trials", 1, "--timeout", "1s")
     assert done.returncode == 0, done.stderr
+    line_of_it = "study builtin goes on in the search space that it began with"
+    assert (done.stdout + done.stderr).count(line_of_it) == 1
+    # So does whoever joins.
+    joined = run(bare, "worker", "--study", "builtin", "--workers", 1, "--timeout", "1s")
+    assert joined.returncode == 0 and line_of_it in joined.stdout + joined.stderr, joined.stderr
+    again = run(bare, *line, "--trials", 1, "--timeout", "1s")
+    assert again.returncode == 0 and line_of_it in again.stdout + again.stderr, again.stderr
+    # A study made today is about today's space.
+    new = run(bare, "search", "--data", "afib.npz", "--study", "new", "--trials", 1, "--timeout", "1s")
+    assert new.returncode == 0 and "began with" not in new.stdout + new.stderr, new.stderr
+    both = run(bare, *line, "--trials", 1, "--timeout", "1s", "--space", ROOT / "search_spaces" / "afib.py")
+    assert both.returncode == 2 and "another search space" in both.stderr
 
 
 def test_a_folder_that_was_moved(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def _data(record: ExportRecord) -> str:
         "## Data and split",
         "",
         f"- **{data.name}** ({kind}, fingerprint `{data.fingerprint[:12]}`):"
-        f" {plural(data.segments, 'window')} of {plural(len(data.subjects), 'subject')}; {classes}.",
+        f" {plural(data.windows, 'window')} of {plural(len(data.subjects), 'subject')}; {classes}.",
         f"- Rhythms: {rhythms}.",
         f"- {record.folds} folds by subject: nobody is in the trained and the held-out part of one fold."
         " The search never opened a test split.",
@@ -162,9 +162,18 @@ def _architecture(record: ExportRecord, size_bytes: int) -> str:
     )
 
 
+def _lengths(record: ExportRecord) -> list[tuple[str, str]]:
+    """Say what a longer training came to, out of fold; nothing where none was tried."""
+    values = record.values_by_length
+    if len(values) < 2:
+        return []
+    found = ", ".join(f"{value:.4f} at {length}" for length, value in sorted(values.items()))
+    return [("times a trial's length", f"{record.length}; out of fold {found}")]
+
+
 def _training(record: ExportRecord) -> str:
     c, final = record.config, record.final
-    per_epoch = final.segments / c.batch
+    per_epoch = final.windows / c.batch
     per_step = final.seconds / final.steps if final.steps else float("nan")
     loss = c.loss + (f", label smoothing {c.label_smoothing:g}" if c.label_smoothing else "")
     if "focal" in c.loss:
@@ -180,6 +189,7 @@ def _training(record: ExportRecord) -> str:
         ("augmentation", ", ".join(a for a in augmentation if not a.endswith(" 0")) or "none"),
         ("weight averaging", f"{c.averaging:g} a step" if c.averaging else "none"),
         ("length", f"{final.steps:,} steps, {final.steps / per_epoch:.1f} epochs of {per_epoch:.1f} steps"),
+        *_lengths(record),
         (
             "time an epoch",
             f"{per_epoch * per_step:.2f} s = {per_epoch:.1f} steps of {per_step * 1000:.2f} ms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atml.artifacts import card_kind
 from atml.artifacts.record import ExportRecord
-from atml.evaluation.result import BaselineResult, CrossValidationResult, RhythmRow
+from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult, RhythmRow
 from atml.formatting import between, plural, table
 from atml.metrics import Interval
 from atml.tasks import targets
@@ -89,7 +89,7 @@ def by_rhythm(record: ExportRecord) -> list[str]:
         cells = (
             row.rhythm or "(no name)",
             class_of(task, row.label),
-            f"{row.segments:,}",
+            f"{row.windows:,}",
             f"{row.subjects:,}",
             f"{row.right:.3f}",
         )

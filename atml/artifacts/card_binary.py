@@ -105,7 +105,7 @@ def limits(record: ExportRecord) -> list[str]:
     positive = targets.binary(record.task).positive_name
     counts, worst, interval = result.table, result.rows()[0], result.rates["balanced accuracy"]
     holders = int((counts.tp + counts.fn > 0).sum())
-    share = data.classes.get(positive, 0) / max(1, data.segments)
+    share = data.classes.get(positive, 0) / max(1, data.windows)
     return [
         f"{plural(len(counts.names), 'subject')} measured, {holders} with {positive}: the interval of the"
         f" balanced accuracy is {interval.high - interval.low:.3f} wide, and with few subjects too narrow.",

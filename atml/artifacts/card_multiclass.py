@@ -128,7 +128,7 @@ def limits(record: ExportRecord) -> list[str]:
     holders = (result.table.cells.sum(axis=2) > 0).sum(axis=0)
     have = listed([f"{n} with {name}" for n, name in zip(holders, record.task.classes, strict=True)])
     worst, interval = result.rows()[0], result.rates["balanced accuracy"]
-    shares = [f"{n / max(1, data.segments):.0%} {name}" for name, n in data.classes.items()]
+    shares = [f"{n / max(1, data.windows):.0%} {name}" for name, n in data.classes.items()]
     return [
         f"{plural(len(result.table.names), 'subject')} measured, {have}: the interval of the balanced"
         f" accuracy is {interval.high - interval.low:.3f} wide, and with few subjects too narrow.",

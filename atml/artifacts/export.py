@@ -36,7 +36,7 @@ from atml.artifacts.model import (
 )
 from atml.artifacts.record import ExportRecord
 from atml.errors import ExportError, ParityError
-from atml.evaluation.result import BaselineResult
+from atml.evaluation.cross_validation_result import BaselineResult, stored
 from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.task import Task
@@ -46,15 +46,15 @@ TOLERANCE = 1e-4
 RELATIVE = 1e-5
 """... over the logit, where it is above 10: float32 holds no more than about 7 digits."""
 
-SEGMENTS = 1024
-"""Most segments that the parity gate runs; it takes them evenly from all."""
+MOST_WINDOWS = 1024
+"""Most windows that the parity gate runs; it takes them evenly from all."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """What the gate saw: how many segments, the worst difference of a logit."""
+    """What the parity gate found: how many windows it ran, and the largest difference of a logit."""
 
-    segments: int
+    windows: int
     worst: float
 
 
@@ -73,14 +73,14 @@ def fold_decision(net: Network, offsets: Sequence[float]) -> Network:
 def check_parity(
     model: bytes, net: Network, x: Float32, task: Task, *, run: Callable[[bytes, Float32], Float32] = infer
 ) -> Parity:
-    """Compare onnxruntime with torch on ``x (n, leads, samples)``, at most `SEGMENTS` of it.
+    """Compare onnxruntime with torch on ``x (n, leads, samples)``, at most `MOST_WINDOWS` of it.
 
     ``run(model, x)`` gives the logits of another backend's file. Raises ParityError, naming the worst
-    difference, where a label differs or a logit by more than `TOLERANCE`; ExportError without segments.
+    difference, where a label differs or a logit by more than `TOLERANCE`; ExportError without windows.
     """
     if len(x) == 0:
-        raise ExportError("no segments to compare onnxruntime and torch on; give the training data")
-    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), SEGMENTS)).round().astype(np.int64))
+        raise ExportError("no windows to compare onnxruntime and torch on; give the training data")
+    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_WINDOWS)).round().astype(np.int64))
     some = np.array(x[rows], np.float32)
     found = run(model, some)
     with torch.inference_mode():
@@ -115,8 +115,8 @@ def export(
 ) -> ExportedModel:
     """Write ``<root>/<study>/<xx>-<yy>-t<NNNN>/`` and return it as read back.
 
-    ``net`` decides at ``finding.evidence.offsets``, which are folded into the file. ``x (n, leads,
-    samples)`` are real segments for the parity gate, the training data. ``also`` names further backends
+    ``net`` decides at ``record.result.offsets``, which are folded into the file. ``x (n, leads,
+    samples)`` are real windows for the parity gate, the training data. ``also`` names further backends
     (`atml.artifacts.backends`), whose files lie beside and pass the same gate. An earlier export of the same
     trial is replaced whole; its scores are kept if it is the very same model.
 
@@ -254,9 +254,11 @@ def _config(record: ExportRecord, model: bytes) -> dict[str, Any]:
             "final": record.final.seed,
         },
         "folds": record.folds,
+        "length": record.length,
+        "values_by_length": {str(length): value for length, value in record.values_by_length.items()},
         "objective_hash": record.objective_hash,
         "labels_hash": record.labels_hash,
-        "data": dataclasses.asdict(record.data),
+        "data": stored(record.data),
         "baseline": None if record.baseline is None else record.baseline.baseline.to_dict(),
     }
 
@@ -271,7 +273,7 @@ def _baseline_fields(record: ExportRecord, baseline: BaselineResult) -> dict[str
         **baseline.four,
         "intervals": {key: dataclasses.asdict(interval) for key, interval in baseline.intervals.items()},
         "rates": {key: dataclasses.asdict(interval) for key, interval in baseline.rates.items()},
-        "rhythms": [dataclasses.asdict(row) for row in baseline.rhythms],
+        "rhythms": [stored(row) for row in baseline.rhythms],
         "subjects": [dataclasses.asdict(row) for row in baseline.table.rows()],
         "size_bytes": baseline.baseline.size_bytes,
         "operations": baseline.baseline.operations(record.task.window),
@@ -305,9 +307,9 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
         "worst_value": record.worst_value,
         "baseline": None if record.baseline is None else _baseline_fields(record, record.baseline),
         "runs": runs,
-        "final": dataclasses.asdict(record.final),
+        "final": stored(record.final),
         "cost": dataclasses.asdict(record.cost),
         "machine": dataclasses.asdict(record.machine),
-        "parity": dataclasses.asdict(parity),
+        "parity": stored(parity),
         "trials": record.trials,
     }

@@ -1,18 +1,20 @@
-"""What a search found: all that an export says about a model, before it is written down."""
+"""All that an export says about a model, before it is written."""
 
 from __future__ import annotations
 
 import functools
 import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from atml.data.dataset import Dataset, DataSource
-from atml.evaluation.result import BaselineResult, CrossValidationResult
+from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
@@ -29,15 +31,15 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts:
-    """The training data, as the model card tells them; ``rhythms`` and ``classes`` count segments.
+    """The training data, as the model card describes them; ``rhythms`` and ``classes`` count windows.
 
-    ``leads`` are as they were asked for, ``held_out`` the subjects that the search was kept from.
+    ``leads`` are those asked for, ``held_out`` the subjects kept out of the search.
     """
 
     name: str
     fingerprint: str
     synthetic: bool
-    segments: int
+    windows: int
     subjects: tuple[str, ...]
     rhythms: dict[str, int]
     classes: dict[str, int]
@@ -46,22 +48,31 @@ class DataFacts:
     held_out: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset, task: Task, origin: DataSource | None = None) -> DataFacts:
-        """Count them in a data set; ``origin`` says how it was read."""
-        rhythms, segments = np.unique(dataset.rhythm, return_counts=True)
+    def of(cls, dataset: Dataset, task: Task, source: DataSource | None = None) -> DataFacts:
+        """Describe a data set; ``source`` says how it was read."""
+        rhythms, counted = np.unique(dataset.rhythm, return_counts=True)
         counts = np.bincount(dataset.y, minlength=len(task.classes))
         return cls(
             name=dataset.name,
             fingerprint=dataset.fingerprint,
             synthetic=dataset.synthetic,
-            segments=len(dataset),
+            windows=len(dataset),
             subjects=tuple(str(s) for s in np.unique(dataset.subject)),
-            rhythms={str(r): int(n) for r, n in zip(rhythms, segments, strict=True)},
+            rhythms={str(r): int(n) for r, n in zip(rhythms, counted, strict=True)},
             classes={name: int(counts[i]) for i, name in enumerate(task.classes)},
             notes=dataset.notes,
-            leads=() if origin is None else origin.leads,
-            held_out=() if origin is None else origin.held_out,
+            leads=() if source is None else source.leads,
+            held_out=() if source is None else source.held_out,
         )
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> DataFacts:
+        """Read what an export's config.json says of its data; ``windows`` are called "segments" there.
+
+        Raises TypeError for fields that it does not know.
+        """
+        read: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(windows=read.pop("segments"), **read)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +117,14 @@ def processor() -> str:
 class Final:
     """The training of the exported model itself, on all subjects.
 
-    ``seconds`` were spent training; ``segments`` is what it was trained on; ``train_value`` is the
-    objective's value on those same segments, with the threshold.
+    ``seconds`` were spent training, on ``windows`` windows; ``train_value`` is the objective's value on
+    those same windows, with the threshold.
     """
 
     seed: int
     steps: int
     seconds: float
-    segments: int
+    windows: int
     train_value: float
 
 
@@ -144,5 +155,9 @@ class ExportRecord:
     labels_hash: str = ""
     """Of what labels depend on (`atml.task_files.definition.TaskDefinition.labels_hash`): scoring asks for
     the same."""
+    length: int = 1
+    """How many times the optimiser steps of its trial the config, its runs and the final training have."""
+    values_by_length: dict[int, float] = field(default_factory=dict)
+    """Value out of fold at each length that was tried, by length; {} where only one was."""
     baseline: BaselineResult | None = None
     """What a detector without a network reaches; None where the task names none."""

@@ -1,6 +1,6 @@
 """The command line, one module a command: each parses, calls and prints.
 
-What several commands share is in ``options``. A command imports what it needs when it runs, so that
+What several commands share is in ``shared_options``. A command imports what it needs when it runs, so that
 ``atml --help`` answers at once.
 """
 
@@ -49,7 +49,7 @@ app.add_typer(studies_app, name="study")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 for a user's mistake, 1 for a fault of ours, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
-        # What the terminal's encoding lacks is written as \x.. rather than raised as an error.
+        # Characters that the terminal's encoding lacks are written as \x.. rather than raised as an error.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, Default, Device, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, AsJson, Default, Device, Storage, show, study_of
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,26 +62,30 @@ def best_export(
 
 
 def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
-    """Return the ``top`` trials of a study: finalists by the mean of their repeats, then the others by value.
+    """Return the ``top`` trials of a study: the pick, the other finalists, then the others by value.
 
-    The mean of the repeats, on fresh seeds, is the fairer figure: a trial was chosen for its own value.
+    ``judged`` and ``repeats`` are of repeats as long as the trial itself.
+
+    The mean of the repeats, on fresh seeds, is the fairer figure: each trial was selected by its own value.
     """
-    from atml.searching.ranking import kib_of, ranked
+    from atml.searching.ranking import JUDGED, in_order, kib_of, ranked
     from atml.training.records import Role
 
     records = store.trials(name)
     folders = dict(store.exports(name))
-    judged = store.study(name).user_attrs.get("judged", {})
+    attrs = store.study(name).user_attrs
+    judged, order = attrs.get(JUDGED, {}), in_order(attrs, records)
     made = []
     for record in ranked(records):
-        repeats = sum(t.role == Role.FINALIST and t.of == record.number and t.finished for t in records)
+        mine = [t for t in records if t.role == Role.FINALIST and t.of == record.number and t.finished]
+        repeats = sum(t.length == 1 for t in mine)
         folder = folders.get(record.number)
         row = _row(record, judged.get(str(record.number)), repeats, folder, kib_of(record, folder))
         made.append(row)
 
-    def rank(row: dict[str, Any]) -> tuple[bool, float, float]:
-        unjudged = row["judged"] is None
-        return unjudged, -(row["value"] if unjudged else row["judged"]), row["size_kib"]
+    def rank(row: dict[str, Any]) -> tuple[int, float, float]:
+        place = order.index(row["trial"]) if row["trial"] in order else len(order)
+        return place, -row["value"], row["size_kib"]
 
     return sorted(made, key=rank)[:top]
 
@@ -116,7 +120,7 @@ def _row(
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
-    """Lay out `rows`: figures, then what each trial is, then the first one's config in full."""
+    """Lay out `rows`: figures, then a summary of each trial, then the config of the first."""
     from rich.console import Group
     from rich.text import Text
 

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atml.cli.options import (
+from atml.cli.shared_options import (
     STUDIES,
     AsJson,
     Lead,
+    Rule,
+    RuleOption,
     SamplingRate,
     Storage,
+    TrainedObjective,
     VfAmplitude,
     VtRate,
-    of_the_rule,
+    rule_options,
     show,
 )
 from atml.errors import InputError
@@ -38,13 +41,12 @@ def compare(
         list[Path] | None,
         typer.Option(help="Test data; may be given several times. Left out: figures out of fold."),
     ] = None,
-    rule: Annotated[
-        str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
-    ] = None,
+    rule: Rule = None,
+    rule_option: RuleOption = None,
     by: Annotated[
         str | None,
         typer.Option(
-            help="Figure of a subject to be tested: accuracy, F-beta, sensitivity or specificity. Choose it"
+            help="Figure of each subject to test: accuracy, F-beta, sensitivity or specificity. Choose it"
             " before you see the figures. [default: the rule's own, or accuracy]",
             show_default=False,
         ),
@@ -62,9 +64,7 @@ def compare(
     runs: Annotated[int, typer.Option(min=0, help="Windows to time for each model; 0: none.")] = 200,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
-    objective: Annotated[
-        Path | None, typer.Option(help="Objective file the models were searched with, if not the task's.")
-    ] = None,
+    objective: TrainedObjective = None,
     out: Annotated[Path | None, typer.Option(help="Write it as Markdown too.", metavar="FILE.md")] = None,
     storage: Storage = STUDIES,
     json: AsJson = False,
@@ -76,6 +76,7 @@ def compare(
     from atml.storage import Store, missing
 
     beside = [read(name) for name in published or ()]
+    options = rule_options(rule_option, vf_amplitude, vt_rate)
     if out is not None:
         _writable(out)
     store = None if missing(storage) else Store(storage)
@@ -89,7 +90,7 @@ def compare(
             objective=objective,
             leads=tuple(lead or ()),
             sampling_rate=sampling_rate,
-            options=of_the_rule(vf_amplitude, vt_rate),
+            options=options,
             by=by,
             runs=runs,
             published=beside,
@@ -97,6 +98,8 @@ def compare(
     else:
         if rule is not None:
             raise InputError(f"--rule {rule} judges test data: name some with --data, or leave out --rule")
+        if options:
+            raise InputError(f"rule option {next(iter(options))} needs test data: name some with --data")
         result = comparing.out_of_fold(exports, by=by, published=beside)
     if out is not None:
         _write(out, result)
@@ -117,7 +120,7 @@ def _best(store: Store | None, storage: str, name: str) -> Path | None:
     for row in best.rows(store, name, 10**6):
         if row["folder"] and (Path(row["folder"]) / "model.onnx").is_file():
             return Path(row["folder"])
-    raise InputError(f"study {name!r} has no export that is still there; `atml best export {name}` makes one")
+    raise InputError(f"study {name!r} has no export any more; `atml best export {name}` makes one")
 
 
 def _laid_out(result: Comparison) -> object:
@@ -140,7 +143,7 @@ def _writable(out: Path) -> None:
     import os
 
     if out.suffix != ".md":
-        raise InputError(f"--out {out}: Markdown is written; name a file that ends in .md")
+        raise InputError(f"--out {out}: the file is Markdown; name one that ends in .md")
     try:
         taken = out.is_dir()
     except OSError:  # too long for a name

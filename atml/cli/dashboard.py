@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import STUDIES, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, Storage, show, study_of
 from atml.errors import InputError
 
 
@@ -49,9 +49,9 @@ def dashboard(
 
 
 def _latest(storage: str, study: str | None) -> str:
-    """Return the study last worked on; raises InputError for a ``study`` that is not there.
+    """Return the most recently active study; raises InputError for a ``study`` that does not exist.
 
-    That reads every trial of every study, so it uses a store of its own, closed to give the memory back.
+    This reads every trial of every study, so it uses a store of its own and closes it to free the memory.
     """
     from atml.storage import Store
 
@@ -65,8 +65,8 @@ def _latest(storage: str, study: str | None) -> str:
 def _warn(host: str, yes: bool) -> None:
     """Ask before other machines can connect; raises InputError where there is no terminal to ask at."""
     risk = (
-        f"--host {host} can be reached from other machines, and the Dashboard has no login: anyone who does"
-        " so sees every study of the database, and can add notes, files and studies"
+        f"--host {host} can be reached from other machines, and the Dashboard has no login: anyone who"
+        " connects sees every study of the database, and can add notes, files and studies"
     )
     if yes:
         sys.stderr.write(f"atml: {risk}\n")

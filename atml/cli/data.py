@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import AsJson, Lead, SamplingRate, Window, show
+from atml.cli.shared_options import AsJson, Lead, SamplingRate, Window, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,13 +66,19 @@ def data_fetch(
 
 
 def as_json(found: Inspection) -> dict[str, Any]:
-    """Return an inspection as JSON types; NaN, as in the range of no samples at all, becomes null."""
+    """Return an inspection as JSON types; NaN, the range of no samples at all, becomes null.
+
+    A part's ``usable`` windows are under the key "segments", as in version 0.1.
+    """
     import dataclasses
     import json
 
+    fields = dataclasses.asdict(found)
+    for split in fields["splits"]:
+        for part in (split["total"], *split["subjects"]):
+            part["segments"] = part.pop("usable")
     # JSON has no NaN. Python writes it nevertheless, and reads it back through parse_constant.
-    text = json.dumps(dataclasses.asdict(found))
-    return json.loads(text, parse_constant=lambda _: None)  # type: ignore[no-any-return]
+    return json.loads(json.dumps(fields), parse_constant=lambda _: None)  # type: ignore[no-any-return]
 
 
 def table(found: Inspection) -> RenderableType:
@@ -115,7 +121,7 @@ def _faults(found: Inspection) -> RenderableType:
 
 
 def _subjects(split: Split) -> RenderableType:
-    """Lay out one row for each subject and one for all of them; a column without any entry is left out."""
+    """Lay out one row for each subject and one for the total, without columns that are empty."""
     from atml.formatting import columns
 
     parts = (*split.subjects, split.total)
@@ -125,7 +131,7 @@ def _subjects(split: Split) -> RenderableType:
     cells: list[tuple[str, bool, list[str]]] = [
         ("subject", False, [*(part.name for part in split.subjects), "all"]),
         ("files", True, [] if long else [str(part.files) for part in parts]),
-        ("windows" if long else "usable", True, [str(part.segments) for part in parts]),
+        ("windows" if long else "usable", True, [str(part.usable) for part in parts]),
         *((name, True, [str(getattr(part, column).get(name, "-")) for part in parts]) for name in classes),
         ("rhythms", False, [] if long else [_counted(part.rhythms) for part in parts]),
         ("samples", False, [] if long else [_lengths(part) for part in parts]),

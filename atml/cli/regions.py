@@ -1,4 +1,4 @@
-"""`atml regions`: the regions a study learned to avoid, with the evidence for each."""
+"""`atml regions`: the regions that a study has learned to avoid, with the evidence for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, Default, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, AsJson, Default, Storage, show, study_of
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def regions_show(
 
 @regions_app.command()
 def explain(region: Id, study: OfStudy = None, storage: Storage = STUDIES, json: AsJson = False) -> None:
-    """Show the trials that are the evidence about one region."""
+    """Show the trials that are evidence for or against one region."""
     from atml.storage import Store
 
     store = Store(storage, create=False)
@@ -66,7 +66,7 @@ def lift(
     study: OfStudy = None,
     storage: Storage = STUDIES,
 ) -> None:
-    """Open a region again, for good, and keep the reason."""
+    """Reopen a region permanently, and keep the reason."""
     from atml import regions
     from atml.storage import Store
 
@@ -97,8 +97,8 @@ def bring(
     if not count:
         show(f"study {name} tests every region of {file} already")
         return
-    came = f"{plural(count, 'region')} of {file} came into study {name}"
-    show(f"{came}: what is drawn there from now on decides whether it is avoided")
+    imported = f"{plural(count, 'region')} of {file} imported into study {name}"
+    show(f"{imported}: trials drawn there from now on decide whether it is avoided")
 
 
 @regions_app.command()
@@ -149,7 +149,7 @@ def _find(state: RegionState, region: str) -> Region:
 
 
 def table(study: str, rows: list[dict[str, Any]], ledger: Ledger, *, every: bool = False) -> RenderableType:
-    """Lay out regions (see `atml.regions.row`) and how to read them; open ones only where ``every``."""
+    """Lay out regions (see `atml.regions.row`) with a legend; open ones only with ``every``."""
     from rich.console import Group
     from rich.text import Text
 
@@ -173,15 +173,15 @@ def table(study: str, rows: list[dict[str, Any]], ledger: Ledger, *, every: bool
     ]
     hidden = 0 if every else sum(row["status"] == Status.OPEN for row in rows)
     lines = [
-        f"rejected: of the configs drawn at random there, fewer than {100 * ledger.p0:g}% qualify; the chance"
+        f"rejected: fewer than {100 * ledger.p0:g}% of the configs drawn at random there qualify; the chance"
         f" that any box is rejected wrongly is at most {100 * ledger.alpha:g}%"
     ]
     if hidden:
         lines.append(f"{hidden} boxes are open and not shown (--all)")
     if stale:
         lines.append(
-            f"{len(stale)} regions are stale: what they are about has changed, so they are no longer avoided"
-            " (--all)"
+            f"{len(stale)} regions are stale: the search space or objective has changed, so they are no"
+            " longer avoided (--all)"
         )
     title = f"study {study}: {len(rows)} boxes under test" + ("" if shown else ", all of them open")
     header = ("id", "status", "region", "evidence", "since", "covers")

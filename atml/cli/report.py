@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, AsJson, Storage, show, study_of
 
 
 def report(

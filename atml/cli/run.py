@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, DataHere, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, AsJson, DataHere, Storage, show, study_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,7 +61,7 @@ def _table(rows: dict[str, Any]) -> RenderableType:
 
 
 def _bits(value: float | None) -> str:
-    """Write a number with all its digits, so that two that look equal are equal."""
+    """Write a number with all its digits, so that numbers printed alike are equal."""
     return "-" if value is None else repr(value)
 
 

@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import (
+from atml.cli.shared_options import (
     STUDIES,
     AsJson,
     Lead,
+    Rule,
+    RuleOption,
     SamplingRate,
     Storage,
+    TrainedObjective,
     VfAmplitude,
     VtRate,
+    rule_options,
     show,
 )
 
@@ -25,9 +29,8 @@ def score(
         list[Path] | None,
         typer.Option(help="Test data; may be given several times. Left out: synthetic ECG."),
     ] = None,
-    rule: Annotated[
-        str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
-    ] = None,
+    rule: Rule = None,
+    rule_option: RuleOption = None,
     latency_ms: Annotated[
         float | None, typer.Option(min=0, help="Measured on your device.", metavar="MS")
     ] = None,
@@ -38,9 +41,7 @@ def score(
     vt_rate: VtRate = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
-    objective: Annotated[
-        Path | None, typer.Option(help="Objective file the model was searched with, if not the task's.")
-    ] = None,
+    objective: TrainedObjective = None,
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
@@ -53,8 +54,7 @@ def score(
         rule=rule,
         latency_ms=latency_ms,
         size_kib=size_kib,
-        vf_amplitude=vf_amplitude,
-        vt_rate=vt_rate,
+        rule_options=rule_options(rule_option, vf_amplitude, vt_rate),
         lead=lead or (),
         sampling_rate=sampling_rate,
         objective=objective,

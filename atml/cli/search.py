@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import (
+from atml.cli.shared_options import (
     STUDIES,
     AsJson,
     Data,
@@ -63,8 +63,8 @@ def search(
     hold_out: Annotated[
         str | None,
         typer.Option(
-            help="Share of the subjects, or their names between commas, kept for `atml score`, where the data"
-            " do not tell train from test.",
+            help="Share of the subjects, or their names between commas, kept for `atml score`, for data"
+            " without a test split.",
             metavar="SHARE|NAMES",
         ),
     ] = None,
@@ -72,8 +72,27 @@ def search(
     patience: Annotated[
         int, typer.Option(min=0, help="Stop after this many results without a better one; 0: never.")
     ] = 200,
-    finalists: Annotated[int, typer.Option(min=1, help="Best trials that are trained again.")] = 4,
-    repeats: Annotated[int, typer.Option(min=1, help="Fresh seeds for each finalist.")] = 2,
+    finalists: Annotated[
+        int | None,
+        typer.Option(min=1, help="Best trials that are trained again. [default: 4]", show_default=False),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Fresh seeds for each finalist. [default: 2, in a third of the trials' time]",
+            show_default=False,
+        ),
+    ] = None,
+    longer: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Try a final training so many times as long as a trial; 1: do not. [default: 4, in a"
+            " third of the trials' time]",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
     regions: Annotated[
         Path | None,
@@ -88,12 +107,12 @@ def search(
         ),
     ] = None,
     accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on although space, data or settings changed.")
+        bool, typer.Option("--accept-changes", help="Continue although space, data or settings changed.")
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Search, pick a winner on fresh seeds, export it. The same command continues where it stopped."""
-    from atml.library.search import search as run
+    from atml.library.search_function import search as run
     from atml.searching import progress
 
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
@@ -111,6 +130,7 @@ def search(
             folds=folds,
             finalists=finalists,
             repeats=repeats,
+            longer=longer,
             patience=patience,
             max_size=max_size,
             max_macs=max_macs,

@@ -6,7 +6,7 @@ import datetime
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from atml.cli.options import STUDIES, AsJson, Storage, last_activity, show
+from atml.cli.shared_options import STUDIES, AsJson, Storage, last_activity, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -85,7 +85,7 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
 
 
 def _failures(trials: list[TrialRecord]) -> dict[str, list[int]]:
-    """Return the numbers of the trials without a result, by what went wrong."""
+    """Return the numbers of failed trials by the reason of the failure."""
     why: dict[str, list[int]] = {}
     for trial in trials:
         if trial.failure:
@@ -94,7 +94,7 @@ def _failures(trials: list[TrialRecord]) -> dict[str, list[int]]:
 
 
 def _where(spec: dict[str, Any]) -> str:
-    """Name the data of a study by their paths, or by name where it keeps none."""
+    """Return the paths of a study's data, or their name where it has no paths."""
     from atml.data.dataset import DataSource
 
     paths = DataSource.from_dict(spec).paths if "data" in spec else ()
@@ -102,6 +102,6 @@ def _where(spec: dict[str, Any]) -> str:
 
 
 def _some(numbers: list[int], most: int = 8) -> str:
-    """Write numbers in a row, the first few of many."""
+    """Write numbers between commas, at most ``most`` of them."""
     rest = f" and {len(numbers) - most} more" if len(numbers) > most else ""
     return ", ".join(map(str, numbers[:most])) + rest

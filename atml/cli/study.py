@@ -1,4 +1,4 @@
-"""`atml study`: whole studies, copied to another database or deleted."""
+"""`atml study`: copies studies to another database, or deletes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atml.cli.options import STUDIES, Storage, show
+from atml.cli.shared_options import STUDIES, Storage, show
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def copy(
     live: Annotated[
         bool,
         typer.Option(
-            "--live", help="Copy also a study that is being worked on; its running trials wait in the copy."
+            "--live", help="Copy a study although it is running; its running trials are waiting in the copy."
         ),
     ] = False,
 ) -> None:

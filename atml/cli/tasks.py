@@ -1,4 +1,4 @@
-"""`atml tasks`: the tasks that are there, listed or checked."""
+"""`atml tasks`: the available tasks, listed or checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.options import AsJson, Default, show
+from atml.cli.shared_options import AsJson, Default, show
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ tasks_app = typer.Typer(cls=Default, help="List the tasks, or check them.")
 
 @tasks_app.command("show")
 def tasks_show(json: AsJson = False) -> None:
-    """List the tasks found, and where each comes from."""
+    """List the available tasks and their files."""
     found = rows()
     show(found if json else table(found), json)
 
@@ -26,7 +26,7 @@ def tasks_show(json: AsJson = False) -> None:
 def tasks_check(
     names: Annotated[list[str] | None, typer.Argument(help="Tasks. [default: all]")] = None,
 ) -> None:
-    """Build, run, export and compare what each task's files describe."""
+    """Check each task: build, run, export and compare a model from its files."""
     from atml import task_files
     from atml.searching import task_check
 
@@ -41,7 +41,7 @@ def tasks_check(
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return one row a task found: its files, what they take the place of, or why it can't be used."""
+    """Return one row for each task: its files, what they replace, or why it can't be used."""
     from atml import task_files
     from atml.errors import TaskFileError
 

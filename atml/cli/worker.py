@@ -1,4 +1,4 @@
-"""`atml worker`: training trials of a study from any machine."""
+"""`atml worker`: trains trials of a study from any machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.options import STUDIES, AsJson, DataHere, Device, HangAfter, Storage, seconds
+from atml.cli.shared_options import STUDIES, AsJson, DataHere, Device, HangAfter, Storage, seconds
 
 
 def worker(

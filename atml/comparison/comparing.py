@@ -115,7 +115,7 @@ def on_test_data(
         rule=rule,
         data=first.data_name,
         synthetic=first.synthetic,
-        segments=first.segments,
+        segments=first.windows,
         subjects=first.subjects,
         rows=tuple((figure.key, figure.name) for figure in first.score.figures),
         columns=(*columns, *others(published, [rule])),

@@ -24,7 +24,7 @@ from atml.dashboard.artifact_store import Artifact, Shelf, of_folder
 from atml.errors import InputError
 from atml.regions import Region, Status
 from atml.searching import region_learning
-from atml.searching.ranking import ranked
+from atml.searching.ranking import in_order, ranked
 from atml.storage import Records, Store
 from atml.training.records import Role, State, TrialRecord
 
@@ -45,6 +45,8 @@ class Around:
     name: str
     spec: dict[str, Any]
     judged: dict[int, float]
+    order: tuple[int, ...]
+    """The finalists, the one that was taken first."""
     exports: tuple[tuple[int, Path], ...]
     files: dict[int | None, tuple[Artifact, ...]]
 
@@ -152,7 +154,7 @@ class Overlay(optuna.storages._CachedStorage):
             around.name,
             around.spec,
             self.records(study_id),
-            judged=around.judged,
+            judged={number: around.judged.get(number) for number in around.order},
             exports=[(number, folder.name) for number, folder in around.exports],
             regions=[(r.status, r.box.words(), r.words()) for r in found],
             no_regions=why,
@@ -167,7 +169,7 @@ class Overlay(optuna.storages._CachedStorage):
         folds = int(around.spec.get("folds", 0))
         repeats: dict[int, list[TrialRecord]] = {}
         for one in records:
-            if one.of is not None and one.state == State.COMPLETE:
+            if one.of is not None and one.state == State.COMPLETE and one.length == 1:
                 repeats.setdefault(one.of, []).append(one)
         folders = {number: folder.name for number, folder in around.exports}
         listed, _ = self.regions(around.name)
@@ -207,7 +209,8 @@ class Overlay(optuna.storages._CachedStorage):
         for some in files.values():
             self._shelf.put(some)
         judged = {int(number): float(value) for number, value in attrs.get("judged", {}).items()}
-        return Around(name, dict(attrs["atml"]), judged, exports, files)
+        order = tuple(in_order(attrs, self.records(study_id)))
+        return Around(name, dict(attrs["atml"]), judged, order, exports, files)
 
     def _show(self, trial: FrozenTrial, around: Around, marks: tuple[object, ...]) -> FrozenTrial:
         known = self._shown.get(trial._trial_id)

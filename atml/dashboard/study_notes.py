@@ -18,14 +18,15 @@ def study_note(
     spec: Mapping[str, Any],
     records: Sequence[TrialRecord],
     *,
-    judged: Mapping[int, float],
+    judged: Mapping[int, float | None],
     exports: Sequence[tuple[int, str]] = (),
     regions: Words = (),
     no_regions: str = "",
 ) -> str:
     """Write a study's note: what is searched for, where it stands, what came of it, how to read the page.
 
-    ``no_regions`` says why no region is listed.
+    ``judged`` are the finalists, the one that was taken first, with their value on fresh seeds, None without
+    any; ``no_regions`` says why no region is listed.
     """
     return "\n\n".join(
         [
@@ -92,21 +93,19 @@ def _standing(records: Sequence[TrialRecord]) -> str:
     return "\n".join(lines)
 
 
-def _finalists(records: Sequence[TrialRecord], judged: Mapping[int, float]) -> list[str]:
+def _finalists(records: Sequence[TrialRecord], judged: Mapping[int, float | None]) -> list[str]:
     by_number = {t.number: t for t in records}
     rows = []
 
-    def order(item: tuple[int, float]) -> tuple[float, int]:
-        record = by_number.get(item[0])  # of equals the smaller one, as in a report
-        return -round(item[1], 4), record.cost.size_bytes if record is not None and record.cost else 0
-
-    for number, value in sorted(judged.items(), key=order):
+    for number, value in judged.items():
         record = by_number.get(number)
         if record is None or record.config is None:
             continue
         own = figure(float("nan") if record.value is None else record.value)
         size = "-" if record.cost is None else f"{record.cost.size_bytes / 1024:.1f}"
-        rows.append((str(number), record.config.describe(), f"{value:.4f}", own, size))
+        rows.append(
+            (str(number), record.config.describe(), "-" if value is None else f"{value:.4f}", own, size)
+        )
     if not rows:
         return []
     header = ("trial", "network", "fresh seeds", "in the search", "KiB")

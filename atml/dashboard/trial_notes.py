@@ -64,7 +64,9 @@ def ending(record: TrialRecord, folds: int) -> str:
 
 def kind(record: TrialRecord) -> str:
     """Say what a trial is in the study: a search trial, or a repeat of one."""
-    return f"repeat of trial {record.of}" if record.role == Role.FINALIST else "search trial"
+    if record.role != Role.FINALIST:
+        return "search trial"
+    return f"repeat of trial {record.of}" + (f", {record.length} times as long" if record.length > 1 else "")
 
 
 def config_words(config: ModelConfig) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
-"""Parsed data on disk: whole or not there, memory-mapped when found, built again when damaged.
+"""Cache of parsed data on disk: entries are complete or absent, memory-mapped, rebuilt when damaged.
 
-An entry is a folder named by its key: ``x.npy``, ``rows.npz`` (the small arrays) and ``meta.json`` with
-their sizes and checksums. It is written under another name beside its place and then renamed.
+An entry is a folder named by its key, with ``x.npy``, ``rows.npz`` (the small arrays) and ``meta.json`` with
+their shapes and checksums. It is written under a temporary name in the same folder and then renamed.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ import numpy.typing as npt
 from atml.arrays import Float32
 
 VERSION = 4
-"""Raised whenever entries mean something else; older ones are then not looked at."""
+"""Increased whenever the content of entries changes; older ones are then ignored."""
 
 ABANDONED = 24 * 3600
-"""Age in s at which a half-written folder can't belong to a living process any more."""
+"""Age in s after which a half-written folder is taken for one that a killed process left."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Entry:
 
 
 def root(given: Path | None) -> Path:
-    """Return where entries lie: ``given``, ``$ATML_CACHE``, ``$XDG_CACHE_HOME/atml`` or ``~/.cache/atml``."""
+    """Return where entries are: ``given``, ``$ATML_CACHE``, ``$XDG_CACHE_HOME/atml`` or ``~/.cache/atml``."""
     if given is not None:
         return given
     if named := os.environ.get("ATML_CACHE"):
@@ -84,7 +84,7 @@ Built = tuple[Sequence[Float32], dict[str, npt.NDArray[Any]], Sequence[str]]
 
 
 def fetch(folder: Path, build: Callable[[], Built]) -> Entry:
-    """Open an entry, or build and write it; where it can't be written it is kept in memory, with a note."""
+    """Open an entry, or build and write it; one that can't be written stays in memory, with a note."""
     found, why = load(folder)
     if found is not None:
         return found
@@ -102,7 +102,7 @@ def fetch(folder: Path, build: Callable[[], Built]) -> Entry:
 
 
 def checksum(x: Float32, size: int = 1 << 20) -> int:
-    """Return the CRC-32 of an array's size and all its bytes, read ``size`` at a time."""
+    """Return the CRC-32 of an array's size in bytes and its content, read ``size`` bytes at a time."""
     flat = x.reshape(-1).view(np.uint8).data
     total = zlib.crc32(str(flat.nbytes).encode())
     for at in range(0, flat.nbytes, size):
@@ -113,17 +113,17 @@ def checksum(x: Float32, size: int = 1 << 20) -> int:
 def save(
     folder: Path, blocks: Sequence[Float32], arrays: dict[str, npt.NDArray[Any]], notes: Sequence[str]
 ) -> None:
-    """Write an entry whose x is ``blocks`` one after the other; another process may do the same meanwhile.
+    """Write an entry whose x is the concatenation of ``blocks``; several processes may do so at once.
 
     Raises:
-        OSError: No room, no right to write. Nothing stays behind.
+        OSError: The disk is full or the folder can't be written to; nothing is left behind.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
         shape = (sum(len(block) for block in blocks), *blocks[0].shape[1:])
-        # Written as a file, not through a memory map: a full disk is then an error, not a signal.
+        # Written as a file, not through a memory map, where a full disk would raise SIGBUS.
         with (aside / "x.npy").open("wb") as file:
             header = {"descr": "<f4", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
@@ -147,7 +147,7 @@ def save(
 
 
 def _put(aside: Path, folder: Path) -> None:
-    """Rename into place. Who comes second finds a whole entry there and keeps it."""
+    """Rename into place, unless another process has already put a whole entry there."""
     with contextlib.suppress(OSError):
         aside.rename(folder)
         return
@@ -155,16 +155,16 @@ def _put(aside: Path, folder: Path) -> None:
         return
     damaged = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
     try:
-        with contextlib.suppress(FileNotFoundError):  # someone else took it away
+        with contextlib.suppress(FileNotFoundError):  # another process moved it
             folder.rename(damaged / "entry")
-        with contextlib.suppress(OSError):  # someone else has put theirs
+        with contextlib.suppress(OSError):  # another process was faster
             aside.rename(folder)
     finally:
         shutil.rmtree(damaged, ignore_errors=True)
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what a killed process left half written."""
+    """Remove half-written folders of killed processes."""
     for old in (*parent.glob(".new-*"), *parent.glob(".old-*")):
         with contextlib.suppress(OSError):
             if time.time() - old.stat().st_mtime > ABANDONED:

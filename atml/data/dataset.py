@@ -15,9 +15,18 @@ class Dataset:
 
     Shapes: ``x (n, leads, samples)`` float32 (possibly a read-only memory map), ``y (n,)`` int64,
     ``subject (n,)`` and ``rhythm (n,)`` strings; ``sampling_rate`` is in Hz. ``fingerprint`` is a sha256 over
-    all five. ``notes`` tell in one line each what was left out, and why. ``bare`` is true where the data do
-    not tell train from test. ``record (n,)`` names the recording that each window is cut from; None where
-    that is not known of all of them.
+    all five. Each line of ``notes`` states what was left out, and why. ``bare`` is true where the data have
+    no train and test split. ``record (n,)`` names the recording that each window is cut from; None where
+    that is not known for all of them.
+
+    Example:
+        >>> import numpy as np
+        >>> data = Dataset(
+        ...     x=np.zeros((2, 1, 500), np.float32), y=np.array([0, 1]), subject=np.array(["S1", "S2"]),
+        ...     rhythm=np.array(["N", "AFIB"]), sampling_rate=100, fingerprint="", name="two",
+        ... )
+        >>> len(data), data.take(np.array([1])).subject.tolist()
+        (2, ['S2'])
     """
 
     x: Float32
@@ -50,11 +59,11 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSource:
-    """Where data come from, and how to read them: what a study remembers and a worker is told.
+    """Where data come from and how to read them: stored with a study, and passed to its workers.
 
-    No ``paths`` mean synthetic ECG. ``sampling_rate`` (Hz) is that of files that don't say it; ``leads``
+    No ``paths`` mean synthetic ECG. ``sampling_rate`` (Hz) is of files that don't state theirs; ``leads``
     names or numbers the leads wanted, one entry for each lead of the task, its alternatives between commas.
-    ``held_out`` subjects are kept from the search.
+    ``held_out`` subjects are kept out of the search.
     """
 
     paths: tuple[Path, ...] = ()

@@ -1,10 +1,10 @@
-"""Download a public database of ECG from PhysioNet, file by file, each held against its published checksum.
+"""Download a public ECG database from PhysioNet, file by file, each checked against its published checksum.
 
-What moves the bytes is the ``wfdb`` package: its address of the server, its session, its random-access file.
-Its verbs (``dl_database``, ``dl_files``) are not used: they know no checksum, write half a file under its
-final name and wait for ever on a server that fell silent. Here a file is written aside, in ``.part`` within
-the folder, and all are moved to their places at the end, headers and the list of records last: a folder that
-can be opened is a whole one. What arrived before an interruption is gone on with.
+The transfer uses the ``wfdb`` package: its server address, session and random-access file. Its functions
+``dl_database`` and ``dl_files`` are not used: they check no checksums, leave incomplete files under their
+final names and wait forever for a server that stops responding. Here files are written to ``.part`` within
+the folder and moved to their places at the end, headers and the list of records last, so that a folder that
+can be opened is complete. An interrupted download is resumed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from atml.data.remote_files import PART, PAUSES, SUMS, Say, Server, connected, i
 from atml.errors import DataError
 
 DATABASES = {"vfdb": "1.0.0", "cudb": "1.0.0", "mitdb": "1.0.0", "afdb": "1.0.0"}
-"""Name on PhysioNet -> the version that is fetched."""
+"""Version that is downloaded, by name on PhysioNet."""
 
 RECORDS = "RECORDS"
 SUFFIXES = (".dat", ".atr", ".hea")
-"""What is fetched of a record, in the order in which it is moved to its place."""
+"""Files of a record, in the order in which they are moved to their places."""
 
 
 def fetch(
@@ -37,21 +37,22 @@ def fetch(
     say: Say | None = None,
     pauses: Sequence[float] = PAUSES,
 ) -> Path:
-    """Download a database, or what is missing of it, and return its folder.
+    """Download a database, or the missing part of it, and return its folder.
 
     Args:
         name: One of `DATABASES`.
-        directory: Where to; None for a folder of that name in the working directory. One that holds other
-            things is refused, one that holds part of the database is completed.
-        url: Above ``NAME/VERSION/``; None for what the ``wfdb`` package is set to, PhysioNet unless changed.
-        say: Is called with a line of progress now and then.
-        pauses: Seconds between tries.
+        directory: Folder to write; None for one of that name in the working directory. It may hold part of
+            the database, which is completed, but no other files.
+        url: Address that ``NAME/VERSION/`` is appended to; None for that of the ``wfdb`` package, PhysioNet
+            unless changed.
+        say: Called with a line of progress for each file.
+        pauses: Seconds between attempts.
 
     Raises:
         MissingExtraError: The ``wfdb`` package is not installed.
         DataError: An unknown name, a folder that can't be used or written, a server that can't be reached or
-            sends something other than what is published. One line that names the file; nothing stands half
-            written under its final name.
+            sends something other than what is published. The message is one line that names the file; no
+            incomplete file is left under its final name.
     """
     if name not in DATABASES:
         raise DataError(f"no database {name!r} to fetch; known: {', '.join(DATABASES)}")
@@ -68,13 +69,13 @@ def fetch(
         except OSError as error:
             raise DataError(
                 f"can't write {error.filename or folder}: {error.strerror or error}; "
-                "when that is put right, run the same line again to go on"
+                "once that is fixed, run the same command again to continue"
             ) from None
     return folder
 
 
 def _complete(server: Server, name: str, folder: Path) -> None:
-    """Bring every file of a database that is not yet in its folder."""
+    """Download every file of a database that is not yet in its folder."""
     published = server.listing(SUMS)
     sums = checksums(published.decode("utf-8", "replace"))
     _only_ours(folder, set(sums))
@@ -96,23 +97,23 @@ def _complete(server: Server, name: str, folder: Path) -> None:
         _check_headers([(part if file in files else folder) / file for file in wanted])
         (part / RECORDS).write_bytes(records)
         (part / SUMS).write_bytes(published)
-        # Headers after what they describe, then the two lists: who finds the last one has all.
+        # Headers after the files they describe, then the two lists: where the last one is, all are.
         files.sort(key=lambda file: SUFFIXES.index(Path(file).suffix))
         for file in (*files, RECORDS, SUMS):
             (part / file).replace(folder / file)
         for left in part.iterdir():
             if left.name.removesuffix(PART) in sums:
                 left.unlink()
-    with contextlib.suppress(OSError):  # somebody else keeps something there
+    with contextlib.suppress(OSError):  # it holds something else
         part.rmdir()
     server.say(f"{name}: all {len(wanted)} files are in {folder}, every checksum is right")
 
 
 def checksums(text: str) -> dict[str, str]:
-    """Read a list of checksums: file name -> sha256 in hexadecimal.
+    """Read a list of checksums: sha256 in hexadecimal by file name.
 
     Raises:
-        DataError: It is something else, a web page say.
+        DataError: The text is something else, such as a web page.
     """
     found = {}
     for line in text.splitlines():
@@ -127,9 +128,9 @@ def checksums(text: str) -> dict[str, str]:
 
 
 def _records(server: Server, sums: dict[str, str], places: Sequence[Path]) -> bytes:
-    """Return the list of records as published, from where it is already if it is right there.
+    """Return the published list of records, from ``places`` if a correct copy is in one of them.
 
-    A published list of checksums that leaves it out tells by its headers which records there are.
+    Where the list of checksums lacks it, it is compared with the headers in that list.
     """
     if RECORDS in sums:
         for place in places:
@@ -147,10 +148,10 @@ def _records(server: Server, sums: dict[str, str], places: Sequence[Path]) -> by
 
 
 def _wanted(records: Sequence[str], sums: dict[str, str]) -> list[str]:
-    """Name the files of each record; one without a signal has none that could be fetched."""
+    """Return the names of the files of each record; a record without a signal has no ``.dat`` file."""
     wanted = []
     for record in records:
-        # A name that leads out of the folder is not followed.
+        # A name with a path in it could lead out of the folder.
         if not re.fullmatch(r"\w[\w-]*", record, re.ASCII):
             raise DataError(f"{RECORDS} from the server names a record {record!r}: not one of this database")
         for suffix in SUFFIXES:
@@ -178,7 +179,7 @@ def _check_headers(paths: Sequence[Path]) -> None:
 
 
 def _only_ours(folder: Path, listed: set[str]) -> None:
-    """Raise DataError where a folder holds what is not of this database; hidden files are left alone."""
+    """Raise DataError where a folder holds files of something else; hidden files are ignored."""
     if not folder.is_dir():
         return
     ours = {name.split("/")[0] for name in listed} | {SUMS, RECORDS}
@@ -196,7 +197,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second download out of a folder; where there are no such locks, nobody is kept out."""
+    """Lock a folder against a second download, on systems that have such locks."""
     try:
         import fcntl
     except ImportError:

@@ -1,4 +1,4 @@
-"""Where files lie: a folder, a zip or a tar. Listed and read in memory; nothing is ever unpacked."""
+"""Files in a folder, a zip or a tar, listed and read in memory; archives are never unpacked to disk."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pathlib import Path
 from atml.errors import DataError
 
 DEPTH = 3
-"""Folders below the path that are looked into: the archive's own, the split's, and one to spare."""
+"""Levels of subfolders that are searched: the archive's own, the split's, and one more."""
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ENDINGS = (*TAR_ENDINGS, ".zip", ".npz")
-"""Of files that are opened as they are."""
+"""Endings of files that are opened directly."""
 
-# RuntimeError is zipfile's word for an encrypted file, and, as NotImplementedError, for odd compression.
+# zipfile raises RuntimeError for an encrypted file, and its NotImplementedError for unknown compression.
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 
@@ -34,9 +34,9 @@ Read = Callable[[Sequence[str]], Iterator[tuple[str, "bytes | str"]]]
 class Source:
     """The files under ``path``; ``identity`` changes with their content.
 
-    The identity of a folder is over names, sizes and times of change; that of an archive over its own size,
-    time, first and last bytes. ``listed`` is None for a tar, which has to be unpacked from front to back
-    to be listed: that can wait until someone asks.
+    The identity of a folder is a hash of names, sizes and times of change; that of an archive, of its own
+    size, time, first and last bytes. ``listed`` is None for a tar, which has to be read from start to end to
+    be listed: `names` does so on first use.
     """
 
     path: Path
@@ -51,10 +51,10 @@ class Source:
 
     @contextmanager
     def opened(self) -> Iterator[Read]:
-        """Open an archive once for many reads; each call of what this yields reads some files.
+        """Open an archive once for many reads, and yield a function that reads files by name.
 
-        Such a call yields ``(name, bytes)`` of each name, or ``(name, why)`` where it can't be read; the
-        order is the archive's own for a tar, else as asked.
+        It yields ``(name, bytes)`` for each name, or ``(name, why)`` where the file can't be read, in the
+        order of the archive for a tar, otherwise in the order asked for.
         """
         if self.kind == "folder":
             yield partial(_read_folder, self.path)
@@ -74,10 +74,10 @@ class Source:
 
 
 def find(path: Path) -> Source:
-    """Tell what lies at ``path`` and list it, but for a tar.
+    """Recognise the folder or archive at ``path`` and list its files; a tar is listed later.
 
     Raises:
-        DataError: Nothing there, neither a folder nor an archive that is known, or a damaged zip.
+        DataError: Nothing is there, it is neither a folder nor a known archive, or the zip is damaged.
     """
     try:
         if path.is_dir():
@@ -98,7 +98,7 @@ def find(path: Path) -> Source:
 
 @lru_cache(maxsize=4)
 def _find_zip(path: Path, changed: int) -> Source:
-    """List a zip, once however many formats look at it; ``changed`` is its time of change."""
+    """List a zip, once for all formats that try it; ``changed`` is its time of change, for the cache."""
     with zipfile.ZipFile(path) as archive:
         names = [info.filename for info in archive.infolist() if not info.is_dir()]
     return Source(path, "zip", identity(path), _wanted(names))
@@ -117,13 +117,13 @@ def _incomplete(path: Path, error: BaseException) -> DataError:
 
 
 def _reason(error: BaseException) -> str:
-    """Say in one line what the system said."""
+    """Return the system's message in one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())
 
 
 def _hidden(name: str) -> bool:
-    """Tell what systems leave behind (.DS_Store, __MACOSX/._S0-N-0.txt) from what people put there."""
+    """Whether a file was left by an operating system (.DS_Store, __MACOSX/._S0-N-0.txt)."""
     return name.startswith((".", "__MACOSX/")) or "/." in name or "/__MACOSX/" in name
 
 
@@ -145,19 +145,19 @@ def _find_folder(path: Path) -> Source:
                     if depth:
                         walk(entry.path, name + "/", depth - 1)
                 elif entry.is_file() or entry.is_symlink():
-                    # A link to nothing is kept: reading it then says so, where skipping it would not.
+                    # A broken link is kept, so that reading it reports an error.
                     stat = entry.stat(follow_symlinks=entry.is_file())
                     found.append((name, stat.st_size, stat.st_mtime_ns))
 
     walk(str(path), "", DEPTH)
     found.sort()
     listing = "\n".join(f"{name}\0{size}\0{time}" for name, size, time in found)
-    digest = hashlib.sha256(listing.encode(errors="surrogateescape"))  # a name need not be text
+    digest = hashlib.sha256(listing.encode(errors="surrogateescape"))  # a name may be no valid text
     return Source(path, "folder", digest.hexdigest(), tuple(name for name, _, _ in found))
 
 
 def identity(path: Path, edge: int = 1 << 16) -> str:
-    """Hash size, time, head and tail of a file; a zip keeps its checksums in the tail."""
+    """Hash size, time, first and last bytes of a file; the checksums of a zip are in its last bytes."""
     stat = path.stat()
     with path.open("rb") as file:
         head = file.read(edge)
@@ -170,7 +170,7 @@ def _read_folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes 
     root = str(path)
     for name in names:
         try:
-            # Plain system calls: a Python file object costs more than the read itself.
+            # Plain system calls: a Python file object takes longer than the read itself.
             number = os.open(f"{root}/{name}", os.O_RDONLY)
             try:
                 parts = []

@@ -36,18 +36,18 @@ ALL = ("train",)
 class Part:
     """One subject, or a whole split.
 
-    ``files`` were found, ``segments`` came of them (a long one gives several) and are usable. ``rhythms``,
-    ``classes`` and ``lengths`` (samples as stored) count files; ``low`` and ``high`` are the range of their
-    values, NaN where none could be read. ``dropped`` counts what opening would leave out, by why.
-    ``windows`` are the usable segments by class.
+    ``files`` were found, with ``usable`` windows in them (a long file has several). ``rhythms``, ``classes``
+    and ``lengths`` (samples as stored) count files; ``low`` and ``high`` are the range of their values, NaN
+    where none could be read. ``dropped`` counts what opening would leave out, by reason. ``windows`` counts
+    the usable windows by class.
 
-    Of long recordings a file is a stretch of one rhythm, and there is an account of their time in s:
-    ``seconds`` of each rhythm, ``kept`` of it in windows, and ``left_out`` by why.
+    In long recordings a file is a stretch of one rhythm, and their time in s is added up: ``seconds`` of each
+    rhythm, ``kept`` in windows, and ``left_out`` by reason.
     """
 
     name: str
     files: int
-    segments: int
+    usable: int
     rhythms: dict[str, int]
     classes: dict[str, int]
     lengths: dict[int, int]
@@ -98,7 +98,7 @@ def inspect(
 ) -> Inspection:
     """Read all splits of one data set, or of several, from the files themselves and not from a cache.
 
-    Faulty segments are listed, never raised: names that can't be split, files that can't be read, have
+    Faulty windows are listed, never raised: names that can't be split, files that can't be read, have
     text in them or another length, rows that are flat or not finite, labels that contradict the rhythm,
     the same samples in two subjects, splits or sets, subjects in both splits.
 
@@ -118,7 +118,7 @@ def inspect(
     asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
     found = look_all(paths, asked)
     if not found:
-        raise DataError("no data set to look at: give a folder, an archive or a file")
+        raise DataError("no data set to inspect: give a folder, an archive or a file")
     seen = [
         _Seen(item, split, item.contents.read(split), asked) for item in found for split in item.splits or ALL
     ]
@@ -227,7 +227,7 @@ def _part(name: str, one: _Seen, files: Int64, faults: Sequence[Fault], seconds:
     return Part(
         name=name,
         files=len(files),
-        segments=int((rows >= 0).sum()),
+        usable=int((rows >= 0).sum()),
         rhythms=_counts(parsed.files.rhythm[files].tolist()),
         classes=_counts(classes[klass] if klass >= 0 else "unknown" for klass in y[files]),
         lengths=_counts(length for length in parsed.length[files].tolist() if length >= 0),

@@ -92,7 +92,7 @@ class Server:
                 if failed == len(self.pauses):
                     raise DataError(
                         f"{file}: {error}, {failed + 1} times, at {self.base}; "
-                        "what arrived is kept, run the same line again to go on"
+                        "what arrived is kept; run the same command again to continue"
                     ) from None
                 pause = self.pauses[failed]
                 failed += 1

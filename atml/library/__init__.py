@@ -2,7 +2,7 @@
 
 ::
 
-    atml.search      search.py          a search; its SearchResult is in search_result.py
+    atml.search      search_function.py a search; its SearchResult is in search_result.py
     atml.load        loaded_model.py    an exported model: predict, scores, plot
     atml.score       score_result.py    one evaluation on test data, counted
     atml.TaskSource  task_source.py     a task written in a script or a notebook

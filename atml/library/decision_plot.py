@@ -1,4 +1,4 @@
-"""A recording and what a model decides of it, as a Plotly figure."""
+"""A recording and a model's decisions on it, as a Plotly figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 COLUMNS = 4000
-"""Columns that a trace is thinned to: more than a screen has, so that one may zoom in a little."""
+"""Columns that a trace is thinned to: more than a screen has, to allow some zooming in."""
 
 UNDECIDED = "not decided"
 
@@ -24,8 +24,8 @@ UNDECIDED = "not decided"
 def draw(x: npt.NDArray[Any], rate: int, offset: float, found: DataFrame, classes: Sequence[str]) -> Figure:
     """Draw ``x (leads, samples)`` at ``rate`` Hz over decisions and scores.
 
-    ``found`` is as `atml.Model.predict_recording` returns it, its seconds and ``offset`` (of the first
-    sample) on one clock.
+    ``found`` is the table of `atml.Model.predict_recording`; its times in seconds start from the same zero as
+    ``offset``, the time of the first sample.
     """
     from plotly.graph_objects import Scatter
     from plotly.subplots import make_subplots
@@ -85,7 +85,7 @@ def runs(found: DataFrame, name: str) -> list[tuple[float, float]]:
 
 
 def _band(spans: Sequence[tuple[float, float]], name: str, colour: str) -> Any:
-    """Make one trace of filled boxes below 0: a class is one entry of the legend."""
+    """Draw filled boxes below 0 as one trace, so that a class has one entry in the legend."""
     from plotly.graph_objects import Scatter
 
     x: list[float | None] = []

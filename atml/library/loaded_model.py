@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 Signal = npt.ArrayLike
-"""Samples as the model was trained on them: raw: filters and scaling are in the network."""
+"""Samples as in the training data, unfiltered and unscaled: both steps are part of the network."""
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """Load an exported model.
+    """Load an exported model; it runs on one CPU thread.
 
     Args:
         path: An export folder, or its ``model.onnx`` alone.
 
     Raises:
-        ExportError: nothing there, or no undamaged export of atml.
+        ExportError: nothing is there, or it is damaged or no export of atml.
 
     Example:
         >>> model = load("exports/small/97-91-t0138")
@@ -56,16 +56,21 @@ class Model:
     - one recording ``(leads, samples)``, or ``(samples,)`` for one lead, of any length, cut into windows.
 
     Signals are raw, in the unit of the training data. ``sampling_rate`` is theirs in Hz, the model's own
-    where it is not given; another one is resampled. A recording may be a memory map: it is read piece by
+    where it is not given; other rates are resampled. A recording may be a memory map: it is read piece by
     piece.
+
+    Example:
+        >>> model = load("exports/small/97-91-t0138")
+        >>> model.classes, model.leads, model.window / model.sampling_rate
+        (('other', 'AF'), 1, 5.0)
     """
 
     exported: ExportedModel
-    """What the file says of itself."""
+    """What is recorded in the file and its export folder."""
 
     @property
     def task(self) -> Task:
-        """What is decided, from what signal."""
+        """Classes, leads, sampling rate and window of the model."""
         return self.exported.task
 
     @property
@@ -100,12 +105,12 @@ class Model:
 
     @property
     def card(self) -> str:
-        """The model card, in Markdown; raises ExportError for an ONNX file that travels alone."""
+        """The model card, in Markdown; raises ExportError for an ONNX file outside its export folder."""
         return self._beside(CARD)
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What is in ``metrics.json``: figures out of fold, intervals, cost; raises as `card` does.
+        """The content of ``metrics.json``: figures out of fold, intervals, cost; raises as `card` does.
 
         Example:
             >>> round(load("exports/small/97-91-t0138").metrics["F1"], 3)
@@ -119,7 +124,7 @@ class Model:
     def _beside(self, name: str) -> str:
         folder = self.exported.folder
         if folder is None:
-            raise ExportError(f"{self.path} travels alone: {name} stayed in its export folder; load that")
+            raise ExportError(f"{self.path} is outside its export folder, which has {name}; load the folder")
         try:
             return (folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -137,10 +142,10 @@ class Model:
             sampling_rate: Of ``x`` in Hz; None for the model's.
 
         Returns:
-            Class names ``(n,)``. The decision threshold is in the network: it is not 0.5 of a score.
+            Class names ``(n,)``. The decision is the one folded into the network: not a score above 0.5.
 
         Raises:
-            DataError: leads, length or rate do not fit, or a sample is missing (NaN) or infinite.
+            DataError: leads, length or rate do not match, or a sample is missing (NaN) or infinite.
 
         Example:
             >>> import numpy as np
@@ -151,14 +156,22 @@ class Model:
         return np.asarray(self.classes)[self.labels(x, sampling_rate)]
 
     def labels(self, x: Signal, sampling_rate: float | None = None) -> Int64:
-        """Return the index in `classes` of each window's class, ``(n,)`` int64; else as `predict`."""
+        """Return the index in `classes` of each window's class, ``(n,)`` int64.
+
+        Arguments and errors are those of `predict`.
+
+        Example:
+            >>> import numpy as np
+            >>> load("exports/small/97-91-t0138").labels(np.zeros((3, 1, 1250))).dtype
+            dtype('int64')
+        """
         return decided(self.logits(x, sampling_rate), self.task)
 
     def scores(self, x: Signal, sampling_rate: float | None = None) -> npt.NDArray[np.float64]:
         """Return softmax scores ``(n, classes)``; each row adds up to 1.
 
-        They order windows by how sure the network is. They are not calibrated: 0.9 does not mean that nine
-        of ten such windows are right. Arguments and errors are those of `predict`.
+        They rank windows by the confidence of the network. They are not calibrated: 0.9 does not mean that
+        nine in ten such windows are right. Arguments and errors are those of `predict`.
 
         Example:
             >>> import numpy as np
@@ -169,7 +182,15 @@ class Model:
         return softmax(self.logits(x, sampling_rate))
 
     def logits(self, x: Signal, sampling_rate: float | None = None) -> Float32:
-        """Return the outputs of the network ``(n, classes)``; else as `predict`."""
+        """Return the outputs of the network ``(n, classes)`` before softmax.
+
+        Arguments and errors are those of `predict`.
+
+        Example:
+            >>> import numpy as np
+            >>> load("exports/small/97-91-t0138").logits(np.zeros((3, 1, 1250))).shape
+            (3, 2)
+        """
         rate = whole_rate(sampling_rate, self.task)
         given = _array(x)
         if given.ndim == 3:
@@ -211,13 +232,13 @@ class Model:
 
         Returns:
             One row a window: ``start_s`` and ``end_s`` in seconds, ``decision`` (a class name), and a column
-            ``score_CLASS`` for each class as in `scores`. Where the last step leaves a rest, one more window
-            ends with the recording and overlaps the one before it. A window with a missing (NaN) or infinite
-            sample has no decision (None) and NaN for scores.
+            ``score_CLASS`` for each class as in `scores`. If the steps do not reach the end of the recording,
+            one more window ends there and overlaps the one before it. A window with a missing (NaN) or
+            infinite sample has no decision (None) and NaN scores.
 
         Raises:
-            DataError: leads or rate do not fit, a step that is not above 0, or less than one window of
-                signal.
+            DataError: leads or rate do not match, the step is not above 0, or the signal is shorter than one
+                window.
 
         Example:
             >>> import numpy as np
@@ -260,7 +281,7 @@ class Model:
         start: float = 0.0,
         end: float | None = None,
     ) -> Figure:
-        """Draw a recording with what the model decides, as a Plotly figure; a notebook shows it.
+        """Draw a recording with the model's decisions, as a Plotly figure; a notebook shows it.
 
         Args:
             signal: As for `predict_recording`, and so are ``sampling_rate`` and ``step``.
@@ -274,7 +295,7 @@ class Model:
             the scores below that. Long recordings are thinned without losing a peak.
 
         Raises:
-            DataError: as `predict_recording` does, and for less than a window between start and end.
+            DataError: as `predict_recording` does, and where start and end are less than a window apart.
 
         Example:
             >>> import numpy as np
@@ -287,7 +308,9 @@ class Model:
         whole = Recording.of(_array(signal), rate, self.task).x
         first, last = round(start * rate), whole.shape[1] if end is None else round(end * rate)
         if not 0 <= first < last:
-            raise DataError(f"nothing lies between start {start!r} s and end {end!r} s; give seconds")
+            raise DataError(
+                f"there is no signal from start {start!r} s to end {end!r} s; give seconds within it"
+            )
         part = whole[:, first:last]
         found = self.predict_recording(part, rate, step=step)
         found[["start_s", "end_s"]] += first / rate

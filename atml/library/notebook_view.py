@@ -16,7 +16,7 @@ from atml.searching.progress import Lines, Progress, headline
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 EVERY_S = 1.0
-"""Seconds between two writings of the line that changes."""
+"""Seconds between two updates of the progress line."""
 
 
 def is_notebook() -> bool:
@@ -27,28 +27,28 @@ def is_notebook() -> bool:
 
 
 class NotebookView(Lines):
-    """Lines of text in a cell's output, and below them, rewritten once a second, where things stand."""
+    """Lines of text in a cell's output, and below them a progress line that is updated once a second."""
 
     def __init__(self) -> None:
-        # Rich would make a piece of HTML of each line.
+        # Rich would write each line as HTML.
         super().__init__(Console(force_jupyter=False, highlight=False, soft_wrap=True, width=120))
         self._handle: Any = None
         self._written = 0.0
 
     def progress(self, now: Progress) -> None:
-        """Rewrite the line, once a second at most."""
+        """Update the progress line, at most once a second."""
         if time.monotonic() - self._written >= EVERY_S:
             self._written = time.monotonic()
             running = ", ".join(f"trial {job.trial}" for job in now.running)
             self._write(headline(now) + (f"  training {running}" if running else ""))
 
     def result(self, summary: dict[str, Any]) -> None:
-        """Empty the line, then print the summary."""
+        """Clear the progress line, then print the summary."""
         self.close()
         super().result(summary)
 
     def close(self) -> None:
-        """Empty the line that changes."""
+        """Clear the progress line."""
         if self._handle is not None:
             self._write("")
             self._handle = None

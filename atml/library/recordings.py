@@ -1,4 +1,4 @@
-"""Windows for a model out of arrays at any rate; a long recording is never held twice."""
+"""Windows for a model, from arrays at any rate; a long recording is never copied whole."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from atml.errors import DataError
 from atml.tasks.task import Task
 
 BLOCK = 256
-"""Windows that are cut, resampled and judged at once: what a recording of any length takes of memory."""
+"""Windows that are cut, resampled and decided at once, which bounds the memory for long recordings."""
 
 MARGIN = 1.0
-"""Seconds of signal on either side that a block is resampled with, so that the filter has no edge inside."""
+"""Seconds of signal added on either side of a block before resampling, to keep filter edges outside it."""
 
 
 def whole_rate(sampling_rate: float | None, task: Task) -> int:
     """Return a sampling rate in Hz, the task's for None.
 
     Raises:
-        DataError: it is no positive whole number.
+        DataError: it is not a positive whole number.
     """
     if sampling_rate is None:
         return task.sampling_rate
@@ -37,7 +37,7 @@ def whole_rate(sampling_rate: float | None, task: Task) -> int:
 
 
 def windows(x: npt.NDArray[Any], task: Task, rate: int) -> Float32:
-    """Return windows ``x (n, leads, samples)`` at ``rate`` Hz as the task's: ``(n, leads, task.window)``.
+    """Resample windows ``x (n, leads, samples)`` at ``rate`` Hz to the task's: ``(n, leads, task.window)``.
 
     Raises:
         DataError: leads or length are not the task's, or a sample is not finite.
@@ -52,8 +52,8 @@ def windows(x: npt.NDArray[Any], task: Task, rate: int) -> Float32:
     found = np.asarray(x, np.float64)
     if (bad := ~np.isfinite(found).all(axis=(1, 2))).any():
         raise DataError(
-            f"window {int(np.flatnonzero(bad)[0])} of x holds {_first_odd(found)}, which is no sample; leave"
-            f" {int(bad.sum())} such windows out"
+            f"window {int(np.flatnonzero(bad)[0])} of x has the sample {_first_odd(found)}; leave out the"
+            f" {int(bad.sum())} windows with missing or infinite samples"
         )
     if n == 0:
         return np.empty((0, leads, task.window), np.float32)
@@ -89,20 +89,19 @@ class Recording:
         found = cls(x, rate, task)
         if found.samples < task.window:
             raise DataError(
-                f"the signal is {x.shape[1] / rate:g} s long at {rate} Hz; the model looks at"
-                f" {task.seconds:g} s"
+                f"the signal is {x.shape[1] / rate:g} s long at {rate} Hz; the model needs {task.seconds:g} s"
             )
         return found
 
     @property
     def samples(self) -> int:
-        """Samples at the task's rate, rounded down: none of them is made up."""
+        """Samples at the task's rate, rounded down, so that none lies beyond the end of the recording."""
         return int(self.x.shape[1]) * self.task.sampling_rate // self.rate
 
     def starts(self, step: float | None) -> npt.NDArray[np.int64]:
         """First samples of windows ``step`` seconds apart (None: adjacent), at the task's rate.
 
-        Where the last of them leaves a rest, one more ends with the recording and overlaps the one before
+        If they do not reach the end of the recording, one more window ends there and overlaps the one before
         it.
 
         Raises:
@@ -119,12 +118,12 @@ class Recording:
         return np.append(starts, last) if rest and every <= window else starts
 
     def blocks(self, starts: Sequence[int] | npt.NDArray[np.int64]) -> Iterator[tuple[Float32, Any]]:
-        """Yield the windows that begin there, ``(n, leads, window)``, and which of them have every sample.
+        """Yield the windows at ``starts`` in blocks ``(n, leads, window)``, each with a mask ``(n,)``.
 
-        A missing sample, NaN or infinite, is bridged by a line between its neighbours, so that a number comes
-        out; what the model makes of it is for the caller to leave out.
+        Missing samples (NaN or infinite) are interpolated linearly, so that every window can be run; the
+        mask is False for windows that contain any, and the caller discards their outputs.
         """
-        # A block holds what lies between its first and last window: far apart, they are taken one by one.
+        # A block spans all from its first to its last window, so distant windows get their own blocks.
         firsts = [int(start) for start in starts]
         at = 0
         while at < len(firsts):
@@ -140,7 +139,7 @@ class Recording:
         target, window = self.task.sampling_rate, self.task.window
         common = gcd(self.rate, target)
         down, up = self.rate // common, target // common
-        # The piece begins where a sample of either rate lies, so that places stay whole numbers.
+        # The piece starts where samples of both rates coincide, so that positions stay whole numbers.
         cycle = max(0, int((firsts[0] / target - MARGIN) * self.rate) // down)
         begin = cycle * down
         stop = min(
@@ -164,7 +163,7 @@ class Recording:
 
 
 def _bridge(piece: npt.NDArray[np.float64], missing: npt.NDArray[np.bool_]) -> None:
-    """Draw a line over missing samples of each lead, in place; 0 where a lead has none."""
+    """Interpolate missing samples of each lead, in place; a lead without any sample becomes 0."""
     place = np.arange(piece.shape[1])
     for lead, gap in zip(piece, missing, strict=True):
         lead[gap] = 0.0 if gap.all() else np.interp(place[gap], place[~gap], lead[~gap])

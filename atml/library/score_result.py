@@ -12,7 +12,7 @@ import numpy as np
 
 from atml import task_files
 from atml.library.loaded_model import Model, load
-from atml.library.search import PathLike, paths
+from atml.library.search_function import PathLike, paths
 from atml.scoring.evaluation import judge_export
 from atml.storage import Store, urls
 
@@ -29,9 +29,17 @@ class ScoreResult:
 
     ``figures`` are the rule's by key, the official ones first, ``intervals`` their 95% intervals over
     subjects ``(low, high)``. ``total`` is what a contest awards, None where the rule awards nothing or no
-    latency and size were given. ``evaluation`` counts the evaluations of this test set, this one included: a
-    model that earlier ones helped to choose looks better here than it is. ``file`` is where the report was
-    written, None beside an ONNX file that travels alone.
+    latency and size were given. ``evaluation`` is the number of evaluations of this test set so far, this one
+    included: the figures of a model that earlier ones helped to choose are too optimistic. ``file`` is where
+    the report was written, None for an ONNX file outside its export folder. ``notes`` are one line each.
+
+    Example:
+        >>> export, counted = "exports/small/97-91-t0138", "sqlite:///counted.db"
+        >>> result = score(export, "afib.npz", rule="records", storage=counted)
+        >>> sorted(result.figures)[:3]
+        ['F1', 'accuracy', 'balanced accuracy']
+        >>> result.subjects["records"].tolist() == [1] * len(result.subjects)
+        True
     """
 
     rule: str
@@ -40,12 +48,15 @@ class ScoreResult:
     total: float | None
     evaluation: int
     subjects: DataFrame = field(repr=False)
-    """One row a subject: ``subject``, ``windows``, ``correct`` (how many of them), ``accuracy``, and for each
-    class ``true_CLASS`` and ``decided_CLASS``, how many windows are of it and were called it."""
+    """One row a subject, of what the rule judges: windows, or whole records (see `atml.Judged.records`).
+
+    Columns: ``subject``; ``windows``, or ``records`` under a rule that judges these, how many there are;
+    ``correct``, how many of them were decided right; ``accuracy``; and for each class ``true_CLASS`` and
+    ``decided_CLASS``, how many are of that class and how many were decided to be."""
     notes: tuple[str, ...] = field(repr=False)
     file: Path | None
     report: ScoreReport = field(repr=False)
-    """All of it, as the command line has it."""
+    """Everything above, as the command line uses it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``atml score --json`` prints."""
@@ -68,35 +79,38 @@ def score(
     size_kib: float | None = None,
     vf_amplitude: float | None = None,
     vt_rate: float | None = None,
+    rule_options: Mapping[str, float] | None = None,
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
     objective: PathLike | None = None,
     storage: str | None = None,
 ) -> ScoreResult:
-    """Score a model on test data by an official rule; the evaluation is counted before a figure is shown.
+    """Score a model on test data by a rule. The evaluation is counted before any figure is returned.
 
     Args:
         model: What `atml.load` returned, or its path.
         data: Test data, as for ``atml score --data``; None for synthetic ECG.
-        rule: Official rule; None for the task's.
+        rule: Name of an official rule or of a file ``rules/NAME.py``; None for the task's.
         latency_ms: Measured on your device, with ``size_kib`` for a rule's total.
         size_kib: Of your whole executable.
         vf_amplitude: In mV, of rule aha-aed: coarse fibrillation is at least this.
         vt_rate: Per minute, of rule aha-aed: rapid tachycardia is above this.
+        rule_options: Options of the rule by name, such as those in ``OPTIONS`` of a file in ``rules/``.
         lead: Lead by name or number, one entry for each lead of the task; those of the training by default.
-        sampling_rate: In Hz, of files that don't say it, if it is not the task's.
-        objective: Objective file the model was searched with, if it is not the task's.
+        sampling_rate: In Hz, of files that don't state it, if it is not the task's.
+        objective: Objective file of the model's search, if it is not the task's.
         storage: Database in which the evaluation is counted; None for ``$ATML_STORAGE``, else ``studies.db``
             in the working directory, made if need be.
 
     Returns:
-        The `ScoreResult`. Its report also lies in ``scores/`` of the export folder.
+        The `ScoreResult`. Its report is also written to ``scores/`` in the export folder.
 
     Raises:
         ExportError: no export of atml there, or one that the rule can't judge.
-        DataError: no usable test data, or people among them that the model was trained on.
+        DataError: no usable test data, or test subjects that the model was trained on.
         StudyError: the evaluation can't be counted; no figure is shown then.
         InputError: an unknown rule, or an option that it does not have.
+        TaskFileError: the model's task, or the rule's file, is not there or can't be used.
 
     Example:
         >>> result = score("exports/small/97-91-t0138", "afib.npz")
@@ -108,7 +122,8 @@ def score(
     found = model if isinstance(model, Model) else load(model)
     asked = None if objective is None else os.fspath(objective)
     definition = task_files.find(found.task.name, objective=asked)
-    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    flags = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    options = {**(rule_options or {}), **{name: value for name, value in flags.items() if value is not None}}
     pending = judge_export(
         found.exported.folder or found.path,
         paths(data) or None,
@@ -117,7 +132,7 @@ def score(
         rule=rule or definition.rule,
         latency_ms=latency_ms,
         size_kib=size_kib,
-        options={name: value for name, value in options.items() if value is not None},
+        options=options,
         leads=(lead,) if isinstance(lead, str) else tuple(lead),
         sampling_rate=sampling_rate,
     )
@@ -137,26 +152,33 @@ def _result(report: ScoreReport, judged: Judged) -> ScoreResult:
         intervals={f.key: (f.interval.low, f.interval.high) for f in figures if f.interval is not None},
         total=None if total is None else total.value,
         evaluation=report.evaluation,
-        subjects=_by_subject(judged),
+        subjects=by_subject(judged, records=report.score.records is not None),
         notes=(*report.notes, *report.score.notes),
         file=report.file,
         report=report,
     )
 
 
-def _by_subject(judged: Judged) -> DataFrame:
+def by_subject(judged: Judged, *, records: bool) -> DataFrame:
+    """Return the table `ScoreResult.subjects`: counts of windows, or of ``records``."""
     import pandas as pd
 
-    names, which = np.unique(judged.subject, return_inverse=True)
+    if records:
+        found = judged.records()
+        unit, subject = "records", found.predictions.subject
+        true, decided = found.predictions.y, found.labels()
+    else:
+        unit, subject, true, decided = "windows", judged.subject, judged.y_true, judged.y_pred
+    names, which = np.unique(subject, return_inverse=True)
     count = np.bincount(which)
-    correct = np.bincount(which, weights=judged.y_true == judged.y_pred).astype(np.int64)
+    correct = np.bincount(which, weights=true == decided).astype(np.int64)
     columns: dict[str, Any] = {
         "subject": names,
-        "windows": count,
+        unit: count,
         "correct": correct,
         "accuracy": correct / count,
     }
-    for word, labels in (("true", judged.y_true), ("decided", judged.y_pred)):
+    for word, labels in (("true", true), ("decided", decided)):
         for index, name in enumerate(judged.task.classes):
             columns[f"{word}_{name}"] = np.bincount(which, weights=labels == index).astype(np.int64)
     return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""What a search came to: the best models and every trial."""
+"""The result of a search: its best models and every trial."""
 
 from __future__ import annotations
 
@@ -22,9 +22,18 @@ if TYPE_CHECKING:
 class Finalist:
     """One of the best trials of a search, trained again on fresh seeds.
 
-    ``value`` is the objective out of fold, the mean of the fresh seeds; ``in_search`` is what helped to
-    choose it and looks better than it is. ``metrics`` are the figures in an export's name, ``size_kib`` that
-    of its ONNX file. ``export`` is the folder of the model, None where it did not qualify.
+    ``value`` is the objective out of fold, the mean over the fresh seeds. ``in_search`` is the value by which
+    the trial was chosen, and therefore too optimistic. ``metrics`` are the figures in an export's name,
+    ``size_kib`` is the size of its ONNX file in KiB. ``export`` is the folder of the model, None where it did
+    not qualify.
+
+    Example:
+        >>> made = Finalist(
+        ...     trial=7, value=0.91, in_search=0.93, metrics={"F1": 0.9}, size_kib=21.5, qualifies=False,
+        ...     export=None,
+        ... )
+        >>> made.in_search > made.value
+        True
     """
 
     trial: int
@@ -46,10 +55,19 @@ class Finalist:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """The outcome of `atml.search`; ``print(result)`` shows what the command line would.
+    """The result of `atml.search`; ``print(result)`` shows what the command line would.
 
-    ``study`` is the study's name: the same search again goes on with it. ``finalists`` are the best first;
-    they are none where the search was cut short before it picked any.
+    ``study`` is the study's name: the same search again continues it. ``finalists`` come best first; there
+    are none where the search was stopped before it picked any. ``seconds`` is the time this run took,
+    ``synthetic`` is true for a search on synthetic ECG.
+
+    Example:
+        >>> result = SearchResult(
+        ...     study="mine", storage="sqlite:///studies.db", finalists=(), synthetic=True, seconds=0.0,
+        ...     summary={"lines": ["no trial ran over every fold yet"]},
+        ... )
+        >>> print(result, result.best, result.exports)
+        no trial ran over every fold yet None ()
     """
 
     study: str
@@ -86,7 +104,7 @@ class SearchResult:
 
     @property
     def best(self) -> Finalist | None:
-        """The winner, None where there is no finalist yet."""
+        """The best finalist, None where there is none yet."""
         return self.finalists[0] if self.finalists else None
 
     @property
@@ -96,13 +114,17 @@ class SearchResult:
 
     @functools.cached_property
     def trials(self) -> DataFrame:
-        """Every trial of the study, as it stood when this was first asked for; one row a trial.
+        """Every trial of the study, one row each, read from the database on first use and then kept.
 
         Columns: ``trial``, ``state`` ("complete", "pruned", "failed", "running", "waiting"), ``role``
-        ("search", or "finalist" for one that repeats trial ``of`` on a fresh seed), ``value``, ``network``,
+        ("search", or "finalist" for one that repeats trial ``of`` on a fresh seed), ``length`` (how many
+        times as long as that trial), ``value``, ``network``,
         ``size_kib``, ``macs``, ``parameters``, ``seconds`` of training, ``started``, ``ended``, ``failure``,
-        a column for each figure in ``metrics`` of those that ran over every fold, and ``param_NAME`` for
-        each parameter of the search space.
+        a column for each figure in ``metrics`` of trials that ran over every fold, and ``param_NAME`` for
+        each parameter of the search space. ``size_kib`` is in KiB, ``seconds`` in s, ``macs`` for one window.
+
+        Raises:
+            StudyError: the database can't be read, or does not hold the study any more.
         """
         import pandas as pd
 
@@ -123,6 +145,7 @@ def _row(record: TrialRecord) -> dict[str, Any]:
         "state": record.state,
         "role": record.role,
         "of": record.of,
+        "length": record.length,
         "value": record.value,
         "network": record.config.describe() if record.config else None,
         "size_kib": cost.size_bytes / 1024 if cost else None,

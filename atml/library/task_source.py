@@ -1,9 +1,9 @@
-"""A task written in a script or a notebook, made into the two files that searches and workers read.
+"""A task defined in a script or a notebook, written to the two files that searches and workers read.
 
-A search trains in worker processes, a study remembers the code that it was searched with, and a model may
-be scored next year by the labels that it learned. All of that needs the source of a task, not its objects:
-a function sent to a worker as bytes could be run and never be read. So the source of the objects is looked
-up and written to ``search_spaces/NAME.py`` and ``objectives/NAME.py``, where the command line finds it too.
+Worker processes load the task, a study stores its code, and a model may be scored a year later by the labels
+it was trained with. All of that needs the source text of a task: a pickled function can be run but not read.
+So the source of the objects is looked up and written to ``search_spaces/NAME.py`` and
+``objectives/NAME.py``, where the command line finds it too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from atml.errors import TaskFileError
-from atml.task_files.definition import FOLDERS
+from atml.task_files.builtin import FOLDERS
 from atml.tasks.task import Task
 
 SEARCH_SPACE = ("DEFAULT", "suggest")
@@ -39,7 +39,12 @@ class TaskSource:
     """The text of a task's two files; give it to `atml.search` in place of a task's name.
 
     ``search_space`` and ``objective`` are Python source, as in a file of ``search_spaces/`` and of
-    ``objectives/``; ``name`` is that of its ``TASK``.
+    ``objectives/``; ``name`` is that of its ``TASK``. `of` finds the source of a task that is defined in the
+    calling program.
+
+    Example:
+        >>> TaskSource(name="mine", search_space="DEFAULT = {}", objective="QUALIFIES = 0.5").name
+        'mine'
     """
 
     name: str
@@ -60,9 +65,9 @@ class TaskSource:
             classes, imports, constants.
 
         Raises:
-            TaskFileError: a part is missing, or its source can't be had: of a lambda, of a function inside
-                another one, of a constant that can't be written down, or of anything typed into
-                ``python -``, which keeps no source: give its text then, as ``TaskSource(name=...,
+            TaskFileError: a part is missing, or its source can't be found: that of a lambda, of a function
+                inside another one, of a constant without a literal form, or of anything typed into
+                ``python -``, which keeps no source. Give the text itself then: ``TaskSource(name=...,
                 search_space="...", objective="...")``.
 
         Example:
@@ -79,7 +84,7 @@ class TaskSource:
         if not isinstance(task, Task):
             raise TaskFileError(f"TASK is {task!r}; make it an atml.Task")
         optional = [name for name in OPTIONAL if name in names]
-        # A helper module is imported, like any other: what it holds is no more in the study than numpy is.
+        # Other modules of the program are imported, not copied: their code is not stored in the study.
         own = {getattr(names[name], "__module__", "") for name in ("suggest", "label", "value")}
         space, objective = _Writer(own), _Writer(own)
         for name in SEARCH_SPACE:
@@ -92,8 +97,8 @@ class TaskSource:
         """Write both files into ``search_spaces/`` and ``objectives/`` of ``folder``.
 
         Raises:
-            TaskFileError: a file of that name is there and was not written from a TaskSource, or nothing can
-                be written there.
+            TaskFileError: a file of that name exists and was not written from a TaskSource, or the folder
+                can't be written to.
         """
         texts = (self.search_space, self.objective)
         files = [Path(folder) / kind / f"{self.name}.py" for kind in FOLDERS]
@@ -118,7 +123,7 @@ _ALL = (*SEARCH_SPACE, *OBJECTIVE)
 
 
 class _Writer:
-    """Writes a module out of objects, what they use before what uses it."""
+    """Writes the source of a module from objects, each after the things that it uses."""
 
     def __init__(self, own: Collection[str]) -> None:
         self._own = [name for name in own if name.split(".")[0] != "atml"]
@@ -132,10 +137,10 @@ class _Writer:
         return "\n\n".join(["\n".join(head), *self._body]) + "\n"
 
     def define(self, name: str, value: Any) -> None:
-        """Make ``name`` stand for ``value``, and everything it needs with it."""
+        """Define ``name`` as ``value``, after everything that it needs."""
         if name in self._done:
             if self._done[name] is not value and self._done[name] != value:
-                raise TaskFileError(f"{name} stands for two things in this task; rename one of them")
+                raise TaskFileError(f"{name} means two different things in this task; rename one of them")
             return
         self._done[name] = value
         if isinstance(value, ModuleType):
@@ -147,7 +152,7 @@ class _Writer:
             self._body.append(line)
 
     def _code(self, name: str, value: Callable[..., Any]) -> None:
-        """Write a function or class of the task's own modules; import one of another module."""
+        """Copy a function or class of the task's own modules; import one of another module."""
         own, home = value.__name__, value.__module__
         if home not in self._own:
             public = _public(value)
@@ -171,7 +176,7 @@ class _Writer:
             self._imports.append(line)
 
     def _literal(self, name: str, value: Any) -> str:
-        """Write a constant the same in every process, sets in order."""
+        """Return a constant as source, the same in every process: sets are sorted."""
         if isinstance(value, Task):
             self.define("Task", Task)
             fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
@@ -191,7 +196,7 @@ class _Writer:
             return f"{type(value).__name__}([{inside}])"
         if value is None or isinstance(value, bool | bytes):
             return repr(value)
-        # Numbers of numpy write themselves otherwise.
+        # The repr of a numpy number is not a plain literal.
         if isinstance(value, str):
             return repr(str(value))
         if isinstance(value, int):
@@ -205,7 +210,7 @@ class _Writer:
 
 
 def _public(value: Any) -> str:
-    """Return "atml" for what atml offers under its own name: internal modules move."""
+    """Return "atml" for a public name of atml, which does not move as internal modules may; else ""."""
     import atml
 
     name = value.__name__

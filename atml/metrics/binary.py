@@ -32,7 +32,7 @@ def f_beta(precision: npt.ArrayLike, recall: npt.ArrayLike, beta: float = 2.0) -
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts pooled over segments: true and false positives, false and true negatives."""
+    """Counts pooled over windows: true and false positives, false and true negatives."""
 
     tp: int
     fp: int
@@ -41,7 +41,7 @@ class Confusion:
 
     @property
     def n(self) -> int:
-        """Number of segments."""
+        """Number of windows."""
         return self.tp + self.fp + self.fn + self.tn
 
     @property
@@ -66,7 +66,7 @@ class Confusion:
 
     @property
     def accuracy(self) -> float:
-        """Share of all segments that are decided right."""
+        """Share of all windows that are decided right."""
         return float(ratio(self.tp + self.tn, self.n))
 
     def f_beta(self, beta: float = 2.0) -> float:
@@ -162,7 +162,12 @@ class Counts:
 
 
 def confusion(truth: npt.ArrayLike, decided: npt.ArrayLike) -> Confusion:
-    """Count over all segments; both ``(n,)``, true where positive."""
+    """Count decisions over all windows; both ``(n,)``, true where positive.
+
+    Example:
+        >>> confusion([True, True, False], [True, False, False])
+        Confusion(tp=1, fp=0, fn=1, tn=1)
+    """
     cells = np.bincount(_cells(truth, decided), minlength=4)
     return Confusion(tp=int(cells[3]), fp=int(cells[1]), fn=int(cells[2]), tn=int(cells[0]))
 
@@ -187,11 +192,19 @@ def prediction_counts(predictions: Predictions, threshold: float = 0.0) -> Count
 def mean_subject_f_beta(
     predictions: Predictions, beta: float = 2.0, *, without_positives: str = "one"
 ) -> float:
-    """Mean over subjects of F-beta at threshold 0; 0 without segments.
+    """Mean over subjects of F-beta at threshold 0; 0 without windows.
 
     A subject without positives counts by the conventions of `Counts` as "one", whatever its false alarms:
     the contest's rule. With ``without_positives="specificity"`` it counts with its specificity, so that a
-    model that always alarms gains nothing from healthy subjects.
+    model that always alarms gains nothing from healthy subjects. Raises ValueError for any other word, and
+    for predictions of a multiclass task.
+
+    Source: the figure F of the IESD 2024 contest.
+
+    Example:
+        >>> logits = np.array([[0, 1], [1, 0]], np.float32)
+        >>> mean_subject_f_beta(Predictions(logits, np.array([1, 1]), np.array(["S1", "S2"])))
+        0.5
     """
     table = prediction_counts(predictions)
     values = table.f_beta(beta)
@@ -203,7 +216,17 @@ def mean_subject_f_beta(
 
 
 def four_metrics(predictions: Predictions, threshold: float = 0.0) -> dict[str, float]:
-    """F1, accuracy, precision and recall of the positive class, pooled over segments."""
+    """F1, accuracy, precision and recall of the positive class, pooled over windows.
+
+    A window is called positive where its margin reaches ``threshold``. Raises ValueError for predictions of
+    a multiclass task.
+
+    Example:
+        >>> logits = np.array([[0, 1], [1, 0]], np.float32)
+        >>> found = four_metrics(Predictions(logits, np.array([1, 1]), np.array(["S1", "S2"])))
+        >>> found["precision"], found["recall"]
+        (1.0, 0.5)
+    """
     return confusion(predictions.truth(), predictions.decided(threshold)).four()
 
 
@@ -219,7 +242,7 @@ def bootstrap(
     """Percentile intervals from resampling *subjects*, the unit that is independent of the others.
 
     Keys: ``"F"`` (mean F-beta over subjects), ``"G"`` (share of subjects with F-beta above ``good``), and
-    pooled over segments ``"pooled F"`` (F-beta), the metrics in `FOUR` and ``"specificity"``. ``decimals``
+    pooled over windows ``"pooled F"`` (F-beta), the metrics in `FOUR` and ``"specificity"``. ``decimals``
     is what `Counts.f_beta` takes. Several tables are repeats on the same subjects: each draw takes the same
     subjects from all, and the mean over the tables counts. Few subjects make the intervals too narrow.
     """

@@ -13,7 +13,13 @@ from atml.arrays import Floats, Int64
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the two ends of its confidence interval."""
+    """A value and the two ends of its confidence interval, in the unit of the value.
+
+    Example:
+        >>> found = wilson(8, 10)  # eight of ten
+        >>> found.value, round(found.low, 2), round(found.high, 2)
+        (0.8, 0.49, 0.94)
+    """
 
     value: float
     low: float
@@ -67,7 +73,7 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95, *, one_sided: b
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     """Score interval of a share ``successes / n`` (Wilson 1927); (0, 1) for ``n = 0``.
 
-    Takes its trials for independent; segments of one subject are not, for which it is too narrow.
+    Takes its trials for independent; windows of one subject are not, for which it is too narrow.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}")

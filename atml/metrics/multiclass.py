@@ -155,7 +155,13 @@ def macro_f1(predictions: Predictions) -> float:
 
 
 def mean_subject_accuracy(predictions: Predictions) -> float:
-    """Mean over subjects of the share of windows that are decided right; 0 without windows."""
+    """Mean over subjects of the share of windows that are decided right; 0 without windows.
+
+    Example:
+        >>> logits, subject = np.eye(3, dtype=np.float32), np.array(["a", "a", "b"])
+        >>> mean_subject_accuracy(Predictions(logits, np.array([0, 2, 2]), subject, None))
+        0.75
+    """
     values = prediction_class_counts(predictions).accuracy()
     return float(values.mean()) if len(values) else 0.0
 

@@ -1,6 +1,6 @@
 """Two models on the same subjects: differences, their interval, a test for them (numpy, pure).
 
-Subjects are what is independent; segments of one subject are nearly the same. So every figure here is first
+Subjects are what is independent; windows of one subject are nearly the same. So every figure here is first
 computed for each subject, and subjects are what is resampled and what is counted.
 """
 
@@ -28,7 +28,7 @@ MEASURES = ("accuracy", "F-beta", "sensitivity", "specificity")
 
 
 def of_subjects(table: Counts, beta: float = 2.0, decimals: int | None = DECIMALS) -> dict[str, Floats]:
-    """Return each of `MEASURES` for every subject, ``(subjects,)``, NaN where it has no such segments.
+    """Return each of `MEASURES` for every subject, ``(subjects,)``, NaN where it has no such windows.
 
     F-beta is `atml.metrics.Counts.f_beta`: a subject without positives has 1.
     """
@@ -43,9 +43,9 @@ def of_subjects(table: Counts, beta: float = 2.0, decimals: int | None = DECIMAL
 
 
 def accuracy(right: Bools, code: Int64, names: Strings) -> Floats:
-    """Share of each subject's segments that are decided right, ``(subjects,)``, for any number of classes.
+    """Share of each subject's windows that are decided right, ``(subjects,)``, for any number of classes.
 
-    ``right (n,)`` and ``code (n,)``, the place of each segment's subject in ``names (subjects,)``.
+    ``right (n,)`` and ``code (n,)``, the place of each window's subject in ``names (subjects,)``.
     """
     share: Floats = np.bincount(code, right, len(names)) / np.bincount(code, minlength=len(names))
     return share

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from atml.arrays import Float32, Int64
-from atml.evaluation.result import CrossValidationResult
+from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.metrics import Interval, Predictions
 from atml.report import kind_binary, kind_multiclass
 from atml.report.figures import Figures, Source

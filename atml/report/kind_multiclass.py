@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from atml.arrays import Float32, Int64
-from atml.evaluation.result import CrossValidationResult
+from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.formatting import between, listed
 from atml.metrics import Interval, Predictions, wilson
 from atml.report.figures import Figures, Source, interval_of

@@ -18,7 +18,7 @@ from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import DataSource
 from atml.data.formats.detection import tells_millivolts
 from atml.errors import ExportError, InputError
-from atml.evaluation.result import CrossValidationResult, cross_validation_result
+from atml.evaluation.cross_validation_result import CrossValidationResult, cross_validation_result
 from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions
 from atml.report import kind as report_kind

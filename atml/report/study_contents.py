@@ -17,7 +17,7 @@ from atml.data.dataset import Dataset
 from atml.errors import InputError, StudyError
 from atml.metrics.predictions import Predictions
 from atml.report.comparable import standing
-from atml.searching.ranking import ranked
+from atml.searching.ranking import JUDGED, in_order, ranked, shipped_length
 from atml.training.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -101,12 +101,17 @@ class StudyContents:
     @cached_property
     def judged(self) -> dict[int, float]:
         """Value of each finalist as its repeats on fresh seeds had it, best first."""
-        kept = self.store.study(self.study).user_attrs.get("judged", {})
+        kept = self._attrs.get(JUDGED, {})
         return {int(n): float(v) for n, v in sorted(kept.items(), key=lambda item: -item[1])}
 
-    def repeats(self, number: int) -> list[TrialRecord]:
-        """Repeats of a trial on fresh seeds that ran over every fold."""
-        return [t for t in self.records if t.of == number and t.state == "complete" and t.feasible]
+    @cached_property
+    def _attrs(self) -> dict[str, Any]:
+        return dict(self.store.study(self.study).user_attrs)
+
+    def repeats(self, number: int, length: int = 1) -> list[TrialRecord]:
+        """Repeats of a trial on fresh seeds that ran over every fold, ``length`` times as long as it did."""
+        mine = [t for t in self.records if t.of == number and t.length == length]
+        return [t for t in mine if t.state == "complete" and t.feasible]
 
     def repeated(self, number: int) -> float | None:
         """Mean untuned value of a trial's repeats, to compare with its own value; None without repeats."""
@@ -115,13 +120,12 @@ class StudyContents:
 
     @cached_property
     def best(self) -> TrialRecord | None:
-        """The winner: the finalist whose repeats are best, the best trial where there are no finalists.
+        """The winner: the finalist that the search took, the best trial where there are no finalists.
 
         None where no trial ran over every fold.
         """
         by_number = {t.number: t for t in self.ranked}
-        order = [by_number[n] for n in self.judged if n in by_number]
-        order.sort(key=lambda t: (-round(self.judged[t.number], 4), t.cost.size_bytes if t.cost else 0))
+        order = [by_number[n] for n in in_order(self._attrs, self.ranked) if n in by_number]
         return next(iter(order or self.ranked), None)
 
     # --- task and data
@@ -228,7 +232,8 @@ class StudyContents:
         """What the winner's repeats predicted out of fold, one entry each; its own where it has none."""
         if self.best is None:
             return ()
-        sources = self.repeats(self.best.number) or [self.best]
+        length = shipped_length(self._attrs, self.best.number)
+        sources = self.repeats(self.best.number, length) or self.repeats(self.best.number) or [self.best]
         found = [self.predictions(t.number) for t in sources]
         return tuple(one for one in found if one is not None)
 

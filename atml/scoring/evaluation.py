@@ -1,7 +1,7 @@
 """Scoring: an exported model on a test set, by a rule, each evaluation counted.
 
-The only place that opens a test split. An evaluation is on record before anyone sees its figures: a test set
-that helped to choose among models says less about the one that was chosen.
+Only this module opens a test split. An evaluation is recorded before its figures are shown, because figures
+on a test set that helped to choose among models are too optimistic for the one that was chosen.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from atml.scoring.time_to_decision import Streaming
 def score_export(path: Path, data_paths: Paths, *, evaluations: Evaluations, **options: Any) -> ScoreReport:
     """Score an export on the test split of ``data_paths`` and record the evaluation in ``evaluations``.
 
-    ``options`` are those of `judge_export`, and so are the errors; where one is raised nothing is recorded.
+    ``options`` and errors are those of `judge_export`. Nothing is recorded where an error is raised.
     """
     return judge_export(path, data_paths, **options).recorded(evaluations)
 
@@ -53,34 +53,34 @@ def judge_export(
 ) -> Pending:
     """Judge an export folder, or an ONNX file alone, on the test split of ``data_paths`` (None: synthetic).
 
-    Outputs are onnxruntime's; the rule makes labels of them. Of data that do not tell train from test, only
-    subjects that the model was not trained on are scored. The export's baseline, if it has one, is judged on
-    the same windows in the same evaluation.
+    The model runs in onnxruntime, and the rule turns its outputs into labels. Of data without a train and
+    test split, only subjects that the model was not trained on are scored. The export's baseline, if it has
+    one, is judged on the same windows in the same evaluation.
 
     Args:
         path: Export folder or ONNX file.
         data_paths: Data sets, as in `atml.data.open`.
-        label: Gives the class number of a rhythm name.
+        label: Returns the class index of a rhythm name, or None.
         rule: Name of a rule, built-in or a file in ``rules/`` (`atml.scoring.rules.rule`).
-        latency_ms: Measured on the device by the person; a contest's total needs it.
-        size_kib: Of the executable on the device, likewise.
+        latency_ms: Mean latency in ms, measured on the device; a contest's total needs it.
+        size_kib: Size in KiB of the executable on the device; needed likewise.
         options: The rule's own, by name (`atml.scoring.rules.base.Rule.OPTIONS`).
         leads: Leads to use; those of the training where none are given.
-        sampling_rate: In Hz, of data that do not say it.
+        sampling_rate: In Hz, of data that do not state it.
         cache: Folder of the data cache.
-        labels_hash: Of the objectives file that ``label`` is from, to be compared with the one that the model
-            was trained with.
+        labels_hash: Hash of the objectives file that ``label`` comes from, compared with that of the file
+            that the model was trained with.
         only: Subjects to score; all others are left out of this evaluation.
 
     Raises:
-        InputError: an unknown rule, an option that it does not have, or a latency or size that is no
-            measurement.
+        InputError: an unknown rule, an option that it does not have, or a latency or size that is not above
+            0.
         TaskFileError: a rule's file that can't be used.
-        ExportError: no export of ours there, one that the rule can't judge or that was trained with other
-            labels, one that can't say which subjects it was trained on where that matters, or its folder
-            can't be written.
-        DataError: no usable test data; the training data themselves; a subject that was trained on; nobody
-            left that was not.
+        ExportError: no export of atml there; one that the rule can't judge, that was trained with other
+            labels, or that does not list its training subjects where they are needed; a folder that can't be
+            written.
+        DataError: no usable test data, the training data themselves, a subject that was trained on, or no
+            subject left.
     """
     judge = rules.rule(rule)
     settings = rules.settings(judge, options or {}, latency_ms=latency_ms, size_kib=size_kib)
@@ -111,7 +111,7 @@ def judge_export(
         data_name=dataset.name,
         data_fingerprint=dataset.fingerprint,
         synthetic=dataset.synthetic,
-        segments=len(dataset),
+        windows=len(dataset),
         subjects=len(set(dataset.subject.tolist())),
         score=judge.score(judged, settings),
         evaluation=0,
@@ -124,7 +124,7 @@ def judge_export(
 
 
 def _baseline(exported: ExportedModel) -> tuple[Baseline | None, list[str]]:
-    """Rebuild the export's baseline; none, and why, where it can't be."""
+    """Rebuild the export's baseline; where that fails, return None and a note."""
     if exported.baseline is None:
         return None, []
     try:
@@ -136,7 +136,7 @@ def _baseline(exported: ExportedModel) -> tuple[Baseline | None, list[str]]:
 def _leads(
     exported: ExportedModel, paths: Paths, asked: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Choose the leads to score on, those of the training where none are asked for; with a note."""
+    """Return the leads to score on, those of the training unless others are asked for, and notes."""
     trained = exported.lead_choice
     if not trained or asked == trained or not _has_leads(paths):
         return asked, []
@@ -147,18 +147,18 @@ def _leads(
 
 
 def _has_leads(paths: Paths) -> bool:
-    """Whether a lead can be chosen in any of the data: in WFDB records it can."""
+    """Whether any of the data offer a choice of leads, as WFDB records do."""
     every = paths if isinstance(paths, list | tuple) else () if paths is None else (paths,)
     return any(chooses_leads(Path(path)) for path in every)
 
 
 def _of_subjects(dataset: Dataset, only: Collection[str]) -> Dataset:
-    """Return the windows of some subjects alone."""
+    """Return the windows of the subjects in ``only``."""
     return dataset.take(np.flatnonzero(np.isin(dataset.subject, sorted(only))))
 
 
 def _by_set(dataset: Dataset, *, several: bool) -> dict[str, list[str]]:
-    """Name the subjects of each set, as the set itself names them; a generated subject is nobody."""
+    """Return the subjects of each set by their names in that set; synthetic subjects are left out."""
     if dataset.synthetic:
         return {}
     names = sorted(set(dataset.subject.tolist()))
@@ -174,7 +174,7 @@ def _by_set(dataset: Dataset, *, several: bool) -> dict[str, list[str]]:
 def _judged(
     exported: ExportedModel, dataset: Dataset, judge: Rule, latency_ms: float | None, size_kib: float | None
 ) -> Judged:
-    """Run the model on the data; the rule makes labels of its outputs."""
+    """Run the model on the data; the rule turns its outputs into labels."""
     logits = infer(exported.model, dataset.x)
     return Judged(
         task=exported.task,
@@ -191,7 +191,7 @@ def _judged(
 
 
 def _ties(judged: Judged) -> list[str]:
-    """Say how many windows have two largest outputs, and which classes those were called."""
+    """Return a note on windows whose two largest outputs are equal, and what they were decided to be."""
     assert judged.logits is not None
     two = np.sort(judged.logits, axis=1)[:, -2:]
     tie = two[:, 0] == two[:, 1]
@@ -210,7 +210,8 @@ def _beside(
 ) -> rules.Score | None:
     """Judge the export's baseline on the same windows.
 
-    Its speed and size were not measured. It gives labels: a recording is what most of its windows are called.
+    Its latency and size are not known. It returns labels only, so a recording gets the class that most of its
+    windows are called.
     """
     if baseline is None:
         return None
@@ -222,9 +223,9 @@ def _beside(
 def _streaming(
     exported: ExportedModel, baseline: Baseline | None, paths: Paths, opening: Mapping[str, Any]
 ) -> tuple[tuple[Streaming, ...], list[str]]:
-    """Measure the time to decision where rhythms go on for longer than a window; else nothing, and why.
+    """Measure the time to decision where episodes are longer than a window; otherwise return () and notes.
 
-    The model's comes first, then the baseline's if there is one.
+    The model's result comes first, then that of the baseline, if there is one.
     """
     task = exported.task
     if not paths:
@@ -234,7 +235,7 @@ def _streaming(
     wanted = {key: value for key, value in opening.items() if key != "cache"}
     try:
         episodes = data.episodes(paths, **wanted, leave_out=people(exported, paths))
-    except DataError as error:  # opening leaves single faults out; whole episodes need whole files
+    except DataError as error:  # opening skips single faulty windows, but episodes need whole files
         return (), [f"time to decision was not measured: {error}"]
     if not any(episode.label == task.positive for episode in episodes):
         return (), []

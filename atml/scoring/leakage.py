@@ -1,4 +1,4 @@
-"""Test data without the subjects that the model was trained on, by the labels that it was trained with."""
+"""Guards of scoring: no subject that the model was trained on, and the labels of its training."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ Paths = Path | Sequence[Path] | None
 
 
 def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> tuple[Dataset, list[str]]:
-    """Open the test split; of sets that have none, without the subjects that were trained on.
+    """Open the test split; sets without one are opened without the subjects that were trained on.
 
-    ``opening`` are arguments of `atml.data.open`. Returns the data and notes for the person.
+    ``opening`` holds arguments of `atml.data.open`. Returns the data, and notes for the user.
 
     Raises:
-        ExportError: The model does not say which subjects it was trained on, and a set does not tell train
-            from test.
-        DataError: As `atml.data.open`; nobody left, with the way out; the training data themselves; a test
-            split that holds subjects that were trained on.
+        ExportError: The model does not list its training subjects, and a set has no train and test split.
+        DataError: As `atml.data.open`; also where no subject is left, for the training data themselves, and
+            for a test split with subjects that were trained on.
     """
     if exported.subjects is None and not exported.synthetic:
         _not_bare(exported, paths, opening)
@@ -57,9 +56,9 @@ def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) ->
 
 
 def people(exported: ExportedModel, paths: Paths) -> tuple[str, ...]:
-    """Name the subjects that the model was trained on, by all names that they may have in ``paths``.
+    """Return the subjects that the model was trained on, by all names that they may have in ``paths``.
 
-    Generated subjects are left out: they are nobody.
+    Synthetic subjects are left out.
     """
     trained = () if exported.synthetic else exported.subjects or ()
     return (*trained, *renamed(exported, paths))
@@ -68,9 +67,9 @@ def people(exported: ExportedModel, paths: Paths) -> tuple[str, ...]:
 def renamed(exported: ExportedModel, paths: Paths) -> dict[str, str]:
     """Map names in sets that the model was not trained on to the trained subject that each may be.
 
-    Where several sets are opened together a name begins with its set, so the same people in a folder of
-    another name would pass for others: "bought/418" may be "vfdb/418" if the model was trained on no set
-    called "bought".
+    Where several sets are opened together, a subject's name begins with its set, so the same people in a
+    folder of another name would seem to be others: "bought/418" may be "vfdb/418" if the model was trained on
+    no set called "bought".
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths or ())
     if exported.synthetic or len(given) < 2 or "+" not in exported.data_name:
@@ -82,13 +81,13 @@ def renamed(exported: ExportedModel, paths: Paths) -> dict[str, str]:
 
 
 def same_labels(exported: ExportedModel, labels_hash: str | None) -> list[str]:
-    """Compare the labels that a model was trained with to those that test data would have.
+    """Check that a model was trained with the labels that the test data get.
 
-    Returns notes: one where the export is too old to tell. ``labels_hash`` None compares nothing. Hashes of
-    built-in files are those of earlier versions with the same labels: see `task_files.loading.KNOWN_AS`.
+    Returns a note where the export is too old to record its labels. Nothing is compared where ``labels_hash``
+    is None. Earlier built-in files with the same labels count as the same: `task_files.loading.KNOWN_AS`.
 
     Raises:
-        ExportError: test data would be labelled otherwise.
+        ExportError: the test data would get other labels.
     """
     if labels_hash is None or exported.labels_hash == labels_hash:
         return []
@@ -104,7 +103,7 @@ def same_labels(exported: ExportedModel, labels_hash: str | None) -> list[str]:
 
 
 def _sets(exported: ExportedModel) -> list[str]:
-    """Name the sets of people that the model was trained on."""
+    """Return the names of the data sets that the model was trained on."""
     return [] if exported.synthetic else exported.data_name.split("+")
 
 
@@ -126,13 +125,13 @@ def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any])
 def _unseen(
     exported: ExportedModel, dataset: Dataset, out: Sequence[str], again: Mapping[str, str]
 ) -> list[str]:
-    """Raise DataError if the model was trained on any of these subjects; note where that is not known."""
+    """Raise DataError if the model was trained on any of the subjects; return a note if that is unknown."""
     if dataset.fingerprint == exported.data_fingerprint:
         raise DataError(
             f"{dataset.name} is what trial {exported.trial} was trained on; give data that it never saw"
         )
     if dataset.synthetic != exported.synthetic:
-        return []  # A generated subject and a person of the same name are not the same.
+        return []  # A synthetic subject and a person of the same name are not the same.
     if exported.subjects is None:
         return [
             "the file does not list its training subjects, so they could not be compared with these;"
@@ -151,7 +150,7 @@ def _unseen(
 
 
 def _left_out(gone: set[str], again: Mapping[str, str]) -> list[str]:
-    """Name the subjects left out as perhaps trained ones by another name, a line for each two sets."""
+    """Return a line for each pair of sets: subjects left out because they may be trained ones renamed."""
     pairs: dict[tuple[str, str], list[str]] = {}
     for name in sorted(gone & set(again)):
         place, who = name.split("/", 1)

@@ -18,17 +18,17 @@ class ScoreReport:
     """Figures of one evaluation of a test set.
 
     ``evaluation`` counts the evaluations of this test set up to this one, ``file`` is where the report was
-    written; ``segments`` counts windows. ``baseline`` is the same rule's score of the export's baseline on
+    written, ``windows`` and ``subjects`` are counts. ``baseline`` is the same rule's score of the baseline on
     the same windows, ``streaming`` the time to decision, of the model and then of the baseline, where the
-    data have episodes longer than a window. ``notes`` are what a person should know of the test data and of
-    the evaluation itself; the rule's own are in ``score``.
+    data have episodes longer than a window. ``notes`` are about the test data and the evaluation; those of
+    the rule are in ``score``.
     """
 
     exported: ExportedModel
     data_name: str
     data_fingerprint: str
     synthetic: bool
-    segments: int
+    windows: int
     subjects: int
     score: Score
     evaluation: int
@@ -38,7 +38,11 @@ class ScoreReport:
     file: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON types; ``look`` numbers the evaluation, ``people`` counts subjects."""
+        """Return everything as JSON types.
+
+        ``look`` is the number of the evaluation, ``segments`` and ``people`` count windows and subjects: the
+        keys of version 0.1.
+        """
         exported = self.exported
         fields = {"rule": self.score.rule, "look": self.evaluation, **self.score.to_dict()}
         if self.streaming:
@@ -51,7 +55,7 @@ class ScoreReport:
             fields["baseline"] = theirs
         return {
             **fields,
-            "segments": self.segments,
+            "segments": self.windows,
             "people": self.subjects,
             "data": self.data_name,
             "data_fingerprint": self.data_fingerprint,
@@ -125,9 +129,9 @@ def render(report: ScoreReport) -> str:
 
 
 def _counted(report: ScoreReport) -> str:
-    """Say how many windows, records where the rule counts these, and subjects were scored."""
+    """Return the numbers of windows, subjects and, where the rule judges these, records."""
     records = "" if report.score.records is None else f"{report.score.records:,} records, "
-    return f"{records}{report.segments:,} test windows of {report.subjects} subjects"
+    return f"{records}{report.windows:,} test windows of {report.subjects} subjects"
 
 
 def _figures(score: Score, baseline: Score | None) -> list[str]:
@@ -170,7 +174,7 @@ def _rows(table: Table, other: Table | None) -> list[tuple[str, ...]]:
 
 
 def _streaming(model: Streaming, *baseline: Streaming) -> list[str]:
-    """The moments after the onset, positive episodes and others side by side."""
+    """Lay out the time to decision: positive episodes and others side by side."""
     share = ("subjects", "called then", "by then", *("baseline" for _ in baseline))
     known, total = sum(model.onsets), sum(model.episodes)
     since = "s after onset" if known else "s into the episode"
@@ -193,7 +197,7 @@ def _streaming(model: Streaming, *baseline: Streaming) -> list[str]:
 
 
 def _unknown_onsets(unknown: int, total: int, *, any_known: bool) -> list[str]:
-    """Say from where times run in episodes with nothing before them; nothing where all have some."""
+    """Return a line on episodes without signal before the onset, if there are any."""
     if not unknown:
         return []
     if not any_known:
@@ -212,7 +216,7 @@ def _percent(share: float | None) -> str:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Columns at equal widths, the first to the left and the others to the right."""
+    """Align columns, the first to the left and the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(

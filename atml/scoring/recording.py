@@ -1,4 +1,4 @@
-"""Evaluations of test sets, on record before anyone sees a figure of them."""
+"""Evaluations of test sets, recorded before any of their figures is shown."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class Evaluations(Protocol):
         result: dict[str, Any],
         subjects: Mapping[str, Sequence[str]],
     ) -> int:
-        """Keep an evaluation with its figures; return how many there are of this test set, this one included.
+        """Store an evaluation; return the number of evaluations of this test set, this one included.
 
-        One is of this test set if the fingerprint is the same, or if it saw any of the same ``subjects`` of a
-        set of the same name.
+        An earlier evaluation is of this test set if its fingerprint is the same, or if it included any of the
+        ``subjects`` of a set of the same name.
         """
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pending:
-    """A model judged on test data, its evaluation not yet on record: nobody may see a figure of it.
+    """A model judged on test data whose evaluation is not recorded yet; its figures must not be shown.
 
-    ``judged`` are its decisions, ``people`` the subjects that they are of, by set.
+    ``judged`` holds its decisions, ``people`` the subjects by data set.
     """
 
     report: ScoreReport
@@ -49,10 +49,10 @@ class Pending:
     people: Mapping[str, Sequence[str]]
 
     def recorded(self, evaluations: Evaluations) -> ScoreReport:
-        """Record the evaluation, then write the report beside the model; whole or not at all.
+        """Record the evaluation, then write the report beside the model.
 
-        Raises ExportError where its folder can't be written, StudyError where the evaluation can't be
-        recorded.
+        Raises ExportError where the model's folder can't be written, and StudyError where the evaluation
+        can't be recorded.
         """
         return record([self], lambda: evaluations)[0]
 
@@ -60,10 +60,10 @@ class Pending:
 def record(pending: Sequence[Pending], evaluations: Callable[[], Evaluations]) -> list[ScoreReport]:
     """Record an evaluation for each of several models, and write each report beside its model.
 
-    Every report is written to a temporary file before ``evaluations`` is called and the first one counts.
+    Every report is written to a temporary file before ``evaluations`` is called and anything is recorded.
 
-    Raises ExportError where a folder can't be written, and nothing is recorded then; StudyError where an
-    evaluation can't be recorded, which says how many were.
+    Raises ExportError where a folder can't be written; nothing is recorded then. Raises StudyError, which
+    states how many evaluations were recorded, where one can't be.
     """
     with contextlib.ExitStack() as stack:
         temporary = [stack.enter_context(_temporary_report(one.report)) for one in pending]
@@ -103,7 +103,7 @@ def _recorded(
         file = _free(temporary.parent, report.score.rule, number)
         temporary.replace(file)
     except OSError as error:
-        # The evaluation is on record: its figures are shown, and what is missing is said.
+        # The evaluation is recorded, so its figures are shown, with a note on the missing report.
         note = f"the report could not be written to {temporary.parent}: {error.strerror}"
         return dataclasses.replace(report, notes=(*report.notes, note))
     return dataclasses.replace(report, file=file)
@@ -111,7 +111,7 @@ def _recorded(
 
 @contextlib.contextmanager
 def _temporary_report(report: ScoreReport) -> Iterator[Path | None]:
-    """Write the report to a temporary file: a full disk or a read-only folder is found before it counts."""
+    """Write the report to a temporary file, to find a full disk or read-only folder before recording."""
     if report.exported.folder is None:
         yield None
         return
@@ -132,11 +132,11 @@ def _temporary_report(report: ScoreReport) -> Iterator[Path | None]:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            scores.rmdir()  # only if nothing was ever scored here
+            scores.rmdir()  # fails, as it should, if there are reports of earlier evaluations
 
 
 def _free(folder: Path, rule: str, number: int) -> Path:
-    """Name a file after the evaluation; another database may have counted the same number here before."""
+    """Return a free file name for the evaluation: another database may have used the same number."""
     while (folder / f"{rule}-{number}.json").exists():
         number += 1
     return folder / f"{rule}-{number}.json"

@@ -1,11 +1,11 @@
-"""Time to decision: how soon after a rhythm begins a model calls it positive, and how often wrongly.
+"""Time to decision: how soon after the onset of a rhythm a model calls it positive, and how often wrongly.
 
-A device judges the latest window again and again. Soon after an onset that window holds mostly what came
-before. For each time after the onset this counts the episodes that last so long, the share whose window that
-ends then is called positive, and the share that was called positive by then. Binary tasks only.
+A device judges the latest window repeatedly; soon after an onset, most of that window is from before it. For
+each time after the onset, this module counts the episodes that last that long, the share of them whose window
+ending at that time is called positive, and the share called positive by then. Binary tasks only.
 
-What came before an onset is signal of another class (`atml.data.Episode`). A shockable rhythm before another
-shockable one would let windows be called right that hold little of the new one.
+The signal before an onset is of another class (`atml.data.Episode`): if one shockable rhythm followed
+another, windows with little of the new one would be called right.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Bools = npt.NDArray[np.bool_]
 Decide = Callable[[Float32], Int64]
 
 LONGEST_S = 10.0
-"""Times go up to this, or to two windows if those are longer."""
+"""Times are measured up to this, or up to two windows if that is longer."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """The windows that end ``seconds`` after the onset, of the episodes that have one.
+    """Decisions ``seconds`` after the onset, over the episodes that have a window ending at that time.
 
-    ``called`` is the share of them called positive then, ``by_then`` the share called positive then or
-    earlier; None where there is nothing to count.
+    ``called`` is the share called positive at that time, ``by_then`` the share called positive then or
+    earlier; both are None without episodes.
     """
 
     seconds: float
@@ -51,10 +51,10 @@ class Streaming:
     """Moments of the positive episodes and of the others, at the same times.
 
     ``name`` is that of the positive class, ``window`` in s. ``episodes``, ``subjects`` and ``onsets`` count
-    positive ones first. ``onsets`` counts the episodes with signal before them. Of the rest the onset is not
-    known, or the rhythm followed one of its own class; their times run from where their signal begins. Of an
-    episode that is not positive only windows wholly inside it count: a call on an earlier window may be right
-    about the rhythm before.
+    positive ones first. ``onsets`` counts the episodes with signal before them. The others have no known
+    onset, or followed a rhythm of their own class; their times run from the start of their signal. Of an
+    episode that is not positive only windows wholly inside it count, since a positive decision on an earlier
+    window may be right about the rhythm before.
     """
 
     name: str
@@ -93,11 +93,11 @@ def decider(model: bytes, task: Task) -> Decide:
 
 
 def measure(episodes: Sequence[Episode], decide: Decide, task: Task) -> Streaming:
-    """Label the window that ends at each moment of each episode, where the episode holds all of it.
+    """Label the window that ends at each time of each episode, where the episode contains all of it.
 
-    ``decide`` maps windows ``(n, leads, samples)`` to labels ``(n,)``. An episode holds the signal before its
-    onset and its own length. Nothing positive lies before a positive onset: a model that needs half a window
-    of the rhythm calls it half a window after the onset at the earliest.
+    ``decide`` maps windows ``(n, leads, samples)`` to labels ``(n,)``. An episode contains some signal before
+    its onset. Nothing positive precedes a positive onset: a model that needs half a window of the rhythm
+    calls it half a window after the onset at the earliest.
 
     Raises:
         ValueError: the task has no positive class.

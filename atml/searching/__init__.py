@@ -16,6 +16,8 @@
     supervision            beats, and trials of dead processes requeued
     ranking, importance    which trials are best, which parameters matter
     finalists, repeats     the best trials again, on fresh seeds
+    rounds, finalist_time  which repeats come next, and what they cost
+    picking                the finalist that is taken, and at what length of training
     exporting              the final training, on all subjects, and its export
     rerun                  one trial trained again and compared with its record
     summary                the outcome of a search
@@ -84,7 +86,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
         end = None if options.timeout is None else began + options.timeout
         trials = Trials(plan, study, view, options, workers, end, learner)
         finalists = Finalists(plan, study, view, options)
-        if not trials.exhausted() or Repeats(finalists).todo() or Exports(finalists).waiting():
+        if not trials.exhausted() or Repeats(finalists).waiting() or Exports(finalists).waiting():
             with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
                 store.steady.hurry = dispatcher.stopping
                 dispatcher.work(trials)
@@ -148,7 +150,7 @@ def export_best(
 ) -> dict[str, Any]:
     """Train the given trials of a study on all subjects and export them; returns the summary."""
     view = view or View()
-    plan = reopen(store, name)
+    plan = reopen(store, name, view.say)
     finalists = Finalists(plan, store.study(name), view, options, numbers=numbers)
     source = Exports(finalists)
     if source.waiting():
@@ -287,12 +289,13 @@ def _finish(dispatcher: Dispatcher, finalists: Finalists, watch: Supervisor, end
                 return
             watch.recover()
         try:
-            repeats = Repeats(finalists)
+            repeats = Repeats(finalists, end)
             dispatcher.work(repeats)
             if not repeats.taken_over:
-                exports = Exports(finalists)
+                exports = Exports(finalists, end)
                 dispatcher.work(exports)
                 exports.close()
+                finalists.left_out = repeats.left_out() or exports.left_out()
                 return
         finally:
             slots.unlock(plan.name)
@@ -307,6 +310,6 @@ def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
     elif trials.stop_now() and options.timeout is not None:
         view.say(
             f"the time for trials is over; the rest of {clock(options.timeout)} is for the finalists"
-            if options.finalists
+            if options.most_finalists
             else f"the {clock(options.timeout)} are over"
         )

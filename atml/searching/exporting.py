@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +16,9 @@ from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
+from atml.searching.finalist_time import final_seconds
 from atml.searching.finalists import Finalist, Finalists
+from atml.searching.picking import pick
 from atml.searching.plan import trial_seed
 from atml.searching.progress import Progress, Running, phase
 from atml.searching.trials import RETRIES
@@ -33,13 +38,27 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
         return None
 
 
+def _is_of(folder: Path | None, judged: Finalist) -> bool:
+    """Whether an export was trained as long as the finalist ships."""
+    if folder is None:
+        return False
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+    except (OSError, ValueError, KeyError):
+        return True  # a file that was edited or removed: the model is there
+    return bool(config.get("steps", judged.config.steps) == judged.config.steps)
+
+
 class Exports(JobSource):
     """Source of the final trainings; each ends in an export folder."""
 
-    def __init__(self, finals: Finalists) -> None:
-        self._finals, self._plan = finals, finals.plan
+    def __init__(self, finals: Finalists, end: float | None = None) -> None:
+        self._finals, self._plan, self._end = finals, finals.plan, end
+        self._pick = pick(finals)
         there = finals.exported()
-        self._waiting = [j for j in finals.judged() if finals.qualifies(j) and j.record.number not in there]
+        worth = [j for j in self._pick.finalists if finals.qualifies(j)]
+        self._first = worth[0].record.number if worth else None
+        self._waiting = [j for j in worth if not _is_of(there.get(j.record.number), j)]
         self._total = len(self._waiting)
         self._open: dict[int, Finalist] = {}
         self._lost: Counter[int] = Counter()
@@ -50,19 +69,31 @@ class Exports(JobSource):
         return len(self._waiting)
 
     def next(self) -> Job | None:
-        """Train the next finalist on all subjects."""
-        if not self._waiting:
+        """Train the next finalist on all subjects; the first one always, others where there is time."""
+        if not self._waiting or not (self._waiting[0].record.number == self._first or self._in_time()):
             return None
         judged = self._waiting.pop(0)
-        assert judged.record.config is not None
         number = judged.record.number
         self._open[number] = judged
         seed = trial_seed(self._plan.seed, number, "final")
-        return FinalJob(number=number, config=judged.record.config, seed=seed)
+        return FinalJob(number=number, config=judged.config, seed=seed)
 
-    def more(self) -> bool:
-        """Whether exports are left."""
-        return bool(self._waiting)
+    def _in_time(self) -> bool:
+        """Whether the next export can end before the time given does."""
+        takes = final_seconds(self._waiting[0].record, len(self._plan.folds), self._waiting[0].length)
+        return self._end is None or time.monotonic() + takes <= self._end
+
+    def stop_now(self) -> bool:
+        """Whether the time is over, and only exports after the first one run."""
+        late = self._end is not None and time.monotonic() > self._end
+        return late and bool(self._open) and self._first not in self._open
+
+    def left_out(self) -> str:
+        """Return in one line which exports were left out; "" for none."""
+        if self._end is None or not self._waiting or self._error is not None:
+            return ""
+        numbers = ", ".join(str(j.record.number) for j in self._waiting)
+        return f"exports of trials {numbers} left out for want of time: the same line goes on with them"
 
     def close(self) -> None:
         """Raise the error of a failed export where no finalist was exported."""
@@ -89,13 +120,15 @@ class Exports(JobSource):
             study=plan.name,
             trial=job.number,
             runs=judged.runs,
+            length=judged.length,
+            values_by_length=self._pick.values if job.number == self._pick.finalists[0].record.number else {},
             folds=len(plan.folds),
             result=judged.result,
             final=Final(
                 seed=job.seed,
                 steps=trained.steps,
                 seconds=trained.seconds,
-                segments=len(plan.dataset),
+                windows=len(plan.dataset),
                 train_value=plan.definition.value(shifted(trained.predictions, judged.result.offsets)),
             ),
             data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
@@ -126,7 +159,7 @@ class Exports(JobSource):
 
     def requeue(self, job: Job) -> None:
         """Forget the job; the next start begins it again."""
-        del self._open[job.number]
+        self._waiting.insert(0, self._open.pop(job.number))
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
         """Count the exports."""

@@ -6,7 +6,9 @@ finalist is judged by them alone, so a lucky seed does not win.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -15,33 +17,56 @@ from atml.artifacts.record import Run
 from atml.errors import ExportError
 from atml.evaluation import baselines
 from atml.evaluation.baselines.out_of_fold import OutOfFold, decided, out_of_fold
-from atml.evaluation.result import (
+from atml.evaluation.cross_validation_result import (
     BaselineResult,
     CrossValidationResult,
     baseline_result,
     cross_validation_result,
 )
+from atml.metrics import Interval
 from atml.metrics.predictions import Predictions
-from atml.searching.plan import Plan
+from atml.metrics.value_difference import SubjectValues, value_difference
+from atml.models.config import ModelConfig
+from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import View
-from atml.searching.ranking import ranked, size_of
+from atml.searching.ranking import default_of, ranked
 from atml.searching.search_options import Options
 from atml.training.records import Measurement, Role, TrialRecord
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trial with the runs that it is judged by, its repeats if there are any, and the result of them."""
+    """A trial with the runs that it is judged by, its repeats if there are any, and the result of them.
+
+    Its runs all have ``length`` times the optimiser steps of the trial.
+    """
 
     record: TrialRecord
     sources: tuple[TrialRecord, ...]
     runs: tuple[Run, ...]
     result: CrossValidationResult
+    length: int = 1
 
     @property
     def value(self) -> float:
         """The value that it is ranked by."""
         return self.result.value
+
+    @property
+    def fresh(self) -> bool:
+        """Whether its runs are repeats on fresh seeds."""
+        return self.record not in self.sources
+
+    @property
+    def config(self) -> ModelConfig:
+        """The config of its runs."""
+        return lengthened(self.record, self.length)
+
+
+def lengthened(record: TrialRecord, length: int) -> ModelConfig:
+    """Return the config of a trial with ``length`` times its optimiser steps."""
+    assert record.config is not None
+    return replace(record.config, steps=record.config.steps * length)
 
 
 class Finalists:
@@ -61,6 +86,9 @@ class Finalists:
         self.options = options
         self._numbers = numbers
         self._judged: dict[tuple[int, tuple[int, ...]], Finalist] = {}
+        self._compared: dict[tuple[int, ...], SubjectValues] = {}
+        self.left_out = ""
+        """What a search left out, and what does it later, in one line; "" where it left nothing out."""
         self._baseline: BaselineResult | None = None
         if plan.definition.baseline:
             # Raises for a wrong name before hours of search, not after.
@@ -70,42 +98,94 @@ class Finalists:
         """Return all trials of the study."""
         return self.plan.store.trials(self.plan.name)
 
+    @property
+    def named(self) -> bool:
+        """Whether these are trials that somebody named, not those that a search chose."""
+        return self._numbers is not None
+
     def chosen(self) -> list[TrialRecord]:
-        """Return the trials to judge, best first."""
+        """Return the trials to judge, best first, the default second.
+
+        Those whose own predictions are clearly worse than the best one's are left out; the default is not,
+        for what a search gained is what it gained over the default.
+        """
         found = ranked(self.records(), self.plan.budget)
         if self._numbers is not None:
             return [t for t in found if t.number in self._numbers]
-        return found[: self.options.finalists]
+        best = found[: self.options.most_finalists]
+        default = default_of(found) if best else None
+        kept = [t for t in best if t is best[0] or t is default or not self._clearly_below(t, best[0])]
+        if default is not None and default is not best[0]:
+            kept = [kept[0], default, *(t for t in kept[1:] if t is not default)]
+        return kept
 
     def repeated(self) -> bool:
         """Whether every finalist has a repeat with a result."""
         done = {t.of for t in self.repeats()}
         return all(t.number in done for t in self.chosen())
 
-    def repeats(self) -> list[TrialRecord]:
-        """Return all repeats with a result."""
-        return [t for t in self.records() if t.role == Role.FINALIST and t.finished]
+    def repeats(self, length: int = 1) -> list[TrialRecord]:
+        """Return all repeats with a result that have ``length`` times the optimiser steps of their trial."""
+        every = self.records()
+        return [t for t in every if t.role == Role.FINALIST and t.finished and t.length == length]
 
-    def remember(self, judged: list[Finalist]) -> None:
-        """Keep the values of finalists with repeats in the study, for later rankings."""
-        values = {str(j.record.number): j.value for j in judged if j.record not in j.sources}
-        with self.plan.store.errors():
-            if values and self.study.user_attrs.get("judged") != values:
-                self.study.set_user_attr("judged", values)
+    def seeds(self, record: TrialRecord, rounds: int) -> list[int]:
+        """Return the fresh seeds of the first so many repeats of a trial."""
+        return [trial_seed(self.plan.seed, record.number, f"repeat {at}") for at in range(rounds)]
 
-    def judged(self) -> list[Finalist]:
-        """Judge the finalists whose repeats have run, best first; the smaller model wins a tie."""
-        every, done = [], self.repeats()
-        for record in self.chosen():
-            repeats = [t for t in done if t.of == record.number]
-            if any(not t.feasible for t in repeats):
-                continue
-            if not repeats and self._numbers is None and self.options.repeats:
-                continue
-            every.append(self._judge(record, tuple(repeats) or (record,)))
-        return sorted(every, key=lambda j: (-round(j.value, 4), size_of(j.record)))
+    def at(self, record: TrialRecord, length: int = 1, seeds: Sequence[int] | None = None) -> Finalist | None:
+        """Judge a trial by its repeats of one length, or those with ``seeds`` alone.
 
-    def _judge(self, record: TrialRecord, sources: tuple[TrialRecord, ...]) -> Finalist:
+        None without any, and where one of them did not train.
+        """
+        found = [t for t in self.repeats(length) if t.of == record.number]
+        if seeds is not None:
+            found = [t for t in found if t.seed in seeds]
+        if not found or any(not t.feasible for t in found):
+            return None
+        return self._judge(record, tuple(found), length)
+
+    def failed(self, record: TrialRecord) -> bool:
+        """Whether a trial did not train on a fresh seed."""
+        return any(t.of == record.number and not t.feasible for t in self.repeats())
+
+    def itself(self, record: TrialRecord) -> Finalist:
+        """Judge a trial by its own run."""
+        return self._judge(record, (record,))
+
+    def compare(self, first: Finalist, second: Finalist) -> Interval:
+        """By how much the first is better, with a 90% interval: see `atml.metrics.value_difference`.
+
+        Where one has more fresh seeds than the other, as many as both have are compared, the first ones.
+        """
+        count = min(len(first.sources), len(second.sources))
+        one, two = ([self._by_subject(f, at) for at in range(count)] for f in (first, second))
+        return value_difference(one, two)
+
+    def _by_subject(self, judged: Finalist, at: int) -> SubjectValues:
+        # The decision of a run depends on the runs that it was chosen with.
+        key = (at, *(t.number for t in judged.sources))
+        if key not in self._compared:
+            self._compared[key] = SubjectValues(judged.result.decided[at], self._value)
+        return self._compared[key]
+
+    def _clearly_below(self, record: TrialRecord, best: TrialRecord) -> bool:
+        """Whether a trial's own untuned predictions are clearly worse than those of the best one."""
+        pair = [self._untuned(t) for t in (record, best)]
+        mine, its = pair
+        return mine is not None and its is not None and value_difference([mine], [its]).high < 0
+
+    def _untuned(self, record: TrialRecord) -> SubjectValues | None:
+        key = (record.number,)
+        if key not in self._compared:
+            if self.plan.store.predictions(self.plan.name, record.number) is None:
+                return None
+            found = self._measurement(record).predictions
+            assert found is not None
+            self._compared[key] = SubjectValues(found, self._value)
+        return self._compared[key]
+
+    def _judge(self, record: TrialRecord, sources: tuple[TrialRecord, ...], length: int = 1) -> Finalist:
         key = (record.number, tuple(t.number for t in sources))
         if key not in self._judged:
             runs = tuple(Run(seed=t.seed, measurement=self._measurement(t)) for t in sources)
@@ -121,7 +201,7 @@ class Finalists:
                 qualifies=definition.qualifies,
                 rhythm=self.plan.dataset.rhythm,
             )
-            self._judged[key] = Finalist(record, sources, runs, result)
+            self._judged[key] = Finalist(record, sources, runs, result, length)
         return self._judged[key]
 
     def _value(self, predictions: Predictions) -> float:
@@ -192,11 +272,11 @@ class Finalists:
         """Whether the lowest of the four metrics reaches the objective's threshold."""
         return judged.result.lowest >= self.plan.definition.qualifies
 
-    def exported(self) -> dict[int, str]:
+    def exported(self) -> dict[int, Path]:
         """Return the existing exports of this study in the folder of ``options.out``, by trial."""
         out = self.options.out.resolve()
         return {
-            number: str(folder)
+            number: folder
             for number, folder in self.plan.store.exports(self.plan.name)
             if folder.is_relative_to(out) and (folder / "model.onnx").is_file()
         }

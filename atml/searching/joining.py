@@ -20,8 +20,9 @@ from atml.data import cache
 from atml.data.dataset import Dataset, DataSource
 from atml.errors import StudyError, TaskFileError
 from atml.searching.plan import Plan, plan_of
-from atml.searching.study_spec import CODE, SOURCES, check_code, definition_of, digest
+from atml.searching.study_spec import CODE, SOURCES, check_code, definition_of, digest, note_earlier
 from atml.storage import Store
+from atml.task_files import builtin
 from atml.task_files.definition import TaskDefinition
 from atml.task_files.loading import execute
 from atml.training import fingerprint
@@ -68,6 +69,8 @@ def _definition(
     found = {}
     for key, folder in (("space", "search_spaces"), ("objective", "objectives")):
         places = [Path(spec[f"{key}_path"]), *([here[folder]] if folder in here else [])]
+        if key == "space" and (former := builtin.earlier_space(spec["task"], spec["space"])):
+            places.append(former)
         path = next((place for place in places if _hash(place) == spec[key]), None)
         if path is None and key not in texts:
             raise TaskFileError(
@@ -78,7 +81,9 @@ def _definition(
             path = _written(texts[key], spec[key], places[0].name)
             say(f"{places[0].name} is taken from the study: {path}")
         found[key] = path
-    return definition_of(spec, found["space"], found["objective"])
+    definition = definition_of(spec, found["space"], found["objective"])
+    note_earlier(name, definition, say)
+    return definition
 
 
 def _hash(path: Path) -> str | None:

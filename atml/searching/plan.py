@@ -82,6 +82,11 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     name = options.study or _usual_name(definition, dataset)
     known = known or (store.spec(name) if store else None)
     before = known or {}
+    if known and options.space is None and (former := study_spec.earlier_space(known, definition.space_path)):
+        definition = study_spec.definition_of(
+            {**known, "objective_name": "", "window": definition.task.seconds}, former, definition.objective
+        )
+        study_spec.note_earlier(name, definition, say)
     count = options.folds or before.get("folds") or DEFAULT_FOLDS
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
     folds = data.folds(dataset.y, dataset.subject, count, seed)
@@ -136,7 +141,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     return plan_of(store, name, wanted, definition, origin, dataset, folds)
 
 
-def reopen(store: Store, name: str) -> Plan:
+def reopen(store: Store, name: str, say: Callable[[str], None] = lambda _: None) -> Plan:
     """Load an existing study, with the files and the data where they were."""
     spec = store.spec(name)
     if spec is None:
@@ -147,6 +152,7 @@ def reopen(store: Store, name: str) -> Plan:
             f"{definition.objective_path} changed since study {name!r} was searched with it, and its trials "
             "can't be judged by another: restore the file, or search on with --accept-changes first"
         )
+    study_spec.note_earlier(name, definition, say)
     origin = DataSource.from_dict(spec)
     dataset = definition.open(origin)
     if dataset.fingerprint != spec["data_fingerprint"]:

@@ -9,59 +9,98 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from atml.searching.finalists import Finalists
-from atml.searching.plan import trial_seed
+from atml.formatting import clock, plural
+from atml.searching.finalist_time import final_seconds, seconds_of
+from atml.searching.finalists import Finalists, lengthened
 from atml.searching.progress import Progress, Running, phase
+from atml.searching.rounds import Repeat, todo
 from atml.searching.trial_outcome import result
 from atml.searching.trials import RETRIES
 from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import Job, Report, TrialJob
 from atml.storage import FAILURE
 from atml.storage.optuna_internals import trial_id
-from atml.training.records import Role, TrialRecord
+from atml.training.records import Role
 
 
 class Repeats(JobSource):
-    """Source of the finalists' repeats, which all run over every fold."""
+    """Source of the finalists' repeats, which all run over every fold, round by round.
 
-    def __init__(self, finals: Finalists) -> None:
-        self._finals, self._plan = finals, finals.plan
-        self._open: dict[int, tuple[optuna.Trial, float]] = {}
-        self._total = len(finals.chosen()) * finals.options.repeats
-        self._waiting = self.todo()
-        self._lost: Counter[tuple[int, int]] = Counter()
+    ``end`` is a time of `time.monotonic`: none is begun that can't end before it with the first export after
+    it, and those that run then are requeued.
+    """
+
+    def __init__(self, finals: Finalists, end: float | None = None) -> None:
+        self._finals, self._plan, self._end = finals, finals.plan, end
+        self._open: dict[int, tuple[optuna.Trial, float, Repeat]] = {}
+        self._lost: Counter[tuple[int, int, int]] = Counter()
+        self._done = 0
+        self._late = False
+        self._found = todo(finals)
+        self._waiting = list(self._found.repeats)
+        chosen = finals.chosen()
+        self._first_export = final_seconds(chosen[0], len(self._plan.folds)) if chosen else 0.0
         self.taken_over = False
         """Whether another process, which had not heard of this one for too long, took them over."""
 
-    def todo(self) -> list[tuple[TrialRecord, int]]:
-        """Return ``(trial, seed)`` of each repeat without a result."""
-        done = {(t.of, t.seed) for t in self._finals.repeats()}
-        wanted = [
-            (record, trial_seed(self._plan.seed, record.number, f"repeat {repeat}"))
-            for repeat in range(self._finals.options.repeats)
-            for record in self._finals.chosen()
-        ]
-        return [(record, seed) for record, seed in wanted if (record.number, seed) not in done]
+    def waiting(self) -> int:
+        """Return how many repeats of this round were not begun yet."""
+        return len(self._waiting)
 
     def next(self) -> Job | None:
-        """Begin the next repeat."""
-        if not self._waiting:
+        """Begin the next repeat; None where the round is still running, nothing is left or no time is."""
+        if not self._waiting and not self._open and not self.taken_over and not self._late and self._done:
+            self._again_todo()
+        if not self._waiting or self._late:
             return None
-        record, seed = self._waiting.pop(0)
-        assert record.config is not None
-        trial = self._plan.store.begin_repeat(self._finals.study, record, seed)
-        self._open[trial.number] = (trial, time.monotonic())
-        return TrialJob(number=trial.number, config=record.config, seed=seed)
+        if not self._fits(self._waiting[0]):
+            # Those behind it would be compared with what this one did not get.
+            self._late = True
+            return None
+        one = self._waiting.pop(0)
+        config = lengthened(one.record, one.length)
+        trial = self._plan.store.begin_repeat(self._finals.study, one.record, one.seed, config, one.length)
+        self._open[trial.number] = (trial, time.monotonic(), one)
+        return TrialJob(number=trial.number, config=config, seed=one.seed)
 
-    def more(self) -> bool:
-        """Whether repeats are left."""
-        return bool(self._waiting)
+    def _again_todo(self) -> None:
+        """Read which repeats come next, now that a round is over, without those that were lost too often."""
+        self._found = todo(self._finals)
+        self._waiting = [one for one in self._found.repeats if self._lost[one.key] <= RETRIES]
+
+    def _fits(self, one: Repeat) -> bool:
+        if self._end is None:
+            return True
+        takes = seconds_of(one.record, self._finals.records(), one.length)
+        final = final_seconds(one.record, len(self._plan.folds), one.length)
+        return time.monotonic() + takes + final <= self._end
+
+    def stop_now(self) -> bool:
+        """Whether only the time for the first export is left."""
+        late = self._end is not None and time.monotonic() > self._end - self._first_export
+        self._late = self._late or late
+        return late
+
+    def left_out(self) -> str:
+        """Return in one line which repeats were left out, and what does them later; "" for none."""
+        rest = (tuple(self._waiting) or todo(self._finals).repeats) if self._late else ()
+        if rest:
+            return f"{_words(rest)} left out for want of time: the same line goes on with them"
+        if self._found.unaffordable:
+            done = any(one.length == 1 for one in self._found.unaffordable)
+            options = self._finals.options
+            way = f"--repeats {options.most_repeats}" if done else f"--longer {options.times_longer}"
+            return (
+                f"{_words(self._found.unaffordable)} left out, since a third of the trials' time is too short"
+                f" for them: {way} does them all the same"
+            )
+        return ""
 
     def ended(self, job: Job, report: Report, device: str) -> None:
         """Record the repeat in the study; drop it where another process has ended it."""
-        trial, since = self._open.pop(job.number)
+        trial, since, one = self._open.pop(job.number)
         try:
-            self._record(job, report, device, trial, since)
+            self._record(job, report, device, trial, since, one)
         except UpdateFinishedTrialError:
             self.taken_over = True
             self._waiting.clear()
@@ -70,44 +109,59 @@ class Repeats(JobSource):
                 f" long: a repeat of trial {trial.user_attrs['of']} is dropped"
             )
 
-    def _record(self, job: Job, report: Report, device: str, trial: optuna.Trial, since: float) -> None:
-        plan, measured = self._plan, report.measurement
-        of = int(trial.user_attrs["of"])
+    def _record(
+        self, job: Job, report: Report, device: str, trial: optuna.Trial, since: float, one: Repeat
+    ) -> None:
+        plan, measured, of = self._plan, report.measurement, one.record.number
         seconds = time.monotonic() - since
         with plan.store.errors():
             if measured is None:
                 trial.set_user_attr(FAILURE, report.reason)
                 self._finals.study.tell(job.number, state=TrialState.FAIL)
-                self._again(of, job.seed, report.reason)
+                self._again(one, report.reason)
                 return
             trial.set_user_attr(
                 "result", result(plan.definition.target, measured, seconds, device, plan.code)
             )
+            self._done += 1
             if not measured.finished or measured.collapsed or measured.predictions is None:
                 trial.set_constraint("constant" if measured.collapsed else "diverged", 1.0)
                 self._finals.study.tell(job.number, state=TrialState.PRUNED)
                 self._finals.view.say(
                     f"trial {of} does not train on a fresh seed, so it is no finalist any more"
+                    if one.length == 1
+                    else f"trial {of} does not train {one.length} times as long; its own length ships"
                 )
                 return
             plan.store.save_predictions(plan.name, job.number, measured.rows, measured.predictions.logits)
             self._finals.study.tell(job.number, measured.value)
-        count = f"{self._total - len(self._waiting) - len(self._open)}/{self._total}"
-        self._finals.view.ended(job.number, "repeat", measured.value, f"of trial {of}", seconds, count)
+        total = self._done + len(self._waiting) + len(self._open)
+        what = f"of trial {of}" if one.length == 1 else f"of trial {of}, {one.length} times as long"
+        self._finals.view.ended(job.number, "repeat", measured.value, what, seconds, f"{self._done}/{total}")
 
-    def _again(self, of: int, seed: int, why: str) -> None:
+    def _again(self, one: Repeat, why: str) -> None:
         """Queue a lost repeat again, since finalists are compared on the same number of seeds."""
-        self._lost[of, seed] += 1
-        self._finals.view.say(f"a repeat of trial {of} was lost: {why}")
-        if self._lost[of, seed] <= RETRIES:
-            self._waiting += [pair for pair in self.todo() if (pair[0].number, pair[1]) == (of, seed)]
+        self._lost[one.key] += 1
+        self._finals.view.say(f"a repeat of trial {one.record.number} was lost: {why}")
+        if self._lost[one.key] <= RETRIES:
+            self._waiting.append(one)
 
     def requeue(self, job: Job) -> None:
         """Mark the repeat failed; the next start begins it again."""
-        trial, _ = self._open.pop(job.number)
+        trial, _, one = self._open.pop(job.number)
+        self._waiting.insert(0, one)
         self._plan.store.requeue(trial_id(trial), Role.FINALIST)
 
     def progress(self, running: tuple[Running, ...], elapsed: float) -> Progress:
-        """Count the repeats."""
-        left = len(self._waiting) + len(running)
-        return phase("finalists", self._total - left, self._total, running, elapsed)
+        """Count the repeats of the rounds so far."""
+        total = self._done + len(self._waiting) + len(running)
+        return phase("finalists", self._done, total, running, elapsed)
+
+
+def _words(some: tuple[Repeat, ...]) -> str:
+    """Write repeats in words: how many, of which trials, and how long."""
+    numbers = ", ".join(str(n) for n in dict.fromkeys(one.record.number for one in some))
+    lengths = {one.length for one in some} - {1}
+    long = f", {max(lengths)} times as long" if lengths and len({one.length for one in some}) == 1 else ""
+    seconds = clock(sum(seconds_of(one.record, length=one.length) for one in some))
+    return f"{plural(len(some), 'repeat')} of trials {numbers}{long} (about {seconds})"

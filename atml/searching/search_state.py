@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from dataclasses import replace
 
 from atml.searching import pruning
+from atml.searching.finalist_time import reserve
 from atml.searching.plan import Plan
 from atml.searching.progress import View
 from atml.searching.search_options import Goal, Options
@@ -65,7 +65,9 @@ class SearchState:
         )
         self.stagnant = self._no_better(finished)
         if self._end_of_job is not None:
-            self._deadline = self._end_of_job - self._reserve(finished)
+            # One that has joined a search leaves the finalists to it.
+            kept = 0.0 if self._serve else self._reserve(records)
+            self._deadline = self._end_of_job - kept
 
     @property
     def complete(self) -> bool:
@@ -122,12 +124,7 @@ class SearchState:
         values = [t.value if t.state == State.COMPLETE and t.feasible else None for t in ordered]
         return pruning.since_improved(values) >= patience
 
-    def _reserve(self, finished: list[TrialRecord]) -> float:
-        """Return the seconds that finalists and exports will take, at most half of the timeout."""
-        whole = [t.result["wall_s"] for t in finished if t.state == State.COMPLETE]
-        if not whole:
-            return 0.0
-        # A repeat trains every fold; a final training takes about as long as a fold and a quarter.
-        jobs = self._options.finalists * (self._options.repeats + 1.25 / len(self._plan.folds))
-        assert self._options.timeout is not None
-        return float(min(statistics.median(whole) * jobs / self._workers, self._options.timeout / 2))
+    def _reserve(self, records: list[TrialRecord]) -> float:
+        """Return the seconds that finalists and the first export will take."""
+        plan = self._plan
+        return reserve(records, plan.budget, self._options, folds=len(plan.folds), workers=self._workers)

@@ -14,7 +14,9 @@ from atml import task_files
 from atml.data.dataset import Fold
 from atml.errors import StudyError
 from atml.storage import Store
+from atml.task_files import builtin
 from atml.task_files.definition import TaskDefinition
+from atml.task_files.loading import hash_of_file
 from atml.training import fingerprint
 
 CODE, SOURCES = "code", "sources"
@@ -48,14 +50,36 @@ _ADDED_LATER: dict[str, Any] = {"max_macs": None, "max_ram_kib": None, "held_out
 
 
 def definition_of(spec: dict[str, Any], space: Path, objective: Path | str) -> TaskDefinition:
-    """Load the task of a study, with its two files at these places; raises what `task_files.find` raises."""
+    """Load the task of a study, with its two files at these places; raises what `task_files.find` raises.
+
+    Where the built-in search space has changed since, the earlier one that the study began with is taken.
+    """
     chosen = spec.get("objective_name")
     return task_files.find(
         spec["task"],
-        space=space,
+        space=earlier_space(spec, space) or space,
         objective=f"{objective}:{chosen}" if chosen else objective,
         window=spec.get("window"),
     )
+
+
+def earlier_space(spec: dict[str, Any], space: Path) -> Path | None:
+    """Return the built-in search space of an earlier version that a study goes on in.
+
+    None where ``space`` is the study's own, or a person's file, or no earlier version had the study's.
+    """
+    if not (builtin.is_builtin(space) or not space.is_file()) or hash_of_file(space) == spec["space"]:
+        return None
+    return builtin.earlier_space(spec["task"], spec["space"])
+
+
+def note_earlier(name: str, definition: TaskDefinition, say: Callable[[str], None]) -> None:
+    """Print a line where a study goes on in the built-in search space of an earlier version."""
+    if builtin.is_earlier(definition.space_path):
+        say(
+            f"study {name} goes on in the search space that it began with ({definition.space_path.name});"
+            " a new --study gets today's"
+        )
 
 
 def digest(folds: tuple[Fold, ...]) -> str:

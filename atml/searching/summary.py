@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from atml.evaluation.result import BaselineResult
+from atml.evaluation.cross_validation_result import BaselineResult
 from atml.formatting import clock
 from atml.models.budget import LIMITS
 from atml.searching.finalists import Finalists
+from atml.searching.picking import pick
 from atml.searching.plan import Plan
 from atml.searching.ranking import kib_of
 from atml.training.records import Role, State, TrialRecord
@@ -18,13 +21,14 @@ def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
     """Return the outcome as JSON types; ``lines`` are for a person."""
     records = [t for t in finals.records() if t.role == Role.SEARCH]
     finished = [t for t in records if t.finished]
-    judged, folders = finals.judged(), finals.exported()
-    finals.remember(judged)
+    found, folders = pick(finals), finals.exported()
+    found.remember(finals)
     rows = [
         {
             "trial": j.record.number,
             "value": round(j.value, 6),
-            "repeats": j.record not in j.sources,
+            "repeats": j.fresh,
+            "length": j.length,
             "runs": [round(v, 6) for v in j.result.cross_fitted],
             "in_search": j.record.value,
             "metrics": j.result.four,
@@ -33,9 +37,9 @@ def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
             "offsets": list(j.result.offsets),
             "size_kib": kib_of(j.record, folders.get(j.record.number)),
             "qualifies": finals.qualifies(j),
-            "folder": folders.get(j.record.number),
+            "folder": str(folders[j.record.number]) if j.record.number in folders else None,
         }
-        for j in judged
+        for j in found.finalists
     ]
     baseline = finals.baseline() if rows else None
     return {
@@ -45,9 +49,11 @@ def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
         "complete": sum(t.state == State.COMPLETE for t in finished),
         "finalists": rows,
         "winner": rows[0] if rows else None,
+        "pick": found.to_dict() if rows and not finals.named else None,
+        "left_out": finals.left_out or None,
         "baseline": None if baseline is None else _baseline(baseline),
         "seconds": round(seconds, 1),
-        "lines": _lines(finals, finished, rows, baseline, seconds),
+        "lines": _lines(finals, finished, rows, baseline, seconds, found.lines),
     }
 
 
@@ -76,7 +82,8 @@ def _runs(row: dict[str, Any]) -> str:
     if not row["repeats"]:
         return "in the search itself"
     count = len(row["runs"])
-    return "on a fresh seed" if count == 1 else f"mean of {count} fresh seeds"
+    said = "on a fresh seed" if count == 1 else f"mean of {count} fresh seeds"
+    return said if row["length"] == 1 else f"{said}, trained {row['length']} times as long"
 
 
 def _why_none(finals: Finalists, finished: list[TrialRecord], complete: int) -> str:
@@ -97,6 +104,7 @@ def _lines(
     rows: list[dict[str, Any]],
     baseline: BaselineResult | None,
     seconds: float,
+    why: Sequence[str],
 ) -> list[str]:
     """Write the summary for a person."""
     plan = finals.plan
@@ -105,11 +113,13 @@ def _lines(
     rest = ", the rest were pruned" if complete < len(finished) else ""
     took = f" in {clock(seconds)}" if seconds else ""
     lines = [f"{len(finished)} trials on {data}{took}: {complete} ran over every fold{rest}"]
+    later = [finals.left_out] if finals.left_out else []
     if not rows:
-        return [*lines, _why_none(finals, finished, complete)]
+        return [*lines, _why_none(finals, finished, complete), *later]
     for place, row in enumerate(rows, 1):
         config = next(t.config for t in finished if t.number == row["trial"])
         assert config is not None
+        config = replace(config, steps=config.steps * row["length"])
         four = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
         lines.append(
             f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, {_runs(row)}; {four}; "
@@ -127,6 +137,7 @@ def _lines(
         lines.append(
             f"baseline, {baseline.baseline.title}: {baseline.value:.4f} out of fold; {four}; no network"
         )
+    lines += [*why, *later]
     best = next((row["folder"] for row in rows if row["folder"]), None)
     if best:
         lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")

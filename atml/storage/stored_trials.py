@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from atml.errors import StudyError
+from atml.models.config import ModelConfig
 from atml.storage.database import Database
 from atml.storage.optuna_internals import constraint_attr, study_id
 from atml.storage.ownership import HOLDER, Queue
@@ -147,8 +148,13 @@ class StoredTrials:
         """Whether this process held a running trial when that was read."""
         return trial.state == TrialState.RUNNING and trial.user_attrs.get(HOLDER) == self.token
 
-    def begin_repeat(self, study: optuna.Study, of: TrialRecord, seed: int) -> optuna.Trial:
-        """Start a repeat of trial ``of`` on another seed, as a trial that does not count."""
+    def begin_repeat(
+        self, study: optuna.Study, of: TrialRecord, seed: int, config: ModelConfig, length: int = 1
+    ) -> optuna.Trial:
+        """Start a repeat of trial ``of`` on another seed, as a trial that does not count.
+
+        ``config`` is that of the trial, or has ``length`` times its optimiser steps.
+        """
         self.slots.beat()
         with self.errors():
             original = study.get_trials(deepcopy=False)[of.number]
@@ -162,8 +168,9 @@ class StoredTrials:
                     "of": of.number,
                     "seed": seed,
                     HOLDER: self.token,
-                    "config": original.user_attrs["config"],
+                    "config": config.to_dict(),
                     "cost": original.user_attrs["cost"],
+                    **({} if length == 1 else {"length": length}),
                 },
             )
             trial_id = self._storage.create_new_trial(study_id(study), template)

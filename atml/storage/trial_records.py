@@ -49,6 +49,7 @@ def record(trial: FrozenTrial) -> TrialRecord:
         role=attrs.get("role", Role.SEARCH),
         origin=source_of(trial) or ParameterSource.SAMPLED,
         of=attrs.get("of"),
+        length=attrs.get("length", 1),
         value=trial.values[0] if trial.values else None,
         seed=attrs.get("seed", 0),
         params=dict(trial.params),

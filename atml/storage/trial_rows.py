@@ -74,11 +74,24 @@ def read(db: sa.Connection, which: sa.ColumnElement[bool]) -> list[FrozenTrial]:
 
 def _by_trial(db: sa.Connection, table: sa.Table, some: Any) -> dict[int, list[Any]]:
     """Return the rows of a table by the trial that they belong to, oldest first."""
-    query = sa.select(table).where(table.c.trial_id.in_(some)).order_by(*table.primary_key)
+    if not isinstance(some, list):
+        rows = db.execute(sa.select(table).where(table.c.trial_id.in_(some)).order_by(*table.primary_key))
+    elif len(some) == 1:
+        rows = db.execute(_select(table, one=True), {"some": some[0]})
+    else:
+        rows = db.execute(_select(table, one=False), {"some": some})
     found = defaultdict(list)
-    for row in db.execute(query):
+    for row in rows:
         found[row.trial_id].append(row)
     return found
+
+
+@functools.cache
+def _select(table: sa.Table, *, one: bool) -> Any:
+    """Make the statement that reads rows of some trials, once: to make it takes longer than to run it."""
+    key = table.c.trial_id
+    which = key == sa.bindparam("some") if one else key.in_(sa.bindparam("some", expanding=True))
+    return sa.select(table).where(which).order_by(*table.primary_key)
 
 
 @functools.lru_cache(maxsize=4096)

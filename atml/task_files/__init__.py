@@ -1,5 +1,6 @@
 """Finding, loading and checking the files in ``search_spaces/`` and ``objectives/``."""
 
-from atml.task_files.definition import FOLDERS, TaskDefinition, find, names
+from atml.task_files.builtin import FOLDERS
+from atml.task_files.definition import TaskDefinition, find, names
 
 __all__ = ["FOLDERS", "TaskDefinition", "find", "names"]

@@ -20,12 +20,11 @@ from atml.errors import TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.models.config import ModelConfig
+from atml.task_files.builtin import FOLDERS, folder, is_builtin
 from atml.task_files.loading import execute, guarded, hash_of, optional, part, summary
 from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import Task
-
-FOLDERS = ("search_spaces", "objectives")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class TaskDefinition:
         return tuple(
             f"{path} stands in for the built-in {kind}/{self.name}.py"
             for kind, path in zip(FOLDERS, (self.space_path, self.objective_path), strict=True)
-            if not _is_builtin(path) and (_builtin(kind) / f"{self.name}.py").is_file()
+            if not is_builtin(path) and (folder(kind) / f"{self.name}.py").is_file()
         )
 
 
@@ -108,8 +107,8 @@ def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
     """
     found: dict[str, dict[str, Path]] = {}
     for kind in FOLDERS:
-        for folder in (_builtin(kind), (cwd or Path.cwd()) / kind):
-            for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+        for place in (folder(kind), (cwd or Path.cwd()) / kind):
+            for path in sorted(place.glob("*.py")) if place.is_dir() else ():
                 if not path.name.startswith("_"):
                     found.setdefault(path.stem, {})[kind] = path.resolve()
     return dict(sorted(found.items()))
@@ -123,14 +122,21 @@ def find(
     window: float | None = None,
     cwd: Path | None = None,
 ) -> TaskDefinition:
-    """Load the task called ``name``; ``space`` and ``objective`` name other files for its two parts.
+    """Load the task called ``name`` from its two files.
+
+    ``space`` and ``objective`` name other files for the two parts.
 
     ``objective`` may also be the name of one of the objectives that the file offers, or both, as
     ``my.py:balanced``. ``window`` is in seconds, where the task lets one choose.
 
-    Raises RoomError for an unknown task, a missing or raising file, for a part that is not there, for
+    Raises TaskFileError for an unknown task, a missing or raising file, for a part that is not there, for
     an objective whose ``TASK.name`` is another (an exported model is scored by the task it names), for an
     objective that the file does not offer, and for a window that the task can't have.
+
+    Example:
+        >>> found = find("afib")
+        >>> found.task.classes, found.task.seconds, found.rule
+        (('other', 'AF'), 5.0, 'iesd2024')
     """
     known = names(cwd)
     files = dict(known.get(name, {}))
@@ -296,14 +302,3 @@ def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> 
     if not low <= seconds <= high:
         raise TaskFileError(f"--window {seconds:g}: task {task.name!r} takes {low:g} to {high:g} s ({path})")
     return replace(task, window=round(seconds * task.sampling_rate))
-
-
-def _builtin(kind: str) -> Path:
-    """Return the built-in folder: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / kind
-    return inside if inside.is_dir() else package.parent / kind
-
-
-def _is_builtin(path: Path) -> bool:
-    return any(path.is_relative_to(_builtin(kind)) for kind in FOLDERS)

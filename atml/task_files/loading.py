@@ -28,7 +28,7 @@ with the earlier file would be the same.
 def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
     """Execute the file and return its module, its syntax tree, and the hash of its code.
 
-    Raises RoomError for a file that can't be read, is no Python, or raises.
+    Raises TaskFileError for a file that can't be read, is no Python, or raises.
     """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -49,6 +49,14 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
         del sys.modules[module_name]
         raise TaskFileError(f"{path}{_line(error, path)} raises {type(error).__name__}: {error}") from error
     return module, tree, code_hash
+
+
+def hash_of_file(path: Path) -> str | None:
+    """Return the hash of a file's code, as `execute` does, without running it; None if it can't be read."""
+    try:
+        return _known(source_hash(ast.parse(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError, SyntaxError):
+        return None
 
 
 def hash_of(tree: ast.Module, names: Iterable[str]) -> str:
@@ -78,7 +86,7 @@ def _known(digest: str) -> str:
 
 
 def part(module: ModuleType, path: Path, name: str, kind: Any) -> Any:
-    """Return ``name`` of a file; raises RoomError where it is not there, or not of ``kind``."""
+    """Return ``name`` of a file; raises TaskFileError where it is not there, or not of ``kind``."""
     if not hasattr(module, name):
         raise TaskFileError(
             f"{path} has no {name}; see the built-in file of the same folder for what it holds"
@@ -91,7 +99,7 @@ def part(module: ModuleType, path: Path, name: str, kind: Any) -> Any:
 
 
 def guarded(function: Callable[..., Any], path: Path, name: str, kind: type | None) -> Callable[..., Any]:
-    """Return ``function`` with whatever it raises, or returns of a wrong type, said as a RoomError."""
+    """Return ``function`` with whatever it raises, or returns of a wrong type, said as a TaskFileError."""
 
     def call(*arguments: Any) -> Any:
         try:

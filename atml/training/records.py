@@ -141,6 +141,8 @@ class TrialRecord:
     role: str = Role.SEARCH
     origin: str = ParameterSource.SAMPLED
     of: int | None = None
+    length: int = 1
+    """How many times the optimiser steps of trial ``of`` a repeat has."""
     value: float | None = None
     seed: int = 0
     params: dict[str, Any] = field(default_factory=dict)

@@ -10,8 +10,8 @@ import torch
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine, Run
 from atml.data.dataset import Dataset, Fold
 from atml.evaluation.baselines.out_of_fold import out_of_fold
+from atml.evaluation.cross_validation_result import baseline_result, cross_validation_result
 from atml.evaluation.decision import shifted
-from atml.evaluation.result import baseline_result, cross_validation_result
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.models import build, cost
@@ -119,7 +119,7 @@ def make_finding(dataset=None, seeds=(11, 12), **fields):
             mean_subject_f_beta,
             rhythm=dataset.rhythm,
         ),
-        final=Final(seed=99, steps=200, seconds=2.0, segments=len(dataset), train_value=0.98),
+        final=Final(seed=99, steps=200, seconds=2.0, windows=len(dataset), train_value=0.98),
         data=DataFacts.of(dataset, TASK),
         machine=Machine.here(),
         baseline=make_rival(dataset, folds),

@@ -9,7 +9,7 @@ from atml.artifacts import card_kind
 from atml.artifacts.card import render
 from atml.artifacts.record import DataFacts, Machine
 from atml.evaluation.baselines.out_of_fold import OutOfFold
-from atml.evaluation.result import baseline_result, cross_validation_result
+from atml.evaluation.cross_validation_result import baseline_result, cross_validation_result
 from atml.formatting import table
 from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions
@@ -262,7 +262,7 @@ def test_by_rhythm(text, record):
     for mine, other in zip(ours, theirs, strict=True):
         named = "AF" if mine.positive else "other"
         right = [f"{mine.right:.3f}", f"{other.right:.3f}"]
-        assert cells(part, mine.rhythm) == [named, str(mine.segments), "8", *right]
+        assert cells(part, mine.rhythm) == [named, str(mine.windows), "8", *right]
     assert "says little of others" not in part
 
 

@@ -102,7 +102,7 @@ def test_folding_leaves_the_original_alone(make):
 def test_parity_of_every_kind(make, x, cell, pool, norm):
     net = make.net(make.replace(make.config, cell=cell, pool=pool, norm=norm))
     parity = check_parity(onnx_bytes(net, make.task, {}), net, x, make.task)
-    assert parity.segments == len(x) and parity.worst < 1e-5
+    assert parity.windows == len(x) and parity.worst < 1e-5
 
 
 def tampered(model, name, change):
@@ -149,8 +149,8 @@ def test_gate_runs_before_anything_is_written(make, record, x, tmp_path, monkeyp
 def test_gate_takes_segments_from_all(make):
     dataset = make.dataset(subjects=30, each=100)
     net = make.net()
-    assert check_parity(onnx_bytes(net, make.task, {}), net, dataset.x, make.task).segments == 1024
-    with pytest.raises(ExportError, match="no segments"):
+    assert check_parity(onnx_bytes(net, make.task, {}), net, dataset.x, make.task).windows == 1024
+    with pytest.raises(ExportError, match="no windows"):
         check_parity(b"", net, dataset.x[:0], make.task)
 
 

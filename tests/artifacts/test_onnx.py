@@ -95,6 +95,25 @@ def test_without_convolutions_and_with_more_classes():
     check(ModelConfig(channels=(), kernels=(), strides=(), cell="lstm", units=5, decimation=5), task)
 
 
+@pytest.mark.parametrize("leads", [1, 2])
+@pytest.mark.parametrize("normalise", ["none", "zscore"])
+def test_upright_and_upside_down_are_one(normalise, leads):
+    task = dataclasses.replace(TASK, leads=leads)
+    _, model = check(changed(upright=True, normalise=normalise), task)
+    x = np.float32(ecg(4, task) ** 3)  # cubes are skewed
+    np.testing.assert_allclose(outputs(model, -x), outputs(model, x), atol=1e-6)
+    each = x * np.array([1, -1][:leads], np.float32)[:, None]  # lead by lead
+    np.testing.assert_allclose(outputs(model, each), outputs(model, x), atol=1e-6)
+
+
+@pytest.mark.parametrize("leads", [1, 2])
+@pytest.mark.parametrize(("decimation", "patch"), [(1, 5), (2, 7), (3, 4)])
+def test_patches(decimation, patch, leads):
+    cell = {"cell": "gru", "units": 4, "bidirectional": True}
+    config = ModelConfig(channels=(), kernels=(), strides=(), decimation=decimation, patch=patch, **cell)
+    check(config, dataclasses.replace(TASK, leads=leads))
+
+
 def test_the_file_is_lean():
     net, model = check(changed(cell="lstm", bidirectional=True, pool="last"))
     assert [node.op_type for node in model.graph.node] == [

@@ -38,7 +38,7 @@ def ecg(real_data):
 def test_parity_on_real_segments(make, ecg, fields):
     net = make.net(make.replace(CONFIG, **fields), TASK)
     parity = check_parity(onnx_bytes(net, TASK, {}), net, ecg.x, TASK)
-    assert parity.segments == 1024 and parity.worst < 1e-4
+    assert parity.windows == 1024 and parity.worst < 1e-4
 
 
 def test_scoring_the_real_test_set(make, real_data, ecg, tmp_path):
@@ -53,7 +53,7 @@ def test_scoring_the_real_test_set(make, real_data, ecg, tmp_path):
     report = score_export(got.folder, real_data / "iesd2024.zip", label=label, evaluations=Looks())
     written = json.loads(report.file.read_text())
     rows = written["subjects"]
-    assert report.segments == len(ecg) and len(rows) == len(np.unique(ecg.subject)) == 8
+    assert report.windows == len(ecg) and len(rows) == len(np.unique(ecg.subject)) == 8
     assert written["confusion"]["tp"] + written["confusion"]["fn"] == (ecg.y == 1).sum()
     only_positive = {name for name in np.unique(ecg.subject) if ecg.y[ecg.subject == name].all()}
     assert {row["subject"] for row in rows if row["n"] == row["positives"]} == only_positive != set()

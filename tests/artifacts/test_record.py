@@ -5,7 +5,12 @@ import pytest
 
 from atml.artifacts.record import DataFacts, Machine
 from atml.data.dataset import Fold
-from atml.evaluation.result import CrossValidationResult, by_rhythm, cross_validation_result, whole_percent
+from atml.evaluation.cross_validation_result import (
+    CrossValidationResult,
+    by_rhythm,
+    cross_validation_result,
+    whole_percent,
+)
 from atml.metrics import Counts, four_metrics, mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.tasks.targets.binary import RATES
@@ -147,7 +152,7 @@ def test_data_facts(make):
     dataset = make.dataset(subjects=3, notes=("1 flat segment dropped",))
     facts = DataFacts.of(dataset, make.task)
     assert facts.subjects == ("S0", "S1", "S2")
-    assert facts.segments == 60 == sum(facts.classes.values()) == sum(facts.rhythms.values())
+    assert facts.windows == 60 == sum(facts.classes.values()) == sum(facts.rhythms.values())
     assert facts.classes == {"other": int((dataset.y == 0).sum()), "AF": int((dataset.y == 1).sum())}
     assert facts.rhythms["AFIB"] == facts.classes["AF"]
     assert facts.notes == ("1 flat segment dropped",)
@@ -206,7 +211,7 @@ def test_by_rhythm_counts_what_is_right():
     margin = np.array([1, 1, -1, 1, -1, 1, -1, -1.0])
     run = Predictions(np.stack([0 * margin, margin], 1).astype(np.float32), y, subject)
     found = by_rhythm([run], [np.arange(8)], rhythm)
-    assert [(r.rhythm, r.positive, r.segments, r.subjects) for r in found] == [
+    assert [(r.rhythm, r.positive, r.windows, r.subjects) for r in found] == [
         ("VF", True, 3, 2),
         ("VT", True, 1, 1),
         ("N", False, 3, 2),
@@ -217,7 +222,7 @@ def test_by_rhythm_counts_what_is_right():
     order = np.arange(8)[::-1]
     all_right = Predictions(np.eye(2, dtype=np.float32)[y[order]], y[order], subject[order])
     mean = by_rhythm([run, all_right], [np.arange(8), order], rhythm)
-    assert [r.segments for r in mean] == [3, 1, 3, 1]
+    assert [r.windows for r in mean] == [3, 1, 3, 1]
     assert [r.right for r in mean] == pytest.approx([5 / 6, 1.0, 5 / 6, 1.0])
 
 
@@ -225,6 +230,6 @@ def test_a_rival_is_judged_on_the_same_rows(make):
     dataset = make.dataset()
     found = make.rival(dataset, make.folds(dataset))
     assert found.table.names.tolist() == sorted(set(dataset.subject.tolist()))
-    assert found.table.pooled().n == len(dataset) == sum(row.segments for row in found.rhythms)
+    assert found.table.pooled().n == len(dataset) == sum(row.windows for row in found.rhythms)
     assert found.four == found.table.pooled().four()
     assert found.intervals["F"].value == pytest.approx(found.value)

@@ -21,7 +21,7 @@ import typer
 from onnx import TensorProto, helper
 
 from atml import cli
-from atml.cli.options import seconds
+from atml.cli.shared_options import seconds
 from atml.errors import InputError
 
 Capture = pytest.CaptureFixture[str]

@@ -260,7 +260,7 @@ def test_regions_come_into_a_study_that_has_begun(here: Path, shown: Shown, high
     before = rows(shown)
     said = shown("regions", "import", "avoid.txt")
     # One is under test already.
-    assert said.startswith("1 region of avoid.txt came into study s"), said
+    assert said.startswith("1 region of avoid.txt imported into study s"), said
     assert "tests every region of avoid.txt already" in shown("regions", "import", "avoid.txt", "s")
     after = rows(shown)
     (new,) = after.keys() - before.keys()

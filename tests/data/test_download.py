@@ -233,7 +233,7 @@ def test_an_interruption_is_gone_on_with_and_nothing_comes_twice(
     size = len(published["602.dat"])
     server.breaks = {"602.dat": [1 << 20, 1 << 20, 0, 0, 0]}
     with pytest.raises(
-        DataError, match=r"602\.dat: the connection failed .* 3 times.* run the same line again"
+        DataError, match=r"602\.dat: the connection failed .* 3 times.* run the same command again"
     ):
         get()
     folder = tmp_path / "vfdb"
@@ -279,7 +279,7 @@ def test_a_server_in_trouble_is_asked_again(get, server, published, status):
 def test_a_server_that_stays_in_trouble(get, server, tmp_path):
     server.status = {"601.atr": [-500]}
     with pytest.raises(
-        DataError, match=r"^601\.atr: the server answered 500, 3 times.* run the same line again"
+        DataError, match=r"^601\.atr: the server answered 500, 3 times.* run the same command again"
     ):
         get()
     assert usable(tmp_path / "vfdb") == set() and server.asked.count("601.atr") == 3
@@ -402,7 +402,7 @@ def test_a_disk_that_is_full(get, published, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
-        with pytest.raises(DataError, match=r"^can't write .*vfdb.*: File too large; when that is put right"):
+        with pytest.raises(DataError, match=r"^can't write .*vfdb.*: File too large; once that is fixed"):
             get()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -33,7 +33,7 @@ def test_a_sound_set_has_counts_and_no_faults(contest, seen):
     train, test = found.splits
     assert (train.name, train.refusal, train.notes) == ("train", "", ())
     assert [part.name for part in train.subjects] == ["S1", "S11", "S2"]
-    assert train.total.files == train.total.segments == 24
+    assert train.total.files == train.total.usable == 24
     assert train.total.rhythms == {"AFIB": 12, "N": 12} and train.total.classes == {"AF": 12, "other": 12}
     assert train.total.lengths == {100: 24} and train.total.dropped == {}
     assert train.subjects[1].rhythms == {"AFIB": 4, "N": 4} and train.subjects[1].files == 8
@@ -81,7 +81,7 @@ def test_every_fault_is_listed_and_none_raises(contest, seen, put):
         "rhythm 'VT' unknown": 1,
         "text": 1,
     }
-    assert train.total.files == 30 and train.total.segments == 25
+    assert train.total.files == 30 and train.total.usable == 25
     assert train.total.classes == {"AF": 15, "other": 14, "unknown": 1}
     by_name = {part.name: part for part in train.subjects}
     assert by_name["S1"].dropped == {"length": 1, "not finite": 1, "text": 1}
@@ -132,7 +132,7 @@ def test_files_that_cannot_be_read_have_no_range(contest, seen, put):
         path.write_text("?")
     found = seen(contest)
     part = found.splits[0].total
-    assert math.isnan(part.low) and math.isnan(part.high) and part.lengths == {} and part.segments == 0
+    assert math.isnan(part.low) and math.isnan(part.high) and part.lengths == {} and part.usable == 0
     written = json.dumps(command.as_json(found), allow_nan=False)  # JSON has no NaN
     assert json.loads(written)["splits"][0]["total"]["low"] is None
 
@@ -141,7 +141,7 @@ def test_another_rate_is_counted_as_stored(contest, seen, put):
     for path in contest.rglob("*.txt"):
         put(path.parent, path.name, "\n".join(map(str, np.random.default_rng(1).normal(size=450))))
     found = seen(contest, sampling_rate=90)
-    assert found.splits[0].total.lengths == {450: 24} and found.splits[0].total.segments == 48
+    assert found.splits[0].total.lengths == {450: 24} and found.splits[0].total.usable == 48
 
 
 @pytest.mark.parametrize("split", [True, False])
@@ -209,7 +209,7 @@ def test_sets_that_hold_one_class_together_would_be_refused(contest, seen, put, 
 
 
 def test_looking_at_nothing_or_at_one_set_twice_is_an_error(contest, seen):
-    with pytest.raises(DataError, match="no data set to look at"):
+    with pytest.raises(DataError, match="no data set to inspect"):
         seen([])
     with pytest.raises(DataError, match="is given twice"):
         seen([contest, contest])

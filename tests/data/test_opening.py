@@ -413,7 +413,7 @@ def test_seconds_of_the_real_records_add_up(real_data, label):
             assert sum(part.seconds.values()) == pytest.approx(
                 sum(part.kept.values()) + sum(part.left_out.values()), abs=0.1
             )
-            assert sum(part.kept.values()) == pytest.approx(4 * part.segments, abs=0.1)
+            assert sum(part.kept.values()) == pytest.approx(4 * part.usable, abs=0.1)
         assert sum(split.total.seconds.values()) == pytest.approx(hours * 3600, rel=0.01)
 
 

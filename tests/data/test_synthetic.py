@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 import atml.data
 from atml.data.synthetic import beat_shapes, rhythms
-from atml.data.synthetic.generator import SUBJECTS, draw, segments
+from atml.data.synthetic.generator import SUBJECTS, draw, windows
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -449,7 +449,7 @@ def apart(first, second):
     for number in range(40):
         for label, rhythm in enumerate((first, second)):
             counts = {rhythm: 15}
-            x.append(segments(np.random.default_rng([number, label]), DEFIB, counts)[0])
+            x.append(windows(np.random.default_rng([number, label]), DEFIB, counts)[0])
             y.append(np.full(15, label))
     x, y = features(np.concatenate(x)), np.concatenate(y)
     learnt = np.arange(len(y)) < len(y) // 2

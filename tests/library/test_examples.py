@@ -15,7 +15,7 @@ import pytest
 import atml
 from tests.library.conftest import MADE, REPO, environment
 
-MODULES = ("loaded_model", "score_result", "search", "task_source")
+MODULES = ("loaded_model", "score_result", "search_function", "search_result", "task_source")
 
 TASK = """
 from atml import ModelConfig, Task

@@ -92,7 +92,7 @@ def test_a_model_says_what_it_is(model: atml.Model, earlier: Path, tmp_path: Pat
     shutil.copy(model.path, tmp_path / "alone.onnx")
     alone = atml.load(str(tmp_path / "alone.onnx"))
     assert alone.classes == model.classes
-    with pytest.raises(ExportError, match=r"travels alone: MODEL_CARD\.md"):
+    with pytest.raises(ExportError, match=r"outside its export folder, which has MODEL_CARD\.md"):
         _ = alone.card
     with pytest.raises(ExportError, match="does not exist"):
         atml.load(tmp_path / "nothing")
@@ -107,7 +107,7 @@ def test_a_plot_shows_signal_decisions_and_scores(model: atml.Model, ecg: np.nda
     assert max(x for x in figure.data[0].x) == pytest.approx(120, abs=0.01)
     part = model.plot(recording, start=10, end=30)
     assert min(part.data[0].x) == 10.0 and min(part.data[-1].x) == 10.0
-    with pytest.raises(DataError, match="nothing lies between start"):
+    with pytest.raises(DataError, match="there is no signal from start"):
         model.plot(recording, start=30, end=10)
 
 

@@ -109,7 +109,7 @@ def test_windows_of_another_shape_are_refused(shape: tuple[int, ...], rate: int,
 def test_windows_that_hold_no_number_are_refused() -> None:
     x = noise(4, 1, 500)
     x[2, 0, 7] = np.nan
-    with pytest.raises(DataError, match="window 2 of x holds nan"):
+    with pytest.raises(DataError, match="window 2 of x has the sample nan"):
         windows(x, TASK, 250)
 
 
@@ -118,7 +118,7 @@ def test_signals_that_do_not_fit_are_refused() -> None:
         Recording.of(noise(3, 5000), 250, TASK)
     with pytest.raises(DataError, match=r"shape \(5000,\); give \(2, samples\) or windows \(n, 2, samples\)"):
         Recording.of(noise(5000), 250, TWO)
-    with pytest.raises(DataError, match="1 s long at 360 Hz; the model looks at 2 s"):
+    with pytest.raises(DataError, match="1 s long at 360 Hz; the model needs 2 s"):
         Recording.of(noise(360), 360, TASK)
     for step in (0.0, -1.0, float("nan")):
         with pytest.raises(DataError, match="step is"):

@@ -10,7 +10,7 @@ import pytest
 
 import atml
 from atml import InputError, Interrupted, StudyError, TaskFileError
-from atml.library.search import _held_out, duration
+from atml.library.search_function import _held_out, duration
 from atml.searching import Options
 from tests import terminal
 from tests.library.conftest import Python, environment
@@ -157,7 +157,7 @@ def test_defaults_are_the_command_lines() -> None:
 
 
 def test_durations_and_shares_are_read_as_on_the_command_line() -> None:
-    from atml.cli.options import seconds
+    from atml.cli.shared_options import seconds
 
     for text in ("2h", "90m", "1h30m", "45s", "3600", " 1H ", "5min"):
         assert duration("timeout", text) == seconds(text)

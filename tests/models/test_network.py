@@ -11,6 +11,7 @@ from atml.errors import ConfigError, ShapeError
 from atml.models import build, cost, time_major
 from atml.models.blocks import ACTIVATION, CELL, NORM
 from atml.models.config import ModelConfig
+from atml.models.families.conv_recurrent.net import patches
 from atml.models.families.conv_recurrent.shapes import ACTIVATIONS, CELLS, NORMALISATIONS, NORMS, POOLS
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
@@ -35,6 +36,8 @@ VARIANTS = {
         for both in (False, True)
         for pool in POOLS
     },
+    "upright": dataclasses.replace(BASE, upright=True),
+    "gru on patches": ModelConfig(channels=(), kernels=(), strides=(), cell="gru", decimation=2, patch=3),
     "lstm alone": ModelConfig(channels=(), kernels=(), strides=(), cell="lstm", decimation=4),
     "gru alone": ModelConfig(channels=(), kernels=(), strides=(), cell="gru", decimation=4, pool="last"),
 }
@@ -73,6 +76,8 @@ def plain(net, x):
     h = net.inputs(x)
     for block in net.convs:
         h = block(h)
+    if net.patch > 1:
+        h = patches(h, net.patch)
     h = h.transpose(1, 2)
     if net.recurrent is not None:
         h, _ = net.recurrent(h)
@@ -164,6 +169,43 @@ def test_a_flat_segment_stays_finite(kind):
     assert torch.isfinite(net.inputs(torch.full((1, 2, 101), 3.0))).all()
 
 
+def test_upright_turns_what_points_down():
+    x = torch.randn(6, 2, 50)
+    x[..., 10] += 9.0  # a spike upwards in every lead
+    up = dataclasses.replace(BASE, upright=True, normalise="none", decimation=1)
+    seen = build(up, TASK).inputs
+    down = x * torch.tensor([1.0, -1.0])[:, None]
+    torch.testing.assert_close(seen(down), x)
+    torch.testing.assert_close(seen(x), x)
+
+
+def test_a_patch_holds_the_samples_of_one_step():
+    x = torch.arange(22.0).view(1, 2, 11)
+    steps = patches(x, 3)[0].T
+    assert steps.tolist() == [[0, 1, 2, 11, 12, 13], [3, 4, 5, 14, 15, 16], [6, 7, 8, 17, 18, 19]]
+
+
+@pytest.mark.parametrize("separable", [False, True])
+def test_weights_scaled_to_data_give_unit_outputs_whatever_their_scale(separable):
+    net = build(dataclasses.replace(BASE, norm="none", separable=separable), TASK)
+    x = net.inputs(torch.randn(64, TASK.leads, TASK.window)) * 0.01
+    net.scale_to(x)
+    for block in net.convs:
+        seen = block.conv(x if block.depthwise is None else block.depthwise(x))
+        torch.testing.assert_close(seen.mean((0, 2)), torch.zeros(seen.shape[1]), atol=1e-4, rtol=0)
+        torch.testing.assert_close(seen.std((0, 2)), torch.ones(seen.shape[1]), atol=1e-3, rtol=0)
+        x = block(x)
+
+
+def test_scaling_leaves_networks_with_a_norm_alone():
+    torch.manual_seed(0)
+    net, same = build(BASE, TASK), build(BASE, TASK)
+    same.load_state_dict(net.state_dict())
+    net.eval().scale_to(torch.randn(8, TASK.leads, TASK.window // BASE.decimation))
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, same.state_dict()[name], atol=0, rtol=0)
+
+
 def test_last_of_a_bidirectional_cell_is_where_each_direction_ends():
     torch.manual_seed(0)
     net = build(dataclasses.replace(BASE, cell="lstm", units=3, bidirectional=True, pool="last"), TASK)
@@ -206,6 +248,9 @@ def test_a_signal_that_vanishes_is_a_shape_error(change, words):
         ({"channels": (4, 0, 5)}, "channels holds 0"),
         ({"cell": "gru", "units": 0}, "units holds 0"),
         ({"dropout": 1.0}, "dropout=1.0"),
+        ({"init": "zeros"}, "unknown init 'zeros'"),
+        ({"patch": 3}, "patch=3 is for recurrent layers without convolutions"),
+        ({"upright": True, "normalise": "rr"}, "upright=True has no meaning"),
     ],
 )
 def test_an_impossible_config_says_which_value(change, words):

@@ -12,7 +12,7 @@ import torch
 
 from atml.artifacts.backends.onnx import graph, operators
 from atml.artifacts.export import check_parity, onnx_bytes
-from atml.data.synthetic.generator import segments
+from atml.data.synthetic.generator import windows
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.ecg.beats import beats
 from atml.ecg.resampling import resample
@@ -42,7 +42,7 @@ def task_at(rate: int, seconds: float = 10, leads: int = 1) -> Task:
 def synthetic(task: Task, each: int = 2, seed: int = 0) -> np.ndarray:
     """Windows of every rhythm that the generator knows."""
     random = np.random.default_rng(seed)
-    return segments(random, task, dict.fromkeys(RHYTHMS, each))[0].astype(np.float32)
+    return windows(random, task, dict.fromkeys(RHYTHMS, each))[0].astype(np.float32)
 
 
 def noise(task: Task, n: int = 16, seed: int = 0) -> np.ndarray:

@@ -11,7 +11,7 @@ from atml.artifacts.export import export
 from atml.artifacts.model import ExportedModel
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine, Run
 from atml.data.dataset import Dataset
-from atml.evaluation.result import cross_validation_result
+from atml.evaluation.cross_validation_result import cross_validation_result
 from atml.metrics import macro_f1
 from atml.models import cost
 from atml.tasks import targets
@@ -111,7 +111,7 @@ def exported(root: Path, seed: int = 0) -> ExportedModel:
             macro_f1,
             rhythm=data.rhythm,
         ),
-        final=Final(seed=99, steps=100, seconds=1.0, segments=len(data), train_value=0.9),
+        final=Final(seed=99, steps=100, seconds=1.0, windows=len(data), train_value=0.9),
         data=DataFacts.of(data, TASK),
         machine=Machine.here(),
         baseline=None,

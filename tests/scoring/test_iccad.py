@@ -95,4 +95,4 @@ def test_windows_that_are_no_segments_are_said(judged):
     data = subjects((1, 1, 1, 1))
     assert iccad2022.score(judged(*data), {}).notes == ()
     (note,) = iccad2023.score(judged(*data, window=1000), {}).notes
-    assert note == "the contest judges segments of 5 s; here each window of 4 s counts"
+    assert note == "the contest judges windows of 5 s; here each window of 4 s counts"

@@ -9,6 +9,8 @@ import pytest
 
 from atml.errors import InputError, TaskFileError
 from atml.scoring import rules
+from tests import terminal, tiny
+from tests.scoring import rhythm
 from tests.scoring.test_rules import BINARY, MINE
 
 
@@ -147,3 +149,71 @@ def test_decisions_that_are_none(write, answer, says):
     write(MINE + f"\ndef decide(outputs):\n    return {answer}\n")
     with pytest.raises(TaskFileError, match=re.escape(says)):
         rules.labels(rules.rule("mine"), BINARY, np.eye(2, dtype=np.float32))
+
+
+OPTION = """
+from atml import Figure, Score
+
+OPTIONS = {"least": 2}
+
+def score(judged, options):
+    return Score(figures=(Figure("least", "least", options["least"]),))
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports")
+    return [rhythm.exported(folder, seed).path.parent for seed in (0, 1)]
+
+
+@pytest.fixture
+def scored(write, models, tmp_path):
+    """Score models of three classes on the command line, by the rule ``mine``."""
+    write(OPTION)
+    (tmp_path / "objectives").mkdir()
+    (tmp_path / "objectives" / "rhythm.py").write_text(rhythm.OBJECTIVE)
+    (tmp_path / "search_spaces").mkdir()
+    (tmp_path / "search_spaces" / "rhythm.py").write_text(tiny.SPACE.replace("STEPS", "5"))
+    data = rhythm.save(tmp_path / "data.npz", rhythm.dataset(records=6, seed=1, prefix="T"))
+
+    def run(command, *options):
+        judged = models if command == "compare" else models[:1]
+        return terminal.run(tmp_path, command, *judged, "--data", data, "--rule", "mine", *options)
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["score", "compare"])
+def test_its_options_are_set_on_the_command_line(scored, command):
+    done = scored(command, "--rule-option", "least=3.5", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "3.5" in done.stdout and '"least": 2' not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["most=3"], "rule mine has no option 'most'; it has least (default 2)"),
+        (["vt_rate=3"], "it has least (default 2); vt_rate is an option of rule aha-aed"),
+        (["least=0"], "option least of rule mine is 0; give a number above 0"),
+        (["least"], "--rule-option 'least' is not NAME=NUMBER; write it as in vt_rate=180"),
+        (["least=many"], "--rule-option 'least=many' is not NAME=NUMBER"),
+        (["=3"], "--rule-option '=3' is not NAME=NUMBER"),
+        (["least=3", "least=4"], "--rule-option 'least=4': least is given twice"),
+    ],
+)
+def test_options_that_can_not_be_set(scored, options, says):
+    done = scored("score", *(word for one in options for word in ("--rule-option", one)))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_an_option_that_has_a_flag_is_set_once(scored):
+    done = scored("score", "--vt-rate", "180", "--rule-option", "vt_rate=170")
+    assert done.returncode == 2 and "vt_rate is given twice" in done.stderr
+
+
+def test_options_without_test_data_are_refused(models, tmp_path):
+    done = terminal.run(tmp_path, "compare", *models, "--rule-option", "least=3")
+    assert done.returncode == 2 and "rule option least needs test data" in done.stderr

@@ -16,7 +16,7 @@ from atml.artifacts.model import load
 from atml.errors import TaskFileError
 from atml.evaluation import baselines
 from atml.evaluation.baselines.rr_irregularity import METHOD
-from atml.evaluation.result import BaselineResult
+from atml.evaluation.cross_validation_result import BaselineResult
 from atml.metrics.predictions import Predictions
 from atml.models import cost
 from atml.searching.exporting import always_wrong
@@ -24,6 +24,7 @@ from atml.searching.finalists import Finalists
 from atml.searching.plan import Options, Plan, prepare
 from atml.searching.progress import View
 from atml.searching.repeats import Repeats
+from atml.searching.rounds import Repeat
 from atml.searching.samplers.parameters import from_params
 from atml.searching.workers.jobs import Report
 from tests.searching.studies import Space
@@ -64,7 +65,7 @@ def told(baseline: BaselineResult | None) -> tuple[object, ...]:
 def test_it_is_fitted_once_a_study(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     first = finals(plan).baseline()
     assert first is not None and first.baseline.name == "rr_irregularity"
-    assert first.table.pooled().n == len(plan.dataset) == sum(row.segments for row in first.rhythms)
+    assert first.table.pooled().n == len(plan.dataset) == sum(row.windows for row in first.rhythms)
 
     def fitted_again(*a: object, **k: object) -> None:
         raise AssertionError("it was fitted again")
@@ -83,14 +84,14 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
     record = store.trials(plan.name)[0]
     for way in ("ended", "requeued"):
         repeats = Repeats(finals(plan))
-        repeats._waiting = [(record, 1), (record, 2)]
+        repeats._waiting = [Repeat(record, 1), Repeat(record, 2)]
         job = repeats.next()
         assert job is not None
         # Another process took this one for dead.
         store.fail(study.trials[job.number]._trial_id, "the process that had it went down")
         if way == "ended":
             repeats.ended(job, Report(0, "lost", job, text="was killed"), "cpu")
-            assert repeats.taken_over and not repeats.more()
+            assert repeats.taken_over and repeats.next() is None
         else:
             repeats.requeue(job)
     assert [t.failure for t in store.trials(plan.name)[1:]] == ["the process that had it went down"] * 2

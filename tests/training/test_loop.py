@@ -327,10 +327,39 @@ def test_wander_is_one_slow_sine():
     assert added.abs().max().item() == pytest.approx(0.5 * spread, rel=0.02)
 
 
+def test_polarity_turns_about_as_many_as_asked_for_and_nothing_else():
+    x = batch(400)
+    got = augmented(x, polarity=0.3)
+    turned = (got == -x).all(-1).all(-1)
+    assert ((got == x).all(-1).all(-1) | turned).all()
+    assert 0.2 < turned.float().mean() < 0.4
+
+
+def test_stretch_changes_the_rate_and_not_the_values():
+    samples = torch.arange(1000.0)
+    x = torch.sin(2 * math.pi * samples / 20).expand(64, 1, 1000).contiguous()
+    got = augmented(x, stretch=0.2)
+    hz = torch.fft.rfft(got).abs().argmax(-1) / 50  # over 50 cycles
+    assert 0.12 < hz.log().std() < 0.3
+    assert got.abs().max() <= 1.0
+    torch.testing.assert_close(got[..., 499:501].mean(-1), x[..., 499:501].mean(-1), atol=0.05, rtol=0)
+
+
+def test_filter_softens_or_sharpens_and_leaves_the_mean():
+    x = torch.randn(200, 1, 500)
+    got = augmented(x, filter=0.2)
+    fast = [torch.fft.rfft(s)[..., 150:].abs().square().sum(-1) for s in (got, x)]
+    ratio = fast[0] / fast[1]
+    assert (ratio < 0.8).any() and (ratio > 1.2).any()
+    slow = [torch.fft.rfft(s)[..., 1:5].abs() for s in (got, x)]
+    torch.testing.assert_close(slow[0], slow[1], rtol=0.01, atol=0.3)
+
+
 def test_augmentation_leaves_its_input_alone_and_repeats_with_its_seed():
     x = batch()
     before = x.clone()
     change = {"scale": 0.2, "noise": 0.2, "wander": 0.2, "shift": 0.2}
+    change |= {"polarity": 0.5, "stretch": 0.1, "filter": 0.1}
     a, b, c = (augmented(x, s, **change) for s in (1, 1, 2))
     torch.testing.assert_close(x, before, atol=0, rtol=0)
     torch.testing.assert_close(a, b, atol=0, rtol=0)

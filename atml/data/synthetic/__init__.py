@@ -1,1 +1,1 @@
-"""Synthetic ECG: enough of the real thing to run a search where no data are at hand."""
+"""Synthetic ECG, realistic enough to run a search without any data."""

@@ -1,8 +1,8 @@
-"""Hearts drawn at random, and their beats as each lead sees them, before any noise.
+"""Hearts drawn at random, and the shape of their beats in each lead, without noise.
 
-Beats are sums of Gaussians round the R wave (McSharry et al., IEEE Trans Biomed Eng 50:289, 2003), with
-the T wave moved by the square root of the RR interval. A heart decides what they look like in each lead;
-the rhythms, of `heart` and `ventricle`, decide when they come and of which kind.
+A beat is a sum of Gaussians around the R peak (McSharry et al., IEEE Trans Biomed Eng 50:289, 2003); the T
+wave moves with the square root of the RR interval. The `Heart` determines the shape of a beat in each lead;
+the rhythms in `rhythms` and `ventricular` determine when beats come and of which kind they are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Random = np.random.Generator
 # Waves in order P, Q, R, S, T. Times in s from the R peak at an RR of 1 s; widths are standard deviations.
 TIMES = np.array([-0.17, -0.032, 0.0, 0.032, 0.28])
 WIDTHS = np.array([0.022, 0.009, 0.011, 0.011, 0.050])
-# mV in leads as they look: II, I, V5, V1, V2 and aVR. A single-lead subject gets any of them.
+# Amplitudes in mV, one row a lead: II, I, V5, V1, V2 and aVR. A single-lead subject gets any of them.
 LEADS = np.array(
     [
         [0.12, -0.06, 1.00, -0.18, 0.28],
@@ -30,13 +30,16 @@ LEADS = np.array(
     ]
 )
 OFTEN = np.array([0.4, 0.2, 0.15, 0.15, 0.05, 0.05])
-"""How often a single lead looks like each of these."""
+"""Probability of each row of `LEADS` for the first lead of a subject."""
+
 SINUS, ATRIAL, CONDUCTED, VENTRICULAR, DELAYED, ABERRANT, PACED, P_ALONE = range(8)
-"""Kinds of beat: sinus; premature from the atria; conducted with no P wave; from a ventricle; sinus with a
-long PR interval; conducted with no P wave through a blocked bundle branch; from a ventricle behind a
-pacemaker's spike; a P wave that no QRS complex follows."""
+"""Kinds of beat: sinus; atrial premature; conducted without a P wave; ventricular; sinus with a long PR
+interval; conducted without a P wave through a blocked bundle branch; ventricular, after a pacemaker's spike;
+a P wave without a QRS complex."""
+
 WIDE = (VENTRICULAR, PACED)
-"""Kinds that begin in a ventricle."""
+"""Kinds that originate in a ventricle."""
+
 WITHOUT_P = (CONDUCTED, ABERRANT, *WIDE)
 
 SPIKE_AT, SPIKE_WIDTH = -0.075, 0.0025
@@ -45,11 +48,11 @@ SPIKE_AT, SPIKE_WIDTH = -0.075, 0.0025
 
 @dataclass(frozen=True)
 class Activity:
-    """What a rhythm does: beats at ``at (beats,)`` s of ``kind (beats,)``, and ``between``.
+    """The course of a rhythm: beats at ``at (beats,)`` s of ``kind (beats,)``, and ``between``.
 
-    ``between (samples,)`` or ``(leads, samples)`` is what goes on whatever the beats do, in mV: the waves of
-    fibrillating atria or ventricles. ``size`` is a factor on each beat, ``(beats,)`` or ``(leads, beats)``
-    or one for all; ``stretch`` one on the width of beats that begin in a ventricle.
+    ``between (samples,)`` or ``(leads, samples)`` in mV is independent of the beats: the waves of
+    fibrillating atria or ventricles. ``size`` scales the amplitude of beats, ``(beats,)``, ``(leads, beats)``
+    or one number for all; ``stretch`` scales the width of ventricular beats.
     """
 
     at: Float64
@@ -61,7 +64,10 @@ class Activity:
 
 @dataclass(frozen=True)
 class Heart:
-    """One subject: ``waves (leads, 5)`` in mV, ``ectopic (leads, 5)``, and how the rhythm behaves."""
+    """One subject: amplitudes in mV of ``waves (leads, 5)`` and ``ectopic (leads, 5)`` beats, and habits.
+
+    ``times (5,)`` and ``widths (5,)`` in s are those of the five waves, ``f_gain (leads,)`` scales f waves.
+    """
 
     waves: Float64
     ectopic: Float64
@@ -72,18 +78,18 @@ class Heart:
     breath: float
     """Respiratory rate, Hz."""
     sway: float
-    """Share of the RR interval that breathing moves."""
+    """Amplitude of respiratory variation, as a share of the RR interval."""
     f_rate: float
-    """Of the f waves, Hz."""
+    """Frequency of f waves, Hz."""
     f_size: float
-    """Of the f waves, mV."""
+    """Amplitude of f waves, mV."""
     f_gain: Float64
     spread: float
-    """Of RR in fibrillation: standard deviation of the logarithm of what exceeds the refractory time."""
+    """Standard deviation of the logarithm of RR minus the refractory time, in atrial fibrillation."""
     delay: float
-    """What first-degree block adds to the PR interval, in s."""
+    """Seconds that first-degree block adds to the PR interval."""
     size: float
-    """Of everything that the heart sends out; 1 is the usual."""
+    """Scale of all amplitudes; 1 is typical."""
 
 
 def heart(random: Random, leads: int) -> Heart:
@@ -118,7 +124,7 @@ def heart(random: Random, leads: int) -> Heart:
 
 
 def sinus_intervals(random: Random, who: Heart, seconds: float, rate: float) -> Float64:
-    """RR intervals in s: breathing, slow waves at 0.1 Hz and a little that is neither."""
+    """Draw RR intervals in s: respiratory variation, slow waves at 0.1 Hz, drift and jitter."""
     mean = 60.0 / rate
     beats = int(seconds / mean * 1.6) + 8
     t = mean * np.arange(beats)
@@ -132,21 +138,21 @@ def sinus_intervals(random: Random, who: Heart, seconds: float, rate: float) -> 
 
 
 def from_intervals(intervals: Float64, kind: npt.NDArray[np.int64], seconds: float, samples: int) -> Activity:
-    """Let beats of ``kind`` follow each other at ``intervals`` in s, from a second before the strip on."""
-    at = np.cumsum(intervals) - 1.0  # starts before the strip, so that its first second is like the others
+    """Place beats of ``kind`` at ``intervals`` in s, starting a second before the strip."""
+    at = np.cumsum(intervals) - 1.0  # so that the first second of the strip is like the others
     keep = at < seconds + 1.0
     return Activity(at[keep], kind[keep], np.zeros(samples))
 
 
 def steady(random: Random, mean: float, spread: float, kind: int, seconds: float, samples: int) -> Activity:
-    """Beats ``mean`` s apart, give or take ``spread`` of it."""
+    """Place beats ``mean`` s apart, with a relative standard deviation of ``spread``."""
     beats = int((seconds + 4) / mean * 1.2) + 8
     rr = mean * np.clip(random.normal(1, spread, beats), 0.8, 1.25)
     return from_intervals(rr, np.full(beats, kind), seconds, samples)
 
 
 def smooth(random: Random, samples: int, dt: float, every: float) -> Float64:
-    """Draw what wanders without a jump, ``(samples,)``, about standard normal, anew each ``every`` s."""
+    """Draw a smooth random curve ``(samples,)`` through standard normal values ``every`` s apart."""
     t = np.arange(samples) * dt / every
     knots = random.normal(0, 1, int(t[-1]) + 2)
     low = t.astype(np.int64)
@@ -156,7 +162,7 @@ def smooth(random: Random, samples: int, dt: float, every: float) -> Float64:
 
 
 def render(activity: Activity, who: Heart, samples: int, rate: float, random: Random) -> Float64:
-    """Draw an activity as each lead sees it, ``(leads, samples)`` in mV, with no noise."""
+    """Return the signal of an activity in each lead, ``(leads, samples)`` in mV, without noise."""
     leads = len(who.waves)
     out = np.empty((leads, samples))
     out[:] = activity.between * who.f_gain[:, None]
@@ -176,7 +182,7 @@ def render(activity: Activity, who: Heart, samples: int, rate: float, random: Ra
         if wave == 0:
             amplitude[:, np.isin(kind, WITHOUT_P)] = 0.0
             early = kind == ATRIAL
-            amplitude[:, early] *= -0.6  # another place in the atria, another P wave
+            amplitude[:, early] *= -0.6  # it starts elsewhere in the atria
             shift[early] *= 0.8
             shift[kind == DELAYED] -= who.delay
         else:
@@ -196,7 +202,7 @@ def render(activity: Activity, who: Heart, samples: int, rate: float, random: Ra
 
 
 def _since_the_last(activity: Activity, first: float) -> Float64:
-    """RR interval in s that ends at each beat, ``(beats,)``; P waves alone do not count as beats."""
+    """Return the RR interval in s that ends at each beat, ``(beats,)``; lone P waves are no beats."""
     rr = np.full(len(activity.at), first)
     beats = activity.kind != P_ALONE
     if beats.any():

@@ -1,7 +1,7 @@
-"""A synthetic ECG set: enough of the real thing to run a search where no data are at hand.
+"""A synthetic ECG set, realistic enough to run a search without any data.
 
-Subjects differ in shape, size, rate and noise; some have one class only, some have all. Numbers from
-it say that the tool works and nothing about any patient.
+Subjects differ in wave shape, amplitude, heart rate and noise; some have windows of one class only, some of
+all. Results on it show that the tool works; they say nothing about patients.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from atml.errors import DataError
 from atml.tasks.task import Task
 
 VERSION = 3
-"""Raised whenever the same seed draws something else."""
+"""Increased whenever the same seed draws something else."""
 
 SUBJECTS = {"train": 24, "test": 8}
-SEGMENTS = 60
-"""A subject has about this many."""
+WINDOWS = 60
+"""Windows of a subject, give or take 15."""
 
 NOTE = "synthetic ECG from a generator, not from people: results say nothing about real recordings"
 
 
 def noise(random: Random, leads: int, samples: int, rate: float) -> Float64:
-    """Draw what a recording adds, ``(leads, samples)`` in mV: wander, mains, muscle, electronics."""
+    """Draw the noise of a recording, ``(leads, samples)`` in mV.
+
+    It is the sum of baseline wander, mains hum, muscle activity and electronic noise.
+    """
     t = np.arange(samples) / rate
     out = random.normal(0, random.lognormal(-4.6, 0.4), (leads, samples))
     mains = 2 * np.pi * random.choice([50.0, 60.0])
@@ -36,21 +39,21 @@ def noise(random: Random, leads: int, samples: int, rate: float) -> Float64:
         for hz in random.uniform(0.05, 0.5, 3):
             out[lead] += random.lognormal(-3.4, 0.6) * np.sin(2 * np.pi * hz * t + random.uniform(0, 6.3))
         out[lead] += random.lognormal(-5.0, 0.8) * np.sin(mains * t + random.uniform(0, 6.3))
-        muscle = np.diff(random.normal(0, 1, samples + 1))  # first difference: more of it at high frequencies
+        muscle = np.diff(random.normal(0, 1, samples + 1))  # the first difference raises high frequencies
         burst = np.interp(t, knots, random.lognormal(-1.2, 0.9, len(knots)))
         out[lead] += random.lognormal(-3.9, 0.6) * burst * muscle
     return out
 
 
 def plan(random: Random, groups: Sequence[Sequence[str]], only: int | None) -> dict[str, int]:
-    """Draw which rhythms a subject has and how many segments of each.
+    """Draw which rhythms a subject has and how many windows of each.
 
     Args:
-        random: Where chance comes from.
+        random: Generator of random numbers.
         groups: Names of the rhythms of each class.
-        only: The one group that the subject has segments of, None for some of every group.
+        only: Index of the one class that the subject has windows of; None for windows of every class.
     """
-    total = int(random.integers(SEGMENTS - 15, SEGMENTS + 16))
+    total = int(random.integers(WINDOWS - 15, WINDOWS + 16))
     if len(groups) == 2:
         share = random.uniform(0.12, 0.88)
         shares = np.array([share, 1 - share])
@@ -62,7 +65,7 @@ def plan(random: Random, groups: Sequence[Sequence[str]], only: int | None) -> d
     counts: dict[str, int] = {}
     for names, part in zip(groups, np.diff(edges, prepend=0, append=total).astype(int).tolist(), strict=True):
         weights = np.array([SHARES.get(name, 1.0) for name in names])
-        # A person has one usual rhythm of a class and perhaps another now and then.
+        # Of each class a person has one usual rhythm, and sometimes a second, rarer one.
         usual, other = random.choice(len(names), 2, p=weights / weights.sum())
         first = round(part * random.uniform(0.6, 1.0))
         for name, count in ((names[usual], first), (names[other], part - first)):
@@ -71,8 +74,11 @@ def plan(random: Random, groups: Sequence[Sequence[str]], only: int | None) -> d
     return counts
 
 
-def segments(random: Random, task: Task, counts: dict[str, int]) -> tuple[Float64, list[str]]:
-    """Draw one subject, ``counts`` rhythm -> segments; returns ``(n, leads, window)`` mV and rhythms."""
+def windows(random: Random, task: Task, counts: dict[str, int]) -> tuple[Float64, list[str]]:
+    """Draw one subject with ``counts`` windows of each rhythm.
+
+    Returns ``(n, leads, window)`` in mV and the rhythm of each window.
+    """
     who = heart(random, task.leads)
     parts, names = [], []
     for rhythm, count in counts.items():
@@ -90,10 +96,10 @@ def draw(
 ) -> tuple[Float32, Int64, Strings, Strings]:
     """Draw a split: ``x (n, leads, window)`` in mV, ``y``, ``subject`` and ``rhythm``, each ``(n,)``.
 
-    Every second subject has all classes; the others have one each, class after class.
+    Every second subject has windows of all classes; the others take turns with one class each.
 
     Raises:
-        DataError: No rhythm of the generator is of one of the task's classes.
+        DataError: The generator has no rhythm of one of the task's classes.
     """
     known = {name: label(name) for name in RHYTHMS}
     order = sorted(range(len(task.classes)), key=lambda klass: klass != task.positive)
@@ -107,7 +113,7 @@ def draw(
     for number in range(SUBJECTS[split]):
         random = np.random.default_rng([seed, ("train", "test").index(split), number])
         only = number // 2 % len(groups) if number % 2 else None
-        drawn, names = segments(random, task, plan(random, groups, only))
+        drawn, names = windows(random, task, plan(random, groups, only))
         x.append(drawn.astype(np.float32))
         y += [known[name] for name in names]
         rhythm += names

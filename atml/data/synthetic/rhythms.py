@@ -1,7 +1,8 @@
-"""The rhythms of synthetic hearts: when beats come, of which kind, and what goes on between them.
+"""The rhythms of synthetic hearts: when beats come, their kind, and the activity between them.
 
-Here are those that begin above the ventricles, and the table of all. A new rhythm is one more function in
-`RHYTHMS`; each is given a strip's length in s and in samples, and is drawn by `beats.render`.
+This module has the supraventricular rhythms, and `RHYTHMS`, the table of all. A new rhythm is one more
+function in that table: it takes a strip's length in s and in samples and returns an `Activity`, of which
+`beat_shapes.render` makes a signal.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from atml.data.synthetic.beat_shapes import (
 )
 
 REFRACTORY = 0.28
-"""Shortest RR interval that the atrioventricular node lets through, in s, while the atria fibrillate."""
+"""Shortest RR interval that the atrioventricular node conducts in atrial fibrillation, in s."""
 
 
 def sinus(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
@@ -52,7 +53,7 @@ def _with_ectopics(
     share: float,
     kind: int,
 ) -> Activity:
-    """Sinus rhythm in which beats of ``kind`` come early; a ventricular one is followed by a full pause."""
+    """Sinus rhythm with premature beats of ``kind``; a full pause follows a ventricular one."""
     rr = sinus_intervals(random, who, seconds, who.rate)
     if early is None:
         early = random.random(len(rr)) < share
@@ -98,7 +99,7 @@ def fibrillation(random: Random, who: Heart, seconds: float, samples: int) -> Ac
 
 
 def flutter(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
-    """Atrial flutter: a saw-tooth of 4 to 5.7 Hz, of which one in two, three or four is conducted."""
+    """Atrial flutter: a saw-tooth of 4 to 5.7 Hz; every second, third or fourth wave is conducted."""
     cycle = 1 / float(random.uniform(4.0, 5.7))
     teeth = int(seconds / cycle * 1.1) + 20
     if random.random() < 0.6:
@@ -113,14 +114,14 @@ def flutter(random: Random, who: Heart, seconds: float, samples: int) -> Activit
 
 
 def supraventricular_tachycardia(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
-    """Regular, 150 to 220 a minute, no P wave to be seen; narrow but in every fourth person."""
+    """Regular, 150 to 220 a minute, no visible P wave; wide complexes in one person in four."""
     mean = 60.0 / float(random.uniform(150, 220))
     kind = ABERRANT if random.random() < 0.25 else CONDUCTED
     return steady(random, mean, 0.012, kind, seconds, samples)
 
 
 def junctional(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
-    """Regular and narrow from the atrioventricular node, with no P wave; 40 to 60 a minute or faster."""
+    """Junctional rhythm: regular, narrow, without P waves; 40 to 60 a minute, or accelerated to 100."""
     rate = random.uniform(40, 60) if random.random() < 0.6 else random.uniform(60, 100)
     return steady(random, 60.0 / float(rate), 0.02, CONDUCTED, seconds, samples)
 
@@ -149,10 +150,10 @@ RHYTHMS: dict[str, Callable[[Random, Heart, float, int], Activity]] = {
     "VFL": ventricular.flutter,
     "VF": ventricular.fibrillation,
 }
-"""Rhythm name -> what it does. Names as in the contest sets and PhysioNet's annotations."""
+"""Functions by rhythm name, as in the contest sets and PhysioNet's annotations."""
 
 SHARES = {
     **{"N": 5.0, "SBR": 1.5, "AB": 1.5, "B": 0.75, "T": 0.75, "AFL": 0.7, "SVTA": 0.9, "NOD": 0.4, "BI": 0.6},
     **{"IVR": 0.5, "PM": 0.5, "ASYS": 0.9, "VT": 1.0, "VFL": 0.4, "VF": 1.0},
 }
-"""How often a rhythm is drawn among its class; 1 unless named."""
+"""Weight of a rhythm within its class; 1 unless listed."""

@@ -1,4 +1,4 @@
-"""The rhythms of synthetic hearts that begin in a ventricle, and those in which it stands still."""
+"""Ventricular rhythms of synthetic hearts, and asystole."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ HZ = (3.0, 7.0)
 
 
 def fibrillation(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
-    """Ventricular fibrillation: no beat, waves of a wandering frequency, weaker from minute to minute.
+    """Ventricular fibrillation: no beats, waves of varying frequency that weaken over minutes.
 
-    Coarse at first in most people, fine from the start in some, fine at last in all. Each lead sees its own
-    mix of three wavelets whose frequencies, sizes and phases wander apart.
+    It starts coarse in most people and fine in some, and ends fine in all. Each lead shows its own mix of
+    three wavelets whose frequencies, amplitudes and phases drift independently.
     """
     dt, leads = seconds / samples, len(who.waves)
     t = np.arange(samples) * dt
@@ -48,7 +48,7 @@ def fibrillation(random: Random, who: Heart, seconds: float, samples: int) -> Ac
 
 
 def flutter(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
-    """Ventricular flutter: like a sine, 200 to 300 a minute, with no line between the waves."""
+    """Ventricular flutter: close to a sine wave, 200 to 300 a minute, without a baseline between waves."""
     dt, leads = seconds / samples, len(who.waves)
     hz = random.uniform(3.4, 4.9) * (1 + 0.015 * smooth(random, samples, dt, 3.0))
     phase = 2 * np.pi * np.cumsum(hz) * dt
@@ -63,8 +63,8 @@ def flutter(random: Random, who: Heart, seconds: float, samples: int) -> Activit
 def tachycardia(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
     """Ventricular tachycardia: wide complexes, 120 to 250 a minute, most above 150.
 
-    Of one shape in most people, now and then with P waves of atria that go their own way; in every fifth
-    a torsade, whose complexes grow and shrink and turn over from second to second.
+    In most people monomorphic, sometimes with dissociated P waves; in one person in five a torsade de
+    pointes, whose complexes grow, shrink and change sign over seconds.
     """
     twists = random.random() < 0.2
     rate = random.uniform(180, 250) if twists else np.clip(random.normal(185, 30), 120, 250)
@@ -76,9 +76,8 @@ def tachycardia(random: Random, who: Heart, seconds: float, samples: int) -> Act
         return Activity(found.at, found.kind, found.between, 1.3 * np.sin(turn + lag), stretch)
     if random.random() < 0.4:
         found = _with_p_waves(random, who, found, seconds, samples)
-    size = random.choice([-1.0, 1.0]) * float(
-        random.uniform(0.7, 1.3)
-    )  # up or down: from any wall of the heart
+    # Upward or downward, depending on where in the ventricles the beats start.
+    size = random.choice([-1.0, 1.0]) * float(random.uniform(0.7, 1.3))
     return Activity(found.at, found.kind, found.between, size, stretch)
 
 
@@ -90,7 +89,7 @@ def escape(random: Random, who: Heart, seconds: float, samples: int) -> Activity
 
 
 def paced(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
-    """A pacemaker's spike before each wide complex, as regular as a clock; in some people own beats too."""
+    """Paced rhythm: a spike before each wide complex, exactly regular; some people have own beats too."""
     mean = 60.0 / float(random.uniform(60, 85))
     beats = int((seconds + 4) / mean * 1.2) + 8
     own = random.random(beats) < random.choice([0.0, 0.25])
@@ -99,7 +98,7 @@ def paced(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
 
 
 def asystole(random: Random, who: Heart, seconds: float, samples: int) -> Activity:
-    """Standstill: a line below 0.1 mV, in some people with small P waves or a dying beat now and then."""
+    """Asystole: below 0.1 mV, in some people with small P waves or an occasional agonal beat."""
     at, kind, size = np.empty(0), np.empty(0, np.int64), np.empty(0)
     if random.random() < 0.3:
         at = np.cumsum(sinus_intervals(random, who, seconds, who.rate * 0.8)) - 1.0
@@ -122,7 +121,7 @@ def _index(at: Float64, seconds: float, samples: int) -> npt.NDArray[np.int64]:
 
 
 def _with_p_waves(random: Random, who: Heart, found: Activity, seconds: float, samples: int) -> Activity:
-    """Add the P waves of atria that are not told what the ventricles do."""
+    """Add P waves that are dissociated from the ventricles."""
     rr = sinus_intervals(random, who, seconds, who.rate)
     own = from_intervals(rr, np.full(len(rr), P_ALONE), seconds, samples)
     at = np.append(found.at, own.at)

@@ -55,18 +55,17 @@ def _facts(material: Material, task: Task | None) -> DataFacts | None:
     for export in reversed(material.exports):
         fields: dict[str, Any] = dict(export.config.get("data", {}))
         if fields:
-            lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
-            return DataFacts(**{**fields, **lists})
+            return DataFacts.from_dict(fields)
     return None
 
 
 def _words(facts: DataFacts, task: Task) -> str:
-    seconds = facts.segments * task.seconds
-    classes = [f"{count:,} {name} ({share(count, facts.segments)})" for name, count in facts.classes.items()]
+    seconds = facts.windows * task.seconds
+    classes = [f"{count:,} {name} ({share(count, facts.windows)})" for name, count in facts.classes.items()]
     kind = "ECG made by a generator, not recorded from people" if facts.synthetic else "recordings as given"
     rhythms = sum(bool(name) for name in facts.rhythms)
     return (
-        f"{facts.name}, {kind}: {plural(facts.segments, 'window')} of {task.seconds:g} s,"
+        f"{facts.name}, {kind}: {plural(facts.windows, 'window')} of {task.seconds:g} s,"
         f" {_time(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
         f" with {plural(rhythms, 'named rhythm')}. By class: {listed(classes)}."
         " Windows of one subject are much alike, so the number of subjects matters more than that of windows."

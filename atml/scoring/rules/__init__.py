@@ -64,13 +64,15 @@ def settings(
     """
     wanted = {key: value for key, value in given.items() if value is not None}
     for key, value in wanted.items():
-        option = "--" + key.replace("_", "-")
         if key not in judge.OPTIONS:
+            known = ", ".join(f"{name} (default {default:g})" for name, default in judge.OPTIONS.items())
             owners = [name for name, other in RULES.items() if key in other.OPTIONS]
-            whose = f"it is for rule {', '.join(owners)}" if owners else "no rule has it"
-            raise InputError(f"rule {judge.NAME} takes no {option}; {whose}")
+            raise InputError(
+                f"rule {judge.NAME} has no option {key!r}; it has {known or 'none'}"
+                + (f"; {key} is an option of rule {', '.join(owners)}" if owners else "")
+            )
         if not (math.isfinite(value) and value > 0):
-            raise InputError(f"{option} {value:g} is no limit; give a number above 0")
+            raise InputError(f"option {key} of rule {judge.NAME} is {value:g}; give a number above 0")
     if not judge.AWARDS and (latency_ms is not None or size_kib is not None):
         raise InputError(
             f"rule {judge.NAME} awards nothing for latency or size; leave --latency-ms and --size-kib out"

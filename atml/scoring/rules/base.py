@@ -1,8 +1,7 @@
-"""What a scoring rule is, what it is given, and what it answers with.
+"""What a scoring rule is, what it is given, and what it returns.
 
 A rule is a module, one of this package or a user's file ``rules/NAME.py``, with the members of `Rule`. The
-built-in ones are in `atml.scoring.rules.RULES`; `atml.scoring.rules.files` says what a user's file may leave
-out.
+built-in ones are in `atml.scoring.rules.RULES`; `atml.scoring.rules.files` lists what a user's file may omit.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Rule(Protocol):
 
     @property
     def OPTIONS(self) -> Mapping[str, float]:
-        """What a person may set, with its default: numbers above 0."""
+        """What ``--rule-option NAME=VALUE`` may set, with its default: numbers above 0."""
 
     @property
     def AWARDS(self) -> bool:
@@ -144,7 +143,7 @@ class Records:
         return len(subject_codes(self.predictions.subject)[0]) == len(self)
 
     def notes(self) -> tuple[str, ...]:
-        """Say how recordings are decided, and how many have more than one class."""
+        """Return lines on how recordings are decided, and how many have windows of several classes."""
         how = (
             "the class that most of its windows are called"
             if self.by_vote
@@ -164,7 +163,12 @@ class Records:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number by its key in JSON and its name in a report; ``interval`` is 95% over subjects."""
+    """A number, its ``key`` in JSON and its ``name`` in a report; ``interval`` is 95% over subjects.
+
+    Example:
+        >>> Figure("Se", "sensitivity", 0.9, Interval(0.9, 0.8, 0.95)).interval.low
+        0.8
+    """
 
     key: str
     name: str
@@ -179,6 +183,14 @@ class Table:
     The first cell names the row. Of another model on the same data, the columns ``beside`` are shown too.
 
     Raises ValueError where a row has another number of cells than the header.
+
+    Example:
+        >>> made = Table(
+        ...     key="people", header=("person", "windows"), cells=(("A", "12"),),
+        ...     records=({"person": "A", "windows": 12},),
+        ... )
+        >>> made.cells[0]
+        ('A', '12')
     """
 
     key: str
@@ -194,9 +206,10 @@ class Table:
 
 
 def confusion_table(key: str, unit: str, classes: Sequence[str], true: Int64, called: Int64) -> Table:
-    """Lay out how often each class is called each class: a row a true class, a column a called one.
+    """Make a confusion matrix: one row for each true class, one column for each class called.
 
-    ``true`` and ``called`` are numbers of ``classes``, ``(n,)``; ``unit`` says in the header what is counted.
+    ``true`` and ``called`` are indices into ``classes``, ``(n,)``; ``unit`` names in the header what is
+    counted.
     """
     cells = class_counts(true, called, np.zeros(len(true), np.str_), len(classes)).pooled().tolist()
     rows = list(zip(classes, cells, strict=True))
@@ -231,8 +244,8 @@ class Score:
     """Figures of one model on one test set under one rule.
 
     ``figures`` are in the order of the report, the official ones first. ``total`` is None for a rule that
-    awards no points. ``options`` are the limits that the rule was run with, ``details`` what else belongs
-    in JSON, ``notes`` what a person must know to read the figures. ``records`` is the number of recordings
+    awards no points. ``options`` are those that the rule was run with, ``details`` further fields for JSON,
+    ``notes`` what a reader of the figures has to know. ``records`` is the number of recordings
     that the figures are of, None where they are of windows. ``rule`` may be left out in a user's file.
 
     Example:

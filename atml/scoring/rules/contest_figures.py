@@ -19,7 +19,7 @@ from atml.tasks.task import Task
 BETA = 2.0
 POSITIVE = 1
 SECONDS = 5.0
-"""Length of a segment in all three contests."""
+"""Length of a window in all three contests."""
 
 NAMES = {"precision": "precision (PPV)", "recall": "recall (sensitivity)"}
 
@@ -81,7 +81,7 @@ def scored(
     total: Total,
     decimals: int | None = metrics.DECIMALS,
 ) -> Score:
-    """Put a contest's answer together: its ``own`` figures, then the usual ones, the points, the subjects.
+    """Assemble the score of a contest: its ``own`` figures, the usual ones, the points and the subjects.
 
     ``found`` is what `atml.metrics.bootstrap` found; F-beta of a subject is rounded to ``decimals``.
     """
@@ -146,7 +146,7 @@ def subjects(table: Counts, decimals: int | None = metrics.DECIMALS) -> Table:
 
 
 def notes(task: Task) -> tuple[str, ...]:
-    """Say it where the model's window is not the contest's segment."""
+    """Return a note where the model's window is not of the contest's length."""
     if math.isclose(task.seconds, SECONDS):
         return ()
-    return (f"the contest judges segments of {SECONDS:g} s; here each window of {task.seconds:g} s counts",)
+    return (f"the contest judges windows of {SECONDS:g} s; here each window of {task.seconds:g} s counts",)

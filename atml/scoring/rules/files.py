@@ -1,11 +1,11 @@
-"""Rules of a user's own: files in a folder ``rules/`` of the working directory.
+"""A user's own rules: files in the folder ``rules/`` of the working directory.
 
-A file needs one function, and may have more::
+A file needs one function and may have more members::
 
     # rules/mine.py, for `atml score EXPORT --rule mine`
     from atml import Figure, Judged, Score
 
-    OPTIONS = {}                            # numbers that `score` is given; may be left out
+    OPTIONS = {}                            # defaults of --rule-option NAME=VALUE; may be left out
 
     def score(judged: Judged, options) -> Score:
         right = (judged.y_true == judged.y_pred).mean()
@@ -38,14 +38,14 @@ FOLDER = "rules"
 
 
 def names(cwd: Path | None = None) -> dict[str, Path]:
-    """Find the files by name; those that begin with ``_`` are no rules."""
+    """Return the rule files by name; files that begin with ``_`` are not rules."""
     folder = (cwd or Path.cwd()) / FOLDER
     found = sorted(folder.glob("*.py")) if folder.is_dir() else ()
     return {path.stem: path.resolve() for path in found if not path.name.startswith("_")}
 
 
 def taken(path: Path) -> TaskFileError:
-    """Refuse a file that would stand in for an official rule: its figures would be taken for that rule's."""
+    """Return the error for a file named like a built-in rule, whose figures it would seem to give."""
     return TaskFileError(f"{path} has the name of the built-in rule {path.stem!r}; rename the file")
 
 
@@ -68,9 +68,9 @@ class FileRule:
             self._fits(task)
 
     def score(self, judged: Judged, options: Mapping[str, float]) -> Score:
-        """Score as the file does, and say which file that was.
+        """Score by the file's function, and add a note that names the file.
 
-        Raises TaskFileError where it raises, or returns what is no score.
+        Raises TaskFileError where the function raises or returns anything but a valid `Score`.
         """
         found: Score = self._score(judged, options)
         where = f"{self.path}: score() returns"

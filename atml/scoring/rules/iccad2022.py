@@ -2,7 +2,7 @@
 
 Source: the contest's page, its evaluation code and its leaderboard.
 
-- F = F-beta (beta 2) of PPV and sensitivity pooled over all segments. (The contest's own validation script
+- F = F-beta (beta 2) of PPV and sensitivity pooled over all windows. (The contest's own validation script
   prints sensitivity under the name PPV and specificity under NPV.)
 - Ln = 1 - (L - 1) / 199 and Mn = 1 - (M - 5) / 251, with L the mean inference latency in ms and M the size
   in KiB of code, read-only and initialised data. Neither is capped at 1. Ln is floored at 0; so is Mn here,
@@ -63,6 +63,6 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
     table = contest_figures.counted(judged)
     f = table.pooled().f_beta(contest_figures.BETA)
     found = metrics.bootstrap(table, beta=contest_figures.BETA)
-    own = (Figure("F", "F, F-beta over all segments", f, found["pooled F"]),)
+    own = (Figure("F", "F, F-beta over all windows", f, found["pooled F"]),)
     total = contest_figures.total(judged, sum(WEIGHTS.values()), lambda ms, kib: points(f, ms, kib))
     return contest_figures.scored(NAME, judged, table, own, found, total)

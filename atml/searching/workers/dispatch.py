@@ -18,6 +18,10 @@ _STILLBORN = 6
 have been killed while it started."""
 
 
+WAIT_S = 0.2
+"""Most seconds between two looks at signals, the time and the view, while no worker reports."""
+
+
 class JobSource:
     """Where jobs come from, and where their results go.
 
@@ -29,7 +33,11 @@ class JobSource:
         raise NotImplementedError
 
     def more(self) -> bool:
-        """Whether `next`, having returned None, may return a job when called again at once."""
+        """Whether `next`, having just returned None to an idle worker, may return a job when called at once.
+
+        Asked then only: while every worker has a job there is nobody to ask for, and the supervisor sleeps
+        until one reports, whatever is left.
+        """
         return False
 
     def waits(self) -> bool:
@@ -102,12 +110,12 @@ class Dispatcher:
                 if source.stop_now():
                     self._requeue(source, replace=True)
                     return
-                started = self._start_jobs(source)
+                again = self._start_jobs(source)
                 self._view.progress(source.progress(self._running(shown), time.monotonic() - began))
-                busy = started or source.more() or self._pool.busy() or not self._pool.idle()
+                busy = again or self._pool.busy() or not self._pool.idle()
                 if not busy and not source.waits():
                     return
-                came += self._pool.reports(0.0 if started or source.more() else 0.2)
+                came += self._pool.reports(0.0 if again else WAIT_S)
                 while came:
                     self._take(source, came.pop(0), shown)
 
@@ -122,7 +130,7 @@ class Dispatcher:
                 due = time.monotonic() + every
             if until is not None and time.monotonic() >= until:
                 return False
-            for report in self._pool.reports(0.2):
+            for report in self._pool.reports(WAIT_S):
                 self._without_job(report)
 
     def stopping(self) -> bool:
@@ -136,14 +144,13 @@ class Dispatcher:
         self._beat()
 
     def _start_jobs(self, source: JobSource) -> bool:
-        started = False
+        """Give idle workers jobs; return whether to ask for more at once."""
         for worker in self._pool.idle():
             job = source.next()
             if job is None:
-                break
+                return source.more()
             self._pool.give(worker, job)
-            started = True
-        return started
+        return False
 
     def _take(self, source: JobSource, report: Report, shown: dict[int, Report]) -> None:
         job = report.job

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their output is printed."""
+"""Options that several commands share, and the printing of their output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from atml.errors import InputError
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from atml.storage import Store
     from atml.training.records import TrialRecord
@@ -34,10 +34,22 @@ Lead = Annotated[
 ]
 Window = Annotated[
     float | None,
-    typer.Option(help="Length of a window, where the task lets one choose.", metavar="SECONDS"),
+    typer.Option(help="Length of a window, if the task allows a choice.", metavar="SECONDS"),
 ]
 SamplingRate = Annotated[
-    int | None, typer.Option(min=1, help="Rate of files that don't say it, if not the task's.", metavar="HZ")
+    int | None,
+    typer.Option(min=1, help="Rate of files that don't state it, if not the task's.", metavar="HZ"),
+]
+Rule = Annotated[
+    str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
+]
+RuleOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Option of the rule, such as vt_rate=180, or one of a rule file's OPTIONS; may be given several"
+        " times.",
+        metavar="NAME=VALUE",
+    ),
 ]
 VfAmplitude = Annotated[
     float | None,
@@ -46,6 +58,10 @@ VfAmplitude = Annotated[
 VtRate = Annotated[
     float | None,
     typer.Option(min=0, help="Rule aha-aed: rapid tachycardia is above this.", metavar="PER_MINUTE"),
+]
+TrainedObjective = Annotated[
+    Path | None,
+    typer.Option("--objective", help="Objective file of the model's search, if not the task's."),
 ]
 Objective = Annotated[
     str | None, typer.Option(help="One of the task's objectives, or an objective file.", metavar="NAME|FILE")
@@ -57,7 +73,7 @@ Device = Annotated[
 HangAfter = Annotated[
     str | None,
     typer.Option(
-        help="A worker without a sign of life for this long is replaced; one that trains gives one a second."
+        help="Replace a worker that gives no sign of life for this long; a training one gives one a second."
         " [default: 10m]",
         metavar="TIME",
         show_default=False,
@@ -66,7 +82,8 @@ HangAfter = Annotated[
 DataHere = Annotated[
     list[Path] | None,
     typer.Option(
-        "--data", help="Where the study's data are on this machine, if not where it says; several times."
+        "--data",
+        help="The study's data on this machine, if they are elsewhere; may be given several times.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
@@ -103,25 +120,47 @@ class Default(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def of_the_rule(vf_amplitude: float | None, vt_rate: float | None) -> dict[str, float]:
-    """Return the options of a rule that were given, by the rule's own names for them."""
-    options = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
-    return {name: value for name, value in options.items() if value is not None}
+def rule_options(
+    given: Sequence[str] | None, vf_amplitude: float | None, vt_rate: float | None
+) -> dict[str, float]:
+    """Return a rule's options by name, from ``NAME=VALUE`` texts and from the flags that some have.
+
+    Raises InputError for a text that is not a name and a number, and for an option given twice.
+
+    Example:
+        >>> rule_options(["least=2"], vf_amplitude=None, vt_rate=180.0)
+        {'vt_rate': 180.0, 'least': 2.0}
+    """
+    flags = {"vf_amplitude": vf_amplitude, "vt_rate": vt_rate}
+    options = {name: value for name, value in flags.items() if value is not None}
+    for text in given or ():
+        name, _, value = text.partition("=")
+        name = name.strip()
+        try:
+            number = float(value)
+        except ValueError:
+            name = ""
+        if not name:
+            raise InputError(f"--rule-option {text!r} is not NAME=NUMBER; write it as in vt_rate=180")
+        if name in options:
+            raise InputError(f"--rule-option {text!r}: {name} is given twice; leave one out")
+        options[name] = number
+    return options
 
 
 def seconds(text: str, option: str = "--timeout") -> float:
-    """Read a duration in seconds; raises InputError, naming ``option``, for what is none.
+    """Return a duration such as "90m" in seconds; raises InputError, naming ``option``, for other text.
 
     >>> seconds("1h30m"), seconds("45s"), seconds("3600")
     (5400.0, 45.0, 3600.0)
     """
-    from atml.library.search import duration
+    from atml.library.search_function import duration
 
     return duration(option, text)
 
 
 def study_of(store: Store, name: str | None) -> str:
-    """Return ``name``, or the study last worked on where it is None; raises InputError for an unknown one."""
+    """Return ``name``, or the most recently active study for None; raises InputError for an unknown one."""
     import datetime
 
     known = store.studies()
@@ -129,7 +168,7 @@ def study_of(store: Store, name: str | None) -> str:
         raise InputError(f"no study in {store.name} yet; `atml search` makes one")
     if name is not None and name not in known:
         raise InputError(f"no study {name!r} in {store.name}; there are: {', '.join(known)}")
-    # The first of several that were never worked on, as `atml status` lists them.
+    # If no study has run a trial yet, the first, as in `atml status`.
     return name or max(known, key=lambda one: last_activity(store.trials(one)) or datetime.datetime.min)
 
 
@@ -148,6 +187,6 @@ def show(what: Any, as_json: bool = False) -> None:
         return
     from rich.console import Console
 
-    # In a file or a pipe a table is not squeezed into the width of a terminal.
+    # A table in a file or a pipe need not fit the width of a terminal.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(what, markup=False, soft_wrap=isinstance(what, str))

@@ -30,7 +30,7 @@ class RhythmRow:
 
     rhythm: str
     positive: bool
-    segments: int
+    windows: int
     subjects: int
     right: float
     label: int = -1
@@ -96,7 +96,7 @@ class CrossValidationResult:
             **self.four,
             "intervals": {key: dataclasses.asdict(interval) for key, interval in self.intervals.items()},
             "rates": {key: dataclasses.asdict(interval) for key, interval in self.rates.items()},
-            "rhythms": [dataclasses.asdict(row) for row in self.rhythms],
+            "rhythms": [stored(row) for row in self.rhythms],
             "threshold": self.threshold,
             "offsets": list(self.offsets),
             "naive": list(self.naive),
@@ -105,6 +105,17 @@ class CrossValidationResult:
             "subjects": [dataclasses.asdict(row) for row in self.rows()],
             **({"matrix": self.table.pooled().tolist()} if isinstance(self.table, ClassCounts) else {}),
         }
+
+
+def stored(counted: Any) -> dict[str, Any]:
+    """Return a dataclass as JSON types; its ``windows`` are under "segments", the key of version 0.1.
+
+    Example:
+        >>> stored(RhythmRow("AFIB", positive=True, windows=9, subjects=3, right=1.0, label=1))["segments"]
+        9
+    """
+    fields = dataclasses.asdict(counted)
+    return {"segments" if key == "windows" else key: value for key, value in fields.items()}
 
 
 def whole_percent(value: float) -> int:
@@ -249,4 +260,4 @@ def by_rhythm(runs: Sequence[Predictions], rows: Sequence[Int64], rhythm: String
                     (positive if label else -1) if positive is not None else int(label),
                 )
             )
-    return tuple(sorted(found, key=lambda row: (not row.positive, -row.segments, row.rhythm)))
+    return tuple(sorted(found, key=lambda row: (not row.positive, -row.windows, row.rhythm)))

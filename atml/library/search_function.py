@@ -18,7 +18,7 @@ from atml.searching import Options, progress
 from atml.searching import search as run
 from atml.searching.progress import View
 from atml.storage import urls
-from atml.task_files.definition import FOLDERS
+from atml.task_files.builtin import FOLDERS
 
 PathLike = str | os.PathLike[str]
 Progress = bool | Literal["lines"]
@@ -36,8 +36,9 @@ def search(
     workers: int | None = None,
     seed: int | None = None,
     folds: int | None = None,
-    finalists: int = 4,
-    repeats: int = 2,
+    finalists: int | None = None,
+    repeats: int | None = None,
+    longer: int | None = None,
     patience: int = 200,
     max_size: float | None = None,
     max_macs: float | None = None,
@@ -56,16 +57,17 @@ def search(
     accept_changes: bool = False,
     progress: Progress | View = True,
 ) -> SearchResult:
-    """Search for a small classifier, pick the best on fresh seeds, export it; the same call again goes on.
+    """Search for a small classifier, pick the best on fresh seeds and export it.
 
-    It works from a script (with or without ``if __name__ == "__main__":``), from ``python -`` and from a
-    notebook. Training runs in worker processes. Ctrl-C, or a notebook's stop button, leaves the study whole.
+    The same call again continues the study. It works from a script (with or without
+    ``if __name__ == "__main__":``), from ``python -`` and from a notebook. Training runs in worker processes.
+    Ctrl-C, or a notebook's stop button, leaves the study intact.
 
     Args:
         task: Name of a task (``atml tasks`` lists them), or one made in Python.
         data: Path, or several, as for ``atml search --data``; None for synthetic ECG.
         trials: Trials in all, those of earlier runs included.
-        timeout: Time for the whole job, in seconds or such as "90m".
+        timeout: Time for the whole job, in seconds or as text such as "90m".
         study: Name of the study; None names it by task and data.
         storage: Where studies are kept, an SQLAlchemy URL; None for ``$ATML_STORAGE``, else ``studies.db`` in
             the working directory.
@@ -73,35 +75,37 @@ def search(
         workers: Worker processes; None for one a core.
         seed: Of the split, sampling and training; None for that of the study, or 0.
         folds: Of the cross-validation by subject; None for 5.
-        finalists: Best trials that are trained again.
-        repeats: Fresh seeds for each of them.
-        patience: Stop after so many results without a better one; 0 never does.
+        finalists: Best trials that are trained again; None for 4, as far as a third of the trials' time goes.
+        repeats: Fresh seeds for each of them; None for 2, as far as a third of the trials' time goes.
+        longer: How many times as long as a trial the final training may be, where that is better out of fold;
+            1 for no longer, None for 4 where a third of the trials' time is enough to try it.
+        patience: Stop after this many results without a better one; 0 never stops.
         max_size: Largest ONNX file in KiB; None for the task's.
         max_macs: Most multiply-accumulates for one window.
         max_ram: Most RAM in KiB for activations alive at once.
         window: Length of a window in seconds, where the task lets one choose.
         lead: Lead by name or number, alternatives between commas, one entry for each lead of the task.
-        sampling_rate: In Hz, of files that don't say it, if it is not the task's.
+        sampling_rate: In Hz, of files that don't state it, if it is not the task's.
         hold_out: Share of the subjects (0.2), or their names, kept for `atml.score`.
         objective: One of the task's objectives by name, or an objective file.
         space: Search-space file in place of the task's.
         task_folder: Folder that holds ``search_spaces/`` and ``objectives/``, where it is not the working
             directory. A `TaskSource` is written there.
         device: "auto", "cpu", "cuda", or such as "cuda:0,cuda:1".
-        hang_after: Time after which a worker without a sign of life is replaced.
+        hang_after: Time without a sign of life after which a worker is replaced, in seconds or as text.
         regions: Regions of another study, to be tested first.
-        learn_regions: Learn rejected regions; None does from 1,000 trials on.
-        accept_changes: Go on although search space, objective or budget changed.
-        progress: True shows it as fits the place (a live view in a terminal, a line that is rewritten in a
-            notebook, lines elsewhere), "lines" prints lines anywhere, False prints nothing. A
-            `atml.searching.progress.View` is called instead.
+        learn_regions: Learn which regions to reject; None does so from 1,000 trials on.
+        accept_changes: Continue although search space, objective or budget changed.
+        progress: True shows a live view in a terminal, a line that is rewritten in a notebook, and lines
+            elsewhere; "lines" prints lines anywhere; False prints nothing. The methods of a
+            `atml.searching.progress.View` are called instead.
 
     Returns:
         The `SearchResult`: the study's name, finalists, exports, trials.
 
     Raises:
-        InputError: something given can't be used (`DataError`, `TaskFileError`, `StudyError` ...); the
-            message is one line with the way out.
+        InputError: an argument, the data or the study can't be used (`DataError`, `TaskFileError`,
+            `StudyError` ...); the message is one line that states the way out.
         Interrupted: after Ctrl-C or SIGTERM; it is a KeyboardInterrupt too.
 
     Example:
@@ -138,8 +142,9 @@ def search(
         hold_out=_held_out(hold_out),
         sampling_rate=sampling_rate,
         patience=_at_least("patience", patience, 0),
-        finalists=_at_least("finalists", finalists, 1),
-        repeats=_at_least("repeats", repeats, 1),
+        finalists=None if finalists is None else _at_least("finalists", finalists, 1),
+        repeats=None if repeats is None else _at_least("repeats", repeats, 1),
+        longer=None if longer is None else _at_least("longer", longer, 1),
         out=Path(out),
         accept_changes=accept_changes,
         regions=learn_regions,
@@ -149,7 +154,7 @@ def search(
     try:
         return SearchResult.of(run(options, view), url)
     except Stopped as error:
-        if view is progress:  # whoever shows the search also says how it ended
+        if view is progress:  # the caller's own view reports how the search ended
             raise
         raise Interrupted(str(error)) from None
     finally:
@@ -158,10 +163,10 @@ def search(
 
 
 def duration(name: str, given: float | str) -> float:
-    """Return seconds of a number of them, or of a text such as "2h", "90m", "1h30m" or "45s".
+    """Return a duration in seconds, given as a number of them or as text such as "2h", "90m" or "1h30m".
 
     Raises:
-        InputError: it is no time above 0.
+        InputError: it is no duration above 0; the message calls it ``name``.
 
     Example:
         >>> duration("timeout", "1h30m")
@@ -175,7 +180,9 @@ def duration(name: str, given: float | str) -> float:
     else:
         total = float(given)
     if not 0 < total < float("inf"):
-        raise InputError(f"{name} {given!r} is no duration; give seconds, or such as 2h, 90m, 1h30m or 45s")
+        raise InputError(
+            f"{name} {given!r} is no duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
+        )
     return total
 
 
@@ -192,7 +199,7 @@ def _at_least(name: str, value: int, least: int) -> int:
 
 
 def _held_out(given: float | str | Sequence[str] | None) -> str | None:
-    """Write a share or names as ``--hold-out`` has them."""
+    """Return a share or names in the form that ``--hold-out`` takes."""
     if given is None or isinstance(given, str):
         return given
     return str(given) if isinstance(given, int | float) else ",".join(map(str, given))
@@ -201,7 +208,7 @@ def _held_out(given: float | str | Sequence[str] | None) -> str | None:
 def _files(
     task: str, folder: Path, space: PathLike | None, objective: PathLike | None
 ) -> tuple[PathLike | None, PathLike | None]:
-    """Name the files of a task that lie in a folder, where no others were given."""
+    """Return the search-space and objective file of a task in a folder, unless others were given."""
     found = {kind: (folder / kind / f"{task}.py").resolve() for kind in FOLDERS}
     if not any(file.is_file() for file in found.values()):
         known = ", ".join(task_files.names(folder)) or "none"

@@ -1,0 +1,197 @@
+"""Which finalist is taken, and at what length of training.
+
+Among the finalists that can't be told apart from the best one, the smallest is taken, unless none of them is
+clearly better than the default config: then no gain was found, and the default is taken. "Clearly" is a 90%
+interval of the difference, paired by subject over the mean of the fresh seeds, that excludes 0. A longer
+training ships where its value out of fold is higher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from atml.metrics import Interval
+from atml.searching.finalists import Finalist, Finalists
+from atml.searching.ranking import JUDGED, PICK, default_of, shipped_length, size_of
+from atml.training.records import TrialRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """The finalists, the one that is taken first, as they are exported, and the lines that say why.
+
+    ``values`` are those of the first one by length of training, ``gain`` is what it has over the default;
+    None where they can't be compared. ``short`` are the values of all on fresh seeds at a trial's own length.
+    """
+
+    finalists: tuple[Finalist, ...] = ()
+    lines: tuple[str, ...] = ()
+    values: dict[int, float] = field(default_factory=dict)
+    gain: Interval | None = None
+    short: dict[int, float] = field(default_factory=dict)
+    alike: tuple[int, ...] = ()
+    """Trials that can't be told apart from the best one, that one included."""
+
+    def remember(self, finals: Finalists) -> None:
+        """Keep the order and the values in the study, for later rankings."""
+        if finals.named or not self.finalists:
+            return
+        store, attrs = finals.plan.store, finals.study.user_attrs
+        for key, value in ((JUDGED, {str(n): v for n, v in self.short.items()}), (PICK, self.to_dict())):
+            if value:
+                with store.errors():
+                    if attrs.get(key) != value:
+                        finals.study.set_user_attr(key, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the pick as JSON types."""
+        gain = self.gain
+        return {
+            "order": [one.record.number for one in self.finalists],
+            "length": self.finalists[0].length if self.finalists else 1,
+            "values": {str(length): round(value, 6) for length, value in self.values.items()},
+            "alike": list(self.alike),
+            "gain": None if gain is None else [round(v, 6) for v in (gain.value, gain.low, gain.high)],
+            "lines": list(self.lines),
+        }
+
+
+def pick(finals: Finalists) -> Pick:
+    """Judge the finalists whose repeats have run, and take one of them."""
+    if finals.named:
+        some = [t for t in finals.chosen() if not finals.failed(t)]
+        return Pick(finalists=tuple(_order([_named(finals, t) for t in some])))
+    found = _order(_judged(finals))
+    if not found:
+        return Pick()
+    short = {one.record.number: one.value for one in found if one.fresh}
+    best, default = found[0], _default(finals, found)
+    gaps = {one.record.number: finals.compare(one, best) for one in found[1:]}
+    alike = [best, *(one for one in found[1:] if gaps[one.record.number].high >= 0)]
+    lines: list[str] = []
+    taken, gain = _taken(finals, found, alike, default)
+    shipped, values = _shipped(finals, taken)
+    if default is not None and taken is not default:
+        other, _ = _shipped(finals, default)
+        both = [finals.at(one.record, finals.options.times_longer) for one in (taken, default)]
+        if shipped.length > 1 and all(both):
+            # The gain that counts is the one at the length that ships.
+            gain = finals.compare(shipped, other)
+            if gain.low <= 0:
+                taken, (shipped, values) = default, _shipped(finals, default)
+    if len(alike) > 1:
+        ends = [gaps[one.record.number] for one in alike[1:]]
+        smallest = min(alike, key=lambda one: (size_of(one.record), -one.value))
+        lines.append(
+            f"trials {_listed([one.record.number for one in alike])} can't be told apart (differences within"
+            f" {min(e.low for e in ends):.3f} to {max(e.high for e in ends):.3f})"
+            + ("; the smallest is taken" if taken is smallest else "")
+        )
+    lines.append(_gain_line(gain, taken, default, found))
+    if len(values) > 1:
+        lines.append(_length_line(values, shipped.length))
+    rest = [one for one in found if one.record.number != shipped.record.number]
+    return Pick(
+        finalists=(shipped, *rest),
+        lines=tuple(lines),
+        values=values,
+        gain=gain,
+        short=short,
+        alike=tuple(one.record.number for one in alike),
+    )
+
+
+def _named(finals: Finalists, record: TrialRecord) -> Finalist:
+    """Judge a trial that somebody named, at the length at which the study ships it."""
+    with finals.plan.store.errors():
+        length = shipped_length(finals.study.user_attrs, record.number)
+    return finals.at(record, length) or finals.at(record) or finals.itself(record)
+
+
+def _judged(finals: Finalists) -> list[Finalist]:
+    """Judge all by their repeats, where any has one, the default by its own run where it has none.
+
+    Nobody chose the default by its value, so its own run is as fair as a repeat. Without repeats all are
+    judged by their own runs.
+    """
+    chosen = [t for t in finals.chosen() if not finals.failed(t)]
+    found = [one for one in map(finals.at, chosen) if one is not None]
+    if not found:
+        return [finals.itself(t) for t in chosen]
+    default = default_of(chosen)
+    if default is not None and all(one.record is not default for one in found):
+        found.append(finals.itself(default))
+    return found
+
+
+def _default(finals: Finalists, found: Sequence[Finalist]) -> Finalist | None:
+    default = default_of(one.record for one in found)
+    return next((one for one in found if one.record is default), None)
+
+
+def _order(found: Sequence[Finalist]) -> list[Finalist]:
+    """Sort by value; the smaller model wins a tie."""
+    return sorted(found, key=lambda one: (-round(one.value, 4), size_of(one.record)))
+
+
+def _taken(
+    finals: Finalists, found: Sequence[Finalist], alike: Sequence[Finalist], default: Finalist | None
+) -> tuple[Finalist, Interval | None]:
+    """Return the finalist to take, and what it, or else the best one, has over the default."""
+
+    def smallest(some: Sequence[Finalist]) -> Finalist:
+        return min(some, key=lambda one: (size_of(one.record), -one.value))
+
+    if default is None:
+        return smallest(alike), None
+    others = [one for one in found if one is not default]
+    if not others:
+        return default, None
+    over = {one.record.number: finals.compare(one, default) for one in others}
+    better = [one for one in alike if one is not default and over[one.record.number].low > 0]
+    taken = smallest(better) if better else default
+    return taken, over[(taken if better else others[0]).record.number]
+
+
+def _shipped(finals: Finalists, taken: Finalist) -> tuple[Finalist, dict[int, float]]:
+    """Return a finalist at the length that is better out of fold, and its value at each length."""
+    values = {1: taken.value}
+    length = finals.options.times_longer
+    longer = finals.at(taken.record, length) if length > 1 else None
+    if longer is None:
+        return taken, values
+    values[length] = longer.value
+    return (longer if longer.value > taken.value else taken), values
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    words = [str(number) for number in numbers]
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _gain_line(
+    gain: Interval | None, taken: Finalist, default: Finalist | None, found: Sequence[Finalist]
+) -> str:
+    if default is None:
+        return "DEFAULT did not run over every fold, so a gain over it was not measured"
+    if gain is None:
+        return "no gain over DEFAULT was found: no other trial was as good"
+    seeds = "" if found[0].fresh else ", by the values that chose it and so too good"
+    if taken is not default:
+        size = f"{gain.value:+.3f} ({gain.low:.3f} to {gain.high:.3f})"
+        return f"the search gained {size} over DEFAULT{seeds}"
+    return (
+        f"no gain over DEFAULT was found ({gain.value:+.3f}, {gain.low:.3f} to {gain.high:.3f}{seeds});"
+        " DEFAULT is taken"
+    )
+
+
+def _length_line(values: dict[int, float], shipped: int) -> str:
+    length = max(values)
+    said = (
+        f"trained {length} times as long it has {values[length]:.4f} out of fold, {values[1]:.4f} at a"
+        " trial's own length"
+    )
+    return f"{said}: the longer training ships" if shipped > 1 else f"{said}: a trial's length ships"

@@ -1,0 +1,252 @@
+"""Who is repeated, who drops out, who is taken, what it may cost: on trials written into a study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from atml.models import cost
+from atml.models.config import ModelConfig
+from atml.searching import Options, prepare
+from atml.searching.exporting import Exports
+from atml.searching.finalist_time import reserve
+from atml.searching.finalists import Finalists, lengthened
+from atml.searching.picking import pick
+from atml.searching.plan import Plan
+from atml.searching.ranking import in_order
+from atml.searching.repeats import Repeats
+from atml.searching.rounds import todo
+from atml.searching.summary import summarise
+from atml.searching.workers.jobs import Report, TrialJob
+from atml.training.records import Measurement, TrialRecord
+from tests.searching.studies import Space, Told
+
+OPTIONS: dict[str, Any] = {"finalists": 3, "repeats": 2, "longer": 1}
+SMALL, LARGE = (4,), (16, 16)
+
+
+@pytest.fixture
+def plan(small: Path, space: Space, tmp_path: Path) -> Iterator[Plan]:
+    made = prepare(
+        Options(data=(small,), space=space(), folds=3, storage=f"sqlite:///{tmp_path / 's.db'}", study="s"),
+        lambda line: None,
+    )
+    yield made
+    made.store.close()
+
+
+def finals(plan: Plan, **options: Any) -> Finalists:
+    out = Path(plan.store.name.removeprefix("sqlite:///")).parent / "exports"
+    return Finalists(plan, plan.store.study("s"), Told(), Options(**{**OPTIONS, "out": out, **options}))
+
+
+def measured(plan: Plan, wrong: float, seed: int, seconds: float = 10.0) -> Measurement:
+    """A measurement of a model that decides a share ``wrong`` of every subject's windows wrong.
+
+    With the same seed and share it is wrong on the same windows.
+    """
+    data, random = plan.dataset, np.random.default_rng(seed)
+    rows = np.concatenate([fold.held_out for fold in plan.folds])
+    y = data.y[rows]
+    flipped = random.random(len(y)) < wrong
+    logits = 4 * np.eye(2, dtype=np.float32)[np.where(flipped, 1 - y, y)]
+    found = plan.definition.target.predictions(logits, y, data.subject[rows])
+    value = plan.definition.value(found)
+    return Measurement(
+        value=value,
+        fold_values=(value,) * 3,
+        train_values=(value,) * 3,
+        curves=(((1.0, 0.1, value),),) * 3,
+        seconds=seconds,
+        steps=40,
+        finished=True,
+        rows=rows,
+        predictions=found,
+    )
+
+
+def add(plan: Plan, wrong: float, channels: tuple[int, ...] = SMALL, origin: str = "sampled") -> TrialRecord:
+    """Write a trial of 10 s that ran over every fold."""
+    study = plan.store.study("s")
+    trial = study.ask()
+    config = ModelConfig(
+        decimation=5, channels=channels, kernels=(7,) * len(channels), strides=(2,) * len(channels), steps=40
+    )
+    found = measured(plan, wrong, 0)
+    assert found.predictions is not None
+    result = {"value": found.value, "fold_values": found.fold_values, "train_values": found.train_values}
+    result |= {"curves": found.curves, "training_s": 10.0, "wall_s": 10.0, "steps": 40, "finished": True}
+    fields = {"config": config.to_dict(), "cost": asdict(cost(config, plan.definition.task))}
+    for key, value in {**fields, "origin": origin, "seed": 1, "result": result}.items():
+        trial.set_user_attr(key, value)
+    plan.store.save_predictions("s", trial.number, found.rows, found.predictions.logits)
+    study.tell(trial, found.value)
+    return plan.store.trials("s")[trial.number]
+
+
+def work(plan: Plan, source: Repeats, wrong: dict[int, float], long: dict[int, float] | None = None) -> list:
+    """Do the repeats of a source; models err as ``wrong`` and ``long`` say. Return (trial, length)."""
+    done = []
+    while isinstance(job := source.next(), TrialJob):
+        record = plan.store.trials("s")[job.number]
+        assert record.of is not None
+        share = (wrong if record.length == 1 else long or {})[record.of]
+        done.append((record.of, record.length))
+        source.ended(
+            job, Report(0, "measured", job, measurement=measured(plan, share, done.count(done[-1]))), "cpu"
+        )
+    return done
+
+
+def test_who_is_clearly_worse_is_no_finalist_but_the_default_is(plan: Plan) -> None:
+    default = add(plan, 0.4, origin="default")
+    best, like, worse = add(plan, 0.02), add(plan, 0.02), add(plan, 0.3)
+    chosen = finals(plan).chosen()
+    assert {t.number for t in chosen} == {best.number, like.number, default.number}
+    assert chosen[1] == default and worse not in chosen
+
+
+def test_rounds_drop_who_is_clearly_worse_and_the_smallest_of_equals_is_taken(plan: Plan) -> None:
+    default = add(plan, 0.3, origin="default")
+    large, small, lucky = add(plan, 0.02, LARGE), add(plan, 0.02), add(plan, 0.02)
+    wrong = {default.number: 0.3, large.number: 0.03, small.number: 0.03, lucky.number: 0.25}
+    found = finals(plan)
+    source = Repeats(found)
+    done = work(plan, source, wrong)
+    # The best first and the default second; round two without the lucky one.
+    first, second = done[:4], done[4:]
+    assert first[1] == (default.number, 1) and {n for n, _ in first} == set(wrong)
+    assert {n for n, _ in second} == {default.number, large.number, small.number}
+    assert not todo(found).repeats
+    taken = pick(found)
+    assert taken.finalists[0].record == small and set(taken.alike) == {large.number, small.number}
+    assert any("can't be told apart (differences within" in line for line in taken.lines)
+    assert taken.gain is not None and taken.gain.low > 0
+    gained = f"the search gained {taken.gain.value:+.3f} ({taken.gain.low:.3f} to {taken.gain.high:.3f})"
+    assert any(line == f"{gained} over DEFAULT" for line in taken.lines)
+    summary = summarise(found, 0.0)
+    assert summary["winner"]["trial"] == small.number
+    assert summary["pick"]["gain"] == [round(v, 6) for v in asdict(taken.gain).values()]
+    assert set(taken.lines) <= set(summary["lines"])
+    # One definition of the order, kept in the study; without it that of version 0.1.
+    attrs = dict(plan.store.study("s").user_attrs)
+    records = plan.store.trials("s")
+    assert in_order(attrs, records)[0] == small.number
+    del attrs["pick"]
+    values = {int(n): round(v, 4) for n, v in attrs["judged"].items()}
+    assert values[in_order(attrs, records)[0]] == max(values.values())
+
+
+def test_without_a_gain_over_the_default_it_is_taken(plan: Plan) -> None:
+    default, other = add(plan, 0.05, LARGE, origin="default"), add(plan, 0.02)
+    found = finals(plan)
+    done = work(plan, Repeats(found), {default.number: 0.05, other.number: 0.05})
+    assert len(done) == 4
+    taken = pick(found)
+    assert taken.finalists[0].record == default
+    assert taken.gain is not None and taken.gain.low <= 0 <= taken.gain.high
+    assert any(line.startswith("no gain over DEFAULT was found (") for line in taken.lines)
+
+
+def test_one_round_is_enough_where_it_decides(plan: Plan) -> None:
+    default, best = add(plan, 0.4, origin="default"), add(plan, 0.01)
+    assert work(plan, Repeats(finals(plan)), {default.number: 0.4, best.number: 0.01}) == [
+        (best.number, 1),
+        (default.number, 1),
+    ]
+
+
+@pytest.mark.parametrize(("long", "ships"), [(0.01, 4), (0.2, 1)])
+def test_a_longer_training_ships_where_it_is_better_out_of_fold(plan: Plan, long: float, ships: int) -> None:
+    default, best = add(plan, 0.4, origin="default"), add(plan, 0.05)
+    found = finals(plan, longer=4)
+    wrong = {default.number: 0.4, best.number: 0.1}
+    done = work(plan, Repeats(found), wrong, {default.number: 0.4, best.number: long})
+    assert done[-2:] == [(best.number, 4), (default.number, 4)]
+    kept = [t for t in plan.store.trials("s") if t.length == 4]
+    assert {t.config.steps for t in kept if t.config} == {160}
+    taken = pick(found)
+    first = taken.finalists[0]
+    assert (first.record, first.length, set(taken.values)) == (best, ships, {1, 4})
+    assert first.value == taken.values[ships] == max(taken.values.values())
+    # Judged at a trial's own length, whatever ships.
+    assert taken.short[best.number] == taken.values[1]
+    assert taken.lines[-1].startswith("trained 4 times as long it has")
+    job = Exports(found).next()
+    assert job is not None and job.config == lengthened(best, ships)
+    row = summarise(found, 0.0)["finalists"][0]
+    assert row["length"] == ships and f"{40 * ships} x" in lengthened(best, ships).describe()
+    assert not todo(found).repeats
+
+
+def test_the_gain_that_counts_is_that_of_what_ships(plan: Plan) -> None:
+    """At a trial's length the search gains; trained longer the default is as good."""
+    default, best = add(plan, 0.3, LARGE, origin="default"), add(plan, 0.05)
+    found = finals(plan, longer=4)
+    wrong = {default.number: 0.3, best.number: 0.1}
+    work(plan, Repeats(found), wrong, {default.number: 0.02, best.number: 0.02})
+    first = pick(found).finalists[0]
+    assert (first.record, first.length) == (default, 4)
+
+
+def test_finalists_cost_a_third_of_the_trials_unless_asked_for(plan: Plan) -> None:
+    default = add(plan, 0.3, origin="default")
+    others = [add(plan, 0.02), *(add(plan, 0.3) for _ in range(4))]
+    wrong = {t.number: 0.1 for t in (default, *others)}
+    found = finals(plan, finalists=None, repeats=None, longer=None)
+    source = Repeats(found)
+    # Six trials of 10 s: two repeats of 10 s, and none of 40.
+    assert len(work(plan, source, wrong)) == 2
+    assert "a third of the trials' time" in source.left_out()
+    assert not Repeats(found).waiting()
+    assert Repeats(finals(plan, repeats=2)).waiting()
+
+
+def test_no_repeat_is_begun_that_cannot_end_in_time(plan: Plan) -> None:
+    default, best = add(plan, 0.3, origin="default"), add(plan, 0.02)
+    found = finals(plan, longer=4)
+    now = time.monotonic()
+    none = Repeats(found, end=now + 12)
+    assert none.next() is None and "left out for want of time" in none.left_out()
+    assert "the same line goes on" in none.left_out()
+    # Without repeats the best is exported all the same, by its own run; nothing else is.
+    exports = Exports(found, end=now - 1)
+    job = exports.next()
+    assert job is not None and job.number == pick(found).finalists[0].record.number
+    assert exports.next() is None
+    # With the time for one, the best is the one.
+    one = Repeats(found, end=time.monotonic() + 25)
+    job = one.next()
+    assert job is not None and plan.store.trials("s")[job.number].of == best.number
+    # It runs at the end of the time: stopped, and begun again later.
+    late = Repeats(found, end=time.monotonic())
+    assert late.stop_now()
+    one.requeue(job)
+    assert plan.store.trials("s")[job.number].state == "failed"
+    assert todo(found).repeats[0].record == best
+    assert default in [r.record for r in todo(found).repeats]
+
+
+def test_time_is_kept_for_the_finalists_in_question(plan: Plan) -> None:
+    add(plan, 0.3, origin="default")
+    add(plan, 0.02)
+    options = Options(timeout=1000.0, finalists=3, repeats=2, longer=1)
+    records = plan.store.trials("s")
+
+    def kept(options: Options, workers: int = 1) -> float:
+        return reserve(records, plan.budget, options, folds=3, workers=workers)
+
+    # Two finalists, two seeds, 10 s each, and a final training as long as a fold.
+    assert kept(options) == pytest.approx(40 + 10 / 3, abs=5)
+    assert kept(options, workers=2) == pytest.approx(20 + 10 / 3, abs=5)
+    assert kept(replace(options, longer=4)) == pytest.approx(120 + 40 / 3, abs=5)
+    # Not asked for: a third of 20 s holds no repeat of 10.
+    assert kept(replace(options, finalists=None, repeats=None)) < 10
+    assert kept(replace(options, timeout=30.0)) == 15.0
+    assert kept(replace(options, finalists=0)) == 0.0

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from atml import task_files
+from atml.searching.samplers.parameters import from_params
+from atml.searching.study_spec import definition_of, earlier_space
+from atml.task_files import builtin
+from atml.task_files.loading import hash_of_file
+
+EARLIER = sorted((builtin.folder("search_spaces") / builtin.EARLIER).glob("*.py"))
+
+
+def test_earlier_spaces_are_no_tasks(tmp_path: Path) -> None:
+    assert set(task_files.names(tmp_path)) == {"afib", "defib", "rhythm"}
+    assert {path.stem for path in EARLIER} >= {"afib_1", "defib_1", "rhythm_1"}
+
+
+@pytest.mark.parametrize("path", EARLIER, ids=lambda path: path.stem)
+def test_an_earlier_space_is_found_by_its_hash_and_still_builds_its_default(path: Path) -> None:
+    task = path.stem.rpartition("_")[0]
+    code_hash = hash_of_file(path)
+    assert code_hash is not None
+    assert builtin.earlier_space(task, code_hash) == path
+    definition = task_files.find(task, space=path)
+    assert definition.space_hash == code_hash and definition.notes() == ()
+    from_params(definition.suggest, definition.default)
+
+
+def test_only_the_built_in_space_gives_way_to_an_earlier_one(tmp_path: Path) -> None:
+    today = task_files.find("afib", cwd=tmp_path)
+    former = hash_of_file(EARLIER[0])
+    assert EARLIER[0].stem == "afib_1"
+    assert earlier_space({"task": "afib", "space": former}, today.space_path) == EARLIER[0]
+    assert earlier_space({"task": "afib", "space": today.space_hash}, today.space_path) is None
+    assert earlier_space({"task": "afib", "space": "0" * 16}, today.space_path) is None
+    own = tmp_path / "afib.py"
+    own.write_text("DEFAULT = {}\n", encoding="utf-8")
+    assert earlier_space({"task": "afib", "space": former}, own) is None
+
+
+def test_whatever_opens_a_study_gets_the_space_that_it_began_with(tmp_path: Path) -> None:
+    today = task_files.find("afib", cwd=tmp_path)
+    spec = {"task": "afib", "space": hash_of_file(EARLIER[0]), "objective_name": ""}
+    # Reports, regions, exports and reruns of a study all load its task by this.
+    for place in (today.space_path, tmp_path / "an environment that is gone" / "afib.py"):
+        found = definition_of(spec, place, today.objective_path)
+        assert (found.space_path, found.space_hash) == (EARLIER[0], spec["space"])
+    own = tmp_path / "afib.py"
+    own.write_text(today.space_path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert definition_of(spec, own, today.objective_path).space_path == own
