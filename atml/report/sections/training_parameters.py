@@ -94,6 +94,12 @@ def _training(number: int, config: ModelConfig) -> str:
         f" {config.learning_rate:.2g} on a {config.schedule} schedule and a weight decay of"
         f" {config.weight_decay:.2g}{averaged}."
     )
+    if material.lengths:
+        tried = listed([f"{found:.4f} at {length}" for length, found in sorted(material.lengths.items())])
+        said += (
+            f" Out of fold it has {tried} times as many optimiser steps; the exported model was trained with"
+            f" {material.shipped_length} times as many."
+        )
     return f"{said} Augmented by {listed(augmented)}." if augmented else said
 
 
