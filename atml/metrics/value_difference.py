@@ -8,12 +8,12 @@ same draws for every model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from atml.arrays import Floats
+from atml.arrays import Floats, Int64
 from atml.errors import TaskFileError
 from atml.metrics.intervals import Interval
 from atml.metrics.predictions import Predictions
@@ -66,7 +66,7 @@ class SubjectValues:
                 continue  # a draw without a class says nothing
         return values
 
-    def _rows(self, rows: np.ndarray) -> Predictions:
+    def _rows(self, rows: Int64) -> Predictions:
         found = self._found
         return Predictions(found.logits[rows], found.y[rows], found.subject[rows], found.positive)
 
@@ -98,8 +98,7 @@ def value_difference(
     gaps: Floats
     if len(each) == len(runs):
         by_subject = np.mean(each[: len(first)], axis=0) - np.mean(each[len(first) :], axis=0)
-        pick = _picks(len(by_subject), DRAWS)
-        gaps = np.array([by_subject[row].mean() for row in pick])
+        gaps = np.array([by_subject[pick].mean() for pick in _picks(len(by_subject), DRAWS)])
     else:
         gaps = np.mean([r.drawn for r in first], axis=0) - np.mean([r.drawn for r in second], axis=0)
         gaps = gaps[np.isfinite(gaps)]
@@ -110,6 +109,8 @@ def value_difference(
     return Interval(value, float(low), float(high))
 
 
-def _picks(subjects: int, draws: int) -> np.ndarray:
-    """Draw subjects with replacement, ``(draws, subjects)``: the same for all models."""
-    return np.random.default_rng(0).integers(0, subjects, (draws, subjects))
+def _picks(subjects: int, draws: int) -> Iterator[Int64]:
+    """Draw subjects with replacement, ``(subjects,)`` each time: the same draws for all models."""
+    random = np.random.default_rng(0)
+    for _ in range(draws):
+        yield random.integers(0, subjects, subjects)

@@ -17,7 +17,7 @@ from atml.data.dataset import Dataset
 from atml.errors import InputError, StudyError
 from atml.metrics.predictions import Predictions
 from atml.report.comparable import standing
-from atml.searching.ranking import JUDGED, in_order, ranked, shipped_length
+from atml.searching.ranking import JUDGED, PICK, in_order, ranked, shipped_length
 from atml.training.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -117,6 +117,17 @@ class StudyContents:
         """Mean untuned value of a trial's repeats, to compare with its own value; None without repeats."""
         values = [t.value for t in self.repeats(number) if t.value is not None]
         return sum(values) / len(values) if values else None
+
+    @property
+    def shipped_length(self) -> int:
+        """How many times the optimiser steps of `best` its export has."""
+        return 1 if self.best is None else shipped_length(self._attrs, self.best.number)
+
+    @cached_property
+    def lengths(self) -> dict[int, float]:
+        """Value of `best` out of fold at each length of training that was tried; {} where only one was."""
+        values = (self._attrs.get(PICK) or {}).get("values", {})
+        return {int(length): float(value) for length, value in values.items()} if len(values) > 1 else {}
 
     @cached_property
     def best(self) -> TrialRecord | None:
@@ -232,8 +243,11 @@ class StudyContents:
         """What the winner's repeats predicted out of fold, one entry each; its own where it has none."""
         if self.best is None:
             return ()
-        length = shipped_length(self._attrs, self.best.number)
-        sources = self.repeats(self.best.number, length) or self.repeats(self.best.number) or [self.best]
+        sources = (
+            self.repeats(self.best.number, self.shipped_length)
+            or self.repeats(self.best.number)
+            or [self.best]
+        )
         found = [self.predictions(t.number) for t in sources]
         return tuple(one for one in found if one is not None)
 

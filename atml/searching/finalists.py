@@ -87,6 +87,7 @@ class Finalists:
         self._numbers = numbers
         self._judged: dict[tuple[int, tuple[int, ...]], Finalist] = {}
         self._compared: dict[tuple[int, ...], SubjectValues] = {}
+        self._differences: dict[tuple[tuple[int, ...], ...], Interval] = {}
         self.left_out = ""
         """What a search left out, and what does it later, in one line; "" where it left nothing out."""
         self._baseline: BaselineResult | None = None
@@ -158,9 +159,12 @@ class Finalists:
 
         Where one has more fresh seeds than the other, as many as both have are compared, the first ones.
         """
-        count = min(len(first.sources), len(second.sources))
-        one, two = ([self._by_subject(f, at) for at in range(count)] for f in (first, second))
-        return value_difference(one, two)
+        pair = tuple(tuple(t.number for t in one.sources) for one in (first, second))
+        if pair not in self._differences:
+            count = min(len(first.sources), len(second.sources))
+            one, two = ([self._by_subject(f, at) for at in range(count)] for f in (first, second))
+            self._differences[pair] = value_difference(one, two)
+        return self._differences[pair]
 
     def _by_subject(self, judged: Finalist, at: int) -> SubjectValues:
         # The decision of a run depends on the runs that it was chosen with.
@@ -171,9 +175,13 @@ class Finalists:
 
     def _clearly_below(self, record: TrialRecord, best: TrialRecord) -> bool:
         """Whether a trial's own untuned predictions are clearly worse than those of the best one."""
-        pair = [self._untuned(t) for t in (record, best)]
-        mine, its = pair
-        return mine is not None and its is not None and value_difference([mine], [its]).high < 0
+        pair = ((record.number,), (best.number,), ())
+        if pair not in self._differences:
+            mine, its = self._untuned(record), self._untuned(best)
+            if mine is None or its is None:
+                return False
+            self._differences[pair] = value_difference([mine], [its])
+        return self._differences[pair].high < 0
 
     def _untuned(self, record: TrialRecord) -> SubjectValues | None:
         key = (record.number,)

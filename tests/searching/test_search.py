@@ -163,9 +163,50 @@ def test_a_timeout_keeps_time_for_the_finalists(atml: Run, small: Path, space: S
     assert done.returncode == 0, done.stderr
     assert "the time for trials is over" in done.stdout
     assert finished(tmp_path) < 5000
-    assert any(t.role == "finalist" for t in trials(tmp_path))
+    # However slow this machine is: what there was time for, or what there was not.
+    if counted(tmp_path)["complete"]:
+        assert "on a fresh seed" in done.stdout or "left out for want of time" in done.stdout
+        assert list((tmp_path / "exports" / "s").iterdir())
+    else:
+        assert "no trial ran over every fold" in done.stdout
     # No promise to the second, but it is not the time of 5,000 trials.
     assert time.monotonic() - began < 120
+
+
+def test_a_longer_training_is_tried_out_of_fold_and_told(
+    atml: Run, small: Path, space: Space, tmp_path: Path
+) -> None:
+    done = atml(*line(small, space(10), 1, "--longer", 3))
+    assert done.returncode == 0, done.stderr
+    default, short, long = trials(tmp_path)
+    assert default.config and short.config and long.config
+    assert (short.length, long.length, short.of, long.of) == (1, 3, 0, 0)
+    assert long.config.steps == 3 * short.config.steps == 3 * default.config.steps
+    (told,) = [text for text in done.stdout.splitlines() if text.startswith("trained 3 times as long")]
+    longer = told.endswith("the longer training ships")
+    (folder,) = (tmp_path / "exports" / "s").iterdir()
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    values = config["values_by_length"]
+    assert longer == (values["3"] > values["1"])
+    assert config["length"] == (3 if longer else 1)
+    assert config["config"]["steps"] == default.config.steps * config["length"]
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["final"]["steps"] == config["config"]["steps"]
+    assert metrics["value"] == values[str(config["length"])]
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"| times a trial's length | {config['length']}; out of fold" in card
+    best = json.loads(atml("best", "--json").stdout)[0]
+    assert (best["repeats"], best["judged"]) == (1, values["1"])
+    # Into another folder it goes as the search shipped it; the judgement of the study stays.
+    exported = atml("best", "export", "s", "--out", "more")
+    assert exported.returncode == 0, exported.stderr
+    (again,) = (tmp_path / "more" / "s").iterdir()
+    there = json.loads((again / "config.json").read_text(encoding="utf-8"))
+    assert there["config"]["steps"] == config["config"]["steps"]
+    # The same line again has nothing to do.
+    before = folder.stat().st_mtime_ns
+    assert atml(*line(small, space(10), 1, "--longer", 3)).returncode == 0
+    assert len(trials(tmp_path)) == 3 and folder.stat().st_mtime_ns == before
 
 
 def test_a_changed_space_is_refused_with_both_ways_out(

@@ -28,7 +28,7 @@ def section(material: Material) -> Section:
     blocks: list[Block] = []
     best = material.best
     if best is not None and best.config is not None:
-        blocks.append(Text(_training(best.number, best.config)))
+        blocks.append(Text(" ".join(filter(None, (_training(best.number, best.config), _lengths(material))))))
     top = best_tenth(material.standing) if material.standing else ()
     rows = tuple(
         (
@@ -95,6 +95,17 @@ def _training(number: int, config: ModelConfig) -> str:
         f" {config.weight_decay:.2g}{averaged}."
     )
     return f"{said} Augmented by {listed(augmented)}." if augmented else said
+
+
+def _lengths(material: Material) -> str:
+    """Say what a longer training came to; "" where none was tried."""
+    if not material.lengths:
+        return ""
+    tried = listed([f"{found:.4f} at {length}" for length, found in sorted(material.lengths.items())])
+    return (
+        f"Out of fold it has {tried} times as many optimiser steps; the exported model was trained with"
+        f" {material.shipped_length} times as many."
+    )
 
 
 def _says(material: Material, top: Sequence[TrialRecord]) -> str:
