@@ -18,7 +18,7 @@ from atml.searching import Options, progress
 from atml.searching import search as run
 from atml.searching.progress import View
 from atml.storage import urls
-from atml.task_files.definition import FOLDERS
+from atml.task_files.builtin import FOLDERS
 
 PathLike = str | os.PathLike[str]
 Progress = bool | Literal["lines"]

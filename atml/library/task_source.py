@@ -23,12 +23,13 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from atml.errors import TaskFileError
-from atml.task_files.definition import FOLDERS
+from atml.task_files.builtin import FOLDERS
 from atml.tasks.task import Task
 
 SEARCH_SPACE = ("DEFAULT", "suggest")
 OBJECTIVE = ("TASK", "label", "value", "QUALIFIES", "MAX_SIZE_KIB", "RULE")
 OPTIONAL = ("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "WINDOWS", "BASELINE", "FLOOR", "HOPELESS")
+SPACE_OPTIONAL = ("PORTFOLIO",)
 """Names that a task is made of: see the built-in files."""
 
 MARK = "# Written by atml.TaskSource; changes are lost when it is written again."
@@ -82,7 +83,7 @@ class TaskSource:
         # A helper module is imported, like any other: what it holds is no more in the study than numpy is.
         own = {getattr(names[name], "__module__", "") for name in ("suggest", "label", "value")}
         space, objective = _Writer(own), _Writer(own)
-        for name in SEARCH_SPACE:
+        for name in (*SEARCH_SPACE, *(name for name in SPACE_OPTIONAL if name in names)):
             space.define(name, names[name])
         for name in (*OBJECTIVE, *optional):
             objective.define(name, names[name])
