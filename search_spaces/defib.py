@@ -50,8 +50,9 @@ DEFAULT: dict[str, Any] = {
 PORTFOLIO: tuple[dict[str, Any], ...] = (
     # cnn 12-12-16 + gru 20 x2, no norm
     {
-        **DEFAULT, "family": "cnn+gru", "depth": 3, "width": 12, "growth": 1.12, "kernel_first": 13, "kernel": 9,
-        "norm": "none", "activation": "silu", "units": 20, "layers": 2, "pool": "mean_max", "dropout": 0.2,
+        **DEFAULT, "family": "cnn+gru", "depth": 3, "width": 12, "growth": 1.12, "kernel_first": 13,
+        "kernel": 9, "norm": "none", "activation": "silu", "units": 20, "layers": 2, "pool": "mean_max",
+        "dropout": 0.2,
         "optimizer": "rmsprop", "learning_rate": 4.3e-3, "weight_decay_l2": 1e-5, "schedule": "onecycle",
         "segments": 80_000, "averaging": False, "sampling": "uniform", "loss": "focal", "focal_gamma": 0.72,
         "label_smoothing": 0.09, "scale": 0.04, "noise": 0.14, "wander": 0.46, "shift": 0.07, "mixup": 0.12,
@@ -82,8 +83,9 @@ PORTFOLIO: tuple[dict[str, Any], ...] = (
     },
     # separable cnn 16-16-16, layer norm, plain gradient descent
     {
-        **DEFAULT, "family": "cnn", "decimation": 4, "depth": 3, "width": 16, "growth": 1.03, "kernel_first": 3,
-        "kernel": 9, "separable": True, "norm": "layer", "activation": "leaky_relu", "dropout": 0.0,
+        **DEFAULT, "family": "cnn", "decimation": 4, "depth": 3, "width": 16, "growth": 1.03,
+        "kernel_first": 3, "kernel": 9, "separable": True, "norm": "layer", "activation": "leaky_relu",
+        "dropout": 0.0,
         "optimizer": "sgd", "learning_rate_sgd": 0.049, "weight_decay_l2": 1e-5, "schedule": "constant",
         "batch": 64, "decay": 0.9775, "sampling": "uniform", "label_smoothing": 0.02, "scale": 0.34,
         "noise": 0.02, "wander": 0.46, "shift": 0.47, "mixup": 0.39,
@@ -91,8 +93,8 @@ PORTFOLIO: tuple[dict[str, Any], ...] = (
     # cnn 16-16-16 + bilstm 20, no norm
     {
         **DEFAULT, "family": "cnn+lstm", "normalise": "centre", "decimation": 4, "depth": 3, "width": 16,
-        "growth": 1.01, "kernel_first": 7, "kernel": 3, "norm": "none", "activation": "leaky_relu", "units": 20,
-        "bidirectional": True, "dropout": 0.31, "optimizer": "rmsprop", "learning_rate": 1e-3,
+        "growth": 1.01, "kernel_first": 7, "kernel": 3, "norm": "none", "activation": "leaky_relu",
+        "units": 20, "bidirectional": True, "dropout": 0.31, "optimizer": "rmsprop", "learning_rate": 1e-3,
         "weight_decay_l2": 1e-6, "schedule": "step", "segments": 96_000, "decay": 0.98, "sampling": "uniform",
         "label_smoothing": 0.02, "scale": 0.2, "noise": 0.54, "wander": 0.36, "shift": 0.18, "mixup": 0.22,
     },
