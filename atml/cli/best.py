@@ -113,6 +113,7 @@ def _row(
         "size_kib": size_kib,
         "macs": record.cost.macs,
         "parameters": record.cost.parameters,
+        "params": record.params,
         "config": record.config.to_dict(),
         "summary": record.config.describe(),
         "folder": str(folder) if folder else None,

@@ -19,6 +19,7 @@ Words = Sequence[tuple[str, str, str]]
 
 _DRAWN: dict[str, str] = {
     ParameterSource.DEFAULT: "the task's default, trial 0",
+    ParameterSource.PORTFOLIO: "named by the search space to be tried first",
     ParameterSource.REFERENCE: "drawn at random from the search space",
     ParameterSource.SAMPLED: "chosen by the sampler",
     ParameterSource.AUDIT: "drawn in a rejected region, to check it",

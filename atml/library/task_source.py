@@ -29,6 +29,7 @@ from atml.tasks.task import Task
 SEARCH_SPACE = ("DEFAULT", "suggest")
 OBJECTIVE = ("TASK", "label", "value", "QUALIFIES", "MAX_SIZE_KIB", "RULE")
 OPTIONAL = ("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "WINDOWS", "BASELINE", "FLOOR", "HOPELESS")
+SPACE_OPTIONAL = ("PORTFOLIO",)
 """Names that a task is made of: see the built-in files."""
 
 MARK = "# Written by atml.TaskSource; changes are lost when it is written again."
@@ -87,7 +88,7 @@ class TaskSource:
         # Other modules of the program are imported, not copied: their code is not stored in the study.
         own = {getattr(names[name], "__module__", "") for name in ("suggest", "label", "value")}
         space, objective = _Writer(own), _Writer(own)
-        for name in SEARCH_SPACE:
+        for name in (*SEARCH_SPACE, *(name for name in SPACE_OPTIONAL if name in names)):
             space.define(name, names[name])
         for name in (*OBJECTIVE, *optional):
             objective.define(name, names[name])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ORIGINS = {
     "default": ("the default", theme.ORANGE, "diamond"),
+    "portfolio": ("of the portfolio", theme.ORANGE, "triangle-up"),
     "reference": ("drawn at random", theme.GREY, "circle"),
     "sampled": ("proposed by the sampler", theme.BLUE, "circle"),
     "audit": ("audit of a region", theme.PURPLE, "square"),

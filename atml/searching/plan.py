@@ -18,7 +18,7 @@ from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.searching import study_spec
 from atml.searching.region_learning import importable
-from atml.searching.samplers.parameters import from_params
+from atml.searching.samplers.parameters import from_params, portfolio
 from atml.searching.search_options import Goal, Options, learns
 from atml.storage import Store, missing
 from atml.task_files.definition import TaskDefinition
@@ -67,6 +67,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     )
     # A task file that raises for its own default would raise in every trial.
     models.cost(from_params(definition.suggest, definition.default), definition.task)
+    portfolio(definition)
     definition.value(_toy(definition))
     if definition.baseline:
         baselines.method(definition.baseline, definition.task)

@@ -13,12 +13,13 @@ import torch
 
 from atml import data, models, task_files
 from atml.artifacts import export
+from atml.artifacts.backends.onnx import operators
 from atml.errors import AtmlError, ShapeError, TaskFileError
 from atml.evaluation import baselines
 from atml.models.config import ModelConfig
 from atml.regions import Draft
 from atml.scoring import rules
-from atml.searching.samplers.parameters import from_params
+from atml.searching.samplers.parameters import from_params, portfolio
 from atml.task_files.definition import TaskDefinition
 
 _DRAWS = 20
@@ -49,6 +50,7 @@ def check(name: str, *, cwd: Path | None = None) -> Iterator[Check]:
         yield Check("shadowing", True, note)
     for what, body in (
         ("DEFAULT builds, runs and matches in ONNX", _default),
+        ("each config of PORTFOLIO builds within the budget", _portfolio),
         (f"{_DRAWS} random configs build or are refused for their shape", _random),
         ("synthetic windows get labels of every class", _labels),
         ("each objective prefers right answers to wrong ones", _value),
@@ -83,6 +85,15 @@ def _default(definition: TaskDefinition) -> str:
     model = export.onnx_bytes(net, task, {"task": task.name})
     export.check_parity(model, net, x, task)
     return f"{len(model) / 1024:.1f} KiB, {cost.macs} MACs"
+
+
+def _portfolio(definition: TaskDefinition) -> str:
+    for number, config in enumerate(portfolio(definition), 1):
+        cost = models.cost(config, definition.task)
+        used = frozenset() if definition.budget.operators is None else operators(config, definition.task)
+        if broken := definition.budget.broken(cost, used):
+            raise TaskFileError(f"{definition.space_path}: PORTFOLIO, config {number}: {broken}")
+    return f"{len(definition.portfolio)} of them" if definition.portfolio else "none given"
 
 
 def _random(definition: TaskDefinition) -> str:

@@ -47,6 +47,10 @@ FOLLOW_S = 2.0
 """Seconds between two readings of the study while this process runs no trial of its own."""
 
 
+GIVEN = "given"
+"""User attribute of a trial with parameters of the portfolio: their number there, from 1."""
+
+
 class Trials(JobSource):
     """Source of search trials: exactly as many with a result in the whole study as its goal has.
 
@@ -119,9 +123,7 @@ class Trials(JobSource):
         plan = self._plan
         with plan.store.errors():
             trials = self._study.get_trials(deepcopy=False)
-            if slot == 0 and not any(source_of(t) == ParameterSource.DEFAULT for t in trials):
-                attrs = {"origin": ParameterSource.DEFAULT}
-                self._study.enqueue_trial(dict(plan.definition.default), user_attrs=attrs)
+            self._queue(slot, trials)
             trial = self._study.ask()
         seen = frozen(trial)
         begun = RunningTrial(
@@ -138,6 +140,17 @@ class Trials(JobSource):
                 return self._job(begun)
             self._requeue(begun)  # this process counted as dead meanwhile, and another one fills the slot
         return None
+
+    def _queue(self, slot: int, trials: list[optuna.trial.FrozenTrial]) -> None:
+        """Queue what the search space wants tried in a slot: DEFAULT in the first, then its portfolio."""
+        given = (self._plan.definition.default, *self._plan.definition.portfolio)
+        if slot >= len(given):
+            return
+        source = ParameterSource.PORTFOLIO if slot else ParameterSource.DEFAULT
+        # A slot of a trial that failed is claimed again; its parameters are queued already.
+        if not any(source_of(t) == source and t.user_attrs.get(GIVEN, 0) == slot for t in trials):
+            attrs = {"origin": source, **({GIVEN: slot} if slot else {})}
+            self._study.enqueue_trial(dict(given[slot]), user_attrs=attrs)
 
     def _job(self, begun: RunningTrial) -> Job | None:
         """Make the trial's config and its job; None where the config can't be trained."""

@@ -33,7 +33,7 @@ def is_earlier(path: Path) -> bool:
 
 
 def earlier_space(task: str, code_hash: str) -> Path | None:
-    """Return the earlier built-in search space of a task with this hash of its code; None without one."""
+    """Return the earlier built-in search space of a task that has this hash, None where there is none."""
     for path in sorted((folder("search_spaces") / EARLIER).glob(f"{task}_*.py")):
         if hash_of_file(path) == code_hash:
             return path

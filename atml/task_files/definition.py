@@ -31,8 +31,9 @@ from atml.tasks.task import Task
 class TaskDefinition:
     """One task, ready to be searched.
 
-    ``default`` holds parameter values of trial 0; ``suggest(trial)`` makes a ModelConfig of an Optuna
-    trial; ``value(predictions)`` is what the search makes large; ``label(rhythm)`` gives the class of a
+    ``default`` holds parameter values of trial 0, ``portfolio`` those of the trials after it;
+    ``suggest(trial)`` makes a ModelConfig of an Optuna trial; ``value(predictions)`` is what the search makes
+    large; ``label(rhythm)`` gives the class of a
     rhythm name or None. ``space_hash`` and ``objective_hash`` change when the code does, not when a
     comment does. ``task`` has the window that was asked for; ``objective_name`` is the name of ``value``
     among the objectives of the file, "" where it has one only. ``baseline`` names the detector without a
@@ -63,6 +64,8 @@ class TaskDefinition:
     """Names of the objectives that the file offers."""
     objective_name: str = ""
     baseline: str = ""
+    portfolio: tuple[Mapping[str, Any], ...] = ()
+    """Whole sets of parameter values, each tried once before anything is drawn."""
     floor: float | None = None
     """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
 
@@ -187,6 +190,7 @@ def _load(
         name=name,
         task=_with_window(task, windows, window, objective_path),
         default=default,
+        portfolio=_portfolio(space, space_path),
         suggest=guarded(part(space, space_path, "suggest", Callable), space_path, "suggest", ModelConfig),
         label=guarded(part(objective, objective_path, "label", Callable), objective_path, "label", None),
         value=guarded(value, objective_path, getattr(value, "__name__", "value"), float),
@@ -206,6 +210,15 @@ def _load(
         baseline=_baseline(objective, objective_path),
         floor=_floor(objective, objective_path, wanted or _default_name(objective)),
     )
+
+
+def _portfolio(module: ModuleType, path: Path) -> tuple[Mapping[str, Any], ...]:
+    """Return PORTFOLIO, nothing where a file has none."""
+    found = part(module, path, "PORTFOLIO", (tuple, list)) if hasattr(module, "PORTFOLIO") else ()
+    for one in found:
+        if not isinstance(one, Mapping):
+            raise TaskFileError(f"{path}: PORTFOLIO has {one!r}; each is a dict of parameters, as DEFAULT is")
+    return tuple(found)
 
 
 def _objective(module: ModuleType, path: Path, wanted: str) -> tuple[Callable[..., Any], str]:

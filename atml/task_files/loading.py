@@ -52,7 +52,7 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
 
 
 def hash_of_file(path: Path) -> str | None:
-    """Return the hash of a file's code, as `execute` does, without running it; None if it can't be read."""
+    """Return the hash of a file's code as `execute` does, without running it; None where it is broken."""
     try:
         return _known(source_hash(ast.parse(path.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError, SyntaxError):

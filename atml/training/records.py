@@ -48,6 +48,8 @@ class ParameterSource(StrEnum):
 
     DEFAULT = "default"
     """The default config of the search space."""
+    PORTFOLIO = "portfolio"
+    """One of the configs that the search space names to be tried first."""
     REFERENCE = "reference"
     """Drawn at random from the search space."""
     SAMPLED = "sampled"

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import functools
+import random
 from pathlib import Path
 
 import pytest
 
-from atml import task_files
-from atml.searching.samplers.parameters import from_params
+from atml import models, task_files
+from atml.errors import TaskFileError
+from atml.regions import Draft
+from atml.regions.space import Axis
+from atml.searching.samplers.parameters import from_params, within
 from atml.searching.study_spec import definition_of, earlier_space
 from atml.task_files import builtin
 from atml.task_files.loading import hash_of_file
@@ -51,3 +56,30 @@ def test_whatever_opens_a_study_gets_the_space_that_it_began_with(tmp_path: Path
     own = tmp_path / "afib.py"
     own.write_text(today.space_path.read_text(encoding="utf-8"), encoding="utf-8")
     assert definition_of(spec, own, today.objective_path).space_path == own
+
+
+@pytest.mark.parametrize("task", ["afib", "defib", "rhythm"])
+def test_what_a_built_in_space_names_lies_in_it(task: str) -> None:
+    definition = task_files.find(task)
+    for params in (definition.default, *definition.portfolio):
+        within(definition.suggest, params)
+        cost = models.cost(from_params(definition.suggest, params), definition.task)
+        assert not definition.budget.broken(cost, frozenset())
+    with pytest.raises(TaskFileError, match=r"dropout is 7.0, outside 0.[01] to 0.5"):
+        within(definition.suggest, {**definition.default, "dropout": 7.0})
+
+
+@pytest.mark.parametrize("task", ["afib", "defib", "rhythm"])
+def test_every_kind_of_network_can_be_drawn(task: str) -> None:
+    definition = task_files.find(task)
+    drawn = [
+        definition.suggest(Draft(functools.partial(Axis.draw, rng=random.Random(seed))))
+        for seed in range(300)
+    ]
+    assert {(bool(c.channels), c.cell) for c in drawn} == {
+        *((True, cell) for cell in ("none", "lstm", "gru")),
+        *((False, cell) for cell in ("lstm", "gru")),
+    }
+    assert all(c.init == "data" for c in drawn if c.channels and c.norm == "none")
+    assert all(c.optimizer != "sgd" for c in drawn if not c.channels)
+    assert all(c.patch > 1 for c in drawn if not c.channels and c.normalise != "rr")

@@ -38,6 +38,7 @@ def _origins(material: Material) -> str:
     found = Counter(t.origin for t in material.finished)
     words = {
         "default": "the default config of the task",
+        "portfolio": "named by the search space to be tried first, since they won on other data",
         "reference": "drawn at random from the whole search space",
         "sampled": "proposed by a multivariate TPE sampler from what the trials before had shown",
         "audit": "drawn in a rejected region, to see whether it is still as bad",

@@ -17,8 +17,12 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from atml import models
+from atml.errors import InputError, TaskFileError
+from atml.models.config import ModelConfig
 from atml.storage.optuna_internals import trial_id
 from atml.storage.trial_records import source_of
+from atml.task_files.definition import TaskDefinition
 from atml.training.records import ParameterSource
 
 # It would print a line for every study.
@@ -180,3 +184,37 @@ def tpe(seed: int) -> TPESampler:
 def from_params(suggest: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:
     """Call a search space with fixed parameter values, without a study."""
     return suggest(optuna.trial.FixedTrial(dict(params)))
+
+
+def within(suggest: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:
+    """Call a search space as `from_params` does; raise TaskFileError for a value outside its range."""
+    trial = optuna.trial.FixedTrial(dict(params))
+    with warnings.catch_warnings():
+        # Optuna prints a warning for such a value, and goes on with it.
+        warnings.simplefilter("ignore")
+        made = suggest(trial)
+    for name, kind in trial.distributions.items():
+        if not kind._contains(kind.to_internal_repr(params[name])):
+            ends = f"{getattr(kind, 'low', '')} to {getattr(kind, 'high', '')}"
+            raise TaskFileError(f"{name} is {params[name]!r}, outside {ends}")
+    return made
+
+
+def portfolio(definition: TaskDefinition) -> tuple[ModelConfig, ...]:
+    """Return the configs that a search space wants tried first, DEFAULT apart.
+
+    Raises TaskFileError, with the number of the config, for one that the space can't make of its parameters,
+    that does not fit the window, or that has a value outside its range.
+    """
+    made = []
+    for number, params in enumerate(definition.portfolio, 1):
+        try:
+            config = within(definition.suggest, params)
+            models.cost(config, definition.task)
+        except InputError as error:
+            raise TaskFileError(
+                f"{definition.space_path}: PORTFOLIO, config {number}: "
+                + str(error).removeprefix(f"{definition.space_path}: ")
+            ) from error
+        made.append(config)
+    return tuple(made)
