@@ -75,7 +75,8 @@ def config_words(config: ModelConfig) -> list[tuple[str, str]]:
     if config.cell != "none":
         ways = "in both directions" if config.bidirectional else "forward"
         stacked = f", {config.layers} layers" if config.layers > 1 else ""
-        lines.append(("recurrent", f"{config.cell.upper()} of {config.units} units{stacked}, {ways}"))
+        reads = f", {config.patch} samples at a time" if config.patch > 1 else ""
+        lines.append(("recurrent", f"{config.cell.upper()} of {config.units} units{stacked}, {ways}{reads}"))
     lines += [
         ("head", f"{config.pool.replace('_', ' and ')} over time, dropout {config.dropout:.2g}, linear"),
         (
@@ -93,7 +94,8 @@ def config_words(config: ModelConfig) -> list[tuple[str, str]]:
 
 def _input(config: ModelConfig) -> str:
     fewer = f", mean of {config.decimation} samples each" if config.decimation > 1 else ""
-    return f"normalised by {config.normalise}{fewer}"
+    turned = ", turned upright where its third moment is negative" if config.upright else ""
+    return f"normalised by {config.normalise}{turned}{fewer}"
 
 
 def _convolutions(config: ModelConfig) -> str:
@@ -104,6 +106,7 @@ def _convolutions(config: ModelConfig) -> str:
     return (
         f"{kind}channels {channels}, kernels {kernels}, strides {strides},"
         f" {'no' if config.norm == 'none' else config.norm} norm, {config.activation.replace('_', ' ')}"
+        + (", weights scaled to the data at the start" if config.init == "data" else "")
     )
 
 
@@ -118,7 +121,7 @@ def _loss(config: ModelConfig) -> str:
 
 
 def _augmentation(config: ModelConfig) -> str:
-    names = ("scale", "noise", "wander", "shift", "mixup")
+    names = ("scale", "noise", "wander", "shift", "stretch", "filter", "polarity", "mixup")
     used = [f"{name} {getattr(config, name):.2g}" for name in names if getattr(config, name)]
     return ", ".join(used) or "none"
 

@@ -41,6 +41,8 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         found.append(
             Layer("normalise", f"{config.normalise}, a window", f"{task.leads} × {task.window}", GREY)
         )
+    if config.upright:
+        found.append(Layer("turn upright", "third moment ≥ 0", f"{task.leads} × {task.window}", GREY))
     if config.decimation > 1:
         detail = f"mean of {config.decimation}"
         found.append(Layer("decimate", detail, f"{task.leads} × {plan.decimated}", GREY))
@@ -48,6 +50,10 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         kind = "separable" if conv.separable else "convolution"
         step = f", step {conv.stride}" if conv.stride > 1 else ""
         found.append(Layer(kind, f"kernel {conv.kernel}{step}", f"{conv.outputs} × {conv.length_out}", BLUE))
+    if config.patch > 1:
+        found.append(
+            Layer("patches", f"{config.patch} samples each", f"{plan.width_in} × {plan.steps}", GREY)
+        )
     if config.cell != "none":
         deep = f"{config.layers} × " if config.layers > 1 else ""
         name = config.cell.upper() + (", two-way" if config.bidirectional else "")

@@ -25,6 +25,7 @@ from atml.dashboard.artifact_store import Shelf, of_folder
 from atml.dashboard.read_only_storage import Overlay
 from atml.dashboard.study_notes import study_note
 from atml.errors import InputError, MissingExtraError
+from atml.models.config import ModelConfig
 from atml.storage import Store
 from tests.postgres import PASSWORD, Server
 from tests.report import made
@@ -169,7 +170,6 @@ def test_regions_are_told_in_words() -> None:
 
 
 def _plain(**fields: Any) -> Any:
-    from atml.models.config import ModelConfig
     from atml.training.records import TrialRecord
 
     return TrialRecord(number=3, state="pruned", **{"config": ModelConfig(), **fields})
@@ -192,6 +192,18 @@ def _plain(**fields: Any) -> Any:
 )
 def test_why_a_trial_ended(fields: dict[str, Any], says: str) -> None:
     assert says in trial_notes.ending(dataclasses.replace(_plain(), **fields), 5)
+
+
+def test_a_network_that_turns_windows_and_reads_patches_is_described() -> None:
+    made = ModelConfig(channels=(), cell="gru", patch=8, upright=True, polarity=0.5, stretch=0.1, filter=0.2)
+    lines = dict(trial_notes.config_words(made))
+    assert lines["input"] == "normalised by zscore, turned upright where its third moment is negative"
+    assert lines["recurrent"] == "GRU of 16 units, forward, 8 samples at a time"
+    assert lines["augmentation"] == "stretch 0.1, filter 0.2, polarity 0.5"
+    assert "scaled to the data" in dict(trial_notes.config_words(ModelConfig(init="data")))["convolutions"]
+    plain = dict(trial_notes.config_words(ModelConfig(cell="gru")))
+    assert plain["input"] == "normalised by zscore" and plain["recurrent"] == "GRU of 16 units, forward"
+    assert "scaled" not in plain["convolutions"] and plain["augmentation"] == "none"
 
 
 def test_files_are_artifacts_where_they_lie(app: server.Wsgi, here: Path) -> None:

@@ -44,8 +44,9 @@ def _inference(material: Material) -> list[Block]:
         named = {"none": "no normalisation", "rr": "the RR intervals of a window"}
         first = named.get(best.config.normalise, f"{best.config.normalise} a window")
         kept = best.config.decimation
+        turned = ", turned upright" if best.config.upright else ""
         thin = f", then the mean of every {kept} neighbouring samples" if kept > 1 else ""
-        rows.append(("preprocessing", f"{first}{thin}: part of the graph, so that raw samples go in"))
+        rows.append(("preprocessing", f"{first}{turned}{thin}: part of the graph, so that raw samples go in"))
     return [
         Text(kind.asks(task)),
         Grid(("what", "as the exported file has it"), tuple(rows), _contract(task)),

@@ -28,7 +28,7 @@ def section(material: Material) -> Section:
     blocks: list[Block] = []
     best = material.best
     if best is not None and best.config is not None:
-        blocks.append(Text(_training(best.number, best.config)))
+        blocks.append(Text(training_words(best.number, best.config)))
     top = best_tenth(material.standing) if material.standing else ()
     rows = tuple(
         (
@@ -72,7 +72,8 @@ def _tidy(axis: Axis, number: float) -> float | int:
     return round(number) if axis.kind == "int" and float(number).is_integer() else float(number)
 
 
-def _training(number: int, config: ModelConfig) -> str:
+def training_words(number: int, config: ModelConfig) -> str:
+    """Say how trial ``number`` was trained."""
     seen = config.steps * config.batch
     averaged = (
         f", its weights averaged with a decay of {config.averaging:.3f} a step" if config.averaging else ""
@@ -84,6 +85,9 @@ def _training(number: int, config: ModelConfig) -> str:
             (config.noise, f"noise of {config.noise:.2f}"),
             (config.wander, f"baseline wander of {config.wander:.2f}"),
             (config.shift, f"shifts up to {config.shift:.2f} of the window"),
+            (config.stretch, f"changes of speed of {config.stretch:.2f}"),
+            (config.filter, f"filters of up to {config.filter:.2f}"),
+            (config.polarity, f"turning {config.polarity:.0%} of the windows upside down"),
             (config.mixup, f"mixup of {config.mixup:.2f}"),
         )
         if on
@@ -94,6 +98,8 @@ def _training(number: int, config: ModelConfig) -> str:
         f" {config.learning_rate:.2g} on a {config.schedule} schedule and a weight decay of"
         f" {config.weight_decay:.2g}{averaged}."
     )
+    if config.init == "data":
+        said += " Its convolutions began with weights scaled to the training windows."
     return f"{said} Augmented by {listed(augmented)}." if augmented else said
 
 
