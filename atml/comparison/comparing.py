@@ -161,10 +161,7 @@ def _notes(names: Sequence[str], reports: Sequence[ScoreReport]) -> list[str]:
 
 
 def out_of_fold(
-    exports: Sequence[ExportedModel],
-    *,
-    by: str | None = None,
-    published: Sequence[Published] = (),
+    exports: Sequence[ExportedModel], *, by: str | None = None, published: Sequence[Published] = ()
 ) -> Comparison:
     """Put the out-of-fold figures of exports side by side, as their metrics.json has them.
 

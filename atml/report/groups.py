@@ -32,15 +32,7 @@ def comparison(
         return [Text(f"All {plural(groups[0].tried, 'trial')} had one {one}: {groups[0].name}.")]
     columns = (one, "trials", "trained", "past fold 1", "every fold", "best", "median after fold 1")
     rows = tuple(
-        (
-            g.name,
-            f"{g.tried:,}",
-            f"{g.trained:,}",
-            f"{g.past:,}",
-            f"{g.whole:,}",
-            value(g.best),
-            _median(g),
-        )
+        (g.name, f"{g.tried:,}", f"{g.trained:,}", f"{g.past:,}", f"{g.whole:,}", value(g.best), _median(g))
         for g in groups
     )
     return [Grid(columns, rows, f"{_leads(groups, many)} {_caveat(groups)}", right=columns[1:])]

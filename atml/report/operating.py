@@ -216,13 +216,7 @@ def calibration(runs: Sequence[Predictions], bins: int = BINS) -> Calibration:
     found = resampled(cells, _figures(bins))
     count, total = (part.sum(axis=0).reshape(-1, bins).sum(axis=0) for part in (n, total))
     filled = tuple(
-        Bin(
-            i / bins,
-            (i + 1) / bins,
-            round(count[i] / len(runs)),
-            total[i] / 1e6 / count[i],
-            found[str(i)],
-        )
+        Bin(i / bins, (i + 1) / bins, round(count[i] / len(runs)), total[i] / 1e6 / count[i], found[str(i)])
         for i in range(bins)
         if count[i]
     )

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +45,7 @@ def material(url: str) -> Iterator[Material]:
 
 
 def section(name: str, material: Material) -> Section:
-    found = import_module(f"atml.report.sections.{name}").section(material)
-    assert isinstance(found, Section)
-    return found
+    return report.section(name, material)
 
 
 def words(blocks: tuple[Block, ...]) -> str:

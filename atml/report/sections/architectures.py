@@ -8,25 +8,19 @@ from atml.report.comparable import family
 from atml.report.groups import comparison
 from atml.report.layers import drawing, layers
 from atml.report.material import Material
-from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
+from atml.report.page import Block, Drawing, Empty, Heading, Text
 from atml.report.sections.task_description import task_of
 from atml.training.records import TrialRecord
 
-TITLE = "Architectures and the last layer"
 
-
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Compare families and parts of networks, draw the winner, explain its last layer."""
     if not material.finished:
-        return Section("architectures", TITLE, (Empty("No trial has come to an end yet."),))
-    blocks: list[Block] = [
-        Text(_about(material)),
-        *comparison(material.finished, _family, "family", "families"),
-    ]
-    blocks += [Heading("Parts"), *_parts(material)]
+        return [Empty("No trial has come to an end yet.")]
+    families = comparison(material.finished, _family, "family", "families")
+    blocks: list[Block] = [Text(_about(material)), *families, Heading("Parts"), *_parts(material)]
     blocks += [Heading("The winner"), *_winner(material)]
-    blocks += [Heading("The last layer"), *_last(material)]
-    return Section("architectures", TITLE, tuple(blocks))
+    return [*blocks, Heading("The last layer"), *_last(material)]
 
 
 def _about(material: Material) -> str:

@@ -9,10 +9,8 @@ from atml.formatting import listed, plural, setting, value
 from atml.regions.values import same
 from atml.report.history import successive, whole
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Empty, Grid, Heading, Text
 from atml.training.records import TrialRecord
-
-TITLE = "What was changed, and what came of it"
 
 FAR = 0.15
 """Share of its range by which a number has to move to be named among the changes."""
@@ -20,15 +18,12 @@ FAR = 0.15
 MOST_STEPS = 20
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Lay the default beside the winner, then every trial that was the best so far."""
     if not whole(material.finished):
-        return Section(
-            "changes", TITLE, (Empty("No trial ran over every fold within its budget: nothing to compare."),)
-        )
+        return [Empty("No trial ran over every fold within its budget: nothing to compare.")]
     blocks: list[Block] = [Heading("From the default to the winner"), *_default(material)]
-    blocks += [Heading("From best to best"), *_steps(material)]
-    return Section("changes", TITLE, tuple(blocks))
+    return [*blocks, Heading("From best to best"), *_steps(material)]
 
 
 def _default(material: Material) -> list[Block]:

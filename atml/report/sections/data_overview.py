@@ -18,7 +18,7 @@ from atml.report import comparisons, strips
 from atml.report import kind as report_kind
 from atml.report.material import Material
 from atml.report.outcome import unit_of
-from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
@@ -28,12 +28,8 @@ MOST_STRIPS = 12
 """Rhythms that are drawn."""
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Describe what the search saw; from an export's config.json where the data are gone."""
-    return Section("data", "The data", tuple(_blocks(material)))
-
-
-def _blocks(material: Material) -> list[Block]:
     task, plan = task_of(material), material.plan
     facts = _facts(material, task)
     if task is None or facts is None:

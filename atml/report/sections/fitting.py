@@ -12,7 +12,7 @@ from atml.artifacts.card import fitted
 from atml.formatting import figure, mean, sentence
 from atml.report import comparisons
 from atml.report.material import Material
-from atml.report.page import Block, Chart, Empty, Grid, Section, Text
+from atml.report.page import Block, Chart, Empty, Grid, Text
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,6 @@ class Run:
     held_out: tuple[float, ...]
     trained: tuple[float, ...]
     curves: tuple[tuple[tuple[float, float, float], ...], ...]
-
-
-def section(material: Material) -> Section:
-    """Say whether the winner over- or underfits."""
-    return Section("fitting", "Over- or underfitting", tuple(_blocks(material)))
 
 
 def runs_of(material: Material) -> list[Run]:
@@ -58,7 +53,8 @@ def _number(found: float | None) -> float:
     return float("nan") if found is None else float(found)
 
 
-def _blocks(material: Material) -> list[Block]:
+def contents(material: Material) -> list[Block]:
+    """Say whether the winner over- or underfits."""
     runs = [run for run in runs_of(material) if run.held_out and run.trained]
     if not runs:
         return [

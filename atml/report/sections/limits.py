@@ -9,19 +9,15 @@ from atml.formatting import listed, plural, sentence, value
 from atml.report import kind as report_kind
 from atml.report.figures import interval_of
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Grid, Section, Text
+from atml.report.page import Block, Empty, Grid, Text
 from atml.report.sections.task_description import task_of
 from atml.report.tested import tested
 
 HEADING = "## Known limits"
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Say what the search itself did to the figures, then what the card says of the model."""
-    return Section("limits", "Limits", tuple(_blocks(material)))
-
-
-def _blocks(material: Material) -> list[Block]:
     if material.best is None:
         return [
             Text("Nothing that atml makes is a medical device."),

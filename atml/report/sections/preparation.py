@@ -11,7 +11,7 @@ from atml.report import kind as report_kind
 from atml.report import strips
 from atml.report.material import Material
 from atml.report.outcome import unit_of
-from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
+from atml.report.page import Block, Drawing, Empty, Heading, Text
 from atml.report.sections.data_overview import example
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
@@ -31,12 +31,8 @@ WORDS = {
 UNITS = {"zscore": "SD", "maxabs": "of the largest", "rr": "3 log(RR / 0.8 s)"}
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Show the winner's preparation and each of its augmentations before and after."""
-    return Section("preparation", "Preparation and augmentation", tuple(_blocks(material)))
-
-
-def _blocks(material: Material) -> list[Block]:
     best, plan = material.best, material.plan
     if best is None or best.config is None:
         return [Empty("No trial has run over every fold and kept the budget yet: there is no winner yet.")]

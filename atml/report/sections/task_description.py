@@ -8,14 +8,13 @@ from atml.formatting import plural, sentence, value
 from atml.models.budget import Budget
 from atml.report import kind as report_kind
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Empty, Grid, Heading, Text
 from atml.tasks.task import Task
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Say input, output and decision rule; then objective, folds and budgets."""
-    blocks: list[Block] = [Heading("Inference"), *_inference(material), Heading("Training")]
-    return Section("task", "The task", (*blocks, *_training(material)))
+    return [Heading("Inference"), *_inference(material), Heading("Training"), *_training(material)]
 
 
 def task_of(material: Material) -> Task | None:
@@ -72,10 +71,7 @@ def _training(material: Material) -> list[Block]:
     rows = [
         ("objective", means),
         ("judged", f"out of fold, over all subjects that {folds} folds have held out; folds are by subject"),
-        (
-            "a trial",
-            "trains on one fold after the other, and stops early where earlier trials did better",
-        ),
+        ("a trial", "trains on one fold after the other, and stops early where earlier trials did better"),
         ("qualifies", f"lowest of F1, accuracy, precision and recall at least {value(spec['qualifies'], 2)}"),
         ("budget", budget.describe()),
         ("seed", f"{spec['seed']}: the split, the sampling and each training are derived from it"),
@@ -85,12 +81,7 @@ def _training(material: Material) -> list[Block]:
         and definition.floor is not None
         and material.store.ledger(material.study) is not None
     ):
-        rows.append(
-            (
-                "floor",
-                f"a random draw whose first fold ends below {definition.floor:g} is stopped",
-            )
-        )
+        rows.append(("floor", f"a random draw whose first fold ends below {definition.floor:g} is stopped"))
     if definition is not None and definition.baseline:
         rows.append(
             ("compared with", f"{definition.baseline}, a detector without a network, on the same folds")

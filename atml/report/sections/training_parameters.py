@@ -12,19 +12,18 @@ from atml.models.config import ModelConfig
 from atml.regions.space import Axis
 from atml.report.comparable import best_tenth
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Grid, Section, Text
+from atml.report.page import Block, Empty, Grid, Text
 from atml.training.records import TrialRecord
 
 NARROW = 0.25
 """A best tenth whose middle half covers less than this share of a range agrees on a value."""
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Lay out every parameter that was searched."""
-    title = "Training and other parameters"
     axes = material.axes
     if not axes:
-        return Section("parameters", title, (Empty("No trial was given parameters yet."),))
+        return [Empty("No trial was given parameters yet.")]
     blocks: list[Block] = []
     best = material.best
     if best is not None and best.config is not None:
@@ -39,8 +38,8 @@ def section(material: Material) -> Section:
         )
         for name, axis in axes.items()
     )
-    blocks.append(Grid(("parameter", "drawn from", "winner", "best tenth"), rows, _says(material, top)))
-    return Section("parameters", title, tuple(blocks))
+    header = ("parameter", "drawn from", "winner", "best tenth")
+    return [*blocks, Grid(header, rows, _says(material, top))]
 
 
 def drawn_from(axis: Axis) -> str:
