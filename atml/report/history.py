@@ -115,7 +115,15 @@ def _chart(name: str, records: Sequence[TrialRecord], places: dict[int, float], 
         kept = thin(mine)
         thinned += len(mine) - len(kept)
         if kept:
-            _points(figure, kept, places, words, colour, symbol)
+            figure.add_scatter(
+                x=[round(places[t.number], 3) for t in kept],
+                y=[_round(t.value) for t in kept],
+                name=words,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 7, "opacity": 0.75},
+                customdata=[t.number for t in kept],
+                hovertemplate="trial %{customdata}: %{y:.4f}<extra></extra>",
+            )
     best = [t for t in successive(records) if t.number in places]
     end = max(places.values())
     figure.add_scatter(
@@ -132,25 +140,6 @@ def _chart(name: str, records: Sequence[TrialRecord], places: dict[int, float], 
     if thinned:
         said += f" Of more than {MOST_POINTS:,} points of a kind evenly chosen ones are drawn."
     return Chart(name, figure, said)
-
-
-def _points(
-    figure: Figure,
-    mine: Sequence[TrialRecord],
-    places: dict[int, float],
-    words: str,
-    colour: str,
-    symbol: str,
-) -> None:
-    figure.add_scatter(
-        x=[round(places[t.number], 3) for t in mine],
-        y=[_round(t.value) for t in mine],
-        name=words,
-        mode="markers",
-        marker={"color": colour, "symbol": symbol, "size": 7, "opacity": 0.75},
-        customdata=[t.number for t in mine],
-        hovertemplate="trial %{customdata}: %{y:.4f}<extra></extra>",
-    )
 
 
 def clip(figure: Figure, values: Sequence[float]) -> int:

@@ -80,7 +80,7 @@ def _lines(
         x += [*range(len(shown)), None]
         # A little apart, so that the same choice of many trials can be seen to be many.
         apart = ((t.number * 0.618034) % 1 - 0.5) * 0.035
-        y += [*(round(_place(axis, t.params.get(axis.name), apart), 4) for axis in shown), None]
+        y += [*(round(_height(axis, t.params.get(axis.name), apart), 4) for axis in shown), None]
     if x:
         figure.add_scatter(
             x=x,
@@ -93,7 +93,14 @@ def _lines(
         )
 
 
-def _place(axis: Axis, value: Any, apart: float) -> float:
+def place(axis: Axis, number: float) -> float:
+    """Return where a number lies in its range, 0 to 1, in logarithms where it was drawn so."""
+    if axis.log:
+        return math.log(number / axis.low) / math.log(axis.high / axis.low)
+    return float((number - axis.low) / (axis.high - axis.low))
+
+
+def _height(axis: Axis, value: Any, apart: float) -> float:
     if value is None:
         return ABSENT + apart
     if axis.kind == "categorical":
@@ -101,10 +108,7 @@ def _place(axis: Axis, value: Any, apart: float) -> float:
         return _of(at, len(axis.choices)) + apart
     if axis.high <= axis.low:
         return 0.5 + apart
-    if axis.log:
-        return math.log(float(value) / axis.low) / math.log(axis.high / axis.low)
-    place = (float(value) - axis.low) / (axis.high - axis.low)
-    return place + (apart if axis.kind == "int" else 0.0)
+    return place(axis, value) + (apart if axis.kind == "int" and not axis.log else 0.0)
 
 
 def _of(at: int, many: int) -> float:

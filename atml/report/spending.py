@@ -42,6 +42,11 @@ class Saved:
     spent: float
 
 
+def trained_for(records: Sequence[TrialRecord]) -> float:
+    """Return the seconds of training in all of them."""
+    return float(sum(t.result.get("training_s", 0.0) for t in records))
+
+
 def saved(records: Sequence[TrialRecord], folds: int) -> Saved:
     """Estimate it: a trial's folds that were not run, at the training seconds a fold that it took so far."""
     cut = [t for t in records if t.state == "pruned" and t.feasible and reached(t) > 0]
@@ -50,7 +55,7 @@ def saved(records: Sequence[TrialRecord], folds: int) -> Saved:
         trials=len(cut),
         folds=sum(left for left, _ in spared),
         seconds=sum(left * pace for left, pace in spared),
-        spent=sum(t.result.get("training_s", 0.0) for t in records),
+        spent=trained_for(records),
     )
 
 
@@ -113,9 +118,8 @@ def phases(material: Material) -> list[Block]:
     rows: list[tuple[str, str, float | None, float]] = []
     for name, mine in (("search", searched), ("finalists again, on fresh seeds", repeats)):
         if mine:
-            training = sum(t.result.get("training_s", 0.0) for t in mine)
-            ends = busy(mine)
-            rows.append((name, plural(len(mine), "trial"), max(ends.values(), default=0.0), training))
+            passed = max(busy(mine).values(), default=0.0)
+            rows.append((name, plural(len(mine), "trial"), passed, trained_for(mine)))
     finals = [e.metrics["final"]["seconds"] for e in material.exports if "final" in e.metrics]
     if finals:
         # Nobody wrote down when an export began; its training is what is known.
@@ -140,11 +144,7 @@ def phases(material: Material) -> list[Block]:
         (name, what, "-" if span is None else clock(span), clock(training))
         for name, what, span, training in rows
     )
-    paces = [
-        sum(t.result.get("training_s", 0.0) for t in mine) / span
-        for mine in (searched, repeats)
-        if mine and (span := max(busy(mine).values(), default=0.0)) > 0
-    ]
+    paces = [training / span for _, _, span, training in rows if span]
     busy_said = (
         "Time passed counts only time in which a trial of the phase ran."
         f" Training went on {statistics.fmean(paces):.1f} times as long as that, for trials run side by side."

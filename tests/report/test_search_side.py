@@ -117,9 +117,9 @@ def test_a_median_counts_those_that_were_stopped_before_as_below(material: Mater
     trained = [t for t in material.standing if comparable.first_fold(t) is not None][:3]
     stopped = dataclasses.replace(trained[0], steps={0: 0.1}, state="pruned")
     values = sorted(comparable.first_fold(t) or 0.0 for t in trained)
-    (one,) = comparable.grouped([*trained, stopped, stopped], lambda t: "all")
+    (one,) = comparable.grouped([*trained, stopped, stopped], lambda config: "all")
     assert (one.trained, one.past, one.median) == (5, 3, pytest.approx(values[0]))
-    (most,) = comparable.grouped([*trained, *[stopped] * 4], lambda t: "all")
+    (most,) = comparable.grouped([*trained, *[stopped] * 4], lambda config: "all")
     assert most.median is None
 
 

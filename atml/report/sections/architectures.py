@@ -10,14 +10,13 @@ from atml.report.layers import drawing, layers
 from atml.report.material import Material
 from atml.report.page import Block, Drawing, Empty, Heading, Text
 from atml.report.sections.task_description import task_of
-from atml.training.records import TrialRecord
 
 
 def contents(material: Material) -> list[Block]:
     """Compare families and parts of networks, draw the winner, explain its last layer."""
     if not material.finished:
         return [Empty("No trial has come to an end yet.")]
-    families = comparison(material.finished, _family, "family", "families")
+    families = comparison(material.finished, family, "family", "families")
     blocks: list[Block] = [Text(_about(material)), *families, Heading("Parts"), *_parts(material)]
     blocks += [Heading("The winner"), *_winner(material)]
     return [*blocks, Heading("The last layer"), *_last(material)]
@@ -42,26 +41,11 @@ def _about(material: Material) -> str:
     )
 
 
-def _family(record: TrialRecord) -> str | None:
-    return None if record.config is None else family(record.config)
-
-
 def _parts(material: Material) -> list[Block]:
-    def convolving(name: str) -> list[TrialRecord]:
-        return [t for t in material.finished if t.config and t.config.channels and getattr(t.config, name)]
-
-    found = comparison(
-        material.finished,
-        lambda t: None if t.config is None else t.config.pool,
-        "pooling over time",
-        "poolings",
-    )
-    found += comparison(
-        convolving("activation"),
-        lambda t: None if t.config is None else t.config.activation,
-        "activation of the convolutions",
-        "activations",
-    )
+    convolving = [t for t in material.finished if t.config and t.config.channels and t.config.activation]
+    found = comparison(material.finished, lambda config: config.pool, "pooling over time", "poolings")
+    activation = "activation of the convolutions"
+    found += comparison(convolving, lambda config: config.activation, activation, "activations")
     return found or [Empty("No trial keeps its config, so its parts can't be compared.")]
 
 

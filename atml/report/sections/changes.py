@@ -10,6 +10,7 @@ from atml.regions.values import same
 from atml.report.history import successive, whole
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Heading, Text
+from atml.report.parallel import place
 from atml.training.records import TrialRecord
 
 FAR = 0.15
@@ -85,19 +86,10 @@ def _came(name: str, material: Material, setting_of_winner: Any) -> str:
     def near(found: Any) -> bool:
         if axis.kind == "categorical" or axis.high <= axis.low:
             return same(found, setting_of_winner)
-        return abs(axis_place(axis, found) - axis_place(axis, setting_of_winner)) <= 0.1
+        return abs(place(axis, found) - place(axis, setting_of_winner)) <= 0.1
 
     mine = [t.number for t in ordered if name in t.params and near(t.params[name])]
     return f"{sum(n in good for n in mine)} of {len(mine)}"
-
-
-def axis_place(axis: Any, number: float) -> float:
-    """Return where a number lies in its range, 0 to 1, in logarithms where it was drawn so."""
-    from math import log
-
-    if axis.log:
-        return log(number / axis.low) / log(axis.high / axis.low)
-    return float((number - axis.low) / (axis.high - axis.low))
 
 
 def _steps(material: Material) -> list[Block]:
@@ -130,7 +122,7 @@ def _differs(material: Material, before: TrialRecord, now: TrialRecord) -> str:
             continue
         if a is None:
             named.append(f"{name} {setting(b)}")
-        elif axis.kind == "categorical" or abs(axis_place(axis, a) - axis_place(axis, b)) > FAR:
+        elif axis.kind == "categorical" or abs(place(axis, a) - place(axis, b)) > FAR:
             named.append(f"{name} {setting(a)} → {setting(b)}")
         else:
             small += 1

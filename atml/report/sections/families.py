@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from atml.formatting import listed, plural, value
 from atml.report import theme
-from atml.report.comparable import Group, family, first_fold, grouped
+from atml.report.comparable import family, first_fold, grouped
+from atml.report.groups import COLUMNS, cells
 from atml.report.history import clip, thin
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
@@ -89,9 +90,9 @@ def _table(trials: Sequence[TrialRecord]) -> Block:
     contested = 0
     for low, high in _bands(trials):
         mine = [t for t in trials if low <= _kib(t) < high]
-        groups = grouped(mine, lambda t: None if t.config is None else family(t.config))
+        groups = grouped(mine, family)
         band = f"{low:g} to {high:g}"
-        rows += [_row(band, group) for group in groups]
+        rows += [(band, group.name, *cells(group)) for group in groups]
         ran = [g for g in groups if g.best is not None]
         contested += len(ran) > 1
         if len(ran) > 1:
@@ -106,8 +107,7 @@ def _table(trials: Sequence[TrialRecord]) -> Block:
         f" The counts differ, from {min(counts):,} to {max(counts):,} trained trials: the search gave more"
         " trials to what did well, and the best of many looks better than the best of few."
     )
-    columns = ("KiB", "family", "trained", "past fold 1", "every fold", "best", "median after fold 1")
-    return Grid(columns, tuple(rows), said, right=columns[2:])
+    return Grid(("KiB", "family", *COLUMNS), tuple(rows), said, right=COLUMNS)
 
 
 def _again(material: Material) -> list[Block]:
@@ -128,9 +128,3 @@ def _again(material: Material) -> list[Block]:
             + (" Other families have no finalist." if len(told) > 1 else " No other family has a finalist.")
         )
     ]
-
-
-def _row(band: str, group: Group) -> tuple[str, ...]:
-    median = value(group.median) if group.median is not None else "stopped before"
-    counts = (f"{group.trained:,}", f"{group.past:,}", f"{group.whole:,}")
-    return (band, group.name, *counts, value(group.best), median)
