@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from atml.formatting import figure, table
 from atml.models.budget import LIMITS
 from atml.models.config import ModelConfig
+from atml.report.spending import RULES
 from atml.searching.pruning import POINTS
 from atml.training.records import ParameterSource, Role, State, TrialRecord
 
@@ -24,15 +25,6 @@ _DRAWN: dict[str, str] = {
     ParameterSource.AUDIT: "drawn in a rejected region, to check it",
     ParameterSource.QUEUED: "queued by hand",
     ParameterSource.REPEAT: "a repeat on a fresh seed",
-}
-_BROKEN = {
-    "shape": "its layers leave no signal",
-    "refused": "the worker refused it",
-    "diverged": "training diverged",
-    "constant": "it collapsed: one class for every window of a fold",
-    "crashed": "it crashed its workers",
-    "hopeless": "after its first fold it was below the floor that the objective sets",
-    "operators": "it needs operators that the device lacks",
 }
 _NAMES = {"size_kib": "size in KiB", "macs": "MACs", "ram_kib": "RAM in KiB"}
 
@@ -51,7 +43,7 @@ def ending(record: TrialRecord, folds: int) -> str:
         if budget:
             over = ", ".join(f"{_NAMES[name]} by {record.constraints[name]:,.6g}" for name in budget)
             return f"refused before training: over the budget in {over}"
-        return f"refused: {', '.join(_BROKEN.get(name, name) for name in broken)}"
+        return f"refused: {', '.join(RULES.get(name, name) for name in broken)}"
     if record.state == State.COMPLETE:
         return f"it ran over all {folds} folds"
     if not record.steps:

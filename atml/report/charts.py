@@ -114,16 +114,7 @@ def reliability(found: Mapping[str, Calibration]) -> Figure:
     made = panels(
         1, (), rows=2, height=480, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.06
     )
-    made.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": GREY, "width": 1.2, "dash": "dash"},
-        hoverinfo="skip",
-        showlegend=False,
-        row=1,
-        col=1,
-    )
+    theme.plain_line(made, [0, 1], [0, 1], {"color": GREY, "width": 1.2, "dash": "dash"}, row=1, col=1)
     alone = len(found) == 1
     for (name, one), colour in zip(found.items(), itertools.cycle(PALETTE)):
         bins = one.bins

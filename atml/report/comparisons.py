@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from atml.metrics import Interval
 from atml.report import theme
 from atml.report.charts import WHOLE, panels, whiskers
-from atml.report.theme import BLUE, GREY, MUTED, ORANGE, PALETTE
+from atml.report.theme import BLUE, GREY, ORANGE, PALETTE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -140,9 +140,7 @@ def folds(trained: Sequence[Sequence[float]], held_out: Sequence[Sequence[float]
             at = fold + 1 + 0.12 * (run - (runs - 1) / 2)
             across += [at, at, None]
             lines += [a, b, None]
-    made.add_scatter(
-        x=across, y=lines, mode="lines", line={"color": GREY, "width": 1}, showlegend=False, hoverinfo="skip"
-    )
+    theme.plain_line(made, across, lines, {"color": GREY, "width": 1})
     for name, found, colour in (("trained on", trained, GREY), ("held out", held_out, BLUE)):
         for run, values in enumerate(found):
             aside = 0.12 * (run - (runs - 1) / 2)
@@ -180,7 +178,7 @@ def front(found: Sequence[Sized]) -> list[Sized]:
     return kept
 
 
-def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) -> Figure:
+def sizes(found: Sequence[Sized], value: str) -> Figure:
     """Draw value over size, the Pareto front, and the values of finalists on fresh seeds."""
     made = theme.figure(x="ONNX file, KiB, as counted before training", y=value, height=420)
     best = front(found)
@@ -206,14 +204,7 @@ def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) ->
         for one in again:
             across += [one.kib, one.kib, None]
             down += [one.value, one.judged, None]
-        made.add_scatter(
-            x=across,
-            y=down,
-            mode="lines",
-            line={"color": ORANGE, "width": 1.2, "dash": "dot"},
-            showlegend=False,
-            hoverinfo="skip",
-        )
+        theme.plain_line(made, across, down, {"color": ORANGE, "width": 1.2, "dash": "dot"})
         made.add_scatter(
             x=[one.kib for one in again],
             y=[one.judged for one in again],
@@ -232,6 +223,4 @@ def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) ->
         ticktext=[f"{tick:g}" for tick in ticks],
         range=[math.log10(low / 1.3), math.log10(high * 1.3)],
     )
-    if needed is not None:
-        made.add_hline(y=needed, line={"color": MUTED, "width": 1, "dash": "dash"})
     return made

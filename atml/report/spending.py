@@ -17,19 +17,19 @@ from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
 from atml.training.records import TrialRecord
 
-WORDS = {
+RULES = {
     "size_kib": "file too large",
     "macs": "too much work",
     "ram_kib": "too much RAM",
     "operators": "operators that the device lacks",
     "shape": "layers that leave no signal",
     "diverged": "training diverged",
-    "constant": "collapsed: one class for every window",
-    "hopeless": "below the floor after one fold",
+    "constant": "collapsed to one class for every window",
+    "hopeless": "below the objective's floor after one fold",
     "crashed": "crashed its workers",
     "refused": "could not be trained",
 }
-"""What a constraint that was broken means."""
+"""What it means that a trial broke a constraint, by the constraint's name."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def saved(records: Sequence[TrialRecord], folds: int) -> Saved:
 def refused(record: TrialRecord) -> str:
     """Say which constraint a trial broke, "" where it broke none."""
     broken = [name for name, over in record.constraints.items() if over > 0]
-    return WORDS.get(broken[0], broken[0]) if broken else ""
+    return RULES.get(broken[0], broken[0]) if broken else ""
 
 
 def pruning(material: Material) -> list[Block]:

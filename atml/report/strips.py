@@ -108,29 +108,25 @@ def thinned(x: Floats, columns: int) -> tuple[Floats, Floats]:
     return places.astype(np.float64), x[places]
 
 
-def draw(strips: Sequence[Strip], *, unit: str, scale: Scale | None = None, legend: str = "") -> str:
+def draw(strips: Sequence[Strip], *, unit: str, legend: str = "") -> str:
     """Draw strips below one another, all to one scale, as one ``<svg>``.
 
     Args:
         strips: At least one.
         unit: "mV" where amplitudes are known to be; another name, or "" where none is known.
-        scale: As `choose` has it where none is given.
         legend: What saliency above 0 speaks for; needed where a strip has one.
     """
-    scale = scale or choose(strips, unit)
+    scale = choose(strips, unit)
     page = _Page()
     wide = max(LEFT + _length(strip) + RIGHT for strip in strips)
     for strip in strips:
         _strip(page, strip, scale)
-    page.text(LEFT, page.y + 1.5, f"25 mm/s, {scale.words}{_unknown(scale)}", MUTED, 2.6)
+    unknown = "" if scale.unit else "; the data do not say in which unit"
+    page.text(LEFT, page.y + 1.5, f"25 mm/s, {scale.words}{unknown}", MUTED, 2.6)
     page.y += 3.0
     if legend:
         _legend(page, legend)
     return page.svg(wide)
-
-
-def _unknown(scale: Scale) -> str:
-    return "" if scale.unit else "; the data do not say in which unit"
 
 
 class _Page:
@@ -139,9 +135,6 @@ class _Page:
     def __init__(self) -> None:
         self.y = 0.0
         self.parts: list[str] = []
-
-    def add(self, part: str) -> None:
-        self.parts.append(part)
 
     def text(
         self,
@@ -154,7 +147,7 @@ class _Page:
         weight: str = "",
     ) -> None:
         bold = f' font-weight="{weight}"' if weight else ""
-        self.add(
+        self.parts.append(
             f'<text x="{x:.2f}" y="{y:.2f}" fill="{colour}" font-size="{size:g}"'
             f' text-anchor="{anchor}"{bold}>{escape(words)}</text>'
         )
@@ -183,7 +176,7 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     top, wide = page.y, _length(strip)
     rows = [_Row(both, scale) for both in _leads(strip)]
     high = sum(row.high for row in rows)
-    page.add(f'<rect x="{LEFT:g}" y="{top:.2f}" width="{wide:g}" height="{high:g}" fill="{RULED}"/>')
+    page.parts.append(f'<rect x="{LEFT:g}" y="{top:.2f}" width="{wide:g}" height="{high:g}" fill="{RULED}"/>')
     _ruled(page, top, wide, high)
     under = None if strip.under is None else np.atleast_2d(strip.under)
     # Places of samples are their own times: the last one is not stretched to the edge of the paper.
@@ -236,7 +229,7 @@ def _ruled(page: _Page, top: float, wide: float, high: float) -> None:
         lines += [
             f"M{LEFT:g} {top + i:.2f}H{right:g}" for i in range(0, int(high) + 1, step) if step == 5 or i % 5
         ]
-        page.add(f'<path d="{"".join(lines)}" stroke="{colour}" stroke-width="{width}"/>')
+        page.parts.append(f'<path d="{"".join(lines)}" stroke="{colour}" stroke-width="{width}"/>')
 
 
 def _amplitudes(page: _Page, row: _Row, scale: Scale, lead: str) -> None:
@@ -280,20 +273,24 @@ def _trace(
     page: _Page, x: Floats, rate: float, base: float, scale: Scale, columns: int, colour: str, width: float
 ) -> None:
     path = _path(list(_points(np.nan_to_num(x), rate, base, scale, columns)))
-    page.add(
+    page.parts.append(
         f'<path transform="scale({UNIT})" d="{path}" stroke="{colour}" stroke-width="{width / UNIT:g}"'
         ' stroke-linejoin="round" stroke-linecap="round"/>'
     )
 
 
+def _salience(strip: Strip) -> tuple[Floats, float]:
+    """Return a strip's saliency and the magnitude that is drawn strongest."""
+    found = np.nan_to_num(np.asarray(strip.saliency, np.float64))
+    return found, strip.strongest or float(np.abs(found).max())
+
+
 def _levels(strip: Strip) -> npt.NDArray[np.int64]:
     """Return the depth of colour of each sample, from -`LEVELS` to `LEVELS`; 0 is none."""
-    assert strip.saliency is not None
-    found = np.nan_to_num(np.asarray(strip.saliency, np.float64))
-    most = strip.strongest or float(np.abs(found).max())
+    found, most = _salience(strip)
     if most <= 0:
         return np.zeros(len(found), np.int64)
-    return np.clip(np.rint(LEVELS * found / most), -LEVELS, LEVELS).astype(np.int64)
+    return np.asarray(np.clip(np.rint(LEVELS * found / most), -LEVELS, LEVELS), np.int64)
 
 
 def _shade(level: int) -> tuple[str, float]:
@@ -317,7 +314,7 @@ def _marked(page: _Page, x: Floats, strip: Strip, base: float, scale: Scale, col
         if len(points) < 2:
             continue
         colour, depth = _shade(int(level[a]))
-        page.add(
+        page.parts.append(
             f'<path transform="scale({UNIT})" d="{_path(points)}" stroke="{colour}" stroke-opacity="{depth}"'
             f' stroke-width="{1.6 / UNIT:g}" stroke-linejoin="round"/>'
         )
@@ -325,12 +322,12 @@ def _marked(page: _Page, x: Floats, strip: Strip, base: float, scale: Scale, col
 
 def _lane(page: _Page, strip: Strip, wide: float) -> None:
     """Draw the saliency to scale under the strip, above 0 upwards."""
-    assert strip.saliency is not None
-    found = np.nan_to_num(np.asarray(strip.saliency, np.float64))
-    most = strip.strongest or float(np.abs(found).max())
+    found, most = _salience(strip)
     page.y += 1.0
     middle = page.y + LANE / 2
-    page.add(f'<path d="M{LEFT:g} {middle:.2f}H{LEFT + wide:g}" stroke="{GREY}" stroke-width="0.15"/>')
+    page.parts.append(
+        f'<path d="M{LEFT:g} {middle:.2f}H{LEFT + wide:g}" stroke="{GREY}" stroke-width="0.15"/>'
+    )
     if most > 0:
         scale = Scale(most / (LANE / 2 - 0.5), "")
         columns = max(1, round(SPEED * len(found) / strip.rate / (5 * COLUMN)))
@@ -338,7 +335,7 @@ def _lane(page: _Page, strip: Strip, wide: float) -> None:
             points = list(_points(part, strip.rate, middle, scale, columns))
             zero = round(middle / UNIT)
             area = [(points[0][0], zero), *points, (points[-1][0], zero)]
-            page.add(
+            page.parts.append(
                 f'<path transform="scale({UNIT})" d="{_path(area)}z" fill="{colour}" fill-opacity="0.75"/>'
             )
         page.text(LEFT - 1.2, middle + 0.9, f"\N{PLUS-MINUS SIGN}{most:.2g}", MUTED, 2.6, "end")
@@ -352,7 +349,7 @@ def _legend(page: _Page, towards: str) -> None:
     x += 1.45 * len(f"against {towards}") + 1.5
     for level in (*range(-LEVELS, 0), *range(1, LEVELS + 1)):
         colour, depth = _shade(level)
-        page.add(
+        page.parts.append(
             f'<rect x="{x:.2f}" y="{y:.2f}" width="3" height="2.6" fill="{colour}" fill-opacity="{depth}"/>'
         )
         x += 3.0

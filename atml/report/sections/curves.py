@@ -69,10 +69,7 @@ def _chart(
             values += [*(round(point[column], 4) for point in curve), None]
         group = f"trial {record.number}"
         thin = {"color": colour, "width": 1}
-        figure.add_scatter(
-            x=x, y=values, mode="lines", line=thin, opacity=0.3, legendgroup=group, showlegend=False,
-            hoverinfo="skip",
-        )  # fmt: skip
+        theme.plain_line(figure, x, values, thin, opacity=0.3, legendgroup=group)  # fmt: skip
         shares, means = _mean(curves, column)
         figure.add_scatter(
             x=shares, y=[round(v, 4) for v in means], mode="lines+markers", name=group, legendgroup=group,

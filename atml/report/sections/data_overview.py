@@ -13,7 +13,7 @@ import numpy as np
 from atml.arrays import Int64
 from atml.artifacts.record import DataFacts
 from atml.data.dataset import Dataset
-from atml.formatting import listed, plural, sentence, share
+from atml.formatting import clock, listed, plural, sentence, share
 from atml.report import comparisons, strips
 from atml.report import kind as report_kind
 from atml.report.material import Material
@@ -62,17 +62,10 @@ def _words(facts: DataFacts, task: Task) -> str:
     rhythms = sum(bool(name) for name in facts.rhythms)
     return (
         f"{facts.name}, {kind}: {plural(facts.windows, 'window')} of {task.seconds:g} s,"
-        f" {_time(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
+        f" {clock(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
         f" with {plural(rhythms, 'named rhythm')}. By class: {listed(classes)}."
         " Windows of one subject are much alike, so the number of subjects matters more than that of windows."
     )
-
-
-def _time(seconds: float) -> str:
-    """Say how long: 58 s, 12 min, 5.3 h."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _kinds(data: Dataset, task: Task) -> list[tuple[str, int, Int64]]:

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from atml.arrays import Strings
+from atml.arrays import Floats, Strings
 from atml.artifacts.model import ExportedModel
 from atml.errors import ExportError
 from atml.formatting import sentence
@@ -23,8 +22,6 @@ from atml.report.outcome import Decided, unit_of
 from atml.report.page import Block, Drawing, Empty, Heading, Text
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

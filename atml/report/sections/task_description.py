@@ -46,15 +46,11 @@ def _inference(material: Material) -> list[Block]:
         turned = ", turned upright" if best.config.upright else ""
         thin = f", then the mean of every {kept} neighbouring samples" if kept > 1 else ""
         rows.append(("preprocessing", f"{first}{turned}{thin}: part of the graph, so that raw samples go in"))
-    return [
-        Text(kind.asks(task)),
-        Grid(("what", "as the exported file has it"), tuple(rows), _contract(task)),
-    ]
-
-
-def _contract(task: Task) -> str:
-    goes_in = f"a float32 array of shape (1, {task.leads}, {task.window})"
-    return f"What runs on the device: {goes_in} goes in, {len(task.classes)} logits come out."
+    says = (
+        f"What runs on the device: a float32 array of shape (1, {task.leads}, {task.window}) goes in,"
+        f" {len(task.classes)} logits come out."
+    )
+    return [Text(kind.asks(task)), Grid(("what", "as the exported file has it"), tuple(rows), says)]
 
 
 def _training(material: Material) -> list[Block]:
