@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import numpy.typing as npt
 
+from atml.report.svg import text
 from atml.report.theme import BLUE, FONT, GREY, INK, MUTED, ORANGE, RULE_BOLD, RULE_FINE, RULED
 
 Floats = npt.NDArray[np.floating]
@@ -136,21 +137,8 @@ class _Page:
         self.y = 0.0
         self.parts: list[str] = []
 
-    def text(
-        self,
-        x: float,
-        y: float,
-        words: str,
-        colour: str,
-        size: float,
-        anchor: str = "start",
-        weight: str = "",
-    ) -> None:
-        bold = f' font-weight="{weight}"' if weight else ""
-        self.parts.append(
-            f'<text x="{x:.2f}" y="{y:.2f}" fill="{colour}" font-size="{size:g}"'
-            f' text-anchor="{anchor}"{bold}>{escape(words)}</text>'
-        )
+    def text(self, x: float, y: float, words: str, colour: str, size: float, anchor: str = "start") -> None:
+        self.parts.append(text(x, y, words, colour, size, anchor))
 
     def svg(self, wide: float) -> str:
         high = self.y + 1.0
@@ -171,7 +159,7 @@ def _length(strip: Strip) -> float:
 
 def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     """Draw a title, every lead on one ruled ground, the axis of time and the lane of saliency."""
-    page.text(LEFT, page.y + 4.0, strip.title, INK, 3.1, weight="600")
+    page.parts.append(text(LEFT, page.y + 4.0, strip.title, INK, 3.1, bold=True))
     page.y += TOP
     top, wide = page.y, _length(strip)
     rows = [_Row(both, scale) for both in _leads(strip)]
@@ -242,7 +230,7 @@ def _amplitudes(page: _Page, row: _Row, scale: Scale, lead: str) -> None:
         value = f"{mm * scale.per_mm:.4g}".replace("-", "\N{MINUS SIGN}")
         page.text(LEFT - 1.2, page.y + row.zero - mm + 0.9, value + unit, MUTED, 2.6, "end")
     if lead:
-        page.text(LEFT + 1.0, page.y + 3.2, lead, INK, 2.8, weight="600")
+        page.parts.append(text(LEFT + 1.0, page.y + 3.2, lead, INK, 2.8, bold=True))
 
 
 def _seconds(page: _Page, strip: Strip, wide: float) -> None:

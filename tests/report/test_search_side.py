@@ -135,7 +135,7 @@ def test_every_parameter_is_told_with_range_choice_and_use(material: Material) -
     rows = {row["parameter"]: row for row in grid("training_parameters", material, "drawn from")}
     assert material.best is not None
     assert set(rows) == set(material.axes)
-    assert rows["learning_rate"]["drawn from"] == "0.0005 to 0.01, logarithmic"
+    assert rows["learning_rate"]["drawn from"] == "0.001 to 0.01, logarithmic"
     assert rows["family"]["winner"] == material.best.params["family"]
     assert rows["depth"]["drawn from"] == "2 to 5"
 
