@@ -1,4 +1,4 @@
-"""Charts that set things side by side: classes, folds, subjects, sets of data, sizes (Plotly)."""
+"""Charts that compare classes, folds, subjects, data sets and sizes (Plotly)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MOST = 40
-"""Subjects that a chart shows."""
+"""Most subjects that a chart shows."""
 
 ROW = 17
 """Height of one row of bars in px."""
 
 
 def stacked(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str) -> Figure:
-    """Draw a row for each name with the counts of each part beside one another, the first name on top."""
+    """Draw a stacked bar for each name, the first on top: the counts of each part end to end."""
     made = theme.figure(x=x, height=110 + ROW * max(4, len(names)))
     colours = (GREY, ORANGE, *PALETTE[2:])
     for number, (part, counts) in enumerate(parts.items()):
@@ -41,7 +41,7 @@ def stacked(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str) ->
 
 
 def subjects(names: Sequence[str], rates: Mapping[str, Sequence[Interval | None]]) -> Figure:
-    """Draw a bar with its interval for each subject, a panel for each rate; None where it has none."""
+    """Draw a bar with its interval for each subject in a panel for each rate; None draws no bar."""
     made = panels(
         len(rates),
         list(rates),
@@ -86,7 +86,7 @@ class Row:
 
 
 def forest(panels_of: Mapping[str, Sequence[Row]], colours: Mapping[str, str]) -> Figure:
-    """Draw values with their intervals: a panel a rate, a row a name, a colour a model."""
+    """Draw values with intervals: a panel for each rate, a row for each name, a colour for each model."""
     names = list(dict.fromkeys(row.name for rows in panels_of.values() for row in rows))
     made = panels(
         len(panels_of),
@@ -102,7 +102,7 @@ def forest(panels_of: Mapping[str, Sequence[Row]], colours: Mapping[str, str]) -
             mine = [row for row in rows if row.of == of]
             if not mine:
                 continue
-            aside = 0.26 * (number - (len(colours) - 1) / 2)  # or one would lie on the other
+            aside = 0.26 * (number - (len(colours) - 1) / 2)  # so that models do not hide each other
             made.add_scatter(
                 x=[row.found.value for row in mine],
                 y=[names.index(row.name) + aside for row in mine],
@@ -170,7 +170,7 @@ class Sized:
 
 
 def front(found: Sequence[Sized]) -> list[Sized]:
-    """Return the trials that none of at most their size beats, the smallest first (Pareto front)."""
+    """Return the trials that no trial of their size or smaller beats, smallest first (Pareto front)."""
     kept: list[Sized] = []
     for one in sorted(found, key=lambda t: (t.kib, -t.value, t.number)):
         if not kept or one.value > kept[-1].value:

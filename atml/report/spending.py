@@ -1,4 +1,4 @@
-"""Where the time of a search went, and what stopping trials early saved."""
+"""Where the time of a search went, and how much of it stopping trials early saved."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class Saved:
-    """What trials stopped by comparison were spared: folds, and seconds at each trial's own pace."""
+    """What stopping trials by comparison saved: folds, and seconds at each trial's own pace."""
 
     trials: int
     folds: float
@@ -48,7 +48,7 @@ def trained_for(records: Sequence[TrialRecord]) -> float:
 
 
 def saved(records: Sequence[TrialRecord], folds: int) -> Saved:
-    """Estimate it: a trial's folds that were not run, at the training seconds a fold that it took so far."""
+    """Estimate what was saved: the folds that each trial did not run, at its own seconds a fold so far."""
     cut = [t for t in records if t.state == "pruned" and t.feasible and reached(t) > 0]
     spared = [(folds - reached(t), t.result.get("training_s", 0.0) / reached(t)) for t in cut]
     return Saved(
@@ -60,16 +60,16 @@ def saved(records: Sequence[TrialRecord], folds: int) -> Saved:
 
 
 def refused(record: TrialRecord) -> str:
-    """Say which constraint a trial broke, "" where it broke none."""
+    """Name the first constraint that a trial broke, "" where it broke none."""
     broken = [name for name, over in record.constraints.items() if over > 0]
     return RULES.get(broken[0], broken[0]) if broken else ""
 
 
 def pruning(material: Material) -> list[Block]:
-    """Show how far trials came, and what was spared."""
+    """Show how far trials came, and what stopping them saved."""
     folds, trials = int(material.spec["folds"]), material.finished
     untrained = Counter(refused(t) or "stopped before any report" for t in trials if not t.steps)
-    # A fold that was begun counts: a trial stopped in the first is in its bar.
+    # A trial counts in the bar of the fold in which it was stopped.
     ends = Counter(
         min(ceil(reached(t) - 1e-9), folds) or 1 for t in trials if t.steps and t.state != "complete"
     )
@@ -112,7 +112,7 @@ def pruning(material: Material) -> list[Block]:
 
 
 def phases(material: Material) -> list[Block]:
-    """Lay out the time by phase: search, finalists, export."""
+    """Show the time spent in each phase: search, finalists, export."""
     searched = [t for t in material.searched if t.finished]
     repeats = [t for t in material.records if t.role == "finalist" and t.finished]
     rows: list[tuple[str, str, float | None, float]] = []
@@ -122,7 +122,7 @@ def phases(material: Material) -> list[Block]:
             rows.append((name, plural(len(mine), "trial"), passed, trained_for(mine)))
     finals = [e.metrics["final"]["seconds"] for e in material.exports if "final" in e.metrics]
     if finals:
-        # Nobody wrote down when an export began; its training is what is known.
+        # The start of an export is not recorded, only how long its training took.
         rows.append(
             ("last training, on all subjects", plural(len(finals), "model"), None, float(sum(finals)))
         )

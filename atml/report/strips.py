@@ -27,24 +27,24 @@ SPEED = 25.0
 """mm a second."""
 
 COLUMN = 0.1
-"""Width in mm of a column of paper, of which only the lowest and the highest sample are drawn."""
+"""Width in mm of a column; of the samples in it only the lowest and the highest are drawn."""
 
 UNIT = 0.02
-"""mm: traces are written in whole multiples of it, a tenth of a line's width."""
+"""Unit of coordinates in mm, a tenth of a line's width; traces are written in whole multiples."""
 
 LEVELS = 5
-"""Strengths of saliency that have a depth of colour of their own."""
+"""Number of shades of colour for saliency, in each direction."""
 
 LEFT, RIGHT, TOP, BOTTOM, GAP = 13.0, 3.0, 6.0, 5.0, 3.0
-"""mm around a strip, and between two."""
+"""Margins of a strip in mm, and the gap between two strips."""
 
 LANE = 10.0
-"""Height in mm of the lane under a strip that has its saliency to scale."""
+"""Height in mm of the lane under a strip, in which its saliency is drawn to scale."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How amplitudes are drawn: ``per_mm`` of ``unit`` are one mm; "" for amplitudes of no known unit."""
+    """How amplitudes are drawn: one mm is ``per_mm`` of ``unit``, which is "" where it is not known."""
 
     per_mm: float
     unit: str
@@ -93,10 +93,10 @@ def choose(strips: Sequence[Strip], unit: str) -> Scale:
 
 
 def thinned(x: Floats, columns: int) -> tuple[Floats, Floats]:
-    """Return places (in samples) and values of the points of ``x (samples,)`` to draw in so many columns.
+    """Return which points of ``x (samples,)`` to draw in so many columns: their samples and values.
 
     Of each column its lowest and its highest sample, in the order in which they come, so that no R peak is
-    lost; the first and the last of all stay. What is no longer than twice the columns is returned as it is.
+    lost; the first and the last of all stay. A trace of at most two samples a column is returned as it is.
     """
     x = np.asarray(x, np.float64)
     if len(x) <= 2 * columns:
@@ -197,10 +197,10 @@ class _Row:
         every = np.nan_to_num(np.asarray(drawn, np.float64))
         self.x = every[0]
         low, high = (float(v) / scale.per_mm for v in (every.min(), every.max()))
-        # 0 lies on a bold line: 2 mm of room above and below, then up to the next large square.
+        # 0 lies on a bold line: 2 mm free above and below, then up to the next large square.
         up = 5.0 * max(1, math.ceil((high + 2.0) / 5.0))
         down = 5.0 * max(1, math.ceil((2.0 - low) / 5.0))
-        # A trace far from 0 (an offset that nothing took away) is shown without the way there.
+        # The paper of a trace far from 0 (one with an offset) does not reach down, or up, to 0.
         self.first = 0.0
         if low > 15.0 or high < -15.0:
             self.first = 5.0 * math.floor((low - 2.0) / 5.0)

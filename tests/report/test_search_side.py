@@ -75,7 +75,7 @@ def test_history_tells_the_best_and_when_it_came(material: Material) -> None:
     best = max(whole, key=lambda t: t.value or 0)
     at = material.finished.index(best) + 1
     assert f"{best.value:.3f} (trial {best.number})" in chart.says
-    assert f"After result {at} of {TRIALS}, {TRIALS - at} more trials brought nothing better" in chart.says
+    assert f"After result {at} of {TRIALS}, {TRIALS - at} more trials found nothing better" in chart.says
     drawn = sum(len(trace.x) for trace in chart.figure.data if trace.mode == "markers")
     assert drawn == len(whole)
 

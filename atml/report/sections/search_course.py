@@ -24,14 +24,14 @@ def contents(material: Material) -> list[Block]:
         failed = Counter(t.state for t in material.searched)["failed"]
         why = f"{plural(failed, 'trial')} failed, and none" if failed else "No trial"
         return [Empty(f"{why} has come to an end yet.")]
-    blocks: list[Block] = [Text(_origins(material)), Heading("Best value"), *_history(material)]
+    blocks: list[Block] = [Text(_sources(material)), Heading("Best value"), *_history(material)]
     blocks += [Heading("Parameters that mattered"), *_importances(material), *_coordinates(material)]
     blocks += [Heading("Rejected regions"), *_regions(material)]
     blocks += [Heading("What stopping early saved"), *pruning(material)]
     return [*blocks, Heading("Time"), *phases(material)]
 
 
-def _origins(material: Material) -> str:
+def _sources(material: Material) -> str:
     found = Counter(t.origin for t in material.finished)
     words = {
         "default": "the default config of the task",
@@ -40,7 +40,7 @@ def _origins(material: Material) -> str:
         "audit": "drawn in a rejected region, to see whether it is still as bad",
         "queued": "given by hand",
     }
-    parts = [f"{n:,} {words.get(origin, origin)}" for origin, n in found.most_common()]
+    parts = [f"{n:,} {words.get(source, source)}" for source, n in found.most_common()]
     failed = sum(t.state == "failed" for t in material.searched)
     said = f"{plural(len(material.finished), 'trial')} came to an end: {listed(parts)}."
     if failed:
