@@ -75,16 +75,14 @@ def _last(material: Material) -> list[Block]:
     task = task_of(material)
     if task is None:
         return [Empty(sentence(f"The last layer can't be described: {material.task_gone}"))]
-    blocks: list[Block] = [
-        Text(
-            f"The last layer is linear and has no activation: it gives {plural(len(task.classes), 'logit')}."
-            " In training the loss applies a softmax to them, in a form that is exact for large numbers too."
-            " The exported file has none, because it would change no decision: the largest logit is the"
-            " largest probability, and a device saves the exponentials."
-        )
-    ]
+    softmax = Text(
+        f"The last layer is linear and has no activation: it gives {plural(len(task.classes), 'logit')}."
+        " In training the loss applies a softmax to them, in a form that is exact for large numbers too."
+        " The exported file has none, because it would change no decision: the largest logit is the"
+        " largest probability, and a device saves the exponentials."
+    )
     said = report_kind.of(task).last_layer(task, material.winner.config if material.winner else {})
     return [
-        *blocks,
+        softmax,
         Text(said) if said else Empty("There is no export of the winner to read its decision from."),
     ]

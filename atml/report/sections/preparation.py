@@ -28,6 +28,7 @@ WORDS = {
     "rr": "turned into the series of its RR intervals, 3 log(RR / 0.8 s)",
 }
 
+LARGE = {"zscore": " standard deviations", "maxabs": " times the largest magnitude"}
 UNITS = {"zscore": "SD", "maxabs": "of the largest", "rr": "3 log(RR / 0.8 s)"}
 
 
@@ -112,15 +113,9 @@ def _prepared(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
             strips.draw(after, unit=_unit(plan, config)),
             f"The same as the first layer sees them: {samples[1]} samples at"
             f" {rate / config.decimation:g} Hz, from {seen.min():.3g} to {seen.max():.3g}"
-            f"{_in_words(config)}.",
+            f"{LARGE.get(config.normalise, '')}.",
         ),
     ]
-
-
-def _in_words(config: ModelConfig) -> str:
-    return {"zscore": " standard deviations", "maxabs": " times the largest magnitude"}.get(
-        config.normalise, ""
-    )
 
 
 def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
