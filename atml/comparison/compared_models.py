@@ -78,11 +78,10 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
 def column(
     name: str,
     exported: ExportedModel,
-    place: int,
-    timed: Sequence[Latency] | None,
     figures: Mapping[str, Interval | float],
+    latency: Latency | None = None,
 ) -> Column:
-    """Make a column of an export: its figures, what it costs, ``timed[place]`` where it was timed."""
+    """Make a column of an export: its figures, what it costs, its latency where that was measured."""
     cost = cost_of(exported)
     return Column(
         name=name,
@@ -91,7 +90,7 @@ def column(
         macs=cost.macs,
         parameters=cost.parameters,
         ram_kib=cost.peak_bytes / 1024,
-        latency=None if timed is None else timed[place],
+        latency=latency,
         where=str(exported.folder or exported.path),
         study=exported.study,
         trial=exported.trial,
@@ -184,18 +183,14 @@ def others(published: Sequence[Published], rules: Sequence[str]) -> list[Column]
                 key: value for key, value in entry.metrics.items() if one.rule in rules or key in ANY_RULE
             },
             size_kib=entry.size_kib,
-            latency=_latency(entry.latency_ms),
+            # Of no runs: it was not measured here.
+            latency=None if (ms := entry.latency_ms) is None else Latency(ms, ms, ms, 0),
             source=one.source,
             data=one.data,
         )
         for one in published
         for entry in one.entries
     ]
-
-
-def _latency(milliseconds: float | None) -> Latency | None:
-    """Return a published latency; it was not measured here."""
-    return None if milliseconds is None else Latency(milliseconds, milliseconds, milliseconds, 0)
 
 
 def caveats(published: Sequence[Published]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from atml import metrics, task_files
-from atml.artifacts.latency import latencies
+from atml.artifacts.latency import Latency, latencies
 from atml.artifacts.model import ExportedModel
 from atml.comparison.compared_models import (
     caveats,
@@ -99,15 +99,17 @@ def on_test_data(
     pending, notes = _judged(exports, data_paths, asked)
     _same_windows(pending)
     reports = record(pending, evaluations)
-    timed = latencies([one.model for one in exports], pending[0].judged.x, runs) if runs else None
+    timed: Sequence[Latency | None] = [None] * len(exports)
+    if runs:
+        timed = latencies([one.model for one in exports], pending[0].judged.x, runs)
     names = names_of(exports)
     columns = [
         replace(
-            column(name, one.exported, i, timed, {f.key: f.interval or f.value for f in one.score.figures}),
+            column(name, one.exported, {f.key: f.interval or f.value for f in one.score.figures}, latency),
             look=one.evaluation,
             file=one.file,
         )
-        for i, (name, one) in enumerate(zip(names, reports, strict=True))
+        for name, one, latency in zip(names, reports, timed, strict=True)
     ]
     first = reports[0]
     return Comparison(
@@ -161,10 +163,7 @@ def _notes(names: Sequence[str], reports: Sequence[ScoreReport]) -> list[str]:
 
 
 def out_of_fold(
-    exports: Sequence[ExportedModel],
-    *,
-    by: str | None = None,
-    published: Sequence[Published] = (),
+    exports: Sequence[ExportedModel], *, by: str | None = None, published: Sequence[Published] = ()
 ) -> Comparison:
     """Put the out-of-fold figures of exports side by side, as their metrics.json has them.
 
@@ -182,8 +181,8 @@ def out_of_fold(
     objectives = {str(found["value_name"]) for _, found in kept}
     rows = [row for row in out_of_fold_rows(task) if row[0] != "value" or len(objectives) == 1]
     columns = [
-        column(name, exported, i, None, kept_intervals(found, task))
-        for i, (name, exported, (_, found)) in enumerate(zip(names, exports, kept, strict=True))
+        column(name, exported, kept_intervals(found, task))
+        for name, exported, (_, found) in zip(names, exports, kept, strict=True)
     ]
     config = kept[0][0]
     notes = [

@@ -12,8 +12,9 @@ import copy
 import dataclasses
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -27,6 +28,8 @@ from atml.searching import region_learning
 from atml.searching.ranking import in_order, ranked
 from atml.storage import Records, Store
 from atml.training.records import Role, State, TrialRecord
+
+T = TypeVar("T")
 
 FRESH_S = 20.0
 """Seconds for which regions, exports and reports are not read again."""
@@ -64,8 +67,7 @@ class Overlay(optuna.storages._CachedStorage):
     def __init__(self, store: Store, shelf: Shelf, reports: Path) -> None:
         super().__init__(store.rdb)
         self._store, self._shelf, self._reports = store, shelf, reports
-        self._around: dict[int, tuple[float, Around | None]] = {}
-        self._regions: dict[str, tuple[float, tuple[Region, ...], str]] = {}
+        self._kept: dict[int | str, tuple[float, Any]] = {}
         self._shown: dict[int, tuple[FrozenTrial, tuple[object, ...], FrozenTrial]] = {}
         self._records = Records()
         self._looking = threading.RLock()
@@ -123,26 +125,11 @@ class Overlay(optuna.storages._CachedStorage):
 
     def around(self, study_id: int) -> Around | None:
         """Return what is known besides the trials, read again after `FRESH_S`; None for a study not ours."""
-        with self._looking:
-            at, known = self._around.get(study_id, (float("-inf"), None))
-            if time.monotonic() - at > FRESH_S:
-                known = self._look(study_id)
-                self._around[study_id] = (time.monotonic(), known)
-            return known
+        return self._fresh(study_id, lambda: self._look(study_id))
 
-    def regions(self, name: str) -> tuple[tuple[Region, ...], str]:
+    def regions(self, name: str) -> tuple[list[Region], str]:
         """Return the rejected and the suspect regions of a study; none, and why, where they are not known."""
-        with self._looking:
-            at, found, why = self._regions.get(name, (float("-inf"), (), ""))
-            if time.monotonic() - at > FRESH_S:
-                found, why = (), ""
-                try:
-                    every = region_learning.state(self._store, name).found
-                    found = tuple(r for r in every if r.status in _SHOWN)
-                except InputError as error:
-                    why = f"Regions are not known: {error}."
-                self._regions[name] = (time.monotonic(), found, why)
-            return found, why
+        return self._fresh(name, lambda: self._learned(name))
 
     def study_note(self, study_id: int) -> str:
         """Write the note of a study, "" for one not ours."""
@@ -188,6 +175,23 @@ class Overlay(optuna.storages._CachedStorage):
         return found
 
     # --- inside
+
+    def _fresh(self, key: int | str, read: Callable[[], T]) -> T:
+        """Return what was read under a key, read again after `FRESH_S`."""
+        with self._looking:
+            at, known = self._kept.get(key, (float("-inf"), None))
+            if time.monotonic() - at > FRESH_S:
+                known = read()
+                self._kept[key] = (time.monotonic(), known)
+            found: T = known
+            return found
+
+    def _learned(self, name: str) -> tuple[list[Region], str]:
+        try:
+            every = region_learning.state(self._store, name).found
+        except InputError as error:
+            return [], f"Regions are not known: {error}."
+        return [region for region in every if region.status in _SHOWN], ""
 
     def _study_attrs(self, around: Around) -> dict[str, Any]:
         value = around.spec.get("objective_name") or "value"

@@ -260,11 +260,7 @@ def serve(server: _Server) -> None:
     """
     logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
     try:
-        with (
-            warnings.catch_warnings(),
-            _stopped_by_signals(),
-            contextlib.suppress(KeyboardInterrupt),
-        ):
+        with warnings.catch_warnings(), _stopped_by_signals(), contextlib.suppress(KeyboardInterrupt):
             warnings.simplefilter("ignore")
             server.serve_forever(poll_interval=0.2)
     finally:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from atml.formatting import figure, table
 from atml.models.budget import LIMITS
 from atml.models.config import ModelConfig
+from atml.report.spending import RULES
 from atml.searching.pruning import POINTS
 from atml.training.records import ParameterSource, Role, State, TrialRecord
 
@@ -25,15 +26,6 @@ _DRAWN: dict[str, str] = {
     ParameterSource.AUDIT: "drawn in a rejected region, to check it",
     ParameterSource.QUEUED: "queued by hand",
     ParameterSource.REPEAT: "a repeat on a fresh seed",
-}
-_BROKEN = {
-    "shape": "its layers leave no signal",
-    "refused": "the worker refused it",
-    "diverged": "training diverged",
-    "constant": "it collapsed: one class for every window, or outputs that hardly differ",
-    "crashed": "it crashed its workers",
-    "hopeless": "after its first fold it was below the floor that the objective sets",
-    "operators": "it needs operators that the device lacks",
 }
 _NAMES = {"size_kib": "size in KiB", "macs": "MACs", "ram_kib": "RAM in KiB"}
 
@@ -52,7 +44,7 @@ def ending(record: TrialRecord, folds: int) -> str:
         if budget:
             over = ", ".join(f"{_NAMES[name]} by {record.constraints[name]:,.6g}" for name in budget)
             return f"refused before training: over the budget in {over}"
-        return f"refused: {', '.join(_BROKEN.get(name, name) for name in broken)}"
+        return f"refused: {', '.join(RULES.get(name, name) for name in broken)}"
     if record.state == State.COMPLETE:
         return f"it ran over all {folds} folds"
     if not record.steps:
@@ -78,7 +70,8 @@ def config_words(config: ModelConfig) -> list[tuple[str, str]]:
     if config.cell != "none":
         ways = "in both directions" if config.bidirectional else "forward"
         stacked = f", {config.layers} layers" if config.layers > 1 else ""
-        lines.append(("recurrent", f"{config.cell.upper()} of {config.units} units{stacked}, {ways}"))
+        reads = f", {config.patch} samples at a time" if config.patch > 1 else ""
+        lines.append(("recurrent", f"{config.cell.upper()} of {config.units} units{stacked}, {ways}{reads}"))
     lines += [
         ("head", f"{config.pool.replace('_', ' and ')} over time, dropout {config.dropout:.2g}, linear"),
         (
@@ -96,7 +89,8 @@ def config_words(config: ModelConfig) -> list[tuple[str, str]]:
 
 def _input(config: ModelConfig) -> str:
     fewer = f", mean of {config.decimation} samples each" if config.decimation > 1 else ""
-    return f"normalised by {config.normalise}{fewer}"
+    turned = ", turned upright where its third moment is negative" if config.upright else ""
+    return f"normalised by {config.normalise}{turned}{fewer}"
 
 
 def _convolutions(config: ModelConfig) -> str:
@@ -107,6 +101,7 @@ def _convolutions(config: ModelConfig) -> str:
     return (
         f"{kind}channels {channels}, kernels {kernels}, strides {strides},"
         f" {'no' if config.norm == 'none' else config.norm} norm, {config.activation.replace('_', ' ')}"
+        + (", weights scaled to the data at the start" if config.init == "data" else "")
     )
 
 
@@ -121,7 +116,7 @@ def _loss(config: ModelConfig) -> str:
 
 
 def _augmentation(config: ModelConfig) -> str:
-    names = ("scale", "noise", "wander", "shift", "mixup")
+    names = ("scale", "noise", "wander", "shift", "stretch", "filter", "polarity", "mixup")
     used = [f"{name} {getattr(config, name):.2g}" for name in names if getattr(config, name)]
     return ", ".join(used) or "none"
 

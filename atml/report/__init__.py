@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,24 +22,27 @@ from atml.report.material import Material
 from atml.report.page import Section
 from atml.storage import Store
 
-SECTIONS: tuple[str, ...] = (
-    "task_description",
-    "data_overview",
-    "preparation",
-    "losses",
-    "architectures",
-    "training_parameters",
-    "search_course",
-    "curves",
-    "results",
-    "examples",
-    "fitting",
-    "changes",
-    "families",
-    "carry_over",
-    "limits",
-)  # fmt: skip
-"""Modules in `atml.report.sections`, in the order of the page; each has ``section(material)``."""
+SECTIONS: dict[str, tuple[str, str]] = {
+    "task_description": ("task", "The task"),
+    "data_overview": ("data", "The data"),
+    "preparation": ("preparation", "Preparation and augmentation"),
+    "losses": ("losses", "Losses"),
+    "architectures": ("architectures", "Architectures and the last layer"),
+    "training_parameters": ("parameters", "Training and other parameters"),
+    "search_course": ("search", "How the search went"),
+    "curves": ("curves", "Learning curves"),
+    "results": ("results", "Results"),
+    "examples": ("examples", "Examples of decisions"),
+    "fitting": ("fitting", "Over- or underfitting"),
+    "changes": ("changes", "What was changed, and what came of it"),
+    "families": ("families", "Families at equal size"),
+    "carry_over": ("carry_over", "Does it carry over to other people?"),
+    "limits": ("limits", "Limits"),
+}
+"""Modules of `atml.report.sections` in the order of the page, with the address and title of each section.
+
+Each module has ``contents(material)``, which returns the blocks of its section.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,16 @@ class Written:
     why_no_charts: str
 
 
-def compose(material: Material, names: Sequence[str] = SECTIONS) -> list[Section]:
-    """Write each part of a report."""
-    made = [import_module(f"atml.report.sections.{name}").section(material) for name in names]
-    return list(made)
+def section(name: str, material: Material) -> Section:
+    """Write the section of a module of `SECTIONS`."""
+    anchor, title = SECTIONS[name]
+    module = import_module(f"atml.report.sections.{name}")
+    return Section(anchor, title, tuple(module.contents(material)))
+
+
+def compose(material: Material) -> list[Section]:
+    """Write every section of a report."""
+    return [section(name, material) for name in SECTIONS]
 
 
 def write(

@@ -48,55 +48,47 @@ def operating(
     A broken line is a model that has learned nothing: the diagonal, or for each of ``prevalences``, the
     shares of classes, a level.
     """
-    from plotly.graph_objects import Scatter
-
     titles = ("sensitivity (recall)", "precision (PPV)") if recall else ("1 − specificity", "sensitivity")
     made = theme.figure(x=titles[0], y=titles[1], height=460)
     levels = [(share, share) for share in prevalences] if recall else [(0.0, 1.0)]
-    made.add_trace(
-        Scatter(
-            x=[0, 1, None] * len(levels),
-            y=[y for level in levels for y in (*level, None)],
-            mode="lines",
-            name="chance",
-            line={"color": GREY, "width": 1.2, "dash": "dash"},
-            hoverinfo="skip",
-        )
+    made.add_scatter(
+        x=[0, 1, None] * len(levels),
+        y=[y for level in levels for y in (*level, None)],
+        mode="lines",
+        name="chance",
+        line={"color": GREY, "width": 1.2, "dash": "dash"},
+        hoverinfo="skip",
     )
     names = list(dict.fromkeys(name for name, _ in lines))
     for number, (name, curve) in enumerate(lines):
         thin = curve.thinned()
         x = thin.sensitivity if recall else 1 - thin.specificity
-        made.add_trace(
-            Scatter(
-                x=x.round(4).tolist(),
-                y=(thin.precision if recall else thin.sensitivity).round(4).tolist(),
-                mode="lines",
-                name=name,
-                legendgroup=name,
-                showlegend=name not in [before for before, _ in lines[:number]],
-                line={"color": PALETTE[names.index(name) % len(PALETTE)], "width": 2},
-                hovertemplate=f"{name}<br>{titles[0]} %{{x:.3f}}<br>{titles[1]} %{{y:.3f}}<extra></extra>",
-            )
+        made.add_scatter(
+            x=x.round(4).tolist(),
+            y=(thin.precision if recall else thin.sensitivity).round(4).tolist(),
+            mode="lines",
+            name=name,
+            legendgroup=name,
+            showlegend=name not in [before for before, _ in lines[:number]],
+            line={"color": PALETTE[names.index(name) % len(PALETTE)], "width": 2},
+            hovertemplate=f"{name}<br>{titles[0]} %{{x:.3f}}<br>{titles[1]} %{{y:.3f}}<extra></extra>",
         )
     named: set[str] = set()
     for name, colour, symbol, at, high in marks:
-        made.add_trace(
-            Scatter(
-                x=[at],
-                y=[high],
-                mode="markers",
-                name=name,
-                legendgroup=name,
-                showlegend=name not in named,
-                marker={
-                    "color": colour,
-                    "symbol": symbol,
-                    "size": 12,
-                    "line": {"color": theme.PAPER, "width": 1.5},
-                },
-                hovertemplate=f"{name}<br>{titles[0]} %{{x:.3f}}<br>{titles[1]} %{{y:.3f}}<extra></extra>",
-            )
+        made.add_scatter(
+            x=[at],
+            y=[high],
+            mode="markers",
+            name=name,
+            legendgroup=name,
+            showlegend=name not in named,
+            marker={
+                "color": colour,
+                "symbol": symbol,
+                "size": 12,
+                "line": {"color": theme.PAPER, "width": 1.5},
+            },
+            hovertemplate=f"{name}<br>{titles[0]} %{{x:.3f}}<br>{titles[1]} %{{y:.3f}}<extra></extra>",
         )
         named.add(name)
     made.update_xaxes(range=WHOLE)
@@ -119,56 +111,39 @@ def whiskers(found: Sequence[Interval]) -> dict[str, object]:
 
 def reliability(found: Mapping[str, Calibration]) -> Figure:
     """Draw what outputs say against what comes true, by class, and below how many windows each bin holds."""
-    from plotly.graph_objects import Bar, Scatter
-
     made = panels(
         1, (), rows=2, height=480, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.06
     )
-    made.add_trace(
-        Scatter(
-            x=[0, 1],
-            y=[0, 1],
-            mode="lines",
-            line={"color": GREY, "width": 1.2, "dash": "dash"},
-            hoverinfo="skip",
-            showlegend=False,
-        ),
-        row=1,
-        col=1,
-    )
+    theme.plain_line(made, [0, 1], [0, 1], {"color": GREY, "width": 1.2, "dash": "dash"}, row=1, col=1)
     alone = len(found) == 1
     for (name, one), colour in zip(found.items(), itertools.cycle(PALETTE)):
         bins = one.bins
-        made.add_trace(
-            Scatter(
-                x=[b.said for b in bins],
-                y=[b.seen.value for b in bins],
-                error_y=whiskers([b.seen for b in bins]),
-                mode="lines+markers",
-                line={"color": colour, "width": 2},
-                marker={"size": 8, "color": colour},
-                name=name,
-                legendgroup=name,
-                hovertemplate=f"{name}: output %{{x:.3f}}<br>came true %{{y:.3f}}<extra></extra>",
-            ),
+        made.add_scatter(
+            x=[b.said for b in bins],
+            y=[b.seen.value for b in bins],
+            error_y=whiskers([b.seen for b in bins]),
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"size": 8, "color": colour},
+            name=name,
+            legendgroup=name,
+            hovertemplate=f"{name}: output %{{x:.3f}}<br>came true %{{y:.3f}}<extra></extra>",
             row=1,
             col=1,
         )
-        made.add_trace(
-            Bar(
-                x=[(b.low + b.high) / 2 for b in bins],
-                y=[b.windows for b in bins],
-                width=[0.9 * (b.high - b.low) for b in bins] if alone else None,
-                marker={"color": colour, "opacity": 0.55, "line": {"width": 0}},
-                text=[f"{b.windows:,}" for b in bins] if alone else None,
-                textposition="outside",
-                textfont={"color": MUTED, "size": 11},
-                cliponaxis=False,
-                name=name,
-                legendgroup=name,
-                showlegend=False,
-                hovertemplate=f"{name}: %{{y:,}} windows<extra></extra>",
-            ),
+        made.add_bar(
+            x=[(b.low + b.high) / 2 for b in bins],
+            y=[b.windows for b in bins],
+            width=[0.9 * (b.high - b.low) for b in bins] if alone else None,
+            marker={"color": colour, "opacity": 0.55, "line": {"width": 0}},
+            text=[f"{b.windows:,}" for b in bins] if alone else None,
+            textposition="outside",
+            textfont={"color": MUTED, "size": 11},
+            cliponaxis=False,
+            name=name,
+            legendgroup=name,
+            showlegend=False,
+            hovertemplate=f"{name}: %{{y:,}} windows<extra></extra>",
             row=2,
             col=1,
         )

@@ -72,13 +72,12 @@ class Group:
     median: float | None
 
 
-def grouped(records: Sequence[TrialRecord], key: Callable[[TrialRecord], str | None]) -> list[Group]:
-    """Group trials by ``key``, the best group first; those whose key is None are left out."""
+def grouped(records: Sequence[TrialRecord], name_of: Callable[[ModelConfig], str]) -> list[Group]:
+    """Group trials by a name of their config, the best group first; those without a config are left out."""
     found: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in records:
-        name = key(record)
-        if name is not None:
-            found[name].append(record)
+        if record.config is not None:
+            found[name_of(record.config)].append(record)
     made = [_group(name, mine) for name, mine in found.items()]
     return sorted(made, key=lambda g: (-_or_low(g.best), -_or_low(g.median), -g.past, g.name))
 

@@ -1,4 +1,4 @@
-"""Charts that set things side by side: classes, folds, subjects, sets of data, sizes (Plotly)."""
+"""Charts that compare classes, folds, subjects, data sets and sizes (Plotly)."""
 
 from __future__ import annotations
 
@@ -10,34 +10,30 @@ from typing import TYPE_CHECKING
 from atml.metrics import Interval
 from atml.report import theme
 from atml.report.charts import WHOLE, panels, whiskers
-from atml.report.theme import BLUE, GREY, MUTED, ORANGE, PALETTE
+from atml.report.theme import BLUE, GREY, ORANGE, PALETTE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MOST = 40
-"""Subjects that a chart shows."""
+"""Most subjects that a chart shows."""
 
 ROW = 17
 """Height of one row of bars in px."""
 
 
 def stacked(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str) -> Figure:
-    """Draw a row for each name with the counts of each part beside one another, the first name on top."""
-    from plotly.graph_objects import Bar
-
+    """Draw a stacked bar for each name, the first on top: the counts of each part end to end."""
     made = theme.figure(x=x, height=110 + ROW * max(4, len(names)))
     colours = (GREY, ORANGE, *PALETTE[2:])
     for number, (part, counts) in enumerate(parts.items()):
-        made.add_trace(
-            Bar(
-                x=list(counts),
-                y=list(names),
-                orientation="h",
-                name=part,
-                marker={"color": colours[number % len(colours)], "line": {"width": 0}},
-                hovertemplate=f"%{{y}}: %{{x:,}} {part}<extra></extra>",
-            )
+        made.add_bar(
+            x=list(counts),
+            y=list(names),
+            orientation="h",
+            name=part,
+            marker={"color": colours[number % len(colours)], "line": {"width": 0}},
+            hovertemplate=f"%{{y}}: %{{x:,}} {part}<extra></extra>",
         )
     made.update_layout(barmode="stack", bargap=0.25, legend={"traceorder": "normal"})
     made.update_yaxes(autorange="reversed", type="category", showgrid=False, tickfont={"size": 10}, dtick=1)
@@ -45,9 +41,7 @@ def stacked(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str) ->
 
 
 def subjects(names: Sequence[str], rates: Mapping[str, Sequence[Interval | None]]) -> Figure:
-    """Draw a bar with its interval for each subject, a panel for each rate; None where it has none."""
-    from plotly.graph_objects import Bar
-
+    """Draw a bar with its interval for each subject in a panel for each rate; None draws no bar."""
     made = panels(
         len(rates),
         list(rates),
@@ -57,15 +51,13 @@ def subjects(names: Sequence[str], rates: Mapping[str, Sequence[Interval | None]
     )
     for column, (rate, found) in enumerate(rates.items(), 1):
         there = [(name, one) for name, one in zip(names, found, strict=True) if one is not None]
-        made.add_trace(
-            Bar(
-                x=[one.value for _, one in there],
-                y=[name for name, _ in there],
-                error_x=whiskers([one for _, one in there]),
-                orientation="h",
-                marker={"color": (ORANGE, BLUE)[column % 2], "opacity": 0.75, "line": {"width": 0}},
-                hovertemplate=f"%{{y}}: {rate} %{{x:.3f}}<extra></extra>",
-            ),
+        made.add_bar(
+            x=[one.value for _, one in there],
+            y=[name for name, _ in there],
+            error_x=whiskers([one for _, one in there]),
+            orientation="h",
+            marker={"color": (ORANGE, BLUE)[column % 2], "opacity": 0.75, "line": {"width": 0}},
+            hovertemplate=f"%{{y}}: {rate} %{{x:.3f}}<extra></extra>",
             row=1,
             col=column,
         )
@@ -94,9 +86,7 @@ class Row:
 
 
 def forest(panels_of: Mapping[str, Sequence[Row]], colours: Mapping[str, str]) -> Figure:
-    """Draw values with their intervals: a panel a rate, a row a name, a colour a model."""
-    from plotly.graph_objects import Scatter
-
+    """Draw values with intervals: a panel for each rate, a row for each name, a colour for each model."""
     names = list(dict.fromkeys(row.name for rows in panels_of.values() for row in rows))
     made = panels(
         len(panels_of),
@@ -112,20 +102,18 @@ def forest(panels_of: Mapping[str, Sequence[Row]], colours: Mapping[str, str]) -
             mine = [row for row in rows if row.of == of]
             if not mine:
                 continue
-            aside = 0.26 * (number - (len(colours) - 1) / 2)  # or one would lie on the other
-            made.add_trace(
-                Scatter(
-                    x=[row.found.value for row in mine],
-                    y=[names.index(row.name) + aside for row in mine],
-                    error_x={**whiskers([row.found for row in mine]), "color": colour, "thickness": 2},
-                    mode="markers",
-                    name=of,
-                    legendgroup=of,
-                    showlegend=of not in shown,
-                    marker={"size": 10, "color": colour},
-                    text=[f"{row.name}, {of}" for row in mine],
-                    hovertemplate="%{text}: %{x:.3f}<extra></extra>",
-                ),
+            aside = 0.26 * (number - (len(colours) - 1) / 2)  # so that models do not hide each other
+            made.add_scatter(
+                x=[row.found.value for row in mine],
+                y=[names.index(row.name) + aside for row in mine],
+                error_x={**whiskers([row.found for row in mine]), "color": colour, "thickness": 2},
+                mode="markers",
+                name=of,
+                legendgroup=of,
+                showlegend=of not in shown,
+                marker={"size": 10, "color": colour},
+                text=[f"{row.name}, {of}" for row in mine],
+                hovertemplate="%{text}: %{x:.3f}<extra></extra>",
                 row=1,
                 col=column,
             )
@@ -143,8 +131,6 @@ def forest(panels_of: Mapping[str, Sequence[Row]], colours: Mapping[str, str]) -
 
 def folds(trained: Sequence[Sequence[float]], held_out: Sequence[Sequence[float]], value: str) -> Figure:
     """Draw each fold's value on its training and its held-out subjects: values by run, then by fold."""
-    from plotly.graph_objects import Scatter
-
     made = theme.figure(x="fold", y=value, height=320)
     runs = len(held_out)
     lines: list[float | None] = []
@@ -154,30 +140,19 @@ def folds(trained: Sequence[Sequence[float]], held_out: Sequence[Sequence[float]
             at = fold + 1 + 0.12 * (run - (runs - 1) / 2)
             across += [at, at, None]
             lines += [a, b, None]
-    made.add_trace(
-        Scatter(
-            x=across,
-            y=lines,
-            mode="lines",
-            line={"color": GREY, "width": 1},
-            showlegend=False,
-            hoverinfo="skip",
-        )
-    )
+    theme.plain_line(made, across, lines, {"color": GREY, "width": 1})
     for name, found, colour in (("trained on", trained, GREY), ("held out", held_out, BLUE)):
         for run, values in enumerate(found):
             aside = 0.12 * (run - (runs - 1) / 2)
-            made.add_trace(
-                Scatter(
-                    x=[fold + 1 + aside for fold in range(len(values))],
-                    y=list(values),
-                    mode="markers",
-                    name=name,
-                    legendgroup=name,
-                    showlegend=run == 0,
-                    marker={"size": 10, "color": colour},
-                    hovertemplate=f"fold %{{x:.0f}}, training {run + 1}, {name}: %{{y:.3f}}<extra></extra>",
-                )
+            made.add_scatter(
+                x=[fold + 1 + aside for fold in range(len(values))],
+                y=list(values),
+                mode="markers",
+                name=name,
+                legendgroup=name,
+                showlegend=run == 0,
+                marker={"size": 10, "color": colour},
+                hovertemplate=f"fold %{{x:.0f}}, training {run + 1}, {name}: %{{y:.3f}}<extra></extra>",
             )
     made.update_xaxes(dtick=1, showgrid=False)
     return made
@@ -195,7 +170,7 @@ class Sized:
 
 
 def front(found: Sequence[Sized]) -> list[Sized]:
-    """Return the trials that none of at most their size beats, the smallest first (Pareto front)."""
+    """Return the trials that no trial of their size or smaller beats, smallest first (Pareto front)."""
     kept: list[Sized] = []
     for one in sorted(found, key=lambda t: (t.kib, -t.value, t.number)):
         if not kept or one.value > kept[-1].value:
@@ -203,10 +178,8 @@ def front(found: Sequence[Sized]) -> list[Sized]:
     return kept
 
 
-def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) -> Figure:
+def sizes(found: Sequence[Sized], value: str) -> Figure:
     """Draw value over size, the Pareto front, and the values of finalists on fresh seeds."""
-    from plotly.graph_objects import Scatter
-
     made = theme.figure(x="ONNX file, KiB, as counted before training", y=value, height=420)
     best = front(found)
     groups: tuple[tuple[str, Sequence[Sized], dict[str, object]], ...] = (
@@ -214,17 +187,15 @@ def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) ->
         ("Pareto front", best, {"size": 10, "color": BLUE}),
     )
     for name, some, marker in groups:
-        made.add_trace(
-            Scatter(
-                x=[one.kib for one in some],
-                y=[one.value for one in some],
-                mode="lines+markers" if some is best else "markers",
-                line={"color": BLUE, "width": 1.5, "shape": "hv"},
-                name=name,
-                marker=marker,
-                text=[f"trial {one.number}: {one.what}" for one in some],
-                hovertemplate="%{text}<br>%{x:.1f} KiB, %{y:.3f}<extra></extra>",
-            )
+        made.add_scatter(
+            x=[one.kib for one in some],
+            y=[one.value for one in some],
+            mode="lines+markers" if some is best else "markers",
+            line={"color": BLUE, "width": 1.5, "shape": "hv"},
+            name=name,
+            marker=marker,
+            text=[f"trial {one.number}: {one.what}" for one in some],
+            hovertemplate="%{text}<br>%{x:.1f} KiB, %{y:.3f}<extra></extra>",
         )
     again = [one for one in found if one.judged is not None]
     if again:
@@ -233,26 +204,15 @@ def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) ->
         for one in again:
             across += [one.kib, one.kib, None]
             down += [one.value, one.judged, None]
-        made.add_trace(
-            Scatter(
-                x=across,
-                y=down,
-                mode="lines",
-                line={"color": ORANGE, "width": 1.2, "dash": "dot"},
-                showlegend=False,
-                hoverinfo="skip",
-            )
-        )
-        made.add_trace(
-            Scatter(
-                x=[one.kib for one in again],
-                y=[one.judged for one in again],
-                mode="markers",
-                name="the same on fresh seeds",
-                marker={"size": 11, "color": ORANGE, "symbol": "diamond"},
-                text=[f"trial {one.number} on fresh seeds" for one in again],
-                hovertemplate="%{text}<br>%{x:.1f} KiB, %{y:.3f}<extra></extra>",
-            )
+        theme.plain_line(made, across, down, {"color": ORANGE, "width": 1.2, "dash": "dot"})
+        made.add_scatter(
+            x=[one.kib for one in again],
+            y=[one.judged for one in again],
+            mode="markers",
+            name="the same on fresh seeds",
+            marker={"size": 11, "color": ORANGE, "symbol": "diamond"},
+            text=[f"trial {one.number} on fresh seeds" for one in again],
+            hovertemplate="%{text}<br>%{x:.1f} KiB, %{y:.3f}<extra></extra>",
         )
     low, high = (end([one.kib for one in found]) for end in (min, max))
     ticks = [m * 10.0**power for power in range(-1, 5) for m in (1, 2, 3, 5, 7)]
@@ -263,6 +223,4 @@ def sizes(found: Sequence[Sized], value: str, *, needed: float | None = None) ->
         ticktext=[f"{tick:g}" for tick in ticks],
         range=[math.log10(low / 1.3), math.log10(high * 1.3)],
     )
-    if needed is not None:
-        made.add_hline(y=needed, line={"color": MUTED, "width": 1, "dash": "dash"})
     return made

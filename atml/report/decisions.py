@@ -151,16 +151,8 @@ def _marks(source: Source, curves: Sequence[Curve], *, recall: bool) -> charts.M
         return (sensitivity, precision) if recall else (1 - specificity, sensitivity)
 
     threshold, figures = _threshold(source), source.figures
-    marks: list[tuple[str, str, str, float, float]] = []
-    for curve in curves:
-        marks.append(
-            (
-                f"threshold {threshold:+.3f}" if threshold else "threshold 0",
-                GREEN,
-                "circle",
-                *point(*curve.at(threshold)),
-            )
-        )
+    used = f"threshold {threshold:+.3f}" if threshold else "threshold 0"
+    marks = [(used, GREEN, "circle", *point(*curve.at(threshold))) for curve in curves]
     rates, baseline = figures["rates"], figures.get("baseline")
     own = (rates["sensitivity"]["value"], rates["specificity"]["value"], float(figures["precision"]))
     marks.append(("thresholds of other folds", ORANGE, "diamond", *point(*own)))

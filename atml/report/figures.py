@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from atml.arrays import Int64
+from atml.formatting import between
 from atml.metrics import Interval
 
 Figures = Mapping[str, Any]
@@ -51,3 +52,34 @@ def averaged(cells: Int64, runs: int) -> Int64:
         short = round(counts.sum() / runs) - int(row.sum())
         row[np.argsort(-(counts % runs), kind="stable")[:short]] += 1
     return np.asarray(found)
+
+
+def spread_of_subjects(figures: Figures, key: str, name: str) -> str:
+    """Say how far subjects, the worst first, differ in one figure; its mean is ``intervals["F"]``."""
+    rows = figures["subjects"]
+    low, middle, high = np.quantile([row[key] for row in rows], (0.25, 0.5, 0.75))
+    mean = interval_of(figures["intervals"]["F"])
+    assert mean is not None
+    return (
+        f"Their {name} has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f}, and the"
+        f" worst, {rows[0]['subject']}, has {rows[0][key]:.3f}; the mean is {mean.value:.3f}, and for other"
+        f" subjects of the same kind its 95% interval is {between(mean)}."
+    )
+
+
+def worth_of(decision: str, figures: Figures, name: str) -> str:
+    """Say what choosing a decision is worth: as trained, where it was chosen, and on other folds.
+
+    ``decision`` is "" for the plain one, ``name`` is what was chosen: "threshold", "offsets".
+    """
+    naive, tuned = float(np.mean(figures["naive"])), float(np.mean(figures["tuned"]))
+    value = f"{float(figures['value']):.3f}, the value to rely on"
+    if not decision:
+        return (
+            f"as trained: nothing else did better from fold to fold. There the objective is {naive:.3f}; with"
+            f" the {name} chosen for each fold on the others it is {value}"
+        )
+    return (
+        f"{decision}. As trained, at 0, the objective is {naive:.3f}; as chosen, judged where that was done,"
+        f" {tuned:.3f}; and with the {name} chosen for each fold on the others {value}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from atml.formatting import listed, plural, value
+from atml.models.config import ModelConfig
 from atml.report.comparable import Group, grouped
 from atml.report.page import Block, Grid, Text
 from atml.training.records import TrialRecord
@@ -17,39 +18,31 @@ READING = (
 )
 """What the columns mean, to be said once."""
 
+COLUMNS = ("trained", "past fold 1", "every fold", "best", "median after fold 1")
+"""Columns of a group, whatever it is a group of."""
+
 FEW = 5
 """Whole trials below which the best of a group says little."""
 
 
 def comparison(
-    records: Sequence[TrialRecord], key: Callable[[TrialRecord], str | None], one: str, many: str
+    records: Sequence[TrialRecord], name_of: Callable[[ModelConfig], str], one: str, many: str
 ) -> list[Block]:
     """Compare groups of trials in a table with a sentence; a sentence alone where there is one group."""
-    groups = grouped(records, key)
+    groups = grouped(records, name_of)
     if not groups:
         return []
     if len(groups) == 1:
         return [Text(f"All {plural(groups[0].tried, 'trial')} had one {one}: {groups[0].name}.")]
-    columns = (one, "trials", "trained", "past fold 1", "every fold", "best", "median after fold 1")
-    rows = tuple(
-        (
-            g.name,
-            f"{g.tried:,}",
-            f"{g.trained:,}",
-            f"{g.past:,}",
-            f"{g.whole:,}",
-            value(g.best),
-            _median(g),
-        )
-        for g in groups
-    )
+    columns = (one, "trials", *COLUMNS)
+    rows = tuple((g.name, f"{g.tried:,}", *cells(g)) for g in groups)
     return [Grid(columns, rows, f"{_leads(groups, many)} {_caveat(groups)}", right=columns[1:])]
 
 
-def _median(group: Group) -> str:
-    if group.median is not None:
-        return value(group.median)
-    return "stopped before" if group.trained else "-"
+def cells(group: Group) -> tuple[str, ...]:
+    """Return a group's cells under `COLUMNS`."""
+    median = value(group.median) if group.median is not None or not group.trained else "stopped before"
+    return f"{group.trained:,}", f"{group.past:,}", f"{group.whole:,}", value(group.best), median
 
 
 def _leads(groups: Sequence[Group], many: str) -> str:

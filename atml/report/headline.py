@@ -9,6 +9,7 @@ from atml.data.dataset import DataSource
 from atml.formatting import clock, listed, plural, sentence, value
 from atml.metrics import FOUR
 from atml.report.material import Material
+from atml.report.spending import trained_for
 from atml.report.tested import alike, tested
 from atml.report.writing import Head
 from atml.searching.ranking import kib_of
@@ -46,7 +47,7 @@ def _lead(material: Material) -> str:
         return "No trial has come to an end yet: there is no result to report."
     whole = sum(t.state == "complete" for t in trials)
     said = f"{plural(len(trials), 'trial')} came to an end, {whole} of them over every fold"
-    seconds = spent(trials)
+    seconds = trained_for(trials)
     if seconds:
         said += f", after {clock(seconds)} of training"
     if best is None or best.config is None:
@@ -55,11 +56,6 @@ def _lead(material: Material) -> str:
     repeats = material.repeats(best.number)
     how = f"by the mean of {plural(len(repeats), 'fresh seed')}" if repeats else "by its own value"
     return sentence(f"{said}. The best, {how}, is trial {best.number}: {best.config.describe()}")
-
-
-def spent(trials: list[TrialRecord]) -> float:
-    """Seconds of training in all of them."""
-    return float(sum(t.result.get("training_s", 0.0) for t in trials))
 
 
 def _facts(material: Material) -> list[tuple[str, str, str]]:

@@ -12,23 +12,23 @@ from atml.formatting import clock, plural, share, value
 from atml.report import theme
 from atml.report.page import Chart
 from atml.searching.pruning import LEAST_GAIN
-from atml.training.records import TrialRecord
+from atml.training.records import ParameterSource, TrialRecord
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-ORIGINS = {
-    "default": ("the default", theme.ORANGE, "diamond"),
-    "portfolio": ("of the portfolio", theme.ORANGE, "triangle-up"),
-    "reference": ("drawn at random", theme.GREY, "circle"),
-    "sampled": ("proposed by the sampler", theme.BLUE, "circle"),
-    "audit": ("audit of a region", theme.PURPLE, "square"),
-    "queued": ("given by hand", theme.GREEN, "triangle-up"),
+SOURCES: dict[str, tuple[str, str, str]] = {
+    ParameterSource.DEFAULT: ("the default", theme.ORANGE, "diamond"),
+    ParameterSource.PORTFOLIO: ("of the portfolio", theme.ORANGE, "triangle-up"),
+    ParameterSource.REFERENCE: ("drawn at random", theme.GREY, "circle"),
+    ParameterSource.SAMPLED: ("proposed by the sampler", theme.BLUE, "circle"),
+    ParameterSource.AUDIT: ("audit of a region", theme.PURPLE, "square"),
+    ParameterSource.QUEUED: ("given by hand", theme.GREEN, "triangle-up"),
 }
-"""Where parameters come from: in words, colour, symbol."""
+"""How a chart shows the sources of parameters: words, colour, symbol."""
 
 MOST_POINTS = 2000
-"""Points of a kind that a chart draws; of more, evenly chosen ones, and the sentence says so."""
+"""Points of one source that a chart draws; of more, it draws evenly chosen ones and says so."""
 
 
 def whole(records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -37,7 +37,7 @@ def whole(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def successive(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials that were the best so far when they ended, in the order of ending."""
+    """Return the trials that were the best so far when they ended, in that order."""
     found: list[TrialRecord] = []
     for record in whole(records):
         if not found or (record.value or 0.0) > (found[-1].value or 0.0):
@@ -46,9 +46,9 @@ def successive(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def busy(records: Sequence[TrialRecord]) -> dict[int, float]:
-    """Return the seconds at which each trial ended, counting only time in which some trial ran.
+    """Return when each trial ended, in seconds of search: time in which no trial ran does not count.
 
-    A search that was stopped overnight and went on in the morning has no gap.
+    So a search that paused overnight has no gap.
     """
     spans = sorted(
         (t.started, t.ended, t.number) for t in records if t.started and t.ended and t.started <= t.ended
@@ -70,7 +70,7 @@ def busy(records: Sequence[TrialRecord]) -> dict[int, float]:
 
 
 def against_trials(records: Sequence[TrialRecord]) -> Chart:
-    """Draw values by the number of trials that had ended; ``records`` in the order of ending."""
+    """Draw values against the number of trials that had ended; ``records`` are in the order they ended."""
     places = {t.number: float(i + 1) for i, t in enumerate(records)}
     best = successive(records)
     first, last = best[0], best[-1]
@@ -80,7 +80,7 @@ def against_trials(records: Sequence[TrialRecord]) -> Chart:
     if len(best) == 1:
         said = f"The first trial over every fold stayed the best: trial {first.number}, {value(first.value)}."
     rest = len(records) - at
-    said += f" After result {at:,} of {len(records):,}, {plural(rest, 'more trial')} brought nothing better."
+    said += f" After result {at:,} of {len(records):,}, {plural(rest, 'more trial')} found nothing better."
     gained = [t for t in best[1:] if (t.value or 0) - (best[0].value or 0) >= LEAST_GAIN]
     if gained:
         total = (last.value or 0) - (first.value or 0)
@@ -90,7 +90,7 @@ def against_trials(records: Sequence[TrialRecord]) -> Chart:
 
 
 def against_time(records: Sequence[TrialRecord]) -> Chart | None:
-    """Draw values by the time worked; None where no trial says when it ran."""
+    """Draw values against time of search; None where no trial recorded its times."""
     ends = busy(records)
     if not ends:
         return None
@@ -101,7 +101,7 @@ def against_time(records: Sequence[TrialRecord]) -> Chart | None:
     said = f"In {clock(total)} of search {plural(len(records), 'trial')} came to an end"
     if last.number in ends:
         at = ends[last.number]
-        said += f"; the best was there after {clock(at)}, {share(at, total)} of the time"
+        said += f"; the best was found after {clock(at)}, {share(at, total)} of the time"
     unit = "hours" if hours else "minutes"
     return _chart("history-time", records, places, f"{unit} in which trials ran", f"{said}.")
 
@@ -111,12 +111,20 @@ def _chart(name: str, records: Sequence[TrialRecord], places: dict[int, float], 
     figure = theme.figure(x=x, y="value over every fold")
     figure.update_xaxes(rangemode="tozero")
     thinned = 0
-    for origin, (words, colour, symbol) in ORIGINS.items():
-        mine = [t for t in shown if t.origin == origin]
+    for source, (words, colour, symbol) in SOURCES.items():
+        mine = [t for t in shown if t.origin == source]
         kept = thin(mine)
         thinned += len(mine) - len(kept)
         if kept:
-            _points(figure, kept, places, words, colour, symbol)
+            figure.add_scatter(
+                x=[round(places[t.number], 3) for t in kept],
+                y=[_round(t.value) for t in kept],
+                name=words,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 7, "opacity": 0.75},
+                customdata=[t.number for t in kept],
+                hovertemplate="trial %{customdata}: %{y:.4f}<extra></extra>",
+            )
     best = [t for t in successive(records) if t.number in places]
     end = max(places.values())
     figure.add_scatter(
@@ -131,31 +139,12 @@ def _chart(name: str, records: Sequence[TrialRecord], places: dict[int, float], 
     if below:
         said += f" {plural(below, 'value')} below the axis {'is' if below == 1 else 'are'} not shown."
     if thinned:
-        said += f" Of more than {MOST_POINTS:,} points of a kind evenly chosen ones are drawn."
+        said += f" Where there are more than {MOST_POINTS:,} points of a kind, evenly chosen ones are drawn."
     return Chart(name, figure, said)
 
 
-def _points(
-    figure: Figure,
-    mine: Sequence[TrialRecord],
-    places: dict[int, float],
-    words: str,
-    colour: str,
-    symbol: str,
-) -> None:
-    figure.add_scatter(
-        x=[round(places[t.number], 3) for t in mine],
-        y=[_round(t.value) for t in mine],
-        name=words,
-        mode="markers",
-        marker={"color": colour, "symbol": symbol, "size": 7, "opacity": 0.75},
-        customdata=[t.number for t in mine],
-        hovertemplate="trial %{customdata}: %{y:.4f}<extra></extra>",
-    )
-
-
 def clip(figure: Figure, values: Sequence[float]) -> int:
-    """Let the axis of values begin where most of them do; return how many are below."""
+    """Start the axis of values above far outliers; return how many values are below it."""
     if len(values) < 8:
         return 0
     low, high = np.quantile(values, [0.25, 0.75])
@@ -164,8 +153,8 @@ def clip(figure: Figure, values: Sequence[float]) -> int:
     if not below:
         return 0
     top, bottom = max(values), min(v for v in values if v >= floor)
-    definition = 0.06 * max(top - bottom, 1e-6)
-    figure.update_yaxes(range=[bottom - definition, top + definition])
+    margin = 0.06 * max(top - bottom, 1e-6)
+    figure.update_yaxes(range=[bottom - margin, top + margin])
     return len(below)
 
 

@@ -12,7 +12,7 @@ from atml.arrays import Float32, Int64
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.formatting import between, listed, plural
 from atml.metrics import Interval, Predictions, wilson
-from atml.report.figures import Figures, Source, interval_of
+from atml.report.figures import Figures, Source, interval_of, spread_of_subjects, worth_of
 from atml.tasks import targets
 from atml.tasks.targets.binary import RATES
 from atml.tasks.task import Task
@@ -78,22 +78,11 @@ def last_layer(task: Task, config: Figures) -> str:
 
 
 def chosen(figures: Figures, task: Task) -> tuple[str, str]:
-    """Say what the threshold is worth: as trained, where it was chosen, and on other folds."""
-    naive, tuned = float(np.mean(figures["naive"])), float(np.mean(figures["tuned"]))
-    threshold, value = float(figures["threshold"]), float(figures["value"])
-    if threshold == 0:
-        said = (
-            f"0, as trained: no other did better from fold to fold. There the objective is {naive:.3f}; with"
-            f" the threshold chosen for each fold on the others it is {value:.3f}, the value to rely on"
-        )
-    else:
-        said = (
-            f"{threshold:+.3f} on the margin. At 0 the objective is {naive:.3f}, at that threshold, judged"
-            f" where it was chosen, {tuned:.3f}, and with thresholds chosen for each fold on the others"
-            f" {value:.3f}, the value to rely on"
-        )
+    """Say what the threshold is worth."""
+    threshold = float(figures["threshold"])
+    worth = worth_of(f"{threshold:+.3f} on the margin" if threshold else "", figures, "threshold")
     more = "Another share of positives, or another cost of a miss, asks for another threshold"
-    return "threshold", f"{said}. {more}"
+    return "threshold", f"{'' if threshold else '0, '}{worth}. {more}"
 
 
 def lead(figures: Figures) -> str:
@@ -195,23 +184,14 @@ def spread(figures: Figures) -> str:
     """Say how F-beta differs from subject to subject, with and without positives."""
     rows = figures["subjects"]
     values = np.array([row["f_beta"] for row in rows])
-    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
-    mean = interval_of(figures["intervals"]["F"])
-    assert mean is not None
     has = np.array([row["tp"] + row["fn"] > 0 for row in rows])
-    none = int((~has).sum())
-    without = (
-        f" {plural(none, 'subject')} without positives {'counts' if none == 1 else 'count'} 1 in all of this"
-        f" by convention; of the {int(has.sum())} others the median is"
-        f" {np.median(values[has]):.3f} and the mean {values[has].mean():.3f}."
-        if not has.all() and has.any()
-        else ""
-    )
+    said, none = spread_of_subjects(figures, "f_beta", "F-beta (beta 2)"), int((~has).sum())
+    if has.all() or not has.any():
+        return said
     return (
-        f"Their F-beta (beta 2) has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f},"
-        f" and the worst, {rows[0]['subject']}, has {rows[0]['f_beta']:.3f}; the mean is {mean.value:.3f},"
-        f" and for other subjects of the same kind its 95% interval is {mean.low:.3f} to {mean.high:.3f}."
-        f"{without}"
+        f"{said} {plural(none, 'subject')} without positives {'counts' if none == 1 else 'count'} 1 in all of"
+        f" this by convention; of the {int(has.sum())} others the median is {np.median(values[has]):.3f} and"
+        f" the mean {values[has].mean():.3f}."
     )
 
 

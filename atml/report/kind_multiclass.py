@@ -11,7 +11,7 @@ from atml.arrays import Float32, Int64
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.formatting import between, listed
 from atml.metrics import Interval, Predictions, wilson
-from atml.report.figures import Figures, Source, interval_of
+from atml.report.figures import Figures, Source, interval_of, spread_of_subjects, worth_of
 from atml.tasks.task import Task
 
 METRICS = {"F1": "macro F1", "accuracy": "accuracy", "precision": "macro precision"}
@@ -65,22 +65,11 @@ def last_layer(task: Task, config: Figures) -> str:
 
 
 def chosen(figures: Figures, task: Task) -> tuple[str, str]:
-    """Say what the offsets are worth: as trained, where they were chosen, and on other folds."""
-    naive, tuned = float(np.mean(figures["naive"])), float(np.mean(figures["tuned"]))
-    value = float(figures["value"])
-    if not any(figures["offsets"]):
-        said = (
-            f"0 for every class, as trained: no others did better from fold to fold. There the objective is"
-            f" {naive:.3f}; with the offsets chosen for each fold on the others it is {value:.3f}, the value"
-            " to rely on"
-        )
-    else:
-        said = (
-            f"{_told(task, figures['offsets'])}. At 0 the objective is {naive:.3f}, at those offsets, judged"
-            f" where they were chosen, {tuned:.3f}, and with offsets chosen for each fold on the others"
-            f" {value:.3f}, the value to rely on"
-        )
-    return "offsets", f"{said}. Other shares of the classes, or other costs of errors, ask for other offsets"
+    """Say what the offsets are worth."""
+    offsets = figures["offsets"]
+    worth = worth_of(_told(task, offsets) if any(offsets) else "", figures, "offsets")
+    more = "Other shares of the classes, or other costs of errors, ask for other offsets"
+    return "offsets", f"{'' if any(offsets) else '0 for every class, '}{worth}. {more}"
 
 
 def lead(figures: Figures) -> str:
@@ -160,15 +149,7 @@ def by_subject(source: Source, most: int, task: Task) -> tuple[dict[str, list[In
 
 def spread(figures: Figures) -> str:
     """Say how accuracy differs from subject to subject."""
-    rows = figures["subjects"]
-    low, middle, high = np.quantile([row["accuracy"] for row in rows], (0.25, 0.5, 0.75))
-    mean = interval_of(figures["intervals"]["F"])
-    assert mean is not None
-    return (
-        f"Their accuracy has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f}, and"
-        f" the worst, {rows[0]['subject']}, has {rows[0]['accuracy']:.3f}; the mean is {mean.value:.3f}, and"
-        f" for other subjects of the same kind its 95% interval is {mean.low:.3f} to {mean.high:.3f}."
-    )
+    return spread_of_subjects(figures, "accuracy", "accuracy")
 
 
 def carried(task: Task) -> Mapping[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from atml.formatting import plural
 from atml.models import families
 from atml.models.config import CONV_RECURRENT, ModelConfig
 from atml.models.families.conv_recurrent.shapes import shapes
+from atml.report.svg import text
 from atml.report.theme import BLUE, FONT, GREEN, GREY, INK, MUTED, ORANGE, PANEL, PURPLE
 from atml.tasks.task import Task
 
@@ -41,6 +42,8 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         found.append(
             Layer("normalise", f"{config.normalise}, a window", f"{task.leads} × {task.window}", GREY)
         )
+    if config.upright:
+        found.append(Layer("turn upright", "third moment ≥ 0", f"{task.leads} × {task.window}", GREY))
     if config.decimation > 1:
         detail = f"mean of {config.decimation}"
         found.append(Layer("decimate", detail, f"{task.leads} × {plan.decimated}", GREY))
@@ -48,6 +51,10 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         kind = "separable" if conv.separable else "convolution"
         step = f", step {conv.stride}" if conv.stride > 1 else ""
         found.append(Layer(kind, f"kernel {conv.kernel}{step}", f"{conv.outputs} × {conv.length_out}", BLUE))
+    if config.patch > 1:
+        found.append(
+            Layer("patches", f"{config.patch} samples each", f"{plan.width_in} × {plan.steps}", GREY)
+        )
     if config.cell != "none":
         deep = f"{config.layers} × " if config.layers > 1 else ""
         name = config.cell.upper() + (", two-way" if config.bidirectional else "")
@@ -82,7 +89,7 @@ def drawing(found: Sequence[Layer]) -> str:
         parts += [_box(left, top, layer) for left, layer in boxes]
         parts += [_arrow(a + WIDTH, b, top + 36) for (a, _), (b, _) in pairwise(boxes)]
         if r < len(rows) - 1:
-            parts.append(_text(width - 2, top + 118, "goes on below", MUTED, 10, "end"))
+            parts.append(text(width - 2, top + 118, "goes on below", MUTED, 10, "end"))
     return "".join(parts) + "</svg>"
 
 
@@ -91,9 +98,9 @@ def _box(left: int, top: int, layer: Layer) -> str:
     return (
         f'<rect x="{left}" y="{top}" width="{WIDTH}" height="72" rx="8" fill="{PANEL}"'
         f' stroke="{layer.colour}" stroke-width="1.5"/>'
-        f"{_text(middle, top + 30, layer.title, INK, 13, 'middle', 600)}"
-        f"{_text(middle, top + 50, layer.detail, MUTED, 10.5, 'middle')}"
-        f"{_text(middle, top + 92, layer.leaves, INK, 12, 'middle')}"
+        f"{text(middle, top + 30, layer.title, INK, 13, 'middle', bold=True)}"
+        f"{text(middle, top + 50, layer.detail, MUTED, 10.5, 'middle')}"
+        f"{text(middle, top + 92, layer.leaves, INK, 12, 'middle')}"
     )
 
 
@@ -101,11 +108,4 @@ def _arrow(left: int, right: int, y: int) -> str:
     return (
         f'<path d="M{left + 5} {y}H{right - 6}m-5 -4l5 4l-5 4" fill="none" stroke="{GREY}" stroke-width="1.5"'
         ' stroke-linecap="round" stroke-linejoin="round"/>'
-    )
-
-
-def _text(x: float, y: float, text: str, colour: str, size: float, anchor: str, weight: int = 400) -> str:
-    return (
-        f'<text x="{x:g}" y="{y:g}" fill="{colour}" font-size="{size:g}" font-weight="{weight}"'
-        f' text-anchor="{anchor}">{escape(text)}</text>'
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from atml.arrays import Int64
+from atml.report.svg import text
 from atml.report.theme import FONT, GREEN, INK, MUTED, RED
 
 CELL = (84, 56)
@@ -26,20 +27,22 @@ def confusions(found: Sequence[tuple[str, Int64]], rows: Sequence[str], columns:
     left = 30.0 + LETTER * max(map(len, rows))
     across, down = len(columns) * wide, len(rows) * high
     step = across + 34
-    parts = [_text(12, 26 + down / 2 + 6, "truly", MUTED, rotate=True)]
+    at = 32 + down / 2
+    turned = f'<g transform="rotate(-90 12 {at:.1f})">{text(12, at, "truly", MUTED, 12, "middle")}</g>'
+    parts = [turned]
     for number, (title, counts) in enumerate(found):
         x = left + number * step
-        parts.append(_text(x + across / 2, 16, title, INK, bold=True))
+        parts.append(text(x + across / 2, 16, title, INK, 12, "middle", bold=True))
         for r, (name, cells) in enumerate(zip(rows, counts, strict=True)):
             y = 26 + r * high
             if number == 0:
-                parts.append(_text(left - 8, y + high / 2 + 4, name, MUTED, anchor="end"))
+                parts.append(text(left - 8, y + high / 2 + 4, name, MUTED, 12, "end"))
             for c, (column, n) in enumerate(zip(columns, cells.tolist(), strict=True)):
                 colour = GREEN if column == name else RED
                 parts.append(_cell(x + c * wide, y, n, int(cells.sum()), colour))
         for c, name in enumerate(columns):
-            parts.append(_text(x + (c + 0.5) * wide, 42 + down, _short(name), MUTED))
-        parts.append(_text(x + across / 2, 58 + down, "called", MUTED))
+            parts.append(text(x + (c + 0.5) * wide, 42 + down, _short(name), MUTED, 12, "middle"))
+        parts.append(text(x + across / 2, 58 + down, "called", MUTED, 12, "middle"))
     width, height = left + len(found) * step - 24, 66 + down
     font = escape(FONT)
     # On a phone it is some 0.7 times as large and may be moved sideways.
@@ -57,8 +60,8 @@ def _cell(x: float, y: float, count: int, whole: int, colour: str) -> str:
     return (
         f'<rect x="{x + 1.5:.1f}" y="{y + 1.5:.1f}" width="{wide - 3}" height="{high - 3}" rx="4"'
         f' fill="{colour}" fill-opacity="{0.08 + 0.5 * share:.2f}"/>'
-        + _text(x + wide / 2, y + high / 2 - 2, f"{count:,}", INK, bold=True, size=15)
-        + _text(x + wide / 2, y + high / 2 + 15, said, INK)
+        + text(x + wide / 2, y + high / 2 - 2, f"{count:,}", INK, 15, "middle", bold=True)
+        + text(x + wide / 2, y + high / 2 + 15, said, INK, 12, "middle")
     )
 
 
@@ -66,22 +69,3 @@ def _short(name: str) -> str:
     """Cut a name to what stands under a cell."""
     most = int(CELL[0] / LETTER)
     return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def _text(
-    x: float,
-    y: float,
-    words: str,
-    colour: str,
-    *,
-    anchor: str = "middle",
-    bold: bool = False,
-    size: float = 12,
-    rotate: bool = False,
-) -> str:
-    weight = ' font-weight="600"' if bold else ""
-    turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if rotate else ""
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" font-size="{size:g}" text-anchor="{anchor}"'
-        f"{weight}{turned}>{escape(words)}</text>"
-    )

@@ -10,12 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from atml.arrays import Floats, Strings
 from atml.metrics import Interval, resampled, subject_codes
 from atml.metrics.predictions import Predictions
-
-Floats = npt.NDArray[np.float64]
 
 DRAWS = 1000
 """Sets of subjects that an interval of an area is taken from."""
@@ -126,7 +124,7 @@ def areas(runs: Sequence[Predictions], *, draws: int = DRAWS, seed: int = 0, lev
     return Areas(*(_interval(row, level) for row in values))
 
 
-def _table(run: Predictions, names: npt.NDArray[np.str_]) -> Floats:
+def _table(run: Predictions, names: Strings) -> Floats:
     """Count each subject's negatives and positives by margin, the largest first: (subjects, 2, levels)."""
     own, code = subject_codes(run.subject)
     if own.tolist() != names.tolist():
@@ -216,13 +214,7 @@ def calibration(runs: Sequence[Predictions], bins: int = BINS) -> Calibration:
     found = resampled(cells, _figures(bins))
     count, total = (part.sum(axis=0).reshape(-1, bins).sum(axis=0) for part in (n, total))
     filled = tuple(
-        Bin(
-            i / bins,
-            (i + 1) / bins,
-            round(count[i] / len(runs)),
-            total[i] / 1e6 / count[i],
-            found[str(i)],
-        )
+        Bin(i / bins, (i + 1) / bins, round(count[i] / len(runs)), total[i] / 1e6 / count[i], found[str(i)])
         for i in range(bins)
         if count[i]
     )

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from atml.arrays import Int64
+from atml.arrays import Floats, Int64
 from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import DataSource
 from atml.data.formats.detection import tells_millivolts
@@ -23,10 +23,10 @@ from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions
 from atml.report import kind as report_kind
 from atml.report.figures import Source
-from atml.report.study_contents import StudyContents
 from atml.tasks import targets
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from atml.report.material import Material
 
 WORK = 4e10
 """Multiply-accumulates that running on the training data may take, some 20 s; of more data a part is run."""
@@ -52,7 +52,7 @@ class Decided:
 class Outcome:
     """What came of a study; each part is None where ``why`` says what is missing."""
 
-    def __init__(self, material: StudyContents) -> None:
+    def __init__(self, material: Material) -> None:
         self.material = material
 
     @property
@@ -149,7 +149,7 @@ class Outcome:
         return (rows, target.predictions(logits, data.y[rows], data.subject[rows])), ""
 
 
-def not_exported(material: StudyContents) -> str:
+def not_exported(material: Material) -> str:
     """Say why the winner has no export, or none that is still there."""
     best = material.best
     if best is None:

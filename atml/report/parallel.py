@@ -1,7 +1,7 @@
-"""Parallel coordinates: every trial a line over the parameters that matter most.
+"""Parallel coordinates: each trial is a line across the parameters that matter most.
 
-Drawn as plain lines: Plotly's own kind takes WebGL, which a machine without a graphics card may lack, and it
-neither prints nor follows the theme. A parameter that a trial does not have is at the foot of its axis.
+Plain lines are drawn, for Plotly's own kind needs WebGL, which machines without a graphics card may lack, and
+neither prints nor follows the theme. Where a trial lacks a parameter its line passes below that axis.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ABSENT = -0.13
 def coordinates(
     ordered: Sequence[TrialRecord], axes: dict[str, Axis], names: Sequence[str], winner: TrialRecord | None
 ) -> Chart:
-    """Draw trials, best first, over the parameters ``names``; the best tenth stands out."""
+    """Draw trials (``ordered``, best first) across the parameters ``names``; the best tenth stands out."""
     shown = [axes[name] for name in names[:MOST_AXES]]
     top = list(best_tenth(ordered))[:MOST_LINES]
     rest = thin(ordered[len(top) :], MOST_LINES)
@@ -44,7 +44,7 @@ def coordinates(
         for at, text in _ticks(axis):
             _label(figure, i, at, text, theme.MUTED, xanchor="left", xshift=4)
         if any(axis.name not in t.params for t in ordered):
-            _label(figure, i, ABSENT, "not asked for", theme.MUTED, xanchor="left", xshift=4)
+            _label(figure, i, ABSENT, "not used", theme.MUTED, xanchor="left", xshift=4)
     figure.update_xaxes(
         tickvals=list(range(len(shown))),
         ticktext=[axis.name.replace("_", "<br>", 1) for axis in shown],
@@ -78,9 +78,9 @@ def _lines(
     y: list[float | None] = []
     for t in trials:
         x += [*range(len(shown)), None]
-        # A little apart, so that the same choice of many trials can be seen to be many.
+        # Lines are set slightly apart, so that trials with the same choice do not hide each other.
         apart = ((t.number * 0.618034) % 1 - 0.5) * 0.035
-        y += [*(round(_place(axis, t.params.get(axis.name), apart), 4) for axis in shown), None]
+        y += [*(round(_height(axis, t.params.get(axis.name), apart), 4) for axis in shown), None]
     if x:
         figure.add_scatter(
             x=x,
@@ -93,7 +93,14 @@ def _lines(
         )
 
 
-def _place(axis: Axis, value: Any, apart: float) -> float:
+def place(axis: Axis, number: float) -> float:
+    """Return where a number lies in its range, 0 to 1, in logarithms where it was drawn so."""
+    if axis.log:
+        return math.log(number / axis.low) / math.log(axis.high / axis.low)
+    return float((number - axis.low) / (axis.high - axis.low))
+
+
+def _height(axis: Axis, value: Any, apart: float) -> float:
     if value is None:
         return ABSENT + apart
     if axis.kind == "categorical":
@@ -101,10 +108,7 @@ def _place(axis: Axis, value: Any, apart: float) -> float:
         return _of(at, len(axis.choices)) + apart
     if axis.high <= axis.low:
         return 0.5 + apart
-    if axis.log:
-        return math.log(float(value) / axis.low) / math.log(axis.high / axis.low)
-    place = (float(value) - axis.low) / (axis.high - axis.low)
-    return place + (apart if axis.kind == "int" else 0.0)
+    return place(axis, value) + (apart if axis.kind == "int" and not axis.log else 0.0)
 
 
 def _of(at: int, many: int) -> float:
@@ -137,7 +141,7 @@ def _says(
     rest: Sequence[TrialRecord],
 ) -> str:
     said = (
-        f"One line is one trial; the best tenth, {plural(len(top), 'trial')} of {len(ordered):,}, stands out."
+        f"Each line is a trial; the best tenth, {plural(len(top), 'trial')} of {len(ordered):,}, stands out."
     )
     left = len(ordered) - len(top) - len(rest)
     if left:

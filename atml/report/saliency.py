@@ -16,13 +16,10 @@ a physician should look at.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from atml.arrays import Float32, Int64
+from atml.arrays import Float32, Floats, Int64
 from atml.artifacts.model import ExportedModel, infer
 from atml.metrics.predictions import Predictions
-
-Floats = npt.NDArray[np.float64]
 
 WIDTH = 0.16
 """s: about one QRS complex with its flanks, or an f wave."""

@@ -1,4 +1,4 @@
-"""Where the time of a search went, and what stopping trials early saved."""
+"""Where the time of a search went, and how much of it stopping trials early saved."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
 from atml.training.records import TrialRecord
 
-WORDS = {
+RULES = {
     "size_kib": "file too large",
     "macs": "too much work",
     "ram_kib": "too much RAM",
     "operators": "operators that the device lacks",
     "shape": "layers that leave no signal",
     "diverged": "training diverged",
-    "constant": "collapsed: learned nothing",
-    "hopeless": "below the floor after one fold",
+    "constant": "collapsed: one class for every window, or outputs that hardly differ",
+    "hopeless": "below the objective's floor after one fold",
     "crashed": "crashed its workers",
     "refused": "could not be trained",
 }
-"""What a constraint that was broken means."""
+"""What it means that a trial broke a constraint, by the constraint's name."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What trials stopped by comparison were spared: folds, and seconds at each trial's own pace."""
+    """What stopping trials by comparison saved: folds, and seconds at each trial's own pace."""
 
     trials: int
     folds: float
@@ -42,29 +42,34 @@ class Saved:
     spent: float
 
 
+def trained_for(records: Sequence[TrialRecord]) -> float:
+    """Return the seconds of training in all of them."""
+    return float(sum(t.result.get("training_s", 0.0) for t in records))
+
+
 def saved(records: Sequence[TrialRecord], folds: int) -> Saved:
-    """Estimate it: a trial's folds that were not run, at the training seconds a fold that it took so far."""
+    """Estimate what was saved: the folds that each trial did not run, at its own seconds a fold so far."""
     cut = [t for t in records if t.state == "pruned" and t.feasible and reached(t) > 0]
     spared = [(folds - reached(t), t.result.get("training_s", 0.0) / reached(t)) for t in cut]
     return Saved(
         trials=len(cut),
         folds=sum(left for left, _ in spared),
         seconds=sum(left * pace for left, pace in spared),
-        spent=sum(t.result.get("training_s", 0.0) for t in records),
+        spent=trained_for(records),
     )
 
 
 def refused(record: TrialRecord) -> str:
-    """Say which constraint a trial broke, "" where it broke none."""
+    """Name the first constraint that a trial broke, "" where it broke none."""
     broken = [name for name, over in record.constraints.items() if over > 0]
-    return WORDS.get(broken[0], broken[0]) if broken else ""
+    return RULES.get(broken[0], broken[0]) if broken else ""
 
 
 def pruning(material: Material) -> list[Block]:
-    """Show how far trials came, and what was spared."""
+    """Show how far trials came, and what stopping them saved."""
     folds, trials = int(material.spec["folds"]), material.finished
     untrained = Counter(refused(t) or "stopped before any report" for t in trials if not t.steps)
-    # A fold that was begun counts: a trial stopped in the first is in its bar.
+    # A trial counts in the bar of the fold in which it was stopped.
     ends = Counter(
         min(ceil(reached(t) - 1e-9), folds) or 1 for t in trials if t.steps and t.state != "complete"
     )
@@ -107,18 +112,17 @@ def pruning(material: Material) -> list[Block]:
 
 
 def phases(material: Material) -> list[Block]:
-    """Lay out the time by phase: search, finalists, export."""
+    """Show the time spent in each phase: search, finalists, export."""
     searched = [t for t in material.searched if t.finished]
     repeats = [t for t in material.records if t.role == "finalist" and t.finished]
     rows: list[tuple[str, str, float | None, float]] = []
     for name, mine in (("search", searched), ("finalists again, on fresh seeds", repeats)):
         if mine:
-            training = sum(t.result.get("training_s", 0.0) for t in mine)
-            ends = busy(mine)
-            rows.append((name, plural(len(mine), "trial"), max(ends.values(), default=0.0), training))
+            passed = max(busy(mine).values(), default=0.0)
+            rows.append((name, plural(len(mine), "trial"), passed, trained_for(mine)))
     finals = [e.metrics["final"]["seconds"] for e in material.exports if "final" in e.metrics]
     if finals:
-        # Nobody wrote down when an export began; its training is what is known.
+        # The start of an export is not recorded, only how long its training took.
         rows.append(
             ("last training, on all subjects", plural(len(finals), "model"), None, float(sum(finals)))
         )
@@ -140,11 +144,7 @@ def phases(material: Material) -> list[Block]:
         (name, what, "-" if span is None else clock(span), clock(training))
         for name, what, span, training in rows
     )
-    paces = [
-        sum(t.result.get("training_s", 0.0) for t in mine) / span
-        for mine in (searched, repeats)
-        if mine and (span := max(busy(mine).values(), default=0.0)) > 0
-    ]
+    paces = [training / span for _, _, span, training in rows if span]
     busy_said = (
         "Time passed counts only time in which a trial of the phase ran."
         f" Training went on {statistics.fmean(paces):.1f} times as long as that, for trials run side by side."

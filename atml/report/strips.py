@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import numpy.typing as npt
 
+from atml.report.svg import text
 from atml.report.theme import BLUE, FONT, GREY, INK, MUTED, ORANGE, RULE_BOLD, RULE_FINE, RULED
 
 Floats = npt.NDArray[np.floating]
@@ -26,24 +27,24 @@ SPEED = 25.0
 """mm a second."""
 
 COLUMN = 0.1
-"""Width in mm of a column of paper, of which only the lowest and the highest sample are drawn."""
+"""Width in mm of a column; of the samples in it only the lowest and the highest are drawn."""
 
 UNIT = 0.02
-"""mm: traces are written in whole multiples of it, a tenth of a line's width."""
+"""Unit of coordinates in mm, a tenth of a line's width; traces are written in whole multiples."""
 
 LEVELS = 5
-"""Strengths of saliency that have a depth of colour of their own."""
+"""Number of shades of colour for saliency, in each direction."""
 
 LEFT, RIGHT, TOP, BOTTOM, GAP = 13.0, 3.0, 6.0, 5.0, 3.0
-"""mm around a strip, and between two."""
+"""Margins of a strip in mm, and the gap between two strips."""
 
 LANE = 10.0
-"""Height in mm of the lane under a strip that has its saliency to scale."""
+"""Height in mm of the lane under a strip, in which its saliency is drawn to scale."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How amplitudes are drawn: ``per_mm`` of ``unit`` are one mm; "" for amplitudes of no known unit."""
+    """How amplitudes are drawn: one mm is ``per_mm`` of ``unit``, which is "" where it is not known."""
 
     per_mm: float
     unit: str
@@ -92,10 +93,10 @@ def choose(strips: Sequence[Strip], unit: str) -> Scale:
 
 
 def thinned(x: Floats, columns: int) -> tuple[Floats, Floats]:
-    """Return places (in samples) and values of the points of ``x (samples,)`` to draw in so many columns.
+    """Return which points of ``x (samples,)`` to draw in so many columns: their samples and values.
 
     Of each column its lowest and its highest sample, in the order in which they come, so that no R peak is
-    lost; the first and the last of all stay. What is no longer than twice the columns is returned as it is.
+    lost; the first and the last of all stay. A trace of at most two samples a column is returned as it is.
     """
     x = np.asarray(x, np.float64)
     if len(x) <= 2 * columns:
@@ -108,29 +109,25 @@ def thinned(x: Floats, columns: int) -> tuple[Floats, Floats]:
     return places.astype(np.float64), x[places]
 
 
-def draw(strips: Sequence[Strip], *, unit: str, scale: Scale | None = None, legend: str = "") -> str:
+def draw(strips: Sequence[Strip], *, unit: str, legend: str = "") -> str:
     """Draw strips below one another, all to one scale, as one ``<svg>``.
 
     Args:
         strips: At least one.
         unit: "mV" where amplitudes are known to be; another name, or "" where none is known.
-        scale: As `choose` has it where none is given.
         legend: What saliency above 0 speaks for; needed where a strip has one.
     """
-    scale = scale or choose(strips, unit)
+    scale = choose(strips, unit)
     page = _Page()
     wide = max(LEFT + _length(strip) + RIGHT for strip in strips)
     for strip in strips:
         _strip(page, strip, scale)
-    page.text(LEFT, page.y + 1.5, f"25 mm/s, {scale.words}{_unknown(scale)}", MUTED, 2.6)
+    unknown = "" if scale.unit else "; the data do not say in which unit"
+    page.text(LEFT, page.y + 1.5, f"25 mm/s, {scale.words}{unknown}", MUTED, 2.6)
     page.y += 3.0
     if legend:
         _legend(page, legend)
     return page.svg(wide)
-
-
-def _unknown(scale: Scale) -> str:
-    return "" if scale.unit else "; the data do not say in which unit"
 
 
 class _Page:
@@ -140,24 +137,8 @@ class _Page:
         self.y = 0.0
         self.parts: list[str] = []
 
-    def add(self, part: str) -> None:
-        self.parts.append(part)
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        words: str,
-        colour: str,
-        size: float,
-        anchor: str = "start",
-        weight: str = "",
-    ) -> None:
-        bold = f' font-weight="{weight}"' if weight else ""
-        self.add(
-            f'<text x="{x:.2f}" y="{y:.2f}" fill="{colour}" font-size="{size:g}"'
-            f' text-anchor="{anchor}"{bold}>{escape(words)}</text>'
-        )
+    def text(self, x: float, y: float, words: str, colour: str, size: float, anchor: str = "start") -> None:
+        self.parts.append(text(x, y, words, colour, size, anchor))
 
     def svg(self, wide: float) -> str:
         high = self.y + 1.0
@@ -178,12 +159,12 @@ def _length(strip: Strip) -> float:
 
 def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     """Draw a title, every lead on one ruled ground, the axis of time and the lane of saliency."""
-    page.text(LEFT, page.y + 4.0, strip.title, INK, 3.1, weight="600")
+    page.parts.append(text(LEFT, page.y + 4.0, strip.title, INK, 3.1, bold=True))
     page.y += TOP
     top, wide = page.y, _length(strip)
     rows = [_Row(both, scale) for both in _leads(strip)]
     high = sum(row.high for row in rows)
-    page.add(f'<rect x="{LEFT:g}" y="{top:.2f}" width="{wide:g}" height="{high:g}" fill="{RULED}"/>')
+    page.parts.append(f'<rect x="{LEFT:g}" y="{top:.2f}" width="{wide:g}" height="{high:g}" fill="{RULED}"/>')
     _ruled(page, top, wide, high)
     under = None if strip.under is None else np.atleast_2d(strip.under)
     # Places of samples are their own times: the last one is not stretched to the edge of the paper.
@@ -216,10 +197,10 @@ class _Row:
         every = np.nan_to_num(np.asarray(drawn, np.float64))
         self.x = every[0]
         low, high = (float(v) / scale.per_mm for v in (every.min(), every.max()))
-        # 0 lies on a bold line: 2 mm of room above and below, then up to the next large square.
+        # 0 lies on a bold line: 2 mm free above and below, then up to the next large square.
         up = 5.0 * max(1, math.ceil((high + 2.0) / 5.0))
         down = 5.0 * max(1, math.ceil((2.0 - low) / 5.0))
-        # A trace far from 0 (an offset that nothing took away) is shown without the way there.
+        # The paper of a trace far from 0 (one with an offset) does not reach down, or up, to 0.
         self.first = 0.0
         if low > 15.0 or high < -15.0:
             self.first = 5.0 * math.floor((low - 2.0) / 5.0)
@@ -236,7 +217,7 @@ def _ruled(page: _Page, top: float, wide: float, high: float) -> None:
         lines += [
             f"M{LEFT:g} {top + i:.2f}H{right:g}" for i in range(0, int(high) + 1, step) if step == 5 or i % 5
         ]
-        page.add(f'<path d="{"".join(lines)}" stroke="{colour}" stroke-width="{width}"/>')
+        page.parts.append(f'<path d="{"".join(lines)}" stroke="{colour}" stroke-width="{width}"/>')
 
 
 def _amplitudes(page: _Page, row: _Row, scale: Scale, lead: str) -> None:
@@ -249,7 +230,7 @@ def _amplitudes(page: _Page, row: _Row, scale: Scale, lead: str) -> None:
         value = f"{mm * scale.per_mm:.4g}".replace("-", "\N{MINUS SIGN}")
         page.text(LEFT - 1.2, page.y + row.zero - mm + 0.9, value + unit, MUTED, 2.6, "end")
     if lead:
-        page.text(LEFT + 1.0, page.y + 3.2, lead, INK, 2.8, weight="600")
+        page.parts.append(text(LEFT + 1.0, page.y + 3.2, lead, INK, 2.8, bold=True))
 
 
 def _seconds(page: _Page, strip: Strip, wide: float) -> None:
@@ -280,20 +261,24 @@ def _trace(
     page: _Page, x: Floats, rate: float, base: float, scale: Scale, columns: int, colour: str, width: float
 ) -> None:
     path = _path(list(_points(np.nan_to_num(x), rate, base, scale, columns)))
-    page.add(
+    page.parts.append(
         f'<path transform="scale({UNIT})" d="{path}" stroke="{colour}" stroke-width="{width / UNIT:g}"'
         ' stroke-linejoin="round" stroke-linecap="round"/>'
     )
 
 
+def _salience(strip: Strip) -> tuple[Floats, float]:
+    """Return a strip's saliency and the magnitude that is drawn strongest."""
+    found = np.nan_to_num(np.asarray(strip.saliency, np.float64))
+    return found, strip.strongest or float(np.abs(found).max())
+
+
 def _levels(strip: Strip) -> npt.NDArray[np.int64]:
     """Return the depth of colour of each sample, from -`LEVELS` to `LEVELS`; 0 is none."""
-    assert strip.saliency is not None
-    found = np.nan_to_num(np.asarray(strip.saliency, np.float64))
-    most = strip.strongest or float(np.abs(found).max())
+    found, most = _salience(strip)
     if most <= 0:
         return np.zeros(len(found), np.int64)
-    return np.clip(np.rint(LEVELS * found / most), -LEVELS, LEVELS).astype(np.int64)
+    return np.asarray(np.clip(np.rint(LEVELS * found / most), -LEVELS, LEVELS), np.int64)
 
 
 def _shade(level: int) -> tuple[str, float]:
@@ -317,7 +302,7 @@ def _marked(page: _Page, x: Floats, strip: Strip, base: float, scale: Scale, col
         if len(points) < 2:
             continue
         colour, depth = _shade(int(level[a]))
-        page.add(
+        page.parts.append(
             f'<path transform="scale({UNIT})" d="{_path(points)}" stroke="{colour}" stroke-opacity="{depth}"'
             f' stroke-width="{1.6 / UNIT:g}" stroke-linejoin="round"/>'
         )
@@ -325,12 +310,12 @@ def _marked(page: _Page, x: Floats, strip: Strip, base: float, scale: Scale, col
 
 def _lane(page: _Page, strip: Strip, wide: float) -> None:
     """Draw the saliency to scale under the strip, above 0 upwards."""
-    assert strip.saliency is not None
-    found = np.nan_to_num(np.asarray(strip.saliency, np.float64))
-    most = strip.strongest or float(np.abs(found).max())
+    found, most = _salience(strip)
     page.y += 1.0
     middle = page.y + LANE / 2
-    page.add(f'<path d="M{LEFT:g} {middle:.2f}H{LEFT + wide:g}" stroke="{GREY}" stroke-width="0.15"/>')
+    page.parts.append(
+        f'<path d="M{LEFT:g} {middle:.2f}H{LEFT + wide:g}" stroke="{GREY}" stroke-width="0.15"/>'
+    )
     if most > 0:
         scale = Scale(most / (LANE / 2 - 0.5), "")
         columns = max(1, round(SPEED * len(found) / strip.rate / (5 * COLUMN)))
@@ -338,7 +323,7 @@ def _lane(page: _Page, strip: Strip, wide: float) -> None:
             points = list(_points(part, strip.rate, middle, scale, columns))
             zero = round(middle / UNIT)
             area = [(points[0][0], zero), *points, (points[-1][0], zero)]
-            page.add(
+            page.parts.append(
                 f'<path transform="scale({UNIT})" d="{_path(area)}z" fill="{colour}" fill-opacity="0.75"/>'
             )
         page.text(LEFT - 1.2, middle + 0.9, f"\N{PLUS-MINUS SIGN}{most:.2g}", MUTED, 2.6, "end")
@@ -352,7 +337,7 @@ def _legend(page: _Page, towards: str) -> None:
     x += 1.45 * len(f"against {towards}") + 1.5
     for level in (*range(-LEVELS, 0), *range(1, LEVELS + 1)):
         colour, depth = _shade(level)
-        page.add(
+        page.parts.append(
             f'<rect x="{x:.2f}" y="{y:.2f}" width="3" height="2.6" fill="{colour}" fill-opacity="{depth}"/>'
         )
         x += 3.0

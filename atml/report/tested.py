@@ -5,9 +5,8 @@ from __future__ import annotations
 from atml.comparison.result import FEW
 from atml.formatting import between, plural, sentence, value
 from atml.report.figures import Figures, interval_of
-from atml.report.material import Material
+from atml.report.material import Export, Material
 from atml.report.page import Block, Grid
-from atml.report.study_contents import Export
 from atml.scoring.presentation import ordinal
 
 NAMES = {
@@ -61,18 +60,12 @@ def not_scored(winner: Export | None) -> str:
 
 def official(title: str, one: Figures) -> Block:
     """Return the figures of an evaluation under the rule's own names, the baseline's beside them."""
-    said = (
-        f"Rule {one['rule']} on {one.get('data', 'test data')}, {seen(one)}: {title} of this test set"
-        f"{_earlier(one)}."
-    )
+    later = one.get("look", 0) > 1
+    earlier = ", and a model chosen by earlier ones looks better here than it is" if later else ""
+    where = f"{one.get('data', 'test data')}, {seen(one)}"
+    said = f"Rule {one['rule']} on {where}: {title} of this test set{earlier}."
     said += "".join(f" {sentence(note)}" for note in one.get("notes", ()))
     return _categories(one, said) if one.get("categories") else _figures(one, said)
-
-
-def _earlier(one: Figures) -> str:
-    return (
-        ", and a model chosen by earlier ones looks better here than it is" if one.get("look", 0) > 1 else ""
-    )
 
 
 def _figures(one: Figures, said: str) -> Block:
@@ -104,11 +97,7 @@ def _categories(one: Figures, said: str) -> Block:
             value(row["lower_limit"]),
             "-" if row["goal"] is None else f"{row['goal']:g} / {row['goal_of_limit']:g}",
             str(row["verdict"]),
-            *(
-                [value(baseline[row["category"]]["observed"]) if row["category"] in baseline else "-"]
-                if baseline
-                else []
-            ),
+            *([value(baseline.get(row["category"], {}).get("observed"))] if baseline else []),
         )
         for row in one["categories"]
     )

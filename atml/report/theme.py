@@ -9,6 +9,7 @@ deficiencies tell apart; yellow is left out, for it can't be read on white.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,6 +65,13 @@ def figure(*, x: str = "", y: str = "", height: int = HEIGHT, legend: bool = Tru
     made.update_xaxes(title_text=x)
     made.update_yaxes(title_text=y)
     return made
+
+
+def plain_line(
+    figure: Figure, x: Sequence[float | None], y: Sequence[float | None], line: dict[str, Any], **more: Any
+) -> None:
+    """Add a line that says nothing when pointed at, and has no entry in the legend; None breaks it."""
+    figure.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False, **more)
 
 
 def layout() -> dict[str, Any]:

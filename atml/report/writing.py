@@ -46,8 +46,12 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    reason = error.strerror or str(error)
+    return InputError(f"{folder} can't be written: {reason}; name another folder with --out")
 
 
 def publish(folder: Path, page: str, fill: Callable[[Path], None]) -> Path:
@@ -78,8 +82,7 @@ def publish(folder: Path, page: str, fill: Callable[[Path], None]) -> Path:
                 (aside / "old").rename(old)
             raise
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error
+        raise _unwritable(folder, error) from error
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)

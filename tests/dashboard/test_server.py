@@ -25,6 +25,7 @@ from atml.dashboard.artifact_store import Shelf, of_folder
 from atml.dashboard.read_only_storage import Overlay
 from atml.dashboard.study_notes import study_note
 from atml.errors import InputError, MissingExtraError
+from atml.models.config import ModelConfig
 from atml.storage import Store
 from tests.postgres import PASSWORD, Server
 from tests.report import made
@@ -169,7 +170,6 @@ def test_regions_are_told_in_words() -> None:
 
 
 def _plain(**fields: Any) -> Any:
-    from atml.models.config import ModelConfig
     from atml.training.records import TrialRecord
 
     return TrialRecord(number=3, state="pruned", **{"config": ModelConfig(), **fields})
@@ -182,11 +182,8 @@ def _plain(**fields: Any) -> Any:
         ({"state": "failed"}, "its worker was lost"),
         ({"constraints": {"size_kib": 3.5}}, "over the budget in size in KiB by 3.5"),
         ({"constraints": {"size_kib": -1.0, "diverged": 1.0}}, "refused: training diverged"),
-        (
-            {"constraints": {"constant": 1.0}},
-            "it collapsed: one class for every window, or outputs",
-        ),
-        ({"constraints": {"hopeless": 0.2}}, "below the floor that the objective sets"),
+        ({"constraints": {"constant": 1.0}}, "refused: collapsed: one class for every window"),
+        ({"constraints": {"hopeless": 0.2}}, "refused: below the objective's floor after one fold"),
         ({"state": "complete"}, "it ran over all 5 folds"),
         ({"steps": {0: 0.5, 1: 0.6}}, "cut short in fold 1 of 5, 50% through"),
         ({"steps": {7: 0.5}}, "cut short after fold 2 of 5"),
@@ -195,6 +192,18 @@ def _plain(**fields: Any) -> Any:
 )
 def test_why_a_trial_ended(fields: dict[str, Any], says: str) -> None:
     assert says in trial_notes.ending(dataclasses.replace(_plain(), **fields), 5)
+
+
+def test_a_network_that_turns_windows_and_reads_patches_is_described() -> None:
+    made = ModelConfig(channels=(), cell="gru", patch=8, upright=True, polarity=0.5, stretch=0.1, filter=0.2)
+    lines = dict(trial_notes.config_words(made))
+    assert lines["input"] == "normalised by zscore, turned upright where its third moment is negative"
+    assert lines["recurrent"] == "GRU of 16 units, forward, 8 samples at a time"
+    assert lines["augmentation"] == "stretch 0.1, filter 0.2, polarity 0.5"
+    assert "scaled to the data" in dict(trial_notes.config_words(ModelConfig(init="data")))["convolutions"]
+    plain = dict(trial_notes.config_words(ModelConfig(cell="gru")))
+    assert plain["input"] == "normalised by zscore" and plain["recurrent"] == "GRU of 16 units, forward"
+    assert "scaled" not in plain["convolutions"] and plain["augmentation"] == "none"
 
 
 def test_files_are_artifacts_where_they_lie(app: server.Wsgi, here: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from atml import models
 from atml.models.config import ModelConfig
+from atml.report.layers import layers
+from atml.report.sections import preparation, training_parameters
 from atml.tasks.task import Task
 from atml.training.augmentation import KINDS, one_by_one, prepared
 
 TASK = Task(name="tiny", classes=("other", "AF"), positive=1, sampling_rate=100, window=400)
 
 
-def config(**fields: float) -> ModelConfig:
+def config(**fields: Any) -> ModelConfig:
     return ModelConfig(normalise="zscore", decimation=2, channels=(4,), kernels=(5,), strides=(2,), **fields)
 
 
@@ -63,3 +67,43 @@ def test_changes_are_shown_one_by_one_and_twice_the_same() -> None:
     assert all(np.array_equal(first[kind][0], second[kind][0]) for kind in KINDS)
     assert np.allclose(first["scale"][0] / before, (first["scale"][0] / before)[:, :, :1], rtol=1e-4)
     assert one_by_one(config(), before, sampling_rate=100, seed=7) == {}
+
+
+def test_upright_and_patches_are_boxes_of_the_drawing() -> None:
+    made = ModelConfig(channels=(), kernels=(), strides=(), cell="gru", units=4, patch=8, upright=True)
+    boxes = {layer.title: layer for layer in layers(made, TASK)}
+    assert list(boxes)[:4] == ["ECG", "normalise", "turn upright", "patches"]
+    assert (boxes["patches"].detail, boxes["patches"].leaves) == ("8 samples each", "8 × 50")
+    plain = [layer.title for layer in layers(config(), TASK)]
+    assert "turn upright" not in plain and "patches" not in plain
+
+
+def test_preparation_says_upright_and_patches() -> None:
+    said = preparation.steps(ModelConfig(upright=True, patch=8))
+    assert "third central moment is negative" in said and "reads 8 samples at once" in said
+    plain = preparation.steps(config())
+    assert "third central moment" not in plain and "at once" not in plain
+
+
+@pytest.mark.parametrize(
+    ("kind", "strength", "says"),
+    [
+        ("polarity", 1.0, "with probability 1; here 2 of 2 are"),
+        ("stretch", 0.2, "logarithm of its speed 0.2;"),
+        ("filter", 0.3, "second difference, 0.3 at most"),
+    ],
+)
+def test_each_augmentation_is_described_by_its_own_rule(kind: str, strength: float, says: str) -> None:
+    before, after, shares = changed(kind, strength)
+    made = config(**{kind: strength})
+    said = preparation.effect(kind, made, before, after, shares)
+    assert says in said and said.startswith(kind.capitalize()) and said.endswith(".")
+
+
+def test_the_training_is_described_with_its_first_weights_and_all_augmentations() -> None:
+    every = config(**dict.fromkeys(KINDS, 0.2), init="data")
+    said = training_parameters.training_words(3, every)
+    assert "weights scaled to the training windows" in said
+    assert "changes of speed of 0.20" in said and "filters of up to 0.20" in said
+    assert "turning 20% of the windows upside down" in said
+    assert "scaled to" not in training_parameters.training_words(3, config())

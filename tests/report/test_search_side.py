@@ -6,7 +6,6 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +45,7 @@ def material(url: str) -> Iterator[Material]:
 
 
 def section(name: str, material: Material) -> Section:
-    found = import_module(f"atml.report.sections.{name}").section(material)
-    assert isinstance(found, Section)
-    return found
+    return report.section(name, material)
 
 
 def words(blocks: tuple[Block, ...]) -> str:
@@ -78,7 +75,7 @@ def test_history_tells_the_best_and_when_it_came(material: Material) -> None:
     best = max(whole, key=lambda t: t.value or 0)
     at = material.finished.index(best) + 1
     assert f"{best.value:.3f} (trial {best.number})" in chart.says
-    assert f"After result {at} of {TRIALS}, {TRIALS - at} more trials brought nothing better" in chart.says
+    assert f"After result {at} of {TRIALS}, {TRIALS - at} more trials found nothing better" in chart.says
     drawn = sum(len(trace.x) for trace in chart.figure.data if trace.mode == "markers")
     assert drawn == len(whole)
 
@@ -120,9 +117,9 @@ def test_a_median_counts_those_that_were_stopped_before_as_below(material: Mater
     trained = [t for t in material.standing if comparable.first_fold(t) is not None][:3]
     stopped = dataclasses.replace(trained[0], steps={0: 0.1}, state="pruned")
     values = sorted(comparable.first_fold(t) or 0.0 for t in trained)
-    (one,) = comparable.grouped([*trained, stopped, stopped], lambda t: "all")
+    (one,) = comparable.grouped([*trained, stopped, stopped], lambda config: "all")
     assert (one.trained, one.past, one.median) == (5, 3, pytest.approx(values[0]))
-    (most,) = comparable.grouped([*trained, *[stopped] * 4], lambda t: "all")
+    (most,) = comparable.grouped([*trained, *[stopped] * 4], lambda config: "all")
     assert most.median is None
 
 
@@ -138,7 +135,7 @@ def test_every_parameter_is_told_with_range_choice_and_use(material: Material) -
     rows = {row["parameter"]: row for row in grid("training_parameters", material, "drawn from")}
     assert material.best is not None
     assert set(rows) == set(material.axes)
-    assert rows["learning_rate"]["drawn from"] == "0.0005 to 0.01, logarithmic"
+    assert rows["learning_rate"]["drawn from"] == "0.001 to 0.01, logarithmic"
     assert rows["family"]["winner"] == material.best.params["family"]
     assert rows["depth"]["drawn from"] == "2 to 5"
 

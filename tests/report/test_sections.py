@@ -9,12 +9,12 @@ import re
 import shutil
 import sqlite3
 import types
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from atml import report
 from atml.artifacts.model import CARD
 from atml.data.dataset import DataSource
 from atml.metrics import prediction_counts
@@ -35,7 +35,7 @@ NAMES = ("data_overview", "preparation", "results", "examples", "fitting", "carr
 
 def sections(material: Material) -> dict[str, Section]:
     """Sections by their anchors."""
-    found = [import_module(f"atml.report.sections.{name}").section(material) for name in NAMES]
+    found = [report.section(name, material) for name in NAMES]
     return {section.anchor: section for section in found}
 
 
@@ -154,7 +154,7 @@ def test_what_needs_no_network_stands_beside_the_first_figure(material: Material
     rival = material.winner.metrics["baseline"]
     facts = {name: shown for name, shown, _ in headline(material, datetime.datetime.now()).facts}
     assert facts["Without a network"] == f"{rival['value']:.3f}"
-    first = next(b for b in results.section(material).blocks if isinstance(b, Text))
+    first = next(b for b in results.contents(material) if isinstance(b, Text))
     assert f"{rival['name']}, a detector without a network, has {rival['value']:.3f}" in first.text
 
 
@@ -194,7 +194,7 @@ def test_examples_are_right_and_wrong_as_said(written: dict[str, Section], mater
         truth, called = re.search(r"is (AF|other) .*called (AF|other)<", block.svg).groups()
         assert (truth == called) == block.name.startswith("example-right")
         assert "trained on this subject too" in block.says and "for AF" in block.svg
-    again = examples.section(material)
+    again = report.section("examples", material)
     assert [b.svg for b in again.blocks if isinstance(b, Drawing)] == [b.svg for b in drawn]
     assert "trained on every subject" in words(written["examples"])
 

@@ -8,25 +8,18 @@ from atml.report.comparable import family
 from atml.report.groups import comparison
 from atml.report.layers import drawing, layers
 from atml.report.material import Material
-from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
+from atml.report.page import Block, Drawing, Empty, Heading, Text
 from atml.report.sections.task_description import task_of
-from atml.training.records import TrialRecord
-
-TITLE = "Architectures and the last layer"
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Compare families and parts of networks, draw the winner, explain its last layer."""
     if not material.finished:
-        return Section("architectures", TITLE, (Empty("No trial has come to an end yet."),))
-    blocks: list[Block] = [
-        Text(_about(material)),
-        *comparison(material.finished, _family, "family", "families"),
-    ]
-    blocks += [Heading("Parts"), *_parts(material)]
+        return [Empty("No trial has come to an end yet.")]
+    families = comparison(material.finished, family, "family", "families")
+    blocks: list[Block] = [Text(_about(material)), *families, Heading("Parts"), *_parts(material)]
     blocks += [Heading("The winner"), *_winner(material)]
-    blocks += [Heading("The last layer"), *_last(material)]
-    return Section("architectures", TITLE, tuple(blocks))
+    return [*blocks, Heading("The last layer"), *_last(material)]
 
 
 def _about(material: Material) -> str:
@@ -48,26 +41,11 @@ def _about(material: Material) -> str:
     )
 
 
-def _family(record: TrialRecord) -> str | None:
-    return None if record.config is None else family(record.config)
-
-
 def _parts(material: Material) -> list[Block]:
-    def convolving(name: str) -> list[TrialRecord]:
-        return [t for t in material.finished if t.config and t.config.channels and getattr(t.config, name)]
-
-    found = comparison(
-        material.finished,
-        lambda t: None if t.config is None else t.config.pool,
-        "pooling over time",
-        "poolings",
-    )
-    found += comparison(
-        convolving("activation"),
-        lambda t: None if t.config is None else t.config.activation,
-        "activation of the convolutions",
-        "activations",
-    )
+    convolving = [t for t in material.finished if t.config and t.config.channels and t.config.activation]
+    found = comparison(material.finished, lambda config: config.pool, "pooling over time", "poolings")
+    activation = "activation of the convolutions"
+    found += comparison(convolving, lambda config: config.activation, activation, "activations")
     return found or [Empty("No trial keeps its config, so its parts can't be compared.")]
 
 
@@ -97,16 +75,14 @@ def _last(material: Material) -> list[Block]:
     task = task_of(material)
     if task is None:
         return [Empty(sentence(f"The last layer can't be described: {material.task_gone}"))]
-    blocks: list[Block] = [
-        Text(
-            f"The last layer is linear and has no activation: it gives {plural(len(task.classes), 'logit')}."
-            " In training the loss applies a softmax to them, in a form that is exact for large numbers too."
-            " The exported file has none, because it would change no decision: the largest logit is the"
-            " largest probability, and a device saves the exponentials."
-        )
-    ]
+    softmax = Text(
+        f"The last layer is linear and has no activation: it gives {plural(len(task.classes), 'logit')}."
+        " In training the loss applies a softmax to them, in a form that is exact for large numbers too."
+        " The exported file has none, because it would change no decision: the largest logit is the"
+        " largest probability, and a device saves the exponentials."
+    )
     said = report_kind.of(task).last_layer(task, material.winner.config if material.winner else {})
     return [
-        *blocks,
+        softmax,
         Text(said) if said else Empty("There is no export of the winner to read its decision from."),
     ]

@@ -9,7 +9,7 @@ from atml.report import kind as report_kind
 from atml.report.comparisons import Row
 from atml.report.figures import Figures, Source, interval_of
 from atml.report.material import Material
-from atml.report.page import Block, Chart, Empty, Section, Text
+from atml.report.page import Block, Chart, Empty, Text
 from atml.report.sections.task_description import task_of
 from atml.report.tested import alike, not_scored, seen, tested
 from atml.report.theme import BLUE, ORANGE
@@ -18,12 +18,8 @@ from atml.tasks.task import Task
 MODEL, BASELINE = "network", "baseline"
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Set subjects, test data and the baseline side by side."""
-    return Section("carry_over", "Does it carry over to other people?", tuple(_blocks(material)))
-
-
-def _blocks(material: Material) -> list[Block]:
     source, task = material.outcome.source, task_of(material)
     if source is None or task is None:
         return [Empty(sentence(f"there are no figures yet: {material.outcome.why or material.task_gone}"))]

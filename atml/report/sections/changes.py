@@ -1,18 +1,17 @@
-"""What was changed and what came of it: from the default to the winner, and from best to best."""
+"""What differs between the default and the winner, and between each best trial and the next."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
 
-from atml.formatting import listed, plural, setting, value
+from atml.formatting import plural, setting, value
 from atml.regions.values import same
 from atml.report.history import successive, whole
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Empty, Grid, Heading, Text
+from atml.report.parallel import place
 from atml.training.records import TrialRecord
-
-TITLE = "What was changed, and what came of it"
 
 FAR = 0.15
 """Share of its range by which a number has to move to be named among the changes."""
@@ -20,15 +19,12 @@ FAR = 0.15
 MOST_STEPS = 20
 
 
-def section(material: Material) -> Section:
-    """Lay the default beside the winner, then every trial that was the best so far."""
+def contents(material: Material) -> list[Block]:
+    """Compare the default with the winner, then each trial that was the best so far with the one before."""
     if not whole(material.finished):
-        return Section(
-            "changes", TITLE, (Empty("No trial ran over every fold within its budget: nothing to compare."),)
-        )
+        return [Empty("No trial ran over every fold within its budget: nothing to compare.")]
     blocks: list[Block] = [Heading("From the default to the winner"), *_default(material)]
-    blocks += [Heading("From best to best"), *_steps(material)]
-    return Section("changes", TITLE, tuple(blocks))
+    return [*blocks, Heading("From best to best"), *_steps(material)]
 
 
 def _default(material: Material) -> list[Block]:
@@ -38,8 +34,7 @@ def _default(material: Material) -> list[Block]:
         return [Empty("The default config of the task has no result in this study.")]
     if best.number == begun.number:
         return [Text("The winner is the default config of the task: the search found nothing better.")]
-    rows = []
-    alike = 0
+    rows, alike = [], 0
     for name in material.axes:
         before, after = begun.params.get(name), best.params.get(name)
         if before is None and after is None:
@@ -47,7 +42,7 @@ def _default(material: Material) -> list[Block]:
         if before is not None and after is not None and same(before, after):
             alike += 1
             continue
-        rows.append((name, setting(before), setting(after), _came(name, material, after)))
+        rows.append((name, setting(before), setting(after), _near(name, material, after)))
     said = _outcome(material, begun, best)
     said += f" {plural(len(rows), 'parameter')} differ and {alike} are the same."
     said += (
@@ -67,7 +62,7 @@ def _outcome(material: Material, begun: TrialRecord, best: TrialRecord) -> str:
     )
     again = material.repeated(best.number)
     if best.number in material.judged and again is not None:
-        # Not beside the search's values without a word: another threshold is another way to judge.
+        # Tuned values are judged in another way than those of the search, so the sentence names both.
         said += (
             f" On fresh seeds the winner has {value(again)} untuned, and"
             f" {value(material.judged[best.number])} with decisions tuned on other folds."
@@ -80,8 +75,8 @@ def _outcome(material: Material, begun: TrialRecord, best: TrialRecord) -> str:
     return said
 
 
-def _came(name: str, material: Material, setting_of_winner: Any) -> str:
-    """Count the trials at the winner's setting, a tenth of the range to both sides, in the best quarter."""
+def _near(name: str, material: Material, setting_of_winner: Any) -> str:
+    """Say how many trials within a tenth of the range of the winner's setting are in the best quarter."""
     axis, ordered = material.axes[name], material.standing
     if setting_of_winner is None or not ordered:
         return "-"
@@ -90,19 +85,10 @@ def _came(name: str, material: Material, setting_of_winner: Any) -> str:
     def near(found: Any) -> bool:
         if axis.kind == "categorical" or axis.high <= axis.low:
             return same(found, setting_of_winner)
-        return abs(axis_place(axis, found) - axis_place(axis, setting_of_winner)) <= 0.1
+        return abs(place(axis, found) - place(axis, setting_of_winner)) <= 0.1
 
     mine = [t.number for t in ordered if name in t.params and near(t.params[name])]
     return f"{sum(n in good for n in mine)} of {len(mine)}"
-
-
-def axis_place(axis: Any, number: float) -> float:
-    """Return where a number lies in its range, 0 to 1, in logarithms where it was drawn so."""
-    from math import log
-
-    if axis.log:
-        return log(number / axis.low) / log(axis.high / axis.low)
-    return float((number - axis.low) / (axis.high - axis.low))
 
 
 def _steps(material: Material) -> list[Block]:
@@ -135,9 +121,9 @@ def _differs(material: Material, before: TrialRecord, now: TrialRecord) -> str:
             continue
         if a is None:
             named.append(f"{name} {setting(b)}")
-        elif axis.kind == "categorical" or abs(axis_place(axis, a) - axis_place(axis, b)) > FAR:
+        elif axis.kind == "categorical" or abs(place(axis, a) - place(axis, b)) > FAR:
             named.append(f"{name} {setting(a)} → {setting(b)}")
         else:
             small += 1
-    more = f"{plural(small, 'small change')}" if small else ""
-    return "; ".join(filter(None, [", ".join(named), more])) or listed(["nothing but its seed"])
+    more = plural(small, "small change") if small else ""
+    return "; ".join(filter(None, [", ".join(named), more])) or "nothing but its seed"

@@ -9,7 +9,7 @@ import numpy as np
 from atml.formatting import listed, plural
 from atml.report import theme
 from atml.report.material import Material
-from atml.report.page import Block, Chart, Empty, Section, Text
+from atml.report.page import Block, Chart, Empty, Text
 from atml.training.records import TrialRecord
 
 MOST = 4
@@ -19,20 +19,15 @@ Curve = Sequence[Sequence[float]]
 """Points ``(share of the training, training loss, value on what was held out)``."""
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Draw training loss and held-out value against the share of the training."""
-    title = "Learning curves"
     found = _finalists(material)
     if not found:
-        return Section(
-            "curves",
-            title,
-            (Empty("No trial ran over every fold, so there is no whole training to follow."),),
-        )
+        return [Empty("No trial ran over every fold, so there is no whole training to follow.")]
     repeated = any(material.repeats(record.number) for record, _ in found)
     what = "trained again on fresh seeds" if repeated else "the best trials, for none was trained again yet"
     folds = plural(int(material.spec["folds"]), "fold")
-    blocks: list[Block] = [
+    return [
         Text(
             f"The finalists are {what}. A training reports at four fixed shares of its length, so that short"
             " and long ones compare. Thin lines are single trainings, thick ones the mean over"
@@ -41,7 +36,6 @@ def section(material: Material) -> Section:
         _chart("curves-loss", found, 1, "training loss", _loss_says(found)),
         _chart("curves-value", found, 2, "value on the subjects held out", _value_says(found)),
     ]
-    return Section("curves", title, tuple(blocks))
 
 
 def _finalists(material: Material) -> list[tuple[TrialRecord, list[Curve]]]:
@@ -75,10 +69,7 @@ def _chart(
             values += [*(round(point[column], 4) for point in curve), None]
         group = f"trial {record.number}"
         thin = {"color": colour, "width": 1}
-        figure.add_scatter(
-            x=x, y=values, mode="lines", line=thin, opacity=0.3, legendgroup=group, showlegend=False,
-            hoverinfo="skip",
-        )  # fmt: skip
+        theme.plain_line(figure, x, values, thin, opacity=0.3, legendgroup=group)  # fmt: skip
         shares, means = _mean(curves, column)
         figure.add_scatter(
             x=shares, y=[round(v, 4) for v in means], mode="lines+markers", name=group, legendgroup=group,

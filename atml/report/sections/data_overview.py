@@ -13,12 +13,12 @@ import numpy as np
 from atml.arrays import Int64
 from atml.artifacts.record import DataFacts
 from atml.data.dataset import Dataset
-from atml.formatting import listed, plural, sentence, share
+from atml.formatting import clock, listed, plural, sentence, share
 from atml.report import comparisons, strips
 from atml.report import kind as report_kind
 from atml.report.material import Material
 from atml.report.outcome import unit_of
-from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
@@ -28,12 +28,8 @@ MOST_STRIPS = 12
 """Rhythms that are drawn."""
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Describe what the search saw; from an export's config.json where the data are gone."""
-    return Section("data", "The data", tuple(_blocks(material)))
-
-
-def _blocks(material: Material) -> list[Block]:
     task, plan = task_of(material), material.plan
     facts = _facts(material, task)
     if task is None or facts is None:
@@ -66,17 +62,10 @@ def _words(facts: DataFacts, task: Task) -> str:
     rhythms = sum(bool(name) for name in facts.rhythms)
     return (
         f"{facts.name}, {kind}: {plural(facts.windows, 'window')} of {task.seconds:g} s,"
-        f" {_time(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
+        f" {clock(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
         f" with {plural(rhythms, 'named rhythm')}. By class: {listed(classes)}."
         " Windows of one subject are much alike, so the number of subjects matters more than that of windows."
     )
-
-
-def _time(seconds: float) -> str:
-    """Say how long: 58 s, 12 min, 5.3 h."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _kinds(data: Dataset, task: Task) -> list[tuple[str, int, Int64]]:

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from atml.arrays import Strings
+from atml.arrays import Floats, Strings
 from atml.artifacts.model import ExportedModel
 from atml.errors import ExportError
 from atml.formatting import sentence
@@ -20,11 +19,9 @@ from atml.report import kind as report_kind
 from atml.report import saliency, strips
 from atml.report.material import Material
 from atml.report.outcome import Decided, unit_of
-from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
+from atml.report.page import Block, Drawing, Empty, Heading, Text
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,16 +36,8 @@ class Example:
     """Whether it is the surest of its kind, or else the least sure."""
 
 
-def section(material: Material) -> Section:
-    """Show the surest and the least sure decisions of each kind, from different subjects."""
-    return Section("examples", "Examples of decisions", tuple(_blocks(material)))
-
-
 def choose(
-    found: Decided,
-    subject: Strings,
-    pairs: Sequence[tuple[int, int]],
-    ends: Sequence[bool] = (True, False),
+    found: Decided, subject: Strings, pairs: Sequence[tuple[int, int]], ends: Sequence[bool] = (True, False)
 ) -> list[Example]:
     """Choose decisions, the same each time: of each pair ``(true, called)`` the surest and the least sure.
 
@@ -75,7 +64,8 @@ def choose(
     return chosen
 
 
-def _blocks(material: Material) -> list[Block]:
+def contents(material: Material) -> list[Block]:
+    """Show the surest and the least sure decisions of each kind, from different subjects."""
     plan, outcome = material.plan, material.outcome
     found = outcome.decided
     if outcome.why or plan is None or found is None:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 from atml.formatting import listed, plural, value
 from atml.report import theme
-from atml.report.comparable import Group, family, first_fold, grouped
+from atml.report.comparable import family, first_fold, grouped
+from atml.report.groups import COLUMNS, cells
 from atml.report.history import clip, thin
 from atml.report.material import Material
-from atml.report.page import Block, Chart, Empty, Grid, Section, Text
+from atml.report.page import Block, Chart, Empty, Grid, Text
 from atml.training.records import TrialRecord
-
-TITLE = "Families at equal size"
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 
@@ -21,25 +20,22 @@ MOST_POINTS = 600
 """Points of a family that the chart draws."""
 
 
-def section(material: Material) -> Section:
+ABOUT = (
+    "A larger network may do better whatever its family, so families are compared within bands of"
+    " file size that double from one to the next. Two figures count: the best value over every fold,"
+    " which grows with the number of trials a family was given, and the median of its trained trials at"
+    " the end of the first fold, for which a trial that was stopped earlier counts as lower."
+)
+
+
+def contents(material: Material) -> list[Block]:
     """Compare families within bands of size, best and median, with the numbers behind each."""
     trials = [t for t in material.finished if t.config and t.cost and t.steps]
     names = sorted({family(t.config) for t in trials if t.config})
     if len(names) < 2:
         why = f"Only one family was trained: {names[0]}." if names else "No trial was trained yet."
-        return Section("families", TITLE, (Empty(f"{why} There is nothing to compare."),))
-    bands = _bands(trials)
-    blocks: list[Block] = [Text(_about()), _chart(trials, names), _table(trials, bands), *_again(material)]
-    return Section("families", TITLE, tuple(blocks))
-
-
-def _about() -> str:
-    return (
-        "A larger network may do better whatever its family, so families are compared within bands of"
-        " file size that double from one to the next. Two figures count: the best value over every fold,"
-        " which grows with the number of trials a family was given, and the median of its trained trials at"
-        " the end of the first fold, for which a trial that was stopped earlier counts as lower."
-    )
+        return [Empty(f"{why} There is nothing to compare.")]
+    return [Text(ABOUT), _chart(trials, names), _table(trials), *_again(material)]
 
 
 def _kib(record: TrialRecord) -> float:
@@ -88,15 +84,15 @@ def _chart(trials: Sequence[TrialRecord], names: Sequence[str]) -> Chart:
     return Chart("families-size", figure, said)
 
 
-def _table(trials: Sequence[TrialRecord], bands: Sequence[tuple[float, float]]) -> Block:
+def _table(trials: Sequence[TrialRecord]) -> Block:
     rows: list[tuple[str, ...]] = []
     winners: dict[str, list[str]] = {}
     contested = 0
-    for low, high in bands:
+    for low, high in _bands(trials):
         mine = [t for t in trials if low <= _kib(t) < high]
-        groups = grouped(mine, lambda t: None if t.config is None else family(t.config))
+        groups = grouped(mine, family)
         band = f"{low:g} to {high:g}"
-        rows += [_row(band, group) for group in groups]
+        rows += [(band, group.name, *cells(group)) for group in groups]
         ran = [g for g in groups if g.best is not None]
         contested += len(ran) > 1
         if len(ran) > 1:
@@ -111,8 +107,7 @@ def _table(trials: Sequence[TrialRecord], bands: Sequence[tuple[float, float]]) 
         f" The counts differ, from {min(counts):,} to {max(counts):,} trained trials: the search gave more"
         " trials to what did well, and the best of many looks better than the best of few."
     )
-    columns = ("KiB", "family", "trained", "past fold 1", "every fold", "best", "median after fold 1")
-    return Grid(columns, tuple(rows), said, right=columns[2:])
+    return Grid(("KiB", "family", *COLUMNS), tuple(rows), said, right=COLUMNS)
 
 
 def _again(material: Material) -> list[Block]:
@@ -133,9 +128,3 @@ def _again(material: Material) -> list[Block]:
             + (" Other families have no finalist." if len(told) > 1 else " No other family has a finalist.")
         )
     ]
-
-
-def _row(band: str, group: Group) -> tuple[str, ...]:
-    median = value(group.median) if group.median is not None else "stopped before"
-    counts = (f"{group.trained:,}", f"{group.past:,}", f"{group.whole:,}")
-    return (band, group.name, *counts, value(group.best), median)

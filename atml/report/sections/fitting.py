@@ -12,7 +12,7 @@ from atml.artifacts.card import fitted
 from atml.formatting import figure, mean, sentence
 from atml.report import comparisons
 from atml.report.material import Material
-from atml.report.page import Block, Chart, Empty, Grid, Section, Text
+from atml.report.page import Block, Chart, Empty, Grid, Text
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,6 @@ class Run:
     held_out: tuple[float, ...]
     trained: tuple[float, ...]
     curves: tuple[tuple[tuple[float, float, float], ...], ...]
-
-
-def section(material: Material) -> Section:
-    """Say whether the winner over- or underfits."""
-    return Section("fitting", "Over- or underfitting", tuple(_blocks(material)))
 
 
 def runs_of(material: Material) -> list[Run]:
@@ -58,7 +53,8 @@ def _number(found: float | None) -> float:
     return float("nan") if found is None else float(found)
 
 
-def _blocks(material: Material) -> list[Block]:
+def contents(material: Material) -> list[Block]:
+    """Say whether the winner over- or underfits."""
     runs = [run for run in runs_of(material) if run.held_out and run.trained]
     if not runs:
         return [
@@ -89,10 +85,7 @@ def _blocks(material: Material) -> list[Block]:
         for run in runs
     )
     header = ("seed", *(f"fold {k + 1}" for k in range(count)), "mean held out", "mean trained on", "gap")
-    both = "; ".join(
-        f"fold {k + 1} {mean([run.held_out[k] for run in runs if k < len(run.held_out)]):.3f}"
-        for k in range(count)
-    )
+    both = "; ".join(f"fold {k} {held:.3f}" for k, held in enumerate(_by_fold(runs), 1))
     chart = comparisons.folds([run.trained for run in runs], [run.held_out for run in runs], "objective")
     dots = f"Each dot is a training on all folds but one. Held out, mean over trainings: {both}."
     told = (
@@ -116,12 +109,15 @@ def _worst(material: Material) -> float | None:
     return always_wrong(material.definition, material.out_of_fold[0][1])
 
 
+def _by_fold(runs: Sequence[Run]) -> list[float]:
+    """Return each fold's value held out, the mean over the trainings that ran it."""
+    count = max(len(run.held_out) for run in runs)
+    return [mean([run.held_out[k] for run in runs if k < len(run.held_out)]) for k in range(count)]
+
+
 def _spread(runs: Sequence[Run], gap: float) -> str:
     """Set the gap beside how far folds differ, that is other subjects."""
-    folds = [
-        mean([run.held_out[k] for run in runs if k < len(run.held_out)])
-        for k in range(max(len(run.held_out) for run in runs))
-    ]
+    folds = _by_fold(runs)
     if len(folds) < 2:
         return "There is one fold only, so how far subjects differ is not known."
     spread = float(np.std(folds, ddof=1))

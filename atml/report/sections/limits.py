@@ -9,19 +9,15 @@ from atml.formatting import listed, plural, sentence, value
 from atml.report import kind as report_kind
 from atml.report.figures import interval_of
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Grid, Section, Text
+from atml.report.page import Block, Empty, Grid, Text
 from atml.report.sections.task_description import task_of
 from atml.report.tested import tested
 
 HEADING = "## Known limits"
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Say what the search itself did to the figures, then what the card says of the model."""
-    return Section("limits", "Limits", tuple(_blocks(material)))
-
-
-def _blocks(material: Material) -> list[Block]:
     if material.best is None:
         return [
             Text("Nothing that atml makes is a medical device."),
@@ -41,12 +37,10 @@ def _blocks(material: Material) -> list[Block]:
     said = f"{len(lines)} limits that come from how this model was found; those of the model itself follow."
     blocks: list[Block] = [Grid(("what", "what it means for the figures"), tuple(lines), said)]
     known = of_card(material)
-    if known:
+    if known and material.winner is not None:
         rows = tuple((line,) for line in known)
-        return [
-            *blocks,
-            Grid(("known limits, as the model card has them",), rows, _card(material, len(rows))),
-        ]
+        says = f"The {len(rows)} limits that {CARD} of {material.winner.folder.name} states, word for word."
+        return [*blocks, Grid(("known limits, as the model card has them",), rows, says)]
     return [*blocks, Text("Not a medical device, and not validated for any clinical use.")]
 
 
@@ -61,11 +55,6 @@ def of_card(material: Material) -> list[str]:
     _, _, after = text.partition(f"{HEADING}\n")
     part = after.split("\n## ")[0]
     return [line.removeprefix("- ").strip() for line in part.splitlines() if line.startswith("- ")]
-
-
-def _card(material: Material, count: int) -> str:
-    assert material.winner is not None
-    return f"The {count} limits that {CARD} of {material.winner.folder.name} states, word for word."
 
 
 def _worth(material: Material) -> str:

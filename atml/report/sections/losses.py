@@ -6,25 +6,23 @@ from atml.formatting import listed
 from atml.models.config import ModelConfig
 from atml.report.groups import READING, comparison
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Section, Text
+from atml.report.page import Block, Empty, Text
 from atml.report.sections.task_description import task_of
 from atml.tasks.task import Task
-from atml.training.records import TrialRecord
 
 NAMES = {"cross_entropy": "cross entropy", "focal": "focal loss"}
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Compare the losses, then say the winner's as a formula in words."""
     blocks: list[Block] = [Text(_about(material)), Text(READING)]
     if not material.finished:
-        blocks.append(Empty("No trial has come to an end yet, so no loss can be compared."))
-        return Section("losses", "Losses", tuple(blocks))
+        return [*blocks, Empty("No trial has come to an end yet, so no loss can be compared.")]
     blocks += comparison(material.finished, _loss, "loss", "losses")
     blocks += comparison(material.finished, _weighting, "weighting of the classes", "weightings")
     if material.best is not None and material.best.config is not None:
         blocks.append(Text(_chosen(material.best.number, material.best.config, task_of(material))))
-    return Section("losses", "Losses", tuple(blocks))
+    return blocks
 
 
 def _about(material: Material) -> str:
@@ -36,14 +34,11 @@ def _about(material: Material) -> str:
     )
 
 
-def _loss(record: TrialRecord) -> str | None:
-    return None if record.config is None else NAMES.get(record.config.loss, record.config.loss)
+def _loss(config: ModelConfig) -> str:
+    return NAMES.get(config.loss, config.loss)
 
 
-def _weighting(record: TrialRecord) -> str | None:
-    config = record.config
-    if config is None:
-        return None
+def _weighting(config: ModelConfig) -> str:
     return "inverse frequency" if config.class_weights == "balanced" else "equal"
 
 
@@ -62,5 +57,4 @@ def _chosen(number: int, config: ModelConfig, task: Task | None) -> str:
         parts.append(f"the positive class by a further {config.positive_weight:.2f}")
     if config.sampling == "subject":
         parts.append("batches drawn evenly from subjects, however many windows each has")
-    name = NAMES.get(config.loss, config.loss)
-    return f"The winner, trial {number}, was trained with {name}: {listed(parts)}."
+    return f"The winner, trial {number}, was trained with {_loss(config)}: {listed(parts)}."

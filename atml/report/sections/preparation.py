@@ -11,7 +11,7 @@ from atml.report import kind as report_kind
 from atml.report import strips
 from atml.report.material import Material
 from atml.report.outcome import unit_of
-from atml.report.page import Block, Drawing, Empty, Heading, Section, Text
+from atml.report.page import Block, Drawing, Empty, Heading, Text
 from atml.report.sections.data_overview import example
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
@@ -28,36 +28,35 @@ WORDS = {
     "rr": "turned into the series of its RR intervals, 3 log(RR / 0.8 s)",
 }
 
+LARGE = {"zscore": " standard deviations", "maxabs": " times the largest magnitude"}
 UNITS = {"zscore": "SD", "maxabs": "of the largest", "rr": "3 log(RR / 0.8 s)"}
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Show the winner's preparation and each of its augmentations before and after."""
-    return Section("preparation", "Preparation and augmentation", tuple(_blocks(material)))
-
-
-def _blocks(material: Material) -> list[Block]:
     best, plan = material.best, material.plan
     if best is None or best.config is None:
         return [Empty("No trial has run over every fold and kept the budget yet: there is no winner yet.")]
     config = best.config
-    told: list[Block] = [Text(_words(config, material))]
+    told: list[Block] = [Text(f"In trial {best.number} {steps(config)}")]
     if plan is None:
         return [*told, Empty(sentence(f"nothing can be shown: {material.plan_gone}"))]
     rows = _chosen(plan)
     return [*told, *_prepared(plan, config, rows), Heading("Augmentation"), *_augmented(plan, config, rows)]
 
 
-def _words(config: ModelConfig, material: Material) -> str:
+def steps(config: ModelConfig) -> str:
+    """Say what becomes of a window before the first layer."""
     thin = (
         f" Then every {config.decimation} neighbouring samples become their mean."
         if config.decimation > 1
         else " All its samples are kept."
     )
+    turned = " A lead whose third central moment is negative is turned upside down." if config.upright else ""
+    patches = f" The network reads {config.patch} samples at once." if config.patch > 1 else ""
     return (
-        f"In trial {material.best.number if material.best else '-'} each window and lead is"
-        f" {WORDS.get(config.normalise, config.normalise)}.{thin} Both steps are part of the exported graph,"
-        " so that a device feeds raw samples."
+        f"each window and lead is {WORDS.get(config.normalise, config.normalise)}.{turned}{thin}{patches} All"
+        " of this is part of the exported graph, so a device feeds it raw samples."
     )
 
 
@@ -114,15 +113,9 @@ def _prepared(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
             strips.draw(after, unit=_unit(plan, config)),
             f"The same as the first layer sees them: {samples[1]} samples at"
             f" {rate / config.decimation:g} Hz, from {seen.min():.3g} to {seen.max():.3g}"
-            f"{_in_words(config)}.",
+            f"{LARGE.get(config.normalise, '')}.",
         ),
     ]
-
-
-def _in_words(config: ModelConfig) -> str:
-    return {"zscore": " standard deviations", "maxabs": " times the largest magnitude"}.get(
-        config.normalise, ""
-    )
 
 
 def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
@@ -132,7 +125,7 @@ def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
     seen = prepared(config, np.array(data.x[rows]), data.sampling_rate)
     found = one_by_one(config, seen, sampling_rate=data.sampling_rate, seed=SEED)
     if not found:
-        return [Empty("The winner was trained without augmentation: each of its five strengths is 0.")]
+        return [Empty("The winner was trained without augmentation: all of its strengths are 0.")]
     blocks: list[Block] = [
         Text(
             f"The winner's batches were augmented by {listed(list(found))}. Each is shown by itself, on the"
@@ -151,7 +144,7 @@ def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
             for after, before, title in zip(changed, seen, titles, strict=True)
         ]
         svg = strips.draw(pair, unit=_unit(plan, config))
-        blocks.append(Drawing(f"augmented-{kind}", svg, _effect(kind, config, seen, changed, shares)))
+        blocks.append(Drawing(f"augmented-{kind}", svg, effect(kind, config, seen, changed, shares)))
     return blocks
 
 
@@ -161,7 +154,7 @@ def _mixed(plan: Plan, task: Task, rows: Int64, shares: Float32) -> str:
     return " + ".join(f"{share(part, 1.0)} {name}" for part, name in parts)
 
 
-def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, shares: Float32) -> str:
+def effect(kind: str, config: ModelConfig, before: Float32, after: Float32, shares: Float32) -> str:
     """Say the rule, and what it did to these windows."""
     strength = float(getattr(config, kind))
     size = before.std(axis=(1, 2))
@@ -176,6 +169,17 @@ def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, sha
         return (
             f"Shift: the window is rotated by up to {strength:.3g} of its length, {reach:.0f} samples"
             f" of {before.shape[-1]}; what leaves at one end comes in at the other, which leaves a seam."
+        )
+    if kind == "polarity":
+        turned = int(((before * after).sum(axis=(1, 2)) < 0).sum())
+        return (
+            f"Polarity: a window is turned upside down with probability {strength:.3g}; here {turned} of"
+            f" {len(before)} are."
+        )
+    if kind == "stretch":
+        return (
+            "Stretch: each window is played faster or slower about its middle, the standard deviation of the"
+            f" logarithm of its speed {strength:.3g}; the values at its ends fill what is missing."
         )
     if kind == "mixup":
         largest = listed([share(float(part), 1.0) for part in shares.max(axis=1)])
@@ -194,6 +198,12 @@ def _effect(kind: str, config: ModelConfig, before: Float32, after: Float32, sha
         return (
             f"Noise: white, its standard deviation {strength:.3g} of the window's own{thin}; what was added"
             f" here is {added} of it."
+        )
+    if kind == "filter":
+        return (
+            f"Filter: a random share of its second difference, {strength:.3g} at most, is added to each"
+            " window or taken off, which softens or sharpens it; the change here has a standard deviation of"
+            f" {added} of the window's."
         )
     return (
         f"Wander: a sine of 0.05 to 0.5 Hz, its amplitude {strength:.3g} of the window's standard deviation;"

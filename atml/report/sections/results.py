@@ -17,7 +17,7 @@ from atml.report.comparisons import MOST
 from atml.report.decisions import beyond_the_decision
 from atml.report.figures import Figures, Source, averaged, interval_of
 from atml.report.material import Material
-from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
 from atml.report.sizes import sizes
 from atml.report.tested import alike, not_scored, official, seen, tested
@@ -25,12 +25,8 @@ from atml.tasks import targets
 from atml.tasks.task import Task
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Show decisions of each set, then what lies behind them, subject by subject and trial by trial."""
-    return Section("results", "Results", tuple(_blocks(material)))
-
-
-def _blocks(material: Material) -> list[Block]:
     source, task = material.outcome.source, task_of(material)
     if source is None or task is None:
         why = material.outcome.why or material.task_gone

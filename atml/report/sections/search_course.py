@@ -10,31 +10,28 @@ from atml.report import theme
 from atml.report.comparable import best_tenth
 from atml.report.history import against_time, against_trials, whole
 from atml.report.material import Material
-from atml.report.page import Block, Chart, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Chart, Empty, Grid, Heading, Text
 from atml.report.parallel import MOST_AXES, coordinates
 from atml.report.spending import phases, pruning
-
-TITLE = "How the search went"
 
 FEW = 30
 """Good trials below which the order of importances is as much chance as not."""
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Tell it in six parts."""
     if not material.finished:
         failed = Counter(t.state for t in material.searched)["failed"]
         why = f"{plural(failed, 'trial')} failed, and none" if failed else "No trial"
-        return Section("search", TITLE, (Empty(f"{why} has come to an end yet."),))
-    blocks: list[Block] = [Text(_origins(material)), Heading("Best value"), *_history(material)]
+        return [Empty(f"{why} has come to an end yet.")]
+    blocks: list[Block] = [Text(_sources(material)), Heading("Best value"), *_history(material)]
     blocks += [Heading("Parameters that mattered"), *_importances(material), *_coordinates(material)]
     blocks += [Heading("Rejected regions"), *_regions(material)]
     blocks += [Heading("What stopping early saved"), *pruning(material)]
-    blocks += [Heading("Time"), *phases(material)]
-    return Section("search", TITLE, tuple(blocks))
+    return [*blocks, Heading("Time"), *phases(material)]
 
 
-def _origins(material: Material) -> str:
+def _sources(material: Material) -> str:
     found = Counter(t.origin for t in material.finished)
     words = {
         "default": "the default config of the task",
@@ -44,7 +41,7 @@ def _origins(material: Material) -> str:
         "audit": "drawn in a rejected region, to see whether it is still as bad",
         "queued": "given by hand",
     }
-    parts = [f"{n:,} {words.get(origin, origin)}" for origin, n in found.most_common()]
+    parts = [f"{n:,} {words.get(source, source)}" for source, n in found.most_common()]
     failed = sum(t.state == "failed" for t in material.searched)
     said = f"{plural(len(material.finished), 'trial')} came to an end: {listed(parts)}."
     if failed:

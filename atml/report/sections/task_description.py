@@ -8,14 +8,13 @@ from atml.formatting import plural, sentence, value
 from atml.models.budget import Budget
 from atml.report import kind as report_kind
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Empty, Grid, Heading, Text
 from atml.tasks.task import Task
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Say input, output and decision rule; then objective, folds and budgets."""
-    blocks: list[Block] = [Heading("Inference"), *_inference(material), Heading("Training")]
-    return Section("task", "The task", (*blocks, *_training(material)))
+    return [Heading("Inference"), *_inference(material), Heading("Training"), *_training(material)]
 
 
 def task_of(material: Material) -> Task | None:
@@ -44,17 +43,14 @@ def _inference(material: Material) -> list[Block]:
         named = {"none": "no normalisation", "rr": "the RR intervals of a window"}
         first = named.get(best.config.normalise, f"{best.config.normalise} a window")
         kept = best.config.decimation
+        turned = ", turned upright" if best.config.upright else ""
         thin = f", then the mean of every {kept} neighbouring samples" if kept > 1 else ""
-        rows.append(("preprocessing", f"{first}{thin}: part of the graph, so that raw samples go in"))
-    return [
-        Text(kind.asks(task)),
-        Grid(("what", "as the exported file has it"), tuple(rows), _contract(task)),
-    ]
-
-
-def _contract(task: Task) -> str:
-    goes_in = f"a float32 array of shape (1, {task.leads}, {task.window})"
-    return f"What runs on the device: {goes_in} goes in, {len(task.classes)} logits come out."
+        rows.append(("preprocessing", f"{first}{turned}{thin}: part of the graph, so that raw samples go in"))
+    says = (
+        f"What runs on the device: a float32 array of shape (1, {task.leads}, {task.window}) goes in,"
+        f" {len(task.classes)} logits come out."
+    )
+    return [Text(kind.asks(task)), Grid(("what", "as the exported file has it"), tuple(rows), says)]
 
 
 def _training(material: Material) -> list[Block]:
@@ -71,10 +67,7 @@ def _training(material: Material) -> list[Block]:
     rows = [
         ("objective", means),
         ("judged", f"out of fold, over all subjects that {folds} folds have held out; folds are by subject"),
-        (
-            "a trial",
-            "trains on one fold after the other, and stops early where earlier trials did better",
-        ),
+        ("a trial", "trains on one fold after the other, and stops early where earlier trials did better"),
         ("qualifies", f"lowest of F1, accuracy, precision and recall at least {value(spec['qualifies'], 2)}"),
         ("budget", budget.describe()),
         ("seed", f"{spec['seed']}: the split, the sampling and each training are derived from it"),
@@ -84,12 +77,7 @@ def _training(material: Material) -> list[Block]:
         and definition.floor is not None
         and material.store.ledger(material.study) is not None
     ):
-        rows.append(
-            (
-                "floor",
-                f"a random draw whose first fold ends below {definition.floor:g} is stopped",
-            )
-        )
+        rows.append(("floor", f"a random draw whose first fold ends below {definition.floor:g} is stopped"))
     if definition is not None and definition.baseline:
         rows.append(
             ("compared with", f"{definition.baseline}, a detector without a network, on the same folds")

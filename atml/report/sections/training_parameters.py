@@ -12,23 +12,23 @@ from atml.models.config import ModelConfig
 from atml.regions.space import Axis
 from atml.report.comparable import best_tenth
 from atml.report.material import Material
-from atml.report.page import Block, Empty, Grid, Section, Text
+from atml.report.page import Block, Empty, Grid, Text
 from atml.training.records import TrialRecord
 
 NARROW = 0.25
 """A best tenth whose middle half covers less than this share of a range agrees on a value."""
 
 
-def section(material: Material) -> Section:
+def contents(material: Material) -> list[Block]:
     """Lay out every parameter that was searched."""
-    title = "Training and other parameters"
     axes = material.axes
     if not axes:
-        return Section("parameters", title, (Empty("No trial was given parameters yet."),))
+        return [Empty("No trial was given parameters yet.")]
     blocks: list[Block] = []
     best = material.best
     if best is not None and best.config is not None:
-        blocks.append(Text(" ".join(filter(None, (_training(best.number, best.config), _lengths(material))))))
+        words = (training_words(best.number, best.config), _lengths(material))
+        blocks.append(Text(" ".join(filter(None, words))))
     top = best_tenth(material.standing) if material.standing else ()
     rows = tuple(
         (
@@ -39,8 +39,8 @@ def section(material: Material) -> Section:
         )
         for name, axis in axes.items()
     )
-    blocks.append(Grid(("parameter", "drawn from", "winner", "best tenth"), rows, _says(material, top)))
-    return Section("parameters", title, tuple(blocks))
+    header = ("parameter", "drawn from", "winner", "best tenth")
+    return [*blocks, Grid(header, rows, _says(material, top))]
 
 
 def drawn_from(axis: Axis) -> str:
@@ -72,7 +72,8 @@ def _tidy(axis: Axis, number: float) -> float | int:
     return round(number) if axis.kind == "int" and float(number).is_integer() else float(number)
 
 
-def _training(number: int, config: ModelConfig) -> str:
+def training_words(number: int, config: ModelConfig) -> str:
+    """Say how trial ``number`` was trained."""
     seen = config.steps * config.batch
     averaged = (
         f", its weights averaged with a decay of {config.averaging:.3f} a step" if config.averaging else ""
@@ -84,6 +85,9 @@ def _training(number: int, config: ModelConfig) -> str:
             (config.noise, f"noise of {config.noise:.2f}"),
             (config.wander, f"baseline wander of {config.wander:.2f}"),
             (config.shift, f"shifts up to {config.shift:.2f} of the window"),
+            (config.stretch, f"changes of speed of {config.stretch:.2f}"),
+            (config.filter, f"filters of up to {config.filter:.2f}"),
+            (config.polarity, f"turning {config.polarity:.0%} of the windows upside down"),
             (config.mixup, f"mixup of {config.mixup:.2f}"),
         )
         if on
@@ -94,6 +98,8 @@ def _training(number: int, config: ModelConfig) -> str:
         f" {config.learning_rate:.2g} on a {config.schedule} schedule and a weight decay of"
         f" {config.weight_decay:.2g}{averaged}."
     )
+    if config.init == "data":
+        said += " Its convolutions began with weights scaled to the training windows."
     return f"{said} Augmented by {listed(augmented)}." if augmented else said
 
 
