@@ -28,6 +28,7 @@ from atml.tasks.task import Task
 
 SEARCH_SPACE = ("DEFAULT", "suggest")
 OBJECTIVE = ("TASK", "label", "value", "QUALIFIES", "MAX_SIZE_KIB", "RULE")
+SEARCH_SPACE_OPTIONAL = ("REGIONS",)
 OPTIONAL = ("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "WINDOWS", "BASELINE", "FLOOR", "HOPELESS")
 """Names that a task is made of: see the built-in files."""
 
@@ -87,7 +88,7 @@ class TaskSource:
         # Other modules of the program are imported, not copied: their code is not stored in the study.
         own = {getattr(names[name], "__module__", "") for name in ("suggest", "label", "value")}
         space, objective = _Writer(own), _Writer(own)
-        for name in SEARCH_SPACE:
+        for name in (*SEARCH_SPACE, *(one for one in SEARCH_SPACE_OPTIONAL if one in names)):
             space.define(name, names[name])
         for name in (*OBJECTIVE, *optional):
             objective.define(name, names[name])
