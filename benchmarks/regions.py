@@ -230,6 +230,24 @@ def _ledger(space: Space, way: str, imported: Sequence[Box], named: Sequence[str
     return regions.begin(space, {}, named=named, imported=[(box, "another seed") for box in imported])
 
 
+def rejected_by(table: Table) -> str:
+    """Write what the claim of today rejects on all trials of a table, with the evidence about each box."""
+    floor, draws = table.definition.floor, []
+    for number, record in enumerate(table.records):
+        dead = collapsed(record.constraints, record.steps, getattr(record, "points", {}), floor)
+        verdict = (
+            QUALIFIES if record.qualifies else UNRESOLVED if dead is None else (LEARNED, COLLAPSED)[dead]
+        )
+        moment = BEGAN + datetime.timedelta(minutes=number)
+        draws.append(
+            Outcome(number=number, params=record.params, origin="reference", verdict=verdict, ended=moment)
+        )
+    found = regions.judge(regions.begin(table.space, {}, named=table.definition.regions), draws, table.space)
+    closed = ", ".join(region.box.words() for region in found if region.binds) or "nothing"
+    evidence = "".join(f"\n  {region.box.words()}: {region.words()}" for region in found)
+    return f"{closed} (p0 {found[0].p0:.3f}){evidence}"
+
+
 def family_of_before(space: Space, limit: int = 30, most_pairs: int = 4) -> tuple[Box, ...]:
     """Return the boxes that version 0.1 declared.
 
@@ -329,8 +347,15 @@ def main() -> None:
         f"{good} qualify, {dead} collapsed; R squared of the forest out of bag {table.known:.2f}\n"
         f"{given.seeds} searches of {given.trials} trials each way"
     )
+    print(f"taken as random draws, its trials reject by the claim of today: {rejected_by(table)}", flush=True)
+    found = []
     with concurrent.futures.ProcessPoolExecutor(given.processes) as pool:
-        found = list(pool.map(asked.searches, range(given.seeds)))
+        for seed, one in enumerate(pool.map(asked.searches, range(given.seeds))):
+            found.append(one)
+            best = ", ".join(
+                f"{way} {path.best[-1]:.4f} in {path.seconds[-1]:.0f} s" for way, path in one.items()
+            )
+            print(f"seed {seed}: {best}", flush=True)
     ways = {way: [one[way] for one in found] for way in found[0]}
     plain = ways["none"]
     marks = [m for m in (50, 100, 200, 300, 400) if m < given.trials] + [given.trials]
