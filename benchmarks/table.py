@@ -24,7 +24,7 @@ from sklearn.ensemble import RandomForestRegressor
 from atml import task_files
 from atml.regions.space import Space, learn
 from atml.regions.values import number
-from atml.searching.region_learning import BELOW_FLOOR
+from atml.searching.collapse import BELOW_FLOOR
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 from atml.training.records import points_from

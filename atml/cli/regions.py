@@ -33,7 +33,7 @@ def regions_show(
     json: AsJson = False,
 ) -> None:
     """List regions: each in words, with its status, evidence, date, and its share of the search space."""
-    from atml.regions import row
+    from atml.regions import meaning, row
     from atml.storage import Store
 
     store = Store(storage, create=False)
@@ -41,9 +41,10 @@ def regions_show(
     state = _state(store, name)
     rows = [row(region) for region in state.found]
     if json:
-        show({"study": name, "regions": rows, "former": list(state.ledger.former)}, True)
+        told = {"claim": str(state.ledger.claim), "meaning": meaning(state.ledger, state.found)}
+        show({"study": name, **told, "regions": rows, "former": list(state.ledger.former)}, True)
         return
-    show(table(name, rows, state.ledger, every=every))
+    show(table(name, rows, state.ledger, meaning(state.ledger, state.found), every=every))
 
 
 @regions_app.command()
@@ -148,8 +149,10 @@ def _find(state: RegionState, region: str) -> Region:
     return found[0]
 
 
-def table(study: str, rows: list[dict[str, Any]], ledger: Ledger, *, every: bool = False) -> RenderableType:
-    """Lay out regions (see `atml.regions.row`) with a legend; open ones only with ``every``."""
+def table(
+    study: str, rows: list[dict[str, Any]], ledger: Ledger, meaning: str, *, every: bool = False
+) -> RenderableType:
+    """Lay out regions (see `atml.regions.row`) and what they mean; open ones only where ``every``."""
     from rich.console import Group
     from rich.text import Text
 
@@ -172,10 +175,7 @@ def table(study: str, rows: list[dict[str, Any]], ledger: Ledger, *, every: bool
         for row in shown
     ]
     hidden = 0 if every else sum(row["status"] == Status.OPEN for row in rows)
-    lines = [
-        f"rejected: fewer than {100 * ledger.p0:g}% of the configs drawn at random there qualify; the chance"
-        f" that any box is rejected wrongly is at most {100 * ledger.alpha:g}%"
-    ]
+    lines = [f"rejected: {meaning}"]
     if hidden:
         lines.append(f"{hidden} boxes are open and not shown (--all)")
     if stale:
@@ -224,7 +224,7 @@ def evidence_table(region: Region, rows: list[dict[str, Any]], ledger: Ledger) -
     lines = [
         f"region {region.id}: {region.box.words()}",
         f"{region.status}; {region.words()}",
-        f"{100 * region.share:.0f}% of the search space; tested at {100 * ledger.p0:g}% with"
+        f"{100 * region.share:.0f}% of the search space; tested at {100 * region.p0:.3g}% with"
         f" {region.candidate.alpha:.2g} of alpha {ledger.alpha:g}; {region.candidate.source}{note}",
     ]
     if region.vetoes:

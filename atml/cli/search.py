@@ -102,7 +102,7 @@ def search(
         bool | None,
         typer.Option(
             "--learn-regions/--no-regions",
-            help="Learn which regions to reject and avoid them. [default: from 1,000 trials on]",
+            help="Learn which regions to reject and avoid them. [default: off; on with --regions]",
             show_default=False,
         ),
     ] = None,

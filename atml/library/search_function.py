@@ -94,7 +94,8 @@ def search(
         device: "auto", "cpu", "cuda", or such as "cuda:0,cuda:1".
         hang_after: Time without a sign of life after which a worker is replaced, in seconds or as text.
         regions: Regions of another study, to be tested first.
-        learn_regions: Learn which regions to reject; None does so from 1,000 trials on.
+        learn_regions: Learn which regions to reject; None does so with
+                ``regions``, and in a study begun so.
         accept_changes: Continue although search space, objective or budget changed.
         progress: True shows a live view in a terminal, a line that is rewritten in a notebook, and lines
             elsewhere; "lines" prints lines anywhere; False prints nothing. The methods of a

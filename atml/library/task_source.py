@@ -29,7 +29,7 @@ from atml.tasks.task import Task
 SEARCH_SPACE = ("DEFAULT", "suggest")
 OBJECTIVE = ("TASK", "label", "value", "QUALIFIES", "MAX_SIZE_KIB", "RULE")
 OPTIONAL = ("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "WINDOWS", "BASELINE", "FLOOR", "HOPELESS")
-SPACE_OPTIONAL = ("PORTFOLIO",)
+SPACE_OPTIONAL = ("PORTFOLIO", "REGIONS")
 """Names that a task is made of: see the built-in files."""
 
 MARK = "# Written by atml.TaskSource; changes are lost when it is written again."

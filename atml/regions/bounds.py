@@ -40,13 +40,15 @@ SUSPECT_RATE = 0.25
 class Bounds:
     """The regions as a sampler needs them.
 
-    ``closed`` boxes are avoided and ``slowed`` ones sampled less; the tests of the ``live`` ones go on.
-    ``known`` is the number of mined boxes so far.
+    ``closed`` boxes are avoided and ``slowed`` ones sampled less; the tests of the ``live`` ones go on, and
+    reference draws are made for them. Those of ``noted`` ones go on as well, without draws of their own: they
+    are records, and never avoided. ``known`` is the number of mined boxes so far.
     """
 
     closed: tuple[Box, ...] = ()
     slowed: tuple[Box, ...] = ()
     live: tuple[Box, ...] = ()
+    noted: tuple[Box, ...] = ()
     imported: tuple[Box, ...] = ()
     known: int = 0
 
@@ -56,7 +58,8 @@ class Bounds:
         return cls(
             closed=tuple(r.box for r in regions if r.status == Status.REJECTED),
             slowed=tuple(r.box for r in regions if r.status in (Status.SUSPECTED, Status.IMPORTED)),
-            live=tuple(r.box for r in regions if r.live),
+            live=tuple(r.box for r in regions if r.live and r.may_bind),
+            noted=tuple(r.box for r in regions if r.live and not r.may_bind),
             imported=tuple(r.box for r in regions if r.status == Status.IMPORTED),
             known=sum(r.candidate.source == "mined" for r in regions),
         )
@@ -79,7 +82,8 @@ class Bounds:
 
     def spared(self, params: Mapping[str, Any]) -> bool:
         """Whether a reference draw is drawn again: it lies in a closed box and is evidence for no test."""
-        return bool(self.hits(params)) and not any(box.contains(params) for box in self.live)
+        tested = (*self.live, *self.noted)
+        return bool(self.hits(params)) and not any(box.contains(params) for box in tested)
 
     def hits(self, params: Mapping[str, Any]) -> tuple[Box, ...]:
         """Return the closed boxes that a config lies in."""

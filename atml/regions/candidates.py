@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,16 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.regions.box import Box, Choice, Interval
-from atml.regions.space import Axis, Bools, Columns, Space, structural
+from atml.errors import RegionError
+from atml.regions.box import Box, Choice, Interval, parse
+from atml.regions.space import Axis, Bools, Columns, Space, check, structural
+from atml.regions.values import literal
 
 Floats = npt.NDArray[np.floating[Any]]
 
-LIMIT = 30
+LIMIT = 6
 """Most boxes in the declared family; each further one makes all others need more evidence."""
-
-PAIRS = 4
-"""Most of those that are on two parameters."""
 
 LEAST_SHARE = 0.05
 """Share of Q below which a box holds too few reference draws to be judged."""
@@ -37,40 +35,84 @@ ALIKE = 0.8
 """Two boxes are taken as one where their intersection is this share of their union."""
 
 
-def declare(space: Space) -> tuple[Box, ...]:
-    """Return the family of a space: at most `LIMIT` boxes, the same for the same space.
+def declare(space: Space, named: Sequence[str] = ()) -> tuple[Box, ...]:
+    """Return the family of a space: a few boxes on its structure, the same for the same space.
 
-    It has each branch of a categorical parameter, and the lowest and highest quarter of each numeric one (of
-    a parameter with few values, the fewest that hold a quarter of Q). Where that makes more than `LIMIT`,
-    parameters that decide whether others exist come first, then log-uniform ones, then categorical ones, each
-    in the order of asking. Up to `PAIRS` boxes join two boxes of the first two kinds, preferably a branch and
-    an interval.
+    ``named`` is ``REGIONS`` of the file: parameters, of which every part is tested, and regions in words, as
+    ``"family = cnn and norm = none"``. The parts of a categorical parameter are its choices, or groups of
+    choices with which the same further parameters exist; those of a numeric one are the lowest and highest
+    quarter of Q (with few values, the fewest that hold a quarter).
+
+    Where nothing is named, these are the first parameter that decides whether others exist (else the first
+    categorical one) and the log-uniform one that most configs have.
+
+    Raises:
+        RegionError: ``named`` has what is not of this space, or makes more than `LIMIT` boxes.
     """
-    shapes = structural(space)
+    boxes: dict[str, Box] = {}
+    for entry in named or _usual(space):
+        for box in _named(space, entry):
+            boxes.setdefault(box.key, box)
+    if named and len(boxes) > LIMIT:
+        raise RegionError(
+            f"REGIONS makes {len(boxes)} boxes, and {LIMIT} at most are tested: name fewer parameters, or"
+            ' single boxes as "family = cnn and norm = none"'
+        )
+    return tuple(boxes.values())[:LIMIT]
 
-    def rank(axis: Axis) -> int:
-        return 0 if axis.name in shapes else 1 if axis.log else 2 if axis.kind == "categorical" else 3
 
-    axes = sorted(space.axes.values(), key=rank)
-    singles = [(axis, box) for axis in axes for box in _outer(axis)]
-    singles = [(axis, box) for axis, box in singles if LEAST_SHARE <= space.share(box) < 1]
-    chosen = _pairs(space, [box for axis, box in singles if rank(axis) < 2])[:PAIRS]
-    return (*(box for _, box in singles[: LIMIT - len(chosen)]), *chosen)
+def _usual(space: Space) -> list[str]:
+    """Return the parameters that are tested where a file names none."""
+    axes, shapes = list(space.axes.values()), structural(space)
+    choices = [axis for axis in axes if axis.kind == "categorical" and axis.choices[1:]]
+    first = next((axis for axis in choices if axis.name in shapes), None) or next(iter(choices), None)
+    log = [axis for axis in axes if axis.log and axis.low < axis.high]
+    # Rounded, so that chance in the sample does not decide.
+    rate = max(log, key=lambda axis: round(space.presence(axis), 1), default=None)
+    return [axis.name for axis in (first, rate) if axis is not None]
 
 
-def _pairs(space: Space, boxes: Sequence[Box]) -> list[Box]:
-    """Join boxes on different parameters, one pair for any two parameters."""
-    pairs = [a & b for a, b in itertools.combinations(boxes, 2) if a.names != b.names]
-    pairs = [pair for pair in pairs if space.share(pair) >= LEAST_SHARE and _is_new(space, pair, boxes)]
+def _named(space: Space, entry: object) -> list[Box]:
+    """Return the boxes of one entry of ``REGIONS``."""
+    if isinstance(entry, str) and entry in space.axes:
+        found = _parts(space, space.axes[entry])
+        return [box for box in found if LEAST_SHARE <= space.share(box) < 1]
+    try:
+        box = parse(entry) if isinstance(entry, str) else None
+        if box is None:
+            raise RegionError("name a parameter, or a region in words")
+        check(box, space)
+    except RegionError as error:
+        raise RegionError(f"REGIONS has {entry!r}: {error}") from error
+    share = space.share(box)
+    if not LEAST_SHARE <= share < 1:
+        raise RegionError(
+            f"REGIONS has {entry!r}, which is {100 * share:.0f}% of the search space: a box has at least"
+            f" {100 * LEAST_SHARE:.0f}% and is not all of it"
+        )
+    return [box]
 
-    def rank(pair: Box) -> tuple[int, float]:
-        # The largest hold most draws. Rounded, so that chance in the sample does not decide.
-        return len({type(c) for c in pair.conditions}), round(space.share(pair), 1)
 
-    first: dict[tuple[str, ...], Box] = {}
-    for pair in sorted(pairs, key=rank, reverse=True):
-        first.setdefault(pair.names, pair)
-    return list(first.values())
+def _parts(space: Space, axis: Axis) -> list[Box]:
+    """Return the groups of choices of a categorical parameter, or the outer quarters of a numeric one."""
+    if axis.kind != "categorical":
+        return _outer(axis)
+    names = {choice: {n for p in draws for n in p} for choice, draws in _by_choice(space, axis).items()}
+    groups: dict[frozenset[str], list[Any]] = {}
+    for choice in axis.choices:
+        groups.setdefault(frozenset(names.get(literal(choice), ())), []).append(choice)
+    if len(groups) < 2:
+        return _outer(axis)
+    return [Box((Choice(axis.name, tuple(group)),)) for group in groups.values()]
+
+
+def _by_choice(space: Space, axis: Axis) -> dict[str, list[dict[str, Any]]]:
+    """Sort the sample of a space by its choice of a parameter."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for params in space.sample:
+        if axis.name in params:
+            found.setdefault(literal(params[axis.name]), []).append(params)
+    return found
 
 
 def mine(

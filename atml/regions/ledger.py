@@ -16,14 +16,12 @@ from typing import Any
 from atml.errors import RegionError
 from atml.regions.box import Box
 from atml.regions.candidates import declare, mine
-from atml.regions.sequential_test import PENDING, QUALIFIES, Outcome
+from atml.regions.claims import CEILING, Claim
+from atml.regions.sequential_test import FAILURES, PENDING, SUCCESSES, Outcome
 from atml.regions.space import Space, check
 
-P0 = 0.2
-"""A box is rejected where fewer than this share of its configs qualify."""
-
 ALPHA = 0.05
-"""Largest chance that any box at all is rejected although `P0` or more of its configs qualify."""
+"""Largest chance that any box at all is rejected although what it claims is wrong."""
 
 EVERY = 50
 """Trials between two nominations of mined boxes."""
@@ -70,17 +68,32 @@ class Ledger:
     ``fingerprint`` says what the claims are about: search space, data split, objective, threshold. Trials
     below number ``since`` belong to an earlier fingerprint and don't count; those below ``looked`` have been
     mined. ``former`` are the regions of earlier fingerprints, as `judge` left them.
+
+    ``claim`` says what the regions claim. Where that is collapse, ``p0`` is only the largest rate that a test
+    may have: `atml.regions.claims.BaseRate` sets it. Regions of version 0.1 are tested at ``p0`` itself.
+
+    Raises RegionError for ``p0`` or ``alpha`` outside of (0, 1), and for a ``p0`` that no rate supports.
     """
 
     fingerprint: dict[str, str]
     family: tuple[Candidate, ...]
-    p0: float = P0
+    p0: float = CEILING
     alpha: float = ALPHA
     since: int = 0
     looked: int = 0
     mined: tuple[Candidate, ...] = ()
     lifts: tuple[Lift, ...] = ()
     former: tuple[dict[str, Any], ...] = ()
+    claim: Claim = Claim.LEARNS
+
+    def __post_init__(self) -> None:
+        if not (0 < self.p0 < 1 and 0 < self.alpha < 1):
+            raise RegionError(f"p0 {self.p0:g} and alpha {self.alpha:g} must lie between 0 and 1")
+        if self.claim == Claim.LEARNS and self.p0 > CEILING:
+            raise RegionError(
+                f"p0 {self.p0:g} is above {CEILING:g}, the largest that any rate of learning supports;"
+                " leave p0 out, and it is set from the random draws of the whole space"
+            )
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -103,6 +116,7 @@ class Ledger:
             "mined": plain(self.mined),
             "lifts": [asdict(lift) for lift in self.lifts],
             "former": list(self.former),
+            "claim": str(self.claim),
         }
 
     @classmethod
@@ -122,6 +136,8 @@ class Ledger:
             mined=boxes(fields["mined"]),
             lifts=tuple(Lift(**lift) for lift in fields["lifts"]),
             former=tuple(fields["former"]),
+            # Ledgers of version 0.1 don't say.
+            claim=Claim(fields.get("claim", Claim.QUALIFIES)),
         )
 
 
@@ -129,29 +145,32 @@ def begin(
     space: Space,
     fingerprint: dict[str, str],
     *,
-    p0: float = P0,
+    named: Sequence[str] = (),
+    p0: float = CEILING,
     alpha: float = ALPHA,
     since: int = 0,
     imported: Sequence[tuple[Box, str]] = (),
     former: tuple[dict[str, Any], ...] = (),
+    claim: Claim = Claim.LEARNS,
+    boxes: Sequence[Box] | None = None,
 ) -> Ledger:
     """Declare the family of a study, before its first trial.
 
-    ``imported`` boxes, each with a note, join the family and share its half of alpha: what another study
+    The family is what `declare` makes of the space and of ``named``, ``REGIONS`` of its file; ``boxes`` are
+    another one. ``imported`` boxes, each with a note, join it and share its half of alpha: what another study
     found is a reason to test a box, and no evidence in this one.
 
-    Raises RegionError for a box that is not of this space, and for ``p0`` or ``alpha`` outside of (0, 1).
+    Raises RegionError for a box that is not of this space, and as `Ledger` does.
     """
-    if not (0 < p0 < 1 and 0 < alpha < 1):
-        raise RegionError(f"p0 {p0:g} and alpha {alpha:g} must lie between 0 and 1")
     for box, _ in imported:
         check(box, space)
+    family = declare(space, named) if boxes is None else boxes
     notes = {box.key: (box, note) for box, note in imported}
     sources = [(box, "imported", note) for box, note in notes.values()]
-    sources += [(box, "declared", "") for box in declare(space) if box.key not in notes]
+    sources += [(box, "declared", "") for box in family if box.key not in notes]
     each = alpha / 2 / max(len(sources), 1)
-    family = tuple(Candidate(box, source, each, note=note) for box, source, note in sources)
-    return Ledger(fingerprint, family, p0=p0, alpha=alpha, since=since, former=former)
+    tested = tuple(Candidate(box, source, each, note=note) for box, source, note in sources)
+    return Ledger(fingerprint, tested, p0=p0, alpha=alpha, since=since, former=former, claim=claim)
 
 
 def nominate(ledger: Ledger, imported: Sequence[tuple[Box, str]], space: Space, after: int) -> Ledger:
@@ -190,10 +209,13 @@ def update(ledger: Ledger, outcomes: Sequence[Outcome], space: Space) -> Ledger:
     while after + EVERY <= ended:
         after += EVERY
         past = [o for o in outcomes if o.number < after and o.params]
+        if ledger.claim == Claim.LEARNS:
+            # Of the others nobody knows whether they would have learned.
+            past = [o for o in past if o.verdict in SUCCESSES + FAILURES]
         boxes = mine(
             space,
             [dict(o.params) for o in past],
-            [o.verdict == QUALIFIES for o in past],
+            [o.verdict in SUCCESSES for o in past],
             [c.box for c in (*ledger.family, *mined)],
             NOMINEES,
         )

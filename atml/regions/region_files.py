@@ -14,7 +14,7 @@ from atml.errors import RegionError
 from atml.regions.box import Box, parse
 from atml.regions.ledger import Ledger
 from atml.regions.space import Space, check
-from atml.regions.verdicts import Region, Status, row
+from atml.regions.verdicts import Region, Status, meaning, row
 
 FORMAT = "atml-regions"
 
@@ -27,6 +27,8 @@ def to_json(study: str, ledger: Ledger, regions: Sequence[Region], space: Space)
         "study": study,
         "space": space.digest,
         "fingerprint": dict(ledger.fingerprint),
+        "claim": str(ledger.claim),
+        "meaning": meaning(ledger, regions),
         "p0": ledger.p0,
         "alpha": ledger.alpha,
         "regions": [row(region) for region in regions],
@@ -37,15 +39,15 @@ def to_json(study: str, ledger: Ledger, regions: Sequence[Region], space: Space)
 def to_text(study: str, ledger: Ledger, regions: Sequence[Region]) -> str:
     """Write the rejected boxes, one a line, and the lifted ones as comments; `read` reads it back."""
     lines = [
-        f"# Regions of study {study}: of the configs drawn at random in one, fewer than {100 * ledger.p0:g}% "
-        "qualify.",
-        f"# The chance that any of them is here wrongly is at most {100 * ledger.alpha:g}%.",
+        f"# Regions of study {study}. Each says: {meaning(ledger, regions)}.",
     ]
     lines += [
         f"{r.box.words()}  # {r.words()}, {r.rejected and r.rejected.date()}"
         for r in regions
         if r.status == Status.REJECTED
     ]
+    records = [r for r in regions if r.status == Status.RECORDED]
+    lines += [f"# a record, not avoided: {r.box.words()} ({r.words()})" for r in records]
     lines += [f"# lifted: {r.box.words()} ({_flat(r.by)})" for r in regions if r.status == Status.LIFTED]
     return "\n".join(lines) + "\n"
 

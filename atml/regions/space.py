@@ -202,6 +202,10 @@ class Space:
         """Return which draws of the sample lie in ``box``, ``(draws,)``."""
         return self._columns.inside(box)
 
+    def presence(self, axis: Axis) -> float:
+        """Return the share of Q that has a parameter."""
+        return sum(axis.name in params for params in self.sample) / len(self.sample)
+
     def share(self, *boxes: Box) -> float:
         """Return the share of Q that ``boxes`` cover together."""
         if not boxes:

@@ -126,6 +126,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         if options.regions is False:
             raise StudyError(f"--regions {options.imported} with --no-regions: leave one out")
         importable(options.imported, regions.learn(definition.suggest), store, name)
+    if learns(options, begun=False):
+        regions.declare(regions.learn(definition.suggest), definition.regions)  # REGIONS of its file is sound
     for note in dataset.notes:
         say(note)
     store = store or Store(options.storage)

@@ -1,9 +1,12 @@
 """What a search learns about its space while it runs: regions, kept in the study, which its sampler avoids.
 
-A trial qualifies when it ran over every fold, keeps its budget, and the lowest of its four metrics reaches
-the objective's threshold. Reference draws and audits are never ended by comparison with other trials, only by
-`below_floor`, a rule fixed before the search. So a rejected region is one in which hardly any config both
-passes that rule and qualifies.
+A region claims that hardly any of its configs learns anything, see `atml.searching.collapse`. Until a
+reference draw or an audit has shown that, at half of its first fold, it is ended by no comparison with other
+trials. A trial qualifies when it ran over every fold, keeps its budget, and the lowest of its four metrics
+reaches the objective's threshold; no region with such a trial in it is rejected.
+
+Regions of version 0.1 claim that hardly any config qualifies: where a study has those, its reference draws
+and audits are never ended by comparison, only by `below_floor`.
 """
 
 from __future__ import annotations
@@ -15,18 +18,16 @@ from typing import Any
 
 from atml import regions
 from atml.errors import StudyError
-from atml.regions import Bounds, Box, Ledger, Outcome, Region, Space
+from atml.regions import Bounds, Box, Claim, Ledger, Outcome, Region, Space
 from atml.regions.region_files import read
 from atml.regions.sequential_test import DRAWN_FROM_Q
 from atml.regions.verdicts import IMPORTED, OPEN, REJECTED, SUSPECTED
+from atml.searching.collapse import EVIDENCE, collapsed
 from atml.searching.progress import View
 from atml.searching.study_spec import definition_of
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 from atml.training.records import Role, State, TrialRecord
-
-BELOW_FLOOR = "hopeless"
-"""Constraint of a trial that `below_floor` ended."""
 
 _ABOUT = (
     *("space", "data_fingerprint", "window", "folds", "seed", "objective", "objective_name", "qualifies"),
@@ -90,8 +91,8 @@ def state(store: Store, name: str) -> RegionState:
     space = regions.learn(definition.suggest)
     records = store.trials(name)
     # A study that was searched on with --no-regions may be about something else by now.
-    ledger = _renewed(Ledger.from_dict(kept), records, space, fingerprint(spec))
-    seen = outcomes(records, spec["qualifies"])
+    ledger = _renewed(Ledger.from_dict(kept), records, space, fingerprint(spec), definition)
+    seen = outcomes(records, spec["qualifies"], ledger.claim, definition.floor)
     return RegionState(space, ledger, seen, regions.judge(ledger, seen, space))
 
 
@@ -137,17 +138,34 @@ def bring(store: Store, name: str, path: Path) -> int:
     return len(grown.mined) - len(now.ledger.mined)
 
 
-def _renewed(ledger: Ledger, records: Sequence[TrialRecord], space: Space, about: dict[str, str]) -> Ledger:
+def _renewed(
+    ledger: Ledger,
+    records: Sequence[TrialRecord],
+    space: Space,
+    about: dict[str, str],
+    definition: TaskDefinition,
+) -> Ledger:
     """Begin a new ledger where the claims are about something else now; former regions become stale."""
-    seen = outcomes(records, float(ledger.fingerprint["qualifies"]))
-    return regions.renew(ledger, seen, space, about, since=len(records))
+    seen = outcomes(records, float(ledger.fingerprint["qualifies"]), ledger.claim, definition.floor)
+    return regions.renew(ledger, seen, space, about, since=len(records), named=definition.regions)
 
 
-def outcomes(records: Sequence[TrialRecord], threshold: float) -> tuple[Outcome, ...]:
-    """Read the trials of a study as outcomes, without the repeats of finalists."""
+def outcomes(
+    records: Sequence[TrialRecord], threshold: float, claim: Claim, floor: float | None
+) -> tuple[Outcome, ...]:
+    """Read the trials of a study as outcomes by what its regions claim, without the repeats of finalists."""
     searched = [record for record in records if record.role == Role.SEARCH]
     marks = {record.number: record.marks for record in searched if record.marks}
-    return regions.outcomes(searched, lambda record: qualified(record, threshold), marks)
+
+    def nothing(record: TrialRecord) -> bool | None:
+        return collapsed(record.constraints, record.steps, record.points, floor)
+
+    return regions.outcomes(
+        searched,
+        lambda record: qualified(record, threshold),
+        marks,
+        nothing if claim == Claim.LEARNS else None,
+    )
 
 
 class RegionLearner:
@@ -175,17 +193,32 @@ class RegionLearner:
         records = self._store.trials(self._name)
         if kept is None:
             # For a family declared after some trials, only later ones count.
-            begun = regions.begin(self._space, about, since=len(records), imported=boxes)
+            begun = regions.begin(
+                self._space,
+                about,
+                named=self._definition.regions,
+                since=len(records),
+                imported=boxes,
+            )
             if imported is not None:
                 self._view.say(f"{len(boxes)} regions of {imported} are tested first")
         else:
             ledger = Ledger.from_dict(kept)
-            begun = _renewed(ledger, records, self._space, about)
+            begun = _renewed(ledger, records, self._space, about, self._definition)
             if begun is not ledger:
                 self._view.say(
                     "settings that the regions of this study are about have changed: they are learned anew"
                 )
         self._store.save_ledger(self._name, begun.to_dict())
+        self.claim = begun.claim
+
+    def exempt(self, source: str, step: int) -> bool:
+        """Whether a trial is not compared with others at a report point, as it is to be evidence.
+
+        That is a reference draw or an audit until it has given its evidence; in a study with the claim of
+        version 0.1, until its end.
+        """
+        return source in DRAWN_FROM_Q and (self.claim == Claim.QUALIFIES or step < EVIDENCE)
 
     def bounds(self) -> Bounds:
         """Return the bounds for the next trial."""
@@ -202,7 +235,7 @@ class RegionLearner:
             return
         self._seen = now
         ledger = Ledger.from_dict(kept)
-        seen = outcomes(records, self._definition.qualifies)
+        seen = outcomes(records, self._definition.qualifies, ledger.claim, self._definition.floor)
         mined = regions.update(ledger, seen, self._space)
         if mined is not ledger:
             self._store.save_ledger(self._name, mined.to_dict())

@@ -81,16 +81,14 @@ class Options:
         return self.finalists is not None or self.repeats is not None
 
 
-WORTH = 1000
-"""Trials from which on regions are learned by default. With fewer, hardly any box can be rejected, and
-reference draws, which run over every fold, cost more than they teach (measured up to 400, see the README)."""
-
-
 def learns(options: Options, *, begun: bool) -> bool:
-    """Whether a search learns regions: as asked, else from `WORTH` trials on or once it has ``begun``."""
+    """Whether a search learns regions: as asked, else where it has ``begun`` so or is given some.
+
+    By default it does not: no gain of them has been measured, see `benchmarks/regions.py` and the README.
+    """
     if options.regions is not None:
         return options.regions
-    return begun or options.imported is not None or options.trials >= WORTH
+    return begun or options.imported is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,9 +27,10 @@ from atml.artifacts.backends.onnx import operators
 from atml.errors import ConfigError, TaskFileError
 from atml.regions.sequential_test import DRAWN_FROM_Q
 from atml.searching import pruning
+from atml.searching.collapse import BELOW_FLOOR
 from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import Progress, Running, View
-from atml.searching.region_learning import BELOW_FLOOR, RegionLearner, below_floor
+from atml.searching.region_learning import RegionLearner, below_floor
 from atml.searching.samplers.region_sampler import MARKS
 from atml.searching.search_options import Options
 from atml.searching.search_state import SearchState
@@ -202,8 +203,8 @@ class Trials(JobSource):
         """Store what was reported; return whether it holds up against other trials at the same report point.
 
         A network that has learned nothing ends whatever the others do. Reference draws and audits are not
-        compared, since they are evidence about regions: only the rule that was fixed before the search ends
-        them.
+        compared before they have given their evidence about regions, see `RegionLearner.exempt`; the floor,
+        fixed before the search, ends them as well.
         """
         begun = self._open.get(job.number)
         if begun is None:
@@ -224,10 +225,13 @@ class Trials(JobSource):
                 begun.below_floor = below_floor(
                     self._plan.definition, report.fold, report.fraction, report.value
                 )
-                return begun.below_floor is None
+                if begun.below_floor is not None:
+                    return False
             if pruning.learned_nothing(point):
                 begun.nothing_learned = pruning.nothing_in_words(point)
                 return False
+            if self._learner is not None and self._learner.exempt(begun.origin, step):
+                return True
             return self._peers.allow(point, others, job.number)
         return False
 

@@ -68,6 +68,8 @@ class TaskDefinition:
     """Whole sets of parameter values, each tried once before anything is drawn."""
     floor: float | None = None
     """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
+    regions: tuple[str, ...] = ()
+    """What of the space is tested where regions are learned, see `atml.regions.declare`; () for the usual."""
 
     @property
     def target(self) -> Target:
@@ -209,6 +211,7 @@ def _load(
         objective_name=wanted or _default_name(objective),
         baseline=_baseline(objective, objective_path),
         floor=_floor(objective, objective_path, wanted or _default_name(objective)),
+        regions=_regions(space, space_path),
     )
 
 
@@ -293,6 +296,21 @@ def _floor(module: ModuleType, path: Path, name: str) -> float | None:
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
         raise TaskFileError(f"{path}: {constant} has {name!r}: {limit!r}; give a number")
     return None if limit is None else float(limit)
+
+
+def _regions(module: ModuleType, path: Path) -> tuple[str, ...]:
+    """Return REGIONS: names of parameters, and regions in words."""
+    found = getattr(module, "REGIONS", ())
+    if (
+        isinstance(found, str)
+        or not isinstance(found, Collection)
+        or not all(isinstance(r, str) for r in found)
+    ):
+        raise TaskFileError(
+            f"{path}: REGIONS is {found!r}; give a list of parameters and of regions in words, as"
+            ' ["family", "family = cnn and norm = none"]'
+        )
+    return tuple(found)
 
 
 def _default_name(module: ModuleType) -> str:

@@ -40,8 +40,8 @@ HIGH = 0.0178
 """Where the upper quarter of learning_rate begins."""
 
 
-def made(folder: Path, good: Callable[[dict[str, Any]], bool], count: int = 150) -> None:
-    """Keep a study of ``count`` reference draws, of which those qualify that ``good`` says."""
+def made(folder: Path, good: Callable[[dict[str, Any]], bool], count: int = 300) -> None:
+    """Keep a study of ``count`` reference draws: those qualify that ``good`` says, others collapsed."""
     definition = task_files.find("afib", space=folder / "space.py")
     space = regions.learn(definition.suggest)
     spec = {
@@ -56,11 +56,13 @@ def made(folder: Path, good: Callable[[dict[str, Any]], bool], count: int = 150)
     trials = []
     for _ in range(count):
         params = {name: axis.draw(rng) for name, axis in space.axes.items()}
-        value = 0.9 if good(params) else 0.4
+        qualifies = good(params)
+        value = 0.9 if qualifies else 0.4
         trials.append(
             optuna.trial.create_trial(
                 value=value,
                 params=params,
+                constraints={} if qualifies else {"constant": 1.0},
                 distributions={name: distribution(axis) for name, axis in space.axes.items()},
                 user_attrs={"origin": "reference", "result": {"metrics": {"F1": value, "recall": 0.95}}},
             )
@@ -71,11 +73,11 @@ def made(folder: Path, good: Callable[[dict[str, Any]], bool], count: int = 150)
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a study: high learning rates never qualify, others do half of the time."""
+    """A folder with a study: high learning rates never qualify, others mostly do."""
     folder = tmp_path_factory.mktemp("known")
     (folder / "space.py").write_text(SPACE, encoding="utf-8")
     coin = random.Random(1)
-    made(folder, lambda p: p["learning_rate"] < HIGH and coin.random() < 0.5)
+    made(folder, lambda p: p["learning_rate"] < HIGH and coin.random() < 0.8)
     return folder
 
 
@@ -126,7 +128,8 @@ def test_regions_are_listed_in_words(here: Path, shown: Shown, high: dict[str, A
     assert count >= high["needed"] and high["successes"] == 0
     said = re.split(r"\s{2,}", line.strip())
     assert said == [
-        high["id"], "rejected", high["region"], f"0 of {count} reference trials", high["rejected"][:10],
+        high["id"], "rejected", high["region"], f"0 of {count} reference trials learned",
+        high["rejected"][:10],
         said[-1],
     ]  # fmt: skip
     assert 20 <= int(said[-1].rstrip("%")) <= 30
@@ -168,7 +171,7 @@ def test_explain_shows_the_trials_behind_a_region(here: Path, shown: Shown, high
         assert "rejected; 0 of" in told and "declared" in told
     listed = json.loads(shown("regions", "explain", high["id"], "--study", "s", "--json"))
     assert [row["trial"] for row in listed] == high["trials"]
-    assert all(row["verdict"] == "fails" and row["drawn"] == "reference" for row in listed)
+    assert all(row["verdict"] == "collapsed" and row["drawn"] == "reference" for row in listed)
     assert all(row["params"]["learning_rate"] >= HIGH for row in listed)
     # A region that is open says which trials speak for it.
     low = next(row for row in rows(shown).values() if row["status"] == "open")
@@ -265,7 +268,7 @@ def test_regions_come_into_a_study_that_has_begun(here: Path, shown: Shown, high
     after = rows(shown)
     (new,) = after.keys() - before.keys()
     assert all(after[words] == before[words] for words in before)
-    # All 150 draws were made before it was known: none of them speaks against it, and it binds nothing.
+    # All 300 draws were made before it was known: none of them speaks against it, and it binds nothing.
     assert (after[new]["source"], after[new]["trials"]) == ("imported", [])
     assert after[new]["status"] == ("lifted" if after[new]["vetoes"] else "imported")
     assert after[new]["alpha"] == pytest.approx(0.05 / 2 * 6 / (3.14159 * 1) ** 2, rel=1e-4)

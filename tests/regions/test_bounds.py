@@ -13,7 +13,7 @@ LOW = Box((Interval("dropout", 0.0, 0.1),))
 
 
 def test_bounds_are_read_from_regions(space, drawn):
-    ledger = begin(space, {}, imported=[(LOW, "")])
+    ledger = begin(space, {}, named=("cell = gru", "cell = lstm"), imported=[(LOW, "")])
     draws = drawn(60, lambda params: params["cell"] != "gru" and params["dropout"] > 0.1)
     suspects = Bounds.of(judge(ledger, draws[:50], space))
     assert LOW in suspects.slowed and LOW in suspects.imported and LOW in suspects.live

@@ -13,7 +13,7 @@ GRU = Box((Choice("cell", ("gru",)),))
 
 @pytest.fixture(scope="module")
 def known(space, drawn):
-    ledger = begin(space, {"space": "s"})
+    ledger = begin(space, {"space": "s"}, named=("cell = gru", "cell = lstm", "dropout"))
     draws = drawn(500, lambda p: p["cell"] != "gru" and p["dropout"] > 0.125)
     low = next(c for c in ledger.family if c.box.words() == "dropout in [0.0, 0.125]")
     ledger = lift(ledger, low.id, "a\nhunch", datetime.datetime(2026, 11, 22))
@@ -38,9 +38,9 @@ def test_what_goes_out_comes_back(kind, known, space, tmp_path):
 
 def test_the_text_reads_well(known):
     text = to_text("old", *known)
-    assert "study old" in text and "fewer than 20%" in text and "at most 5%" in text
+    assert "study old" in text and "fewer than 20% learn anything" in text and "5% at most" in text
     region = next(r for r in known[1] if r.box == GRU)
-    assert f"cell = gru  # 0 of {len(region.evidence.trials)} reference trials, 2026-11-21\n" in text
+    assert f"cell = gru  # 0 of {len(region.evidence.trials)} reference trials learned, 2026-11-21\n" in text
     assert "# lifted: dropout in [0.0, 0.125] (a hunch)\n" in text
 
 

@@ -23,32 +23,39 @@ def outcome(number, verdict="fails", *, params=None, origin="reference", **field
 
 def test_what_it_costs_when_nothing_qualifies():
     """The numbers of the design: 30 boxes that share all of 0.05."""
-    assert [Test(p0, 0.05 / 30).needed for p0 in (0.3, 0.2, 0.1)] == [23, 38, 80]
+    assert [Test(p0, 0.05 / 30, ratio=4).needed for p0 in (0.3, 0.2, 0.1)] == [23, 38, 80]
     # Half of it, as declared boxes have.
-    assert Test(0.2, 0.025 / 30).needed == 42
+    assert Test(0.2, 0.025 / 30, ratio=4).needed == 42
+    # Of today: six boxes, q half of p0; a success costs six more failures at .2.
+    assert [Test(p0, 0.025 / 6).needed for p0 in (0.2, 0.15, 0.1)] == [47, 65, 102]
+    test = Test(0.2, 0.025 / 6)
+    assert -test.success / test.failure == pytest.approx(5.9, abs=0.1)
+    # Nothing can be shown about a rate of 0.
+    assert (Test(0.0, 0.01).needed, Test(0.0, 0.01).failure) == (0, 0.0)
 
 
-@given(st.floats(0.05, 0.5), st.floats(1e-5, 0.1))
+@given(st.floats(0.05, 0.5), st.floats(1e-5, 0.1), st.sampled_from([2.0, 4.0]))
 @settings(deadline=None)
-def test_as_many_failures_as_needed_reject_and_one_less_does_not(p0, alpha):
-    test = Test(p0, alpha)
+def test_as_many_failures_as_needed_reject_and_one_less_does_not(p0, alpha, ratio):
+    test = Test(p0, alpha, ratio)
     fails = [outcome(i) for i in range(test.needed)]
     assert weigh(fails, test).crossed == test.needed - 1
     assert weigh(fails[:-1], test).crossed is None
     assert weigh([replace(fails[0], verdict="qualifies"), *fails[1:]], test).crossed is None
 
 
-@given(st.floats(0.05, 0.5), st.floats(0, 1))
-def test_no_factor_grows_on_average_under_the_null(p0, above):
+@given(st.floats(0.05, 0.5), st.floats(0, 1), st.sampled_from([2.0, 4.0]))
+def test_no_factor_grows_on_average_under_the_null(p0, above, ratio):
     p = p0 + above * (1 - p0)
-    test = Test(p0, 0.01)
+    test = Test(p0, 0.01, ratio)
     assert (1 - p) * math.exp(test.failure) + p * math.exp(test.success) <= 1 + 1e-12
 
 
-def test_the_chance_to_cross_is_at_most_alpha_at_any_length():
+@pytest.mark.parametrize(("p0", "ratio"), [(0.3, 4.0), (0.2, 2.0)])
+def test_the_chance_to_cross_is_at_most_alpha_at_any_length(p0, ratio):
     """Exactly, over every sequence: dynamic programming over (draws, successes)."""
-    p0, alpha = 0.3, 0.05
-    test = Test(p0, alpha)
+    alpha = 0.05
+    test = Test(p0, alpha, ratio)
     alive, crossed = {0: 1.0}, 0.0
     for n in range(1, 400):
         after: dict[int, float] = {}
@@ -139,6 +146,43 @@ def test_what_nobody_knows_counts_as_a_success(lost):
     assert found[0].verdict == "unresolved"
     evidence = weigh(found, Test(0.2, 0.01))
     assert (evidence.successes, evidence.reached) == (1, 0.0)
+
+
+def test_how_trials_are_read_by_the_claim_of_today():
+    def nothing(record):
+        return record.steps[1] < 0.4 if 1 in record.steps else None
+
+    records = [
+        trial(0, value=0.95, steps={1: 0.6}),
+        trial(1, value=0.85, steps={1: 0.6}),
+        # A comparison with others does not undo what it has shown.
+        trial(2, "pruned", steps={1: 0.6}),
+        trial(3, "pruned", steps={1: 0.3}, constraints={"constant": 1.0}),
+        trial(4, "pruned", steps={0: 0.3}),
+        trial(5, "pruned", constraints={"size_kib": 3.0}),
+        trial(6, "running", steps={1: 0.3}),
+        trial(7, "failed", steps={1: 0.3}),
+        trial(8, "pruned", steps={1: 0.3}, constraints={"crashed": 1.0}),
+    ]
+    found = outcomes(records, lambda r: (r.value or 0) >= 0.9, {}, nothing)
+    assert [o.verdict for o in found] == [
+        "qualifies", "learned", "learned", "collapsed", "unresolved", "untrained", "pending", "unresolved",
+        "unresolved",
+    ]  # fmt: skip
+    # What was never trained is no draw; what nobody knows counts as a success.
+    assert [o.number for o in counted(found, BOX)] == [0, 1, 2, 3, 4]
+    assert weigh(counted(found, BOX), Test(0.2, 0.01)).successes == 4
+
+
+def test_draws_after_a_rejection_can_undo_it():
+    test = Test(0.2, 0.01)
+    fails = [outcome(i, "collapsed") for i in range(test.needed)]
+    later = [outcome(100 + i, "learned") for i in range(3)]
+    assert weigh([*fails, later[0]], test).undone is None
+    undone = weigh([*fails, *later], test)
+    assert (undone.crossed, undone.undone) == (test.needed - 1, test.needed + 1)
+    # Before that they only make it dearer.
+    assert weigh([*later, *fails], test).crossed is None
 
 
 def test_a_repeat_takes_the_place_of_what_a_lost_worker_took():

@@ -208,7 +208,7 @@ def test_rejected_regions_come_with_their_evidence(tmp_path: Path) -> None:
     assert f"{len(rejected)} stand rejected and close" in said
     kept = sum(row["status"] == "refused" for row in rows)
     assert (f"would leave too little: {kept}" in said) == (kept > 0)
-    assert "fewer than 50% of the configs drawn at random in it qualify" in said
+    assert "of the configs drawn at random in it fewer than 50% qualify" in said
     store.close()
 
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.samplers import NSGAIISampler, QMCSampler, RandomSampler, TPESampler
 
-from atml.regions import Bounds, Box, Choice, Interval, begin, judge, learn, outcomes
+from atml.regions import Bounds, Box, Choice, Claim, Interval, begin, judge, learn, outcomes
 from atml.searching.samplers.parameters import SearchSampler
 from atml.searching.samplers.region_sampler import MARKS, RegionSampler
 from atml.storage import record
@@ -181,7 +181,7 @@ def test_a_region_found_by_one_worker_binds_the_next_trial_of_all():
     storage = optuna.storages.InMemoryStorage()
     optuna.create_study(study_name="s", storage=storage, direction="maximize")
     space = learn(suggest, 500)
-    ledger = begin(space, {}, p0=0.4)
+    ledger = begin(space, {}, named=("family",), p0=0.4, claim=Claim.QUALIFIES)
 
     def bounds() -> Bounds:
         trials = [record(t) for t in optuna.load_study(study_name="s", storage=storage).trials]

@@ -116,15 +116,15 @@ def _coordinates(material: Material) -> list[Block]:
 
 
 def _regions(material: Material) -> list[Block]:
-    from atml.regions import row
+    from atml.regions import meaning, row
     from atml.regions.verdicts import LIFTED, OPEN, REFUSED, REJECTED, SUSPECTED
     from atml.searching import region_learning
 
     if material.store.ledger(material.study) is None:
         return [
             Empty(
-                "This search learned no rejected regions: it had too few trials for them, or they were"
-                " switched off. Every part of the search space stayed open."
+                "This search learned no rejected regions: searches do only where that is asked for."
+                " Every part of the search space stayed open."
             )
         ]
     try:
@@ -133,11 +133,7 @@ def _regions(material: Material) -> list[Block]:
         return [Empty(sentence(f"The regions can't be judged any more: {error}"))]
     found = [r for r in state.found if r.status != OPEN]
     counts = Counter(r.status for r in state.found)
-    ledger = state.ledger
-    means = (
-        f"A region is rejected where fewer than {ledger.p0:.0%} of the configs drawn at random in it qualify,"
-        f" by a sequential test; the chance that any is rejected wrongly is {ledger.alpha:.0%} at most."
-    )
+    means = f"A rejected region says: {meaning(state.ledger, state.found)}."
     if not found:
         return [Empty(f"Of {plural(len(state.found), 'region')} under test none was rejected. {means}")]
     order = {REJECTED: 0, SUSPECTED: 1, LIFTED: 2}
