@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,10 +22,8 @@ from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions
 from atml.report import kind as report_kind
 from atml.report.figures import Source
+from atml.report.study_contents import StudyContents
 from atml.tasks import targets
-
-if TYPE_CHECKING:
-    from atml.report.material import Material
 
 WORK = 4e10
 """Multiply-accumulates that running on the training data may take, some 20 s; of more data a part is run."""
@@ -52,7 +49,7 @@ class Decided:
 class Outcome:
     """What came of a study; each part is None where ``why`` says what is missing."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: StudyContents) -> None:
         self.material = material
 
     @property
@@ -149,7 +146,7 @@ class Outcome:
         return (rows, target.predictions(logits, data.y[rows], data.subject[rows])), ""
 
 
-def not_exported(material: Material) -> str:
+def not_exported(material: StudyContents) -> str:
     """Say why the winner has no export, or none that is still there."""
     best = material.best
     if best is None:
