@@ -65,9 +65,9 @@ class Region:
     """A box with its status.
 
     ``binds`` says that sampling avoids it, ``live`` that its test goes on. ``share`` is the part of Q that it
-    covers, ``needed`` the number of draws that reject it if no further one succeeds (0: no rate to test at is
-    known yet), ``p0`` the rate that it is tested at, by ``base``, the rate of the whole space. ``rejected`` and
-    ``lifted`` are the times of these events, if any; ``by`` is the trial that lifted it or the person's
+    covers, ``needed`` the number of draws that reject it if no further one succeeds (0: no rate for it
+    is known yet), ``p0`` the rate of its test, by ``base``, the rate of the whole space. ``rejected``
+    and ``lifted`` are the times of these events, if any; ``by`` is the trial that lifted it or the person's
     reason. ``vetoes`` are the trials inside that qualify. ``why`` adds to the status what it does not say.
     """
 
