@@ -163,7 +163,7 @@ FEW += [len(BOXES) - 2, len(BOXES) - 1]
 
 
 def today(truth: Truth, searches: int, draws: int, seed: int) -> tuple[Array, Array]:
-    """Run searches with a p0 that follows from the draws: when were `FEW` rejected, and at which p0."""
+    """Run searches whose p0 follows from the draws; return when `FEW` were rejected, and at which p0."""
     rng = np.random.default_rng(seed)
     learned, of = np.arange(draws + 1)[:, None], np.arange(draws + 1)[None]
     with np.errstate(all="ignore"):

@@ -7,6 +7,7 @@ finish.
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -64,9 +65,9 @@ class Region:
     """A box with its status.
 
     ``binds`` says that sampling avoids it, ``live`` that its test goes on. ``share`` is the part of Q that it
-    covers, ``needed`` the number of draws that reject it if none succeeds (0: no rate to test at is known
-    yet), ``p0`` the rate that it is tested at, by ``base``, the rate of the whole space. ``rejected`` and
-    ``lifted`` are the times of these events, if any; ``by`` is the trial that lifted it or the person's
+    covers, ``needed`` the number of draws that reject it if no further one succeeds (0: no rate for it
+    is known yet), ``p0`` the rate of its test, by ``base``, the rate of the whole space. ``rejected``
+    and ``lifted`` are the times of these events, if any; ``by`` is the trial that lifted it or the person's
     reason. ``vetoes`` are the trials inside that qualify. ``why`` adds to the status what it does not say.
     """
 
@@ -224,7 +225,7 @@ def _judged(
         candidate,
         OPEN,
         evidence,
-        test.needed,
+        test.needed if evidence.crossed is not None else _needed(evidence, test),
         space.share(box),
         vetoes=tuple(o.number for o in winners),
         claim=tests.claim,
@@ -262,6 +263,15 @@ def _judged(
     if region.may_bind and evidence.reached >= SUSPECT - 1e-9:
         return replace(region, status=SUSPECTED)
     return region
+
+
+def _needed(evidence: Tally, test: Test) -> int:
+    """Number of draws that reject a box if none succeeds from now on; 0 where p0 is 0."""
+    if not test.p0:
+        return 0
+    fails = len(evidence.trials) - evidence.successes
+    level = fails * test.failure + evidence.successes * test.success
+    return len(evidence.trials) + max(math.ceil((test.target - level) / test.failure - 1e-9), 1)
 
 
 def _doubted(region: Region, crossed: datetime.datetime, outcomes: Sequence[Outcome]) -> Region:
