@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
@@ -26,8 +27,18 @@ from atml.cli.search import search
 from atml.cli.status import status
 from atml.cli.study import studies_app
 from atml.cli.tasks import tasks_app
+from atml.cli.usage import in_words, usage_error
 from atml.cli.worker import worker
 from atml.errors import AtmlError
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from atml import __version__
+
+        sys.stdout.write(f"atml {__version__}\n")
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="Turn a folder of labelled ECG into the smallest honest classifier for a device.",
@@ -35,6 +46,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
+
 for command in (search, status, score, compare, report, dashboard):
     app.command()(command)
 app.command()(worker)
@@ -62,9 +83,8 @@ def run(arguments: list[str] | None = None) -> int:
     except AtmlError as error:
         return _fail(str(error), error.exit_code)
     except usage_error() as error:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context else "atml"
-        return _fail(f"{error.format_message()} (see `{path} --help`)", 2)  # type: ignore[attr-defined]
+        said = in_words(error, sys.argv[1:] if arguments is None else arguments)
+        return _fail(said, 2) if said else 2
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except BrokenPipeError:
@@ -78,14 +98,6 @@ def run(arguments: list[str] | None = None) -> int:
         traceback.print_exc()
         return _fail("this is a fault in atml, please report the lines above", 1)
     return result if isinstance(result, int) else 0
-
-
-def usage_error() -> type[Exception]:
-    """Return the class of typer's errors about a command line, which has no public name.
-
-    Read in typer 0.29, which keeps a copy of click, and in click 8, which earlier versions of typer import.
-    """
-    return next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 def _fail(message: str, code: int) -> int:

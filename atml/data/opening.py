@@ -22,6 +22,7 @@ from atml.data.subjects import matching
 from atml.data.synthetic import generator as generator
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.data.windowing import records
+from atml.errors import DataError
 from atml.tasks.task import Task
 
 NAMES = ("place", "subject", "rhythm", "given")
@@ -83,6 +84,11 @@ def open(  # the verb is the module's public name: atml.data.open
     asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
     found = look_all(paths, asked, split)
     if not found:
+        for option, value in (("--lead", ",".join(leads)), ("--sampling-rate", sampling_rate)):
+            if value:
+                raise DataError(
+                    f"{option} {value} is about files, and synthetic ECG has none: add --data DIR"
+                )
         return _synthetic(task, label, split, seed, root)
     pieces = [_piece(item, split, asked, leave_out, root) for item in found]
     left = sum(piece.left_out for piece in pieces)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -114,7 +115,10 @@ def settled(device: str) -> Iterator[None]:
     a decayed weight below 1e-38 costs a hundred times a normal one.
     """
     if device != "cpu":
-        yield
+        with warnings.catch_warnings():
+            # All weights lie in one tensor (`Weights`), which cuDNN copies into an order of its own.
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
+            yield
         return
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

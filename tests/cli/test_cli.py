@@ -110,7 +110,7 @@ def test_unknown_words(capsys: Capture, here: Path) -> None:
     assert "'soon'" in fails(capsys, here, "search", "--timeout", "soon")
     assert "'tpu'" in fails(capsys, here, "search", "--device", "tpu")
     assert "--triles" in fails(capsys, here, "search", "--triles", 3)
-    assert "'--trials'" in fails(capsys, here, "search", "--trials", 0)
+    assert "--trials 0: must be" in fails(capsys, here, "search", "--trials", 0)
     assert "'--seed'" in fails(capsys, here, "search", "--seed", 2**32)
     assert "frobnicate" in fails(capsys, here, "frobnicate")
     assert "gone.py" in fails(capsys, here, "search", "--space", "gone.py")
@@ -257,6 +257,31 @@ def test_a_place_that_may_not_be_written(
 
     monkeypatch.setattr("atml.cli.tasks.rows", refused)
     assert "reports: Permission denied" in fails(capsys, here, "tasks")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("search --trials 0", "--trials 0: must be 1 or more"),
+        ("search --trials=abc", "--trials abc: must be a whole number"),
+        ("search --seed -1", "--seed -1: must be 0 or more"),
+        ("search --max-size 30KiB", "--max-size 30KiB: must be a number"),
+        ("show best", "did you mean `atml best show`?"),
+        ("export best", "did you mean `atml best export`?"),
+        ("studdy", "Did you mean 'study'?"),
+        ("nothing", "there are best, compare, dashboard"),
+        ("search afib", "'afib' belongs to no option; name it, as in --task"),
+        ("search --lead V99 --trials 1", "--lead V99 is about files, and synthetic ECG has none: add --data"),
+        ("search --sampling-rate 100", "--sampling-rate 100 is about files"),
+    ],
+)
+def test_a_mistyped_line_is_told_with_its_value(capsys: Capture, here: Path, line: str, said: str) -> None:
+    assert said in fails(capsys, here, *line.split())
+
+
+def test_the_version_is_that_of_the_package(capsys: Capture) -> None:
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"atml {importlib.metadata.version('atml')}\n"
 
 
 def test_usage_errors_are_told_from_others() -> None:

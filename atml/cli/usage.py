@@ -1,0 +1,76 @@
+"""What is wrong with a command line, in one line that quotes the value and names the way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+_PLAIN = (
+    (r"greater than or equal to (\S+)", r"must be \1 or more"),
+    (r"less than or equal to (\S+)", r"must be \1 or less"),
+    (r"greater than (\S+)", r"must be more than \1"),
+    (r"less than (\S+)", r"must be less than \1"),
+    (r"valid integer", "must be a whole number"),
+    (r"valid number", "must be a number"),
+    (r"not in the range x>=(\S+?)\.?$", r"must be \1 or more"),
+    (r"is not a valid (?:int|integer)", "must be a whole number"),
+    (r"is not a valid float", "must be a number"),
+)
+"""What typer says of a value (pydantic's words from 0.29 on, click's before), and what atml says."""
+
+
+def usage_error() -> type[Exception]:
+    """Return the class of typer's errors about a command line, which has no public name.
+
+    Read in typer 0.29, which keeps a copy of click, and in click 8, which earlier versions of typer import.
+    """
+    return next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+def in_words(error: Any, arguments: Sequence[str]) -> str:
+    """Say what is wrong with ``arguments``; "" where the help that was printed says all."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "atml"
+    message = str(error.format_message()).rstrip(".")
+    if not message:
+        return ""
+    found = _value(error, message, arguments) or _command(context, message, arguments) or _extra(message)
+    return f"{found or message} (see `{path} --help`)"
+
+
+def _value(error: Any, message: str, arguments: Sequence[str]) -> str:
+    """Name an option, the value that it got, and what the value must be."""
+    names = [str(name) for name in getattr(getattr(error, "param", None), "opts", ())]
+    given = [
+        value if equals else follows
+        for (name, equals, value), follows in zip(
+            (argument.partition("=") for argument in arguments), [*arguments[1:], ""], strict=True
+        )
+        if name in names
+    ]
+    plain = next((re.sub(f".*{was}.*", now, message) for was, now in _PLAIN if re.search(was, message)), "")
+    return f"{names[-1]} {given[-1]}: {plain}" if given and plain else ""
+
+
+def _command(context: Any, message: str, arguments: Sequence[str]) -> str:
+    """Name the command that was meant where two words are swapped, else the commands there are."""
+    unknown = re.match(r"No such command '(.*?)'", message)
+    commands = getattr(getattr(context, "command", None), "commands", {})
+    if unknown is None or not commands:
+        return ""
+    word = unknown[1]
+    for name, command in commands.items():
+        if name in arguments and word in getattr(command, "commands", {}):
+            return f"no command '{word}'; did you mean `{context.command_path} {name} {word}`?"
+    if "Did you mean" in message:
+        return ""
+    return f"no command '{word}'; there are {', '.join(sorted(commands))}"
+
+
+def _extra(message: str) -> str:
+    """Name the option that a word may have been meant for."""
+    extra = re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message)
+    return f"'{extra[1]}' belongs to no option; name it, as in --task or --study" if extra else ""
