@@ -16,7 +16,7 @@ from atml.training.records import Role, TrialRecord
 SHARE = 1 / 3
 
 WRITE_S = 3.0
-"""Seconds to write an export and to compare its files; measured 1 to 3 s on a shared core."""
+"""Seconds set aside to write an export and to compare its files; an allowance, not a measurement."""
 
 
 def seconds_of(record: TrialRecord, records: Iterable[TrialRecord] = (), length: int = 1) -> float:
