@@ -59,7 +59,8 @@ def test_a_section_runs(title: str, tmp_path: Path) -> None:
     printed = "".join(ran(tmp_path, *block) for block in [*SECTIONS[DATA], *task, *SECTIONS[title]])
     if any(language == "sh" for language, _ in SECTIONS[title]):
         exported = list(tmp_path.glob("exports/*/*/model.onnx"))
-        assert len(exported) == 1, printed
+        # The winner, and beside it the default that it is compared with where that qualifies.
+        assert 1 <= len(exported) <= 2, printed
 
 
 def test_there_is_a_section_for_each_extension_point() -> None:

@@ -59,7 +59,7 @@ class Repeats(JobSource):
             return None
         one = self._waiting.pop(0)
         config = lengthened(one.record, one.length)
-        trial = self._plan.store.begin_repeat(self._finals.study, one.record, one.seed, config, one.length)
+        trial = self._plan.store.begin_repeat(self._finals.study, one.record, one.seed, one.length)
         self._open[trial.number] = (trial, time.monotonic(), one)
         return TrialJob(number=trial.number, config=config, seed=one.seed)
 

@@ -8,7 +8,6 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from atml.errors import StudyError
-from atml.models.config import ModelConfig
 from atml.storage.database import Database
 from atml.storage.optuna_internals import constraint_attr, study_id
 from atml.storage.ownership import HOLDER, Queue
@@ -148,16 +147,15 @@ class StoredTrials:
         """Whether this process held a running trial when that was read."""
         return trial.state == TrialState.RUNNING and trial.user_attrs.get(HOLDER) == self.token
 
-    def begin_repeat(
-        self, study: optuna.Study, of: TrialRecord, seed: int, config: ModelConfig, length: int = 1
-    ) -> optuna.Trial:
+    def begin_repeat(self, study: optuna.Study, of: TrialRecord, seed: int, length: int = 1) -> optuna.Trial:
         """Start a repeat of trial ``of`` on another seed, as a trial that does not count.
 
-        ``config`` is that of the trial, or has ``length`` times its optimiser steps.
+        It has ``length`` times the optimiser steps of the trial.
         """
         self.slots.beat()
         with self.errors():
             original = study.get_trials(deepcopy=False)[of.number]
+            config = original.user_attrs["config"]
             template = optuna.trial.create_trial(
                 state=TrialState.RUNNING,
                 params=original.params,
@@ -168,7 +166,7 @@ class StoredTrials:
                     "of": of.number,
                     "seed": seed,
                     HOLDER: self.token,
-                    "config": config.to_dict(),
+                    "config": {**config, "steps": config["steps"] * length},
                     "cost": original.user_attrs["cost"],
                     **({} if length == 1 else {"length": length}),
                 },
