@@ -156,6 +156,8 @@ class StoredTrials:
         with self.errors():
             original = study.get_trials(deepcopy=False)[of.number]
             config = original.user_attrs["config"]
+            if length > 1:
+                config = {**config, "steps": config["steps"] * length}
             template = optuna.trial.create_trial(
                 state=TrialState.RUNNING,
                 params=original.params,
@@ -166,7 +168,7 @@ class StoredTrials:
                     "of": of.number,
                     "seed": seed,
                     HOLDER: self.token,
-                    "config": {**config, "steps": config["steps"] * length},
+                    "config": config,
                     "cost": original.user_attrs["cost"],
                     **({} if length == 1 else {"length": length}),
                 },
