@@ -1,8 +1,8 @@
 """Which repeats come next: the finalists in rounds, each on one fresh seed, then the longer training.
 
 The best comes first and the default second, so that whenever the time ends the best answer is there. After a
-round those clearly worse than the leader drop out, the default aside. It ends when one is left and what it
-has over the default is known, or with the seeds.
+round those clearly worse than the leader drop out, the default aside. It ends with the seeds; without
+``--repeats`` also when one is left and what it has over the default is known.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def todo(finals: Finalists) -> Todo:
         if len(some) < len(whole):
             break
         alive = survivors(finals, alive, at + 1)
-        if not _undecided(finals, alive, at + 1):
+        if options.repeats is None and not _undecided(finals, alive, at + 1):
             break
     return _longer(finals, done, out)
 

@@ -78,7 +78,8 @@ def test_a_search_whose_time_is_over_takes_its_workers_along(
     assert "the workers that joined stop now" in done.stdout and "others still train" not in done.stdout
     trials = store.trials("s")
     assert not [t for t in trials if t.state == "running"]
-    assert any(t.role == "finalist" and t.state == "complete" for t in trials)
+    repeated = any(t.role == "finalist" and t.state == "complete" for t in trials)
+    assert repeated or "left out for want of time" in done.stdout  # on a slow machine
     # Whoever comes later has nothing to do until somebody searches on.
     late = atml("worker", "--study", "s", "--workers", 1)
     assert late.returncode == 0 and "is over; start the same `atml search` again to continue" in late.stdout
@@ -95,7 +96,8 @@ def test_a_worker_with_nothing_in_hand_is_told_too(
     done = atml(*few, "--trials", 5000, "--timeout", "12s")
     assert done.returncode == 0, done.stderr
     assert goal(store).over and "the workers that joined stop now" in done.stdout
-    assert any(t.role == "finalist" and t.state == "complete" for t in store.trials("s"))
+    repeated = any(t.role == "finalist" and t.state == "complete" for t in store.trials("s"))
+    assert repeated or "left out for want of time" in done.stdout  # on a slow machine
 
 
 def test_while_another_search_has_time_its_workers_go_on(

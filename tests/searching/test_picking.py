@@ -156,10 +156,11 @@ def test_without_a_gain_over_the_default_it_is_taken(plan: Plan) -> None:
 
 def test_one_round_is_enough_where_it_decides(plan: Plan) -> None:
     default, best = add(plan, 0.4, origin="default"), add(plan, 0.01)
-    assert work(plan, Repeats(finals(plan)), {default.number: 0.4, best.number: 0.01}) == [
-        (best.number, 1),
-        (default.number, 1),
-    ]
+    wrong, both = {default.number: 0.4, best.number: 0.01}, [(best.number, 1), (default.number, 1)]
+    assert work(plan, Repeats(finals(plan, repeats=None, finalists=2)), wrong) == both
+    # Who asks for two gets two.
+    assert work(plan, Repeats(finals(plan, repeats=2)), wrong) == both
+    assert finals(plan).at(best, seeds=finals(plan).seeds(best, 2)).result.cross_fitted[1] > 0.9
 
 
 @pytest.mark.parametrize(("long", "ships"), [(0.01, 4), (0.2, 1)])

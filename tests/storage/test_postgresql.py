@@ -185,7 +185,7 @@ def test_a_study_of_another_task(url: str, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setenv("ATML_STORAGE", url)
     assert run(["search", "--study", "s", "--trials", "1"]) == 2
     said = capsys.readouterr().err
-    assert said == "atml: study 's' is one of task defib, not afib: give --task defib, or another --study\n"
+    assert said == "atml: study 's' is of task defib, not afib: give --task defib, or another --study\n"
 
 
 def test_tables_of_another_program(postgres: Server, url: str) -> None:
