@@ -16,6 +16,10 @@ REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "benchmarks"
 
 RUNS: dict[str, tuple[str, str]] = {
+    "augmentation": (
+        "--data afib.npz --outside afib.npz --variants both,upright --longer 0.003 --folds 2",
+        "upright, seed 0 ",
+    ),
     "growth": ("--to 8 --timed 3", "      8 "),
     # Twenty files are read slower than the goal says, so that it ends with 1 and "MISSED".
     "reading": ("--files 20", "cold over np.loadtxt: "),
