@@ -111,7 +111,7 @@ def test_unknown_words(capsys: Capture, here: Path) -> None:
     assert "'tpu'" in fails(capsys, here, "search", "--device", "tpu")
     assert "--triles" in fails(capsys, here, "search", "--triles", 3)
     assert "--trials 0: must be" in fails(capsys, here, "search", "--trials", 0)
-    assert "'--seed'" in fails(capsys, here, "search", "--seed", 2**32)
+    assert "--seed 4294967296: must be" in fails(capsys, here, "search", "--seed", 2**32)
     assert "frobnicate" in fails(capsys, here, "frobnicate")
     assert "gone.py" in fails(capsys, here, "search", "--space", "gone.py")
     assert "'nowhere'" in fails(capsys, here, "search", "--storage", "nowhere")
