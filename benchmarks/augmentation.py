@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 
 from atml import data, task_files
 from atml.data.dataset import Dataset, DataSource, Rows
+from atml.metrics import roc_auc
 from atml.models.config import ModelConfig
 from atml.models.network import Network
 from atml.searching.samplers.parameters import from_params
@@ -65,7 +65,7 @@ def abroad(model: Network, found: Dataset) -> str:
     turned, _, _ = by_record(margins(model, -np.asarray(found.x)), found)
     if truth.all() or not truth.any():
         return "one class"
-    auc, other = (roc_auc_score(truth, score) for score in (mean, turned))
+    auc, other = (roc_auc(score, truth) for score in (mean, turned))
     return f"{auc:.3f} {other:.3f} {called[truth].mean():.2f} {1 - called[~truth].mean():.2f}"
 
 

@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 
 from atml import data, models, task_files
 from atml.data.dataset import Dataset, DataSource
@@ -109,8 +108,7 @@ def training(device: str, steps: int) -> None:
                 config(net, steps), definition.task, dataset, folds, definition.value, seed=seed, device=place
             )
             assert measured.predictions is not None
-            found = measured.predictions
-            auc = roc_auc_score(found.y, found.logits[:, 1] - found.logits[:, 0])
+            auc = definition.target.auc(measured.predictions)
             label = f"{net}, {place}, seed {seed}"
             print(f"{label:34}{measured.value:8.3f}{auc:8.3f}{measured.seconds:9.1f}", flush=True)
 

@@ -7,9 +7,9 @@ is running then, and prints how many were made.
 
 A draw has every parameter drawn at random, one for each number and ``--seed``; what does not fit the window
 or the task's size is drawn again. It is trained on the first fold. At its end the held-out rows give the area
-under the ROC curve (several classes: mean of one class against the others), and the standard deviation of its
-margin, a class's logit minus the mean of the other ones, averaged over the classes. It has learned where the
-first is at least .7 and the second above .1: networks that decide everything the same stay at .5 and .05.
+under the ROC curve and the spread of the outputs, as a search reports them (`atml.tasks.targets`: the margin,
+and with several classes means over them). It has learned where the first is at least .7 and the second above
+.1: networks that decide everything the same stay at .5 and .05.
 
 With ``--portfolio`` DEFAULT and the configs of the file's PORTFOLIO are trained as well: values of the task's
 objective at the end of the first fold, the portfolio's median beside the draws' upper quartile.
@@ -27,10 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from atml import data, models, task_files
-from atml.arrays import Float32, Int64
+from atml.arrays import Float32
 from atml.data.dataset import DataSource, Rows
 from atml.errors import ConfigError
 from atml.formatting import table
@@ -38,12 +37,10 @@ from atml.models.config import ModelConfig
 from atml.models.network import Network
 from atml.regions import Draft
 from atml.searching.plan import trial_seed
+from atml.searching.pruning import LEARNED_AUC, LEAST_SPREAD
 from atml.searching.samplers.parameters import from_params
 from atml.task_files.definition import TaskDefinition
 from atml.training.loop import fit, predict
-
-AUC, MARGIN = 0.7, 0.1
-"""From which a network has learned something."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Learned:
     @property
     def learned(self) -> bool:
         """Whether it decides by what it sees."""
-        return self.auc >= AUC and self.margin > MARGIN
+        return self.auc >= LEARNED_AUC and self.margin > LEAST_SPREAD
 
 
 def draws(definition: TaskDefinition, seed: int) -> Iterator[tuple[dict[str, Any], ModelConfig]]:
@@ -77,19 +74,6 @@ def draws(definition: TaskDefinition, seed: int) -> Iterator[tuple[dict[str, Any
             continue
         if not definition.budget.broken(cost, frozenset()):
             yield draft.params, config
-
-
-def spread(logits: Float32) -> float:
-    """Return the standard deviation of a class's logit minus the others' mean, averaged over classes."""
-    classes = logits.shape[1]
-    margins = (logits - logits.mean(1, keepdims=True)) * classes / (classes - 1)
-    return float(margins.std(0).mean())
-
-
-def area(logits: Float32, y: Int64) -> float:
-    """Return the area under the ROC curve, one class against the others, averaged over the classes."""
-    rest = (logits.sum(1, keepdims=True) - logits) / (logits.shape[1] - 1)
-    return float(np.mean([roc_auc_score(y == k, (logits - rest)[:, k]) for k in range(logits.shape[1])]))
 
 
 class FirstFold:
@@ -123,8 +107,9 @@ class FirstFold:
         )
         auc, margin, value = 0.5, 0.0, float("nan")
         if not fitted.diverged:
-            auc, margin = area(seen[0], y[rows]), spread(seen[0])
-            value = self.definition.value(self.definition.target.predictions(seen[0], y[rows], subject[rows]))
+            target = self.definition.target
+            found = target.predictions(seen[0], y[rows], subject[rows])
+            auc, margin, value = target.auc(found), target.spread(found), self.definition.value(found)
         seconds = time.process_time() - began
         norm = str(params.get("norm", "-"))
         done = Learned(name, params["family"], norm, auc, margin, value, seconds, config.describe())

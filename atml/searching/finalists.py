@@ -7,7 +7,7 @@ finalist is judged by them alone, so a lucky seed does not win.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,7 @@ class Finalist:
     @property
     def config(self) -> ModelConfig:
         """The config of its runs."""
-        return lengthened(self.record, self.length)
-
-
-def lengthened(record: TrialRecord, length: int) -> ModelConfig:
-    """Return the config of a trial with ``length`` times its optimiser steps."""
-    assert record.config is not None
-    return replace(record.config, steps=record.config.steps * length)
+        return self.record.lengthened(self.length)
 
 
 class Finalists:

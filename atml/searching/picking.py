@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from atml.formatting import listed
 from atml.metrics import Interval
 from atml.searching.finalists import Finalist, Finalists
 from atml.searching.ranking import JUDGED, PICK, default_of, shipped_length, size_of
@@ -67,7 +68,7 @@ def pick(finals: Finalists) -> Pick:
     if not found:
         return Pick()
     short = {one.record.number: one.value for one in found if one.fresh}
-    best, default = found[0], _default(finals, found)
+    best, default = found[0], _default(found)
     gaps = {one.record.number: finals.compare(one, best) for one in found[1:]}
     alike = [best, *(one for one in found[1:] if gaps[one.record.number].high >= 0)]
     lines: list[str] = []
@@ -83,11 +84,11 @@ def pick(finals: Finalists) -> Pick:
                 taken, (shipped, values) = default, _shipped(finals, default)
     if len(alike) > 1:
         ends = [gaps[one.record.number] for one in alike[1:]]
-        smallest = min(alike, key=lambda one: (size_of(one.record), -one.value))
+        numbers = listed([str(one.record.number) for one in alike])
         lines.append(
-            f"trials {_listed([one.record.number for one in alike])} can't be told apart (differences within"
+            f"trials {numbers} can't be told apart (differences within"
             f" {min(e.low for e in ends):.3f} to {max(e.high for e in ends):.3f})"
-            + ("; the smallest is taken" if taken is smallest else "")
+            + ("; the smallest is taken" if taken is _smallest(alike) else "")
         )
     lines.append(_gain_line(gain, taken, default, found))
     if len(values) > 1:
@@ -126,7 +127,7 @@ def _judged(finals: Finalists) -> list[Finalist]:
     return found
 
 
-def _default(finals: Finalists, found: Sequence[Finalist]) -> Finalist | None:
+def _default(found: Sequence[Finalist]) -> Finalist | None:
     default = default_of(one.record for one in found)
     return next((one for one in found if one.record is default), None)
 
@@ -136,22 +137,22 @@ def _order(found: Sequence[Finalist]) -> list[Finalist]:
     return sorted(found, key=lambda one: (-round(one.value, 4), size_of(one.record)))
 
 
+def _smallest(some: Sequence[Finalist]) -> Finalist:
+    return min(some, key=lambda one: (size_of(one.record), -one.value))
+
+
 def _taken(
     finals: Finalists, found: Sequence[Finalist], alike: Sequence[Finalist], default: Finalist | None
 ) -> tuple[Finalist, Interval | None]:
     """Return the finalist to take, and what it, or else the best one, has over the default."""
-
-    def smallest(some: Sequence[Finalist]) -> Finalist:
-        return min(some, key=lambda one: (size_of(one.record), -one.value))
-
     if default is None:
-        return smallest(alike), None
+        return _smallest(alike), None
     others = [one for one in found if one is not default]
     if not others:
         return default, None
     over = {one.record.number: finals.compare(one, default) for one in others}
     better = [one for one in alike if one is not default and over[one.record.number].low > 0]
-    taken = smallest(better) if better else default
+    taken = _smallest(better) if better else default
     return taken, over[(taken if better else others[0]).record.number]
 
 
@@ -164,11 +165,6 @@ def _shipped(finals: Finalists, taken: Finalist) -> tuple[Finalist, dict[int, fl
         return taken, values
     values[length] = longer.value
     return (longer if longer.value > taken.value else taken), values
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    words = [str(number) for number in numbers]
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
 def _gain_line(

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from atml.formatting import clock, plural
 from atml.searching.finalist_time import final_seconds, seconds_of
-from atml.searching.finalists import Finalists, lengthened
+from atml.searching.finalists import Finalists
 from atml.searching.progress import Progress, Running, phase
 from atml.searching.rounds import Repeat, todo
 from atml.searching.trial_outcome import result
@@ -58,7 +58,7 @@ class Repeats(JobSource):
             self._late = True
             return None
         one = self._waiting.pop(0)
-        config = lengthened(one.record, one.length)
+        config = one.record.lengthened(one.length)
         trial = self._plan.store.begin_repeat(self._finals.study, one.record, one.seed, one.length)
         self._open[trial.number] = (trial, time.monotonic(), one)
         return TrialJob(number=trial.number, config=config, seed=one.seed)

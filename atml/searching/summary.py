@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from atml.evaluation.cross_validation_result import BaselineResult
@@ -117,9 +116,7 @@ def _lines(
     if not rows:
         return [*lines, _why_none(finals, finished, complete), *later]
     for place, row in enumerate(rows, 1):
-        config = next(t.config for t in finished if t.number == row["trial"])
-        assert config is not None
-        config = replace(config, steps=config.steps * row["length"])
+        config = next(t for t in finished if t.number == row["trial"]).lengthened(row["length"])
         four = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
         lines.append(
             f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, {_runs(row)}; {four}; "

@@ -155,9 +155,7 @@ class StoredTrials:
         self.slots.beat()
         with self.errors():
             original = study.get_trials(deepcopy=False)[of.number]
-            config = original.user_attrs["config"]
-            if length > 1:
-                config = {**config, "steps": config["steps"] * length}
+            config = original.user_attrs["config"] if length == 1 else of.lengthened(length).to_dict()
             template = optuna.trial.create_trial(
                 state=TrialState.RUNNING,
                 params=original.params,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -168,3 +168,8 @@ class TrialRecord:
     def feasible(self) -> bool:
         """Whether it keeps every constraint."""
         return all(v <= 0 for v in self.constraints.values())
+
+    def lengthened(self, length: int) -> ModelConfig:
+        """Return its config with ``length`` times its optimiser steps."""
+        assert self.config is not None, f"trial {self.number} has no config"
+        return replace(self.config, steps=self.config.steps * length)

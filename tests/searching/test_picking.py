@@ -16,7 +16,7 @@ from atml.models.config import ModelConfig
 from atml.searching import Options, prepare
 from atml.searching.exporting import Exports
 from atml.searching.finalist_time import reserve
-from atml.searching.finalists import Finalists, lengthened
+from atml.searching.finalists import Finalists
 from atml.searching.picking import pick
 from atml.searching.plan import Plan
 from atml.searching.ranking import in_order
@@ -180,9 +180,9 @@ def test_a_longer_training_ships_where_it_is_better_out_of_fold(plan: Plan, long
     assert taken.short[best.number] == taken.values[1]
     assert taken.lines[-1].startswith("trained 4 times as long it has")
     job = Exports(found).next()
-    assert job is not None and job.config == lengthened(best, ships)
+    assert job is not None and job.config == best.lengthened(ships)
     row = summarise(found, 0.0)["finalists"][0]
-    assert row["length"] == ships and f"{40 * ships} x" in lengthened(best, ships).describe()
+    assert row["length"] == ships and f"{40 * ships} x" in best.lengthened(ships).describe()
     assert not todo(found).repeats
 
 
