@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TaskFileError,
     )
     from atml.library.loaded_model import Model, load
+    from atml.library.prediction import Prediction, predict
     from atml.library.score_result import ScoreResult, score
     from atml.library.search_function import search
     from atml.library.search_result import Finalist, SearchResult
@@ -69,6 +70,7 @@ _HOME = {
     "Measurement": "atml.training.records",
     "Model": "atml.library.loaded_model",
     "ModelConfig": "atml.models.config",
+    "Prediction": "atml.library.prediction",
     "Predictions": "atml.metrics.predictions",
     "Score": "atml.scoring.rules.base",
     "ScoreResult": "atml.library.score_result",
@@ -86,6 +88,7 @@ _HOME = {
     "mean_subject_accuracy": "atml.metrics",
     "mean_subject_f_beta": "atml.metrics",
     "open_data": "atml.data",
+    "predict": "atml.library.prediction",
     "score": "atml.library.score_result",
     "search": "atml.library.search_function",
 }
@@ -108,6 +111,7 @@ __all__ = [
     "Measurement",
     "Model",
     "ModelConfig",
+    "Prediction",
     "Predictions",
     "Score",
     "ScoreResult",
@@ -126,6 +130,7 @@ __all__ = [
     "mean_subject_accuracy",
     "mean_subject_f_beta",
     "open_data",
+    "predict",
     "score",
     "search",
 ]

@@ -69,6 +69,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 name = f"S{subject}-{'AFIB' if index % 2 else 'N'}-{index}.txt"
                 (folder / "DIR" / split / name).write_text("\n".join(f"{v:.4f}" for v in x))
     shutil.copytree(folder / "DIR" / "test_data", folder / "TEST_DIR" / "test_data")
+    holter = np.column_stack([np.arange(5000) / 250, random.normal(size=5000)])
+    np.savetxt(folder / "holter.csv", holter, delimiter=",", header="time,ECG", comments="")
     done = run(folder, tiny("atml search --task afib --data DIR --trials 2"))
     assert done.returncode == 0, done.stderr
     exports = sorted((folder / "exports").glob("*/*"))
@@ -224,6 +226,7 @@ def test_readme_python(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_readme_library(studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("search_spaces", "objectives", "DIR", "TEST_DIR"):
         shutil.copytree(studio / name, tmp_path / name)
+    shutil.copy(studio / "holter.csv", tmp_path)
     monkeypatch.chdir(tmp_path)
     (block,) = (b for b in BLOCKS if "atml.search(" in b)
     assert "trials=50" in block
