@@ -175,7 +175,7 @@ def test_there_are_commands() -> None:
         "tasks",
         "report",
     )
-    more = ("regions import", "compare", "dashboard", "worker", "run", "study copy")
+    more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
     for verb in (*verbs, *more, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 

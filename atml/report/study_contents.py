@@ -143,10 +143,10 @@ class StudyContents:
 
     @cached_property
     def _found(self) -> tuple[TaskDefinition | None, str]:
-        from atml.searching.study_spec import definition_of
+        from atml.searching.kept_files import task_of
 
         try:
-            definition = definition_of(self.spec, Path(self.spec["space_path"]), self.spec["objective_path"])
+            definition = task_of(self.store, self.study, self.spec)
         except InputError as error:
             return None, f"the files of the task can't be used any more: {error}"
         searched_for = self.spec["objective"], self.spec["qualifies"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.searching import study_spec
+from atml.searching.kept_files import task_of
 from atml.searching.region_learning import importable
 from atml.searching.samplers.parameters import from_params, portfolio
 from atml.searching.search_options import Goal, Options, learns
@@ -149,7 +149,7 @@ def reopen(store: Store, name: str, say: Callable[[str], None] = lambda _: None)
     spec = store.spec(name)
     if spec is None:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
-    definition = study_spec.definition_of(spec, Path(spec["space_path"]), spec["objective_path"])
+    definition = task_of(store, name, spec)
     if (definition.objective_hash, definition.qualifies) != (spec["objective"], spec["qualifies"]):
         raise StudyError(
             f"{definition.objective_path} changed since study {name!r} was searched with it, and its trials "

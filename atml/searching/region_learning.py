@@ -23,8 +23,8 @@ from atml.regions.region_files import read
 from atml.regions.sequential_test import DRAWN_FROM_Q
 from atml.regions.verdicts import IMPORTED, OPEN, REJECTED, SUSPECTED
 from atml.searching.collapse import EVIDENCE, collapsed
+from atml.searching.kept_files import task_of
 from atml.searching.progress import View
-from atml.searching.study_spec import definition_of
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 from atml.training.records import Role, State, TrialRecord
@@ -82,7 +82,7 @@ def state(store: Store, name: str) -> RegionState:
         raise StudyError(
             f"study {name!r} keeps no regions: it was searched with --no-regions, or before them"
         )
-    definition = definition_of(spec, Path(spec["space_path"]), spec["objective_path"])
+    definition = task_of(store, name, spec)
     if definition.space_hash != spec["space"]:
         raise StudyError(
             f"{definition.space_path} changed since study {name!r} was searched with it, and its regions are"

@@ -12,6 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from atml.arrays import Float32, Int64
+from atml.storage import moved
 from atml.storage.recovery import Recovery
 from atml.storage.schema import EVALUATIONS, EXPORTS, PREDICTIONS
 from atml.storage.stored_trials import StoredTrials
@@ -117,10 +118,31 @@ class Store(StoredTrials):
         )
         self._db.write(lambda db: (db.execute(before), db.execute(row)))
 
+    def move_exports(self, study: str, places: Mapping[str, Path]) -> None:
+        """Record where exports of a study lie now, by the names of their folders; forget all others."""
+        rows = EXPORTS.c.study == study
+        found = self._db.read(lambda db: db.execute(sa.select(EXPORTS).where(rows)).mappings().all())
+        kept = []
+        for row in found:
+            place = places.get(Path(row["folder"]).name)
+            if place is not None:
+                kept.append({**row, "folder": place.as_posix()})
+
+        def write(db: sa.Connection) -> None:
+            db.execute(EXPORTS.delete().where(rows))
+            if kept:
+                db.execute(EXPORTS.insert(), kept)
+
+        self._db.write(write)
+
     def exports(self, study: str) -> list[tuple[int, Path]]:
-        """Return ``(trial number, folder)`` of each export of a study, oldest first."""
+        """Return ``(trial number, folder)`` of each export of a study, oldest first.
+
+        A folder that is not there any more is looked for by its model, as `moved.export` does.
+        """
         query = sa.select(EXPORTS).where(EXPORTS.c.study == study).order_by(EXPORTS.c.at)
-        return self._db.read(lambda db: [(row.number, Path(row.folder)) for row in db.execute(query)])
+        rows = self._db.read(lambda db: [(r.number, Path(r.folder), r.sha256) for r in db.execute(query)])
+        return [(number, moved.export(folder, sha256, self.folders)) for number, folder, sha256 in rows]
 
     def record(
         self,
