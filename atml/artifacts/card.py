@@ -11,6 +11,7 @@ from atml.artifacts.card_baseline import by_rhythm, versus
 from atml.artifacts.record import ExportRecord
 from atml.formatting import figure, mean, plural, table
 from atml.models import families
+from atml.training.augmentation import KINDS
 
 MB = 1e6
 
@@ -179,7 +180,7 @@ def _training(record: ExportRecord) -> str:
     if "focal" in c.loss:
         loss += f", gamma {c.focal_gamma:g}"
     weights = card_kind.of(record.task).weights(c)
-    augmentation = [f"{k} {getattr(c, k):g}" for k in ("scale", "noise", "wander", "shift", "mixup")]
+    augmentation = [f"{k} {getattr(c, k):g}" for k in KINDS]
     rows = [
         ("optimizer", f"{c.optimizer}, weight decay {c.weight_decay:g}"),
         ("learning rate", f"{c.learning_rate:.3g}, {c.schedule}"),

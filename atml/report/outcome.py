@@ -21,7 +21,7 @@ from atml.evaluation.cross_validation_result import CrossValidationResult, cross
 from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions
 from atml.report import kind as report_kind
-from atml.report.figures import Source
+from atml.report.figures import Source, worst_first
 from atml.report.study_contents import StudyContents
 from atml.tasks import targets
 
@@ -84,7 +84,7 @@ class Outcome:
         if best is None:
             return None
         if winner is not None and all(key in winner.metrics for key in NEEDED):
-            return Source(winner.metrics, best.number, len(winner.metrics.get("runs", ())) or 1)
+            return Source(worst_first(winner.metrics), best.number, len(winner.metrics.get("runs", ())) or 1)
         if self.cross_validation is None:
             return None
         kind = "from the study's predictions, for its metrics.json is damaged or of an older version"
