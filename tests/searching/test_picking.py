@@ -288,3 +288,15 @@ def test_a_default_that_collapses_on_a_fresh_seed_is_not_said_to_have_stopped_sh
         assert isinstance(job, TrialJob) and plan.store.trials("s")[job.number].of == number
         source.ended(job, Report(0, "measured", job, measurement=measurement), "cpu")
     assert pick(finals(plan)).lines[-1].startswith("DEFAULT is no finalist")
+
+
+def test_as_many_rounds_are_kept_time_for_as_the_repeats_make(plan: Plan) -> None:
+    """With a worker for each finalist a round takes as long as the slowest of them."""
+    add(plan, 0.3, origin="default")
+    for _ in range(7):
+        add(plan, 0.02)
+    records = plan.store.trials("s")
+    options = Options(timeout=1000.0, longer=1)
+    # 80 s of trials allow for two repeats of 10 s, both of round one.
+    kept = reserve(records, plan.budget, options, folds=3, workers=8)
+    assert kept == pytest.approx(10 + 10 / 3, abs=5)
