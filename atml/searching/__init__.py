@@ -46,7 +46,8 @@ from atml.searching.progress import View
 from atml.searching.region_learning import RegionLearner
 from atml.searching.repeats import Repeats
 from atml.searching.rerun import Rerun, RerunComparison, rerunnable
-from atml.searching.samplers.parameters import SearchSampler, tpe
+from atml.searching.samplers.parameters import SearchSampler
+from atml.searching.samplers.proposing import tpe
 from atml.searching.samplers.region_sampler import RegionSampler
 from atml.searching.search_options import Goal, Options, learns
 from atml.searching.summary import summarise

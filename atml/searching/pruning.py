@@ -139,10 +139,14 @@ def points(trial: FrozenTrial) -> dict[int, tuple[float, float]]:
 
 
 class Peers:
-    """What the trials of a study reported, by step; each finished trial is read only once."""
+    """What the trials of a study reported, by step; each finished trial is read only once.
+
+    ``trials`` are always all trials of one study, by number.
+    """
 
     def __init__(self) -> None:
         self._read: set[int] = set()
+        self._first = 0
         self._values: dict[int, list[float]] = defaultdict(list)
         self._aucs: dict[int, list[float]] = defaultdict(list)
 
@@ -175,7 +179,9 @@ class Peers:
     def _unfinished(self, trials: Sequence[FrozenTrial], but: int) -> list[FrozenTrial]:
         """Read what has finished since the last call; return the search trials that have not."""
         unfinished = []
-        for trial in trials:
+        while self._first < len(trials) and trials[self._first].number in self._read:
+            self._first += 1
+        for trial in trials[self._first :]:
             if trial.number in self._read:
                 continue
             finished = trial.state.is_finished()

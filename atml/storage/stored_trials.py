@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,18 @@ class StoredTrials:
             if tried:
                 self._storage.set_trial_system_attr(trial_id, constraint_attr(CRASHED), 1.0)
             self._storage.end(trial_id, TrialState.PRUNED if tried else TrialState.FAIL)
+
+    def report(self, trial_id: int, step: int, value: float | None, attrs: Mapping[str, Any]) -> None:
+        """Write what a running trial reports at a step: attributes, and a value unless that is None.
+
+        Raises UpdateFinishedTrialError where the trial has ended.
+        """
+        with self.errors():
+            self._storage.report(trial_id, step, value, attrs)
+
+    def together(self, trial_id: int) -> AbstractContextManager[None]:
+        """Write the parameters that a trial gets inside in one go at the end."""
+        return self._storage.together(trial_id)
 
     def holds(self, trial_id: int) -> bool:
         """Whether this process holds a running trial, by the database as it is now."""
