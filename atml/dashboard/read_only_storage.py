@@ -223,8 +223,7 @@ class Overlay(optuna.storages._CachedStorage):
         mine = self._records.of(trial)
         shown = copy.copy(trial)
         shown._params = {tidy(key): _short(value) for key, value in trial.params.items()}
-        if trial.values is not None:
-            shown.values = [round(value, 5) for value in trial.values]
+        shown.values = None if mine.value is None else [round(mine.value, 5)]
         steps = trial.intermediate_values.items()
         shown.intermediate_values = {step: round(value, 5) for step, value in steps}
         shown._distributions = {tidy(key): kind for key, kind in trial.distributions.items()}

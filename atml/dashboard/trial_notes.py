@@ -169,7 +169,7 @@ def _values(record: TrialRecord, metrics: Mapping[str, float], folds: int) -> st
     """Lay out value and metrics, and what each fold said."""
     value, names = _value(record), ("value", *metrics)
     ran = len(record.result["fold_values"])
-    only = f"over the {'fold' if ran == 1 else f'{ran} folds'} of {folds} that ran"
+    only = f"over the {'fold' if ran == 1 else f'{ran} folds'} of {folds} that ended"
     lines = [
         f"Over all subjects, predicted {'out of fold' if record.state == 'complete' else only}:",
         table(names, [tuple(map(figure, (value, *metrics.values())))], left=0),

@@ -47,7 +47,7 @@ def result(
 ) -> dict[str, Any]:
     """Return the trial attribute ``result``: a measurement, with the code and the machine that trained it."""
     fields: dict[str, Any] = {
-        "value": measured.value,
+        "value": measured.out_of_fold,
         "fold_values": list(measured.fold_values),
         "train_values": list(measured.train_values),
         "curves": [[list(point) for point in curve] for curve in measured.curves],
