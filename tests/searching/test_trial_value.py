@@ -1,4 +1,4 @@
-"""The value of a trial: the objective out of fold over the folds that ended, or none, wherever it is shown."""
+"""The value of a trial: the objective out of fold over the folds that ended, or none, on every surface."""
 
 from __future__ import annotations
 
