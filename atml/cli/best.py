@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.shared_options import STUDIES, AsJson, Default, Device, Storage, show, study_of
+from atml.cli.shared_options import (
+    STUDIES,
+    AsJson,
+    Default,
+    Device,
+    Storage,
+    Unqualified,
+    show,
+    study_of,
+)
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ def best_export(
     study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    unqualified: Unqualified = False,
     device: Device = "auto",
     storage: Storage = STUDIES,
     json: AsJson = False,
@@ -54,11 +64,16 @@ def best_export(
     numbers = [row["trial"] for row in _some_rows(store, name, top)]
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
-        summary = export_best(store, name, numbers, Options(device=device, out=out), shown)
+        summary = export_best(
+            store, name, numbers, Options(device=device, out=out, unqualified=unqualified), shown
+        )
     finally:
         shown.close()
     if not any(row["folder"] for row in summary["finalists"]):
-        raise InputError(f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported")
+        raise InputError(
+            f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported; --unqualified"
+            " exports them all the same, marked so"
+        )
 
 
 def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:

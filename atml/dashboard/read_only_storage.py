@@ -23,6 +23,7 @@ from atml.artifacts.export import safe_name
 from atml.dashboard import study_notes, trial_notes
 from atml.dashboard.artifact_store import Artifact, Shelf, of_folder
 from atml.errors import InputError
+from atml.evaluation.gate import Gate
 from atml.regions import Region, Status
 from atml.report.study_contents import StudyContents
 from atml.searching import region_learning
@@ -310,6 +311,6 @@ def _settings(around: Around) -> dict[str, Any]:
         "size budget KiB": spec.get("max_size_kib"),
         "MACs budget": spec.get("max_macs"),
         "RAM budget KiB": spec.get("max_ram_kib"),
-        "qualifies from": spec.get("qualifies"),
+        "qualifies": Gate.of_spec(spec).words,
     }
     return {key: value for key, value in shown.items() if value is not None}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from atml.dashboard.trial_notes import Words
+from atml.evaluation.gate import Gate
 from atml.formatting import figure, plural, table
 from atml.metrics import FOUR
 from atml.searching.importance import LEAST
@@ -63,7 +64,7 @@ def _about(spec: Mapping[str, Any]) -> str:
     return (
         f"Task {spec.get('task')}{objective} on {data}: windows of {spec.get('window', 0):g} s,"
         f" {spec.get('folds')} folds by subject, seed {spec.get('seed')}; at most {', '.join(limits)};"
-        f" the lowest of the four metrics has to reach {spec.get('qualifies')}."
+        f" what qualifies: {Gate.of_spec(spec).words}."
     )
 
 

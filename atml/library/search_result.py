@@ -49,7 +49,10 @@ class Finalist:
         from atml.library.loaded_model import load
 
         if self.export is None:
-            raise StudyError(f"trial {self.trial} does not qualify and was not exported; see its metrics")
+            raise StudyError(
+                f"trial {self.trial} does not qualify and was not exported; search with unqualified=True to"
+                " export the best one all the same"
+            )
         return load(self.export)
 
 

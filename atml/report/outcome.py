@@ -74,7 +74,7 @@ class Outcome:
             [rows for rows, _ in runs],
             plan.folds,
             plan.definition.value,
-            qualifies=plan.definition.qualifies,
+            gate=plan.definition.gate,
             rhythm=plan.dataset.rhythm,
         )
 

@@ -59,7 +59,7 @@ class Exports(JobSource):
         self._finals, self._plan, self._end = finals, finals.plan, end
         self._pick = pick(finals)
         there = finals.exported()
-        worth = [j for j in self._pick.finalists if finals.qualifies(j)]
+        worth = finals.worth(self._pick.finalists)
         self._first = worth[0].record.number if worth else None
         self._waiting = [j for j in worth if not _is_of(there.get(j.record.number), j)]
         self._total = len(self._waiting)
@@ -142,7 +142,7 @@ class Exports(JobSource):
             worst_value=always_wrong(plan.definition, trained.predictions),
             objective_hash=plan.definition.objective_hash,
             labels_hash=plan.definition.labels_hash,
-            qualifies=plan.definition.qualifies,
+            unqualified=plan.definition.gate.missing(judged.result.figures),
             baseline=finals.baseline(),
         )
         try:

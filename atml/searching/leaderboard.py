@@ -113,6 +113,7 @@ def _own(record: TrialRecord, folder: Path | None) -> Entry:
         record=record,
         value=record.value,
         metrics=record.result.get("metrics", {}),
+        rates=record.result.get("rates", {}),
         size_kib=kib_of(record, folder),
         folder=folder,
     )

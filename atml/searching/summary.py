@@ -37,6 +37,7 @@ def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
             "offsets": list(j.result.offsets),
             "size_kib": kib_of(j.record, folders.get(j.record.number)),
             "qualifies": finals.qualifies(j),
+            "missing": list(finals.plan.definition.gate.missing(j.result.figures)),
             "folder": str(folders[j.record.number]) if j.record.number in folders else None,
         }
         for j in found.finalists
@@ -118,12 +119,10 @@ def _lines(
             f"{row['size_kib']:.1f} KiB; {config.describe()}"
         )
         if row["folder"]:
-            lines.append(f"   {row['folder']}")
+            mark = "" if row["qualifies"] else f" (unqualified: {'; '.join(row['missing'])})"
+            lines.append(f"   {row['folder']}{mark}")
         elif not row["qualifies"]:
-            lowest = min(row["metrics"].values())
-            lines.append(
-                f"   not exported: its lowest metric is {lowest:.3f}, {plan.definition.qualifies:g} qualifies"
-            )
+            lines.append(f"   not exported: {'; '.join(row['missing'])}")
     if baseline is not None:
         four = ", ".join(f"{name} {value:.3f}" for name, value in baseline.four.items())
         lines.append(
@@ -131,6 +130,11 @@ def _lines(
         )
     lines += [*why, *later]
     best = next((row["folder"] for row in rows if row["folder"]), None)
+    if best is None and not any(row["qualifies"] for row in rows):
+        lines.append(
+            f"nothing qualifies ({plan.definition.gate.words}): the same line with --unqualified exports the"
+            " best model all the same, marked so"
+        )
     if best:
         lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import optuna
 
 from atml.artifacts.record import processor
+from atml.evaluation import gate
 from atml.storage.optuna_internals import trial_id
 from atml.tasks.targets import Target
 from atml.training.device import facts
@@ -60,6 +62,8 @@ def result(
     }
     if measured.predictions is not None and len(measured.predictions.y):
         fields["metrics"] = target.four(measured.predictions)
+        rates = gate.rates(target.task, measured.predictions)
+        fields["rates"] = {name: rate for name, rate in rates.items() if math.isfinite(rate)}
     return fields
 
 
