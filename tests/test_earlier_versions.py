@@ -28,11 +28,11 @@ MADE_AT = "/tmp/atml-fixture/here"
 # What version 0.1.0 said of it.
 SMALL = {
     **{"task": "afib", "finished": 144, "complete": 39, "pruned": 105, "failed": 0, "repeats": 6},
-    **{"best": 1.0, "best_trial": 34},
+    **{"best": pytest.approx(0.9834175), "best_trial": 34},
 }
 SHOCK = {
     **{"task": "defib", "finished": 14, "complete": 5, "pruned": 9, "failed": 0, "repeats": 4},
-    **{"running": 0, "waiting": 0, "best": 0.9852941176470589, "best_trial": 0},
+    **{"running": 0, "waiting": 0, "best": pytest.approx(0.89705882), "best_trial": 0},
 }
 BUILTIN = {"task": "afib", "finished": 0, "running": 0, "waiting": 1, "failed": 0, "best": None}
 JUDGED = {34: 0.9834175, 138: 0.9292659999999999, 94: 0.9074835}
@@ -155,8 +155,10 @@ def test_studies_are_listed_with_their_best(atml: Atml) -> None:
     assert best[0]["config"]["learning_rate"] == pytest.approx(0.009525220904743505)
     assert (best[0]["macs"], best[0]["parameters"], best[0]["repeats"]) == (35256, 570, 2)
     first = read(atml("best", "shock", "--json"))[0]
-    assert (first["trial"], first["value"], first["judged"]) == (0, SHOCK["best"], pytest.approx(0.89705882))
-    assert first["metrics"]["F1"] == pytest.approx(0.98924731)
+    # Its mean on fresh seeds and the figures of those, not the run that helped to pick it.
+    assert (first["trial"], first["value"], first["judged"]) == (0, SHOCK["best"], SHOCK["best"])
+    assert first["in_search"] == pytest.approx(0.98529412)
+    assert first["metrics"]["F1"] == pytest.approx(0.93014706)
     assert "35,256" in atml("best", "small").stdout
 
 
@@ -269,7 +271,7 @@ def test_a_search_goes_on_to_exactly_its_total(atml: Atml) -> None:
     atml(*SEARCH, "--trials", 150)
     row = status(atml)["small"]
     assert (row["finished"], row["running"], row["waiting"]) == (150, 0, 0)
-    assert row["best"] >= SMALL["best"]
+    assert row["best"] is not None and row["best_is"].startswith("winner, ")
     assert row["repeats"] >= SMALL["repeats"]
     rows = {row["id"]: row for row in read(atml("regions", "small", "--json"))["regions"]}
     assert rows[REGION]["status"] == "rejected" and len(rows[REGION]["trials"]) >= DRAWS
@@ -286,7 +288,7 @@ def test_a_search_goes_on_by_what_its_study_remembers(here: Path) -> None:
     done = run(here, *line, "--trials", 16, "--finalists", 2, "--repeats", 2)
     assert done.returncode == 0, done.stderr
     rows = {row["study"]: row for row in read(run(here, "status", "--json"))}
-    assert rows["shock"]["finished"] == 16 and rows["shock"]["best"] >= SHOCK["best"]
+    assert rows["shock"]["finished"] == 16 and rows["shock"]["best_is"].startswith("winner, ")
 
 
 def test_a_search_on_the_built_in_files_goes_on(here: Path, tmp_path: Path) -> None:

@@ -25,6 +25,12 @@ def render(record: ExportRecord, *, size_bytes: int) -> str:
             "> **SYNTHETIC DATA.** This model was trained and measured on generated ECG only."
             " Its figures say nothing about real recordings."
         )
+    if record.unqualified:
+        lacks = "; ".join(record.unqualified)
+        parts.append(
+            f"> **UNQUALIFIED.** This model does not reach the gate of its objective: {lacks}."
+            " It was exported because that was asked for."
+        )
     parts += [
         _summary(record, size_bytes),
         _data(record),

@@ -141,6 +141,7 @@ def export(
         objective_hash=record.objective_hash,
         labels_hash=record.labels_hash,
         lead_choice=record.data.leads,
+        unqualified=record.unqualified,
     )
     model = onnx_bytes(folded, task, metadata)
     parity = check_parity(model, folded, x, task)
@@ -258,6 +259,7 @@ def _config(record: ExportRecord, model: bytes) -> dict[str, Any]:
         "values_by_length": {str(length): value for length, value in record.values_by_length.items()},
         "objective_hash": record.objective_hash,
         "labels_hash": record.labels_hash,
+        "unqualified": list(record.unqualified),
         "data": stored(record.data),
         "baseline": None if record.baseline is None else record.baseline.baseline.to_dict(),
     }

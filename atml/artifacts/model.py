@@ -63,6 +63,8 @@ class ExportedModel:
     objective_hash: str = ""
     labels_hash: str = ""
     lead_choice: tuple[str, ...] = ()
+    unqualified: tuple[str, ...] = ()
+    """What the model lacks of its objective's gate, in words; () for one that qualified."""
     baseline: dict[str, Any] | None = None
 
     @property
@@ -90,6 +92,7 @@ def describe(
     objective_hash: str = "",
     labels_hash: str = "",
     lead_choice: tuple[str, ...] = (),
+    unqualified: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """Metadata properties of an ONNX file, enough to use and to score it without its folder."""
     names = _json(list(subjects))
@@ -97,6 +100,7 @@ def describe(
     tie = f"; a tie with {positive} is {positive}" if positive else "; of equal ones the first"
     kind = {} if task.kind == BINARY else {"kind": task.kind, "offsets": _json(list(offsets))}
     chosen = {"lead_choice": _json(list(lead_choice))} if lead_choice else {}
+    lacks = {"unqualified": _json(list(unqualified))} if unqualified else {}
     return {
         "format": FORMATS.get(task.kind, LATER),
         "task": task.name,
@@ -119,6 +123,7 @@ def describe(
         "objective_hash": objective_hash,
         "labels_hash": labels_hash,
         **chosen,
+        **lacks,
     }
 
 
@@ -187,6 +192,7 @@ def _exported(
         objective_hash=props.get("objective_hash", ""),
         labels_hash=props.get("labels_hash", ""),
         lead_choice=tuple(str(entry) for entry in json.loads(props.get("lead_choice", "[]"))),
+        unqualified=tuple(str(entry) for entry in json.loads(props.get("unqualified", "[]"))),
         baseline=_baseline(record),
     )
 

@@ -149,7 +149,8 @@ class ExportRecord:
     value_name: str = "what the search made large"
     worst_value: float | None = None
     """What the search's objective gives a model that is wrong everywhere; None where that is not known."""
-    qualifies: float | None = None
+    unqualified: tuple[str, ...] = ()
+    """What it lacks of its objective's gate, in words; () for a model that qualifies."""
     objective_hash: str = ""
     """Of the objectives file (`atml.task_files.definition.TaskDefinition.objective_hash`)."""
     labels_hash: str = ""

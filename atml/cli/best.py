@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.shared_options import STUDIES, AsJson, Default, Device, Storage, show, study_of
+from atml.cli.shared_options import (
+    STUDIES,
+    AsJson,
+    Default,
+    Device,
+    Storage,
+    Unqualified,
+    show,
+    study_of,
+)
 from atml.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from atml.searching.leaderboard import Entry
     from atml.storage import Store
-    from atml.training.records import TrialRecord
 
 best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
 
@@ -27,7 +36,7 @@ def best_show(
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """Show the best trials: value, four metrics, size, MACs, the config that made them."""
+    """Show the best trials, the winner first: value, four metrics, size, MACs, the config that made them."""
     from atml.storage import Store
 
     store = Store(storage, create=False)
@@ -41,6 +50,7 @@ def best_export(
     study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    unqualified: Unqualified = False,
     device: Device = "auto",
     storage: Storage = STUDIES,
     json: AsJson = False,
@@ -54,40 +64,28 @@ def best_export(
     numbers = [row["trial"] for row in _some_rows(store, name, top)]
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
-        summary = export_best(store, name, numbers, Options(device=device, out=out), shown)
+        summary = export_best(
+            store, name, numbers, Options(device=device, out=out, unqualified=unqualified), shown
+        )
     finally:
         shown.close()
     if not any(row["folder"] for row in summary["finalists"]):
-        raise InputError(f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported")
+        raise InputError(
+            f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported; --unqualified"
+            " exports them all the same, marked so"
+        )
 
 
 def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
-    """Return the ``top`` trials of a study: the pick, the other finalists, then the others by value.
+    """Return the ``top`` trials of a study: the winner, the other finalists, then the others by value.
 
-    ``judged`` and ``repeats`` are of repeats as long as the trial itself.
-
-    The mean of the repeats, on fresh seeds, is the fairer figure: each trial was selected by its own value.
+    ``value`` is what a trial is ranked by: its mean on fresh seeds (then ``judged`` too), which is the fairer
+    figure, or that of its own run, ``in_search``, which helped to choose it. ``metrics`` and ``rates`` are of
+    the same runs as ``value``.
     """
-    from atml.searching.ranking import JUDGED, in_order, kib_of, ranked
-    from atml.training.records import Role
+    from atml.searching.leaderboard import leaderboard
 
-    records = store.trials(name)
-    folders = dict(store.exports(name))
-    attrs = store.study(name).user_attrs
-    judged, order = attrs.get(JUDGED, {}), in_order(attrs, records)
-    made = []
-    for record in ranked(records):
-        mine = [t for t in records if t.role == Role.FINALIST and t.of == record.number and t.finished]
-        repeats = sum(t.length == 1 for t in mine)
-        folder = folders.get(record.number)
-        row = _row(record, judged.get(str(record.number)), repeats, folder, kib_of(record, folder))
-        made.append(row)
-
-    def rank(row: dict[str, Any]) -> tuple[int, float, float]:
-        place = order.index(row["trial"]) if row["trial"] in order else len(order)
-        return place, -row["value"], row["size_kib"]
-
-    return sorted(made, key=rank)[:top]
+    return [_row(entry) for entry in leaderboard(store, name)[:top]]
 
 
 def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
@@ -100,24 +98,31 @@ def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     return found
 
 
-def _row(
-    record: TrialRecord, judged: float | None, repeats: int, folder: Path | None, size_kib: float
-) -> dict[str, Any]:
+def _row(entry: Entry) -> dict[str, Any]:
+    record = entry.record
     assert record.config is not None and record.cost is not None
     return {
         "trial": record.number,
-        "value": record.value,
-        "judged": judged,
-        "repeats": repeats,
-        "metrics": record.result.get("metrics", {}),
-        "size_kib": size_kib,
+        "value": entry.value,
+        "in_search": record.value,
+        "judged": entry.value if entry.seeds else None,
+        "repeats": entry.seeds,
+        "length": entry.length,
+        "from": entry.runs,
+        "metrics": dict(entry.metrics),
+        "rates": dict(entry.rates),
+        "size_kib": entry.size_kib,
         "macs": record.cost.macs,
         "parameters": record.cost.parameters,
         "params": record.params,
         "config": record.config.to_dict(),
         "summary": record.config.describe(),
-        "folder": str(folder) if folder else None,
+        "folder": str(entry.folder) if entry.folder else None,
     }
+
+
+def _title(row: dict[str, Any]) -> str:
+    return f"{'best so far' if row['judged'] is None else 'winner'}, {row['from']}"
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
@@ -127,14 +132,15 @@ def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
 
     from atml.formatting import columns
 
-    metrics = list(rows[0]["metrics"])
-    header = ("trial", "value", "fresh seeds", *metrics, "KiB", "MACs")
+    metrics = next((list(r["metrics"]) for r in rows if r["metrics"]), [])
+    header = ("trial", "value", "runs", "in the search", *metrics, "KiB", "MACs")
     cells = [
         (
             str(r["trial"]),
             f"{r['value']:.4f}",
-            "-" if r["judged"] is None else f"{r['judged']:.4f} ({r['repeats']})",
-            *(f"{r['metrics'].get(m, float('nan')):.3f}" for m in metrics),
+            r["from"],
+            f"{r['in_search']:.4f}",
+            *(f"{r['metrics'][m]:.3f}" if m in r["metrics"] else "-" for m in metrics),
             f"{r['size_kib']:.1f}",
             f"{r['macs']:,}",
         )
@@ -142,7 +148,7 @@ def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
     ]
     config = ", ".join(f"{k}={v}" for k, v in rows[0]["config"].items())
     return Group(
-        Text(f"study {name}, out of fold by subject; finalists come first, by the mean of their fresh seeds"),
+        Text(f"study {name}, out of fold by subject; first the {_title(rows[0])}"),
         columns(header, cells, right=range(len(header))),
         Text(""),
         columns(("trial", "what it is"), [(str(r["trial"]), r["summary"]) for r in rows], right=[0]),

@@ -108,7 +108,7 @@ def compare(
 
 def _best(store: Store | None, storage: str, name: str) -> Path | None:
     """Return the folder of a study's best export; None where there is no such study."""
-    from atml.cli import best
+    from atml.searching.leaderboard import leaderboard
 
     if store is None or name not in store.studies():
         if not any(sign in name for sign in "/.\\"):
@@ -117,9 +117,9 @@ def _best(store: Store | None, storage: str, name: str) -> Path | None:
                 f"{name!r} is no export here and no study in {place}; `atml status` lists the studies"
             )
         return None
-    for row in best.rows(store, name, 10**6):
-        if row["folder"] and (Path(row["folder"]) / "model.onnx").is_file():
-            return Path(row["folder"])
+    for entry in leaderboard(store, name):
+        if entry.folder is not None:
+            return entry.folder
     raise InputError(f"study {name!r} has no export any more; `atml best export {name}` makes one")
 
 

@@ -18,6 +18,7 @@ from atml.cli.shared_options import (
     Objective,
     SamplingRate,
     Storage,
+    Unqualified,
     Window,
     seconds,
 )
@@ -94,6 +95,7 @@ def search(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    unqualified: Unqualified = False,
     regions: Annotated[
         Path | None,
         typer.Option(help="Regions of another study, a JSON or avoid.txt file, to be tested first."),
@@ -143,6 +145,7 @@ def search(
             space=space,
             device=device,
             hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
+            unqualified=unqualified,
             regions=regions,
             learn_regions=learn_regions,
             accept_changes=accept_changes,

@@ -99,6 +99,13 @@ def _without_password(context: typer.Context, option: typer.CallbackParam, url: 
     return url
 
 
+Unqualified = Annotated[
+    bool,
+    typer.Option(
+        "--unqualified", help="Export the best model, marked unqualified, where none reaches the gate."
+    ),
+]
+
 Storage = Annotated[
     str,
     typer.Option(

@@ -25,7 +25,7 @@ def status(storage: Storage = STUDIES, json: AsJson = False) -> None:
 
 def rows(store: Store) -> list[dict[str, Any]]:
     """Return one row a study, the most recently active first."""
-    from atml.searching.ranking import ranked
+    from atml.searching.leaderboard import entries
     from atml.training.records import Role, State
 
     made = []
@@ -34,7 +34,7 @@ def rows(store: Store) -> list[dict[str, Any]]:
         trials = store.trials(name)
         counted = [t for t in trials if t.role == Role.SEARCH]
         states = Counter(t.state for t in counted)
-        best = ranked(trials)
+        best = next(iter(entries(store.facts(name), trials, store.exports(name))), None)
         made.append(
             {
                 "study": name,
@@ -44,8 +44,9 @@ def rows(store: Store) -> list[dict[str, Any]]:
                 **{state.value: states[state] for state in State},
                 "failures": _failures(trials),
                 "repeats": len(trials) - len(counted),
-                "best": best[0].value if best else None,
-                "best_trial": best[0].number if best else None,
+                "best": best.value if best else None,
+                "best_trial": best.number if best else None,
+                "best_is": best.title if best else None,
                 "last_activity": last_activity(trials),
             }
         )
@@ -71,11 +72,13 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
             str(r["running"] + r["waiting"]),
             str(r["failed"]),
             "-" if r["best"] is None else f"{r['best']:.4f} (t{r['best_trial']})",
+            r["best_is"] or "-",
             "-" if r["last_activity"] is None else f"{r['last_activity']:%Y-%m-%d %H:%M}",
         )
         for r in rows
     ]
-    header = ("study", "task", "data", "trials", "whole + cut", "open", "failed", "best", "last activity")
+    counts = ("trials", "whole + cut", "open", "failed")
+    header = ("study", "task", "data", *counts, "best", "best is", "last activity")
     failures = [
         Text(f"{r['study']}, {'trial' if len(numbers) == 1 else 'trials'} {_some(numbers)}: {why}")
         for r in rows

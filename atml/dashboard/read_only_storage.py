@@ -23,9 +23,12 @@ from atml.artifacts.export import safe_name
 from atml.dashboard import study_notes, trial_notes
 from atml.dashboard.artifact_store import Artifact, Shelf, of_folder
 from atml.errors import InputError
+from atml.evaluation.gate import Gate
 from atml.regions import Region, Status
+from atml.report.study_contents import StudyContents
 from atml.searching import region_learning
-from atml.searching.ranking import in_order, ranked
+from atml.searching.leaderboard import Entry, entries
+from atml.searching.ranking import kib_of
 from atml.storage import Records, Store
 from atml.training.records import Role, State, TrialRecord
 
@@ -47,15 +50,17 @@ class Around:
 
     name: str
     spec: dict[str, Any]
-    judged: dict[int, float]
-    order: tuple[int, ...]
-    """The finalists, the one that was taken first."""
+    attrs: dict[str, Any]
     exports: tuple[tuple[int, Path], ...]
     files: dict[int | None, tuple[Artifact, ...]]
 
     def marks(self) -> tuple[object, ...]:
         """Return what a shown trial depends on, besides itself."""
         return (tuple(self.exports), tuple(a.id for files in self.files.values() for a in files))
+
+    def folder(self, number: int) -> Path | None:
+        """Return the newest export of a trial; None without one."""
+        return dict(self.exports).get(number)
 
 
 class Overlay(optuna.storages._CachedStorage):
@@ -110,11 +115,10 @@ class Overlay(optuna.storages._CachedStorage):
         return trial if around is None else self._show(trial, around, around.marks())
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
-        """Return the best search trial that keeps the budget; repeats of finalists do not count."""
-        if self.around(study_id) is not None:
-            best = ranked(self.records(study_id))
-            if best:
-                return self.get_all_trials(study_id, deepcopy=False)[best[0].number]
+        """Return the winner, or the best trial so far; repeats of finalists do not count."""
+        best = self.leaderboard(study_id)
+        if best:
+            return self.get_all_trials(study_id, deepcopy=False)[best[0].number]
         return super().get_best_trial(study_id)
 
     # --- notes
@@ -123,6 +127,11 @@ class Overlay(optuna.storages._CachedStorage):
         """Return the trials of a study as ours."""
         return [self._records.of(t) for t in super().get_all_trials(study_id, deepcopy=False)]
 
+    def leaderboard(self, study_id: int) -> list[Entry]:
+        """Return the trials of a study in order, as every other surface does; none for one not ours."""
+        around = self.around(study_id)
+        return [] if around is None else entries(around.attrs, self.records(study_id), around.exports)
+
     def around(self, study_id: int) -> Around | None:
         """Return what is known besides the trials, read again after `FRESH_S`; None for a study not ours."""
         return self._fresh(study_id, lambda: self._look(study_id))
@@ -130,6 +139,16 @@ class Overlay(optuna.storages._CachedStorage):
     def regions(self, name: str) -> tuple[list[Region], str]:
         """Return the rejected and the suspect regions of a study; none, and why, where they are not known."""
         return self._fresh(name, lambda: self._learned(name))
+
+    def importances(self, study_id: int) -> list[dict[str, Any]] | None:
+        """Return how much each parameter mattered, as the report has it; None for a study not ours.
+
+        Empty with too few trials, see `atml.searching.importance`.
+        """
+        around = self.around(study_id)
+        if around is None:
+            return None
+        return self._fresh(f"importances of {around.name}", lambda: _importances(self._store, around.name))
 
     def study_note(self, study_id: int) -> str:
         """Write the note of a study, "" for one not ours."""
@@ -141,7 +160,7 @@ class Overlay(optuna.storages._CachedStorage):
             around.name,
             around.spec,
             self.records(study_id),
-            judged={number: around.judged.get(number) for number in around.order},
+            ranking=self.leaderboard(study_id),
             exports=[(number, folder.name) for number, folder in around.exports],
             regions=[(r.status, r.box.words(), r.words()) for r in found],
             no_regions=why,
@@ -156,9 +175,9 @@ class Overlay(optuna.storages._CachedStorage):
         folds = int(around.spec.get("folds", 0))
         repeats: dict[int, list[TrialRecord]] = {}
         for one in records:
-            if one.of is not None and one.state == State.COMPLETE and one.length == 1:
+            if one.of is not None and one.state == State.COMPLETE:
                 repeats.setdefault(one.of, []).append(one)
-        folders = {number: folder.name for number, folder in around.exports}
+        ranking = {entry.number: entry for entry in self.leaderboard(study_id)}
         listed, _ = self.regions(around.name)
         found = {}
         for number in numbers:
@@ -169,8 +188,7 @@ class Overlay(optuna.storages._CachedStorage):
                 folds=folds,
                 regions=[(r.status, r.box.words(), r.words()) for r in inside],
                 repeats=repeats.get(number, ()),
-                judged=around.judged.get(number) if mine.role == Role.SEARCH else None,
-                export=folders.get(number, "") if mine.role == Role.SEARCH else "",
+                entry=ranking.get(number),
             )
         return found
 
@@ -212,9 +230,7 @@ class Overlay(optuna.storages._CachedStorage):
             files[None] += tuple(named)
         for some in files.values():
             self._shelf.put(some)
-        judged = {int(number): float(value) for number, value in attrs.get("judged", {}).items()}
-        order = tuple(in_order(attrs, self.records(study_id)))
-        return Around(name, dict(attrs["atml"]), judged, order, exports, files)
+        return Around(name, dict(attrs["atml"]), attrs, exports, files)
 
     def _show(self, trial: FrozenTrial, around: Around, marks: tuple[object, ...]) -> FrozenTrial:
         known = self._shown.get(trial._trial_id)
@@ -223,12 +239,12 @@ class Overlay(optuna.storages._CachedStorage):
         mine = self._records.of(trial)
         shown = copy.copy(trial)
         shown._params = {tidy(key): _short(value) for key, value in trial.params.items()}
-        if trial.values is not None:
-            shown.values = [round(value, 5) for value in trial.values]
+        shown.values = None if mine.value is None else [round(mine.value, 5)]
         steps = trial.intermediate_values.items()
         shown.intermediate_values = {step: round(value, 5) for step, value in steps}
         shown._distributions = {tidy(key): kind for key, kind in trial.distributions.items()}
-        shown._user_attrs = _facts(mine, int(around.spec.get("folds", 0)))
+        folder = around.folder(mine.number) if mine.role == Role.SEARCH else None
+        shown._user_attrs = _facts(mine, int(around.spec.get("folds", 0)), folder)
         shown._system_attrs = {
             **{key: value for key, value in trial.system_attrs.items() if key.startswith("artifacts:")},
             **_metas(around.files.get(trial.number, ()) if mine.role == Role.SEARCH else ()),
@@ -237,6 +253,16 @@ class Overlay(optuna.storages._CachedStorage):
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             self._shown[trial._trial_id] = (trial, marks, shown)
         return shown
+
+
+def _importances(store: Store, name: str) -> list[dict[str, Any]]:
+    """Return importances as the Dashboard takes them: name, share, and kind of distribution."""
+    material = StudyContents(store, name)
+    kinds = {one: f"{axis.kind.capitalize()}Distribution" for one, axis in material.axes.items()}
+    return [
+        {"name": tidy(one), "importance": share, "distribution": kinds[one]}
+        for one, share in material.importances.items()
+    ]
 
 
 def tidy(name: str) -> str:
@@ -253,8 +279,8 @@ def _metas(artifacts: tuple[Artifact, ...]) -> dict[str, str]:
     return {f"artifacts:{one.id}": one.meta() for one in artifacts}
 
 
-def _facts(mine: TrialRecord, folds: int) -> dict[str, Any]:
-    """Return the facts that the table of trials can be sorted by."""
+def _facts(mine: TrialRecord, folds: int, folder: Path | None) -> dict[str, Any]:
+    """Return the facts that the table of trials can be sorted by; ``folder`` is that of its export."""
     facts: dict[str, Any] = {"trial is": trial_notes.kind(mine), "drawn": mine.origin}
     if mine.config is not None:
         facts["network"] = mine.config.describe()
@@ -262,7 +288,7 @@ def _facts(mine: TrialRecord, folds: int) -> dict[str, Any]:
     facts |= {name: round(value, 4) for name, value in mine.result.get("metrics", {}).items()}
     if mine.cost is not None:
         facts |= {
-            "size KiB": round(mine.cost.size_bytes / 1024, 1),
+            "size KiB": kib_of(mine, folder),
             "MACs": mine.cost.macs,
             "parameters": mine.cost.parameters,
             "RAM KiB": round(mine.cost.peak_bytes / 1024, 1),
@@ -285,6 +311,6 @@ def _settings(around: Around) -> dict[str, Any]:
         "size budget KiB": spec.get("max_size_kib"),
         "MACs budget": spec.get("max_macs"),
         "RAM budget KiB": spec.get("max_ram_kib"),
-        "qualifies from": spec.get("qualifies"),
+        "qualifies": Gate.of_spec(spec).words,
     }
     return {key: value for key, value in shown.items() if value is not None}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib.util
 import ipaddress
 import json
@@ -37,6 +38,7 @@ UPLOADS = "dashboard_files"
 """Folder beside the database that uploads go to."""
 
 _STUDY = "/api/studies/<study_id:int>"
+_IMPORTANCES = f"{_STUDY}/param_importances"
 _REFUSED = (
     ("DELETE", r"/api/studies/\d+", "`atml study delete` deletes a study with all that belongs to it"),
     (
@@ -53,9 +55,10 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
 class Noted:
-    """A plugin of the Dashboard's web framework: adds notes to its answers about a study.
+    """A plugin of the Dashboard's web framework: adds notes and importances to its answers about a study.
 
-    A note that a person wrote is in the database and stays as it is.
+    A note that a person wrote is in the database and stays as it is. Importances are those of the report: the
+    Dashboard's own are of the few trials that ran over every fold, and would say something else.
     """
 
     name = "atml-notes"
@@ -65,7 +68,9 @@ class Noted:
         self._overlay = overlay
 
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
-        """Wrap the one view whose answer has notes."""
+        """Wrap the two views that say what the Dashboard can't know."""
+        if (route.method, route.rule) == ("GET", _IMPORTANCES):
+            return functools.partial(self._importances, callback)
         if (route.method, route.rule) != ("GET", _STUDY):
             return callback
 
@@ -76,6 +81,10 @@ class Noted:
             return answer
 
         return view
+
+    def _importances(self, callback: Callable[..., Any], study_id: int) -> Any:
+        found = self._overlay.importances(study_id)
+        return callback(study_id=study_id) if found is None else {"param_importances": [found]}
 
     def _add(self, study_id: int, answer: dict[str, Any]) -> None:
         if not answer["note"]["body"]:

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from atml.dashboard.trial_notes import Words
+from atml.evaluation.gate import Gate
 from atml.formatting import figure, plural, table
+from atml.metrics import FOUR
+from atml.searching.importance import LEAST
+from atml.searching.leaderboard import Entry
 from atml.searching.pruning import POINTS
-from atml.searching.ranking import ranked
 from atml.training.records import Role, State, TrialRecord
 
 
@@ -18,23 +21,22 @@ def study_note(
     spec: Mapping[str, Any],
     records: Sequence[TrialRecord],
     *,
-    judged: Mapping[int, float | None],
+    ranking: Sequence[Entry],
     exports: Sequence[tuple[int, str]] = (),
     regions: Words = (),
     no_regions: str = "",
 ) -> str:
     """Write a study's note: what is searched for, where it stands, what came of it, how to read the page.
 
-    ``judged`` are the finalists, the one that was taken first, with their value on fresh seeds, None without
-    any; ``no_regions`` says why no region is listed.
+    ``ranking`` are its trials in order, the winner first; ``no_regions`` says why no region is listed.
     """
     return "\n\n".join(
         [
             f"## {name}",
             _about(spec),
             "### Where it stands",
-            _standing(records),
-            *_finalists(records, judged),
+            _standing(records, ranking),
+            *_finalists(ranking),
             *_exports(exports),
             "### Regions",
             _regions(regions, no_regions),
@@ -43,7 +45,9 @@ def study_note(
             " the positive class, or means over all classes where the task has none. A trial reports"
             f" {POINTS} times a fold: steps 0 to {POINTS - 1} are the first fold, and so on. A trial's own"
             " value helped to choose it, so it looks better than it is; repeats on fresh seeds only chose"
-            " among the few finalists. Constraints are met at or below 0. The notes of trials have more."
+            " among the few finalists. Importances are those of the report: what sets the best tenth of all"
+            f" trials apart, from {LEAST} trials on. Constraints are met at or below 0. The notes of trials"
+            " have more."
             " None of this is stored: it is made from the trials whenever the page is loaded.",
         ]
     )
@@ -60,11 +64,11 @@ def _about(spec: Mapping[str, Any]) -> str:
     return (
         f"Task {spec.get('task')}{objective} on {data}: windows of {spec.get('window', 0):g} s,"
         f" {spec.get('folds')} folds by subject, seed {spec.get('seed')}; at most {', '.join(limits)};"
-        f" the lowest of the four metrics has to reach {spec.get('qualifies')}."
+        f" what qualifies: {Gate.of_spec(spec).words}."
     )
 
 
-def _standing(records: Sequence[TrialRecord]) -> str:
+def _standing(records: Sequence[TrialRecord], ranking: Sequence[Entry]) -> str:
     counted = [t for t in records if t.role == Role.SEARCH]
     states = Counter(t.state for t in counted)
     refused = sum(t.state == State.PRUNED and not t.feasible for t in counted)
@@ -80,12 +84,13 @@ def _standing(records: Sequence[TrialRecord]) -> str:
         ),
         *([f"{plural(repeats, 'repeat')} of finalists"] if repeats else []),
     ]
-    best = ranked(records)
     moments = [m for t in records for m in (t.started, t.ended) if m is not None]
     lines = [f"- {', '.join(words)}"]
-    if best:
-        what = best[0].config.describe() if best[0].config else ""
-        lines.append(f"- best by its own value: trial {best[0].number}, {best[0].value or 0:.4f}: {what}")
+    if ranking:
+        best = ranking[0]
+        what = best.record.config.describe() if best.record.config else ""
+        size = f"{best.size_kib:.1f} KiB"
+        lines.append(f"- {best.title}: trial {best.number}, {best.value:.4f}, {size}: {what}")
     else:
         lines.append("- no trial ran over every fold yet")
     if moments:
@@ -93,26 +98,29 @@ def _standing(records: Sequence[TrialRecord]) -> str:
     return "\n".join(lines)
 
 
-def _finalists(records: Sequence[TrialRecord], judged: Mapping[int, float | None]) -> list[str]:
-    by_number = {t.number: t for t in records}
-    rows = []
-
-    for number, value in judged.items():
-        record = by_number.get(number)
-        if record is None or record.config is None:
-            continue
-        own = figure(float("nan") if record.value is None else record.value)
-        size = "-" if record.cost is None else f"{record.cost.size_bytes / 1024:.1f}"
-        rows.append(
-            (str(number), record.config.describe(), "-" if value is None else f"{value:.4f}", own, size)
-        )
-    if not rows:
+def _finalists(ranking: Sequence[Entry]) -> list[str]:
+    """Lay out those that were judged on fresh seeds, as `atml best` does; nothing where none was."""
+    found = [entry for entry in ranking if entry.seeds]
+    if not found:
         return []
-    header = ("trial", "network", "fresh seeds", "in the search", "KiB")
-    first = f"The winner is trial {rows[0][0]}: finalists are judged on fresh seeds, with decisions tuned on"
+    rows = [
+        (
+            str(one.number),
+            one.record.config.describe() if one.record.config else "",
+            f"{one.value:.4f}",
+            one.runs,
+            figure(float("nan") if one.record.value is None else one.record.value),
+            *(figure(one.metrics[name]) if name in one.metrics else "-" for name in FOUR),
+            f"{one.size_kib:.1f}",
+        )
+        for one in found
+    ]
+    header = ("trial", "network", "value", "runs", "in the search", *FOUR, "KiB")
+    first = f"The winner is trial {found[0].number}: finalists are judged on fresh seeds, with decisions"
     return [
         "### Finalists",
-        f"{first} other folds. Values in the search are untuned, so the two columns can't be compared.",
+        f"{first} tuned on other folds. Values in the search are untuned, so the two columns can't be"
+        " compared.",
         table(header, rows, left=2),
     ]
 

@@ -7,12 +7,15 @@ regions it lies in. A study's note is in `atml.dashboard.study_notes`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from atml.formatting import figure, table
 from atml.models.budget import LIMITS
 from atml.models.config import ModelConfig
 from atml.report.spending import RULES
+from atml.searching.leaderboard import Entry
 from atml.searching.pruning import POINTS
+from atml.searching.ranking import kib_of
 from atml.training.augmentation import KINDS
 from atml.training.records import ParameterSource, Role, State, TrialRecord
 
@@ -60,7 +63,7 @@ def kind(record: TrialRecord) -> str:
     """Say what a trial is in the study: a search trial, or a repeat of one."""
     if record.role != Role.FINALIST:
         return "search trial"
-    return f"repeat of trial {record.of}" + (f", {record.length} times as long" if record.length > 1 else "")
+    return f"repeat of trial {record.of}{_longer(record)}"
 
 
 def config_words(config: ModelConfig) -> list[tuple[str, str]]:
@@ -127,10 +130,9 @@ def trial_note(
     folds: int,
     regions: Words = (),
     repeats: Sequence[TrialRecord] = (),
-    judged: float | None = None,
-    export: str = "",
+    entry: Entry | None = None,
 ) -> str:
-    """Write a trial's note; ``regions`` are those that it lies in, ``export`` is the folder of its export."""
+    """Write a trial's note; ``regions`` are those that it lies in, ``entry`` is it on the leaderboard."""
     parts = []
     if record.config is not None:
         parts.append(f"**{record.config.describe()}**")
@@ -143,22 +145,27 @@ def trial_note(
     if metrics:
         parts.append(_values(record, metrics, folds))
     if record.cost is not None:
-        parts.append(_cost(record))
+        parts.append(_cost(record, None if entry is None else entry.folder))
     if record.constraints:
         told = ", ".join(f"{_NAMES.get(n, n)} {over:+,.6g}" for n, over in record.constraints.items())
         parts.append(f"Constraints, met at or below 0: {told}.")
     if repeats:
-        told = ", ".join(f"{figure(_value(t))} (trial {t.number})" for t in repeats)
+        told = ", ".join(f"{figure(_value(t))} (trial {t.number}{_longer(t)})" for t in repeats)
         parts.append(f"Repeated on fresh seeds: {told}, each untuned.")
-    if judged is not None:
-        parts.append(f"Judged by its repeats, with decisions tuned on other folds: **{judged:.4f}**.")
-    if export:
-        parts.append(f"Exported as `{export}`; its files are among the artifacts.")
+    if entry is not None and entry.seeds:
+        said = f"**{entry.value:.4f}**, {entry.runs}"
+        parts.append(f"Judged by its repeats, with decisions tuned on other folds: {said}.")
+    if entry is not None and entry.folder is not None:
+        parts.append(f"Exported as `{entry.folder.name}`; its files are among the artifacts.")
     for status, words, evidence in regions:
         parts.append(f"Lies in a region that is **{status}**: {words} ({evidence}).")
     if record.config is not None:
         parts.append(table(("part", "in words"), config_words(record.config), left=2))
     return "\n\n".join(parts)
+
+
+def _longer(record: TrialRecord) -> str:
+    return f", {record.length} times as long" if record.length > 1 else ""
 
 
 def _value(record: TrialRecord) -> float:
@@ -169,7 +176,7 @@ def _values(record: TrialRecord, metrics: Mapping[str, float], folds: int) -> st
     """Lay out value and metrics, and what each fold said."""
     value, names = _value(record), ("value", *metrics)
     ran = len(record.result["fold_values"])
-    only = f"over the {'fold' if ran == 1 else f'{ran} folds'} of {folds} that ran"
+    only = f"over the {'fold' if ran == 1 else f'{ran} folds'} of {folds} that ended"
     lines = [
         f"Over all subjects, predicted {'out of fold' if record.state == 'complete' else only}:",
         table(names, [tuple(map(figure, (value, *metrics.values())))], left=0),
@@ -182,12 +189,13 @@ def _values(record: TrialRecord, metrics: Mapping[str, float], folds: int) -> st
     return "\n\n".join(lines)
 
 
-def _cost(record: TrialRecord) -> str:
+def _cost(record: TrialRecord, folder: Path | None) -> str:
+    """Lay out what a network costs; its size is that of the file where it was exported."""
     cost = record.cost
     assert cost is not None
     names = ["size", "MACs a window", "parameters", "RAM"]
     cells = [
-        f"{cost.size_bytes / 1024:.1f} KiB",
+        f"{kib_of(record, folder):.1f} KiB",
         f"{cost.macs:,}",
         f"{cost.parameters:,}",
         f"{cost.peak_bytes / 1024:.1f} KiB",

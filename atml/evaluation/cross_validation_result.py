@@ -14,6 +14,7 @@ from atml.data.dataset import Fold
 from atml.evaluation.baselines import Baseline
 from atml.evaluation.baselines.out_of_fold import OutOfFold
 from atml.evaluation.decision import choose_carried, cross_fitted
+from atml.evaluation.gate import Gate, choose
 from atml.metrics import FOUR, ClassCounts, Interval
 from atml.metrics.predictions import Predictions
 from atml.tasks.targets import Target, Value, shifted
@@ -73,8 +74,13 @@ class CrossValidationResult:
 
     @property
     def lowest(self) -> float:
-        """The lowest of the four metrics, which a model qualifies by."""
+        """The lowest of the four metrics."""
         return min(self.four.values())
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The four metrics and the rates by name, of which a gate asks for some."""
+        return {**self.four, **{name: rate.value for name, rate in self.rates.items()}}
 
     @property
     def name(self) -> str:
@@ -135,14 +141,14 @@ def cross_validation_result(
     folds: Sequence[Fold],
     value: Value,
     *,
-    qualifies: float = 0.0,
+    gate: Gate | None = None,
     rhythm: Strings | None = None,
 ) -> CrossValidationResult:
     """Judge out-of-fold predictions and choose the decision, over all runs at once.
 
     ``rows[i]`` are the row numbers of the data set that ``runs[i]`` belong to. All runs must have predicted
-    the same rows, in any order. ``rhythm`` is the data set's, for the table by rhythm. Where a decision lets
-    the lowest of the four metrics reach ``qualifies`` with some headroom, the best of those is chosen. It is
+    the same rows, in any order. ``rhythm`` is the data set's, for the table by rhythm. Where a decision
+    reaches the ``gate`` with some headroom, the best of those is chosen. It is
     0 where tuning does not carry over from fold to fold. That is decided for each fold on the others, as the
     decision is, so that the cross-fitted figures are never the better of two. With two folds the others
     are one, which can't tell: the decision is tuned.
@@ -160,14 +166,14 @@ def cross_validation_result(
         np.concatenate([run.y for run in runs]),
         np.concatenate([run.subject for run in runs]),
     )
-    floor = qualifies + HEADROOM if qualifies > 0 else 0.0
+    raised = None if gate is None else gate.raised(HEADROOM)
     fold_of = fold_of_row[np.concatenate(rows)]
     careful = len(np.unique(fold_of)) > 2
     if careful:
-        offsets = choose_carried(target, together, fold_of, value, floor=floor)
+        offsets = choose_carried(target, together, fold_of, value, gate=raised)
     else:
-        offsets = target.choose(together, value, floor=floor, count=CANDIDATES)
-    honest = cross_fitted(target, together, fold_of, value, floor=floor, careful=careful).predictions
+        offsets = choose(target, together, value, raised, count=CANDIDATES)
+    honest = cross_fitted(target, together, fold_of, value, gate=raised, careful=careful).predictions
     ends = np.cumsum([len(run.y) for run in runs])
     parts = [
         target.predictions(honest.logits[a:b], honest.y[a:b], honest.subject[a:b])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atml.arrays import Int64
+from atml.evaluation.gate import Gate, choose, figures, holds
 from atml.metrics.predictions import Predictions
 from atml.tasks.targets import Target, Value, shifted
 from atml.tasks.targets.base import CANDIDATES
@@ -33,7 +34,7 @@ def cross_fitted(
     fold: Int64,
     value: Value,
     *,
-    floor: float = 0.0,
+    gate: Gate | None = None,
     count: int = CANDIDATES,
     careful: bool = False,
 ) -> CrossFitted:
@@ -51,9 +52,9 @@ def cross_fitted(
             predictions.logits[rest], predictions.y[rest], predictions.subject[rest], predictions.positive
         )
         if careful:
-            offsets = choose_carried(target, others, fold[rest], value, floor=floor, count=count)
+            offsets = choose_carried(target, others, fold[rest], value, gate=gate, count=count)
         else:
-            offsets = target.choose(others, value, floor=floor, count=count)
+            offsets = choose(target, others, value, gate, count=count)
         chosen.append(offsets)
         each_row[~rest] = offsets
     moved = shifted(predictions, each_row)
@@ -66,19 +67,18 @@ def choose_carried(
     fold: Int64,
     value: Value,
     *,
-    floor: float = 0.0,
+    gate: Gate | None = None,
     count: int = CANDIDATES,
 ) -> tuple[float, ...]:
     """Choose as `Target.choose` does, but 0 where what it chooses does not carry from fold to fold.
 
     With few subjects a tuned decision can be worse on those that had no say in it than none at all. 0 is
-    kept where it has at least the cross-fitted value, and its lowest metric reaches ``floor`` or the
-    cross-fitted one. With one fold alone it always is.
+    kept where it has at least the cross-fitted value, and its figures reach the ``gate`` or the cross-fitted
+    ones. With one fold alone it always is.
     """
-    judged = cross_fitted(target, predictions, fold, value, floor=floor, count=min(count, FEWER))
+    judged = cross_fitted(target, predictions, fold, value, gate=gate, count=min(count, FEWER))
     if value(predictions) >= judged.value and (
-        floor <= 0
-        or min(target.four(predictions).values()) >= min(floor, min(target.four(judged.predictions).values()))
+        gate is None or holds(gate, figures(target, predictions), figures(target, judged.predictions))
     ):
         return (0.0,) * int(predictions.logits.shape[1])
-    return target.choose(predictions, value, floor=floor, count=count)
+    return choose(target, predictions, value, gate, count=count)

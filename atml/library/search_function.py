@@ -54,6 +54,7 @@ def search(
     hang_after: float | str | None = None,
     regions: PathLike | None = None,
     learn_regions: bool | None = None,
+    unqualified: bool = False,
     accept_changes: bool = False,
     progress: Progress | View = True,
 ) -> SearchResult:
@@ -96,6 +97,7 @@ def search(
         regions: Regions of another study, to be tested first.
         learn_regions: Learn which regions to reject; None does so with
                 ``regions``, and in a study begun so.
+        unqualified: Export the best model, marked unqualified, where none reaches the objective's gate.
         accept_changes: Continue although search space, objective or budget changed.
         progress: True shows a live view in a terminal, a line that is rewritten in a notebook, and lines
             elsewhere; "lines" prints lines anywhere; False prints nothing. The methods of a
@@ -147,6 +149,7 @@ def search(
         repeats=None if repeats is None else _at_least("repeats", repeats, 1),
         longer=None if longer is None else _at_least("longer", longer, 1),
         out=Path(out),
+        unqualified=unqualified,
         accept_changes=accept_changes,
         regions=learn_regions,
         imported=None if regions is None else Path(regions),

@@ -49,7 +49,10 @@ class Finalist:
         from atml.library.loaded_model import load
 
         if self.export is None:
-            raise StudyError(f"trial {self.trial} does not qualify and was not exported; see its metrics")
+            raise StudyError(
+                f"trial {self.trial} does not qualify and was not exported; search with unqualified=True to"
+                " export the best one all the same"
+            )
         return load(self.export)
 
 
@@ -121,7 +124,8 @@ class SearchResult:
         times as long as that trial), ``value``, ``network``,
         ``size_kib``, ``macs``, ``parameters``, ``seconds`` of training, ``started``, ``ended``, ``failure``,
         a column for each figure in ``metrics`` of trials that ran over every fold, and ``param_NAME`` for
-        each parameter of the search space. ``size_kib`` is in KiB, ``seconds`` in s, ``macs`` for one window.
+        each parameter of the search space. ``size_kib`` is in KiB, of the file where it was exported,
+        ``seconds`` in s, ``macs`` for one window.
 
         Raises:
             StudyError: the database can't be read, or does not hold the study any more.
@@ -130,7 +134,9 @@ class SearchResult:
 
         store = Store(self.storage, create=False)
         try:
-            return pd.DataFrame([_row(record) for record in store.trials(self.study)])
+            folders = dict(store.exports(self.study))
+            records = store.trials(self.study)
+            return pd.DataFrame([_row(record, folders.get(record.number)) for record in records])
         finally:
             store.close()
 
@@ -138,7 +144,9 @@ class SearchResult:
         return "\n".join(self.summary["lines"])
 
 
-def _row(record: TrialRecord) -> dict[str, Any]:
+def _row(record: TrialRecord, folder: Path | None) -> dict[str, Any]:
+    from atml.searching.ranking import kib_of
+
     cost, result = record.cost, record.result
     return {
         "trial": record.number,
@@ -148,7 +156,7 @@ def _row(record: TrialRecord) -> dict[str, Any]:
         "length": record.length,
         "value": record.value,
         "network": record.config.describe() if record.config else None,
-        "size_kib": cost.size_bytes / 1024 if cost else None,
+        "size_kib": kib_of(record, folder) if cost else None,
         "macs": cost.macs if cost else None,
         "parameters": cost.parameters if cost else None,
         "seconds": result.get("training_s"),

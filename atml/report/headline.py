@@ -6,14 +6,14 @@ import datetime
 
 from atml import __version__
 from atml.data.dataset import DataSource
+from atml.evaluation.gate import Gate
 from atml.formatting import clock, listed, plural, sentence, value
 from atml.metrics import FOUR
 from atml.report.material import Material
 from atml.report.spending import trained_for
 from atml.report.tested import alike, tested
 from atml.report.writing import Head
-from atml.searching.ranking import kib_of
-from atml.training.records import TrialRecord
+from atml.searching.leaderboard import Entry
 
 
 def headline(material: Material, now: datetime.datetime) -> Head:
@@ -53,22 +53,17 @@ def _lead(material: Material) -> str:
     if best is None or best.config is None:
         why = " None of those keeps its budget, so" if whole else " So"
         return sentence(f"{said}.{why} there is no winner yet")
-    repeats = material.repeats(best.number)
-    how = f"by the mean of {plural(len(repeats), 'fresh seed')}" if repeats else "by its own value"
-    return sentence(f"{said}. The best, {how}, is trial {best.number}: {best.config.describe()}")
+    assert material.first is not None
+    title = material.first.title
+    return sentence(f"{said}. The {title}, is trial {best.number}: {best.config.describe()}")
 
 
 def _facts(material: Material) -> list[tuple[str, str, str]]:
-    facts, best = [], material.best
-    if best is not None:
-        repeats = material.repeats(best.number)
-        judged = material.judged.get(best.number)
-        if judged is not None and repeats:
-            note = f"mean of {plural(len(repeats), 'fresh seed')}, decision cross-fitted"
-            facts.append(("Objective, out of fold", value(judged), note))
-        else:
-            note = "its own value, which helped to pick it"
-            facts.append(("Objective, out of fold", value(best.value), note))
+    facts, first = [], material.first
+    if first is not None:
+        best = first.record
+        note = "decision cross-fitted" if first.seeds else "its own value, which helped to pick it"
+        facts.append(("Objective, out of fold", value(first.value), f"{first.title}; {note}"))
         source = material.outcome.source
         metrics = source.figures if source is not None else {}
         baseline = metrics.get("baseline") or {}
@@ -76,15 +71,10 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
             facts.append(
                 ("Without a network", value(baseline["value"]), f"{baseline['name']}, on the same folds")
             )
-        four = {name: metrics[name] for name in FOUR if name in metrics}
-        its_own = not four
-        four = four or dict(best.result.get("metrics", {}))
-        if four:
-            name = min(four, key=lambda k: four[k])
-            note = f"{name}; {material.spec['qualifies']:.2f} qualifies"
-            note += "; of the run that helped to pick it, untuned" if its_own else ""
-            facts.append(("Lowest of four metrics", value(four[name]), note))
-        facts.append(_size(material, best))
+        known = {name: metrics[name] for name in FOUR if name in metrics}
+        known |= {name: rate["value"] for name, rate in metrics.get("rates", {}).items()}
+        facts += _gate(material, {**known, **first.metrics, **first.rates}, its_own=not first.seeds)
+        facts.append(_size(material, first))
         if best.cost:
             facts.append(("Work for one window", f"{best.cost.macs:,}", "multiply-accumulates"))
     if material.finished:
@@ -98,9 +88,21 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     return facts
 
 
-def _size(material: Material, best: TrialRecord) -> tuple[str, str, str]:
+def _gate(material: Material, known: dict[str, float], *, its_own: bool) -> list[tuple[str, str, str]]:
+    """Show the figure that has least to spare of what the objective's gate asks for."""
+    gate = Gate.of_spec(material.spec)
+    found = {name: known[name] for name in gate.least if name in known}
+    if not found:
+        return []
+    name = gate.nearest(found) if len(found) == len(gate.least) else min(found, key=lambda k: found[k])
+    note = f"{name}; {gate.least[name]:.2f} qualifies"
+    note += "; of the run that helped to pick it, untuned" if its_own else ""
+    title = "Lowest of four metrics" if gate.floor is not None else "Nearest to its gate"
+    return [(title, value(found[name]), note)]
+
+
+def _size(material: Material, first: Entry) -> tuple[str, str, str]:
     limits = [f"at most {material.spec['max_size_kib']:g} KiB"]
     if material.spec.get("max_ram_kib"):
         limits.append(f"{material.spec['max_ram_kib']:g} KiB of RAM")
-    folder = material.winner.folder if material.winner else None
-    return "ONNX file", f"{kib_of(best, folder):.1f} KiB", f"{listed(limits)} allowed"
+    return "ONNX file", f"{first.size_kib:.1f} KiB", f"{listed(limits)} allowed"

@@ -23,6 +23,7 @@ from atml.metrics.predictions import Predictions
 from atml.report import kind as report_kind
 from atml.report.figures import Source, worst_first
 from atml.report.study_contents import StudyContents
+from atml.searching.leaderboard import AGREES
 from atml.tasks import targets
 
 WORK = 4e10
@@ -73,21 +74,28 @@ class Outcome:
             [rows for rows, _ in runs],
             plan.folds,
             plan.definition.value,
-            qualifies=plan.definition.qualifies,
+            gate=plan.definition.gate,
             rhythm=plan.dataset.rhythm,
         )
 
     @cached_property
     def source(self) -> Source | None:
         """Return the winner's figures out of fold; None where there are none."""
-        best, winner = self.material.best, self.material.winner
-        if best is None:
+        first, winner = self.material.first, self.material.winner
+        if first is None:
             return None
-        if winner is not None and all(key in winner.metrics for key in NEEDED):
-            return Source(worst_first(winner.metrics), best.number, len(winner.metrics.get("runs", ())) or 1)
+        best, whole = first.record, winner is not None and all(key in winner.metrics for key in NEEDED)
+        if winner is not None and whole:
+            # A search that went on may have judged the winner by more runs since.
+            of_it = abs(winner.metrics["value"] - first.value) <= AGREES or not first.seeds
+            if of_it or self.cross_validation is None:
+                return Source(
+                    worst_first(winner.metrics), best.number, len(winner.metrics.get("runs", ())) or 1
+                )
         if self.cross_validation is None:
             return None
-        kind = "from the study's predictions, for its metrics.json is damaged or of an older version"
+        what = "is of fewer trainings than it was judged by" if whole else "is damaged or of an older version"
+        kind = f"from the study's predictions, for its metrics.json {what}"
         if winner is None:
             why = "its export folder is gone" if self.material.winner_gone else "it was not exported"
             kind = f"from the study's predictions, for {why} and there is no card"

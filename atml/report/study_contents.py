@@ -17,7 +17,8 @@ from atml.data.dataset import Dataset
 from atml.errors import InputError, StudyError
 from atml.metrics.predictions import Predictions
 from atml.report.comparable import standing
-from atml.searching.ranking import JUDGED, PICK, in_order, ranked, shipped_length
+from atml.searching.leaderboard import Entry, entries
+from atml.searching.ranking import PICK, ranked
 from atml.training.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -101,12 +102,22 @@ class StudyContents:
     @cached_property
     def judged(self) -> dict[int, float]:
         """Value of each finalist as its repeats on fresh seeds had it, best first."""
-        kept = self._attrs.get(JUDGED, {})
-        return {int(n): float(v) for n, v in sorted(kept.items(), key=lambda item: -item[1])}
+        found = {entry.number: entry.value for entry in self.leaderboard if entry.seeds}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    @cached_property
+    def leaderboard(self) -> list[Entry]:
+        """The trials in order, the winner first, with the figures that every surface shows."""
+        return entries(self._attrs, self.records, self.store.exports(self.study))
+
+    @property
+    def first(self) -> Entry | None:
+        """The first of the `leaderboard`: the winner, or the best trial so far; None without any."""
+        return self.leaderboard[0] if self.leaderboard else None
 
     @cached_property
     def _attrs(self) -> dict[str, Any]:
-        return dict(self.store.study(self.study).user_attrs)
+        return self.store.facts(self.study)
 
     def repeats(self, number: int, length: int = 1) -> list[TrialRecord]:
         """Repeats of a trial on fresh seeds that ran over every fold, ``length`` times as long as it did."""
@@ -121,7 +132,7 @@ class StudyContents:
     @property
     def shipped_length(self) -> int:
         """How many times the optimiser steps of `best` its export has."""
-        return 1 if self.best is None else shipped_length(self._attrs, self.best.number)
+        return 1 if self.first is None else self.first.length
 
     @cached_property
     def lengths(self) -> dict[int, float]:
@@ -129,15 +140,13 @@ class StudyContents:
         values = (self._attrs.get(PICK) or {}).get("values", {})
         return {int(length): float(value) for length, value in values.items()} if len(values) > 1 else {}
 
-    @cached_property
+    @property
     def best(self) -> TrialRecord | None:
         """The winner: the finalist that the search took, the best trial where there are no finalists.
 
         None where no trial ran over every fold.
         """
-        by_number = {t.number: t for t in self.ranked}
-        order = [by_number[n] for n in in_order(self._attrs, self.ranked) if n in by_number]
-        return next(iter(order or self.ranked), None)
+        return None if self.first is None else self.first.record
 
     # --- task and data
 

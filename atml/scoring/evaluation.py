@@ -87,6 +87,8 @@ def judge_export(
     exported = load(path)
     judge.fits(exported.task)
     notes = same_labels(exported, labels_hash)
+    if exported.unqualified:
+        notes.append(f"the model was exported unqualified: {'; '.join(exported.unqualified)}")
     baseline, note = _baseline(exported)
     notes += note
     used, note = _leads(exported, data_paths, tuple(leads))

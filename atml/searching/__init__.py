@@ -15,6 +15,7 @@
     workers                worker processes, and the jobs that they get
     supervision            beats, and trials of dead processes requeued
     ranking, importance    which trials are best, which parameters matter
+    leaderboard            the trials of a study in order, with the figures that every surface shows
     finalists, repeats     the best trials again, on fresh seeds
     rounds, finalist_time  which repeats come next, and what they cost
     picking                the finalist that is taken, and at what length of training

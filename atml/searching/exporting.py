@@ -39,14 +39,17 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
 
 
 def _is_of(folder: Path | None, judged: Finalist) -> bool:
-    """Whether an export was trained as long as the finalist ships."""
+    """Whether an export was trained as long as the finalist ships, and its card is of the same runs."""
     if folder is None:
         return False
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, KeyError):
+        runs = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["runs"]
+        seeds = {run["seed"] for run in runs}
+    except (OSError, ValueError, KeyError, TypeError):
         return True  # a file that was edited or removed: the model is there
-    return bool(config.get("steps", judged.config.steps) == judged.config.steps)
+    long = config.get("steps", judged.config.steps) == judged.config.steps
+    return bool(long) and seeds == {run.seed for run in judged.runs}
 
 
 class Exports(JobSource):
@@ -56,7 +59,7 @@ class Exports(JobSource):
         self._finals, self._plan, self._end = finals, finals.plan, end
         self._pick = pick(finals)
         there = finals.exported()
-        worth = [j for j in self._pick.finalists if finals.qualifies(j)]
+        worth = finals.worth(self._pick.finalists)
         self._first = worth[0].record.number if worth else None
         self._waiting = [j for j in worth if not _is_of(there.get(j.record.number), j)]
         self._total = len(self._waiting)
@@ -139,7 +142,7 @@ class Exports(JobSource):
             worst_value=always_wrong(plan.definition, trained.predictions),
             objective_hash=plan.definition.objective_hash,
             labels_hash=plan.definition.labels_hash,
-            qualifies=plan.definition.qualifies,
+            unqualified=plan.definition.gate.missing(judged.result.figures),
             baseline=finals.baseline(),
         )
         try:

@@ -200,7 +200,7 @@ class Finalists:
                 rows,
                 self.plan.folds,
                 self._value,
-                qualifies=definition.qualifies,
+                gate=definition.gate,
                 rhythm=self.plan.dataset.rhythm,
             )
             self._judged[key] = Finalist(record, sources, runs, result, length)
@@ -271,8 +271,18 @@ class Finalists:
         return [definition.baseline, version, definition.objective_hash, definition.objective_name]
 
     def qualifies(self, judged: Finalist) -> bool:
-        """Whether the lowest of the four metrics reaches the objective's threshold."""
-        return judged.result.lowest >= self.plan.definition.qualifies
+        """Whether a finalist reaches the gate of the objective."""
+        return self.plan.definition.gate.reached(judged.result.figures)
+
+    def worth(self, judged: Sequence[Finalist]) -> list[Finalist]:
+        """Return those that are exported: all that qualify.
+
+        Where unqualified models are asked for, the first one is where none does, and all that were named.
+        """
+        if self.options.unqualified and self.named:
+            return list(judged)
+        found = [one for one in judged if self.qualifies(one)]
+        return found or (list(judged[:1]) if self.options.unqualified else [])
 
     def exported(self) -> dict[int, Path]:
         """Return the existing exports of this study in the folder of ``options.out``, by trial."""

@@ -15,6 +15,7 @@ from typing import Any
 from atml.formatting import listed
 from atml.metrics import Interval
 from atml.searching.finalists import Finalist, Finalists
+from atml.searching.leaderboard import figures
 from atml.searching.ranking import JUDGED, PICK, default_of, shipped_length, size_of
 from atml.training.records import TrialRecord
 
@@ -53,6 +54,7 @@ class Pick:
             "order": [one.record.number for one in self.finalists],
             "length": self.finalists[0].length if self.finalists else 1,
             "values": {str(length): round(value, 6) for length, value in self.values.items()},
+            "figures": {str(one.record.number): figures(one) for one in self.finalists},
             "alike": list(self.alike),
             "gain": None if gain is None else [round(v, 6) for v in (gain.value, gain.low, gain.high)],
             "lines": list(self.lines),

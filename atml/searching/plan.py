@@ -88,6 +88,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
             {**known, "objective_name": "", "window": definition.task.seconds}, former, definition.objective
         )
         study_spec.note_earlier(name, definition, say)
+    if known and not options.accept_changes:
+        definition = study_spec.keeping_gate(known, definition)
     count = options.folds or before.get("folds") or DEFAULT_FOLDS
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
     folds = data.folds(dataset.y, dataset.subject, count, seed)
@@ -115,6 +117,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "split": study_spec.digest(folds),
         "seed": seed,
         "qualifies": definition.qualifies,
+        "gate": definition.gate.to_spec(),
         **{key: _first(getattr(options, key), before.get(key), limit) for key, limit in limits.items()},
     }
     if known is not None:

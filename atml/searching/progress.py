@@ -174,7 +174,7 @@ class Json(View):
 
 def headline(now: Progress) -> str:
     """Return the progress in one line."""
-    best = "" if now.best is None else f"  best {now.best:.4f} (trial {now.best_trial})"
+    best = "" if now.best is None else f"  best so far {now.best:.4f} (trial {now.best_trial}, one seed)"
     left = "" if now.left is None else f"  about {clock(now.left)} left"
     rate = f"  {now.per_minute:.1f} a minute" if now.per_minute else ""
     regions = f"  regions: {now.regions}" if now.regions else ""

@@ -121,13 +121,12 @@ class Rerun(JobSource):
     def compared(self) -> RerunComparison:
         """Return recorded and new values side by side."""
         assert self._measured is not None
-        kept = self._record.result
         before = self._recorded()
         now = self._steps if self._record.role == Role.SEARCH else _by_step(self._measured.curves)
         return RerunComparison(
             trial=self._record.number,
             steps=tuple((step, before[step], now.get(step)) for step in sorted(before)),
-            value=(kept["value"], self._measured.value),
+            value=(self._record.value, self._measured.out_of_fold),
             differs=self._differs(),
         )
 

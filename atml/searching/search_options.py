@@ -28,7 +28,8 @@ class Options:
     commas. ``hang_after`` is in seconds (None: `atml.searching.workers.pool.HANG_S`). ``finalists`` and
     ``repeats`` are how many trials are repeated and on how many fresh seeds (None: `FINALISTS` and `REPEATS`,
     as far as a third of what the trials took has room for them), ``longer`` is how many times as long the
-    final training may be (None: `LONGER`, under the same limit; 1: no longer).
+    final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified`` a search
+    in which no model qualifies exports its best one all the same.
     """
 
     task: str = "afib"
@@ -56,6 +57,7 @@ class Options:
     repeats: int | None = None
     longer: int | None = None
     out: Path = Path("exports")
+    unqualified: bool = False
     accept_changes: bool = False
     regions: bool | None = None
     imported: Path | None = None

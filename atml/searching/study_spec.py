@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import optuna
 from atml import task_files
 from atml.data.dataset import Fold
 from atml.errors import StudyError
+from atml.evaluation.gate import Gate
 from atml.storage import Store
 from atml.task_files import builtin
 from atml.task_files.definition import TaskDefinition
@@ -39,28 +41,44 @@ _RULES = {
     "objective": "objective file",
     "objective_name": "objective",
     "qualifies": "qualifying threshold",
+    "gate": "gate",
     "max_size_kib": "size budget",
     "max_macs": "MACs budget",
     "max_ram_kib": "RAM budget",
 }
 """Settings that may change, in words, with ``--accept-changes``."""
 
-_ADDED_LATER: dict[str, Any] = {"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": []}
+_ADDED_LATER: dict[str, Any] = {
+    **{"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": []},
+    "gate": None,
+}
 """Settings that studies of earlier versions do not have, and the value that they were made with."""
 
 
 def definition_of(spec: dict[str, Any], space: Path, objective: Path | str) -> TaskDefinition:
     """Load the task of a study, with its two files at these places; raises what `task_files.find` raises.
 
-    Where the built-in search space has changed since, the earlier one that the study began with is taken.
+    Where the built-in search space has changed since, the earlier one that the study began with is taken, and
+    the gate is the study's.
     """
     chosen = spec.get("objective_name")
-    return task_files.find(
+    found = task_files.find(
         spec["task"],
         space=earlier_space(spec, space) or space,
         objective=f"{objective}:{chosen}" if chosen else objective,
         window=spec.get("window"),
     )
+    return keeping_gate(spec, found)
+
+
+def keeping_gate(spec: dict[str, Any], definition: TaskDefinition) -> TaskDefinition:
+    """Return a definition with the gate of a study of the same objective.
+
+    Version 0.1 knew no gate but the lowest of four metrics; what it judged by that stays judged by it.
+    """
+    if (spec.get("objective"), spec.get("qualifies")) != (definition.objective_hash, definition.qualifies):
+        return definition
+    return dataclasses.replace(definition, gate=Gate.of_spec(spec))
 
 
 def earlier_space(spec: dict[str, Any], space: Path) -> Path | None:

@@ -10,6 +10,7 @@ from atml.evaluation.cross_validation_result import BaselineResult
 from atml.formatting import clock
 from atml.models.budget import LIMITS
 from atml.searching.finalists import Finalists
+from atml.searching.leaderboard import runs
 from atml.searching.picking import pick
 from atml.searching.plan import Plan
 from atml.searching.ranking import kib_of
@@ -36,6 +37,7 @@ def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
             "offsets": list(j.result.offsets),
             "size_kib": kib_of(j.record, folders.get(j.record.number)),
             "qualifies": finals.qualifies(j),
+            "missing": list(finals.plan.definition.gate.missing(j.result.figures)),
             "folder": str(folders[j.record.number]) if j.record.number in folders else None,
         }
         for j in found.finalists
@@ -77,14 +79,6 @@ def _test_data(plan: Plan) -> str:
     return "".join(f" --data {shlex.quote(str(path))}" for path in plan.origin.paths)
 
 
-def _runs(row: dict[str, Any]) -> str:
-    if not row["repeats"]:
-        return "in the search itself"
-    count = len(row["runs"])
-    said = "on a fresh seed" if count == 1 else f"mean of {count} fresh seeds"
-    return said if row["length"] == 1 else f"{said}, trained {row['length']} times as long"
-
-
 def _why_none(finals: Finalists, finished: list[TrialRecord], complete: int) -> str:
     if finished and all(any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished):
         return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
@@ -118,17 +112,17 @@ def _lines(
     for place, row in enumerate(rows, 1):
         config = next(t for t in finished if t.number == row["trial"]).lengthened(row["length"])
         four = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
+        seeds = len(row["runs"]) if row["repeats"] else 0
         lines.append(
-            f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, {_runs(row)}; {four}; "
+            f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, {runs(seeds, row['length'])}; "
+            f"{four}; "
             f"{row['size_kib']:.1f} KiB; {config.describe()}"
         )
         if row["folder"]:
-            lines.append(f"   {row['folder']}")
+            mark = "" if row["qualifies"] else f" (unqualified: {'; '.join(row['missing'])})"
+            lines.append(f"   {row['folder']}{mark}")
         elif not row["qualifies"]:
-            lowest = min(row["metrics"].values())
-            lines.append(
-                f"   not exported: its lowest metric is {lowest:.3f}, {plan.definition.qualifies:g} qualifies"
-            )
+            lines.append(f"   not exported: {'; '.join(row['missing'])}")
     if baseline is not None:
         four = ", ".join(f"{name} {value:.3f}" for name, value in baseline.four.items())
         lines.append(
@@ -136,6 +130,11 @@ def _lines(
         )
     lines += [*why, *later]
     best = next((row["folder"] for row in rows if row["folder"]), None)
+    if best is None and not any(row["qualifies"] for row in rows):
+        lines.append(
+            f"nothing qualifies ({plan.definition.gate.words}): the same line with --unqualified exports the"
+            " best model all the same, marked so"
+        )
     if best:
         lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")
     return lines

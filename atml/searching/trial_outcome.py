@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import optuna
 
 from atml.artifacts.record import processor
+from atml.evaluation import gate
 from atml.storage.optuna_internals import trial_id
 from atml.tasks.targets import Target
 from atml.training.device import facts
@@ -47,7 +49,7 @@ def result(
 ) -> dict[str, Any]:
     """Return the trial attribute ``result``: a measurement, with the code and the machine that trained it."""
     fields: dict[str, Any] = {
-        "value": measured.value,
+        "value": measured.out_of_fold,
         "fold_values": list(measured.fold_values),
         "train_values": list(measured.train_values),
         "curves": [[list(point) for point in curve] for curve in measured.curves],
@@ -60,6 +62,8 @@ def result(
     }
     if measured.predictions is not None and len(measured.predictions.y):
         fields["metrics"] = target.four(measured.predictions)
+        rates = gate.rates(target.task, measured.predictions)
+        fields["rates"] = {name: rate for name, rate in rates.items() if math.isfinite(rate)}
     return fields
 
 

@@ -38,7 +38,7 @@ from atml.searching.trial_outcome import RunningTrial, frozen, result
 from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import Job, Report, ReportKind, TrialJob
 from atml.storage import CRASHED, FAILURE
-from atml.storage.trial_records import source_of
+from atml.storage.trial_records import DIVERGED, source_of, value_of
 from atml.training.records import POINTS_KEPT, Measurement, ParameterSource, ReportPoint, Role, points_to
 
 RETRIES = 2
@@ -287,7 +287,7 @@ class Trials(JobSource):
                 "result", result(plan.definition.target, measured, wall, device, plan.code)
             )
         if measured.diverged:
-            self._cannot_work(begun, "diverged", 1.0, "training diverged")
+            self._cannot_work(begun, DIVERGED, 1.0, "training diverged")
             return
         if measured.collapsed:
             self._cannot_work(begun, "constant", 1.0, "assigns every window the same class")
@@ -362,7 +362,7 @@ class Trials(JobSource):
         self.state.refresh()
         if self._learner is not None:
             self._learner.refresh()
-        value = ended.value if ended.values else None
+        value = value_of(ended)
         count = f"{self.state.done}/{self.state.goal.trials}"
         seconds = time.monotonic() - begun.since
         self._view.ended(number, shown or state.name.lower(), value, begun.what, seconds, count)

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from atml.storage.database import Database
 from atml.storage.optuna_internals import TRIALS, USER_ATTRS, CachedStorage
+from atml.storage.trial_records import value_of
 
 HOLDER = "holder"
 """User attribute of a trial: token of the process that holds it, None for none."""
@@ -102,8 +103,16 @@ class Queue(CachedStorage):
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
-        """Change a trial's state; one that is made to run gets a holder, which alone can end it."""
+        """Change a trial's state; one that is made to run gets a holder, which alone can end it.
+
+        A pruned trial gets the value that `atml.storage.trial_records.value_of` finds, not its last report.
+        """
         if state.is_finished():
+            if state == TrialState.PRUNED:
+                trial = copy.copy(self.get_trial(trial_id))
+                trial.state = state
+                worth = value_of(trial)
+                values = None if worth is None else [worth]
             return self._db.storage.set_trial_state_values(
                 trial_id, state, values, held=_runs(trial_id, self.token)
             )

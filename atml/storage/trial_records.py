@@ -13,6 +13,9 @@ from atml.training.records import POINTS_KEPT, ParameterSource, Role, State, Tri
 FAILURE = "failure"
 """User attribute of a trial: why it has no result."""
 
+DIVERGED = "diverged"
+"""Constraint that a trial breaks whose training came to a number that is not finite."""
+
 _STATES = {
     TrialState.RUNNING: State.RUNNING,
     TrialState.WAITING: State.WAITING,
@@ -50,7 +53,7 @@ def record(trial: FrozenTrial) -> TrialRecord:
         origin=source_of(trial) or ParameterSource.SAMPLED,
         of=attrs.get("of"),
         length=attrs.get("length", 1),
-        value=trial.values[0] if trial.values else None,
+        value=value_of(trial),
         seed=attrs.get("seed", 0),
         params=dict(trial.params),
         config=ModelConfig.from_dict(attrs["config"]) if "config" in attrs else None,
@@ -64,6 +67,20 @@ def record(trial: FrozenTrial) -> TrialRecord:
         started=trial.datetime_start,
         ended=trial.datetime_complete,
     )
+
+
+def value_of(trial: FrozenTrial) -> float | None:
+    """Return the value of a trial: the objective out of fold over the folds that ended; None where none did.
+
+    Optuna takes the last report of a pruned trial for its value, and so did databases of earlier versions:
+    within a fold that is the value of other subjects, and no value of the trial. What a pruned trial is worth
+    stands in its result.
+    """
+    if trial.state != TrialState.PRUNED:
+        return trial.values[0] if trial.values else None
+    left = trial.user_attrs.get("result") or {}
+    ended = left.get("fold_values") and not trial.constraints.get(DIVERGED, 0.0) > 0
+    return left.get("value") if ended else None
 
 
 def source_of(trial: FrozenTrial) -> str | None:

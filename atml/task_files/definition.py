@@ -17,6 +17,8 @@ from typing import Any
 from atml import data
 from atml.data.dataset import Dataset, DataSource
 from atml.errors import TaskFileError
+from atml.evaluation import gate
+from atml.evaluation.gate import Gate
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.models.config import ModelConfig
@@ -48,6 +50,9 @@ class TaskDefinition:
     value: Callable[[Predictions], float] = field(repr=False)
     value_name: str
     qualifies: float
+    """What the lowest of the four metrics has to reach where the objective has no gate of its own."""
+    gate: Gate
+    """What figures a model worth exporting has to reach."""
     budget: Budget
     rule: str
     space_path: Path
@@ -188,6 +193,7 @@ def _load(
         raise TaskFileError(f"{objective_path}: {wrong}")
     value, value_name = _objective(objective, objective_path, wanted)
     windows = _windows(objective, objective_path)
+    qualifies = float(part(objective, objective_path, "QUALIFIES", (int, float)))
     return TaskDefinition(
         name=name,
         task=_with_window(task, windows, window, objective_path),
@@ -197,7 +203,8 @@ def _load(
         label=guarded(part(objective, objective_path, "label", Callable), objective_path, "label", None),
         value=guarded(value, objective_path, getattr(value, "__name__", "value"), float),
         value_name=value_name,
-        qualifies=float(part(objective, objective_path, "QUALIFIES", (int, float))),
+        qualifies=qualifies,
+        gate=_gate(objective, objective_path, task, wanted or _default_name(objective), qualifies),
         budget=_budget(objective, objective_path),
         rule=part(objective, objective_path, "RULE", str),
         space_path=space_path,
@@ -213,6 +220,25 @@ def _load(
         floor=_floor(objective, objective_path, wanted or _default_name(objective)),
         regions=_regions(space, space_path),
     )
+
+
+def _gate(module: ModuleType, path: Path, task: Task, name: str, qualifies: float) -> Gate:
+    """Return GATE: least values by the name of a figure, or such a dict for each objective by its name.
+
+    Where it has none for the objective, the lowest of the four metrics has to reach ``qualifies``.
+    """
+    found = part(module, path, "GATE", Mapping) if hasattr(module, "GATE") else {}
+    if any(isinstance(one, Mapping) for one in found.values()):
+        if unknown := [one for one in found if one not in _offered(module, path)]:
+            raise TaskFileError(f"{path}: GATE has {unknown[0]!r}, which is no objective of OBJECTIVES")
+        found = found.get(name, {})
+    known = gate.names(task)
+    for figure, least in found.items():
+        if figure not in known:
+            raise TaskFileError(f"{path}: GATE has {figure!r}; a gate is of {', '.join(known)}")
+        if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= 1:
+            raise TaskFileError(f"{path}: GATE has {figure!r}: {least!r}; give a number from 0 to 1")
+    return Gate({one: float(least) for one, least in found.items()}) if found else Gate.of_four(qualifies)
 
 
 def _portfolio(module: ModuleType, path: Path) -> tuple[Mapping[str, Any], ...]:

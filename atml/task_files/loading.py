@@ -17,6 +17,7 @@ from atml.source_hash import source_hash
 KNOWN_AS = {
     "cfc800ff6d313312": "2c6c3b9c41ff38be",  # objectives/afib.py since it knows "O"
     "1498f1e3c62ac8e3": "03a4ade7582259c1",  # its labels
+    "6802c2085d250fdf": "b5ed91787e3175cb",  # objectives/defib.py since it names a gate; a study keeps its
 }
 """Hashes of built-in files, and of parts of them, by what an earlier version calls them.
 

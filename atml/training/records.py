@@ -27,7 +27,7 @@ class State(StrEnum):
     COMPLETE = "complete"
     """Ran over every fold."""
     PRUNED = "pruned"
-    """Ended early, with the value of the folds so far."""
+    """Ended early, with the value over the folds that ended, if any did."""
     RUNNING = "running"
     WAITING = "waiting"
     FAILED = "failed"
@@ -126,6 +126,17 @@ class Measurement:
     rows: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
     predictions: Predictions | None = None
 
+    @property
+    def out_of_fold(self) -> float | None:
+        """The value of a trial: the objective over the folds that ended; None without one, or if it diverged.
+
+        >>> cut = Measurement(
+        ...     value=0.93, fold_values=(), train_values=(), curves=(), seconds=1.0, steps=9, finished=False
+        ... )
+        >>> cut.out_of_fold  # 0.93 is what it reported within its first fold
+        """
+        return self.value if self.fold_values and not self.diverged else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
@@ -134,6 +145,7 @@ class TrialRecord:
     ``origin`` is the source of its parameters; ``of`` is the trial that a finalist's repeat repeats.
     ``constraints`` hold where they are at or below 0. ``steps[s]`` is the value reported at report point s.
     ``points[s]`` is its AUC and spread there, see `ReportPoint`; trials of earlier versions have none.
+    ``value`` is the objective out of fold over the folds that ended, None where none did.
     ``result`` is what a finished trial left: fold values, metrics, seconds. ``marks`` is what the sampler
     noted about regions. ``failure`` says why it has no result, such as what its worker did; "" otherwise.
     """

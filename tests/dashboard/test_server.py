@@ -141,10 +141,12 @@ def test_learning_curves_constraints_and_names(app: server.Wsgi, store: Store) -
     assert settings["folds"] == "5" and settings["data"] == "synthetic" and "atml" not in settings
 
 
-def test_the_best_trial_is_no_repeat(app: server.Wsgi, store: Store) -> None:
-    from atml.searching.ranking import ranked
+def test_the_best_trial_is_the_winner_and_no_repeat(app: server.Wsgi, store: Store) -> None:
+    from atml.searching.leaderboard import leaderboard
 
-    assert [t["number"] for t in study(app)["best_trials"]] == [ranked(store.trials(NAME))[0].number]
+    winner = leaderboard(store, NAME)[0]
+    assert winner.seeds == 2 and winner.record.role == "search"
+    assert [t["number"] for t in study(app)["best_trials"]] == [winner.number]
 
 
 def test_the_study_note_has_the_state_finalists_and_regions(app: server.Wsgi, store: Store) -> None:
@@ -156,7 +158,7 @@ def test_the_study_note_has_the_state_finalists_and_regions(app: server.Wsgi, st
     assert "4 repeats of finalists" in note and "### Finalists" in note and "`96-91-t00" in note
     judged = store.study(NAME).user_attrs["judged"]
     assert f"The winner is trial {max(judged, key=judged.get)}: " in note
-    assert "best by its own value: trial " in note
+    assert f"- winner, mean of 2 fresh seeds: trial {max(judged, key=judged.get)}, " in note
     assert "keeps no regions" in note, "an empty part says why"
 
 
@@ -166,7 +168,7 @@ def test_regions_are_told_in_words() -> None:
     assert "region that is **rejected**: family = gru (0 of 32 reference trials)" in trial_notes.trial_note(
         record, folds=5, regions=[region]
     )
-    assert "| rejected | family = gru |" in study_note("s", {}, [record], judged={}, regions=[region])
+    assert "| rejected | family = gru |" in study_note("s", {}, [record], ranking=[], regions=[region])
 
 
 def _plain(**fields: Any) -> Any:

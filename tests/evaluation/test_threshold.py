@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atml.evaluation import decision
+from atml.evaluation.gate import Gate
 from atml.metrics import four_metrics, mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.tasks import targets
@@ -101,7 +102,9 @@ def test_a_floor_keeps_a_greedy_value_from_giving_precision_away():
     # A floor that no threshold reaches changes nothing.
     assert choose_threshold(p, recall, floor=0.999) == greedy
     folds = np.arange(400) % 4
-    assert min(four_metrics(cross_fitted(p, folds, recall, floor=0.75).predictions).values()) > 0.72
+    assert (
+        min(four_metrics(cross_fitted(p, folds, recall, gate=Gate.of_four(0.75)).predictions).values()) > 0.72
+    )
 
 
 def test_many_margins_are_thinned_and_the_ends_are_there():

@@ -196,7 +196,7 @@ def test_a_longer_training_is_tried_out_of_fold_and_told(
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"| times a trial's length | {config['length']}; out of fold" in card
     best = json.loads(atml("best", "--json").stdout)[0]
-    assert (best["repeats"], best["judged"]) == (1, values["1"])
+    assert (best["repeats"], best["judged"], best["length"]) == (1, metrics["value"], config["length"])
     # Into another folder it goes as the search shipped it; the judgement of the study stays.
     exported = atml("best", "export", "s", "--out", "more")
     assert exported.returncode == 0, exported.stderr

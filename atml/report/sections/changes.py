@@ -60,12 +60,13 @@ def _outcome(material: Material, begun: TrialRecord, best: TrialRecord) -> str:
         f"From {value(begun.value)} (trial {begun.number}, the default) to {value(best.value)}"
         f" (trial {best.number}), each by its own value in the search, with untuned decisions."
     )
-    again = material.repeated(best.number)
-    if best.number in material.judged and again is not None:
+    again, first = material.repeated(best.number), material.first
+    if first is not None and first.seeds and again is not None:
         # Tuned values are judged in another way than those of the search, so the sentence names both.
+        long = f", trained {first.length} times as long" if first.length > 1 else ""
         said += (
             f" On fresh seeds the winner has {value(again)} untuned, and"
-            f" {value(material.judged[best.number])} with decisions tuned on other folds."
+            f" {value(first.value)} with decisions tuned on other folds{long}."
         )
     if begun.cost and best.cost:
         said += (

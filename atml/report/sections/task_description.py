@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from atml.formatting import plural, sentence, value
+from atml.evaluation.gate import Gate
+from atml.formatting import plural, sentence
 from atml.models.budget import Budget
 from atml.report import kind as report_kind
 from atml.report.material import Material
@@ -68,7 +69,7 @@ def _training(material: Material) -> list[Block]:
         ("objective", means),
         ("judged", f"out of fold, over all subjects that {folds} folds have held out; folds are by subject"),
         ("a trial", "trains on one fold after the other, and stops early where earlier trials did better"),
-        ("qualifies", f"lowest of F1, accuracy, precision and recall at least {value(spec['qualifies'], 2)}"),
+        ("qualifies", Gate.of_spec(spec).words),
         ("budget", budget.describe()),
         ("seed", f"{spec['seed']}: the split, the sampling and each training are derived from it"),
     ]
