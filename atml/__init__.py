@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         macro_f1,
         mean_subject_accuracy,
         mean_subject_f_beta,
+        worst_subjects,
     )
     from atml.metrics.predictions import Predictions
     from atml.models.budget import Cost
@@ -88,6 +89,7 @@ _HOME = {
     "open_data": "atml.data",
     "score": "atml.library.score_result",
     "search": "atml.library.search_function",
+    "worst_subjects": "atml.metrics",
 }
 
 _THERE = {"find_task": "find", "open_data": "open"}
@@ -128,6 +130,7 @@ __all__ = [
     "open_data",
     "score",
     "search",
+    "worst_subjects",
 ]
 
 

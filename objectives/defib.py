@@ -1,6 +1,6 @@
 """Shock or no shock: ventricular fibrillation, flutter and tachycardia against every other rhythm."""
 
-from atml import Predictions, Task, confusion, mean_subject_f_beta
+from atml import Predictions, Task, confusion, mean_subject_f_beta, worst_subjects
 
 TASK = Task(
     name="defib",
@@ -26,7 +26,7 @@ NO_SHOCK = {
 QUALIFIES = 0.80
 """The lowest of F1, accuracy, precision and recall that a model worth exporting reaches."""
 
-HOPELESS = {"aed": -4.0, "balanced": 0.75, "f_beta": 0.6, "subject_f_beta": 0.6}
+HOPELESS = {"aed": -4.0, "balanced": 0.75, "f_beta": 0.6, "subject_f_beta": 0.6, "worst_subjects": 0.2}
 """Value of each objective at the end of the first fold below which a random draw is given up.
 
 Fixed before any search. -4 is five times the errors that a goal allows: sensitivity 0.50 or specificity 0.75.
@@ -81,5 +81,19 @@ def subject_f_beta(predictions: Predictions) -> float:
     return mean_subject_f_beta(predictions, beta=2.0)
 
 
-OBJECTIVES = {"aed": value, "balanced": balanced_accuracy, "f_beta": f_beta, "subject_f_beta": subject_f_beta}
+def worst_fifth(predictions: Predictions) -> float:
+    """Mean over the worst fifth of the subjects of the share of windows decided right, higher is better.
+
+    The share of a subject is the mean of its sensitivity and its specificity, as far as it has both.
+    """
+    return worst_subjects(predictions)
+
+
+OBJECTIVES = {
+    "aed": value,
+    "balanced": balanced_accuracy,
+    "f_beta": f_beta,
+    "subject_f_beta": subject_f_beta,
+    "worst_subjects": worst_fifth,
+}
 """What `--objective NAME` can ask for; `value` is the default."""

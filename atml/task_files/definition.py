@@ -26,6 +26,9 @@ from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import Task
 
+VALUE = "value"
+"""Name of the function of a file that is the default objective, and of that where it has no other."""
+
 
 @dataclass(frozen=True)
 class TaskDefinition:
@@ -61,7 +64,7 @@ class TaskDefinition:
     windows: tuple[float, float] | None = None
     """Shortest and longest window in s that may be asked for, None for the usual one alone."""
     objectives: tuple[str, ...] = ()
-    """Names of the objectives that the file offers."""
+    """Names of the objectives that the file offers; () where it has `value` alone."""
     objective_name: str = ""
     baseline: str = ""
     portfolio: tuple[Mapping[str, Any], ...] = ()
@@ -188,6 +191,8 @@ def _load(
         raise TaskFileError(f"{objective_path}: {wrong}")
     value, value_name = _objective(objective, objective_path, wanted)
     windows = _windows(objective, objective_path)
+    offered, default_name = tuple(_offered(objective, objective_path)), _default_name(objective)
+    named = default_name if value is objective.value and not default_name else wanted or default_name
     return TaskDefinition(
         name=name,
         task=_with_window(task, windows, window, objective_path),
@@ -207,10 +212,10 @@ def _load(
         usual_window=task.window,
         labels_hash=hash_of(tree, ("TASK", "label")),
         windows=windows,
-        objectives=tuple(_offered(objective, objective_path)),
-        objective_name=wanted or _default_name(objective),
+        objectives=offered,
+        objective_name=named,
         baseline=_baseline(objective, objective_path),
-        floor=_floor(objective, objective_path, wanted or _default_name(objective)),
+        floor=_floor(objective, objective_path, named),
         regions=_regions(space, space_path),
     )
 
@@ -252,10 +257,15 @@ def _budget(module: ModuleType, path: Path) -> Budget:
 
 
 def _offered(module: ModuleType, path: Path) -> dict[str, Callable[..., Any]]:
-    """Return the objectives of a file by name; none where it has `value` alone."""
+    """Return the objectives of a file by name, the default as "value" where it has no other name.
+
+    Empty where the file has `value` alone.
+    """
     if not hasattr(module, "OBJECTIVES"):
         return {}
     offered = dict(part(module, path, "OBJECTIVES", Mapping))
+    if not any(one is module.value for one in offered.values()):
+        offered = {VALUE: module.value, **offered}
     for name, one in offered.items():
         if not isinstance(name, str) or not callable(one):
             raise TaskFileError(f"{path}: OBJECTIVES has {name!r}: {one!r}; it maps names to functions")
@@ -292,6 +302,7 @@ def _floor(module: ModuleType, path: Path, name: str) -> float | None:
     found = getattr(module, constant, None)
     if not isinstance(found, Mapping):
         return optional(module, path, constant)
+    name = name if name or name in found else VALUE
     limit = found.get(name)
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
         raise TaskFileError(f"{path}: {constant} has {name!r}: {limit!r}; give a number")

@@ -15,8 +15,10 @@ from atml.errors import AtmlError, TaskFileError
 from atml.source_hash import source_hash
 
 KNOWN_AS = {
-    "cfc800ff6d313312": "2c6c3b9c41ff38be",  # objectives/afib.py since it knows "O"
-    "1498f1e3c62ac8e3": "03a4ade7582259c1",  # its labels
+    "d8fc1eb904414405": "2c6c3b9c41ff38be",  # objectives/afib.py since it knows "O" and has objectives
+    "6871e2ff83e6d1b4": "03a4ade7582259c1",  # its labels
+    "6642f24d629c49dd": "b5ed91787e3175cb",  # objectives/defib.py since it has more objectives
+    "ba93008ad3faee76": "8f02638482ad1921",  # its labels
 }
 """Hashes of built-in files, and of parts of them, by what an earlier version calls them.
 
