@@ -12,6 +12,8 @@ from atml.cli.shared_options import STUDIES, AsJson, Default, Device, Storage, s
 from atml.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from atml.storage import Store
@@ -64,7 +66,9 @@ def best_export(
 def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     """Return the ``top`` trials of a study: the pick, the other finalists, then the others by value.
 
-    ``judged`` and ``repeats`` are of repeats as long as the trial itself.
+    ``judged`` and ``repeats`` are of repeats as long as the trial itself. ``agreement`` is the share of
+    windows that are decided as before after each change of `atml.ecg.changes`, mean over the trainings that
+    measured it.
 
     The mean of the repeats, on fresh seeds, is the fairer figure: each trial was selected by its own value.
     """
@@ -81,7 +85,7 @@ def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
         repeats = sum(t.length == 1 for t in mine)
         folder = folders.get(record.number)
         row = _row(record, judged.get(str(record.number)), repeats, folder, kib_of(record, folder))
-        made.append(row)
+        made.append({**row, "agreement": mean_agreement([record, *mine])})
 
     def rank(row: dict[str, Any]) -> tuple[int, float, float]:
         place = order.index(row["trial"]) if row["trial"] in order else len(order)
@@ -120,6 +124,13 @@ def _row(
     }
 
 
+def mean_agreement(records: Sequence[TrialRecord]) -> dict[str, float]:
+    """Return the mean agreement by change, at the decision as trained; empty where none measured it."""
+    each = [kept for t in records if (kept := t.result.get("agreement"))]
+    kinds = [kind for kind in each[0] if all(kind in one for one in each)] if each else []
+    return {kind: sum(one[kind] for one in each) / len(each) for kind in kinds}
+
+
 def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
     """Lay out `rows`: figures, then a summary of each trial, then the config of the first."""
     from rich.console import Group
@@ -141,10 +152,13 @@ def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
         for r in rows
     ]
     config = ", ".join(f"{k}={v}" for k, v in rows[0]["config"].items())
+    stays = ", ".join(f"{kind} {share:.3f}" for kind, share in rows[0]["agreement"].items())
+    of = f"\nwindows that trial {rows[0]['trial']}, as trained, decides as before after a change"
+    said = f"{of}: {stays}" if stays else ""
     return Group(
         Text(f"study {name}, out of fold by subject; finalists come first, by the mean of their fresh seeds"),
         columns(header, cells, right=range(len(header))),
         Text(""),
         columns(("trial", "what it is"), [(str(r["trial"]), r["summary"]) for r in rows], right=[0]),
-        Text(f"\nconfig of trial {rows[0]['trial']}: {config}"),
+        Text(f"{said}\nconfig of trial {rows[0]['trial']}: {config}"),
     )

@@ -75,6 +75,7 @@ class Outcome:
             plan.definition.value,
             qualifies=plan.definition.qualifies,
             rhythm=plan.dataset.rhythm,
+            agreement=plan.definition.agreement,
         )
 
     @cached_property

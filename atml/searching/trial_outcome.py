@@ -60,6 +60,8 @@ def result(
     }
     if measured.predictions is not None and len(measured.predictions.y):
         fields["metrics"] = target.four(measured.predictions)
+        if measured.predictions.changed:
+            fields["agreement"] = measured.predictions.agreement()
     return fields
 
 

@@ -71,6 +71,8 @@ class TaskDefinition:
     """Whole sets of parameter values, each tried once before anything is drawn."""
     floor: float | None = None
     """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
+    agreement: bool = False
+    """Whether the objective asks for `Predictions.agreement`: every trial then predicts changed windows."""
     regions: tuple[str, ...] = ()
     """What of the space is tested where regions are learned, see `atml.regions.declare`; () for the usual."""
 
@@ -216,6 +218,7 @@ def _load(
         objective_name=named,
         baseline=_baseline(objective, objective_path),
         floor=_floor(objective, objective_path, named),
+        agreement=(named or VALUE) in _agreement(objective, objective_path),
         regions=_regions(space, space_path),
     )
 
@@ -312,16 +315,34 @@ def _floor(module: ModuleType, path: Path, name: str) -> float | None:
 def _regions(module: ModuleType, path: Path) -> tuple[str, ...]:
     """Return REGIONS: names of parameters, and regions in words."""
     found = getattr(module, "REGIONS", ())
-    if (
-        isinstance(found, str)
-        or not isinstance(found, Collection)
-        or not all(isinstance(r, str) for r in found)
-    ):
+    if not _are_texts(found):
         raise TaskFileError(
             f"{path}: REGIONS is {found!r}; give a list of parameters and of regions in words, as"
             ' ["family", "family = cnn and norm = none"]'
         )
     return tuple(found)
+
+
+def _agreement(module: ModuleType, path: Path) -> tuple[str, ...]:
+    """Return AGREEMENT: names of the objectives that ask for the agreement of decisions."""
+    found = getattr(module, "AGREEMENT", ())
+    offered = _offered(module, path) or {VALUE: module.value}
+    if not _are_texts(found):
+        raise TaskFileError(f'{path}: AGREEMENT is {found!r}; give a list of objectives, as ("robust",)')
+    if strange := [name for name in found if name not in offered]:
+        raise TaskFileError(
+            f"{path}: AGREEMENT has {strange[0]!r}, no objective of the file: {', '.join(offered)}"
+        )
+    return tuple(found)
+
+
+def _are_texts(found: Any) -> bool:
+    """Whether a constant is a list of texts."""
+    return (
+        not isinstance(found, str)
+        and isinstance(found, Collection)
+        and all(isinstance(one, str) for one in found)
+    )
 
 
 def _default_name(module: ModuleType) -> str:

@@ -188,11 +188,27 @@ def test_the_default_goes_by_the_name_of_value_where_it_has_no_other(tmp_path: P
     assert "value" not in task_files.find("defib", cwd=tmp_path).objectives
 
 
+def test_which_objectives_ask_for_changed_windows(tmp_path: Path) -> None:
+    for task in ("afib", "defib", "rhythm"):
+        assert task_files.find(task, objective="robust", cwd=tmp_path).agreement
+        assert not task_files.find(task, cwd=tmp_path).agreement
+    make(tmp_path, judge=objective() + "AGREEMENT = ('value',)\n")
+    assert task_files.find("mine", cwd=tmp_path).agreement
+    assert not task_files.find("mine", objective="worst_subjects", cwd=tmp_path).agreement
+    make(tmp_path, judge=objective() + "del OBJECTIVES\nAGREEMENT = ['value']\n")
+    assert task_files.find("mine", cwd=tmp_path).agreement
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
         ("OBJECTIVES = [value]", "OBJECTIVES is .* not a mapping"),
         ("OBJECTIVES = {'a': 1}", "OBJECTIVES has 'a': 1; it maps names to functions"),
+        ("AGREEMENT = 'robust'", r'AGREEMENT is .robust.; give a list of objectives, as \("robust",\)'),
+        (
+            "AGREEMENT = ('sturdy',)",
+            "AGREEMENT has 'sturdy', no objective of the file: value, worst_subjects",
+        ),
         ("WINDOWS = 4", "WINDOWS is 4; give the shortest and the longest window in s"),
         ("WINDOWS = ('1', '8')", "give the shortest and the longest window in s"),
         ("WINDOWS = (8, 1)", "give the shortest and the longest window in s"),
