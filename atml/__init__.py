@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         macro_f1,
         mean_subject_accuracy,
         mean_subject_f_beta,
+        worst_subjects,
     )
     from atml.metrics.predictions import Predictions
     from atml.models.budget import Cost
@@ -91,6 +92,7 @@ _HOME = {
     "predict": "atml.library.prediction",
     "score": "atml.library.score_result",
     "search": "atml.library.search_function",
+    "worst_subjects": "atml.metrics",
 }
 
 _THERE = {"find_task": "find", "open_data": "open"}
@@ -133,6 +135,7 @@ __all__ = [
     "predict",
     "score",
     "search",
+    "worst_subjects",
 ]
 
 

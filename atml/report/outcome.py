@@ -76,6 +76,7 @@ class Outcome:
             plan.definition.value,
             gate=plan.definition.gate,
             rhythm=plan.dataset.rhythm,
+            agreement=plan.definition.agreement,
         )
 
     @cached_property

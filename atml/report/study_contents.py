@@ -7,7 +7,7 @@ why: the parts of a report that need it say so, and the others are written all t
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,7 +243,8 @@ class StudyContents:
             return None
         rows, logits = saved
         data, target = self.dataset, self.plan.definition.target
-        return rows, target.predictions(logits, data.y[rows], data.subject[rows])
+        found = target.predictions(logits, data.y[rows], data.subject[rows])
+        return rows, replace(found, changed=self.store.changed_predictions(self.study, number))
 
     @cached_property
     def out_of_fold(self) -> tuple[tuple[Int64, Predictions], ...]:

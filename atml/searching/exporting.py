@@ -33,7 +33,7 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
     """Return the value of a model whose every decision is wrong; None where the objective raises for it."""
     logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
     try:
-        return definition.value(replace(predictions, logits=logits))
+        return definition.value(replace(predictions, logits=logits, changed={}))
     except TaskFileError:
         return None
 

@@ -153,7 +153,7 @@ def _shown(value: Any) -> str:
     """Write a value for a message: a list in words, a hash by its first digits."""
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
-    text = str(value)
+    text = str(value) or "the task's"
     return text if len(text) < 40 else text[:12]
 
 

@@ -297,7 +297,8 @@ class Trials(JobSource):
             return
         if measured.finished:
             assert measured.predictions is not None
-            plan.store.save_predictions(plan.name, number, measured.rows, measured.predictions.logits)
+            found = measured.predictions
+            plan.store.save_predictions(plan.name, number, measured.rows, found.logits, found.changed)
             self._end(begun, TrialState.COMPLETE, measured.value)
         elif begun.below_floor is not None:
             self._cannot_work(begun, BELOW_FLOOR, begun.below_floor, "below the floor after one fold")

@@ -282,8 +282,8 @@ def test_a_study_of_before_counts_only_what_is_still_to_come(small: Path, tmp_pa
 def judged(folder: Path, hopeless: float) -> Path:
     usual = (Path(__file__).parents[2] / "objectives" / "afib.py").read_text(encoding="utf-8")
     judge = folder / "judge.py"
-    judge.write_text(usual.replace("HOPELESS = 0.60", f"HOPELESS = {hopeless}"), encoding="utf-8")
-    assert f"HOPELESS = {hopeless}" in judge.read_text(encoding="utf-8")
+    judge.write_text(usual.replace('{"value": 0.60', f'{{"value": {hopeless}'), encoding="utf-8")
+    assert f'"value": {hopeless}' in judge.read_text(encoding="utf-8")
     return judge
 
 

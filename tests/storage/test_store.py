@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from atml.ecg.changes import CHANGES
 from atml.errors import StudyError
 from atml.storage import Store
 from atml.storage.schema import EVALUATIONS, VERSION
@@ -69,6 +70,20 @@ def test_predictions_come_back(store: Store) -> None:
     np.testing.assert_array_equal(found[0], rows)
     np.testing.assert_allclose(found[1], logits.clip(-6e4, 6e4), rtol=1e-3)
     assert store.predictions("s", 4) is None
+    assert store.changed_predictions("s", 3) is None and store.changed_predictions("s", 4) is None
+
+
+def test_predictions_after_changes_come_back_by_name(store: Store) -> None:
+    rows = np.arange(3, dtype=np.int64)
+    changed = {kind: np.full((3, 2), at + 0.5, np.float32) for at, kind in enumerate(CHANGES)}
+    # The order in which they come does not matter.
+    back = dict(reversed(changed.items()))
+    store.save_predictions("s", 3, rows, np.zeros((3, 2), np.float32), back)
+    found, kept = store.predictions("s", 3), store.changed_predictions("s", 3)
+    assert found is not None and found[1].tolist() == [[0, 0]] * 3 and found[0].tolist() == [0, 1, 2]
+    assert kept is not None and list(kept) == list(CHANGES)
+    for kind, logits in changed.items():
+        np.testing.assert_array_equal(kept[kind], logits)
 
 
 def test_evaluations_are_counted_by_test_set(store: Store) -> None:
