@@ -27,12 +27,11 @@ def subject_recall(predictions: Predictions) -> Floats:
         [0.5]
     """
     if predictions.positive is None:
-        truth, called, classes = predictions.y, predictions.labels(), predictions.logits.shape[1]
+        truth, called = predictions.y, predictions.labels()
     else:
-        truth, called, classes = predictions.truth(), predictions.decided(), 2
-    cells = class_counts(
-        np.asarray(truth, np.int64), np.asarray(called, np.int64), predictions.subject, classes
-    ).cells
+        truth, called = (np.asarray(x, np.int64) for x in (predictions.truth(), predictions.decided()))
+    classes = predictions.logits.shape[1] if predictions.positive is None else 2
+    cells = class_counts(truth, called, predictions.subject, classes).cells
     windows = cells.sum(axis=2)
     recall = ratio(np.diagonal(cells, axis1=1, axis2=2), windows)
     return np.asarray(recall.sum(axis=1) / np.maximum((windows > 0).sum(axis=1), 1), np.float64)
