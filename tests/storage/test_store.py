@@ -236,23 +236,23 @@ def test_write_ahead_log_is_on(store: Store) -> None:
 
 def test_one_database_is_made_by_several_processes_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from atml.storage import Store; print('ready', flush=True); sys.stdin.readline();"
-        "Store(sys.argv[1]).close()"
+        "import sys; from atml.storage import Store; print('ready', flush=True)\n"
+        "for address in sys.stdin:\n"
+        "    Store(address.strip()).close()\n"
+        "    print('ready', flush=True)"
     )
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
     for attempt in range(4):
-        address = url(tmp_path / f"{attempt}.db")
-        makers = [
-            subprocess.Popen(
-                [sys.executable, "-c", code, address],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )
-            for _ in range(4)
-        ]  # fmt: skip
-        for maker in makers:
-            assert maker.stdout is not None and maker.stdout.readline() == "ready\n"
+        assert all(maker.stdout is not None and maker.stdout.readline() for maker in makers), attempt
         for maker in makers:
             assert maker.stdin is not None
-            maker.stdin.write("go\n")
+            maker.stdin.write(f"{url(tmp_path / f'{attempt}.db')}\n")
             maker.stdin.flush()
-        said = [maker.communicate(timeout=60)[1] for maker in makers]
-        assert [maker.returncode for maker in makers] == [0] * 4, said
+    said = [maker.communicate(timeout=60)[1] for maker in makers]
+    assert [maker.returncode for maker in makers] == [0] * 4, said
