@@ -11,6 +11,10 @@ Two things are not left to the value. After a quarter of the first fold many net
 window the same, those that are about to learn among them, so the area under the ROC curve is compared there.
 And a network whose outputs hardly differ after half of a fold has `learned_nothing`: it ends without a
 comparison.
+
+Folds are trained as dealt: their order was measured on the 337 recorded trials of `afib` and brings nothing.
+A value of .87 took 513 s with the hardest fold first, 516 s with a fold at random, and 477 s with the most
+telling one, which lies within the error (35 s less, 90% interval 76 s less to 6 s more).
 """
 
 from __future__ import annotations
