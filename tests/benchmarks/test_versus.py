@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from atml import task_files
 from tests.tiny import REPO, folder
 
 BENCHMARKS = REPO / "benchmarks"
@@ -125,6 +126,25 @@ def test_a_pick_is_the_best_whole_trial_so_far(sides: ModuleType) -> None:
     assert course.until("value", 0.6) == 4.0 and course.until("value", 0.8) == math.inf
     assert course.until("worth", 0.4) == 1.0
     assert course.learned == 0.75 and course.wasted == 1.0
+
+
+@pytest.mark.parametrize("name", ["plain", "atml"])
+def test_no_side_picks_a_training_that_diverged_or_ended_early(sides: ModuleType, name: str) -> None:
+    """At defib's default objective most configs are below 0, the value that a diverged training is given."""
+    ends = [
+        {"value": -3.0, "whole": True, "broken": {}},
+        {"value": 0.0, "whole": False, "broken": {"diverged": 1.0}},
+        {"value": -1.0, "whole": False, "broken": {"constant": 1.0}},
+        {"value": -2.0, "whole": True, "broken": {}},
+    ]
+    given = iter(ends)
+
+    def train(*_: object) -> object:
+        return sides.Trained(seconds=1.0, learned=True, **next(given))
+
+    course = sides.Side(sides.SIDES[name], task_files.find("defib"), 0).search(train, float(len(ends)))
+    assert [trial.value for trial in course.trials] == [-3.0, -math.inf, -math.inf, -2.0]
+    assert [pick.number for pick in course.picks()] == [course.trials[0].number, course.trials[3].number]
 
 
 def test_quartiles_are_values_that_occurred(sides: ModuleType) -> None:
