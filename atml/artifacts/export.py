@@ -25,6 +25,7 @@ from atml.artifacts.backends import BACKENDS, backend
 from atml.artifacts.model import (
     CARD,
     CONFIG,
+    EVALUATIONS,
     METRICS,
     MODEL,
     SCORES,
@@ -203,6 +204,9 @@ def _publish(study: Path, folder: Path, files: Mapping[str, bytes], trial: int) 
             for i, path in enumerate(existing(study, trial)):
                 if _same_model(path, files[MODEL]) and (path / SCORES).is_dir():
                     shutil.copytree(path / SCORES, new / SCORES, dirs_exist_ok=True)
+                if (path / EVALUATIONS).is_file():
+                    # A test set that one model was scored on is no fresh one for the next.
+                    shutil.copyfile(path / EVALUATIONS, new / EVALUATIONS)
                 moved.append((path, path.rename(aside / f"old{i}")))
             new.rename(folder)
         except OSError:

@@ -31,6 +31,9 @@ LATER = "2"
 
 MODEL, CONFIG, METRICS, CARD, SCORES = "model.onnx", "config.json", "metrics.json", "MODEL_CARD.md", "scores"
 
+EVALUATIONS = "evaluations.json"
+"""File of an export that carries the evaluations of test sets (`atml.scoring.carried`)."""
+
 SUBJECTS_BYTES = 1024
 """A longer list of training subjects stays out of the ONNX file, whose size is dear, and in config.json."""
 

@@ -115,7 +115,7 @@ def score(
     Example:
         >>> result = score("exports/small/97-91-t0138", "afib.npz")
         >>> result.rule, round(result["F"], 4), result.evaluation
-        ('iesd2024', 0.5959, 1)
+        ('iesd2024', 0.5959, 3)
         >>> list(result.subjects.columns)[:4]
         ['subject', 'windows', 'correct', 'accuracy']
     """

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from atml.artifacts.model import SCORES
 from atml.errors import ExportError, StudyError
+from atml.scoring import carried
 from atml.scoring.presentation import ScoreReport
 from atml.scoring.rules import Judged
 
@@ -35,6 +36,14 @@ class Evaluations(Protocol):
         An earlier evaluation is of this test set if its fingerprint is the same, or if it included any of the
         ``subjects`` of a set of the same name.
         """
+
+    def take_over(self, evaluations: Sequence[Mapping[str, Any]]) -> None:
+        """Add evaluations that were recorded elsewhere, once each."""
+
+    def evaluations_of(
+        self, data_fingerprint: str, subjects: Mapping[str, Sequence[str]]
+    ) -> list[dict[str, Any]]:
+        """Return the evaluations of a test set, as `take_over` adds them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,7 +96,21 @@ def _recorded(
     subjects: Mapping[str, Sequence[str]],
     temporary: Path | None,
 ) -> ScoreReport:
-    """Record the evaluation, then move the report to its place."""
+    """Record the evaluation, then move the report to its place.
+
+    Evaluations that the export carries count too, and it carries this one from now on.
+    """
+    folder, fingerprint = report.exported.folder, report.data_fingerprint
+    before = carried.numbered(folder, fingerprint)
+    try:
+        if known := carried.read(folder):
+            evaluations.take_over(known)
+    except ValueError as error:
+        note = f"{error}: evaluations that it alone knew of are not counted"
+        report = dataclasses.replace(report, notes=(*report.notes, note))
+    if folder is None:
+        note = "a file alone carries no count: only the evaluations of this database are known"
+        report = dataclasses.replace(report, notes=(*report.notes, note))
     number = evaluations.record(
         data_fingerprint=report.data_fingerprint,
         export_sha256=report.exported.sha256,
@@ -95,16 +118,18 @@ def _recorded(
         result={key: value for key, value in report.to_dict().items() if key != "look"},
         subjects=subjects,
     )
-    report = dataclasses.replace(report, evaluation=number)
-    if temporary is None:
+    report = dataclasses.replace(report, evaluation=max(number, before + 1))
+    if temporary is None or folder is None:
         return report
+    number = report.evaluation
     try:
+        carried.write(folder, evaluations.evaluations_of(fingerprint, subjects))
         temporary.write_text(_json(report), encoding="utf-8")
         file = _free(temporary.parent, report.score.rule, number)
         temporary.replace(file)
     except OSError as error:
         # The evaluation is recorded, so its figures are shown, with a note on the missing report.
-        note = f"the report could not be written to {temporary.parent}: {error.strerror}"
+        note = f"the report could not be written to {folder}: {error.strerror}"
         return dataclasses.replace(report, notes=(*report.notes, note))
     return dataclasses.replace(report, file=file)
 

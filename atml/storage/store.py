@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ from atml.storage.urls import DEFAULT_URL
 
 # Keys that databases keep.
 _SEEN = "seen_subjects"
+_HASHED = "sha256:"
+_IDENTITY = ("data_fingerprint", "export_sha256", "rule", "at")
 _LEDGER, _LIFT = "regions", "region_lift:"
 
 
@@ -202,9 +205,57 @@ class Store(StoredTrials):
             return add(db) if there is None else every(db)
 
         known = self._db.write(add, add_once)
-        return sum(found == data_fingerprint or _share(seen, people) for found, seen in known)
+        mine = marks(subjects)
+        return sum(found == data_fingerprint or _share(seen, mine) for found, seen in known)
+
+    def take_over(self, evaluations: Sequence[Mapping[str, Any]]) -> None:
+        """Add evaluations that were recorded elsewhere, as `evaluations_of` returns them, once each."""
+
+        def add(db: sa.Connection) -> None:
+            there = {tuple(row) for row in db.execute(sa.select(*(EVALUATIONS.c[key] for key in _IDENTITY)))}
+            for one in evaluations:
+                if tuple(one[key] for key in _IDENTITY) not in there:
+                    row = {key: one[key] for key in _IDENTITY}
+                    db.execute(EVALUATIONS.insert().values(**row, result={_SEEN: one["people"]}))
+
+        if evaluations:
+            self._db.write(add)
+
+    def evaluations_of(
+        self, data_fingerprint: str, subjects: Mapping[str, Sequence[str]]
+    ) -> list[dict[str, Any]]:
+        """Return the evaluations of a test set, oldest first, without their figures.
+
+        Keys: ``data_fingerprint``, ``export_sha256``, ``rule``, ``at`` (seconds since 1970) and ``people``,
+        hashes of the names of subjects by data set.
+        """
+        columns = (*(EVALUATIONS.c[key] for key in _IDENTITY), EVALUATIONS.c.result[_SEEN].label("people"))
+        query = sa.select(*columns).order_by(EVALUATIONS.c.at)
+        people = marks(subjects)
+        rows = self._db.read(lambda db: [dict(row) for row in db.execute(query).mappings()])
+        return [
+            {**row, "people": marks(row["people"] or {})}
+            for row in rows
+            if row["data_fingerprint"] == data_fingerprint or _share(row["people"], people)
+        ]
+
+
+def marks(subjects: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return hashes in place of the names of subjects, by data set; what is a hash already stays.
+
+    >>> marks({"vfdb": ["418"]}) == marks(marks({"vfdb": ["418"]}))
+    True
+    """
+    return {data: sorted(_mark(data, name) for name in names) for data, names in subjects.items()}
+
+
+def _mark(data: str, name: str) -> str:
+    if name.startswith(_HASHED):
+        return name
+    return _HASHED + hashlib.sha256(f"{data}/{name}".encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def _share(seen: Mapping[str, Sequence[str]] | None, people: Mapping[str, Sequence[str]]) -> bool:
-    """Whether two evaluations share a subject of a set of one name."""
-    return any(not set(names).isdisjoint((seen or {}).get(data, ())) for data, names in people.items())
+    """Whether two evaluations share a subject of a set of one name; ``people`` are hashes."""
+    known = marks(seen or {})
+    return any(not set(names).isdisjoint(known.get(data, ())) for data, names in people.items())

@@ -50,6 +50,9 @@ def test_scoring_the_real_test_set(make, real_data, ecg, tmp_path):
         def record(self, **look):
             return 1
 
+        def evaluations_of(self, data_fingerprint, subjects):
+            return []
+
     report = score_export(got.folder, real_data / "iesd2024.zip", label=label, evaluations=Looks())
     written = json.loads(report.file.read_text())
     rows = written["subjects"]

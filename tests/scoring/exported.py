@@ -20,6 +20,12 @@ class Memory:
         self.kept.append(evaluation)
         return sum(one["data_fingerprint"] == evaluation["data_fingerprint"] for one in self.kept)
 
+    def take_over(self, evaluations):
+        assert not evaluations, "the export carries some: this needs a database"
+
+    def evaluations_of(self, data_fingerprint, subjects):
+        return []
+
 
 def label(rhythm):
     return {"AFIB": 1, "N": 0}.get(rhythm)

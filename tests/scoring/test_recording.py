@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+from pathlib import Path
 
 import pytest
 
+from atml.artifacts.model import EVALUATIONS
 from atml.errors import ExportError, InputError, StudyError
 from atml.scoring.presentation import ordinal
 from atml.storage import Store
@@ -29,9 +33,83 @@ def test_evaluations_are_counted_and_said(exported, unseen):
 
 def test_a_report_never_replaces_another(exported, unseen):
     first = score(exported, unseen, Memory())
-    second = score(exported, unseen, Memory())  # another database, which counts from one again
-    assert first.evaluation == second.evaluation == 1
+    second = score(exported, unseen, Memory())  # another database; the export knows that it is the second
+    assert (first.evaluation, second.evaluation) == (1, 2)
     assert (first.file.name, second.file.name) == ("iesd2024-1.json", "iesd2024-2.json")
+
+
+def database(where: Path) -> Store:
+    where.mkdir(exist_ok=True)
+    return Store(f"sqlite:///{where / 'studies.db'}")
+
+
+def test_the_count_travels_with_the_export(make, exported, unseen, tmp_path):
+    """The same export in three folders, each with a database of its own, and copied to another machine."""
+    stores = [database(tmp_path / name) for name in ("a", "b", "c")]
+    assert [score(exported, unseen, store).evaluation for store in stores] == [1, 2, 3]
+    moved = tmp_path / "elsewhere" / "model"
+    shutil.copytree(exported, moved)
+    shutil.rmtree(moved / "scores")
+    there = database(tmp_path / "there")
+    report = score(moved, unseen, there)
+    assert report.evaluation == 4 and "fourth evaluation of this test set; " in report.render()
+    # Back where it was first scored: that database did not know of the others, and knows them now.
+    assert score(moved, unseen, stores[0]).evaluation == 5
+    # Other data are another test set.
+    other = write_npz(tmp_path / "more.npz", make.dataset(subjects=10, each=12, seed=5))
+    assert score(moved, other, there).evaluation == 1
+    for store in (*stores, there):
+        store.close()
+
+
+def test_another_model_is_scored_on_a_set_that_is_known_to_be_used(exported, unseen, tmp_path):
+    """What an export brings into a database counts there for every model."""
+    here, there = database(tmp_path / "here"), database(tmp_path / "there")
+    second = tmp_path / "second"
+    shutil.copytree(exported, second)
+    assert [score(exported, unseen, here).evaluation for _ in range(2)] == [1, 2]
+    assert score(exported, unseen, there).evaluation == 3
+    assert score(second, unseen, there).evaluation == 4
+    # It carries them all, those of the other model too.
+    third = database(tmp_path / "third")
+    assert score(second, unseen, third).evaluation == 5
+    for store in (here, there, third):
+        store.close()
+
+
+def test_people_are_known_again_in_other_windows_and_not_named(make, exported, unseen, tmp_path):
+    here, there = database(tmp_path / "here"), database(tmp_path / "there")
+    more = write_npz(tmp_path / "more.npz", make.dataset(subjects=10, each=12, seed=5))
+    both = score(exported, [unseen, more], here)
+    kept = json.loads((exported / EVALUATIONS).read_text())["evaluations"]
+    assert len(kept) == 1 and set(kept[0]["people"]) == {"more", "waves"}
+    people = [mark for marks in kept[0]["people"].values() for mark in marks]
+    assert people and all(re.fullmatch(r"sha256:[0-9a-f]{16}", mark) for mark in people)
+    alone = score(exported, unseen, there)
+    assert alone.data_fingerprint != both.data_fingerprint and alone.evaluation == 2
+    for store in (here, there):
+        store.close()
+
+
+def test_a_damaged_count_is_said(exported, unseen, tmp_path):
+    store = database(tmp_path / "a")
+    (exported / EVALUATIONS).write_text('{"evaluations": [{"at": "today"}]}')
+    report = score(exported, unseen, store)
+    assert report.evaluation == 1
+    assert any(f"{EVALUATIONS} is damaged: evaluations that it alone" in note for note in report.notes)
+    store.close()
+    assert score(exported, unseen, database(tmp_path / "b")).evaluation == 2
+
+
+def test_an_export_of_before_carries_the_number_of_its_reports(exported, unseen, tmp_path):
+    store = database(tmp_path / "a")
+    for _ in range(2):
+        score(exported, unseen, store)
+    store.close()
+    (exported / EVALUATIONS).unlink()
+    again = database(tmp_path / "b")
+    assert score(exported, unseen, again).evaluation == 3
+    again.close()
 
 
 def test_evaluations_in_a_real_database(exported, unseen, tmp_path):
