@@ -22,6 +22,9 @@ from atml.training import fingerprint
 CODE, SOURCES = "code", "sources"
 """Attributes of a study: its code (`atml.training.fingerprint.here`), the texts of its two files."""
 
+SUBJECT, SET = FOLD_BY = "subject", "set"
+"""What folds hold out: people of every set, or whole sets."""
+
 _SPLIT = {
     "task": "task",
     "data_fingerprint": "data",
@@ -29,6 +32,7 @@ _SPLIT = {
     "leads": "choice of leads",
     "held_out": "held-out part",
     "folds": "number of folds",
+    "fold_by": "kind of folds",
     "seed": "seed",
     "split": "split into folds",
 }
@@ -45,7 +49,13 @@ _RULES = {
 }
 """Settings that may change, in words, with ``--accept-changes``."""
 
-_ADDED_LATER: dict[str, Any] = {"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": []}
+_ADDED_LATER: dict[str, Any] = {
+    "max_macs": None,
+    "max_ram_kib": None,
+    "held_out": [],
+    "leads": [],
+    "fold_by": SUBJECT,
+}
 """Settings that studies of earlier versions do not have, and the value that they were made with."""
 
 
@@ -109,6 +119,8 @@ def check_settings(name: str, known: dict[str, Any], wanted: dict[str, Any], *, 
     if changed & {"window", "leads", "held_out"}:
         # The cause of other rows is listed, not their hash.
         changed.discard("data_fingerprint")
+    if "fold_by" in changed:
+        changed.discard("folds")
     if changed & (_SPLIT.keys() - {"split"}):
         changed.discard("split")
     split, rules = (
