@@ -54,7 +54,8 @@ def _noise(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
     bank, count = _bank(), int(np.prod(x.shape[1:]))
     place = (np.asarray(rows) * _STRIDE)[:, None] + np.arange(count)
     drawn = bank[place % len(bank)].reshape(x.shape)
-    return x + drawn * (NOISE * x.std(axis=-1, keepdims=True))
+    noisy: npt.NDArray[np.floating] = x + drawn * (NOISE * x.std(axis=-1, keepdims=True))
+    return noisy
 
 
 def _shift(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:

@@ -26,13 +26,11 @@ def subject_recall(predictions: Predictions) -> Floats:
         >>> subject_recall(Predictions(logits, y, subject)).tolist()
         [0.5]
     """
-    if predictions.positive is None:
-        truth, called, classes = predictions.y, predictions.labels(), predictions.logits.shape[1]
-    else:
-        truth, called, classes = predictions.truth(), predictions.decided(), 2
-    cells = class_counts(
-        np.asarray(truth, np.int64), np.asarray(called, np.int64), predictions.subject, classes
-    ).cells
+    binary = predictions.positive is not None
+    truth = np.asarray(predictions.truth() if binary else predictions.y, np.int64)
+    called = np.asarray(predictions.decided() if binary else predictions.labels(), np.int64)
+    classes = 2 if binary else predictions.logits.shape[1]
+    cells = class_counts(truth, called, predictions.subject, classes).cells
     windows = cells.sum(axis=2)
     recall = ratio(np.diagonal(cells, axis1=1, axis2=2), windows)
     return np.asarray(recall.sum(axis=1) / np.maximum((windows > 0).sum(axis=1), 1), np.float64)
