@@ -103,6 +103,7 @@ class Recorder:
             self.definition.value,
             seed=seed,
             on_progress=keep,
+            judged=self.definition.agreement,
         )
         if measured.diverged or measured.collapsed:
             row["constraints"] = {"diverged" if measured.diverged else "constant": 1.0}

@@ -78,8 +78,8 @@ def _data(record: ExportRecord) -> str:
         f"- **{data.name}** ({kind}, fingerprint `{data.fingerprint[:12]}`):"
         f" {plural(data.windows, 'window')} of {plural(len(data.subjects), 'subject')}; {classes}.",
         f"- Rhythms: {rhythms}.",
-        f"- {record.folds} folds by subject: nobody is in the trained and the held-out part of one fold."
-        " The search never opened a test split.",
+        f"- {record.folds} folds by {record.fold_by}: nobody is in the trained and the held-out part of one"
+        " fold. The search never opened a test split.",
     ]
     if data.held_out:
         lines.append(f"- Held out of the search altogether, for `atml score`: {', '.join(data.held_out)}.")

@@ -26,11 +26,10 @@ def subject_recall(predictions: Predictions) -> Floats:
         >>> subject_recall(Predictions(logits, y, subject)).tolist()
         [0.5]
     """
-    if predictions.positive is None:
-        truth, called = predictions.y, predictions.labels()
-    else:
-        truth, called = (np.asarray(x, np.int64) for x in (predictions.truth(), predictions.decided()))
-    classes = predictions.logits.shape[1] if predictions.positive is None else 2
+    binary = predictions.positive is not None
+    truth = np.asarray(predictions.truth() if binary else predictions.y, np.int64)
+    called = np.asarray(predictions.decided() if binary else predictions.labels(), np.int64)
+    classes = 2 if binary else predictions.logits.shape[1]
     cells = class_counts(truth, called, predictions.subject, classes).cells
     windows = cells.sum(axis=2)
     recall = ratio(np.diagonal(cells, axis1=1, axis2=2), windows)

@@ -247,7 +247,7 @@ def _introduce(plan: Plan, view: View) -> None:
     view.say(
         f"study {plan.name} in {plan.store.name}: task {task.name}, "
         f"{'synthetic data' if data.synthetic else data.name}, {len(data)} windows of {task.seconds:g} s "
-        f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by subject, "
+        f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by {plan.fold_by}, "
         f"{plan.budget.describe()}, seed {plan.seed}"
     )
 

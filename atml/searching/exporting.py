@@ -126,6 +126,7 @@ class Exports(JobSource):
             length=judged.length,
             values_by_length=self._pick.values if job.number == self._pick.finalists[0].record.number else {},
             folds=len(plan.folds),
+            fold_by=plan.fold_by,
             result=judged.result,
             final=Final(
                 seed=job.seed,
