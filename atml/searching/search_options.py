@@ -29,8 +29,8 @@ class Options:
     or "subject"). ``hang_after`` is in seconds (None: `atml.searching.workers.pool.HANG_S`). ``finalists``
     and ``repeats`` are how many trials are repeated and on how many fresh seeds (None: `FINALISTS` and
     `REPEATS`, as far as a third of what the trials took has room for them), ``longer`` is how many times as
-    long the final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified`` a
-    search in which no model qualifies exports its best one all the same.
+    long the final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified``
+    a search in which no model qualifies exports its best one all the same.
     """
 
     task: str = "afib"
