@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -30,7 +33,7 @@ RUNS: dict[str, tuple[str, str]] = {
     "regions": (f"--table {FOLDER}/tables/afib_iesd2024.jsonl --seeds 1 --trials 8", "best after 8 trials "),
     "regions_simulation": ("--searches 2 --draws 40 --real 1", "atml.regions itself, 1 searches "),
     "report": ("--trials 20 --repeats 1", "opens: loaded after "),
-    "search": ("--data data.npz --folder . --trials 2 --workers 1", "rule iesd2024 on data: "),
+    "search": ("--data data.npz --folder . --trials 1 --workers 1", "rule iesd2024 on data: "),
     "soak": (
         "--trials 3 --supervisors 1 --every 600",
         "lost 0, doubled 0, overshoot 0, missing 0, RUNNING 0",
@@ -48,16 +51,38 @@ ELSEWHERE = ("table", "versus", "versus_real", "versus_replay", "versus_sides")
 """`table.py` is a module of `regions.py` and runs there; `tests/benchmarks/test_versus.py` has the others."""
 
 
-def run(folder: Path, name: str, arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+APART = ("record", "regions", "report", "soak", "startup", "throughput")
+"""They start processes or a browser. The others run in this process: the libraries take seconds to load."""
+
+
+def program(folder: Path, name: str, arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
         [sys.executable, FOLDER / f"{name}.py", *arguments.split()],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPO)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
         timeout=240,
     )
+    return done.returncode, done.stdout
+
+
+def here(folder: Path, name: str, arguments: str) -> tuple[int, str]:
+    said, code = io.StringIO(), 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        patch.setattr(sys, "argv", [f"{name}.py", *arguments.split()])
+        patch.chdir(folder)
+        try:
+            runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return code, said.getvalue()
 
 
 @pytest.mark.parametrize("name", sorted({path.stem for path in FOLDER.glob("*.py")} - {*ELSEWHERE}))
@@ -67,10 +92,10 @@ def test_it_runs(name: str, tmp_path: Path) -> None:
     tiny.folder(tmp_path)
     shutil.copy(REPO / "tests" / "fixtures" / "v0.1" / "afib.npz", tmp_path)
     arguments, last = RUNS.get(name, ("--help", ""))
-    done = run(tmp_path, name, arguments)
-    assert done.returncode == (1 if "MISSED" in done.stdout else 0), done.stdout + done.stderr
-    assert last in done.stdout, done.stdout + done.stderr
+    code, said = (program if name in APART else here)(tmp_path, name, arguments)
+    assert code == (1 if "MISSED" in said else 0), said
+    assert last in said, said
 
 
 def test_each_of_these_is_there() -> None:
-    assert {*RUNS, *ELSEWHERE} <= {path.stem for path in FOLDER.glob("*.py")}
+    assert {*RUNS, *ELSEWHERE, *APART} <= {path.stem for path in FOLDER.glob("*.py")}

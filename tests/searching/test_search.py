@@ -159,7 +159,7 @@ def test_a_search_that_gets_nowhere_stops_by_itself(
 
 def test_a_timeout_keeps_time_for_the_finalists(atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
     began = time.monotonic()
-    done = atml(*line(small, space(100), 5000, "--timeout", "20s", "--patience", 0))
+    done = atml(*line(small, space(100), 5000, "--timeout", "12s", "--patience", 0))
     assert done.returncode == 0, done.stderr
     assert "the time for trials is over" in done.stdout
     assert finished(tmp_path) < 5000
