@@ -167,8 +167,8 @@ class _Ended:
 
     def best_first(self) -> npt.NDArray[np.int64]:
         """Return the numbers of finished trials, best first, of equals the first one."""
-        order = np.lexsort(self._rank.T[::-1])
-        return order[~np.isnan(self._rank[order, 0])]
+        order: npt.NDArray[np.int64] = np.lexsort(self._rank.T[::-1])
+        return np.asarray(order[~np.isnan(self._rank[order, 0])], np.int64)
 
     def observed(
         self, part: _Part, search_space: dict[str, BaseDistribution]
