@@ -194,6 +194,7 @@ def _load(
     value, value_name = _objective(objective, objective_path, wanted)
     windows = _windows(objective, objective_path)
     qualifies = float(part(objective, objective_path, "QUALIFIES", (int, float)))
+    offered = tuple(_offered(objective, objective_path))
     return TaskDefinition(
         name=name,
         task=_with_window(task, windows, window, objective_path),
@@ -214,7 +215,7 @@ def _load(
         usual_window=task.window,
         labels_hash=hash_of(tree, ("TASK", "label")),
         windows=windows,
-        objectives=tuple(_offered(objective, objective_path)),
+        objectives=offered,
         objective_name=wanted or _default_name(objective),
         baseline=_baseline(objective, objective_path),
         floor=_floor(objective, objective_path, wanted or _default_name(objective)),
