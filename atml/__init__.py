@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TaskFileError,
     )
     from atml.library.loaded_model import Model, load
+    from atml.library.prediction import Prediction, predict
     from atml.library.score_result import ScoreResult, score
     from atml.library.search_function import search
     from atml.library.search_result import Finalist, SearchResult
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         macro_f1,
         mean_subject_accuracy,
         mean_subject_f_beta,
+        worst_subjects,
     )
     from atml.metrics.predictions import Predictions
     from atml.models.budget import Cost
@@ -69,6 +71,7 @@ _HOME = {
     "Measurement": "atml.training.records",
     "Model": "atml.library.loaded_model",
     "ModelConfig": "atml.models.config",
+    "Prediction": "atml.library.prediction",
     "Predictions": "atml.metrics.predictions",
     "Score": "atml.scoring.rules.base",
     "ScoreResult": "atml.library.score_result",
@@ -86,8 +89,10 @@ _HOME = {
     "mean_subject_accuracy": "atml.metrics",
     "mean_subject_f_beta": "atml.metrics",
     "open_data": "atml.data",
+    "predict": "atml.library.prediction",
     "score": "atml.library.score_result",
     "search": "atml.library.search_function",
+    "worst_subjects": "atml.metrics",
 }
 
 _THERE = {"find_task": "find", "open_data": "open"}
@@ -108,6 +113,7 @@ __all__ = [
     "Measurement",
     "Model",
     "ModelConfig",
+    "Prediction",
     "Predictions",
     "Score",
     "ScoreResult",
@@ -126,8 +132,10 @@ __all__ = [
     "mean_subject_accuracy",
     "mean_subject_f_beta",
     "open_data",
+    "predict",
     "score",
     "search",
+    "worst_subjects",
 ]
 
 

@@ -5,10 +5,11 @@ go through the code of a search, from the claim of a slot to the result told, wi
 fold. Training alone is left out: what it measured is made up. At 100, 300, 1,000, 3,000 and 10,000 trials
 some are timed; in between the study is filled with random configs that have all a finished trial has.
 
-Columns, in ms a trial: ``storage`` is time inside calls of the database's objects (Optuna's storage, the
-slots, predictions), whoever makes them; ``sampler`` TPE and what binds it; ``regions`` judging regions anew;
-``price`` the cost of a config, found before training; ``rest`` the supervisor's own work. Each millisecond
-counts once.
+Columns, in ms a trial: ``wall`` is all of it by the clock, ``CPU`` what this process computed meanwhile: the
+rest is waiting, for the database or, on a busy machine, for a core. Of the CPU time ``storage`` is that
+inside calls of the database's objects (Optuna's storage, the slots, predictions), whoever makes them;
+``sampler`` TPE and what binds it; ``regions`` judging regions anew; ``price`` the cost of a config, found
+before training; ``rest`` the supervisor's own work. Each millisecond counts once.
 ``RSS`` is this process's memory in MiB, which holds one supervisor's view of all trials.
 """
 
@@ -39,7 +40,8 @@ from atml.searching import pruning
 from atml.searching.plan import Options, Plan, prepare
 from atml.searching.progress import View
 from atml.searching.region_learning import RegionLearner
-from atml.searching.samplers.parameters import SearchSampler, tpe
+from atml.searching.samplers.parameters import SearchSampler
+from atml.searching.samplers.proposing import tpe
 from atml.searching.samplers.region_sampler import RegionSampler, distribution
 from atml.searching.trials import Trials
 from atml.searching.workers.jobs import Report
@@ -54,15 +56,15 @@ FOLDS = 5
 
 
 class Clock:
-    """Seconds by name; whoever is called by another is counted in its place."""
+    """CPU seconds by name; whoever is called by another is counted in its place."""
 
     def __init__(self) -> None:
         self.spent: Counter[str] = Counter()
         self._stack = ["rest"]
-        self._since = time.perf_counter()
+        self._since = time.process_time()
 
     def _switch(self) -> None:
-        now = time.perf_counter()
+        now = time.process_time()
         self.spent[self._stack[-1]] += now - self._since
         self._since = now
 
@@ -126,7 +128,8 @@ def one(trials: Trials, plan: Plan, rng: np.random.Generator) -> None:
         return
     for fold in range(FOLDS):
         for fraction in pruning.FRACTIONS:
-            trials.go_on(job, Report(0, "progress", job, fold, fraction, float(rng.uniform(0.3, 0.95))))
+            value, auc, spread = rng.uniform(0.3, 0.95), rng.uniform(0.7, 0.95), rng.uniform(0.5, 3.0)
+            trials.go_on(job, Report(0, "progress", job, fold, fraction, value, auc, spread))
     trials.ended(job, Report(0, "measured", job, measurement=measured(plan, rng)))
 
 
@@ -205,7 +208,7 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
     clock.watch(learner, "regions", "refresh")
     clock.watch(models, "price", "cost")
     trials = Trials(plan, study, view, options, 1, None, learner if regions else None)
-    print(f"{'trials':>7} {'ms':>8} " + " ".join(f"{name:>8}" for name in COLUMNS) + "      RSS", flush=True)
+    print(" ".join(f"{name:>8}" for name in ("trials", "wall", "CPU", *COLUMNS, "RSS")), flush=True)
     for stop in stops:
         had = len(study.get_trials(deepcopy=False))
         if had and stop - timed > had:
@@ -216,8 +219,9 @@ def grow(storage: str, stops: list[int], timed: int, *, regions: bool) -> None:
         for _ in range(count):
             one(trials, plan, rng)
         whole, spent = time.perf_counter() - began, clock.take()
-        each = " ".join(f"{1000 * spent[name] / count:8.1f}" for name in COLUMNS)
-        print(f"{stop:7} {1000 * whole / count:8.1f} {each} {resident():8.0f}", flush=True)
+        seconds = (whole, spent.total(), *(spent[name] for name in COLUMNS))
+        each = " ".join(f"{1000 * one / count:8.1f}" for one in seconds)
+        print(f"{stop:8} {each} {resident():8.0f}", flush=True)
     plan.store.close()
 
 

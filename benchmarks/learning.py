@@ -171,17 +171,19 @@ def main() -> None:
         first.train(name, params, from_params(definition.suggest, params), trial_seed(asked.seed, number))
         for number, (name, params) in enumerate(given.items())
     ]
-    values = [row.value for row in rows]
-    low, middle, high = np.nanquantile(values, (0.25, 0.5, 0.75))
+    # A training that diverged has no value.
+    values, own = ([row.value for row in some if row.value == row.value] for some in (rows, trained[1:]))
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     print(
-        f"\nvalue of {len(rows)} draws: quartiles {low:.3f}, {middle:.3f}, {high:.3f}, best {max(values):.3f}"
+        f"\nvalue of {len(values)} draws ({len(rows) - len(values)} more diverged): quartiles {low:.3f},"
+        f" {middle:.3f}, {high:.3f}, best {max(values):.3f}"
     )
     print(f"value of DEFAULT: {trained[0].value:.3f}")
-    if own := [row.value for row in trained[1:]]:
+    if own:
         keep = "above" if np.median(own) > high else "not above"
         print(
-            f"value of the portfolio's {len(own)}: median {np.median(own):.3f}, {keep} the draws' upper"
-            f" quartile; best {max(own):.3f}"
+            f"value of the portfolio's {len(own)} ({len(trained) - 1 - len(own)} more diverged): median"
+            f" {np.median(own):.3f}, {keep} the draws' upper quartile; best {max(own):.3f}"
         )
 
 

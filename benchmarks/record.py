@@ -29,7 +29,7 @@ from typing import Any
 
 import optuna
 
-from atml import data, metrics, models, task_files
+from atml import data, models, task_files
 from atml.data.dataset import Dataset, DataSource, Fold
 from atml.errors import ConfigError
 from atml.searching import pruning
@@ -103,13 +103,14 @@ class Recorder:
             self.definition.value,
             seed=seed,
             on_progress=keep,
+            judged=self.definition.agreement,
         )
         if measured.diverged or measured.collapsed:
             row["constraints"] = {"diverged" if measured.diverged else "constant": 1.0}
         row["steps"] = steps
         row["value"] = round(measured.value, 4)
         if measured.finished and measured.predictions is not None:
-            four = metrics.four_metrics(measured.predictions)
+            four = self.definition.target.four(measured.predictions)
             row["metrics"] = {name: round(value, 4) for name, value in four.items()}
         return row
 

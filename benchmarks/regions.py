@@ -55,7 +55,8 @@ from atml.regions.space import Axis, structural
 from atml.searching import pruning
 from atml.searching.collapse import BELOW_FLOOR, EVIDENCE, collapsed
 from atml.searching.region_learning import DRAWN_FROM_Q, below_floor
-from atml.searching.samplers.parameters import SearchSampler, tpe
+from atml.searching.samplers.parameters import SearchSampler
+from atml.searching.samplers.proposing import tpe
 from atml.searching.samplers.region_sampler import MARKS, RegionSampler
 
 Floats = npt.NDArray[np.float64]

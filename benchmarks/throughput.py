@@ -8,7 +8,7 @@
 All train the same two architectures on the same random data of the contest's shape. Repeats are
 interleaved and medians taken; what counts is the ratios. ``--busy`` keeps another process running beside.
 
-    python benchmarks/throughput.py [--repeats 5] [--seconds 4] [--nets small] [--busy]
+    python benchmarks/throughput.py [--repeats 5] [--seconds 4] [--nets small] [--processes N] [--busy]
 """
 
 from __future__ import annotations
@@ -174,6 +174,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=4.0, help="of one measurement")
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
     parser.add_argument("--files", type=int, default=FILES, help="text files to train from")
+    parser.add_argument("--processes", type=int, help="of (c); default: one a core")
     parser.add_argument("--busy", action="store_true", help="keep another process running beside")
     options = parser.parse_args()
 
@@ -196,7 +197,7 @@ def main():
             for _ in range(options.repeats):
                 a = measured(predecessor, (name, folder, options.seconds))
                 b = measured(plain, (name, options.seconds))
-                c = measured(ours, (name, options.seconds), cores)
+                c = measured(ours, (name, options.seconds), options.processes or cores)
                 figures.append((a, b, c, c / a, c / b))
             middle = [statistics.median(column) for column in zip(*figures, strict=True)]
             macs = cost(config(name), task()).macs

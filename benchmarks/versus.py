@@ -1,9 +1,10 @@
 """Is the search worth it: atml against plain Optuna, against chance, and against its own DEFAULT.
 
 There are two ways. ``python benchmarks/versus.py --replay TABLE [--seeds 20] [--seconds 2500]`` replays the
-sides on a table of `benchmarks/record.py`. ``python benchmarks/versus.py --data SET [--outside SET ...]
-[--seconds S] [--seeds N] [--nested K]`` trains: one process, the same space, trainer, folds and data, and the
-same CPU seconds, held-out predictions included. ``--sides plain,atml`` leaves sides out.
+sides on a table of `benchmarks/record.py`. ``python benchmarks/versus.py --data SET [SET ...] [--outside SET
+...] [--seconds S] [--seeds N] [--nested K | --leave-out]`` trains: one process, the same space, trainer,
+folds and data, and the same CPU seconds, held-out predictions included. ``--sides plain,atml`` leaves sides
+out.
 
 Sides: Optuna's TPE as it comes (plain), the same with a median pruner (median), random draws (random), atml
 with a comparison at each report point (former), atml as it is (atml). atml's begin with DEFAULT, as a search
@@ -12,11 +13,12 @@ does.
 The value at which a search found its best config is partly luck. So each side's pick, after 25, 50 and 100%
 of the time, is trained again on fresh seeds (``--repeats``) over the same folds, and DEFAULT beside it. And
 those folds were looked at all the time: what counts is *outside*. With ``--nested K`` the subjects of
-``--data`` are dealt into K parts, each held out of one whole search; with ``--outside`` further sets are
-judged. The last pick and DEFAULT are trained on everything that the search saw, and judged there by subject,
-at threshold 0: the F-beta (beta 2) of a subject with positives, the specificity of one without; for several
-classes the accuracy. Gains are paired by subject, means over parts, seeds and repeats, with a 90% interval
-from resampling subjects. ``--out FILE`` keeps a JSON line for each search.
+``--data`` are dealt into K parts, each held out of one whole search; with ``--leave-out`` each of several
+sets is; with ``--outside`` further sets are judged. The last pick and DEFAULT are trained on everything that
+the search saw, and judged there by subject, at threshold 0: the F-beta (beta 2) of a subject with positives,
+the specificity of one without; for several classes the accuracy. Gains are paired by subject, means over
+parts, seeds and repeats, with a 90% interval from resampling subjects. ``--out FILE`` keeps a JSON line for
+each search.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--replay", type=Path, metavar="TABLE")
-    what.add_argument("--data", type=Path, metavar="SET")
+    what.add_argument("--data", type=Path, nargs="+", metavar="SET")
     parser.add_argument("--outside", type=Path, nargs="+", default=[], metavar="SET")
     parser.add_argument("--task", default="afib")
     parser.add_argument("--space", type=Path, help="search space (default: the task's, the table's)")
@@ -43,7 +45,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="default: 20 replayed, 5 for real")
     parser.add_argument("--seconds", type=float, default=2500.0, help="of training, for each search")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--nested", type=int, default=0, metavar="K")
+    outer = parser.add_mutually_exclusive_group()
+    outer.add_argument("--nested", type=int, default=0, metavar="K")
+    outer.add_argument("--leave-out", action="store_true", help="hold each set of --data out of one search")
     parser.add_argument("--repeats", type=int, default=2, help="fresh seeds for each pick")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--processes", type=int, default=1, help="of a replay")
@@ -58,13 +62,14 @@ def main() -> None:
         return
     bench = versus_real.Bench(
         task=given.task,
-        data=given.data,
+        data=tuple(given.data),
         outside=tuple(given.outside),
         space=given.space,
         objective=given.objective,
         window=given.window,
         folds=given.folds,
         nested=given.nested,
+        leave_out=given.leave_out,
         repeats=given.repeats,
         seconds=given.seconds,
         out=given.out,

@@ -73,13 +73,14 @@ class Bench:
     """What all sides share."""
 
     task: str
-    data: Path
+    data: tuple[Path, ...]
     outside: tuple[Path, ...]
     space: Path | None
     objective: str | None
     window: float | None
     folds: int
     nested: int
+    leave_out: bool
     repeats: int
     seconds: float
     out: Path | None
@@ -93,7 +94,7 @@ class Bench:
         definition = task_files.find(
             self.task, space=self.space, objective=self.objective, window=self.window
         )
-        dataset = definition.open(DataSource(paths=(self.data,)))
+        dataset = definition.open(DataSource(paths=self.data))
         sets = {path.name: definition.open(DataSource(paths=(path,))) for path in self.outside}
         found = []
         for part in self._parts(dataset, sets):
@@ -112,13 +113,18 @@ class Bench:
 
     def _parts(self, dataset: Dataset, sets: dict[str, Dataset]) -> Iterator[Part]:
         every = np.arange(len(dataset.y))
-        outer: Sequence[tuple[Int64, Int64]] = [(every, every[:0])]
+        outer = [("", Fold(train=every, held_out=every[:0]))]
         if self.nested:
-            split = data.folds(dataset.y, dataset.subject, self.nested, 0)
-            outer = [(fold.train, fold.held_out) for fold in split]
-        for number, (rows, held_out) in enumerate(outer):
-            judged = {f"{self.data.name}, people held out": (dataset, held_out)} if len(held_out) else {}
-            judged |= {name: (one, np.arange(len(one.y))) for name, one in sets.items()}
+            name = f"{'+'.join(path.name for path in self.data)}, people held out"
+            outer = [(name, fold) for fold in data.folds(dataset.y, dataset.subject, self.nested, 0)]
+        elif self.leave_out:
+            split = data.set_folds(dataset, self.data)
+            names = [str(dataset.subject[fold.held_out[0]]).partition("/")[0] for fold in split]
+            outer = [(f"{name}, left out", fold) for name, fold in zip(names, split, strict=True)]
+        for number, (name, fold) in enumerate(outer):
+            rows = fold.train
+            judged = {name: (dataset, fold.held_out)} if name else {}
+            judged |= {path: (one, np.arange(len(one.y))) for path, one in sets.items()}
             inner = data.folds(dataset.y[rows], dataset.subject[rows], self.folds, 0)
             folds = tuple(Fold(train=rows[f.train], held_out=rows[f.held_out]) for f in inner)
             yield Part(number, rows, folds, judged)
@@ -174,6 +180,7 @@ class _Trainer:
             self._definition.value,
             seed=trial_seed(self._seed, self._count, "versus"),
             on_progress=ask,
+            judged=self._definition.agreement,
         )
         names = {"diverged": measured.diverged, "constant": measured.collapsed}
         last = points[-1] if points else None
@@ -215,8 +222,16 @@ class _Judge:
         return Judged(self._values[key], self._outside.get(key, {}) if outside else {})
 
     def _out_of_fold(self, config: ModelConfig, seed: int) -> float:
-        task, value = self._definition.task, self._definition.value
-        return cross_validation.run(config, task, self._dataset, self._part.folds, value, seed=seed).value
+        definition, folds = self._definition, self._part.folds
+        return cross_validation.run(
+            config,
+            definition.task,
+            self._dataset,
+            folds,
+            definition.value,
+            seed=seed,
+            judged=definition.agreement,
+        ).value
 
     def _on_others(self, config: ModelConfig, seed: int) -> Figures:
         rows, dataset, target = self._part.rows, self._dataset, self._definition.target

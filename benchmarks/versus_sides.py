@@ -204,7 +204,11 @@ class Side:
     def _judged(self, trial: optuna.Trial, trained: Trained) -> float | None:
         """Tell the study how a trial ended; return its value where it is a candidate."""
         if self.how.schedule is None:
-            return self._end(trial, None if self._cut and not trained.whole else trained.value, {})
+            if "diverged" in trained.broken:
+                self.study.tell(trial, state=TrialState.FAIL)  # as for an objective that returns NaN
+                return None
+            value = self._end(trial, None if self._cut and not trained.whole else trained.value, {})
+            return value if trained.whole else None
         broken = {**trained.broken, **({"constant": 1.0} if self._nothing else {})}
         return self._end(trial, trained.value if trained.whole and not broken else None, broken)
 

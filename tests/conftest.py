@@ -17,20 +17,19 @@ if TYPE_CHECKING:
 
 REPO = Path(__file__).resolve().parent.parent
 
-
 LONG = (
-    *(
-        "test_promises",
-        "library",
-        "searching",
-        "test_earlier_versions",
-        "test_extending",
-        "test_docs",
-        "test_readme",
-    ),
-    *("report", "storage"),
+    *("test_readme", "test_extending", "test_promises", "searching/test_processes"),
+    *("searching/test_region_learning", "test_benchmarks", "test_earlier_versions", "test_docs"),
+    *("benchmarks/test_versus", "searching/test_search", "report/test_search_side"),
+    *("dashboard/test_server", "storage/test_study_transfer", "cli/test_regions_command"),
+    *("searching/test_supervisor_cpu", "library/test_search_function", "storage/test_recovery"),
+    *("cli/test_cli", "searching/test_joining", "report/test_three_classes", "data/test_synthetic"),
+    *("storage/test_store", "storage/test_migrating", "library/test_notebook", "library/test_task_source"),
+    *("report/test_sections", "searching/test_following", "storage/test_postgresql"),
+    *("artifacts/test_export", "library/test_examples", "dashboard/test_browser"),
+    *("evaluation/test_baseline", "models/test_network", "cli/test_defib"),
 )
-"""Modules and folders that take minutes."""
+"""Modules that take more than ten seconds on an idle machine, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,8 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     root = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
-        first = item.path.relative_to(root).parts[0].removesuffix(".py")
-        return LONG.index(first) if first in LONG else len(LONG)
+        module = item.path.relative_to(root).with_suffix("").as_posix()
+        return LONG.index(module) if module in LONG else len(LONG)
 
     items.sort(key=place)
 

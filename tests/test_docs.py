@@ -21,6 +21,7 @@ import yaml
 
 from atml.storage import Store
 from tests.postgres import ADMIN, PASSWORD, Server, binaries
+from tests.terminal import run
 from tests.tiny import folder
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -81,7 +82,17 @@ class Host:
         )  # fmt: skip
 
     def ok(self, text: str, **environment: str) -> str:
-        done = self.run(text, **environment)
+        """Run a line; one of ours in this process."""
+        words = shlex.split(text)
+        if words[0] == "atml":
+            with pytest.MonkeyPatch.context() as patch:
+                for name in os.environ.keys() - self.env.keys():
+                    patch.delenv(name)
+                for name, value in {**self.env, **environment}.items():
+                    patch.setenv(name, value)
+                done = run(self.where, *map(os.path.expandvars, words[1:]))
+        else:
+            done = self.run(text, **environment)
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
         return done.stdout
 

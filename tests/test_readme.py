@@ -69,6 +69,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 name = f"S{subject}-{'AFIB' if index % 2 else 'N'}-{index}.txt"
                 (folder / "DIR" / split / name).write_text("\n".join(f"{v:.4f}" for v in x))
     shutil.copytree(folder / "DIR" / "test_data", folder / "TEST_DIR" / "test_data")
+    holter = np.column_stack([np.arange(5000) / 250, random.normal(size=5000)])
+    np.savetxt(folder / "holter.csv", holter, delimiter=",", header="time,ECG", comments="")
     done = run(folder, tiny("atml search --task afib --data DIR --trials 2"))
     assert done.returncode == 0, done.stderr
     exports = sorted((folder / "exports").glob("*/*"))
@@ -173,7 +175,7 @@ def test_there_are_commands() -> None:
         "tasks",
         "report",
     )
-    more = ("regions import", "compare", "dashboard", "worker", "run", "study copy")
+    more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
     for verb in (*verbs, *more, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
@@ -224,6 +226,7 @@ def test_readme_python(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_readme_library(studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("search_spaces", "objectives", "DIR", "TEST_DIR"):
         shutil.copytree(studio / name, tmp_path / name)
+    shutil.copy(studio / "holter.csv", tmp_path)
     monkeypatch.chdir(tmp_path)
     (block,) = (b for b in BLOCKS if "atml.search(" in b)
     assert "trials=50" in block
@@ -238,7 +241,7 @@ def test_readme_names_what_is_there() -> None:
 
 
 def test_make_demo(studio: Path, tmp_path: Path) -> None:
-    """Run the recipe as make would, its search on tiny nets that learn for longer than the others here."""
+    """Run the recipe as make would, and its search as those above, on tiny nets that learn for longer."""
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
     recipe = re.search(r"^demo:.*?\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     winner = re.search(r"^WINNER := (.*)$", makefile, re.MULTILINE)
@@ -254,11 +257,15 @@ def test_make_demo(studio: Path, tmp_path: Path) -> None:
         (tmp_path / "bin" / program).chmod(0o755)
     said = ""
     for line in lines:
-        text = re.sub(r"--trials \d+", "--trials 2", line).replace("$(BIN)", str(tmp_path / "bin"))
-        text = text.replace("$(WINNER)", winner[1]).replace("$$", "$")
-        done = subprocess.run(
-            ["bash", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240
-        )
+        text = re.sub(r"--trials \d+ --folds \d+", "--trials 2 --folds 2", line)
+        if search := re.fullmatch(r"cd demo && \$\(BIN\)/(atml search .*)", text):
+            done = run(tmp_path / "demo", search[1])
+        else:
+            text = text.replace("$(BIN)", str(tmp_path / "bin"))
+            text = text.replace("$(WINNER)", winner[1]).replace("$$", "$")
+            done = subprocess.run(
+                ["bash", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240
+            )
         assert done.returncode == 0, f"{text}\n{said}\n{done.stdout}{done.stderr}"
         said = done.stdout
     assert "synthetic" in said

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from atml.artifacts import card_kind
+from atml.artifacts.card_agreement import under_changes
 from atml.artifacts.card_baseline import by_rhythm, versus
 from atml.artifacts.record import ExportRecord
 from atml.formatting import figure, mean, plural, table
 from atml.models import families
+from atml.training.augmentation import KINDS
 
 MB = 1e6
 
@@ -36,6 +38,7 @@ def render(record: ExportRecord, *, size_bytes: int) -> str:
         card_kind.of(record.task).results(record),
         *versus(record, size_bytes),
         *by_rhythm(record),
+        *under_changes(record),
         _fit(record),
         _architecture(record, size_bytes),
         _training(record),
@@ -75,8 +78,8 @@ def _data(record: ExportRecord) -> str:
         f"- **{data.name}** ({kind}, fingerprint `{data.fingerprint[:12]}`):"
         f" {plural(data.windows, 'window')} of {plural(len(data.subjects), 'subject')}; {classes}.",
         f"- Rhythms: {rhythms}.",
-        f"- {record.folds} folds by subject: nobody is in the trained and the held-out part of one fold."
-        " The search never opened a test split.",
+        f"- {record.folds} folds by {record.fold_by}: nobody is in the trained and the held-out part of one"
+        " fold. The search never opened a test split.",
     ]
     if data.held_out:
         lines.append(f"- Held out of the search altogether, for `atml score`: {', '.join(data.held_out)}.")
@@ -185,7 +188,7 @@ def _training(record: ExportRecord) -> str:
     if "focal" in c.loss:
         loss += f", gamma {c.focal_gamma:g}"
     weights = card_kind.of(record.task).weights(c)
-    augmentation = [f"{k} {getattr(c, k):g}" for k in ("scale", "noise", "wander", "shift", "mixup")]
+    augmentation = [f"{k} {getattr(c, k):g}" for k in KINDS]
     rows = [
         ("optimizer", f"{c.optimizer}, weight decay {c.weight_decay:g}"),
         ("learning rate", f"{c.learning_rate:.3g}, {c.schedule}"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
 from atml.artifacts.record import ExportRecord
-from atml.formatting import between, mean, plural, table
+from atml.formatting import between, mean, plural, sentence, table
 from atml.metrics import FOUR
 from atml.models.config import ModelConfig
 from atml.tasks import targets
@@ -75,11 +79,35 @@ def results(record: ExportRecord) -> str:
             table(("metric", "value", "95% interval"), rows),
             "The threshold is part of the exported file. The last row is the honest one:",
             thresholds,
-            f"The {shown} weakest of {plural(len(result.table.names), 'subject')}{counted(record)}."
-            " A subject without positives has F-beta 1 by convention: look at its specificity.",
+            f"The {shown} weakest of {plural(len(result.table.names), 'subject')}, by the lower of"
+            f" sensitivity and specificity{counted(record)}. {below_half([asdict(r) for r in result.rows()])}"
+            " A subject without positives has F-beta 1 by convention.",
             subjects,
         ]
     )
+
+
+def below_half(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Name the subjects of which less than half was found, or more than half was called wrongly.
+
+    ``rows`` hold ``subject, tp, fp, fn, tn`` of each.
+
+    Example:
+        >>> below_half([{"subject": "a", "tp": 1, "fn": 3, "tn": 9, "fp": 1}])
+        'Sensitivity is below 0.5 for 1 of 1 subject (a 0.250), specificity for 0 of 1 subject.'
+    """
+    parts: list[str] = []
+    for name, right, wrong in (("sensitivity", "tp", "fn"), ("specificity", "tn", "fp")):
+        rates = sorted(
+            (row[right] / (row[right] + row[wrong]), str(row["subject"]))
+            for row in rows
+            if row[right] + row[wrong]
+        )
+        low = [f"{subject} {rate:.3f}" for rate, subject in rates if rate < 0.5]
+        named = f" ({', '.join(low[:WORST])}{', ...' if len(low) > WORST else ''})" if low else ""
+        begin = name if parts else f"{name} is below 0.5"
+        parts.append(f"{begin} for {len(low)} of {plural(len(rates), 'subject')}{named}")
+    return sentence(", ".join(parts))
 
 
 def counted(record: ExportRecord) -> str:
@@ -109,6 +137,7 @@ def limits(record: ExportRecord) -> list[str]:
     return [
         f"{plural(len(counts.names), 'subject')} measured, {holders} with {positive}: the interval of the"
         f" balanced accuracy is {interval.high - interval.low:.3f} wide, and with few subjects too narrow.",
-        f"Weakest subject out of fold: {worst.subject} with F-beta {worst.f_beta:.3f}.",
+        f"Weakest subject out of fold: {worst.subject} with a sensitivity of {worst.sensitivity:.3f} and a"
+        f" specificity of {worst.specificity:.3f}.",
         f"{share:.0%} of the windows are {positive}; precision and NPV change with that share.",
     ]

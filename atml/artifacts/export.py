@@ -259,6 +259,7 @@ def _config(record: ExportRecord, model: bytes) -> dict[str, Any]:
             "final": record.final.seed,
         },
         "folds": record.folds,
+        "fold_by": record.fold_by,
         "length": record.length,
         "values_by_length": {str(length): value for length, value in record.values_by_length.items()},
         "objective_hash": record.objective_hash,

@@ -139,6 +139,8 @@ class ExportRecord:
     trial: int
     runs: tuple[Run, ...]
     folds: int
+    fold_by: str = "subject"
+    """What a fold holds out: a part of the subjects, or a whole "set"."""
     result: CrossValidationResult
     final: Final
     data: DataFacts

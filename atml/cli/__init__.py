@@ -19,6 +19,7 @@ from atml.cli.best import best_app
 from atml.cli.compare import compare
 from atml.cli.dashboard import dashboard
 from atml.cli.data import data_app
+from atml.cli.predict import predict
 from atml.cli.regions import regions_app
 from atml.cli.report import report
 from atml.cli.run import run as run_again
@@ -56,7 +57,7 @@ def _app(
 ) -> None: ...
 
 
-for command in (search, status, score, compare, report, dashboard):
+for command in (search, status, score, predict, compare, report, dashboard):
     app.command()(command)
 app.command()(worker)
 app.command("run")(run_again)

@@ -21,10 +21,13 @@ from atml.cli.shared_options import (
 from atml.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from atml.searching.leaderboard import Entry
     from atml.storage import Store
+    from atml.training.records import TrialRecord
 
 best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
 
@@ -81,11 +84,18 @@ def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
 
     ``value`` is what a trial is ranked by: its mean on fresh seeds (then ``judged`` too), which is the fairer
     figure, or that of its own run, ``in_search``, which helped to choose it. ``metrics`` and ``rates`` are of
-    the same runs as ``value``.
+    the same runs as ``value``. ``agreement`` is the share of windows that are decided as before after each
+    change of `atml.ecg.changes`, mean over the trainings that measured it.
     """
     from atml.searching.leaderboard import leaderboard
+    from atml.training.records import Role
 
-    return [_row(entry) for entry in leaderboard(store, name)[:top]]
+    records = store.trials(name)
+    found = []
+    for entry in leaderboard(store, name)[:top]:
+        mine = [t for t in records if t.role == Role.FINALIST and t.of == entry.number and t.finished]
+        found.append({**_row(entry), "agreement": mean_agreement([entry.record, *mine])})
+    return found
 
 
 def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
@@ -125,6 +135,13 @@ def _title(row: dict[str, Any]) -> str:
     return f"{'best so far' if row['judged'] is None else 'winner'}, {row['from']}"
 
 
+def mean_agreement(records: Sequence[TrialRecord]) -> dict[str, float]:
+    """Return the mean agreement by change, at the decision as trained; empty where none measured it."""
+    each = [kept for t in records if (kept := t.result.get("agreement"))]
+    kinds = [kind for kind in each[0] if all(kind in one for one in each)] if each else []
+    return {kind: sum(one[kind] for one in each) / len(each) for kind in kinds}
+
+
 def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
     """Lay out `rows`: figures, then a summary of each trial, then the config of the first."""
     from rich.console import Group
@@ -147,10 +164,13 @@ def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
         for r in rows
     ]
     config = ", ".join(f"{k}={v}" for k, v in rows[0]["config"].items())
+    stays = ", ".join(f"{kind} {share:.3f}" for kind, share in rows[0]["agreement"].items())
+    of = f"\nwindows that trial {rows[0]['trial']}, as trained, decides as before after a change"
+    said = f"{of}: {stays}" if stays else ""
     return Group(
         Text(f"study {name}, out of fold by subject; first the {_title(rows[0])}"),
         columns(header, cells, right=range(len(header))),
         Text(""),
         columns(("trial", "what it is"), [(str(r["trial"]), r["summary"]) for r in rows], right=[0]),
-        Text(f"\nconfig of trial {rows[0]['trial']}: {config}"),
+        Text(f"{said}\nconfig of trial {rows[0]['trial']}: {config}"),
     )

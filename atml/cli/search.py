@@ -46,6 +46,14 @@ def search(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Folds of the cross-validation by subject. [default: 5]")
     ] = None,
+    fold_by: Annotated[
+        str | None,
+        typer.Option(
+            help="What a fold holds out: subject, or set where several --data are given. [default: subject]",
+            metavar="subject|set",
+            show_default=False,
+        ),
+    ] = None,
     max_size: Annotated[
         float | None, typer.Option(min=1, help="Largest ONNX file. [default: the task's]", metavar="KIB")
     ] = None,
@@ -130,6 +138,7 @@ def search(
             workers=workers,
             seed=seed,
             folds=folds,
+            fold_by=fold_by,
             finalists=finalists,
             repeats=repeats,
             longer=longer,

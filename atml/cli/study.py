@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,9 @@ from atml.errors import InputError
 if TYPE_CHECKING:
     from atml.storage.study_transfer import Contents
 
-studies_app = typer.Typer(no_args_is_help=True, help="Copy whole studies between storages, or delete one.")
+studies_app = typer.Typer(
+    no_args_is_help=True, help="Copy whole studies between storages, pack or delete one."
+)
 
 PLACE = "An SQLAlchemy URL, or the path of an SQLite file."
 
@@ -55,6 +58,30 @@ def copy(
     counted = copied.new_evaluations
     evaluations = f" with {counted} evaluations of test sets" if counted else ""
     show(f"copied from {copied.source} to {copied.target}{evaluations}, read back and found the same")
+
+
+@studies_app.command()
+def pack(
+    study: Annotated[str, typer.Argument(help="Study.", metavar="NAME")],
+    out: Annotated[
+        Path | None, typer.Option(help="The archive. [default: NAME.tar.gz]", show_default=False)
+    ] = None,
+    storage: Storage = STUDIES,
+) -> None:
+    """Write a study into one archive: database, exports, scores and report, and no ECG."""
+    from atml.artifacts.export import safe_name
+    from atml.formatting import plural
+    from atml.library import packing
+
+    packed = packing.pack(storage, study, out or Path(f"{safe_name(study)}.tar.gz"))
+    for folder in packed.gone:
+        show(f"the export {folder} is not there any more, and not in the archive")
+    size = packed.path.stat().st_size / 2**20
+    show(
+        f"{packed.path} ({size:.1f} MB) holds study {study}: {plural(packed.trials, 'trial')},"
+        f" {plural(packed.exports, 'export')}, scores and report, no ECG; unpack it anywhere, and"
+        " `atml best` works there"
+    )
 
 
 @studies_app.command()

@@ -50,10 +50,12 @@ def rows() -> list[dict[str, Any]]:
         missing = [kind for kind in task_files.FOLDERS if kind not in files]
         notes = [f"no {kind}/{name}.py" for kind in missing]
         seconds = classes = None
+        objectives: list[str] = []
         if not missing:
             try:
                 definition = task_files.find(name)
                 seconds, classes = definition.task.seconds, list(definition.task.classes)
+                objectives = list(definition.objectives)
                 notes += definition.notes()
             except TaskFileError as error:
                 notes.append(str(error))
@@ -62,6 +64,7 @@ def rows() -> list[dict[str, Any]]:
                 "task": name,
                 "seconds": seconds,
                 "classes": classes,
+                "objectives": objectives,
                 "files": {kind: str(path) for kind, path in files.items()},
                 "notes": notes,
             }
@@ -78,9 +81,10 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
             r["task"],
             "-" if r["seconds"] is None else f"{r['seconds']:g} s",
             ", ".join(r["classes"] or ()),
+            "\n".join(r["objectives"]),
             "\n".join(r["files"].values()),
             "\n".join(r["notes"]),
         )
         for r in rows
     ]
-    return columns(("task", "window", "classes", "files", "notes"), cells)
+    return columns(("task", "window", "classes", "objectives", "files", "notes"), cells)

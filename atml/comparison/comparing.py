@@ -210,7 +210,10 @@ def out_of_fold(
 
 def _same_folds(names: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> None:
     """Raise InputError where models were searched on other data or in other folds."""
-    splits = [(one["data"]["fingerprint"], one["folds"], one["seeds"]["search"]) for one in configs]
+    splits = [
+        (one["data"]["fingerprint"], one["folds"], one.get("fold_by", "subject"), one["seeds"]["search"])
+        for one in configs
+    ]
     for name, split in zip(names, splits, strict=True):
         if split != splits[0]:
             what = "data" if split[0] != splits[0][0] else "folds"

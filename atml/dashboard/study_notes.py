@@ -63,8 +63,8 @@ def _about(spec: Mapping[str, Any]) -> str:
     objective = f", objective {spec['objective_name']}" if spec.get("objective_name") else ""
     return (
         f"Task {spec.get('task')}{objective} on {data}: windows of {spec.get('window', 0):g} s,"
-        f" {spec.get('folds')} folds by subject, seed {spec.get('seed')}; at most {', '.join(limits)};"
-        f" what qualifies: {Gate.of_spec(spec).words}."
+        f" {spec.get('folds')} folds by {spec.get('fold_by') or 'subject'}, seed {spec.get('seed')};"
+        f" at most {', '.join(limits)}; what qualifies: {Gate.of_spec(spec).words}."
     )
 
 

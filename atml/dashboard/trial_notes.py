@@ -16,6 +16,7 @@ from atml.report.spending import RULES
 from atml.searching.leaderboard import Entry
 from atml.searching.pruning import POINTS
 from atml.searching.ranking import kib_of
+from atml.training.augmentation import KINDS
 from atml.training.records import ParameterSource, Role, State, TrialRecord
 
 Words = Sequence[tuple[str, str, str]]
@@ -119,8 +120,7 @@ def _loss(config: ModelConfig) -> str:
 
 
 def _augmentation(config: ModelConfig) -> str:
-    names = ("scale", "noise", "wander", "shift", "stretch", "filter", "polarity", "mixup")
-    used = [f"{name} {getattr(config, name):.2g}" for name in names if getattr(config, name)]
+    used = [f"{name} {getattr(config, name):.2g}" for name in KINDS if getattr(config, name)]
     return ", ".join(used) or "none"
 
 

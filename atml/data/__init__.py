@@ -1,4 +1,4 @@
-"""Data sets: found, parsed once, cached, labelled, and dealt into folds by subject."""
+"""Data sets: found, parsed once, cached, labelled, and dealt into folds by subject or set."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from atml.data.inspection import Inspection, Part, Split, inspect
 from atml.data.onsets import episodes
 from atml.data.opening import open
 from atml.data.parsing import Fault
+from atml.data.set_folds import set_folds
 from atml.data.subjects import matching, same_subject
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "matching",
     "open",
     "same_subject",
+    "set_folds",
 ]

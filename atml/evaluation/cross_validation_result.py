@@ -58,6 +58,9 @@ class CrossValidationResult:
     table: Any
     rates: dict[str, Interval] = field(default_factory=dict)
     rhythms: tuple[RhythmRow, ...] = ()
+    agreement: dict[str, float] = field(default_factory=dict)
+    """Share of the windows decided as before after each change of `atml.ecg.changes`, mean over the runs, at
+    the cross-fitted offsets; empty where the runs did not measure it."""
     decided: tuple[Predictions, ...] = field(default=(), repr=False)
     """Each run's predictions, shifted by the cross-fitted offsets: what they call is decided at 0."""
 
@@ -108,6 +111,7 @@ class CrossValidationResult:
             "naive": list(self.naive),
             "tuned": list(self.tuned),
             "cross_fitted": list(self.cross_fitted),
+            "agreement": dict(self.agreement),
             "subjects": [dataclasses.asdict(row) for row in self.rows()],
             **({"matrix": self.table.pooled().tolist()} if isinstance(self.table, ClassCounts) else {}),
         }
@@ -143,6 +147,7 @@ def cross_validation_result(
     *,
     gate: Gate | None = None,
     rhythm: Strings | None = None,
+    agreement: bool = False,
 ) -> CrossValidationResult:
     """Judge out-of-fold predictions and choose the decision, over all runs at once.
 
@@ -151,7 +156,8 @@ def cross_validation_result(
     reaches the ``gate`` with some headroom, the best of those is chosen. It is
     0 where tuning does not carry over from fold to fold. That is decided for each fold on the others, as the
     decision is, so that the cross-fitted figures are never the better of two. With two folds the others
-    are one, which can't tell: the decision is tuned.
+    are one, which can't tell: the decision is tuned. With ``agreement`` the objective asks for
+    `Predictions.agreement`, which costs it several times as long.
 
     Raises:
         ValueError: no runs, or one without predictions.
@@ -161,11 +167,8 @@ def cross_validation_result(
     fold_of_row = np.full(1 + max(int(fold.held_out.max()) for fold in folds), -1)
     for number, fold in enumerate(folds):
         fold_of_row[fold.held_out] = number
-    together = target.predictions(
-        np.concatenate([run.logits for run in runs]),
-        np.concatenate([run.y for run in runs]),
-        np.concatenate([run.subject for run in runs]),
-    )
+    every = Predictions.joined(runs)
+    together = every if agreement else dataclasses.replace(every, changed=None)
     raised = None if gate is None else gate.raised(HEADROOM)
     fold_of = fold_of_row[np.concatenate(rows)]
     careful = len(np.unique(fold_of)) > 2
@@ -173,12 +176,10 @@ def cross_validation_result(
         offsets = choose_carried(target, together, fold_of, value, gate=raised)
     else:
         offsets = choose(target, together, value, raised, count=CANDIDATES)
-    honest = cross_fitted(target, together, fold_of, value, gate=raised, careful=careful).predictions
+    found = cross_fitted(target, together, fold_of, value, gate=raised, careful=careful)
+    honest = shifted(every, np.array(found.offsets)[np.unique(fold_of, return_inverse=True)[1]])
     ends = np.cumsum([len(run.y) for run in runs])
-    parts = [
-        target.predictions(honest.logits[a:b], honest.y[a:b], honest.subject[a:b])
-        for a, b in zip((0, *ends[:-1]), ends, strict=True)
-    ]
+    parts = [honest.take(slice(a, b)) for a, b in zip((0, *ends[:-1]), ends, strict=True)]
     tables = [target.table(part) for part in parts]
     total = target.total(tables)
     return CrossValidationResult(
@@ -193,8 +194,17 @@ def cross_validation_result(
         # All runs are of the same rows: rates of the sum are means of the rates.
         rates=target.rates(total),
         rhythms=() if rhythm is None else by_rhythm(parts, rows, rhythm),
+        agreement=_mean_agreement(parts),
         decided=tuple(parts),
     )
+
+
+def _mean_agreement(runs: Sequence[Predictions]) -> dict[str, float]:
+    """Mean over the runs of the agreement under each change; empty where not all of them have it."""
+    if any(run.changed is None for run in runs):
+        return {}
+    each = [run.agreement() for run in runs]
+    return {kind: float(np.mean([one[kind] for one in each])) for kind in each[0]}
 
 
 def _mean_four(target: Target, tables: Sequence[Any]) -> dict[str, float]:

@@ -48,9 +48,7 @@ def cross_fitted(
     each_row = np.zeros_like(predictions.logits)
     for number in np.unique(fold):
         rest = fold != number
-        others = Predictions(
-            predictions.logits[rest], predictions.y[rest], predictions.subject[rest], predictions.positive
-        )
+        others = predictions.take(rest)
         if careful:
             offsets = choose_carried(target, others, fold[rest], value, gate=gate, count=count)
         else:

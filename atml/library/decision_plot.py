@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
+from atml.metrics.burden import Span, spans
 from atml.report.strips import thinned
 from atml.report.theme import GREY, INK, PALETTE, layout
 
@@ -45,9 +45,9 @@ def draw(x: npt.NDArray[Any], rate: int, offset: float, found: DataFrame, classe
             col=1,
         )
     for name, colour in zip([*classes, UNDECIDED], [*_colours(len(classes)), GREY], strict=True):
-        spans = runs(found, name)
-        if spans:
-            made.add_trace(_band(spans, name, colour), row=2, col=1)
+        called = runs(found, name)
+        if called:
+            made.add_trace(_band(called, name, colour), row=2, col=1)
     for name, colour in zip(classes, _colours(len(classes)), strict=True):
         made.add_trace(
             Scatter(
@@ -66,31 +66,23 @@ def draw(x: npt.NDArray[Any], rate: int, offset: float, found: DataFrame, classe
     return made
 
 
-def runs(found: DataFrame, name: str) -> list[tuple[float, float]]:
+def runs(found: DataFrame, name: str) -> list[Span]:
     """Return ``(start, end)`` in seconds of each run of windows decided as ``name``.
 
     Of overlapping windows each counts up to where the next one starts.
     """
     decision = found["decision"].astype(object)
     called = decision.isna().to_numpy() if name == UNDECIDED else (decision == name).to_numpy()
-    starts, ends = found["start_s"].to_numpy(), found["end_s"].to_numpy()
-    until = np.append(np.minimum(ends[:-1], starts[1:]), ends[-1:])
-    spans: list[tuple[float, float]] = []
-    for row in np.flatnonzero(called):
-        if spans and spans[-1][1] == starts[row]:
-            spans[-1] = (spans[-1][0], float(until[row]))
-        else:
-            spans.append((float(starts[row]), float(until[row])))
-    return spans
+    return spans(found["start_s"].to_numpy(), found["end_s"].to_numpy(), called)
 
 
-def _band(spans: Sequence[tuple[float, float]], name: str, colour: str) -> Any:
+def _band(called: Sequence[Span], name: str, colour: str) -> Any:
     """Draw filled boxes below 0 as one trace, so that a class has one entry in the legend."""
     from plotly.graph_objects import Scatter
 
     x: list[float | None] = []
     y: list[float | None] = []
-    for start, end in spans:
+    for start, end in called:
         x += [start, end, end, start, start, None]
         y += [-0.25, -0.25, -0.05, -0.05, -0.25, None]
     return Scatter(x=x, y=y, fill="toself", mode="lines", line={"width": 0}, fillcolor=colour, name=name)

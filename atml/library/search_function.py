@@ -36,6 +36,7 @@ def search(
     workers: int | None = None,
     seed: int | None = None,
     folds: int | None = None,
+    fold_by: str | None = None,
     finalists: int | None = None,
     repeats: int | None = None,
     longer: int | None = None,
@@ -76,6 +77,8 @@ def search(
         workers: Worker processes; None for one a core.
         seed: Of the split, sampling and training; None for that of the study, or 0.
         folds: Of the cross-validation by subject; None for 5.
+        fold_by: "set" holds out a whole set in each fold, where ``data`` names several; None for that of the
+            study, or "subject".
         finalists: Best trials that are trained again; None for 4, as far as a third of the trials' time goes.
         repeats: Fresh seeds for each of them; None for 2, as far as a third of the trials' time goes.
         longer: How many times as long as a trial the final training may be, where that is better out of fold;
@@ -133,6 +136,7 @@ def search(
         storage=url,
         seed=None if seed is None else _at_least("seed", seed, 0),
         folds=None if folds is None else _at_least("folds", folds, 2),
+        fold_by=fold_by,
         max_size_kib=max_size,
         max_macs=max_macs,
         max_ram_kib=max_ram,

@@ -28,7 +28,10 @@ from atml.tasks.task import Task
 
 SEARCH_SPACE = ("DEFAULT", "suggest")
 OBJECTIVE = ("TASK", "label", "value", "QUALIFIES", "MAX_SIZE_KIB", "RULE")
-OPTIONAL = ("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "WINDOWS", "BASELINE", "FLOOR", "HOPELESS")
+OPTIONAL = (
+    *("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "AGREEMENT", "WINDOWS", "BASELINE"),
+    *("FLOOR", "HOPELESS"),
+)
 SPACE_OPTIONAL = ("PORTFOLIO", "REGIONS")
 """Names that a task is made of: see the built-in files."""
 

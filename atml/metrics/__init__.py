@@ -33,6 +33,7 @@ from atml.metrics.multiclass import (
 )
 from atml.metrics.predictions import Predictions
 from atml.metrics.ranking import roc_auc
+from atml.metrics.worst_subjects import subject_recall, worst_subjects
 
 __all__ = [
     "DECIMALS",
@@ -67,5 +68,7 @@ __all__ = [
     "resampled",
     "roc_auc",
     "subject_codes",
+    "subject_recall",
     "wilson",
+    "worst_subjects",
 ]

@@ -142,10 +142,14 @@ class Counts:
         return Confusion(int(self.tp.sum()), int(self.fp.sum()), int(self.fn.sum()), int(self.tn.sum()))
 
     def rows(self, beta: float = 2.0, decimals: int | None = DECIMALS) -> tuple[SubjectRow, ...]:
-        """One row a subject, worst F-beta first, then worst specificity, then by name."""
+        """One row a subject, first the one with the lowest rate, be it sensitivity or specificity.
+
+        F-beta decides among equals, then the name. By F-beta alone a subject without positives would be
+        among the best, whatever its false alarms.
+        """
         f = self.f_beta(beta, decimals)
         rates = (self.sensitivity(), self.specificity(), self.ppv(), self.npv(), f)
-        order = np.lexsort((self.names, rates[1], rates[4]))
+        order = np.lexsort((self.names, f, np.minimum(rates[0], rates[1])))
         return tuple(
             SubjectRow(
                 str(self.names[i]),

@@ -37,8 +37,7 @@ def resampled(
     """Percentile intervals, from resampling subjects, of figures of counts summed over subjects.
 
     ``cells (subjects, m)`` are the counts of each subject; ``figures`` makes of sums ``(draws, m)`` a dict
-    of values ``(draws,)``; a draw of which it says NaN, for want of a class, is left out. One subject gives
-    a point.
+    of values ``(draws,)``, NaN for want of a class. One subject gives a point. See `drawn_interval`.
     """
     random = np.random.default_rng(seed)
     n = len(cells)
@@ -46,12 +45,7 @@ def resampled(
     for at in range(0, draws, 100):  # a hundred at a time: there may be thousands of subjects
         often = random.multinomial(n, np.full(n, 1 / n), size=min(100, draws - at))
         sums.append((often @ cells).astype(np.float64))
-    found = {}
-    for key, values in figures(np.concatenate(sums)).items():
-        told = values[np.isfinite(values)] if np.isfinite(values[0]) else np.zeros(2)
-        low, high = np.quantile(told[1:] if len(told) > 1 else told, ((1 - level) / 2, (1 + level) / 2))
-        found[key] = Interval(float(told[0]), float(low), float(high))
-    return found
+    return {key: drawn_interval(values, level) for key, values in figures(np.concatenate(sums)).items()}
 
 
 def clopper_pearson(successes: int, n: int, level: float = 0.95, *, one_sided: bool = False) -> Interval:
@@ -95,13 +89,13 @@ def subject_draws(count: int) -> Int64:
     return np.vstack((np.arange(count), pick))
 
 
-def drawn_interval(values: Floats) -> Interval:
-    """Value of the first and the 95% interval of the others; 0 in 0 to 1 where nothing can be told.
+def drawn_interval(values: Floats, level: float = 0.95) -> Interval:
+    """Value of the first and the interval of the others; 0 in 0 to 1 where nothing can be told.
 
     ``values (1 + draws,)`` are of sets of subjects as `subject_draws` makes them; NaN is left out.
     """
     told = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or len(told) == 0:
         return Interval(0.0, 0.0, 1.0)
-    low, high = np.quantile(told, (0.025, 0.975))
+    low, high = np.quantile(told, ((1 - level) / 2, (1 + level) / 2))
     return Interval(float(values[0]), float(low), float(high))

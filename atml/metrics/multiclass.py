@@ -171,13 +171,16 @@ def class_intervals(tables: Sequence[ClassCounts], classes: Sequence[str]) -> di
 
     Keys: the names in `FOUR` (macro means), ``"F"`` (mean over subjects of accuracy), and ``"F1 NAME"``,
     ``"sensitivity NAME"`` and ``"specificity NAME"`` of each class. Several tables are repeats on the same
-    subjects and are pooled. A draw without a class has nothing to say of it and is left out.
+    subjects: each draw takes the same subjects from all, and the mean over the tables counts. A draw without
+    a class has nothing to say of it and is left out.
     """
-    cells = np.sum([table.cells for table in tables], axis=0)
-    n, k = cells.shape[0], len(classes)
-    share = np.mean([table.accuracy() for table in tables], axis=0)
+    n, k = len(tables[0].names), len(classes)
+    if n == 0:
+        return {key: Interval(0.0, 0.0, 1.0) for key in (*FOUR, "F")}
     # The mean over subjects is a sum over a sum, as all other figures are: two more columns.
-    columns = np.column_stack([cells.reshape(n, k * k), share, np.ones(n)])
+    columns = [
+        np.column_stack([table.cells.reshape(n, k * k), table.accuracy(), np.ones(n)]) for table in tables
+    ]
 
     def figures(sums: Floats) -> dict[str, Floats]:
         table = sums[:, : k * k].reshape(-1, k, k)
@@ -194,6 +197,8 @@ def class_intervals(tables: Sequence[ClassCounts], classes: Sequence[str]) -> di
             found[f"specificity {name}"] = np.where(rest, specificity[:, i], np.nan)
         return found
 
-    if n == 0:
-        return {key: Interval(0.0, 0.0, 1.0) for key in (*FOUR, "F")}
-    return resampled(columns, figures)
+    def means(sums: Floats) -> dict[str, Floats]:
+        each = [figures(part) for part in np.split(sums, len(tables), axis=1)]
+        return {key: np.mean([found[key] for found in each], axis=0) for key in each[0]}
+
+    return resampled(np.concatenate(columns, axis=1), means)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +17,9 @@ class Predictions:
     ``positive`` is the positive class of a binary task; None for a multiclass task, where `margin`, `decided`
     and `truth` raise ValueError.
 
+    ``changed`` are the outputs on the same windows after changes that should change no decision
+    (`atml.ecg.changes`), ``(n, classes)`` by name; empty where none were made, None where nobody asked.
+
     Example:
         >>> logits = np.array([[0.0, 2.0, 1.0], [3.0, 0.0, 0.0]], np.float32)
         >>> found = Predictions(logits, np.array([1, 2]), np.array(["S1", "S2"]), positive=None)
@@ -27,6 +31,7 @@ class Predictions:
     y: Int64
     subject: Strings
     positive: int | None = 1
+    changed: Mapping[str, Float32] | None = field(default=None, repr=False)
 
     def margin(self) -> Float32:
         """Positive logit minus the best other logit, ``(n,)``; the decision is ``margin >= 0``."""
@@ -52,6 +57,87 @@ class Predictions:
             return np.asarray(largest, np.int64)
         return np.where(self.decided(), self.positive, largest).astype(np.int64)
 
+    def agreement(self) -> dict[str, float]:
+        """Share of the windows that are decided as before after each change, by its name; 1 without windows.
+
+        Raises ValueError where nobody asked for changed windows: an objective that needs them stands in
+        ``AGREEMENT`` of its file.
+
+        Example:
+            >>> logits = np.eye(2, dtype=np.float32)[[0, 1, 1, 1]]
+            >>> y, subject = np.array([0, 1, 1, 0]), np.array(["S1"] * 4)
+            >>> turned = {"polarity": logits[[0, 1, 1, 0]], "gain": logits * 1.5}
+            >>> Predictions(logits, y, subject, changed=turned).agreement()
+            {'polarity': 0.75, 'gain': 1.0}
+        """
+        called = self._called(self.logits)
+        return {
+            name: float((self._called(logits) == called).mean()) if len(called) else 1.0
+            for name, logits in self._changed().items()
+        }
+
+    def at_worst(self) -> Predictions:
+        """Return predictions in which a window is right only where it is right after every change too.
+
+        A window that a change makes wrong has the outputs after that change, the first one of several; every
+        other window keeps its own. Raises ValueError as `agreement` does.
+
+        Example:
+            >>> logits = np.eye(2, dtype=np.float32)[[0, 1, 1, 1]]
+            >>> y, subject = np.array([0, 1, 1, 0]), np.array(["S1"] * 4)
+            >>> turned = {"polarity": logits[[0, 0, 1, 0]]}
+            >>> Predictions(logits, y, subject, changed=turned).at_worst().labels().tolist()
+            [0, 0, 1, 1]
+        """
+        truth = self.y if self.positive is None else self.truth()
+        logits = self.logits.copy()
+        right = np.asarray(self._called(logits) == truth)
+        for after in self._changed().values():
+            turned = right & (self._called(after) != truth)
+            logits[turned] = after[turned]
+            right &= ~turned
+        return replace(self, logits=logits, changed={})
+
+    def take(self, rows: Int64 | Bools | slice) -> Predictions:
+        """Return the predictions of some rows, in this order."""
+        return replace(
+            self,
+            logits=self.logits[rows],
+            y=self.y[rows],
+            subject=self.subject[rows],
+            changed=self._each(lambda logits: logits[rows]),
+        )
+
+    def lowered(self, offsets: Float32) -> Predictions:
+        """Take ``offsets``, ``(classes,)`` or ``(n, classes)``, off all logits."""
+        return replace(
+            self, logits=self.logits - offsets, changed=self._each(lambda logits: logits - offsets)
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[Predictions]) -> Predictions:
+        """Put predictions one after the other; changed ones where all parts have the same.
+
+        Raises ValueError without any.
+        """
+        if not parts:
+            raise ValueError("no predictions to put one after the other")
+        kinds = [None if part.changed is None else tuple(part.changed) for part in parts]
+        first = parts[0].changed
+        changed = None
+        if first is not None and all(kind == kinds[0] for kind in kinds):
+            changed = {
+                name: np.concatenate([part.changed[name] for part in parts if part.changed is not None])
+                for name in first
+            }
+        return Predictions(
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.y for part in parts]),
+            np.concatenate([part.subject for part in parts]),
+            parts[0].positive,
+            changed,
+        )
+
     def by_subject(self) -> Predictions:
         """Return one row a subject, in the order of their names.
 
@@ -69,6 +155,22 @@ class Predictions:
         mean = sums / np.maximum(votes.sum(axis=1, keepdims=True), 1)
         logits = np.log(np.maximum(mean, 1e-12)).astype(np.float32)
         return Predictions(logits, votes.argmax(axis=1).astype(np.int64), names, self.positive)
+
+    def _changed(self) -> Mapping[str, Float32]:
+        if self.changed is None:
+            raise ValueError(
+                "changed windows were not predicted: name the objective in AGREEMENT of its file, as in"
+                ' AGREEMENT = ("robust",)'
+            )
+        return self.changed
+
+    def _called(self, logits: Float32) -> Int64 | Bools:
+        """What windows with these logits are decided as; of a binary task positive or not."""
+        found = replace(self, logits=logits, changed=None)
+        return found.labels() if self.positive is None else found.decided()
+
+    def _each(self, change: Callable[[Float32], Float32]) -> dict[str, Float32] | None:
+        return None if self.changed is None else {name: change(one) for name, one in self.changed.items()}
 
     def _positive(self) -> int:
         if self.positive is None:

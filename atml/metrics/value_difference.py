@@ -9,6 +9,7 @@ same draws for every model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -59,7 +60,7 @@ class SubjectValues:
             some = self._rows(np.concatenate([rows[i] for i in pick]))
             # Someone who is drawn twice counts as two.
             place = np.repeat(np.arange(len(pick)), [len(rows[i]) for i in pick])
-            twice = Predictions(some.logits, some.y, place.astype(str), some.positive)
+            twice = replace(some, subject=place.astype(str))
             try:
                 values[at] = self._value(twice)
             except (TaskFileError, ValueError, ZeroDivisionError):
@@ -67,8 +68,7 @@ class SubjectValues:
         return values
 
     def _rows(self, rows: Int64) -> Predictions:
-        found = self._found
-        return Predictions(found.logits[rows], found.y[rows], found.subject[rows], found.positive)
+        return self._found.take(rows)
 
 
 def value_difference(

@@ -42,7 +42,8 @@ class Bounds:
 
     ``closed`` boxes are avoided and ``slowed`` ones sampled less; the tests of the ``live`` ones go on, and
     reference draws are made for them. Those of ``noted`` ones go on as well, without draws of their own: they
-    are records, and never avoided. ``known`` is the number of mined boxes so far.
+    are records, and never avoided. ``known`` is the number of boxes nominated since the study began, mined or
+    imported.
     """
 
     closed: tuple[Box, ...] = ()
@@ -61,7 +62,7 @@ class Bounds:
             live=tuple(r.box for r in regions if r.live and r.may_bind),
             noted=tuple(r.box for r in regions if r.live and not r.may_bind),
             imported=tuple(r.box for r in regions if r.status == Status.IMPORTED),
-            known=sum(r.candidate.source == "mined" for r in regions),
+            known=max((r.candidate.rank for r in regions), default=0),
         )
 
     def origin(self, number: int, drawn: int, startup: int) -> tuple[ParameterSource, Box | None]:

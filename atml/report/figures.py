@@ -54,15 +54,28 @@ def averaged(cells: Int64, runs: int) -> Int64:
     return np.asarray(found)
 
 
+def worst_first(figures: Figures) -> Figures:
+    """Return figures whose subjects begin with the lowest rate: version 0.1 listed them by F-beta."""
+    rows = figures.get("subjects") or []
+    if not rows or "sensitivity" not in rows[0]:
+        return figures
+
+    def lowest(row: Figures) -> tuple[float, float, str]:
+        return min(row["sensitivity"], row["specificity"]), row["f_beta"], str(row["subject"])
+
+    return {**figures, "subjects": sorted(rows, key=lowest)}
+
+
 def spread_of_subjects(figures: Figures, key: str, name: str) -> str:
-    """Say how far subjects, the worst first, differ in one figure; its mean is ``intervals["F"]``."""
+    """Say how far subjects differ in one figure; its mean is ``intervals["F"]``."""
     rows = figures["subjects"]
     low, middle, high = np.quantile([row[key] for row in rows], (0.25, 0.5, 0.75))
     mean = interval_of(figures["intervals"]["F"])
     assert mean is not None
+    worst = min(rows, key=lambda row: (row[key], str(row["subject"])))
     return (
         f"Their {name} has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f}, and the"
-        f" worst, {rows[0]['subject']}, has {rows[0][key]:.3f}; the mean is {mean.value:.3f}, and for other"
+        f" worst, {worst['subject']}, has {worst[key]:.3f}; the mean is {mean.value:.3f}, and for other"
         f" subjects of the same kind its 95% interval is {between(mean)}."
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from atml.arrays import Float32, Int64
+from atml.artifacts.card_binary import below_half
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.formatting import between, listed, plural
 from atml.metrics import Interval, Predictions, wilson
@@ -137,7 +138,7 @@ def errors(cells: Int64, names: Sequence[str]) -> str:
 
 
 def by_subject(source: Source, most: int, task: Task) -> tuple[dict[str, list[Interval | None]], str]:
-    """Sensitivity and specificity of each subject; F-beta of those with positives."""
+    """Sensitivity and specificity of each subject, the worst first."""
     rows = source.figures["subjects"]
 
     def rate(row: Figures, right: str, wrong: str) -> Interval | None:
@@ -149,35 +150,19 @@ def by_subject(source: Source, most: int, task: Task) -> tuple[dict[str, list[In
         "sensitivity": [rate(row, "tp", "fn") for row in rows[:most]],
         "specificity": [rate(row, "tn", "fp") for row in rows[:most]],
     }
-    values = np.array([row["f_beta"] for row in rows])
-    has = np.array([row["tp"] + row["fn"] > 0 for row in rows])
-    positive, below = targets.binary(task).positive_name, int((values[has] < 0.8).sum())
-    without = int((~has).sum())
-    none = (
-        f" The other {without} have no {positive} and count 1 by convention, however many false alarms they"
-        " have: for these look at the specificity."
-        if without
-        else ""
-    )
+    first = rows[0]
+    values, has = np.array([row["f_beta"] for row in rows]), [row["tp"] + row["fn"] > 0 for row in rows]
     says = (
-        f"Worst first, by F-beta (beta 2), as in the card: subject {rows[0]['subject']} has"
-        f" {rows[0]['f_beta']:.3f}; of the {plural(int(has.sum()), 'subject')} with {positive} the median is"
-        f" {np.median(values[has]):.3f}, and {below} {'is' if below == 1 else 'are'} below"
-        f" 0.8.{none}{_least_specific(rows)}"
+        "Worst first, by the lower of sensitivity and specificity, as in the card: subject"
+        f" {first['subject']} has a sensitivity of {first['sensitivity']:.3f} and a specificity of"
+        f" {first['specificity']:.3f}. {below_half(rows)}"
     )
+    if any(has):
+        says += (
+            f" Of the {plural(sum(has), 'subject')} with {targets.binary(task).positive_name} the median"
+            f" F-beta (beta 2) is {np.median(values[has]):.3f}."
+        )
     return rates, says
-
-
-def _least_specific(rows: Sequence[Figures]) -> str:
-    """Name the subject with most false alarms among its negatives: F-beta with beta 2 hardly shows it."""
-    rates = [
-        (row["tn"] / (row["tn"] + row["fp"]), str(row["subject"])) for row in rows if row["tn"] + row["fp"]
-    ]
-    if not rates:
-        return ""
-    lowest, subject = min(rates)
-    half = sum(rate < 0.5 for rate, _ in rates)
-    return f" The lowest specificity is {lowest:.3f} ({subject}); {half} of {len(rates)} have less than 0.5."
 
 
 def spread(figures: Figures) -> str:

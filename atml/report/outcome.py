@@ -21,7 +21,7 @@ from atml.evaluation.cross_validation_result import CrossValidationResult, cross
 from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions
 from atml.report import kind as report_kind
-from atml.report.figures import Source
+from atml.report.figures import Source, worst_first
 from atml.report.study_contents import StudyContents
 from atml.searching.leaderboard import AGREES
 from atml.tasks import targets
@@ -76,6 +76,7 @@ class Outcome:
             plan.definition.value,
             gate=plan.definition.gate,
             rhythm=plan.dataset.rhythm,
+            agreement=plan.definition.agreement,
         )
 
     @cached_property
@@ -89,7 +90,9 @@ class Outcome:
             # A search that went on may have judged the winner by more runs since.
             of_it = abs(winner.metrics["value"] - first.value) <= AGREES or not first.seeds
             if of_it or self.cross_validation is None:
-                return Source(winner.metrics, best.number, len(winner.metrics.get("runs", ())) or 1)
+                return Source(
+                    worst_first(winner.metrics), best.number, len(winner.metrics.get("runs", ())) or 1
+                )
         if self.cross_validation is None:
             return None
         what = "is of fewer trainings than it was judged by" if whole else "is damaged or of an older version"

@@ -7,7 +7,7 @@ why: the parts of a report that need it say so, and the others are written all t
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,10 +152,10 @@ class StudyContents:
 
     @cached_property
     def _found(self) -> tuple[TaskDefinition | None, str]:
-        from atml.searching.study_spec import definition_of
+        from atml.searching.kept_files import task_of
 
         try:
-            definition = definition_of(self.spec, Path(self.spec["space_path"]), self.spec["objective_path"])
+            definition = task_of(self.store, self.study, self.spec)
         except InputError as error:
             return None, f"the files of the task can't be used any more: {error}"
         searched_for = self.spec["objective"], self.spec["qualifies"]
@@ -243,7 +243,8 @@ class StudyContents:
             return None
         rows, logits = saved
         data, target = self.dataset, self.plan.definition.target
-        return rows, target.predictions(logits, data.y[rows], data.subject[rows])
+        found = target.predictions(logits, data.y[rows], data.subject[rows])
+        return rows, replace(found, changed=self.store.changed_predictions(self.study, number))
 
     @cached_property
     def out_of_fold(self) -> tuple[tuple[Int64, Predictions], ...]:

@@ -47,7 +47,8 @@ from atml.searching.progress import View
 from atml.searching.region_learning import RegionLearner
 from atml.searching.repeats import Repeats
 from atml.searching.rerun import Rerun, RerunComparison, rerunnable
-from atml.searching.samplers.parameters import SearchSampler, tpe
+from atml.searching.samplers.parameters import SearchSampler
+from atml.searching.samplers.proposing import tpe
 from atml.searching.samplers.region_sampler import RegionSampler
 from atml.searching.search_options import Goal, Options, learns
 from atml.searching.summary import summarise
@@ -246,7 +247,7 @@ def _introduce(plan: Plan, view: View) -> None:
     view.say(
         f"study {plan.name} in {plan.store.name}: task {task.name}, "
         f"{'synthetic data' if data.synthetic else data.name}, {len(data)} windows of {task.seconds:g} s "
-        f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by subject, "
+        f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by {plan.fold_by}, "
         f"{plan.budget.describe()}, seed {plan.seed}"
     )
 

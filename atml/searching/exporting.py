@@ -33,7 +33,7 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
     """Return the value of a model whose every decision is wrong; None where the objective raises for it."""
     logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
     try:
-        return definition.value(replace(predictions, logits=logits))
+        return definition.value(replace(predictions, logits=logits, changed={}))
     except TaskFileError:
         return None
 
@@ -126,6 +126,7 @@ class Exports(JobSource):
             length=judged.length,
             values_by_length=self._pick.values if job.number == self._pick.finalists[0].record.number else {},
             folds=len(plan.folds),
+            fold_by=plan.fold_by,
             result=judged.result,
             final=Final(
                 seed=job.seed,

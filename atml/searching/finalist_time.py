@@ -76,7 +76,7 @@ def reserve(
         pair = [best[0], *([default] if default not in (None, best[0]) else [])]
         longer = [seconds_of(t, length=length) for t in pair if t is not None]
         longer = longer[: affordable(longer, allowance(records, asked=options.longer is not None))]
-    rounds = min(options.most_repeats, len(each))
+    rounds = -(-len(each) // len(some))
     total = max(sum(each) / workers, rounds * max(each, default=0.0) if workers > 1 else 0.0)
     total += max(sum(longer) / workers, max(longer, default=0.0))
     total += final_seconds(best[0], folds, length if longer else 1)

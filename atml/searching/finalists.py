@@ -7,7 +7,7 @@ finalist is judged by them alone, so a lucky seed does not win.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +202,7 @@ class Finalists:
                 self._value,
                 gate=definition.gate,
                 rhythm=self.plan.dataset.rhythm,
+                agreement=definition.agreement,
             )
             self._judged[key] = Finalist(record, sources, runs, result, length)
         return self._judged[key]
@@ -211,12 +212,18 @@ class Finalists:
         self.plan.store.slots.beat()
         return self.plan.definition.value(predictions)
 
+    def _unchanged(self, predictions: Predictions) -> float:
+        """Apply the objective to a baseline, which is not tried on changed windows."""
+        return self._value(replace(predictions, changed={}))
+
     def _measurement(self, record: TrialRecord) -> Measurement:
         """Read the measurement of a finished trial back."""
         saved = self.plan.store.predictions(self.plan.name, record.number)
         assert saved is not None, f"trial {record.number} is complete without predictions"
         rows, logits = saved
         data, kept = self.plan.dataset, record.result
+        found = self.plan.definition.target.predictions(logits, data.y[rows], data.subject[rows])
+        changed = self.plan.store.changed_predictions(self.plan.name, record.number)
         return Measurement(
             value=kept["value"],
             fold_values=tuple(kept["fold_values"]),
@@ -226,7 +233,7 @@ class Finalists:
             steps=kept["steps"],
             finished=kept["finished"],
             rows=rows,
-            predictions=self.plan.definition.target.predictions(logits, data.y[rows], data.subject[rows]),
+            predictions=replace(found, changed=changed),
         )
 
     def baseline(self) -> BaselineResult | None:
@@ -238,7 +245,7 @@ class Finalists:
             self._baseline = baseline_result(
                 self.plan.definition.target,
                 self._kept_baseline() or self._fitted_baseline(),
-                self._value,
+                self._unchanged,
                 self.plan.dataset.rhythm,
             )
         return self._baseline
@@ -246,7 +253,7 @@ class Finalists:
     def _fitted_baseline(self) -> OutOfFold:
         """Fit the baseline for each fold and on all subjects, and keep it in the study."""
         definition, data, folds = self.plan.definition, self.plan.dataset, self.plan.folds
-        found = out_of_fold(definition.baseline, data, folds, definition.task, self._value)
+        found = out_of_fold(definition.baseline, data, folds, definition.task, self._unchanged)
         fitted = [one.to_dict() for one in (found.baseline, *found.folds)]
         with self.plan.store.errors():
             self.study.set_user_attr("baseline", {"of": self._depends_on(), "fitted": fitted})

@@ -7,7 +7,6 @@ can run code on every machine that joins: treat it like a shared folder of progr
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from atml import task_files
-from atml.data import cache
 from atml.data.dataset import Dataset, DataSource
 from atml.errors import StudyError, TaskFileError
+from atml.searching.kept_files import written
 from atml.searching.plan import Plan, plan_of
 from atml.searching.study_spec import CODE, SOURCES, check_code, definition_of, digest, note_earlier
 from atml.storage import Store
@@ -78,7 +77,7 @@ def _definition(
                 " file here has the same code: start `atml search` once more on the machine where it was made"
             )
         if path is None:
-            path = _written(texts[key], spec[key], places[0].name)
+            path = written(texts[key], spec[key], places[0].name)
             say(f"{places[0].name} is taken from the study: {path}")
         found[key] = path
     definition = definition_of(spec, found["space"], found["objective"])
@@ -92,29 +91,6 @@ def _hash(path: Path) -> str | None:
         return execute(path)[2] if path.is_file() else None
     except (TaskFileError, OSError):
         return None
-
-
-def _written(text: str, code_hash: str, file: str) -> Path:
-    """Write a text to a private folder of the cache, whole or not at all, and return its path."""
-    folder = cache.root(None) / "rooms" / code_hash
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / file
-        aside = folder / f".{file}.{uuid.uuid4().hex}"
-        try:
-            aside.write_text(text, encoding="utf-8")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    except OSError as error:
-        raise TaskFileError(
-            f"{folder} can't be written: {error.strerror}; set ATML_CACHE to another"
-        ) from error
-    if (found := execute(path)[2]) != code_hash:
-        raise TaskFileError(
-            f"the text of {file} in the study is not what its hash says ({found}, not {code_hash})"
-        )
-    return path
 
 
 def _origin(name: str, spec: dict[str, Any], paths: Sequence[Path]) -> DataSource:

@@ -173,10 +173,12 @@ def _gain_line(
     gain: Interval | None, taken: Finalist, default: Finalist | None, found: Sequence[Finalist]
 ) -> str:
     if default is None:
-        return "DEFAULT did not run over every fold, so a gain over it was not measured"
+        return "DEFAULT is no finalist, so a gain over it was not measured"
     if gain is None:
-        return "no gain over DEFAULT was found: no other trial was as good"
-    seeds = "" if found[0].fresh else ", by the values that chose it and so too good"
+        return "DEFAULT is the only finalist: no gain over it was found"
+    # The default alone may be judged by its own run beside repeats of others.
+    fresh = any(one.fresh for one in found)
+    seeds = "" if fresh else ", by the values that chose it and so too good"
     if taken is not default:
         size = f"{gain.value:+.3f} ({gain.low:.3f} to {gain.high:.3f})"
         return f"the search gained {size} over DEFAULT{seeds}"

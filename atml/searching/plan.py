@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.searching import study_spec
+from atml.searching.kept_files import task_of
 from atml.searching.region_learning import importable
 from atml.searching.samplers.parameters import from_params, portfolio
 from atml.searching.search_options import Goal, Options, learns
@@ -40,6 +40,8 @@ class Plan:
     folds: tuple[Fold, ...]
     seed: int
     budget: Budget
+    fold_by: str
+    """What a fold holds out: see `study_spec.FOLD_BY`."""
     rules: dict[str, Any]
     """Settings that its trials are searched and judged by: see `study_spec.rules_of`."""
     code: dict[str, str] = field(default_factory=fingerprint.here)
@@ -51,6 +53,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     Raises an InputError for what can't be used, before anything is written.
     """
     device.choose(options.device, 1)
+    if options.fold_by not in (None, *study_spec.FOLD_BY):
+        raise StudyError(f"--fold-by {options.fold_by!r} is unknown: {' or '.join(study_spec.FOLD_BY)}")
     # A database is made only once everything else has been checked.
     store = None if missing(options.storage) else Store(options.storage)
     known = store.spec(options.study) if store and options.study else None
@@ -90,9 +94,15 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         study_spec.note_earlier(name, definition, say)
     if known and not options.accept_changes:
         definition = study_spec.keeping_gate(known, definition)
-    count = options.folds or before.get("folds") or DEFAULT_FOLDS
+    fold_by = options.fold_by or before.get("fold_by") or study_spec.SUBJECT
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
-    folds = data.folds(dataset.y, dataset.subject, count, seed)
+    count = options.folds or before.get("folds") or DEFAULT_FOLDS
+    folds = _folds(dataset, origin, fold_by, count, seed)
+    if fold_by == study_spec.SET and options.folds not in (None, len(folds)):
+        raise StudyError(
+            f"--folds {options.folds} with --fold-by set: there is a fold for each of the {len(folds)} sets;"
+            " leave --folds out"
+        )
     limits = {
         "max_size_kib": definition.budget.size_kib,
         "max_macs": definition.budget.macs,
@@ -113,7 +123,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "segments": len(dataset),
         "subjects": len(np.unique(dataset.subject)),
         "synthetic": dataset.synthetic,
-        "folds": count,
+        "folds": len(folds),
+        "fold_by": fold_by,
         "split": study_spec.digest(folds),
         "seed": seed,
         "qualifies": definition.qualifies,
@@ -152,7 +163,7 @@ def reopen(store: Store, name: str, say: Callable[[str], None] = lambda _: None)
     spec = store.spec(name)
     if spec is None:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
-    definition = study_spec.definition_of(spec, Path(spec["space_path"]), spec["objective_path"])
+    definition = task_of(store, name, spec)
     if (definition.objective_hash, definition.qualifies) != (spec["objective"], spec["qualifies"]):
         raise StudyError(
             f"{definition.objective_path} changed since study {name!r} was searched with it, and its trials "
@@ -183,7 +194,8 @@ def plan_of(
         definition=definition,
         origin=origin,
         dataset=dataset,
-        folds=folds or data.folds(dataset.y, dataset.subject, spec["folds"], spec["seed"]),
+        folds=folds or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"]),
+        fold_by=_fold_by(spec),
         seed=spec["seed"],
         budget=Budget(
             size_kib=spec["max_size_kib"],
@@ -215,6 +227,18 @@ def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
     )
 
 
+def _folds(dataset: Dataset, origin: DataSource, fold_by: str, count: int, seed: int) -> tuple[Fold, ...]:
+    """Deal subjects into ``count`` folds, or hold out each set once."""
+    if fold_by == study_spec.SET:
+        return data.set_folds(dataset, origin.paths)
+    return data.folds(dataset.y, dataset.subject, count, seed)
+
+
+def _fold_by(spec: dict[str, Any]) -> str:
+    """Return what the folds of a study hold out; earlier versions knew folds by subject alone."""
+    return str(spec.get("fold_by") or study_spec.SUBJECT)
+
+
 def _usual_name(definition: TaskDefinition, dataset: Dataset) -> str:
     """Name a study by its task and data, and by its window where that is not the usual one."""
     window = "" if definition.task.window == definition.usual_window else f"-{definition.task.seconds:g}s"
@@ -226,7 +250,8 @@ def _toy(definition: TaskDefinition) -> Predictions:
     classes = len(definition.task.classes)
     y = np.arange(4 * classes) % classes
     subject = np.array(["a", "b"])[np.arange(len(y)) * 2 // len(y)]
-    return definition.target.predictions(np.eye(classes, dtype=np.float32)[y], y, subject)
+    found = definition.target.predictions(np.eye(classes, dtype=np.float32)[y], y, subject)
+    return replace(found, changed={} if definition.agreement else None)
 
 
 def _first(*values: Any) -> Any:

@@ -11,6 +11,10 @@ Two things are not left to the value. After a quarter of the first fold many net
 window the same, those that are about to learn among them, so the area under the ROC curve is compared there.
 And a network whose outputs hardly differ after half of a fold has `learned_nothing`: it ends without a
 comparison.
+
+Folds are trained as dealt: their order was measured on the 337 recorded trials of `afib` and brings nothing.
+A value of .87 took 513 s with the hardest fold first, 516 s with a fold at random, and 477 s with the most
+telling one, which lies within the error (35 s less, 90% interval 76 s less to 6 s more).
 """
 
 from __future__ import annotations
@@ -139,10 +143,14 @@ def points(trial: FrozenTrial) -> dict[int, tuple[float, float]]:
 
 
 class Peers:
-    """What the trials of a study reported, by step; each finished trial is read only once."""
+    """What the trials of a study reported, by step; each finished trial is read only once.
+
+    ``trials`` are always all trials of one study, by number.
+    """
 
     def __init__(self) -> None:
         self._read: set[int] = set()
+        self._first = 0
         self._values: dict[int, list[float]] = defaultdict(list)
         self._aucs: dict[int, list[float]] = defaultdict(list)
 
@@ -175,7 +183,9 @@ class Peers:
     def _unfinished(self, trials: Sequence[FrozenTrial], but: int) -> list[FrozenTrial]:
         """Read what has finished since the last call; return the search trials that have not."""
         unfinished = []
-        for trial in trials:
+        while self._first < len(trials) and trials[self._first].number in self._read:
+            self._first += 1
+        for trial in trials[self._first :]:
             if trial.number in self._read:
                 continue
             finished = trial.state.is_finished()

@@ -23,8 +23,8 @@ from atml.regions.region_files import read
 from atml.regions.sequential_test import DRAWN_FROM_Q
 from atml.regions.verdicts import IMPORTED, OPEN, REJECTED, SUSPECTED
 from atml.searching.collapse import EVIDENCE, collapsed
+from atml.searching.kept_files import task_of
 from atml.searching.progress import View
-from atml.searching.study_spec import definition_of
 from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 from atml.training.records import Role, State, TrialRecord
@@ -82,7 +82,7 @@ def state(store: Store, name: str) -> RegionState:
         raise StudyError(
             f"study {name!r} keeps no regions: it was searched with --no-regions, or before them"
         )
-    definition = definition_of(spec, Path(spec["space_path"]), spec["objective_path"])
+    definition = task_of(store, name, spec)
     if definition.space_hash != spec["space"]:
         raise StudyError(
             f"{definition.space_path} changed since study {name!r} was searched with it, and its regions are"
@@ -177,6 +177,9 @@ class RegionLearner:
         self._store, self._name, self._definition, self._view = store, name, definition, view
         self._space = regions.learn(definition.suggest)
         self._seen: object = None
+        self._first = 0
+        self._ended: list[tuple[int, str]] = []
+        self._count = 0
         self._statuses: dict[str, str] = {}
         self.newest = ""
         """The region that was rejected last and still is, in words."""
@@ -257,14 +260,18 @@ class RegionLearner:
         These are reference draws, audits and trials that qualify. Ten more of the rest may make a nomination
         due.
         """
-        threshold = self._definition.qualifies
-        return (
-            sum(t.finished for t in records) // 10,
-            *(
-                (t.number, t.state)
-                for t in records
-                if t.origin in DRAWN_FROM_Q or (t.state == State.COMPLETE and qualified(t, threshold))
-            ),
+        while self._first < len(records) and records[self._first].state not in (State.RUNNING, State.WAITING):
+            ended = records[self._first]
+            self._first, self._count = self._first + 1, self._count + ended.finished
+            if self._tells(ended):
+                self._ended.append((ended.number, ended.state))
+        rest = records[self._first :]
+        count = self._count + sum(t.finished for t in rest)
+        return count // 10, *self._ended, *((t.number, t.state) for t in rest if self._tells(t))
+
+    def _tells(self, record: TrialRecord) -> bool:
+        return record.origin in DRAWN_FROM_Q or (
+            record.state == State.COMPLETE and qualified(record, self._definition.qualifies)
         )
 
     def headline(self) -> str:

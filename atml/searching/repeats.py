@@ -61,7 +61,7 @@ class Repeats(JobSource):
         config = one.record.lengthened(one.length)
         trial = self._plan.store.begin_repeat(self._finals.study, one.record, one.seed, one.length)
         self._open[trial.number] = (trial, time.monotonic(), one)
-        return TrialJob(number=trial.number, config=config, seed=one.seed)
+        return TrialJob(number=trial.number, config=config, seed=one.seed, agreement=True)
 
     def _again_todo(self) -> None:
         """Read which repeats come next, now that a round is over, without those that were lost too often."""
@@ -133,7 +133,8 @@ class Repeats(JobSource):
                     else f"trial {of} does not train {one.length} times as long; its own length ships"
                 )
                 return
-            plan.store.save_predictions(plan.name, job.number, measured.rows, measured.predictions.logits)
+            found = measured.predictions
+            plan.store.save_predictions(plan.name, job.number, measured.rows, found.logits, found.changed)
             self._finals.study.tell(job.number, measured.value)
         total = self._done + len(self._waiting) + len(self._open)
         what = f"of trial {of}" if one.length == 1 else f"of trial {of}, {one.length} times as long"

@@ -25,11 +25,12 @@ class Options:
     ONNX file and ``max_ram_kib`` the activations alive at once, both in KiB (1024 bytes), ``max_macs`` those
     of one window. With ``regions`` rejected regions are learned and avoided (None: see `learns`);
     ``imported`` is a file of them. ``hold_out`` is a share of the subjects, or their names separated by
-    commas. ``hang_after`` is in seconds (None: `atml.searching.workers.pool.HANG_S`). ``finalists`` and
-    ``repeats`` are how many trials are repeated and on how many fresh seeds (None: `FINALISTS` and `REPEATS`,
-    as far as a third of what the trials took has room for them), ``longer`` is how many times as long the
-    final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified`` a search
-    in which no model qualifies exports its best one all the same.
+    commas. ``fold_by`` is "set" for folds that hold out whole sets, "subject" for people (None: the study's,
+    or "subject"). ``hang_after`` is in seconds (None: `atml.searching.workers.pool.HANG_S`). ``finalists``
+    and ``repeats`` are how many trials are repeated and on how many fresh seeds (None: `FINALISTS` and
+    `REPEATS`, as far as a third of what the trials took has room for them), ``longer`` is how many times as
+    long the final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified``
+    a search in which no model qualifies exports its best one all the same.
     """
 
     task: str = "afib"
@@ -41,6 +42,7 @@ class Options:
     storage: str = DEFAULT_URL
     seed: int | None = None
     folds: int | None = None
+    fold_by: str | None = None
     max_size_kib: float | None = None
     max_macs: float | None = None
     max_ram_kib: float | None = None

@@ -24,6 +24,9 @@ from atml.training import fingerprint
 CODE, SOURCES = "code", "sources"
 """Attributes of a study: its code (`atml.training.fingerprint.here`), the texts of its two files."""
 
+SUBJECT, SET = FOLD_BY = "subject", "set"
+"""What folds hold out: people of every set, or whole sets."""
+
 _SPLIT = {
     "task": "task",
     "data_fingerprint": "data",
@@ -31,6 +34,7 @@ _SPLIT = {
     "leads": "choice of leads",
     "held_out": "held-out part",
     "folds": "number of folds",
+    "fold_by": "kind of folds",
     "seed": "seed",
     "split": "split into folds",
 }
@@ -51,6 +55,7 @@ _RULES = {
 _ADDED_LATER: dict[str, Any] = {
     **{"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": []},
     "gate": None,
+    "fold_by": SUBJECT,
 }
 """Settings that studies of earlier versions do not have, and the value that they were made with."""
 
@@ -127,6 +132,8 @@ def check_settings(name: str, known: dict[str, Any], wanted: dict[str, Any], *, 
     if changed & {"window", "leads", "held_out"}:
         # The cause of other rows is listed, not their hash.
         changed.discard("data_fingerprint")
+    if "fold_by" in changed:
+        changed.discard("folds")
     if changed & (_SPLIT.keys() - {"split"}):
         changed.discard("split")
     split, rules = (
@@ -153,7 +160,7 @@ def _shown(value: Any) -> str:
     """Write a value for a message: a list in words, a hash by its first digits."""
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
-    text = str(value)
+    text = str(value) or "the task's"
     return text if len(text) < 40 else text[:12]
 
 

@@ -33,6 +33,7 @@ def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
             "in_search": j.record.value,
             "metrics": j.result.four,
             "rates": {name: rate.value for name, rate in j.result.rates.items()},
+            "agreement": j.result.agreement,
             "threshold": j.result.threshold,
             "offsets": list(j.result.offsets),
             "size_kib": kib_of(j.record, folders.get(j.record.number)),
@@ -118,6 +119,9 @@ def _lines(
             f"{four}; "
             f"{row['size_kib']:.1f} KiB; {config.describe()}"
         )
+        if place == 1 and row["agreement"]:
+            stays = ", ".join(f"{kind} {share:.3f}" for kind, share in row["agreement"].items())
+            lines.append(f"   windows decided as before after a change: {stays}")
         if row["folder"]:
             mark = "" if row["qualifies"] else f" (unqualified: {'; '.join(row['missing'])})"
             lines.append(f"   {row['folder']}{mark}")

@@ -133,7 +133,12 @@ def _value(definition: TaskDefinition) -> str:
             objective=f"{definition.objective_path}:{name}".rstrip(":"),
         )
         good, bad = (
-            other.value(definition.target.predictions(logits.astype(np.float32), y, subject))
+            other.value(
+                replace(
+                    definition.target.predictions(logits.astype(np.float32), y, subject),
+                    changed={} if other.agreement else None,
+                )
+            )
             for logits in (right, 1 - right)
         )
         if not good > bad:

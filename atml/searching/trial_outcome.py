@@ -64,6 +64,8 @@ def result(
         fields["metrics"] = target.four(measured.predictions)
         rates = gate.rates(target.task, measured.predictions)
         fields["rates"] = {name: rate for name, rate in rates.items() if math.isfinite(rate)}
+        if measured.predictions.changed:
+            fields["agreement"] = measured.predictions.agreement()
     return fields
 
 

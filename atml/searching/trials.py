@@ -157,7 +157,8 @@ class Trials(JobSource):
         """Make the trial's config and its job; None where the config can't be trained."""
         plan, trial = self._plan, begun.trial
         try:
-            config = plan.definition.suggest(trial)
+            with plan.store.together(begun.key):
+                config = plan.definition.suggest(trial)
         except TaskFileError as error:
             if isinstance(error.__cause__, UpdateFinishedTrialError):
                 raise error.__cause__ from None
@@ -210,17 +211,16 @@ class Trials(JobSource):
         if begun is None:
             return False
         point, step = report.point, pruning.step(report.fold, report.fraction)
+        others: list[optuna.trial.FrozenTrial] | None = None
         with self._dropped_if_taken(begun):
-            with self._plan.store.errors():
-                self._keep_point(begun, step, point)
-                if begun.reports.get(step) != report.value:
-                    # A requeued trial may have reported another value on another machine.
-                    begun.trial.storage.set_trial_intermediate_value(begun.key, step, report.value)
-                    begun.reports[step] = report.value
-                others = self._study.get_trials(deepcopy=False)
-            if not self._plan.store.is_mine(others[job.number]):
-                self._drop(begun)
-                return False
+            self._keep(begun, step, point)
+            # Two of three reports are compared with nothing: there the study need not be read.
+            if pruning.SCHEDULE.share(step) is not None:
+                with self._plan.store.errors():
+                    others = self._study.get_trials(deepcopy=False)
+                if not self._plan.store.is_mine(others[job.number]):
+                    self._drop(begun)
+                    return False
             if self._learner is not None and begun.origin in DRAWN_FROM_Q:
                 begun.below_floor = below_floor(
                     self._plan.definition, report.fold, report.fraction, report.value
@@ -232,15 +232,19 @@ class Trials(JobSource):
                 return False
             if self._learner is not None and self._learner.exempt(begun.origin, step):
                 return True
-            return self._peers.allow(point, others, job.number)
+            return others is None or self._peers.allow(point, others, job.number)
         return False
 
-    def _keep_point(self, begun: RunningTrial, step: int, point: ReportPoint) -> None:
+    def _keep(self, begun: RunningTrial, step: int, point: ReportPoint) -> None:
         """Keep AUC and spread with the trial, before the value: what has a value is complete."""
-        if math.isnan(point.auc) and math.isnan(point.spread):
-            return
-        begun.points[step] = (point.auc, point.spread)
-        begun.trial.set_user_attr(POINTS_KEPT, points_to(begun.points))
+        attrs = {}
+        if not (math.isnan(point.auc) and math.isnan(point.spread)):
+            begun.points[step] = (point.auc, point.spread)
+            attrs[POINTS_KEPT] = points_to(begun.points)
+        # A requeued trial may have reported another value on another machine.
+        value = None if begun.reports.get(step) == point.value else point.value
+        self._plan.store.report(begun.key, step, value, attrs)
+        begun.reports[step] = point.value
 
     def ended(self, job: Job, report: Report, device: str = "cpu") -> None:
         """Record how the trial ended; ``device`` is where it was trained."""
@@ -293,7 +297,8 @@ class Trials(JobSource):
             return
         if measured.finished:
             assert measured.predictions is not None
-            plan.store.save_predictions(plan.name, number, measured.rows, measured.predictions.logits)
+            found = measured.predictions
+            plan.store.save_predictions(plan.name, number, measured.rows, found.logits, found.changed)
             self._end(begun, TrialState.COMPLETE, measured.value)
         elif begun.below_floor is not None:
             self._cannot_work(begun, BELOW_FLOOR, begun.below_floor, "below the floor after one fold")

@@ -51,6 +51,8 @@ class Database:
         self.name = urls.shown(self._url)
         self.steady = Steady(self.name, wait_s())
         self._sqlite = self._url.get_backend_name() == "sqlite"
+        self.file = Path(self._url.database) if self._sqlite and self._url.database else None
+        """The file of an SQLite database; None for one in memory or on a server."""
         self._ahead = datetime.timedelta(0)
         self.behind = False
         """Whether its tables are still of an earlier version."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import functools
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -116,6 +116,33 @@ class SteadyStorage(RDBStorage):
             self._steady.do(
                 lambda: RDBStorage.set_trial_intermediate_value(self, trial_id, step, intermediate_value)
             )
+
+    def report(self, trial_id: int, step: int, value: float | None, attrs: Mapping[str, Any]) -> None:
+        """Write attributes of ours, and then a value at a step, None for none: on SQLite in one transaction.
+
+        Raises UpdateFinishedTrialError where the trial has ended.
+        """
+
+        def both(db: sa.Connection) -> bool:
+            kept = all(trial_rows.write_attr(db, USER_ATTRS, trial_id, key, attrs[key]) for key in attrs)
+            return kept and (value is None or trial_rows.write_step(db, trial_id, step, value))
+
+        if not self._write(both):
+            for key in attrs:
+                self.set_trial_user_attr(trial_id, key, attrs[key])
+            if value is not None:
+                self.set_trial_intermediate_value(trial_id, step, value)
+
+    def set_params(self, trial_id: int, params: Mapping[str, tuple[float, BaseDistribution]]) -> None:
+        """Write parameters as Optuna's numbers, whose distributions the study knows: on SQLite at once.
+
+        Raises UpdateFinishedTrialError where the trial has ended.
+        """
+        if not self._write(
+            lambda db: all(trial_rows.write_param(db, trial_id, name, *params[name]) for name in params)
+        ):
+            for name, (value, kind) in params.items():
+                self._set_trial_param(trial_id, name, value, kind, kind)
 
     def _set_trial_param(
         self,

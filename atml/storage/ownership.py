@@ -6,14 +6,16 @@ that is requeued loses its holder in the same transaction.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
 
 import optuna
 import sqlalchemy as sa
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.trial import FrozenTrial, TrialState
 
 from atml.storage.database import Database
@@ -35,6 +37,7 @@ class Queue(CachedStorage):
         self._db = database
         self.token = token
         self._kinds: dict[BaseDistribution, BaseDistribution] = {}
+        self._later: dict[str, tuple[float, BaseDistribution]] | None = None
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Make a trial and return its key; one without a template runs, held by this process."""
@@ -53,6 +56,49 @@ class Queue(CachedStorage):
                 for name, kind in trial.distributions.items()
             }
         super()._add_trials_to_cache(study_id, trials)
+
+    @contextlib.contextmanager
+    def together(self, trial_id: int) -> Iterator[None]:
+        """Write the parameters that a trial gets inside in one go at the end, whatever ends it."""
+        self._later = {}
+        try:
+            yield
+        finally:
+            params, self._later = self._later, None
+            if params:
+                self._db.storage.set_params(trial_id, params)
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """Write a parameter, inside `together` later, where the study has had one of this name."""
+        study_id, _ = self._trial_id_to_study_id_and_number[trial_id]
+        known = self._studies[study_id].param_distribution.get(param_name)
+        if self._later is None or known is None:
+            super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
+            return
+        check_distribution_compatibility(known, distribution)
+        self._later[param_name] = (param_value_internal, distribution)
+
+    def report(self, trial_id: int, step: int, value: float | None, attrs: Mapping[str, Any]) -> None:
+        """Write what a trial reports at a step: attributes, and a value or None."""
+        self._db.storage.report(trial_id, step, value, attrs)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the trials of a study by number; cheap to call at every report of a trial."""
+        self._read_trials_from_remote_storage(study_id)
+        with self._lock:
+            known = self._studies[study_id].trials
+            try:
+                # Numbers are counts. Sorting thousands of trials takes longer than to look them up.
+                trials = [known[number] for number in range(len(known))]
+            except KeyError:  # another process has just made one that was not read yet
+                trials = [known[number] for number in sorted(known)]
+        if states is not None:
+            trials = [t for t in trials if t.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None

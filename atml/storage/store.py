@@ -13,6 +13,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from atml.arrays import Float32, Int64
+from atml.ecg.changes import CHANGES
+from atml.storage import moved
 from atml.storage.recovery import Recovery
 from atml.storage.schema import EVALUATIONS, EXPORTS, PREDICTIONS
 from atml.storage.stored_trials import StoredTrials
@@ -88,27 +90,51 @@ class Store(StoredTrials):
 
     # --- out-of-fold predictions
 
-    def save_predictions(self, study: str, number: int, rows: Int64, logits: Float32) -> None:
-        """Keep the out-of-fold logits ``(n, classes)`` of a trial for dataset ``rows (n,)``, as float16."""
+    def save_predictions(
+        self,
+        study: str,
+        number: int,
+        rows: Int64,
+        logits: Float32,
+        changed: Mapping[str, Float32] | None = None,
+    ) -> None:
+        """Keep the out-of-fold logits ``(n, classes)`` of a trial for dataset ``rows (n,)``, as float16.
+
+        ``changed`` are those of the same windows after changes, by the names of `atml.ecg.changes.CHANGES`
+        and in that order.
+        """
+        every = np.stack([logits, *([changed[kind] for kind in CHANGES] if changed else ())])
         key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
         row = PREDICTIONS.insert().values(
             study=study,
             number=number,
             rows=zlib.compress(rows.astype("<i4").tobytes()),
-            logits=zlib.compress(logits.clip(-6e4, 6e4).astype("<f2").tobytes()),
+            logits=zlib.compress(every.clip(-6e4, 6e4).astype("<f2").tobytes()),
             classes=logits.shape[1],
         )
         self._db.write(lambda db: (db.execute(PREDICTIONS.delete().where(key)), db.execute(row)))
 
     def predictions(self, study: str, number: int) -> tuple[Int64, Float32] | None:
         """Return ``(rows, logits)`` of a trial as saved; None where none were."""
+        found = self._every(study, number)
+        return None if found is None else (found[0], found[1][0])
+
+    def changed_predictions(self, study: str, number: int) -> dict[str, Float32] | None:
+        """Return the logits of a trial after each change, by its name; None where none were saved."""
+        found = self._every(study, number)
+        if found is None or len(found[1]) == 1:
+            return None
+        return dict(zip(CHANGES, found[1][1:], strict=False))
+
+    def _every(self, study: str, number: int) -> tuple[Int64, Float32] | None:
+        """Return rows and logits, ``(1 + changes, n, classes)``."""
         key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
         found = self._db.read(lambda db: db.execute(sa.select(PREDICTIONS).where(key)).first())
         if found is None:
             return None
         rows = np.frombuffer(zlib.decompress(found.rows), "<i4").astype(np.int64)
         logits = np.frombuffer(zlib.decompress(found.logits), "<f2").astype(np.float32)
-        return rows, logits.reshape(len(rows), found.classes)
+        return rows, logits.reshape(-1 if len(rows) else 1, len(rows), found.classes)
 
     # --- exports and evaluations of test sets
 
@@ -120,10 +146,31 @@ class Store(StoredTrials):
         )
         self._db.write(lambda db: (db.execute(before), db.execute(row)))
 
+    def move_exports(self, study: str, places: Mapping[str, Path]) -> None:
+        """Record where exports of a study lie now, by the names of their folders; forget all others."""
+        rows = EXPORTS.c.study == study
+        found = self._db.read(lambda db: db.execute(sa.select(EXPORTS).where(rows)).mappings().all())
+        kept = []
+        for row in found:
+            place = places.get(Path(row["folder"]).name)
+            if place is not None:
+                kept.append({**row, "folder": place.as_posix()})
+
+        def write(db: sa.Connection) -> None:
+            db.execute(EXPORTS.delete().where(rows))
+            if kept:
+                db.execute(EXPORTS.insert(), kept)
+
+        self._db.write(write)
+
     def exports(self, study: str) -> list[tuple[int, Path]]:
-        """Return ``(trial number, folder)`` of each export of a study, oldest first."""
+        """Return ``(trial number, folder)`` of each export of a study, oldest first.
+
+        A folder that is not there any more is looked for by its model, as `moved.export` does.
+        """
         query = sa.select(EXPORTS).where(EXPORTS.c.study == study).order_by(EXPORTS.c.at)
-        return self._db.read(lambda db: [(row.number, Path(row.folder)) for row in db.execute(query)])
+        rows = self._db.read(lambda db: [(r.number, Path(r.folder), r.sha256) for r in db.execute(query)])
+        return [(number, moved.export(folder, sha256, self.folders)) for number, folder, sha256 in rows]
 
     def record(
         self,

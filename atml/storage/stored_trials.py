@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from atml.errors import StudyError
+from atml.storage import moved
 from atml.storage.database import Database
 from atml.storage.optuna_internals import constraint_attr, study_id
 from atml.storage.ownership import HOLDER, Queue
@@ -49,6 +53,12 @@ class StoredTrials:
 
     # --- studies
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders that a study's files may lie in: that of its SQLite file, and the working directory."""
+        file = self._db.file
+        return (*([] if file is None else [file.absolute().parent]), Path.cwd())
+
     def studies(self) -> list[str]:
         """Return the names of all studies made by atml, oldest first."""
         with self.errors():
@@ -58,7 +68,8 @@ class StoredTrials:
     def spec(self, name: str) -> dict[str, Any] | None:
         """Return the settings a study was made with (see `atml.searching.plan`); None for no such study.
 
-        Raises StudyError for a study of another program.
+        Paths in it are those where its data and files lie now, where its folder was moved (`moved`). Raises
+        StudyError for a study of another program.
         """
         with self.errors():
             for study in self._db.storage.get_all_studies():
@@ -67,7 +78,7 @@ class StoredTrials:
                         raise StudyError(
                             f"study {name!r} in {self.name} was not made by atml; use another --study"
                         )
-                    return dict(study.user_attrs[SPEC])
+                    return moved.settings(study.user_attrs[SPEC], self.folders)
         return None
 
     def study(
@@ -137,6 +148,18 @@ class StoredTrials:
             if tried:
                 self._storage.set_trial_system_attr(trial_id, constraint_attr(CRASHED), 1.0)
             self._storage.end(trial_id, TrialState.PRUNED if tried else TrialState.FAIL)
+
+    def report(self, trial_id: int, step: int, value: float | None, attrs: Mapping[str, Any]) -> None:
+        """Write what a running trial reports at a step: attributes, and a value unless that is None.
+
+        Raises UpdateFinishedTrialError where the trial has ended.
+        """
+        with self.errors():
+            self._storage.report(trial_id, step, value, attrs)
+
+    def together(self, trial_id: int) -> AbstractContextManager[None]:
+        """Write the parameters that a trial gets inside in one go at the end."""
+        return self._storage.together(trial_id)
 
     def holds(self, trial_id: int) -> bool:
         """Whether this process holds a running trial, by the database as it is now."""

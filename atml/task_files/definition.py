@@ -28,6 +28,9 @@ from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import Task
 
+VALUE = "value"
+"""Name of the function of a file that is the default objective, and of that where it has no other."""
+
 
 @dataclass(frozen=True)
 class TaskDefinition:
@@ -66,13 +69,15 @@ class TaskDefinition:
     windows: tuple[float, float] | None = None
     """Shortest and longest window in s that may be asked for, None for the usual one alone."""
     objectives: tuple[str, ...] = ()
-    """Names of the objectives that the file offers."""
+    """Names of the objectives that the file offers; () where it has `value` alone."""
     objective_name: str = ""
     baseline: str = ""
     portfolio: tuple[Mapping[str, Any], ...] = ()
     """Whole sets of parameter values, each tried once before anything is drawn."""
     floor: float | None = None
     """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
+    agreement: bool = False
+    """Whether the objective asks for `Predictions.agreement`: every trial then predicts changed windows."""
     regions: tuple[str, ...] = ()
     """What of the space is tested where regions are learned, see `atml.regions.declare`; () for the usual."""
 
@@ -194,7 +199,8 @@ def _load(
     value, value_name = _objective(objective, objective_path, wanted)
     windows = _windows(objective, objective_path)
     qualifies = float(part(objective, objective_path, "QUALIFIES", (int, float)))
-    offered = tuple(_offered(objective, objective_path))
+    offered, default_name = tuple(_offered(objective, objective_path)), _default_name(objective)
+    named = default_name if value is objective.value and not default_name else wanted or default_name
     return TaskDefinition(
         name=name,
         task=_with_window(task, windows, window, objective_path),
@@ -205,7 +211,7 @@ def _load(
         value=guarded(value, objective_path, getattr(value, "__name__", "value"), float),
         value_name=value_name,
         qualifies=qualifies,
-        gate=_gate(objective, objective_path, task, wanted or _default_name(objective), qualifies),
+        gate=_gate(objective, objective_path, task, named, qualifies),
         budget=_budget(objective, objective_path),
         rule=part(objective, objective_path, "RULE", str),
         space_path=space_path,
@@ -216,9 +222,10 @@ def _load(
         labels_hash=hash_of(tree, ("TASK", "label")),
         windows=windows,
         objectives=offered,
-        objective_name=wanted or _default_name(objective),
+        objective_name=named,
         baseline=_baseline(objective, objective_path),
-        floor=_floor(objective, objective_path, wanted or _default_name(objective)),
+        floor=_floor(objective, objective_path, named),
+        agreement=(named or VALUE) in _agreement(objective, objective_path),
         regions=_regions(space, space_path),
     )
 
@@ -279,10 +286,15 @@ def _budget(module: ModuleType, path: Path) -> Budget:
 
 
 def _offered(module: ModuleType, path: Path) -> dict[str, Callable[..., Any]]:
-    """Return the objectives of a file by name; none where it has `value` alone."""
+    """Return the objectives of a file by name, the default as "value" where it has no other name.
+
+    Empty where the file has `value` alone.
+    """
     if not hasattr(module, "OBJECTIVES"):
         return {}
     offered = dict(part(module, path, "OBJECTIVES", Mapping))
+    if not any(one is module.value for one in offered.values()):
+        offered = {VALUE: module.value, **offered}
     for name, one in offered.items():
         if not isinstance(name, str) or not callable(one):
             raise TaskFileError(f"{path}: OBJECTIVES has {name!r}: {one!r}; it maps names to functions")
@@ -319,6 +331,7 @@ def _floor(module: ModuleType, path: Path, name: str) -> float | None:
     found = getattr(module, constant, None)
     if not isinstance(found, Mapping):
         return optional(module, path, constant)
+    name = name if name or name in found else VALUE
     limit = found.get(name)
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
         raise TaskFileError(f"{path}: {constant} has {name!r}: {limit!r}; give a number")
@@ -328,16 +341,34 @@ def _floor(module: ModuleType, path: Path, name: str) -> float | None:
 def _regions(module: ModuleType, path: Path) -> tuple[str, ...]:
     """Return REGIONS: names of parameters, and regions in words."""
     found = getattr(module, "REGIONS", ())
-    if (
-        isinstance(found, str)
-        or not isinstance(found, Collection)
-        or not all(isinstance(r, str) for r in found)
-    ):
+    if not _are_texts(found):
         raise TaskFileError(
             f"{path}: REGIONS is {found!r}; give a list of parameters and of regions in words, as"
             ' ["family", "family = cnn and norm = none"]'
         )
     return tuple(found)
+
+
+def _agreement(module: ModuleType, path: Path) -> tuple[str, ...]:
+    """Return AGREEMENT: names of the objectives that ask for the agreement of decisions."""
+    found = getattr(module, "AGREEMENT", ())
+    offered = _offered(module, path) or {VALUE: module.value}
+    if not _are_texts(found):
+        raise TaskFileError(f'{path}: AGREEMENT is {found!r}; give a list of objectives, as ("robust",)')
+    if strange := [name for name in found if name not in offered]:
+        raise TaskFileError(
+            f"{path}: AGREEMENT has {strange[0]!r}, no objective of the file: {', '.join(offered)}"
+        )
+    return tuple(found)
+
+
+def _are_texts(found: Any) -> bool:
+    """Whether a constant is a list of texts."""
+    return (
+        not isinstance(found, str)
+        and isinstance(found, Collection)
+        and all(isinstance(one, str) for one in found)
+    )
 
 
 def _default_name(module: ModuleType) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from atml.arrays import Float32, Int64
+from atml.arrays import Int64
 from atml.data.dataset import Dataset, Fold, Rows
 from atml.metrics.predictions import Predictions
 from atml.models.config import ModelConfig
@@ -15,6 +15,7 @@ from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import Task
+from atml.training.agreement import changed_logits
 from atml.training.loop import Fitted, fit, predict
 from atml.training.records import Measurement, ReportPoint
 
@@ -32,12 +33,18 @@ def run(
     seed: int,
     device: str = "cpu",
     on_progress: Callable[[ReportPoint], bool] | None = None,
+    agreement: bool = False,
+    judged: bool = False,
 ) -> Measurement:
     """Train on every fold in order and measure on the subjects it holds out.
 
     ``on_progress`` is called with a `ReportPoint` at fixed fractions of each fold's training. Before its end
     the point's value is the objective on that fold's held-out rows alone; at 1.0 it is the objective over all
     subjects predicted so far, out of fold. False stops: what is finished by then is measured.
+
+    With ``agreement`` each fold's held-out rows are predicted after every change of `atml.ecg.changes` too,
+    at the end of its training: `Predictions.changed` of the measurement. With ``judged``, where ``value``
+    asks for them, wherever it is computed.
 
     A model that decides every held-out window of a fold the same ends the trial too: ``collapsed``.
     Only rows of ``folds`` are touched. Training that diverges gives a measurement with ``diverged`` and
@@ -46,10 +53,10 @@ def run(
     Raises:
         ConfigError: a config that can't be built or trained.
     """
-    state = _State(targets.of(task), task, dataset, value)
+    state = _State(targets.of(task), task, dataset, value, device, agreement or judged, judged)
     finished, diverged, collapsed = True, False, False
     for number, fold in enumerate(folds):
-        fitted = _fold(state, config, fold, number, seed + number, device, on_progress)
+        fitted = _fold(state, config, fold, number, seed + number, on_progress)
         state.seconds += fitted.seconds
         state.steps += fitted.steps
         state.curves.append(fitted.curve)
@@ -57,15 +64,16 @@ def run(
         if diverged or (fitted.stopped and not _ended(fitted)):
             finished = False
             break
+        state.measure_agreement(fitted.model)
         state.fold_values.append(fitted.curve[-1][2])
-        state.train_values.append(state.on_training_rows(fitted.model, fold, seed, device))
+        state.train_values.append(state.on_training_rows(fitted.model, fold, seed))
         collapsed = state.collapsed()
         if (fitted.stopped or collapsed) and number < len(folds) - 1:
             finished = False
             break
     if diverged:
         overall = 0.0
-    elif state.rows:
+    elif state.found:
         overall = value(state.predictions())
     else:
         overall = state.curves[0][-1][2]
@@ -80,7 +88,7 @@ def run(
         diverged=diverged,
         collapsed=collapsed,
         rows=np.concatenate(state.rows) if state.rows else np.empty(0, np.int64),
-        predictions=state.predictions() if state.rows else None,
+        predictions=state.predictions() if state.found else None,
     )
 
 
@@ -92,31 +100,47 @@ class _State:
     task: Task
     dataset: Dataset
     value: Callable[[Predictions], float]
+    device: str
+    agreement: bool
+    judged: bool
     rows: list[Int64] = field(default_factory=list)
-    logits: list[Float32] = field(default_factory=list)
+    found: list[Predictions] = field(default_factory=list)
     fold_values: list[float] = field(default_factory=list)
     train_values: list[float] = field(default_factory=list)
     curves: list[tuple[tuple[float, float, float], ...]] = field(default_factory=list)
     seconds: float = 0.0
     steps: int = 0
 
-    def predicted(self, logits: Float32, rows: Int64) -> Predictions:
-        return self.target.predictions(logits, self.dataset.y[rows], self.dataset.subject[rows])
+    def predicted(self, model: Network, rows: Int64, *, changed: bool) -> Predictions:
+        """What the model makes of some rows, and of the same after each change."""
+        some = Rows(self.dataset.x, rows)
+        found = self.target.predictions(
+            predict(model, some, device=self.device), self.dataset.y[rows], self.dataset.subject[rows]
+        )
+        if not changed:
+            return found
+        rate = self.task.sampling_rate
+        return replace(found, changed=changed_logits(model, some, rate, device=self.device))
+
+    def measure_agreement(self, model: Network) -> None:
+        """Add what the last fold's model makes of its held-out rows after each change, where asked for."""
+        if self.agreement and self.found[-1].changed is None:
+            self.found[-1] = self.predicted(model, self.rows[-1], changed=True)
 
     def predictions(self) -> Predictions:
         """All out-of-fold predictions so far."""
-        return self.predicted(np.concatenate(self.logits), np.concatenate(self.rows))
+        return Predictions.joined(self.found)
 
     def collapsed(self) -> bool:
         """Whether the last fold's model decides all its held-out rows the same: it has learned nothing."""
-        return self.target.collapsed(self.predicted(self.logits[-1], self.rows[-1]))
+        return self.target.collapsed(self.found[-1])
 
-    def on_training_rows(self, model: Network, fold: Fold, seed: int, device: str) -> float:
+    def on_training_rows(self, model: Network, fold: Fold, seed: int) -> float:
         """The objective on a fixed sample of the rows that were trained on."""
         rows = fold.train
         if len(rows) > TRAIN_SAMPLE:
             rows = np.sort(np.random.default_rng(seed).choice(rows, TRAIN_SAMPLE, replace=False))
-        return self.value(self.predicted(predict(model, Rows(self.dataset.x, rows), device=device), rows))
+        return self.value(self.predicted(model, rows, changed=self.judged))
 
 
 def _fold(
@@ -125,29 +149,28 @@ def _fold(
     fold: Fold,
     number: int,
     seed: int,
-    device: str,
     on_progress: Callable[[ReportPoint], bool] | None,
 ) -> Fitted:
     """Train one fold; predictions of a training that reached its end are added to the state."""
     data = state.dataset
-    held_out = Rows(data.x, fold.held_out)
-    latest: list[Float32] = []
+    latest: list[Predictions] = []
 
     def evaluate(model: Network) -> float:
-        logits = predict(model, held_out, device=device)
-        if not np.isfinite(logits).all():
+        found = state.predicted(model, fold.held_out, changed=state.judged)
+        every = (found.logits, *(found.changed or {}).values())
+        if not all(np.isfinite(logits).all() for logits in every):
             return float("nan")
-        latest[:] = [logits]
-        return state.value(state.predicted(logits, fold.held_out))
+        latest[:] = [found]
+        return state.value(found)
 
     def report(fraction: float, worth: float) -> bool:
+        found = latest[0]
         if fraction >= 1.0:
             state.rows.append(fold.held_out)
-            state.logits.append(latest[0])
+            state.found.append(found)
             worth = state.value(state.predictions())
         if on_progress is None:
             return True
-        found = state.predicted(latest[0], fold.held_out)
         auc, spread = state.target.auc(found), state.target.spread(found)
         return on_progress(ReportPoint(number, fraction, worth, auc=auc, spread=spread))
 
@@ -158,7 +181,7 @@ def _fold(
         data.y[fold.train],
         data.subject[fold.train],
         seed=seed,
-        device=device,
+        device=state.device,
         evaluate=evaluate,
         on_progress=report,
     )

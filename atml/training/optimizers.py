@@ -39,7 +39,7 @@ def check(config: ModelConfig) -> None:
             raise ConfigError(f"{name}={getattr(config, name)} must be {least} or more")
     if not (math.isfinite(config.learning_rate) and config.learning_rate > 0):
         raise ConfigError(f"learning_rate={config.learning_rate} must be above 0")
-    for name in ("weight_decay", "focal_gamma", "scale", "noise", "wander", "mixup"):
+    for name in ("weight_decay", "focal_gamma", "scale", "noise", "wander", "mixup", "stretch", "filter"):
         value = getattr(config, name)
         if not (math.isfinite(value) and value >= 0):
             raise ConfigError(f"{name}={value} must be 0 or more")
@@ -47,6 +47,12 @@ def check(config: ModelConfig) -> None:
         value = getattr(config, name)
         if not 0 <= value < 1:
             raise ConfigError(f"{name}={value} must be at least 0 and below 1")
+    if not 0 <= config.polarity <= 1:
+        raise ConfigError(f"polarity={config.polarity} must be 0 to 1: it is a probability")
+    for name in ("polarity", "stretch", "filter"):
+        value = getattr(config, name)
+        if value and config.normalise == "rr":
+            raise ConfigError(f"{name}={value} has no meaning for RR intervals; with those leave it 0")
 
 
 def rate_at(schedule: str, step: int, steps: int) -> float:

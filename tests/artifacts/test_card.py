@@ -387,3 +387,12 @@ def test_a_kind_of_a_users_own_has_the_card_of_its_like():
 
 def make_task(**fields):
     return dataclasses.replace(THREE, **{"positive": None, **fields})
+
+
+def test_changes_of_the_recording_have_a_section_where_they_were_measured(record, text):
+    name = "Under changes of the recording"
+    assert name not in text
+    found = dataclasses.replace(record.result, agreement={"polarity": 0.8125, "gain": 1.0})
+    told = section(render(dataclasses.replace(record, result=found), size_bytes=4321), name)
+    assert "Lowest: polarity with 0.812" in told
+    assert cells(told, "polarity")[-1] == "0.812" and cells(told, "gain") == ["the signal times 1.5", "1.000"]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
+from atml import task_files
 from tests.tiny import REPO, folder
 
 BENCHMARKS = REPO / "benchmarks"
@@ -19,18 +24,36 @@ TABLE = BENCHMARKS / "tables" / "afib_iesd2024.jsonl"
 
 
 @pytest.fixture(scope="module")
-def sides() -> ModuleType:
+def modules() -> dict[str, ModuleType]:
+    """Import the benchmark and its sides; it stands in a folder of programs."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        import versus_sides
+        return {name: importlib.import_module(name) for name in ("versus", "versus_sides")}
     finally:
         sys.path.remove(str(BENCHMARKS))
-    return versus_sides
 
 
-def versus(where: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, str(BENCHMARKS / "versus.py"), *map(str, arguments)]
-    return subprocess.run(line, cwd=where, capture_output=True, text=True, timeout=300, check=False)
+@pytest.fixture
+def sides(modules: dict[str, ModuleType]) -> ModuleType:
+    return modules["versus_sides"]
+
+
+@pytest.fixture
+def versus(
+    modules: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., str]]:
+    """Run the benchmark in a folder, in this process, and return what it prints."""
+    threads = torch.get_num_threads()
+
+    def run(where: Path, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["versus.py", *map(str, arguments)])
+        capfd.readouterr()
+        with contextlib.chdir(where):
+            modules["versus"].main()
+        return capfd.readouterr().out
+
+    yield run
+    torch.set_num_threads(threads)
 
 
 def rows(printed: str, title: str) -> dict[str, list[str]]:
@@ -46,36 +69,37 @@ def rows(printed: str, title: str) -> dict[str, list[str]]:
     return found
 
 
-def test_a_replay_sets_every_side_against_the_first(tmp_path: Path) -> None:
-    done = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 250)
-    assert done.returncode == 0, done.stderr
-    assert "The table has no AUC" in done.stdout
-    ratios = rows(done.stdout, "seconds to plain's best")
+def test_a_replay_sets_every_side_against_the_first(versus: Callable[..., str], tmp_path: Path) -> None:
+    printed = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 250)
+    assert "The table has no AUC" in printed
+    ratios = rows(printed, "seconds to plain's best")
     assert list(ratios) == [
         "plain TPE", "TPE, median pruner", "random", "atml, former schedule", "atml",
     ]  # fmt: skip
     assert ratios["plain TPE"] == ["1.00 (1.00 to 1.00)", "0%", "1.00 (1.00 to 1.00)", "0%"]
-    trials = rows(done.stdout, " ")
+    trials = rows(printed, " ")
     assert all(int(cells[0]) > 0 for cells in trials.values())
     again = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 250)
-    assert again.stdout == done.stdout, "one seed, one replay"
+    assert again == printed, "one seed, one replay"
 
 
 def test_an_unknown_side_is_refused(tmp_path: Path) -> None:
-    done = versus(tmp_path, "--replay", TABLE, "--sides", "plain,hyperband")
+    line = [sys.executable, BENCHMARKS / "versus.py", "--replay", TABLE, "--sides", "plain,hyperband"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1 and done.stderr.startswith("no side 'hyperband': plain, median")
 
 
-def test_for_real_picks_are_judged_on_people_that_no_search_saw(tmp_path: Path) -> None:
-    here = folder(tmp_path / "here")
+def test_for_real_picks_are_judged_on_people_that_no_search_saw(
+    versus: Callable[..., str], tmp_path: Path
+) -> None:
+    here = folder(tmp_path / "here", steps=10)
     with np.load(here / "data.npz") as kept:
         arrays = dict(kept)
     np.savez(here / "abroad.npz", **{**arrays, "subject": np.char.add("other ", arrays["subject"])})
-    done = versus(
+    printed = versus(
         here, "--data", "data.npz", "--outside", "abroad.npz", "--nested", 2, "--folds", 2, "--seeds", 1,
-        "--repeats", 1, "--seconds", 4, "--sides", "plain,atml", "--out", "searches.jsonl",
+        "--repeats", 1, "--seconds", 1, "--sides", "plain,atml", "--out", "searches.jsonl",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     kept_lines = [json.loads(line) for line in (here / "searches.jsonl").read_text().splitlines()]
     assert [(line["part"], line["side"]) for line in kept_lines] == [
         (0, "plain"), (0, "atml"), (1, "plain"), (1, "atml"),
@@ -84,11 +108,30 @@ def test_for_real_picks_are_judged_on_people_that_no_search_saw(tmp_path: Path) 
     people = {f"S{i}" for i in range(9)}
     assert not held_out[0] & held_out[1] and held_out[0] | held_out[1] == people
     assert set(kept_lines[0]["outside"]["abroad.npz"]) == {f"other S{i}" for i in range(9)}
-    assert all(trial[2] <= 4 for line in kept_lines for trial in line["trials"])
-    outside = [line for line in done.stdout.splitlines() if line.startswith(("| data.npz", "| abroad.npz"))]
+    assert all(trial[2] <= 1 for line in kept_lines for trial in line["trials"])
+    outside = [line for line in printed.splitlines() if line.startswith(("| data.npz", "| abroad.npz"))]
     assert len(outside) == 4 and all("of 9" in line for line in outside)
-    fresh = rows(done.stdout, "out of fold on fresh seeds")
+    fresh = rows(printed, "out of fold on fresh seeds")
     assert set(fresh) == {"plain TPE", "atml", "DEFAULT, no search"}
+
+
+def test_each_of_several_sets_is_left_out_of_one_search(tmp_path: Path) -> None:
+    here = folder(tmp_path / "here")
+    with np.load(here / "data.npz") as kept:
+        arrays = dict(kept)
+    np.savez(here / "abroad.npz", **{**arrays, "subject": np.char.add("X", arrays["subject"])})
+    line = ("--data", "data.npz", "abroad.npz", "--leave-out", "--folds", 2, "--seeds", 1, "--repeats", 1)
+    done = versus(here, *line, "--seconds", 1, "--sides", "random", "--out", "searches.jsonl")
+    assert done.returncode == 0, done.stderr
+    kept_lines = [json.loads(line) for line in (here / "searches.jsonl").read_text().splitlines()]
+    people = {"abroad": {f"abroad/XS{i}" for i in range(9)}, "data": {f"data/S{i}" for i in range(9)}}
+    for at, name in enumerate(("abroad", "data")):
+        assert set(kept_lines[at]["outside"]) == {f"{name}, left out"}
+        assert set(kept_lines[at]["outside"][f"{name}, left out"]) == people[name]
+    outside = [line for line in done.stdout.splitlines() if ", left out" in line]
+    assert len(outside) == 2 and all("of 9" in line for line in outside)
+    alone = versus(here, "--data", "data.npz", "--leave-out", "--seconds", 1)
+    assert alone.returncode != 0 and "data is one: add another --data" in alone.stderr
 
 
 def test_a_pick_is_the_best_whole_trial_so_far(sides: ModuleType) -> None:
@@ -102,6 +145,25 @@ def test_a_pick_is_the_best_whole_trial_so_far(sides: ModuleType) -> None:
     assert course.until("value", 0.6) == 4.0 and course.until("value", 0.8) == math.inf
     assert course.until("worth", 0.4) == 1.0
     assert course.learned == 0.75 and course.wasted == 1.0
+
+
+@pytest.mark.parametrize("name", ["plain", "atml"])
+def test_no_side_picks_a_training_that_diverged_or_ended_early(sides: ModuleType, name: str) -> None:
+    """At defib's default objective most configs are below 0, the value that a diverged training is given."""
+    ends = [
+        {"value": -3.0, "whole": True, "broken": {}},
+        {"value": 0.0, "whole": False, "broken": {"diverged": 1.0}},
+        {"value": -1.0, "whole": False, "broken": {"constant": 1.0}},
+        {"value": -2.0, "whole": True, "broken": {}},
+    ]
+    given = iter(ends)
+
+    def train(*_: object) -> object:
+        return sides.Trained(seconds=1.0, learned=True, **next(given))
+
+    course = sides.Side(sides.SIDES[name], task_files.find("defib"), 0).search(train, float(len(ends)))
+    assert [trial.value for trial in course.trials] == [-3.0, -math.inf, -math.inf, -2.0]
+    assert [pick.number for pick in course.picks()] == [course.trials[0].number, course.trials[3].number]
 
 
 def test_quartiles_are_values_that_occurred(sides: ModuleType) -> None:

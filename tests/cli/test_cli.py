@@ -244,9 +244,9 @@ def test_a_terminal_that_lacks_a_character(here: Path, encoding: dict[str, str])
     shown = atml("tasks")
     assert shown.returncode == 0, shown.stderr
     assert "gem\\" in shown.stdout
-    refused = atml("score", "Modell-für-später")
+    refused = atml("tasks", "check", "Aufgabe-für-später")
     assert refused.returncode == 2
-    assert "Modell-f\\" in refused.stderr and len(refused.stderr.splitlines()) == 1
+    assert "Aufgabe-f\\" in refused.stderr and len(refused.stderr.splitlines()) == 1
 
 
 def test_a_place_that_may_not_be_written(

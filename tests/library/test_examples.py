@@ -10,12 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import atml
 from tests.library.conftest import MADE, REPO, environment
 
-MODULES = ("loaded_model", "score_result", "search_function", "search_result", "task_source")
+MODULES = ("loaded_model", "prediction", "score_result", "search_function", "search_result", "task_source")
 
 TASK = """
 from atml import ModelConfig, Task
@@ -36,6 +37,8 @@ def test_examples_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     where = tmp_path / "here"
     shutil.copytree(MADE, where, ignore=shutil.ignore_patterns("making", "studies.db"))
     (where / "mine.py").write_text(TASK)
+    x = np.load(where / "afib.npz")
+    np.savetxt(where / "recording.csv", x["x"][x["y"] == 1][:2].ravel())
     monkeypatch.chdir(where)
     monkeypatch.syspath_prepend(str(where))
     module = importlib.import_module(f"atml.library.{name}")

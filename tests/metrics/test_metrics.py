@@ -254,3 +254,14 @@ def test_empty_is_no_crash():
     assert table.rows() == ()
     assert table.pooled().n == 0
     assert metrics.bootstrap(table)["F"] == metrics.Interval(0.0, 0.0, 1.0)
+
+
+def test_a_subject_without_positives_is_the_worst_if_all_of_it_is_called_positive() -> None:
+    truth, decided = [0, 0, 0, 1, 1, 1, 1, 0], [1, 1, 1, 1, 0, 1, 1, 0]
+    rows = metrics.counts(truth, decided, np.array(list("aaabbccc"))).rows()
+    assert [(row.subject, row.sensitivity, row.specificity) for row in rows] == [
+        ("a", 1.0, 0.0),
+        ("b", 0.5, 1.0),
+        ("c", 1.0, 1.0),
+    ]
+    assert rows[0].f_beta == 1.0

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atml.regions import (
+    Bounds,
     Box,
     Choice,
     Claim,
@@ -254,8 +255,9 @@ def test_a_box_brought_along_counts_only_what_is_drawn_from_then_on(space, ledge
     assert grown.family == ledger.family
     before = at(judge(grown, drawn(200, not_gru), space), low)
     assert (before.status, before.evidence.trials) == ("imported", ())
-    # Draws made when it was known speak against it, and it is rejected.
-    later = [replace(one, known=1) if one.number >= 200 else one for one in drawn(800, not_gru)]
+    # Draws made when it was known, as the sampler marks them, speak against it, and it is rejected.
+    known = Bounds.of(judge(grown, drawn(200, not_gru), space)).known
+    later = [replace(one, known=known) if one.number >= 200 else one for one in drawn(800, not_gru)]
     after = at(judge(grown, later, space), low)
     assert after.status == "rejected" and min(after.evidence.trials) >= 200
     # What is mined afterwards has the next share.

@@ -103,18 +103,22 @@ def test_figures_are_those_of_the_card(written: dict[str, Section], material: Ma
     limits = card.split("## Known limits")[1].strip().splitlines()
     assert limits and [row[0] for row in _last_grid(written["limits"]).rows] == [x[2:] for x in limits]
     counts = kind_binary.cells_of(material.winner.metrics, None)
-    assert counts is not None and (counts[1, 1], counts[1, 0]) == _card_counts(card)
+    rows = material.winner.metrics["subjects"]
+    assert counts is not None and counts[1].tolist() == [
+        sum(row[key] for row in rows) for key in ("fn", "tp")
+    ]
+    assert _card_rows(card) == [(row["subject"], row["tp"], row["fn"]) for row in rows[:8]]
 
 
 def _last_grid(section: Section) -> Grid:
     return [b for b in section.blocks if isinstance(b, Grid)][-1]
 
 
-def _card_counts(card: str) -> tuple[int, int]:
-    """TP and FN summed over the card's table of subjects, which has all of so few."""
+def _card_rows(card: str) -> list[tuple[str, int, int]]:
+    """Name, TP and FN of each subject in the card's table, the eight weakest."""
     rows = re.findall(r"^\| (train\d+) +\|(.+)\|$", card, re.M)
-    cells = [[float(c) for c in row.split("|")] for _, row in rows]
-    return sum(int(c[2]) for c in cells), sum(int(c[4]) for c in cells)
+    cells = [(name, [float(c) for c in row.split("|")]) for name, row in rows]
+    return [(name, int(c[2]), int(c[4])) for name, c in cells]
 
 
 def test_recomputed_figures_are_those_that_were_exported(material: Material) -> None:
@@ -175,9 +179,14 @@ def test_subjects_without_positives_are_told_apart(written: dict[str, Section], 
     rows = material.winner.metrics["subjects"]
     values = [row["f_beta"] for row in rows if row["positives"]]
     says = chart(written["results"], "subjects").says
-    assert f"the {len(values)} subjects with AF the median is {np.median(values):.3f}" in says
-    worst = min(row["tn"] / (row["tn"] + row["fp"]) for row in rows if row["tn"] + row["fp"])
-    assert f"The lowest specificity is {worst:.3f}" in says
+    assert (
+        f"Of the {len(values)} subjects with AF the median F-beta (beta 2) is {np.median(values):.3f}" in says
+    )
+    rates = [row["tn"] / (row["tn"] + row["fp"]) for row in rows if row["tn"] + row["fp"]]
+    low = sum(rate < 0.5 for rate in rates)
+    assert f"specificity for {low} of {len(rates)} subjects" in says
+    lowest = [min(row["sensitivity"], row["specificity"]) for row in rows]
+    assert lowest == sorted(lowest)
 
 
 def test_curves_pass_through_what_is_marked(written: dict[str, Section], material: Material) -> None:

@@ -251,3 +251,52 @@ def test_time_is_kept_for_the_finalists_in_question(plan: Plan) -> None:
     assert kept(replace(options, finalists=None, repeats=None)) < 10
     assert kept(replace(options, timeout=30.0)) == 15.0
     assert kept(replace(options, finalists=0)) == 0.0
+
+
+def test_the_gain_line_says_by_which_values(plan: Plan) -> None:
+    """With the time for one repeat, of the best, the default is judged by its own run: nobody chose that."""
+    add(plan, 0.05, origin="default")
+    best = add(plan, 0.02)
+    found = finals(plan)
+    assert "so too good" in pick(found).lines[-1]
+    source = Repeats(found)
+    job = source.next()
+    assert isinstance(job, TrialJob) and plan.store.trials("s")[job.number].of == best.number
+    source.ended(job, Report(0, "measured", job, measurement=measured(plan, 0.3, 0)), "cpu")
+    line = pick(found).lines[-1]
+    assert line.startswith("no gain over DEFAULT was found (-") and "too good" not in line
+
+
+def test_who_trains_on_no_fresh_seed_was_not_worse(plan: Plan) -> None:
+    """A finalist that collapsed on its fresh seed is no trial that the default beat."""
+    default, best = add(plan, 0.3, origin="default"), add(plan, 0.02)
+    source = Repeats(finals(plan))
+    collapsed = replace(measured(plan, 0.3, 0), collapsed=True)
+    for number, measurement in ((best.number, collapsed), (default.number, measured(plan, 0.3, 0))):
+        job = source.next()
+        assert isinstance(job, TrialJob) and plan.store.trials("s")[job.number].of == number
+        source.ended(job, Report(0, "measured", job, measurement=measurement), "cpu")
+    assert pick(finals(plan)).lines == ("DEFAULT is the only finalist: no gain over it was found",)
+
+
+def test_a_default_that_collapses_on_a_fresh_seed_is_not_said_to_have_stopped_short(plan: Plan) -> None:
+    default, best = add(plan, 0.3, origin="default"), add(plan, 0.02)
+    source = Repeats(finals(plan))
+    collapsed = replace(measured(plan, 0.3, 0), collapsed=True)
+    for number, measurement in ((best.number, measured(plan, 0.02, 0)), (default.number, collapsed)):
+        job = source.next()
+        assert isinstance(job, TrialJob) and plan.store.trials("s")[job.number].of == number
+        source.ended(job, Report(0, "measured", job, measurement=measurement), "cpu")
+    assert pick(finals(plan)).lines[-1].startswith("DEFAULT is no finalist")
+
+
+def test_as_many_rounds_are_kept_time_for_as_the_repeats_make(plan: Plan) -> None:
+    """With a worker for each finalist a round takes as long as the slowest of them."""
+    add(plan, 0.3, origin="default")
+    for _ in range(7):
+        add(plan, 0.02)
+    records = plan.store.trials("s")
+    options = Options(timeout=1000.0, longer=1)
+    # 80 s of trials allow for two repeats of 10 s, both of round one.
+    kept = reserve(records, plan.budget, options, folds=3, workers=8)
+    assert kept == pytest.approx(10 + 10 / 3, abs=5)

@@ -29,6 +29,7 @@ from atml.training.records import TrialRecord
 from tests.processes import workers_of
 from tests.searching.conftest import command, wait_for
 from tests.searching.studies import Run, Start
+from tests.terminal import run
 
 SPACE = """
 from atml import ModelConfig
@@ -95,8 +96,8 @@ def both(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, l
     """A study that two searches made at the same time, and what each of them said, as JSON events."""
     folder = tmp_path_factory.mktemp("both")
     words = line(small, folder, TRIALS, "--max-macs", 1, "--json")
-    begun = subprocess.run(command(*line(small, folder, 1, "--max-macs", 1)), cwd=folder, timeout=120)
-    assert begun.returncode == 0
+    begun = run(folder, *line(small, folder, 1, "--max-macs", 1))
+    assert begun.returncode == 0, begun.stderr
     as_before(folder)
     processes = [
         subprocess.Popen(command(*words), cwd=folder, stdout=subprocess.PIPE, text=True) for _ in range(2)
@@ -282,8 +283,8 @@ def test_a_study_of_before_counts_only_what_is_still_to_come(small: Path, tmp_pa
 def judged(folder: Path, hopeless: float) -> Path:
     usual = (Path(__file__).parents[2] / "objectives" / "afib.py").read_text(encoding="utf-8")
     judge = folder / "judge.py"
-    judge.write_text(usual.replace("HOPELESS = 0.60", f"HOPELESS = {hopeless}"), encoding="utf-8")
-    assert f"HOPELESS = {hopeless}" in judge.read_text(encoding="utf-8")
+    judge.write_text(usual.replace('{"value": 0.60', f'{{"value": {hopeless}'), encoding="utf-8")
+    assert f'"value": {hopeless}' in judge.read_text(encoding="utf-8")
     return judge
 
 
@@ -329,7 +330,7 @@ def test_a_rule_fixed_before_the_search_ends_them(small: Path, tmp_path: Path, a
 
 
 def test_a_draw_that_a_lost_worker_took_along_counts_once(small: Path, tmp_path: Path, start: Start) -> None:
-    process = start(*line(small, tmp_path, 4, "--json", steps=300))
+    process = start(*line(small, tmp_path, 4, "--json", steps=200))
     for text in process.stdout or ():
         event = json.loads(text)
         running = event.get("running") or ()

@@ -84,6 +84,8 @@ def test_every_row_of_a_study_hangs_on_it_or_on_its_trials() -> None:
         (Queue, CachedStorage, "_add_trials_to_cache"),
         (Queue, CachedStorage, "set_trial_state_values"),
         (Queue, CachedStorage, "create_new_trial"),
+        (Queue, CachedStorage, "get_all_trials"),
+        (Queue, CachedStorage, "set_trial_param"),
     ],
 )
 def test_methods_that_take_the_place_of_optunas(ours: type, theirs: type, name: str) -> None:

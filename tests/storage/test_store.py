@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from atml.ecg.changes import CHANGES
 from atml.errors import StudyError
 from atml.storage import Store
 from atml.storage.schema import EVALUATIONS, VERSION
@@ -69,6 +70,20 @@ def test_predictions_come_back(store: Store) -> None:
     np.testing.assert_array_equal(found[0], rows)
     np.testing.assert_allclose(found[1], logits.clip(-6e4, 6e4), rtol=1e-3)
     assert store.predictions("s", 4) is None
+    assert store.changed_predictions("s", 3) is None and store.changed_predictions("s", 4) is None
+
+
+def test_predictions_after_changes_come_back_by_name(store: Store) -> None:
+    rows = np.arange(3, dtype=np.int64)
+    changed = {kind: np.full((3, 2), at + 0.5, np.float32) for at, kind in enumerate(CHANGES)}
+    # The order in which they come does not matter.
+    back = dict(reversed(changed.items()))
+    store.save_predictions("s", 3, rows, np.zeros((3, 2), np.float32), back)
+    found, kept = store.predictions("s", 3), store.changed_predictions("s", 3)
+    assert found is not None and found[1].tolist() == [[0, 0]] * 3 and found[0].tolist() == [0, 1, 2]
+    assert kept is not None and list(kept) == list(CHANGES)
+    for kind, logits in changed.items():
+        np.testing.assert_array_equal(kept[kind], logits)
 
 
 def test_evaluations_are_counted_by_test_set(store: Store) -> None:
@@ -221,23 +236,23 @@ def test_write_ahead_log_is_on(store: Store) -> None:
 
 def test_one_database_is_made_by_several_processes_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from atml.storage import Store; print('ready', flush=True); sys.stdin.readline();"
-        "Store(sys.argv[1]).close()"
+        "import sys; from atml.storage import Store; print('ready', flush=True)\n"
+        "for address in sys.stdin:\n"
+        "    Store(address.strip()).close()\n"
+        "    print('ready', flush=True)"
     )
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
     for attempt in range(4):
-        address = url(tmp_path / f"{attempt}.db")
-        makers = [
-            subprocess.Popen(
-                [sys.executable, "-c", code, address],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )
-            for _ in range(4)
-        ]  # fmt: skip
-        for maker in makers:
-            assert maker.stdout is not None and maker.stdout.readline() == "ready\n"
+        assert all(maker.stdout is not None and maker.stdout.readline() for maker in makers), attempt
         for maker in makers:
             assert maker.stdin is not None
-            maker.stdin.write("go\n")
+            maker.stdin.write(f"{url(tmp_path / f'{attempt}.db')}\n")
             maker.stdin.flush()
-        said = [maker.communicate(timeout=60)[1] for maker in makers]
-        assert [maker.returncode for maker in makers] == [0] * 4, said
+    said = [maker.communicate(timeout=60)[1] for maker in makers]
+    assert [maker.returncode for maker in makers] == [0] * 4, said

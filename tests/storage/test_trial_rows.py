@@ -134,3 +134,44 @@ def test_one_question_for_one_row(store: Store) -> None:
     other.report(0.5, 1)
     other.set_user_attr("a", 1)
     assert len(asked) == 3, asked
+
+
+def test_a_report_is_written_whole_and_a_parameter_with_the_others(store: Store) -> None:
+    study = store.study("s", sampler=optuna.samplers.RandomSampler(seed=0))
+    study.ask().suggest_float("x", 0, 1)
+    trial = study.ask()
+    key = trial._trial_id
+    with pytest.raises(ZeroDivisionError), store.together(key):
+        x, c = trial.suggest_float("x", 0, 1), trial.suggest_categorical("c", ["a", "b"])
+        assert store._storage.get_trial(key).params == {"c": c}, "the study has an x already, it can wait"
+        raise ZeroDivisionError
+    assert store._storage.get_trial(key).params == {"x": x, "c": c} == trial.params
+    with store.together(key), pytest.raises(ValueError, match="distribution"):
+        store._storage.set_trial_param(key, "x", 0, CategoricalDistribution(["a"]))
+    store.report(key, 3, 0.5, {"points": 1})
+    store.report(key, 3, None, {"points": 2})
+    store.report(key, 4, 0.25, {})
+    study.tell(trial, 0.5)
+    before = store._storage.get_trial(key)
+    assert before.intermediate_values == {3: 0.5, 4: 0.25}
+    assert before.user_attrs["points"] == 2
+    for write in (
+        lambda: store.report(key, 5, 0.5, {"points": 3}),
+        lambda: store._db.storage.set_params(key, {"y": (0.5, FloatDistribution(0, 1))}),
+    ):
+        with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+            write()
+    assert repr(store._db.storage.get_trial(key)) == repr(before)
+
+
+def test_trials_of_two_processes_come_by_number(store: Store) -> None:
+    with contextlib.closing(Store(store._db._url.render_as_string(hide_password=False))) as other:
+        mine, theirs = store.study("s"), other.study("s")
+        for number in range(4):
+            study = (mine, theirs)[number % 2]
+            trial = study.ask()
+            assert [t.number for t in study.get_trials(deepcopy=False)] == list(range(number + 1))
+            if number < 2:
+                study.tell(trial, 0.5)
+        assert [t.number for t in mine.get_trials(states=(TrialState.RUNNING,))] == [2, 3]
+        assert mine.trials[0] is not mine.get_trials(deepcopy=False)[0] is mine.get_trials(deepcopy=False)[0]

@@ -168,10 +168,35 @@ def test_an_objective_is_chosen_by_name_or_file_or_both(tmp_path: Path) -> None:
     assert (again.objective_path, again.objective_name) == (other.objective_path, "balanced")
     with pytest.raises(TaskFileError, match=r"no objective 'best' .* it offers aed, balanced, f_beta"):
         task_files.find("defib", objective="best", cwd=tmp_path)
-    with pytest.raises(TaskFileError, match=r"no objective 'balanced' .* it offers value alone"):
+    with pytest.raises(TaskFileError, match=r"no objective 'balanced' .* it offers value, worst_subjects"):
         task_files.find("afib", objective="balanced", cwd=tmp_path)
+    make(tmp_path, judge=objective() + "del OBJECTIVES\n")
+    with pytest.raises(TaskFileError, match=r"no objective 'balanced' .* it offers value alone"):
+        task_files.find("mine", objective="balanced", cwd=tmp_path)
     with pytest.raises(TaskFileError, match=r"gone\.py is not a file"):
         task_files.find("defib", objective="gone.py:balanced", cwd=tmp_path)
+
+
+def test_the_default_goes_by_the_name_of_value_where_it_has_no_other(tmp_path: Path) -> None:
+    usual, named = (task_files.find("afib", objective=name, cwd=tmp_path) for name in (None, "value"))
+    # Studies of earlier versions, whose file had `value` alone, have "" as well.
+    assert usual.objective_name == named.objective_name == ""
+    assert (usual.value_name, usual.floor) == (named.value_name, named.floor) and usual.floor == 0.6
+    other = task_files.find("afib", objective="worst_subjects", cwd=tmp_path)
+    assert other.objective_name == "worst_subjects" and other.floor == 0.2
+    assert other.value_name.startswith("mean over the worst fifth of the subjects")
+    assert "value" not in task_files.find("defib", cwd=tmp_path).objectives
+
+
+def test_which_objectives_ask_for_changed_windows(tmp_path: Path) -> None:
+    for task in ("afib", "defib", "rhythm"):
+        assert task_files.find(task, objective="robust", cwd=tmp_path).agreement
+        assert not task_files.find(task, cwd=tmp_path).agreement
+    make(tmp_path, judge=objective() + "AGREEMENT = ('value',)\n")
+    assert task_files.find("mine", cwd=tmp_path).agreement
+    assert not task_files.find("mine", objective="worst_subjects", cwd=tmp_path).agreement
+    make(tmp_path, judge=objective() + "del OBJECTIVES\nAGREEMENT = ['value']\n")
+    assert task_files.find("mine", cwd=tmp_path).agreement
 
 
 @pytest.mark.parametrize(
@@ -179,6 +204,11 @@ def test_an_objective_is_chosen_by_name_or_file_or_both(tmp_path: Path) -> None:
     [
         ("OBJECTIVES = [value]", "OBJECTIVES is .* not a mapping"),
         ("OBJECTIVES = {'a': 1}", "OBJECTIVES has 'a': 1; it maps names to functions"),
+        ("AGREEMENT = 'robust'", r'AGREEMENT is .robust.; give a list of objectives, as \("robust",\)'),
+        (
+            "AGREEMENT = ('sturdy',)",
+            "AGREEMENT has 'sturdy', no objective of the file: value, worst_subjects",
+        ),
         ("WINDOWS = 4", "WINDOWS is 4; give the shortest and the longest window in s"),
         ("WINDOWS = ('1', '8')", "give the shortest and the longest window in s"),
         ("WINDOWS = (8, 1)", "give the shortest and the longest window in s"),

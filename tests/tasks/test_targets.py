@@ -139,6 +139,9 @@ def test_tables_add_up_and_figures_follow_from_them(target):
     for key in FOUR:
         found = intervals[key]
         assert found.value == pytest.approx(target.four(one)[key]) and found.low <= found.value <= found.high
+        # Of repeats the mean counts, in the interval as beside it.
+        mean = np.mean([target.four(p)[key] for p in (one, two)])
+        assert target.intervals(tables)[key].value == pytest.approx(mean)
     rates = target.rates(tables[0])
     assert rates["balanced accuracy"].value == pytest.approx(balanced_accuracy_score(one.y, one.labels()))
     gain = target.balanced_gain(*tables)
@@ -146,6 +149,15 @@ def test_tables_add_up_and_figures_follow_from_them(target):
         balanced_accuracy_score(one.y, one.labels()) - balanced_accuracy_score(two.y, two.labels())
     )
     assert list(rates)[-1] == "balanced accuracy"
+
+
+def test_nothing_is_known_of_a_class_that_no_subject_has():
+    """Not that it is always missed, which would be 0 (0 to 0)."""
+    target, y = targets.of(TASKS["multiclass"]), np.tile([0, 2], 10)
+    logits = np.eye(3, dtype=np.float32)[y]
+    table = target.table(target.predictions(logits, y, np.repeat(["a", "b"], 10)))
+    found = target.intervals([table])["sensitivity " + TASKS["multiclass"].classes[1]]
+    assert (found.value, found.low, found.high) == (0.0, 0.0, 1.0)
 
 
 def test_positive_weight_is_for_a_positive_class_alone():

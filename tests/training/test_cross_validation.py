@@ -7,10 +7,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from atml.data.dataset import Dataset, Fold
+from atml.ecg.changes import CHANGES
 from atml.metrics import macro_f1
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
 from atml.training import cross_validation
+from atml.training.loop import fit, predict
 
 TASK = Task(name="t", classes=("slow", "fast"), positive=1, sampling_rate=50, window=100)
 CONFIG = ModelConfig(channels=(4, 6), kernels=(7, 5), strides=(2, 2), batch=32, steps=60)
@@ -219,3 +221,37 @@ def test_the_training_value_is_over_a_sample_of_many_rows(dataset, folds, monkey
 
     cross_validation.run(CONFIG, TASK, dataset, folds, value, seed=0)
     assert counts.count(50) == 3
+
+
+def test_changed_windows_are_predicted_where_asked_for_and_change_no_number(dataset, folds, measured):
+    plain, _ = measured
+    assert plain.predictions.changed is None
+    with_them = cross_validation.run(CONFIG, TASK, dataset, folds, accuracy, seed=0, agreement=True)
+    assert (with_them.value, with_them.curves) == (plain.value, plain.curves)
+    np.testing.assert_array_equal(with_them.predictions.logits, plain.predictions.logits)
+    changed = with_them.predictions.changed
+    assert set(changed) == set(CHANGES)
+    # The model of the last fold again, on windows that were changed by hand.
+    fold = folds[-1]
+    model = fit(
+        CONFIG, TASK, dataset.x[fold.train], dataset.y[fold.train], dataset.subject[fold.train], seed=2
+    ).model
+    by_hand = predict(model, -dataset.x[fold.held_out])
+    np.testing.assert_array_equal(changed["polarity"][-len(by_hand) :], by_hand)
+    agreement = with_them.predictions.agreement()
+    assert agreement["gain"] > 0.9 and agreement["noise"] > 0.9
+
+
+def test_an_objective_that_asks_for_changed_windows_gets_them_wherever_it_judges(dataset, folds, measured):
+    plain, _ = measured
+    seen = []
+
+    def value(predictions):
+        seen.append(len(predictions.y))
+        return accuracy(predictions.at_worst())
+
+    result = cross_validation.run(CONFIG, TASK, dataset, folds[:2], value, seed=0, judged=True)
+    # Four report points a fold, all subjects so far at its end, a sample of its training rows; the whole.
+    assert seen == [60] * 4 + [60, 120] + [60] * 4 + [120, 120] + [120]
+    assert result.value == accuracy(result.predictions.at_worst()) <= accuracy(result.predictions)
+    np.testing.assert_array_equal(result.predictions.logits, plain.predictions.logits[:120])

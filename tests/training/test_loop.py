@@ -153,6 +153,12 @@ def test_a_value_that_is_not_finite_is_divergence():
         ({"positive_weight": 0.0}, "positive_weight=0.0"),
         ({"shift": 1.5}, "shift=1.5"),
         ({"mixup": -0.1}, "mixup=-0.1"),
+        ({"polarity": 50.0}, "polarity=50.0 must be 0 to 1"),
+        ({"polarity": math.nan}, "polarity=nan"),
+        ({"stretch": -0.1}, "stretch=-0.1"),
+        ({"filter": math.inf}, "filter=inf"),
+        ({"normalise": "rr", "polarity": 0.5}, "polarity=0.5 has no meaning for RR intervals"),
+        ({"normalise": "rr", "stretch": 0.1}, "stretch=0.1 has no meaning for RR intervals"),
     ],
 )
 def test_an_impossible_training_says_which_value(change, words):

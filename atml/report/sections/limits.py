@@ -131,9 +131,10 @@ def _evaluations(material: Material) -> str:
 
 def _split(material: Material) -> str:
     folds, held = material.spec["folds"], material.spec.get("held_out") or []
+    by = material.spec.get("fold_by") or "subject"
     aside = f"{plural(len(held), 'subject')} held out of the search altogether" if held else "nobody held out"
     return (
-        f"{folds} folds by subject, {aside}; two recordings of one person under two names could be on both"
+        f"{folds} folds by {by}, {aside}; two recordings of one person under two names could be on both"
         " sides of a fold, and nothing in the data would show it"
     )
 

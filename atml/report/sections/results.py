@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from atml.arrays import Int64
 from atml.artifacts.card_baseline import class_of
+from atml.ecg.changes import in_words
 from atml.formatting import plural, sentence, value
 from atml.metrics import FOUR
 from atml.report import comparisons, matrix
@@ -41,6 +42,7 @@ def contents(material: Material) -> list[Block]:
         runs = [predictions for _, predictions in material.out_of_fold]
         blocks += beyond_the_decision(source, runs, material.best.config, task)
     blocks += [Heading("By subject"), _subjects(source, task), Heading("By rhythm"), _rhythms(source, task)]
+    blocks += [Heading("Under changes of the recording"), _changes(source)]
     return [*blocks, Heading("Size against value"), *sizes(material)]
 
 
@@ -177,6 +179,22 @@ def _subjects(source: Source, task: Task) -> Block:
     if any(one is None for found in rates.values() for one in found):
         says += " A subject without windows of a class has no bar for its rate."
     return Chart("subjects", comparisons.subjects([str(row["subject"]) for row in shown], rates), says)
+
+
+def _changes(source: Source) -> Block:
+    found = source.figures.get("agreement") or {}
+    if not found:
+        return Empty(
+            "Changed windows were not predicted: no finalist was trained again, or by a version before."
+        )
+    words = in_words()
+    rows = tuple((kind, words.get(kind, kind), f"{share:.3f}") for kind, share in found.items())
+    worst = min(found, key=lambda kind: found[kind])
+    says = (
+        "Share of held-out windows that are decided as before when the recording is changed and the heart is"
+        f" not, whether the decision is right or wrong. Lowest: {worst} with {found[worst]:.3f}."
+    )
+    return Grid(("change", "what is done", "decided as before"), rows, says)
 
 
 def _rhythms(source: Source, task: Task) -> Block:

@@ -64,10 +64,10 @@ def _training(material: Material) -> list[Block]:
         ram_kib=spec.get("max_ram_kib"),
         operators=definition.budget.operators if definition else None,
     )
-    folds = spec["folds"]
+    folds, by = spec["folds"], spec.get("fold_by") or "subject"
     rows = [
         ("objective", means),
-        ("judged", f"out of fold, over all subjects that {folds} folds have held out; folds are by subject"),
+        ("judged", f"out of fold, over all subjects that {folds} folds have held out; folds are by {by}"),
         ("a trial", "trains on one fold after the other, and stops early where earlier trials did better"),
         ("qualifies", Gate.of_spec(spec).words),
         ("budget", budget.describe()),
@@ -92,7 +92,7 @@ def _training(material: Material) -> list[Block]:
         else sentence(f"Find the network and the training with the largest {name}")
     )
     says = (
-        f"Settings of the search: {folds} folds by subject, at most {spec['max_size_kib']:g} KiB, and no"
+        f"Settings of the search: {folds} folds by {by}, at most {spec['max_size_kib']:g} KiB, and no"
         " subject on both sides of a split."
     )
     return [Text(said), Grid(("what", "as the study keeps it"), tuple(rows), says)]

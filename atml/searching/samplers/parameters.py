@@ -7,19 +7,19 @@ because only reference draws are evidence about the space as a whole.
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from atml import models
 from atml.errors import InputError, TaskFileError
 from atml.models.config import ModelConfig
+from atml.searching.samplers.proposing import seed_of, tpe
 from atml.storage.optuna_internals import trial_id
 from atml.storage.trial_records import source_of
 from atml.task_files.definition import TaskDefinition
@@ -146,39 +146,8 @@ def reference_value(
     Each parameter has its own random stream, so a requeued trial draws its missing parameters as before.
     """
     parts = (study_seed, trial.number, name, attempt) if attempt else (study_seed, trial.number, name)
-    sampler = RandomSampler(seed=_seed(*parts))
+    sampler = RandomSampler(seed=seed_of(*parts))
     return sampler.sample_independent(study, trial, name, distribution)
-
-
-def _seed(*parts: object) -> int:
-    """Hash what identifies a draw to a seed of 32 bits."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big")
-
-
-class _ByNumber(TPESampler):
-    """TPE whose random state depends on the number of the trial.
-
-    So a resumed search proposes as if it had never stopped, and several searches of one study propose
-    different parameters, since each trial has a number of its own.
-    """
-
-    def __init__(self, seed: int, **how: Any) -> None:
-        super().__init__(seed=seed, **how)
-        self._seed = seed
-
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Seed the random state for this trial."""
-        self._rng.rng.seed(_seed(self._seed, trial.number, "tpe"))
-        self._random_sampler._rng.rng.seed(_seed(self._seed, trial.number, "random"))
-        super().before_trial(study, trial)
-
-
-def tpe(seed: int) -> TPESampler:
-    """Return the sampler used after the reference draws."""
-    with warnings.catch_warnings():
-        # Conditional spaces need `group`, which Optuna still calls experimental.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return _ByNumber(seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=10)
 
 
 def from_params(suggest: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:

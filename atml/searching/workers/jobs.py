@@ -44,8 +44,11 @@ class Job:
     seed: int
 
 
+@dataclass(frozen=True, kw_only=True)
 class TrialJob(Job):
-    """Train and predict fold by fold."""
+    """Train and predict fold by fold; with ``agreement`` after each change of `atml.ecg.changes` too."""
+
+    agreement: bool = False
 
 
 class FinalJob(Job):

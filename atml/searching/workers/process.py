@@ -19,7 +19,9 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
-from atml.data.dataset import Dataset
+import numpy as np
+
+from atml.data.dataset import Dataset, Rows
 from atml.errors import AtmlError, TaskFileError
 from atml.searching.workers.jobs import Job, Report, ReportKind, Trained, TrialJob, WorkerSetup
 from atml.task_files.definition import TaskDefinition
@@ -156,6 +158,7 @@ def _do(
 ) -> Report:
     from atml.models.weights import weights
     from atml.training import cross_validation, loop
+    from atml.training.agreement import changed_logits
     from atml.training.records import ReportPoint
 
     def ask(point: ReportPoint) -> bool:
@@ -172,6 +175,8 @@ def _do(
             seed=job.seed,
             device=device,
             on_progress=ask,
+            agreement=job.agreement,
+            judged=definition.agreement,
         )
         return Report(index, ReportKind.MEASURED, measurement=measured)
     fitted = loop.fit(
@@ -187,11 +192,16 @@ def _do(
     if fitted.diverged:
         return Report(index, ReportKind.REFUSED, text="training on all subjects diverged")
     logits = loop.predict(fitted.model, dataset.x, device=device)
+    predictions = definition.target.predictions(logits, dataset.y, dataset.subject)
+    if definition.agreement:
+        every = Rows(dataset.x, np.arange(len(dataset)))
+        changed = changed_logits(fitted.model, every, definition.task.sampling_rate, device=device)
+        predictions = dataclasses.replace(predictions, changed=changed)
     trained = Trained(
         weights=weights(fitted.model),
         steps=fitted.steps,
         seconds=fitted.seconds,
-        predictions=definition.target.predictions(logits, dataset.y, dataset.subject),
+        predictions=predictions,
         device=device,
     )
     return Report(index, ReportKind.TRAINED, trained=trained)

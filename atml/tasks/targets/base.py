@@ -117,5 +117,4 @@ def shifted(predictions: Predictions, offsets: Sequence[float] | Floats | Float3
 
     What was decided at the offsets is then decided at 0, so that every objective can judge it.
     """
-    logits = predictions.logits - np.asarray(offsets, np.float32)
-    return Predictions(logits, predictions.y, predictions.subject, predictions.positive)
+    return predictions.lowered(np.asarray(offsets, np.float32))

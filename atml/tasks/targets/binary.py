@@ -105,12 +105,14 @@ class BinaryTarget:
         if len(predictions.y) == 0:
             return self.offsets(0.0)
         grid = candidates(predictions.margin(), count)
-        moved = [shifted(predictions, self.offsets(t)) for t in grid]
-        values = np.array([value(p) for p in moved])
-        if floor > 0:
-            reached = np.array([min(four_metrics(p).values()) >= floor for p in moved])
-            if reached.any():
-                values = np.where(reached, values, -np.inf)
+        values, reached = np.empty(len(grid)), np.ones(len(grid), bool)
+        for at, threshold in enumerate(grid):
+            moved = shifted(predictions, self.offsets(threshold))
+            values[at] = value(moved)
+            if floor > 0:
+                reached[at] = min(four_metrics(moved).values()) >= floor
+        if reached.any():
+            values = np.where(reached, values, -np.inf)
         best = np.flatnonzero(values >= values.max() - 1e-12)
         stretches = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
         nearest = min(stretches, key=lambda places: float(np.abs(grid[places]).min()))

@@ -1,0 +1,235 @@
+"""Signals without labels, for a model to decide on: whole recordings, or the segments of a set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.data.file_tree import find
+from atml.data.formats import challenge_record, wfdb_record
+from atml.data.formats.base import Asked
+from atml.data.formats.contest_text import split_name
+from atml.data.formats.detection import kind_of, look_all
+from atml.data.formats.wfdb_record import Unusable
+from atml.errors import DataError
+from atml.tasks.task import Task
+
+TABLES = (".csv", ".tsv", ".txt")
+FILES = (*TABLES, ".npy")
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One signal ``x (leads, samples)``; ``rate`` in Hz, None where the file doesn't tell it.
+
+    ``name`` is what to call it: the record, the file without its ending, or the segment.
+    """
+
+    name: str
+    x: npt.NDArray[np.floating]
+    rate: int | None
+
+
+def signals(
+    path: Path, task: Task, *, leads: Sequence[str] = (), sampling_rate: int | None = None
+) -> Iterator[Signal]:
+    """Read the signals at a path, one after another; labels are neither needed nor read.
+
+    Args:
+        path: A WFDB record (its header, its signal file, or its name), a folder of WFDB records, an array
+            ``(samples,)`` or ``(leads, samples)`` in ``.npy``, which is mapped and not loaded, a table in
+            ``.csv``, ``.tsv`` or ``.txt`` with one sample a line and one lead a column, a folder of these, or
+            a set of segments as `atml.data.open` takes it.
+        task: Its leads, window and rate.
+        leads: Lead by name or number, one entry a lead of the task; of records and tables.
+        sampling_rate: Of segments that don't tell it, in Hz; a record that tells another is refused.
+
+    Yields:
+        Signals; in mV where the file tells its unit.
+
+    Raises:
+        DataError: Nothing of a kind that is known, or a file that can't be read: one line that names it.
+        MissingExtraError: A WFDB record, and the package wfdb is not installed.
+    """
+    if leads and len(leads) != task.leads:
+        raise DataError(f"--lead {' '.join(leads)} names {len(leads)} leads, the model takes {task.leads}")
+    header = _header_of(path)
+    if header is not None:
+        names = {header: header.stem}
+    elif path.is_dir():
+        names = _records(path)
+    else:
+        names = {}
+    if names:
+        for file, name in names.items():
+            signal = _record(file, task, leads, name=name)
+            if sampling_rate not in (None, signal.rate):
+                raise DataError(f"{file} tells {signal.rate} Hz; leave out --sampling-rate {sampling_rate}")
+            yield signal
+    elif path.is_file() and path.suffix.lower() in FILES:
+        yield _file(path, task, leads)
+    elif path.is_dir() and (files := _files(path)):
+        yield from (_file(file, task, leads) for file in files)
+    else:
+        yield from _segments(path, task, leads, sampling_rate)
+
+
+def _header_of(path: Path) -> Path | None:
+    """Return the header of the WFDB record that a path means, None where it means none."""
+    if path.is_dir():
+        return None
+    if path.suffix == ".hea":
+        return path if path.is_file() else None
+    for candidate in (path.with_suffix(".hea"), path.with_name(f"{path.name}.hea")):
+        if path.suffix.lower() not in (*FILES, ".npz") and candidate.is_file():
+            return candidate
+    return None
+
+
+def _records(folder: Path) -> dict[Path, str]:
+    """Return headers and names of the records in and below a folder; parts of others are left out."""
+    headers = sorted(folder.rglob("*.hea"))
+    parts: set[Path] = set()
+    for file in headers:
+        first = file.read_text(encoding="utf-8", errors="replace").lstrip().split(maxsplit=1)[:1]
+        if first and "/" in first[0]:
+            parts |= {file.with_name(f"{name}.hea") for name in _parts(file)}
+    return {
+        file: file.relative_to(folder).with_suffix("").as_posix() for file in headers if file not in parts
+    }
+
+
+def _parts(file: Path) -> tuple[str, ...]:
+    try:
+        return wfdb_record.header(file.parent, file.stem).parts
+    except Unusable as unusable:
+        raise _refused(file, unusable) from None
+
+
+def _record(file: Path, task: Task, leads: Sequence[str], *, name: str) -> Signal:
+    folder, stem = file.parent, file.stem
+    try:
+        if re.search(rb"\s16\+24\s", file.read_bytes()):
+            head = challenge_record.header(file.name, file.read_bytes())
+            data = file.with_suffix(".mat").read_bytes()
+            return Signal(name, challenge_record.signal(stem, head, data), head.rate)
+        found = wfdb_record.header(folder, stem)
+        x = wfdb_record.signal(folder, found, wfdb_record.choose(found, leads, task.leads))
+    except Unusable as unusable:
+        raise _refused(file, unusable) from None
+    except OSError as error:
+        raise DataError(f"{error.filename or file} can't be read: {error.strerror or error}") from None
+    return Signal(name, x, found.rate)
+
+
+def _refused(file: Path, unusable: Unusable) -> DataError:
+    return DataError(f"{file.parent / unusable.fault.file}: {unusable.fault.detail}")
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the arrays and tables in a folder; nothing where they are segments of a contest."""
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in FILES and file.is_file())
+    return files if any(split_name(file.name) is None for file in files) else []
+
+
+def _file(path: Path, task: Task, leads: Sequence[str]) -> Signal:
+    read = _array if path.suffix.lower() == ".npy" else _table
+    return Signal(path.stem, read(path, task, leads), None)
+
+
+def _array(path: Path, task: Task, leads: Sequence[str]) -> npt.NDArray[np.floating]:
+    try:
+        x = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{path} can't be read as an array: {error}") from None
+    x = x[None] if x.ndim == 1 else x
+    if x.ndim != 2 or x.dtype.kind not in "fiu":
+        raise DataError(f"{path} holds {x.dtype} {x.shape}; give numbers (samples,) or (leads, samples)")
+    names = [str(number) for number in range(len(x))]
+    chosen = _chosen(path, names, task, leads)
+    whole: npt.NDArray[np.floating] = x
+    return whole if chosen == list(range(len(x))) else whole[chosen]
+
+
+def _table(path: Path, task: Task, leads: Sequence[str]) -> npt.NDArray[np.floating]:
+    """Read columns of numbers, with or without a line of names above."""
+    import pandas as pd
+
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            first = file.readline().strip()
+        mark = next((mark for mark in (",", ";", "\t") if mark in first), r"\s+")
+        names = [name.strip().strip('"') for name in re.split(mark, first)]
+        named = not all(_is_number(name) for name in names)
+        read = pd.read_csv(
+            path,
+            sep=mark,
+            header=0 if named else None,
+            index_col=False,
+            dtype=np.float64,
+            encoding="utf-8-sig",
+        )
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise DataError(f"{path} can't be read as a table of numbers, a lead a column: {reason}") from None
+    names = names if named else [str(number) for number in range(len(names))]
+    return np.asarray(read.to_numpy().T[_chosen(path, names, task, leads)])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _chosen(path: Path, names: Sequence[str], task: Task, leads: Sequence[str]) -> list[int]:
+    """Return the numbers of the leads to take; a file with more than the model takes needs ``leads``."""
+    if not leads:
+        if len(names) == task.leads:
+            return list(range(task.leads))
+        raise DataError(
+            f"{path} has {len(names)} columns ({', '.join(names[:8])}), the model takes {task.leads} lead(s):"
+            " choose with --lead NAME or --lead NUMBER"
+        )
+    found = []
+    for entry in leads:
+        options = [option.strip() for option in entry.split(",")]
+        at = [number for option in options for number in _meant(names, option)]
+        if not at:
+            raise DataError(f"{path} has no lead {entry!r}; it has {', '.join(names[:8])}")
+        found.append(at[0])
+    return found
+
+
+def _meant(names: Sequence[str], option: str) -> list[int]:
+    named = [at for at, name in enumerate(names) if name.casefold() == option.casefold()]
+    if named or not (option.isascii() and option.isdigit()):
+        return named
+    return [int(option)] if int(option) < len(names) else []
+
+
+def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) -> Iterator[Signal]:
+    """Read the segments of a set, each a signal of its own at the task's rate."""
+    find(path)  # says what is wrong, if it is that nothing is there
+    if kind_of(path) is None:
+        raise DataError(
+            f"can't read {path}: neither a WFDB record, nor .npy, nor a table"
+            f" ({', '.join(TABLES)}), nor a set that --data takes"
+        )
+    asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
+    contents = look_all(path, asked)[0].contents
+    for split in contents.splits() or SPLITS[:1]:
+        parsed = contents.read(split)
+        row = 0
+        for block in parsed.blocks:
+            for x in block:
+                yield Signal(str(parsed.files.place[parsed.owner[row]]), x, task.sampling_rate)
+                row += 1

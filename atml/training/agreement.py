@@ -1,0 +1,33 @@
+"""What a network makes of windows after changes that should change no decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from atml.arrays import Float32
+from atml.data.dataset import Rows
+from atml.ecg.changes import CHANGES, changed
+from atml.models.network import Network
+from atml.training.loop import predict
+
+
+@dataclass(frozen=True)
+class ChangedRows(Rows):
+    """Rows of ``x (n, leads, samples)`` at ``rate`` Hz, each changed by ``kind`` as it is gathered."""
+
+    kind: str
+    rate: float
+
+    def __getitem__(self, part: slice) -> Float32:
+        """Gather some of them."""
+        return changed(self.kind, super().__getitem__(part), self.rate, self.rows[part])
+
+
+def changed_logits(model: Network, some: Rows, rate: float, *, device: str = "cpu") -> dict[str, Float32]:
+    """Return logits ``(n, classes)`` of rows after each of `atml.ecg.changes.CHANGES`, by its name.
+
+    ``rate`` is their sampling rate in Hz. Each change costs one more prediction of these rows.
+    """
+    return {
+        kind: predict(model, ChangedRows(some.x, some.rows, kind, rate), device=device) for kind in CHANGES
+    }

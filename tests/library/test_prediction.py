@@ -1,0 +1,155 @@
+"""`atml predict` on files of every kind: the same signal, the same decisions."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import atml
+from atml.errors import DataError, InputError
+from tests.terminal import run
+from tests.waves import write_challenge, write_wfdb
+
+
+@pytest.fixture(scope="module")
+def signal(earlier: Path) -> np.ndarray:
+    """20 s: two windows of AF, two of another rhythm."""
+    held = np.load(earlier / "afib.npz")
+    return np.concatenate([held["x"][held["y"] == label][:2].ravel() for label in (1, 0)]).astype(np.float64)
+
+
+def kinds(where: Path, signal: np.ndarray) -> dict[str, Path]:
+    np.save(where / "array.npy", signal[None])
+    np.savetxt(where / "plain.txt", signal)
+    table = np.column_stack([np.arange(len(signal)) / 250, signal])
+    np.savetxt(where / "table.csv", table, delimiter=",", header="time,ECG", comments="")
+    return {
+        kind: where / f"{kind}.{end}" for kind, end in (("array", "npy"), ("plain", "txt"), ("table", "csv"))
+    }
+
+
+def test_arrays_and_tables_are_decided_alike(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
+    wanted = model.predict_recording(signal)
+    for kind, file in kinds(tmp_path, signal).items():
+        found = atml.predict(model, file, lead="ECG" if kind == "table" else ())
+        assert found.windows["recording"].tolist() == [kind] * 4
+        assert found.windows.drop(columns="recording").equals(wanted) or np.allclose(
+            found.windows["score_AF"], wanted["score_AF"], atol=1e-6
+        )
+        assert "doesn't tell its rate: 250 Hz" in found.notes[0]
+
+
+def test_episodes_follow_the_decisions(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
+    file = kinds(tmp_path, signal)["array"]
+    found = atml.predict(model, file)
+    af = (found.windows["decision"] == "AF").tolist()
+    (row,) = found.recordings.to_dict("records")
+    assert row["monitored_s"] == 20 and row["seconds"] == 5 * sum(af) and row["burden"] == sum(af) / 4
+    assert found.episodes["seconds"].sum() == row["seconds"]
+    other = atml.predict(model, file, classes=["other", "AF"])
+    assert other.recordings["seconds"].sum() == 20
+    assert atml.predict(model, file, shortest_s=21).episodes.empty
+
+
+def test_the_rate_that_was_given_is_that_of_files_that_tell_none(model: atml.Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(3600))
+    assert len(atml.predict(model, tmp_path / "x.npy", sampling_rate=360).windows) == 2
+
+
+def test_wfdb_records_are_found_by_any_of_their_names(model: atml.Model, tmp_path: Path) -> None:
+    write_wfdb(tmp_path / "db", range(100, 102), lead="MLII")
+    whole = atml.predict(model, tmp_path / "db")
+    assert sorted(set(whole.windows["recording"])) == ["100", "101"]
+    for name in ("100", "100.hea", "100.dat"):
+        one = atml.predict(model, tmp_path / "db" / name, lead="MLII")
+        assert one.windows.equals(whole.windows[whole.windows["recording"] == "100"].reset_index(drop=True))
+    with pytest.raises(DataError, match=r"has no lead 'V9'; its leads are 0 MLII"):
+        atml.predict(model, tmp_path / "db", lead="V9")
+    with pytest.raises(DataError, match="leave out --sampling-rate 500"):
+        atml.predict(model, tmp_path / "db", sampling_rate=500)
+
+
+def test_records_of_the_challenge_need_no_labels(model: atml.Model, tmp_path: Path) -> None:
+    write_challenge(tmp_path / "cinc", 2)
+    (tmp_path / "cinc" / "REFERENCE.csv").unlink()
+    found = atml.predict(model, tmp_path / "cinc")
+    assert sorted(set(found.windows["recording"])) == ["A00000", "A00001"]
+
+
+def test_segments_of_a_set_each_are_a_recording(
+    model: atml.Model, signal: np.ndarray, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as made:
+        for number, part in enumerate(signal.reshape(4, -1)):
+            text = "\n".join(f"{value:.6f}" for value in part)
+            made.writestr(f"set/train_data/S{number}-N-0.txt", text)
+            made.writestr(f"set/test_data/S{number + 4}-N-0.txt", text)
+    found = atml.predict(model, tmp_path / "set.zip")
+    assert len(found.windows) == 8 and found.windows["recording"].nunique() == 8
+    wanted = model.predict(signal).tolist()
+    assert found.windows["decision"].tolist() == wanted * 2
+
+
+def test_missing_samples_are_not_decided(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
+    gap = signal.copy()
+    gap[1300] = np.nan
+    np.save(tmp_path / "gap.npy", gap)
+    (row,) = atml.predict(model, tmp_path / "gap.npy").recordings.to_dict("records")
+    assert (row["monitored_s"], row["undecided_s"]) == (15, 5)
+
+
+def test_the_command_writes_tables_and_pictures_whole(
+    earlier: Path, signal: np.ndarray, tmp_path: Path
+) -> None:
+    kinds(tmp_path, signal)
+    export = earlier / "exports/small/97-91-t0138"
+    asked = ("predict", export, "array.npy", "--merge", 5, "--out", "found")
+    done = run(tmp_path, *asked)
+    assert done.returncode == 0, done.stderr
+    assert "array" in done.stdout and "burden" in done.stdout and "5 s or less apart are one" in done.stdout
+    names = sorted(path.name for path in (tmp_path / "found").iterdir())
+    assert names == ["array.html", "episodes.csv", "plotly.min.js", "recordings.csv", "windows.csv"]
+    with (tmp_path / "found" / "windows.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 4
+    again = run(tmp_path, *asked)
+    assert again.returncode == 2 and "found is there already and not empty" in again.stderr
+    told = json.loads(run(tmp_path, "predict", export, "array.npy", "--json").stdout)
+    assert told["recordings"][0]["monitored_s"] == 20
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".found")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nothing.csv",), "no such file or folder: nothing.csv"),
+        (
+            ("table.csv",),
+            "table.csv has 2 columns (time, ECG), the model takes 1 lead(s): choose with --lead",
+        ),
+        (("short.npy",), "nothing to decide on: short: 2 s, shorter than a window, left out"),
+        (("words.txt",), "words.txt can't be read as a table of numbers"),
+        (("odd.npy",), "odd.npy can't be read as an array"),
+        (("array.npy", "--class", "VF"), "no class 'VF'; the model decides other and AF"),
+        (("array.npy", "--step", "0"), "step is 0.0"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(
+    words: tuple[str, ...], said: str, earlier: Path, signal: np.ndarray, tmp_path: Path
+) -> None:
+    kinds(tmp_path, signal)
+    np.save(tmp_path / "short.npy", np.zeros(500))
+    (tmp_path / "words.txt").write_text("a\nb c\nd\n")
+    (tmp_path / "odd.npy").write_text("no array")
+    done = run(tmp_path, "predict", earlier / "exports/small/97-91-t0138", *words, "--out", "found")
+    assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "found").exists()
+
+
+def test_times_below_zero_are_refused(model: atml.Model) -> None:
+    with pytest.raises(InputError, match="merge is -1 s"):
+        atml.predict(model, "x.npy", merge_s=-1)
