@@ -1,7 +1,8 @@
 """The finalists: the best trials, repeated on fresh seeds and judged by the mean.
 
-A trial's own value helped to choose it, so it is too good on average. The values of its repeats are not: a
-finalist is judged by them alone, so a lucky seed does not win.
+A trial's own value helped to choose it, so it is too good on average. The values of its repeats are free of
+the luck of its seed: a finalist is judged by them alone. They are of the same subjects in the same folds, so
+how well it happens to suit these is still in them.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Finalists:
 
     @property
     def named(self) -> bool:
-        """Whether these are trials that somebody named, not those that a search chose."""
+        """Whether these are trials that a person named, not those that a search chose."""
         return self._numbers is not None
 
     def chosen(self) -> list[TrialRecord]:
