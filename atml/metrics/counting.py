@@ -15,9 +15,9 @@ def ratio(part: npt.ArrayLike, whole: npt.ArrayLike, empty: npt.ArrayLike = 0.0)
 
 
 def subject_codes(subject: Strings) -> tuple[Strings, Int64]:
-    """Return the sorted names ``(subjects,)`` and the place of each segment's among them ``(n,)``.
+    """Return the sorted names ``(subjects,)`` and the place of each window's among them ``(n,)``.
 
-    Segments of a subject mostly stand together, so only the first of each run is sorted: at 50,000
+    Windows of a subject mostly stand together, so only the first of each run is sorted: at 50,000
     windows this is many times faster than `numpy.unique` on all of them, and it is called often.
     """
     subject = np.asarray(subject)

@@ -1,7 +1,8 @@
 """The finalists: the best trials, repeated on fresh seeds and judged by the mean.
 
-A trial's own value helped to choose it, so it is too good on average. The values of its repeats are not: a
-finalist is judged by them alone, so a lucky seed does not win.
+A trial's own value helped to choose it, so it is too good on average. The values of its repeats are free of
+the luck of its seed: a finalist is judged by them alone. They are of the same subjects in the same folds, so
+how well it happens to suit these is still in them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from atml.metrics.value_difference import SubjectValues, value_difference
 from atml.models.config import ModelConfig
 from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import View
-from atml.searching.ranking import default_of, ranked
+from atml.searching.ranking import default_of, in_order, ranked
 from atml.searching.search_options import Options
 from atml.training.records import Measurement, Role, TrialRecord
 
@@ -95,21 +96,29 @@ class Finalists:
 
     @property
     def named(self) -> bool:
-        """Whether these are trials that somebody named, not those that a search chose."""
+        """Whether these are trials that a person named, not those that a search chose."""
         return self._numbers is not None
 
     def chosen(self) -> list[TrialRecord]:
         """Return the trials to judge, best first, the default second.
 
-        Those whose own predictions are clearly worse than the best one's are left out; the default is not,
-        for what a search gained is what it gained over the default.
+        Those whose own predictions are clearly worse than the best one's are left out. Two are not: the
+        default, for what a search gained is what it gained over the default, and the one that was taken
+        before, which more trials with luckier values of their own don't make worse.
         """
         found = ranked(self.records(), self.plan.budget)
         if self._numbers is not None:
             return [t for t in found if t.number in self._numbers]
         best = found[: self.options.most_finalists]
         default = default_of(found) if best else None
-        kept = [t for t in best if t is best[0] or t is default or not self._clearly_below(t, best[0])]
+        with self.plan.store.errors():
+            taken = in_order(self.study.user_attrs, found)[:1]
+        best += [t for t in found[len(best) :] if best and t.number in taken]
+        kept = [
+            t
+            for t in best
+            if t is best[0] or t is default or t.number in taken or not self._clearly_below(t, best[0])
+        ]
         if default is not None and default is not best[0]:
             kept = [kept[0], default, *(t for t in kept[1:] if t is not default)]
         return kept

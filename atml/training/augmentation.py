@@ -74,7 +74,7 @@ class Augment:
         return x
 
     def mixed(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Mix every segment, and its row of ``target (n, classes)``, with its neighbour in the batch."""
+        """Mix every window, and its row of ``target (n, classes)``, with its neighbour in the batch."""
         alpha = self.config.mixup
         if alpha <= 0:
             return x, target
@@ -117,7 +117,7 @@ class Augment:
         return self.bank[at : at + count].view(shape)
 
     def _wander(self, n: int, samples: int) -> Tensor:
-        """One sine a segment, the same on all leads: ``(n, 1, samples)``, of amplitude 1."""
+        """One sine a window, the same on all leads: ``(n, 1, samples)``, of amplitude 1."""
         low, high = WANDER_HZ
         hz = torch.rand(n, 1, 1, generator=self.generator) * (high - low) + low
         phase = torch.rand(n, 1, 1, generator=self.generator) * (2 * math.pi)
@@ -149,7 +149,7 @@ def one_by_one(
     """Do to ``x (n, leads, samples)``, as `prepared` gives it, each change that a config has, by itself.
 
     ``sampling_rate`` is that before decimation, in Hz. Returns for each name of `KINDS` that is on what
-    became of ``x``, and of shares ``(n, n)`` of the segments in it: mixing alone changes those.
+    became of ``x``, and of shares ``(n, n)`` of the windows in it: mixing alone changes those.
     """
     rows, shares = torch.from_numpy(np.array(x, np.float32)), torch.eye(len(x))
     spread = rows.std(-1, correction=0, keepdim=True)

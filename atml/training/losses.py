@@ -15,7 +15,7 @@ def loss_of(config: ModelConfig, targets: Tensor, factors: Floats) -> Callable[[
     """Return ``loss(logits (n, classes), target (n, classes))``; rows of ``target`` sum to 1.
 
     Cross entropy ``-sum_c t_c log p_c`` (t smoothed towards 1 / classes), or focal, with each term times
-    ``(1 - p_c) ** gamma`` (Lin et al. 2017). "balanced" weighs a segment by the inverse frequency of its
+    ``(1 - p_c) ** gamma`` (Lin et al. 2017). "balanced" weighs a window by the inverse frequency of its
     class in ``targets``, all rows of training; ``factors (classes,)`` multiply it further.
     A batch's loss is the weighted mean.
     """

@@ -300,3 +300,17 @@ def test_as_many_rounds_are_kept_time_for_as_the_repeats_make(plan: Plan) -> Non
     # 80 s of trials allow for two repeats of 10 s, both of round one.
     kept = reserve(records, plan.budget, options, folds=3, workers=8)
     assert kept == pytest.approx(10 + 10 / 3, abs=5)
+
+
+def test_who_was_taken_stays_a_finalist_when_luckier_trials_come(plan: Plan) -> None:
+    default, good = add(plan, 0.3, origin="default"), add(plan, 0.02)
+    wrong = {default.number: 0.3, good.number: 0.02}
+    first = finals(plan, finalists=1)
+    work(plan, Repeats(first), wrong)
+    summarise(first, 0.0)
+    lucky = add(plan, 0.005)
+    later = finals(plan, finalists=1)
+    assert [t.number for t in later.chosen()] == [lucky.number, default.number, good.number]
+    done = work(plan, Repeats(later), {**wrong, lucky.number: 0.2})
+    assert {number for number, _ in done} == {lucky.number}
+    assert pick(later).finalists[0].record.number == good.number
