@@ -157,7 +157,7 @@ def cross_validation_result(
     0 where tuning does not carry over from fold to fold. That is decided for each fold on the others, as the
     decision is, so that the cross-fitted figures are never the better of two. With two folds the others
     are one, which can't tell: the decision is tuned. With ``agreement`` the objective asks for
-    `Predictions.agreement`, which costs it several times as long.
+    `Predictions.agreement` or `at_worst`, so changed outputs are judged as well.
 
     Raises:
         ValueError: no runs, or one without predictions.
