@@ -26,7 +26,7 @@ from atml.evaluation.cross_validation_result import (
 )
 from atml.metrics import Interval
 from atml.metrics.predictions import Predictions
-from atml.metrics.value_difference import SubjectValues, value_difference
+from atml.metrics.value_difference import LEVEL, SubjectValues, value_difference
 from atml.models.config import ModelConfig
 from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import View
@@ -82,7 +82,7 @@ class Finalists:
         self._numbers = numbers
         self._judged: dict[tuple[int, tuple[int, ...]], Finalist] = {}
         self._compared: dict[tuple[int, ...], SubjectValues] = {}
-        self._differences: dict[tuple[tuple[int, ...], ...], Interval] = {}
+        self._differences: dict[tuple[object, ...], Interval] = {}
         self.left_out = ""
         """What a search left out, and what does it later, in one line; "" where it left nothing out."""
         self._baseline: BaselineResult | None = None
@@ -157,16 +157,18 @@ class Finalists:
         """Judge a trial by its own run."""
         return self._judge(record, (record,))
 
-    def compare(self, first: Finalist, second: Finalist) -> Interval:
+    def compare(self, first: Finalist, second: Finalist, of: int = 1) -> Interval:
         """By how much the first is better, with a 90% interval: see `atml.metrics.value_difference`.
 
         Where one has more fresh seeds than the other, as many as both have are compared, the first ones.
+        Where the first is one ``of`` several that could be called better, all intervals together hold at 90%
+        (Bonferroni): with four finalists as good as the second, one in six searches would call one better.
         """
-        pair = tuple(tuple(t.number for t in one.sources) for one in (first, second))
+        pair = (of, *(tuple(t.number for t in one.sources) for one in (first, second)))
         if pair not in self._differences:
             count = min(len(first.sources), len(second.sources))
             one, two = ([self._by_subject(f, at) for at in range(count)] for f in (first, second))
-            self._differences[pair] = value_difference(one, two)
+            self._differences[pair] = value_difference(one, two, level=1 - (1 - LEVEL) / of)
         return self._differences[pair]
 
     def _by_subject(self, judged: Finalist, at: int) -> SubjectValues:

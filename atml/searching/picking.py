@@ -2,8 +2,9 @@
 
 Among the finalists that can't be told apart from the best one, the smallest is taken, unless none of them is
 clearly better than the default config: then no gain was found, and the default is taken. "Clearly" is a 90%
-interval of the difference, paired by subject over the mean of the fresh seeds, that excludes 0. A longer
-training ships where its value out of fold is higher.
+interval of the difference, paired by subject over the mean of the fresh seeds, that excludes 0; intervals over
+the default, one for each finalist, hold at 90% together. A longer training ships where its value out of fold
+is higher.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def pick(finals: Finalists) -> Pick:
         both = [finals.at(one.record, finals.options.times_longer) for one in (taken, default)]
         if shipped.length > 1 and all(both):
             # The gain that counts is the one at the length that ships.
-            gain = finals.compare(shipped, other)
+            gain = finals.compare(shipped, other, of=len(found) - 1)
             if gain.low <= 0:
                 taken, (shipped, values) = default, _shipped(finals, default)
     if len(alike) > 1:
@@ -152,7 +153,7 @@ def _taken(
     others = [one for one in found if one is not default]
     if not others:
         return default, None
-    over = {one.record.number: finals.compare(one, default) for one in others}
+    over = {one.record.number: finals.compare(one, default, of=len(others)) for one in others}
     better = [one for one in alike if one is not default and over[one.record.number].low > 0]
     taken = _smallest(better) if better else default
     return taken, over[(taken if better else others[0]).record.number]

@@ -154,6 +154,15 @@ def test_without_a_gain_over_the_default_it_is_taken(plan: Plan) -> None:
     assert any(line.startswith("no gain over DEFAULT was found (") for line in taken.lines)
 
 
+def test_one_of_several_has_to_be_better_by_more(plan: Plan) -> None:
+    """Each finalist more is a chance more that one as good as the default looks better."""
+    default, other = add(plan, 0.3, origin="default"), add(plan, 0.26)
+    found = finals(plan)
+    gaps = [found.compare(found.itself(other), found.itself(default), of=of) for of in (1, 4)]
+    assert gaps[0].value == gaps[1].value
+    assert gaps[1].low < gaps[0].low <= gaps[0].high < gaps[1].high
+
+
 def test_one_round_is_enough_where_it_decides(plan: Plan) -> None:
     default, best = add(plan, 0.4, origin="default"), add(plan, 0.01)
     wrong, both = {default.number: 0.4, best.number: 0.01}, [(best.number, 1), (default.number, 1)]
