@@ -1,10 +1,10 @@
 """Which finalist is taken, and at what length of training.
 
 Among the finalists that can't be told apart from the best one, the smallest is taken, unless none of them is
-clearly better than the default config: then no gain was found, and the default is taken. "Clearly" is a 90%
-interval of the difference, paired by subject over the mean of the fresh seeds, that excludes 0; intervals over
-the default, one for each finalist, hold at 90% together. A longer training ships where its value out of fold
-is higher.
+clearly better than the default config: then no gain was found, and the default is taken. "Clearly" is when
+the 90% interval of the difference, paired by subject over the mean of the fresh seeds, excludes 0; intervals
+over the default, one for each finalist, hold at 90% together. A longer training ships where its value out of
+fold is higher.
 """
 
 from __future__ import annotations
