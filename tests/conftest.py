@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 REPO = Path(__file__).resolve().parent.parent
 
 LONG = (
-    *("test_readme", "test_extending", "test_promises", "searching/test_processes"),
-    *("searching/test_region_learning", "test_benchmarks", "test_earlier_versions", "test_docs"),
-    *("benchmarks/test_versus", "searching/test_search", "report/test_search_side"),
-    *("dashboard/test_server", "storage/test_study_transfer", "cli/test_regions_command"),
+    *("searching/test_processes", "searching/test_region_learning", "test_promises", "test_readme"),
+    *("test_earlier_versions", "test_benchmarks", "searching/test_search", "report/test_search_side"),
+    *("test_docs", "dashboard/test_server", "storage/test_study_transfer", "cli/test_regions_command"),
     *("searching/test_supervisor_cpu", "library/test_search_function", "storage/test_recovery"),
     *("cli/test_cli", "searching/test_joining", "report/test_three_classes", "data/test_synthetic"),
-    *("storage/test_store", "storage/test_migrating", "library/test_notebook", "library/test_task_source"),
-    *("report/test_sections", "searching/test_following", "storage/test_postgresql"),
-    *("artifacts/test_export", "library/test_examples", "dashboard/test_browser"),
+    *("test_extending", "storage/test_migrating", "library/test_notebook", "library/test_task_source"),
+    *("report/test_sections", "searching/test_following", "storage/test_postgresql", "storage/test_store"),
+    *("benchmarks/test_versus", "artifacts/test_export", "library/test_examples", "dashboard/test_browser"),
     *("evaluation/test_baseline", "models/test_network", "cli/test_defib"),
 )
 """Modules that take more than ten seconds on an idle machine, the longest first."""

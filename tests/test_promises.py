@@ -19,6 +19,7 @@ import pytest
 from atml.storage import Store
 from tests.postgres import Server
 from tests.searching.conftest import command
+from tests.terminal import run
 from tests.tiny import folder
 
 STUDY = "shared"
@@ -53,15 +54,19 @@ if __name__ == "__main__":
 """Runs atml in a process whose clock is wrong by so many minutes."""
 
 
+def search(total: int) -> tuple[object, ...]:
+    """The line that begins and goes on with the study."""
+    return (
+        *("search", "--data", "data.npz", "--study", STUDY, "--folds", 2, "--workers", 1),
+        *("--trials", total, "--patience", 0, "--finalists", 1, "--repeats", 1, "--no-regions"),
+    )
+
+
 class Search:
     """One `atml search`, and what it printed so far."""
 
     def __init__(self, where: Path, url: str, total: int, wrong_by: int | None = None) -> None:
-        arguments = (
-            *("search", "--data", "data.npz", "--study", STUDY, "--folds", 2, "--workers", 1),
-            *("--trials", total, "--patience", 0, "--finalists", 1, "--repeats", 1, "--no-regions"),
-        )
-        line = command(*arguments)
+        line = command(*search(total))
         if wrong_by is not None:
             (where / "clock.py").write_text(CLOCK, encoding="utf-8")
             line = [sys.executable, "clock.py", str(wrong_by), *line[3:]]
@@ -154,9 +159,11 @@ def kept(start: Start, total: int, *searches: Search) -> None:
         assert value is None or finished[number].value == pytest.approx(value, abs=1e-4)
 
 
-def test_supervisors_join_leave_and_are_killed(start: Start, tmp_path: Path) -> None:
+def test_supervisors_join_leave_and_are_killed(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder(tmp_path / "work", steps=150)
-    total = 14
+    total = 8
     first = start(total)
     first.until(lambda said: f"1/{total}" in said)
     second, third = start(total), start(total)
@@ -169,33 +176,34 @@ def test_supervisors_join_leave_and_are_killed(start: Start, tmp_path: Path) -> 
     kept(start, total, first, second, third)
     assert "exported" in third.said
     # Once it is whole, the same line has nothing to do.
-    again = start(total)
-    assert again.end() == 0, again.said
-    assert not again.results()
-    kept(start, total, first, second, third, again)
+    monkeypatch.setenv("ATML_STORAGE", start.url)
+    again = run(tmp_path / "work", *search(total))
+    assert again.returncode == 0, again.stderr
+    assert not ENDED.search(again.stdout)
+    kept(start, total, first, second, third)
 
 
 def test_the_server_restarts_and_connections_are_cut(start: Start, tmp_path: Path, postgres: Server) -> None:
     folder(tmp_path / "work", steps=150, qualifies=2.0)
-    total = 8
-    search = start(total)
-    search.until(lambda said: f"2/{total}" in said)
+    total = 6
+    one = start(total)
+    one.until(lambda said: f"2/{total}" in said)
     assert postgres.cut(start.url.rsplit("/", 1)[1]) > 0
-    search.until(lambda said: f"3/{total}" in said)
+    one.until(lambda said: f"3/{total}" in said)
     postgres.stop()
     # It may be asked while it still says that it is about to end.
-    search.until(lambda said: "; waiting up to" in said)
+    one.until(lambda said: "; waiting up to" in said)
     postgres.start()
-    search.until(lambda said: "is back after" in said)
-    assert search.end() == 0, search.said
-    assert search.said.count("; waiting up to") == search.said.count("is back after") == 1
-    assert "correct" not in search.said and "Traceback" not in search.said
-    kept(start, total, search)
+    one.until(lambda said: "is back after" in said)
+    assert one.end() == 0, one.said
+    assert one.said.count("; waiting up to") == one.said.count("is back after") == 1
+    assert "correct" not in one.said and "Traceback" not in one.said
+    kept(start, total, one)
 
 
 def test_two_supervisors_started_at_the_same_moment_share_a_study(start: Start, tmp_path: Path) -> None:
     folder(tmp_path / "work", steps=150, qualifies=2.0)
-    total = 10
+    total = 6
     both = [start(total), start(total)]
     share(*both)
     assert [one.end() for one in both] == [0, 0], both[0].said + both[1].said
@@ -204,7 +212,7 @@ def test_two_supervisors_started_at_the_same_moment_share_a_study(start: Start, 
 
 def test_clocks_that_disagree_by_minutes(start: Start, tmp_path: Path) -> None:
     folder(tmp_path / "work", steps=150, qualifies=2.0)
-    total = 12
+    total = 8
     three = [start(total), start(total, wrong_by=10), start(total, wrong_by=-10)]
     share(*three)
     codes, said = [one.end() for one in three], "\n\n".join(one.said for one in three)

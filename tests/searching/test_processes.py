@@ -19,7 +19,7 @@ from tests.searching.studies import Run, Space, Start, counted, finished, line, 
 def test_a_killed_worker_costs_its_trial_and_no_more(
     start: Start, small: Path, space: Space, tmp_path: Path
 ) -> None:
-    process = start(*line(small, space(400), 4, "--workers", 2, "--json"))
+    process = start(*line(small, space(200), 4, "--workers", 2, "--finalists", 1, "--json"))
     progress = json.loads(wait_for(process, '"fraction": 0.'))
     # Workers start in order, and so do their processes; the other one may not be ready yet.
     worker = workers_of(process.pid)[progress["running"][0]["worker"]]
@@ -59,7 +59,8 @@ def test_a_worker_killed_among_the_finalists_leaves_them_their_seeds(
 def test_a_signal_puts_running_trials_back(
     start: Start, atml: Run, small: Path, space: Space, tmp_path: Path, number: signal.Signals, group: bool
 ) -> None:
-    process = start(*line(small, space(400), 3, "--workers", 2, "--json"))
+    words = line(small, space(200), 3, "--workers", 2, "--finalists", 1)
+    process = start(*words, "--json")
     wait_for(process, '"fraction": 0.')
     (os.killpg if group else os.kill)(process.pid, number)
     output, _ = process.communicate(timeout=60)
@@ -70,14 +71,15 @@ def test_a_signal_puts_running_trials_back(
     assert states["running"] == states["failed"] == 0
     assert states["waiting"] >= 1
     if number == signal.SIGINT and not group:
-        done = atml(*line(small, space(400), 3, "--workers", 2))
+        done = atml(*words)
         assert done.returncode == 0, done.stderr
         assert finished(tmp_path) == 3
         assert counted(tmp_path)["waiting"] == 0
 
 
 def test_a_killed_search_goes_on(start: Start, atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
-    process = start(*line(small, space(200), 4, "--workers", 2, "--json"))
+    words = line(small, space(200), 4, "--workers", 2, "--finalists", 1)
+    process = start(*words, "--json")
     wait_for(process, '"event": "trial"')
     wait_for(process, '"fraction": 0.')
     stuck = workers_of(process.pid)[0]
@@ -94,7 +96,7 @@ def test_a_killed_search_goes_on(start: Start, atml: Run, small: Path, space: Sp
         os.kill(stuck, signal.SIGKILL)
         pytest.fail("a worker that was stuck outlived its search")
     assert counted(tmp_path)["running"] >= 1
-    done = atml(*line(small, space(200), 4, "--workers", 2))
+    done = atml(*words)
     assert done.returncode == 0, done.stderr
     assert "requeue" in done.stdout
     assert finished(tmp_path) == 4
