@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests import browser as chromium
 from tests.postgres import PACKAGE, Server, binaries
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 REPO = Path(__file__).resolve().parent.parent
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 LONG = (
     *("searching/test_processes", "searching/test_region_learning", "test_promises", "test_readme"),
@@ -26,7 +31,8 @@ LONG = (
     *("test_extending", "storage/test_migrating", "library/test_notebook", "library/test_task_source"),
     *("report/test_sections", "searching/test_following", "storage/test_postgresql", "storage/test_store"),
     *("benchmarks/test_versus", "artifacts/test_export", "library/test_examples", "dashboard/test_browser"),
-    *("evaluation/test_baseline", "models/test_network", "cli/test_defib"),
+    *("evaluation/test_baseline", "models/test_network", "cli/test_defib", "test_one_truth"),
+    "library/test_packing",
 )
 """Modules that take more than ten seconds on an idle machine, the longest first."""
 

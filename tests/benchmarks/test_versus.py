@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from atml import task_files
+from atml.errors import DataError
 from tests.tiny import REPO, folder
 
 BENCHMARKS = REPO / "benchmarks"
@@ -115,23 +116,22 @@ def test_for_real_picks_are_judged_on_people_that_no_search_saw(
     assert set(fresh) == {"plain TPE", "atml", "DEFAULT, no search"}
 
 
-def test_each_of_several_sets_is_left_out_of_one_search(tmp_path: Path) -> None:
+def test_each_of_several_sets_is_left_out_of_one_search(tmp_path: Path, versus: Callable[..., str]) -> None:
     here = folder(tmp_path / "here")
     with np.load(here / "data.npz") as kept:
         arrays = dict(kept)
     np.savez(here / "abroad.npz", **{**arrays, "subject": np.char.add("X", arrays["subject"])})
     line = ("--data", "data.npz", "abroad.npz", "--leave-out", "--folds", 2, "--seeds", 1, "--repeats", 1)
-    done = versus(here, *line, "--seconds", 1, "--sides", "random", "--out", "searches.jsonl")
-    assert done.returncode == 0, done.stderr
+    printed = versus(here, *line, "--seconds", 1, "--sides", "random", "--out", "searches.jsonl")
     kept_lines = [json.loads(line) for line in (here / "searches.jsonl").read_text().splitlines()]
     people = {"abroad": {f"abroad/XS{i}" for i in range(9)}, "data": {f"data/S{i}" for i in range(9)}}
     for at, name in enumerate(("abroad", "data")):
         assert set(kept_lines[at]["outside"]) == {f"{name}, left out"}
         assert set(kept_lines[at]["outside"][f"{name}, left out"]) == people[name]
-    outside = [line for line in done.stdout.splitlines() if ", left out" in line]
+    outside = [line for line in printed.splitlines() if ", left out" in line]
     assert len(outside) == 2 and all("of 9" in line for line in outside)
-    alone = versus(here, "--data", "data.npz", "--leave-out", "--seconds", 1)
-    assert alone.returncode != 0 and "data is one: add another --data" in alone.stderr
+    with pytest.raises(DataError, match="data is one: add another --data"):
+        versus(here, "--data", "data.npz", "--leave-out", "--seconds", 1)
 
 
 def test_a_pick_is_the_best_whole_trial_so_far(sides: ModuleType) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from atml import cli
-from atml.artifacts.model import ExportedModel
+from atml.artifacts.model import ExportedModel, load
 from atml.comparison.comparing import on_test_data, out_of_fold
 from atml.errors import InputError
 from atml.metrics import Interval, paired
@@ -21,9 +22,22 @@ from tests.scoring import rhythm
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> list[ExportedModel]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("exports")
-    return [rhythm.exported(root, seed) for seed in range(2)]
+    for seed in range(2):
+        rhythm.exported(root, seed)
+    return root
+
+
+@pytest.fixture
+def models(written: Path, tmp_path: Path) -> list[ExportedModel]:
+    """Copies of two exports, which keep the evaluations that they have had."""
+    shutil.copytree(written, tmp_path / "exports")
+    return [load(model.parent) for model in sorted((tmp_path / "exports").rglob("model.onnx"), key=trial_of)]
+
+
+def trial_of(model: Path) -> str:
+    return model.parent.name.rpartition("-")[2]
 
 
 @pytest.fixture

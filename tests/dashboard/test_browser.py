@@ -27,16 +27,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = Store(f"sqlite:///{folder / 'studies.db'}")
     made.study(store, NAME, 24)
     first = store.study(NAME).get_trials(deepcopy=False)[0]
-    diverged = optuna.trial.create_trial(
-        state=optuna.trial.TrialState.PRUNED,
+    collapsed = optuna.trial.create_trial(
+        state=optuna.trial.TrialState.COMPLETE,
         params=first.params,
         distributions=first.distributions,
         value=0.4,
         intermediate_values={0: 0.4},
-        constraints={"diverged": 1.0},
+        constraints={"collapsed": 1.0},
         user_attrs={"config": first.user_attrs["config"]},
     )
-    store.study(NAME).add_trial(diverged)
+    store.study(NAME).add_trial(collapsed)
     export = folder / "exports" / "96-91-t0000"
     export.mkdir(parents=True)
     (export / "MODEL_CARD.md").write_text("# card")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from atml import task_files
-from atml.artifacts.model import infer
+from atml.artifacts.model import infer, load
 from atml.errors import ExportError
 from atml.scoring import leakage
 from atml.scoring.evaluation import judge_export, score_export
@@ -22,8 +23,14 @@ from tests.scoring.test_rules import MINE
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def written(tmp_path_factory):
     return rhythm.exported(tmp_path_factory.mktemp("exports"))
+
+
+@pytest.fixture
+def model(written, tmp_path):
+    """A copy of an export, which keeps the evaluations that it has had."""
+    return load(shutil.copytree(written.folder, tmp_path / "exports" / written.folder.name))
 
 
 @pytest.fixture
