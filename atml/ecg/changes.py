@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, sosfiltfilt
 
 from atml.arrays import Float32, Int64
 
@@ -40,6 +39,8 @@ def _polarity(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
 
 
 def _filter(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
+    from scipy.signal import sosfiltfilt  # slow to import, in every process of a search
+
     sections = _sections(float(rate))
     padding = min(round(rate), x.shape[-1] - 1)
     filtered: npt.NDArray[np.floating] = sosfiltfilt(sections, x.astype(np.float64), axis=-1, padlen=padding)
@@ -106,6 +107,8 @@ def in_words() -> dict[str, str]:
 
 @functools.cache
 def _sections(rate: float) -> npt.NDArray[np.float64]:
+    from scipy.signal import butter
+
     low, high = BAND_HZ
     # A signal that is sampled too slowly for the upper limit is limited by that already.
     sections: npt.NDArray[np.float64] = butter(

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from atml.arrays import Float32, Floats, Int64, Strings
 from atml.ecg.beats import beats
@@ -222,6 +221,8 @@ def _regression(design: Floats, y: Int64, classes: int) -> Floats:
     weigh inversely to the frequency of their class, plus the penalty (Hastie, Tibshirani and Friedman 2009,
     section 4.4), by L-BFGS from zeros.
     """
+    from scipy.optimize import minimize  # slow to import, and only this baseline needs it
+
     counts = np.bincount(y, minlength=classes)
     weight = len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))[y]
     truth = np.eye(classes)[y]
