@@ -13,9 +13,6 @@ WINNER := import json, sys; print(next(t['folder'] for t in json.load(sys.stdin)
 # Many tests wait, for processes, servers and browsers: one more than there are cores keeps these busy.
 TESTERS = $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 
-# Hundreds of processes read the package: it is compiled once, whatever the environment says.
-test: export PYTHONDONTWRITEBYTECODE =
-
 .PHONY: install demo test check format clean
 
 install: $(VENV)/.installed

@@ -49,7 +49,8 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
     # Registered before it runs: dataclasses under `from __future__ import annotations` look it up.
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        # Not by the loader, which would leave bytecode beside a person's file.
+        exec(compile(tree, str(path), "exec"), vars(module))
     except Exception as error:
         del sys.modules[module_name]
         raise TaskFileError(f"{path}{_line(error, path)} raises {type(error).__name__}: {error}") from error
