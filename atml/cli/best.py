@@ -87,12 +87,12 @@ def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     the same runs as ``value``. ``agreement`` is the share of windows that are decided as before after each
     change of `atml.ecg.changes`, mean over the trainings that measured it.
     """
-    from atml.searching.leaderboard import leaderboard
+    from atml.searching.leaderboard import entries
     from atml.training.records import Role
 
     records = store.trials(name)
     found = []
-    for entry in leaderboard(store, name)[:top]:
+    for entry in entries(store.facts(name), records, store.exports(name))[:top]:
         mine = [t for t in records if t.role == Role.FINALIST and t.of == entry.number and t.finished]
         found.append({**_row(entry), "agreement": mean_agreement([entry.record, *mine])})
     return found

@@ -16,12 +16,13 @@ from atml.data.formats.base import Asked
 from atml.data.formats.contest_text import split_name
 from atml.data.formats.detection import kind_of, look_all
 from atml.data.formats.wfdb_record import Unusable
+from atml.data.leads import NoLead, meant
+from atml.data.parsing import SPLITS
 from atml.errors import DataError
 from atml.tasks.task import Task
 
 TABLES = (".csv", ".tsv", ".txt")
 FILES = (*TABLES, ".npy")
-SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -199,21 +200,10 @@ def _chosen(path: Path, names: Sequence[str], task: Task, leads: Sequence[str]) 
             f"{path} has {len(names)} columns ({', '.join(names[:8])}), the model takes {task.leads} lead(s):"
             " choose with --lead NAME or --lead NUMBER"
         )
-    found = []
-    for entry in leads:
-        options = [option.strip() for option in entry.split(",")]
-        at = [number for option in options for number in _meant(names, option)]
-        if not at:
-            raise DataError(f"{path} has no lead {entry!r}; it has {', '.join(names[:8])}")
-        found.append(at[0])
-    return found
-
-
-def _meant(names: Sequence[str], option: str) -> list[int]:
-    named = [at for at, name in enumerate(names) if name.casefold() == option.casefold()]
-    if named or not (option.isascii() and option.isdigit()):
-        return named
-    return [int(option)] if int(option) < len(names) else []
+    try:
+        return meant(names, leads)
+    except NoLead as error:
+        raise DataError(f"{path} has no lead {error.entry!r}; it has {', '.join(names[:8])}") from None
 
 
 def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) -> Iterator[Signal]:

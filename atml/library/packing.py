@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atml.artifacts.export import safe_name
+from atml.data.dataset import DataSource
 from atml.errors import InputError, StudyError
 from atml.searching.study_spec import SOURCES
 from atml.storage import Store, study_transfer
@@ -79,8 +80,8 @@ def pack(storage: str, study: str, out: Path) -> Packed:
         for path in there:
             shutil.copytree(path, folder / place / path.name)
         _settle(folder, study, {path.name: place / path.name for path in there})
-        report = safe_name(study)
-        (folder / "README.txt").write_text(ABOUT.format(name=study, report=report), encoding="utf-8")
+        about = ABOUT.format(name=study, report=safe_name(study))
+        (folder / "README.txt").write_text(about, encoding="utf-8")
         _archive(folder, out)
     return Packed(
         path=out,
@@ -98,9 +99,7 @@ def _settle(folder: Path, study: str, places: dict[str, Path]) -> None:
         spec = store.spec(study)
         if spec is None:
             raise StudyError(f"no study {study!r} in {store.name}; `atml status` lists them")
-        data = spec.get("data")
-        several = [data] if isinstance(data, str) else data
-        spec["data"] = [Path(path).name for path in several] if several else None
+        spec["data"] = [path.name for path in DataSource.from_dict(spec).paths] or None
         texts = store.facts(study).get(SOURCES) or {}
         for key, kind in (("space", "search_spaces"), ("objective", "objectives")):
             path = Path(spec[f"{key}_path"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -290,21 +289,16 @@ def _write(found: Prediction, folder: Path, pictures: Sequence[tuple[str, Any]])
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
+        new = aside / "new"
+        new.mkdir()
         for name in ("windows", "episodes", "recordings"):
-            getattr(found, name).to_csv(aside / f"{name}.csv", index=False)
+            getattr(found, name).to_csv(new / f"{name}.csv", index=False)
         for name, picture in pictures:
             safe = "".join(letter if letter.isalnum() or letter in "-_.()" else "-" for letter in name)
             picture.update_layout(title=f"{name}: {found.model.task.name}")
-            picture.write_html(aside / f"{safe}.html", include_plotlyjs="directory")
-        aside.chmod(0o777 & ~_umask())
+            picture.write_html(new / f"{safe}.html", include_plotlyjs="directory")
         if folder.is_dir():
             folder.rmdir()
-        aside.rename(folder)
+        new.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

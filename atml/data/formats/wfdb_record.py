@@ -18,6 +18,7 @@ import numpy.typing as npt
 from atml.arrays import Float32
 from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
+from atml.data.leads import NoLead, meant
 from atml.data.parsing import Fault
 from atml.data.windowing import Recording
 from atml.errors import MissingExtraError
@@ -134,22 +135,11 @@ def choose(head: Header, wanted: Sequence[str], count: int) -> list[int]:
         if len(head.leads) < count:
             raise Unusable("lead", f"{head.name}.hea", f"has {len(head.leads)} leads, the task {count}")
         return list(range(count))
-    chosen: list[int] = []
-    for entry in wanted:
-        options = [option.strip() for option in entry.split(",")]
-        numbers = [at for option in options for at in _matching(head.leads, option) if at not in chosen]
-        if not numbers:
-            raise Unusable("lead", f"{head.name}.hea", f"has no lead {entry!r}; its leads are {there}")
-        chosen.append(numbers[0])
-    return chosen
-
-
-def _matching(leads: Sequence[str], option: str) -> list[int]:
-    """Return the leads that a name or a number may mean; a name is meant before a number."""
-    named = [at for at, name in enumerate(leads) if name.casefold() == option.casefold()]
-    if named or not (option.isascii() and option.isdigit()):
-        return named
-    return [int(option)] if int(option) < len(leads) else []
+    try:
+        return meant(head.leads, wanted)
+    except NoLead as error:
+        detail = f"has no lead {error.entry!r}; its leads are {there}"
+        raise Unusable("lead", f"{head.name}.hea", detail) from None
 
 
 def read(folder: Path, head: Header, leads: Sequence[int], name: str, subject: str) -> Recording:
