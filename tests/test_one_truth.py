@@ -186,7 +186,7 @@ def dashboard(made: Made) -> Figures:
     table = dict(zip(rows[0], rows[2], strict=True))
     assert (table["trial"], table["value"], table["runs"]) == (first[2], first[3], first[1])
     own = overlay.trial_notes(study_id, [trial.number])[trial.number]
-    assert f"decisions tuned on other folds: **{first[3]}**, {first[1]}." in own
+    assert f"Judged by its repeats, out of fold: **{first[3]}**, {first[1]}." in own
     assert (
         f"| {first[4]} KiB " in own
         and f"Exported as `{made.summary['winner']['folder'].split('/')[-1]}`" in own

@@ -60,6 +60,8 @@ class Exports(JobSource):
         self._pick = pick(finals)
         there = finals.exported()
         worth = finals.worth(self._pick.finalists)
+        # An export that was judged anew gets a new card, also where that says that it no longer qualifies.
+        worth += [j for j in self._pick.finalists if j.record.number in there and j not in worth]
         self._first = worth[0].record.number if worth else None
         self._waiting = [j for j in worth if not _is_of(there.get(j.record.number), j)]
         self._total = len(self._waiting)
