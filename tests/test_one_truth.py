@@ -288,6 +288,10 @@ def test_a_card_is_of_the_runs_that_its_model_was_judged_by(begun: Plan, tmp_pat
         values.append(agree(begun, tmp_path, summary, log, best_json, report, card, dashboard)["value"])
     assert values[0] != values[1]
     assert Exports(untrained.finals(begun)).waiting() == 0
+    # An earlier version shipped another decision: the file is made anew.
+    file = Path(summary["winner"]["folder"]) / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "offsets": [0.0, 0.25]}))
+    assert Exports(untrained.finals(begun)).waiting() == 1
 
 
 def test_the_dashboard_has_the_importances_of_the_report(tmp_path: Path) -> None:

@@ -28,9 +28,11 @@ def what_ships(record: ExportRecord, name: str, plain: str, where: str) -> list[
     ]
     if result.is_tuned:
         rows.append((f"{told}, {where}", f"{mean(result.tuned):.3f}"))
+        pays = gain is not None and gain.low > 0
+        why = "" if pays else ", but reaches the gate of the objective, and that one does not"
         said = (
             f"The decision ships tuned: {told}, part of the exported file. On folds that had no say in it"
-            f" {name} chosen so {worth} over the decision as trained. The figures of this card are the"
+            f" {name} chosen so {worth} over the decision as trained{why}. The figures of this card are the"
             " cross-fitted ones; the last row looks better than it is."
         )
     else:

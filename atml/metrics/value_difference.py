@@ -103,13 +103,13 @@ def value_difference(
     gaps: Floats
     if len(each) == len(runs):
         gaps = np.mean(each[: len(first)], axis=0) - np.mean(each[len(first) :], axis=0)
-        error = float(gaps.std(ddof=1)) / np.sqrt(count)
+        error = float(gaps.std(ddof=1) / np.sqrt(count))
     else:
         gaps = np.mean([r.drawn for r in first], axis=0) - np.mean([r.drawn for r in second], axis=0)
         gaps = gaps[np.isfinite(gaps)]
         if len(gaps) < 2:
             return Interval(value, -np.inf, np.inf)
-        error = float(gaps.std(ddof=1)) * np.sqrt(count / (count - 1))
+        error = float(gaps.std(ddof=1) * np.sqrt(count / (count - 1)))
     half = float(stdtrit(count - 1, (1 + level) / 2)) * error if error > _ZERO else 0.0
     value = 0.0 if abs(value) < _ZERO else value
     return Interval(value, value - half, value + half)
