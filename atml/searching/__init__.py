@@ -94,7 +94,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
                 dispatcher.work(trials)
                 _why_it_ended(trials, options, view)
                 _stop_workers(dispatcher, trials, plan, watch, view, end)
-                _finish(dispatcher, finalists, watch, end)
+                _finish(dispatcher, finalists, trials, watch, end)
                 # After a stop before the goal, trials of dead processes may still be running.
                 watch.recover()
         summary = summarise(finalists, time.monotonic() - began)
@@ -275,8 +275,13 @@ def _stop_workers(
         watch.recover()
 
 
-def _finish(dispatcher: Dispatcher, finalists: Finalists, watch: Supervisor, end: float | None) -> None:
-    """Repeat and export the finalists, one process at a time; finished repeats and exports stay."""
+def _finish(
+    dispatcher: Dispatcher, finalists: Finalists, trials: Trials, watch: Supervisor, end: float | None
+) -> None:
+    """Repeat and export the finalists, one process at a time; finished repeats and exports stay.
+
+    Where time is left after the repeats, trials go on, and the repeats of those that lead then.
+    """
     plan, slots = finalists.plan, finalists.plan.store.slots
     if plan.store.others_at_work(plan.name, Role.SEARCH):
         # This happens after a timeout only; otherwise they were waited for.
@@ -293,6 +298,13 @@ def _finish(dispatcher: Dispatcher, finalists: Finalists, watch: Supervisor, end
         try:
             repeats = Repeats(finalists, end)
             dispatcher.work(repeats)
+            while not repeats.taken_over and trials.state.settle(repeats.late):
+                finalists.view.say("time is left after the repeats: trials go on")
+                dispatcher.work(trials)
+                if repeats.late:
+                    break
+                repeats = Repeats(finalists, end)
+                dispatcher.work(repeats)
             if not repeats.taken_over:
                 exports = Exports(finalists, end)
                 dispatcher.work(exports)

@@ -16,7 +16,7 @@ from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
-from atml.searching.finalist_time import final_seconds
+from atml.searching.finalist_time import final_seconds, grace
 from atml.searching.finalists import Finalist, Finalists
 from atml.searching.picking import pick
 from atml.searching.plan import trial_seed
@@ -91,9 +91,11 @@ class Exports(JobSource):
         return self._end is None or time.monotonic() + takes <= self._end
 
     def stop_now(self) -> bool:
-        """Whether the time is over, and only exports after the first one run."""
-        late = self._end is not None and time.monotonic() > self._end
-        return late and bool(self._open) and self._first not in self._open
+        """Whether the time is over and only exports after the first one run, or its grace is over too."""
+        if self._end is None or not self._open:
+            return False
+        over, timeout = time.monotonic() - self._end, self._finals.options.timeout
+        return over > (0.0 if self._first not in self._open or timeout is None else grace(timeout))
 
     def left_out(self) -> str:
         """Return in one line which exports were left out; "" for none."""

@@ -10,18 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optuna.trial import TrialState
 
 from atml.models import cost
 from atml.models.config import ModelConfig
 from atml.searching import Options, prepare
 from atml.searching.exporting import Exports
-from atml.searching.finalist_time import reserve
+from atml.searching.finalist_time import grace, reserve
 from atml.searching.finalists import Finalists
 from atml.searching.picking import pick
 from atml.searching.plan import Plan
 from atml.searching.ranking import in_order
 from atml.searching.repeats import Repeats
 from atml.searching.rounds import todo
+from atml.searching.search_options import Goal
+from atml.searching.search_state import PLATEAU, SearchState
 from atml.searching.summary import summarise
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.training.records import Measurement, TrialRecord
@@ -260,6 +263,84 @@ def test_time_is_kept_for_the_finalists_in_question(plan: Plan) -> None:
     assert kept(replace(options, finalists=None, repeats=None)) < 10
     assert kept(replace(options, timeout=30.0)) == 15.0
     assert kept(replace(options, finalists=0)) == 0.0
+
+
+def test_a_repeat_that_is_lost_again_and_again_holds_no_later_round_up(plan: Plan) -> None:
+    default, best = add(plan, 0.3, origin="default"), add(plan, 0.02)
+    found, told = finals(plan), Told()
+    found.view = told
+    source = Repeats(found)
+    wrong, ended = {default.number: 0.3, best.number: 0.02}, []
+    while isinstance(job := source.next(), TrialJob):
+        record = plan.store.trials("s")[job.number]
+        assert record.of is not None and record.seed is not None
+        if record.seed == found.seeds(best, 1)[0]:
+            source.ended(job, Report(0, "lost", job, text="was killed"), "cpu")
+            continue
+        ended.append((record.of, record.seed))
+        left = measured(plan, wrong[record.of], len(ended))
+        source.ended(job, Report(0, "measured", job, measurement=left), "cpu")
+    seeds = [(t.number, seed) for t in (default, best) for seed in found.seeds(t, 2)]
+    assert set(ended) == {*seeds} - {(best.number, found.seeds(best, 1)[0])}
+    assert any("judged without that repeat, which was lost 3 times" in line for line in told.lines)
+    # The next start tries it again.
+    assert [one.seed for one in todo(finals(plan)).repeats] == found.seeds(best, 1)
+
+
+def test_time_that_the_finalists_leave_goes_to_more_trials(plan: Plan) -> None:
+    default, best = add(plan, 0.3, origin="default"), add(plan, 0.02)
+    options = Options(timeout=1000.0, finalists=2, repeats=2, longer=1)
+
+    def kept(settled: tuple[int, ...] = (), *, late: bool = False) -> float:
+        records = plan.store.trials("s")
+        return reserve(
+            records, plan.budget, options, folds=3, workers=1, settled=settled, late=late, windows=10_000
+        )
+
+    found = finals(plan)
+    before, final = kept(), 10 / 3
+    assert before == pytest.approx(40 + 4 * 1.0 + final, abs=5)
+    source = Repeats(found)
+    job = source.next()
+    assert isinstance(job, TrialJob)
+    source.ended(job, Report(0, "measured", job, measurement=measured(plan, 0.02, 1)), "cpu")
+    assert kept() == pytest.approx(before - 11, abs=1)  # one of four has run
+    work(plan, source, {default.number: 0.3, best.number: 0.02})
+    both = (default.number, best.number)
+    # A newcomer would need two repeats; after repeats that the time had no room for, none gets any.
+    assert kept(both) == pytest.approx(20 + 2 * 1.0 + final, abs=5)
+    assert kept(both, late=True) == pytest.approx(2 * 1.0 + final, abs=5)
+
+    def state(left: float) -> SearchState:
+        end = time.monotonic() + left
+        return SearchState(plan, Told(), options, workers=1, end=end, regions=False)
+
+    assert state(600.0).settle(late=False) and state(600.0).settle(late=True)
+    assert not state(20.0).settle(late=False) and not state(5.0).settle(late=True)
+    Goal(trials=2, patience=0, regions=False).keep(plan.store, "s")
+    assert not state(600.0).settle(late=False)  # the goal is reached
+    # The first export has its grace, others end with the time.
+    exports = Exports(finals(plan, timeout=1000.0), end=time.monotonic() - grace(1000.0) + 50)
+    first = exports.next()
+    assert first is not None and not exports.stop_now()
+    exports = Exports(finals(plan, timeout=1000.0), end=time.monotonic() - grace(1000.0) - 1)
+    assert exports.next() is not None and exports.stop_now()
+
+
+def test_a_search_that_gains_nothing_says_so_and_how_to_end_it(plan: Plan) -> None:
+    add(plan, 0.02)
+    study = plan.store.study("s")
+    for _ in range(PLATEAU - 1):
+        study.tell(study.ask(), state=TrialState.PRUNED)
+    told = Told()
+    state = SearchState(plan, told, Options(), workers=1, end=None, regions=False)
+    state.refresh()
+    assert told.lines == []
+    study.tell(study.ask(), state=TrialState.PRUNED)
+    state.refresh()
+    state.refresh()
+    assert len(told.lines) == 1 and f"nothing better in the last {PLATEAU} trials" in told.lines[0]
+    assert told.lines[0].endswith(f"the same line with --trials {PLATEAU + 1}")
 
 
 def test_the_gain_line_says_by_which_values(plan: Plan) -> None:
