@@ -12,7 +12,8 @@ from atml import task_files
 from atml.ecg.changes import CHANGES
 from atml.errors import TaskFileError
 from atml.metrics import worst_subjects
-from atml.searching import Options, prepare
+from atml.searching.plan import prepare
+from atml.searching.search_options import Options
 from atml.storage import Store
 from tests.searching.studies import Run, Space, line, trials
 
