@@ -308,7 +308,7 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
             }
         )
     return {
-        "source": "out of fold, threshold cross-fitted, mean over the runs",
+        "source": f"out of fold, {result.decision}, mean over the runs",
         **result.to_dict(),
         "value_name": record.value_name,
         "worst_value": record.worst_value,

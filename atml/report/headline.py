@@ -62,7 +62,7 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     facts, first = [], material.first
     if first is not None:
         best = first.record
-        note = "decision cross-fitted" if first.seeds else "its own value, which helped to pick it"
+        note = "out of fold by subject" if first.seeds else "its own value, which helped to pick it"
         facts.append(("Objective, out of fold", value(first.value), f"{first.title}; {note}"))
         source = material.outcome.source
         metrics = source.figures if source is not None else {}

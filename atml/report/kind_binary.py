@@ -195,7 +195,7 @@ def how_shown() -> str:
     return (
         "Shown are, of each class, the surest and the least sure, chosen by rule and from different subjects"
         " where there are several. A margin at or above 0 calls the window positive; thresholds are those"
-        " of other folds."
+        " that the figures are of."
     )
 
 

@@ -167,7 +167,7 @@ def how_shown() -> str:
     return (
         "Shown are, of each class decided right, the surest and the least sure, and of each mistake the"
         " surest, chosen by rule and from different subjects where there are several. The margin is how far"
-        " the logit of the called class is above the next; offsets are those of other folds."
+        " the logit of the called class is above the next; offsets are those that the figures are of."
     )
 
 

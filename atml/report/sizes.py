@@ -77,6 +77,6 @@ def _front(material: Material, found: list[Sized]) -> str:
     return (
         f"{said}; diamonds are the same config on fresh seeds, for {plural(len(again), 'finalist')}"
         f" {abs(fell):.3f} {'lower' if fell > 0 else 'higher'} on average. All of these values are untuned;"
-        " finalists are chosen with decisions tuned on other folds, and have"
+        " finalists are chosen at the decision that ships, and have"
         f" {listed([f'{value(v)} (trial {n})' for n, v in material.judged.items()])}.{files}"
     )

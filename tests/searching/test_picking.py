@@ -169,7 +169,7 @@ def test_one_round_is_enough_where_it_decides(plan: Plan) -> None:
     assert work(plan, Repeats(finals(plan, repeats=None, finalists=2)), wrong) == both
     # Who asks for two gets two.
     assert work(plan, Repeats(finals(plan, repeats=2)), wrong) == both
-    assert finals(plan).at(best, seeds=finals(plan).seeds(best, 2)).result.cross_fitted[1] > 0.9
+    assert finals(plan).at(best, seeds=finals(plan).seeds(best, 2)).result.values[1] > 0.9
 
 
 @pytest.mark.parametrize(("long", "ships"), [(0.01, 4), (0.2, 1)])
