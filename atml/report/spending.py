@@ -112,7 +112,7 @@ def _reasons(records: Sequence[TrialRecord]) -> str:
 
 @dataclass(frozen=True)
 class Phase:
-    """One part of a search: its name, what ran in it, seconds that ``passed`` if known, seconds of training."""
+    """One part of a search: its name, what ran, seconds that ``passed`` if known, seconds of training."""
 
     name: str
     what: str
