@@ -54,6 +54,26 @@ def plural(n: int, word: str) -> str:
     return f"{n:,} {word}" + ("" if n == 1 else "s")
 
 
+_WORDS = (
+    *("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
+    *("tenth", "eleventh", "twelfth"),
+)
+
+
+def ordinal(n: int) -> str:
+    """Write a number as an ordinal.
+
+    Example:
+        >>> [ordinal(n) for n in (1, 12, 13, 21)]
+        ['first', 'twelfth', '13th', '21st']
+    """
+    if 0 <= n < len(_WORDS):
+        return _WORDS[n]
+    if n % 100 in (11, 12, 13):
+        return f"{n}th"
+    return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th') }"
+
+
 def between(interval: Ends) -> str:
     """Write the ends of an interval."""
     return f"{interval.low:.3f} to {interval.high:.3f}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 
 from atml.artifacts.record import Run
@@ -170,6 +171,20 @@ class Finalists:
             one, two = ([self._by_subject(f, at) for at in range(count)] for f in (first, second))
             self._differences[pair] = value_difference(one, two, level=1 - (1 - LEVEL) / of)
         return self._differences[pair]
+
+    def over_baseline(self, judged: Finalist) -> Interval | None:
+        """By how much a finalist is better than the baseline, with a 90% interval; None without a baseline.
+
+        None also where the baseline was not measured on every subject.
+        """
+        baseline = self.baseline()
+        if baseline is None or baseline.decided is None:
+            return None
+        theirs = SubjectValues(baseline.decided, self._unchanged)
+        mine = [self._by_subject(judged, at) for at in range(len(judged.sources))]
+        if not np.array_equal(theirs.names, mine[0].names):
+            return None
+        return value_difference(mine, [theirs])
 
     def _by_subject(self, judged: Finalist, at: int) -> SubjectValues:
         # The decision of a run depends on the runs that it was chosen with.

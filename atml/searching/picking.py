@@ -18,6 +18,7 @@ from atml.metrics import Interval
 from atml.searching.finalists import Finalist, Finalists
 from atml.searching.leaderboard import figures
 from atml.searching.ranking import JUDGED, PICK, default_of, shipped_length, size_of
+from atml.searching.verdict import facts
 from atml.training.records import TrialRecord
 
 
@@ -42,7 +43,8 @@ class Pick:
         if finals.named or not self.finalists:
             return
         store, attrs = finals.plan.store, finals.study.user_attrs
-        for key, value in ((JUDGED, {str(n): v for n, v in self.short.items()}), (PICK, self.to_dict())):
+        kept = {**self.to_dict(), "verdict": facts(finals, self.finalists[0])}
+        for key, value in ((JUDGED, {str(n): v for n, v in self.short.items()}), (PICK, kept)):
             if value:
                 with store.errors():
                     if attrs.get(key) != value:
