@@ -203,10 +203,10 @@ def caveats(published: Sequence[Published], kind: str, windows: int, subjects: C
     lines = []
     for one in published:
         names = ", ".join(entry.name for entry in one.entries)
+        same = _same_data(one, kind, windows, set(subjects))
         lines.append(
-            f"published: {names}; on {one.data}; source: {one.source}."
-            f" {_same_data(one, kind, windows, set(subjects))}; nothing is known of single subjects, so nothing was"
-            " tested with them"
+            f"published: {names}; on {one.data}; source: {one.source}. {same}; nothing is known of single"
+            " subjects, so nothing was tested with them"
         )
         lines += [f"published: {note}" for note in one.notes]
     return lines
