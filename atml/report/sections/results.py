@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from atml.arrays import Int64
 from atml.artifacts.card_baseline import class_of
 from atml.ecg.changes import in_words
-from atml.formatting import plural, sentence, value
+from atml.formatting import less_or_more, plural, sentence, value
 from atml.metrics import FOUR
 from atml.report import comparisons, matrix
 from atml.report import kind as report_kind
@@ -62,10 +62,9 @@ def _beside_baseline(figures: Figures) -> str:
     baseline = figures.get("baseline")
     if not baseline or baseline.get("value") is None:
         return ""
-    than = "more than" if baseline["value"] > figures["value"] else "less than"
     return (
         f" {baseline['name']}, a detector without a network, has {baseline['value']:.3f} on the same folds,"
-        f" {than if round(baseline['value'] - figures['value'], 3) else 'the same as'} the network."
+        f" {less_or_more(baseline['value'], figures['value'])}."
     )
 
 
