@@ -143,6 +143,7 @@ def export(
         labels_hash=record.labels_hash,
         lead_choice=record.data.leads,
         unqualified=record.unqualified,
+        amplitude=record.data.amplitude,
     )
     model = onnx_bytes(folded, task, metadata)
     parity = check_parity(model, folded, x, task)

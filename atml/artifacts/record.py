@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from atml.artifacts.seen import Amplitude, amplitude, parsed
 from atml.data.dataset import Dataset, DataSource
 from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult
 from atml.models.budget import Cost
@@ -46,6 +47,8 @@ class DataFacts:
     notes: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
+    amplitude: Amplitude | None = None
+    """How large the signals are; None in records of earlier versions."""
 
     @classmethod
     def of(cls, dataset: Dataset, task: Task, source: DataSource | None = None) -> DataFacts:
@@ -63,6 +66,7 @@ class DataFacts:
             notes=dataset.notes,
             leads=() if source is None else source.leads,
             held_out=() if source is None else source.held_out,
+            amplitude=amplitude(dataset.x),
         )
 
     @classmethod
@@ -72,7 +76,8 @@ class DataFacts:
         Raises TypeError for fields that it does not know.
         """
         read: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        return cls(windows=read.pop("segments"), **read)
+        known = parsed(read.pop("amplitude", None) or ())
+        return cls(windows=read.pop("segments"), amplitude=known, **read)
 
 
 @dataclass(frozen=True, kw_only=True)
