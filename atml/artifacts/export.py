@@ -314,6 +314,7 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
         "value_name": record.value_name,
         "worst_value": record.worst_value,
         "baseline": None if record.baseline is None else _baseline_fields(record, record.baseline),
+        "label_doubts": None if record.label_doubts is None else record.label_doubts.to_dict(),
         "runs": runs,
         "final": stored(record.final),
         "cost": dataclasses.asdict(record.cost),

@@ -16,6 +16,7 @@ import numpy as np
 from atml.artifacts.seen import Amplitude, amplitude, parsed
 from atml.data.dataset import Dataset, DataSource
 from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult
+from atml.evaluation.label_doubts import LabelDoubts
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
@@ -169,3 +170,5 @@ class ExportRecord:
     """Value out of fold at each length that was tried, by length; {} where only one was."""
     baseline: BaselineResult | None = None
     """What a detector without a network reaches; None where the task names none."""
+    label_doubts: LabelDoubts | None = None
+    """Labels that network and baseline contradict; None without a baseline."""

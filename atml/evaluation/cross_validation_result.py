@@ -230,6 +230,8 @@ class BaselineResult:
     table: Any
     rates: dict[str, Interval]
     rhythms: tuple[RhythmRow, ...]
+    decided: OutOfFold | None = field(default=None, repr=False, compare=False)
+    """Its predictions."""
 
 
 def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Strings) -> BaselineResult:
@@ -243,6 +245,7 @@ def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Stri
         table=table,
         rates=target.rates(table),
         rhythms=by_rhythm([found.predictions], [found.rows], rhythm),
+        decided=found,
     )
 
 
