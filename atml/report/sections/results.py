@@ -17,6 +17,7 @@ from atml.report import kind as report_kind
 from atml.report.comparisons import MOST
 from atml.report.decisions import beyond_the_decision
 from atml.report.figures import Figures, Source, averaged, interval_of
+from atml.report.label_doubts import label_doubts
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
@@ -42,6 +43,7 @@ def contents(material: Material) -> list[Block]:
         runs = [predictions for _, predictions in material.out_of_fold]
         blocks += beyond_the_decision(source, runs, material.best.config, task)
     blocks += [Heading("By subject"), _subjects(source, task), Heading("By rhythm"), _rhythms(source, task)]
+    blocks += label_doubts(source.figures, task)
     blocks += [Heading("Under changes of the recording"), _changes(source)]
     return [*blocks, Heading("Size against value"), *sizes(material)]
 
