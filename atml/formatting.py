@@ -84,6 +84,25 @@ def value(number: float | None, digits: int = 3) -> str:
     return "-" if number is None or not math.isfinite(number) else f"{number:.{digits}f}"
 
 
+def gap(one: float, other: float) -> float:
+    """Return what one number has over another, as the difference of both as they are printed.
+
+    >>> gap(0.9854, 0.9426)  # 0.985 and 0.943
+    0.042
+    """
+    return round(round(one, 3) - round(other, 3), 3) + 0.0
+
+
+def less_or_more(one: float, other: float) -> str:
+    """Say how far one number is from another, both printed with three decimals.
+
+    >>> less_or_more(0.9426, 0.9854)
+    '0.042 less'
+    """
+    apart = gap(one, other)
+    return f"{abs(apart):.3f} {'more' if apart > 0 else 'less'}" if apart else "the same"
+
+
 def setting(found: Any) -> str:
     """Write a parameter's value as a person would: "0.0012", "16-24-32", "yes"."""
     if found is None:
@@ -114,6 +133,22 @@ def share(part: float, whole: float) -> str:
     if 99 < percent < 100:
         return "more than 99%"
     return f"{percent:.0f}%"
+
+
+def shares(parts: Sequence[float]) -> list[str]:
+    """Write the parts of a whole in whole percent that add up to 100.
+
+    What rounding leaves goes to the largest remainders.
+
+    >>> shares([1, 1, 1])
+    ['34%', '33%', '33%']
+    """
+    exact = [100 * part / (sum(parts) or 1) for part in parts]
+    found = [math.floor(one) for one in exact]
+    order = sorted(range(len(parts)), key=lambda i: found[i] - exact[i])
+    for i in order[: round(sum(exact)) - sum(found)]:
+        found[i] += 1
+    return ["less than 1%" if not one and part else f"{one}%" for one, part in zip(found, parts, strict=True)]
 
 
 def sentence(text: str) -> str:

@@ -238,8 +238,8 @@ class BaselineResult:
     table: Any
     rates: dict[str, Interval]
     rhythms: tuple[RhythmRow, ...]
-    decided: Predictions | None = field(default=None, repr=False)
-    """Its out-of-fold decisions."""
+    decided: OutOfFold | None = field(default=None, repr=False, compare=False)
+    """Its out-of-fold predictions."""
 
 
 def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Strings) -> BaselineResult:
@@ -253,7 +253,7 @@ def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Stri
         table=table,
         rates=target.rates(table),
         rhythms=by_rhythm([found.predictions], [found.rows], rhythm),
-        decided=found.predictions,
+        decided=found,
     )
 
 

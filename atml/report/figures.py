@@ -40,6 +40,27 @@ def interval_of(fields: Figures | None) -> Interval | None:
     return Interval(fields["value"], fields["low"], fields["high"])
 
 
+def beside(number: float, interval: Interval) -> int:
+    """Return -1 where a number is below an interval, 1 above it and 0 within, all as they are printed.
+
+    Example:
+        >>> beside(0.9854, Interval(0.96, 0.943, 0.9851))  # "0.985 lies within 0.943 to 0.985"
+        0
+    """
+    at, low, high = (round(one, 3) for one in (number, interval.low, interval.high))
+    return (at > high) - (at < low)
+
+
+def gain_in_accuracy(figures: Figures, more: Interval) -> str:
+    """Say the balanced accuracy of a network and of its baseline, and their difference ``more``."""
+    own, theirs = (interval_of(of["rates"].get("balanced accuracy")) for of in (figures, figures["baseline"]))
+    both = f" ({own.value:.3f} and {theirs.value:.3f})" if own is not None and theirs is not None else ""
+    return (
+        f"The network's balanced accuracy less that of the baseline{both} is {more.value:+.3f}, 95% interval"
+        f" {more.low:+.3f} to {more.high:+.3f}"
+    )
+
+
 def averaged(cells: Int64, runs: int) -> Int64:
     """Divide counts ``(rows, columns)`` by ``runs`` so that every row keeps its sum.
 

@@ -9,8 +9,9 @@ from atml.data.dataset import DataSource
 from atml.evaluation.gate import Gate
 from atml.formatting import clock, listed, plural, sentence, value
 from atml.metrics import FOUR
+from atml.report.history import whole
 from atml.report.material import Material
-from atml.report.spending import trained_for
+from atml.report.spending import spent
 from atml.report.tested import alike, tested
 from atml.report.writing import Head
 from atml.searching.leaderboard import Entry
@@ -45,13 +46,14 @@ def _lead(material: Material) -> str:
         if failed:
             return f"{plural(failed, 'trial')} began, and every one failed: there is no result to report yet."
         return "No trial has come to an end yet: there is no result to report."
-    whole = sum(t.state == "complete" for t in trials)
-    said = f"{plural(len(trials), 'trial')} came to an end, {whole} of them over every fold"
-    seconds = trained_for(trials)
+    kept = len(whole(trials))
+    said = f"{plural(len(trials), 'trial')} came to an end, {kept} of them over every fold"
+    seconds = sum(phase.training for phase in spent(material))
     if seconds:
-        said += f", after {clock(seconds)} of training"
+        said += f"; {clock(seconds)} of training in all"
     if best is None or best.config is None:
-        why = " None of those keeps its budget, so" if whole else " So"
+        over = any(t.state == "complete" for t in trials)
+        why = " None of those keeps its budget, so" if over else " So"
         return sentence(f"{said}.{why} there is no winner yet")
     assert material.first is not None
     title = material.first.title
@@ -78,7 +80,7 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
         if best.cost:
             facts.append(("Work for one window", f"{best.cost.macs:,}", "multiply-accumulates"))
     if material.finished:
-        cut = len(material.finished) - sum(t.state == "complete" for t in material.finished)
+        cut = len(material.finished) - len(whole(material.finished))
         facts.append(("Trials", f"{len(material.finished):,}", f"{cut:,} of them cut short or refused"))
     found = [(title, one) for title, one in tested(material) if alike(one) and "F1" in one]
     if found:

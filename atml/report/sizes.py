@@ -73,10 +73,11 @@ def _front(material: Material, found: list[Sized]) -> str:
     again = [one for one in found if one.judged is not None]
     if not again:
         return f"{said}; none was trained again on fresh seeds. All are untuned.{files}"
-    fell = float(np.mean([one.value - (one.judged or 0.0) for one in again]))
+    before = float(np.mean([one.value for one in again]))
+    after = float(np.mean([one.judged or 0.0 for one in again]))
     return (
         f"{said}; diamonds are the same config on fresh seeds, for {plural(len(again), 'finalist')}"
-        f" {abs(fell):.3f} {'lower' if fell > 0 else 'higher'} on average. All of these values are untuned;"
+        f" {value(after)} on average, where these values have {value(before)}. All of these are untuned;"
         " finalists are chosen at the decision that ships, and have"
         f" {listed([f'{value(v)} (trial {n})' for n, v in material.judged.items()])}.{files}"
     )

@@ -151,6 +151,7 @@ class Exports(JobSource):
             labels_hash=plan.definition.labels_hash,
             unqualified=plan.definition.gate.missing(judged.result.figures),
             baseline=finals.baseline(),
+            label_doubts=finals.label_doubts(judged),
         )
         try:
             written = export.export(

@@ -97,9 +97,10 @@ def test_figures_are_those_of_the_card(written: dict[str, Section], material: Ma
         assert out_of_fold == f"{table[name]} ({ends[name].replace(' to ', '–')})"
     objective = re.search(r"objective, out of fold +\| \*\*(\d\.\d{3})\*\*", card)
     assert objective and f"the objective is {objective[1]}" in said
-    fit = re.search(r"trained on: (\d\.\d{3}), on held-out subjects (-?\d\.\d{3}) less \((.+?)\)\.", card)
-    assert fit and f"the winner has {fit[1]}" in words(written["fitting"])
-    assert f"which is {fit[2]} less: {fit[3]}" in words(written["fitting"])
+    fit = re.search(r"trained on: ([\d.]+), on held-out subjects ([\d.]+, which is .+?) \((.+?)\)\.", card)
+    assert fit
+    said = f"the winner has {fit[1]}, on held-out subjects {fit[2]}: {fit[3]}"
+    assert said in words(written["fitting"])
     limits = card.split("## Known limits")[1].strip().splitlines()
     assert limits and [row[0] for row in _last_grid(written["limits"]).rows] == [x[2:] for x in limits]
     counts = kind_binary.cells_of(material.winner.metrics, None)

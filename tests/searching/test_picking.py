@@ -14,16 +14,15 @@ from optuna.trial import TrialState
 
 from atml.models import cost
 from atml.models.config import ModelConfig
-from atml.searching import Options, prepare
 from atml.searching.exporting import Exports
 from atml.searching.finalist_time import grace, reserve
 from atml.searching.finalists import Finalists
 from atml.searching.picking import pick
-from atml.searching.plan import Plan
+from atml.searching.plan import Plan, prepare
 from atml.searching.ranking import in_order
 from atml.searching.repeats import Repeats
 from atml.searching.rounds import todo
-from atml.searching.search_options import Goal
+from atml.searching.search_options import Goal, Options
 from atml.searching.search_state import PLATEAU, SearchState
 from atml.searching.summary import summarise
 from atml.searching.workers.jobs import Report, TrialJob

@@ -13,7 +13,7 @@ import numpy as np
 from atml.arrays import Int64
 from atml.artifacts.record import DataFacts
 from atml.data.dataset import Dataset
-from atml.formatting import clock, listed, plural, sentence, share
+from atml.formatting import clock, listed, plural, sentence, share, shares
 from atml.report import comparisons, strips
 from atml.report import kind as report_kind
 from atml.report.material import Material
@@ -57,7 +57,8 @@ def _facts(material: Material, task: Task | None) -> DataFacts | None:
 
 def _words(facts: DataFacts, task: Task) -> str:
     seconds = facts.windows * task.seconds
-    classes = [f"{count:,} {name} ({share(count, facts.windows)})" for name, count in facts.classes.items()]
+    parts = zip(facts.classes.items(), shares(list(facts.classes.values())), strict=True)
+    classes = [f"{count:,} {name} ({percent})" for (name, count), percent in parts]
     kind = "ECG made by a generator, not recorded from people" if facts.synthetic else "recordings as given"
     rhythms = sum(bool(name) for name in facts.rhythms)
     return (

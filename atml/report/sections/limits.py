@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from atml.artifacts.model import CARD
-from atml.formatting import listed, plural, sentence, value
+from atml.formatting import less_or_more, listed, plural, sentence, value
 from atml.report import kind as report_kind
-from atml.report.figures import interval_of
+from atml.report.figures import gain_in_accuracy, interval_of
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Text
 from atml.report.sections.task_description import task_of
@@ -66,8 +66,8 @@ def _worth(material: Material) -> str:
         return ""
     return (
         f"{baseline['name']} reaches {value(baseline['value'])} on the same folds, the network"
-        f" {value(source.figures['value'])}; its balanced accuracy differs by {more.value:+.3f}, 95% interval"
-        f" {more.low:+.3f} to {more.high:+.3f}: the network has not shown its worth on these subjects"
+        f" {value(source.figures['value'])}. {gain_in_accuracy(source.figures, more)}: the network has not"
+        " shown its worth on these subjects"
     )
 
 
@@ -97,13 +97,13 @@ def _repeats(material: Material) -> str:
             "no finalist was trained again on fresh seeds: the value of the best trial helped to pick it and"
             " flatters it (winner's curse)"
         )
-    fell = float(np.mean([own - again for own, again in pairs]))
+    before, after = (float(np.mean([pair[i] for pair in pairs])) for i in (0, 1))
     runs = sum(len(material.repeats(number)) for number in material.judged)
     return (
         f"{plural(len(pairs), 'finalist')} trained again on fresh seeds, {plural(runs, 'run')} in all,"
-        f" reached {abs(fell):.3f} {'less' if fell >= 0 else 'more'} on average than the value that picked"
-        " them, both untuned; figures here are those of the repeats, but the subjects are the same, so"
-        " part of the winner's curse remains"
+        f" have a mean of {value(after)}, where the values that picked them have {value(before)}:"
+        f" {less_or_more(after, before)}, both untuned. Figures here are those of the repeats, but the"
+        " subjects are the same, so part of the winner's curse remains"
     )
 
 

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from atml.arrays import Int64
 from atml.artifacts.card_baseline import class_of
 from atml.ecg.changes import in_words
-from atml.formatting import plural, sentence, value
+from atml.formatting import less_or_more, plural, sentence, value
 from atml.metrics import FOUR
 from atml.report import comparisons, matrix
 from atml.report import kind as report_kind
 from atml.report.comparisons import MOST
 from atml.report.decisions import beyond_the_decision
 from atml.report.figures import Figures, Source, averaged, interval_of
+from atml.report.label_doubts import label_doubts
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
@@ -42,6 +43,7 @@ def contents(material: Material) -> list[Block]:
         runs = [predictions for _, predictions in material.out_of_fold]
         blocks += beyond_the_decision(source, runs, material.best.config, task)
     blocks += [Heading("By subject"), _subjects(source, task), Heading("By rhythm"), _rhythms(source, task)]
+    blocks += label_doubts(source.figures, task)
     blocks += [Heading("Under changes of the recording"), _changes(source)]
     return [*blocks, Heading("Size against value"), *sizes(material)]
 
@@ -62,10 +64,9 @@ def _beside_baseline(figures: Figures) -> str:
     baseline = figures.get("baseline")
     if not baseline or baseline.get("value") is None:
         return ""
-    than = "more than" if baseline["value"] > figures["value"] else "less than"
     return (
         f" {baseline['name']}, a detector without a network, has {baseline['value']:.3f} on the same folds,"
-        f" {than if round(baseline['value'] - figures['value'], 3) else 'the same as'} the network."
+        f" {less_or_more(baseline['value'], figures['value'])}."
     )
 
 

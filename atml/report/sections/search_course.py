@@ -52,7 +52,7 @@ def _sources(material: Material) -> str:
 def _history(material: Material) -> list[Block]:
     if not whole(material.finished):
         return [Empty("No trial ran over every fold within its budget, so there is no value to follow yet.")]
-    charts = (against_trials(material.finished), against_time(material.finished))
+    charts = (against_trials(material.finished), against_time(material.finished, material.best))
     return [chart for chart in charts if chart is not None]
 
 
@@ -150,4 +150,8 @@ def _regions(material: Material) -> list[Block]:
         said += f"; suspect, and sampled less until more is known: {counts[SUSPECTED]}"
     if counts[REFUSED]:
         said += f"; as bad, but open, for closing them too would leave too little: {counts[REFUSED]}"
+    if counts[LIFTED]:
+        said += f"; opened again: {counts[LIFTED]}"
+    if counts[OPEN]:
+        said += f"; open: {counts[OPEN]}"
     return [Grid(("region", "status", "evidence", "covers", "source", "id"), rows, f"{said}. {means}")]
