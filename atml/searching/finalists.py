@@ -32,8 +32,8 @@ from atml.metrics.value_difference import LEVEL, SubjectValues, value_difference
 from atml.models.config import ModelConfig
 from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import View
-from atml.searching.ranking import default_of, in_order, ranked
-from atml.searching.search_options import Options
+from atml.searching.ranking import PICK, default_of, in_order, ranked
+from atml.searching.search_options import PREFER, Options
 from atml.training.records import Measurement, Role, TrialRecord
 
 
@@ -100,6 +100,13 @@ class Finalists:
     def named(self) -> bool:
         """Whether these are trials that a person named, not those that a search chose."""
         return self._numbers is not None
+
+    @property
+    def prefer(self) -> str:
+        """Which of those that can't be told apart is taken: as asked, else as the study did before."""
+        with self.plan.store.errors():
+            before = (self.study.user_attrs.get(PICK) or {}).get("prefer")
+        return self.options.prefer or before or PREFER[0]
 
     def chosen(self) -> list[TrialRecord]:
         """Return the trials to judge, best first, the default second.

@@ -73,12 +73,23 @@ def measured(plan: Plan, wrong: float, seed: int, seconds: float = 10.0) -> Meas
     )
 
 
-def add(plan: Plan, wrong: float, channels: tuple[int, ...] = SMALL, origin: str = "sampled") -> TrialRecord:
+def add(
+    plan: Plan,
+    wrong: float,
+    channels: tuple[int, ...] = SMALL,
+    origin: str = "sampled",
+    *,
+    decimation: int = 5,
+) -> TrialRecord:
     """Write a trial of 10 s that ran over every fold."""
     study = plan.store.study("s")
     trial = study.ask()
     config = ModelConfig(
-        decimation=5, channels=channels, kernels=(7,) * len(channels), strides=(2,) * len(channels), steps=40
+        decimation=decimation,
+        channels=channels,
+        kernels=(7,) * len(channels),
+        strides=(2,) * len(channels),
+        steps=40,
     )
     found = measured(plan, wrong, 0)
     assert found.predictions is not None
@@ -116,7 +127,8 @@ def test_who_is_clearly_worse_is_no_finalist_but_the_default_is(plan: Plan) -> N
 
 def test_rounds_drop_who_is_clearly_worse_and_the_smallest_of_equals_is_taken(plan: Plan) -> None:
     default = add(plan, 0.3, origin="default")
-    large, small, lucky = add(plan, 0.02, LARGE), add(plan, 0.02), add(plan, 0.02)
+    large, small = add(plan, 0.02, LARGE, decimation=10), add(plan, 0.02, (20,), decimation=1)
+    lucky = add(plan, 0.02)
     wrong = {default.number: 0.3, large.number: 0.03, small.number: 0.03, lucky.number: 0.25}
     found = finals(plan)
     source = Repeats(found)
@@ -136,6 +148,12 @@ def test_rounds_drop_who_is_clearly_worse_and_the_smallest_of_equals_is_taken(pl
     assert summary["winner"]["trial"] == small.number
     assert summary["pick"]["gain"] == [round(v, 6) for v in asdict(taken.gain).values()]
     assert set(taken.lines) <= set(summary["lines"])
+    # As asked the fastest is taken, also by whoever goes on without asking.
+    assert large.cost is not None and small.cost is not None and large.cost.macs < small.cost.macs
+    summarise(finals(plan, prefer="fastest"), 0.0)
+    fastest = pick(finals(plan))
+    assert fastest.finalists[0].record == large and any("the fastest is taken" in s for s in fastest.lines)
+    summarise(finals(plan, prefer="smallest"), 0.0)
     # One definition of the order, kept in the study; without it that of version 0.1.
     attrs = dict(plan.store.study("s").user_attrs)
     records = plan.store.trials("s")
