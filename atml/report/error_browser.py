@@ -30,10 +30,11 @@ def browser(material: Material) -> Block:
     kind = report_kind.of(task)
     names, runs = kind.groups(task), len(found.called)
     missed = found.called != found.truth
-    wrong = np.flatnonzero(missed.mean(axis=0) >= 0.5)
+    wrong = np.flatnonzero(missed.mean(axis=0) > 0.5)
     if not len(wrong):
-        return Empty("No window is decided wrong in half of the trainings or more.")
-    score = found.margins.mean(axis=0)
+        return Empty("No window is decided wrong in more than half of the trainings.")
+    # Of the trainings that are wrong: what they say is what the margin is of.
+    score = np.where(missed, found.margins, 0.0).sum(axis=0) / np.maximum(1, missed.sum(axis=0))
     subject = data.subject[found.rows]
     kept = in_turn(subject[wrong], np.abs(score[wrong]), MOST)
     rows = []
@@ -47,7 +48,7 @@ def browser(material: Material) -> Block:
     drawn = places[: max(1, SAMPLES // length)]
     traces = tuple(trace(np.asarray(data.x[int(found.rows[at])][0], np.float64), step) for at in drawn)
     people = len(np.unique(subject[wrong]))
-    how = "" if runs == 1 else f" in at least half of the {runs} trainings"
+    how = {1: "", 2: " by both trainings"}.get(runs, f" by more than half of the {runs} trainings")
     said = (
         f"{plural(len(wrong), 'window')} of {plural(people, 'subject')}"
         f" {'is' if len(wrong) == 1 else 'are'} decided wrong out of fold{how}, of {len(found.truth):,}."

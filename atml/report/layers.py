@@ -81,7 +81,7 @@ def drawing(found: Sequence[Layer]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         f' font-family="{escape(FONT, True)}"'
-        f' role="img" style="max-width:{width}px">'
+        f' role="img" style="--paper-width:{0.19 * width:.0f}mm">'
     ]
     for r, row in enumerate(rows):
         top = 2 + r * 126

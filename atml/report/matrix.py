@@ -33,12 +33,12 @@ def confusions(found: Sequence[tuple[str, Int64]], rows: Sequence[str], columns:
     # A phone shows two small ones beside each other.
     beside = min(len(found), 2 if len(columns) == 2 else 1)
     for number, (title, counts) in enumerate(found):
-        column, row = number % beside, number // beside
-        x, top = left + column * step, row * (down + 84)
+        place, row = number % beside, number // beside
+        x, top = left + place * step, row * (down + 84)
         parts.append(text(x + across / 2, top + 16, title, INK, 12, "middle", bold=True))
         for r, (name, cells) in enumerate(zip(rows, counts, strict=True)):
             y = top + 26 + r * high
-            if column == 0:
+            if place == 0:
                 parts.append(text(left - 8, y + high / 2 + 4, name, MUTED, 12, "end"))
             for c, (column, n) in enumerate(zip(columns, cells.tolist(), strict=True)):
                 colour = GREEN if column == name else RED

@@ -22,6 +22,9 @@ from atml.report.page import Block, Chart, Drawing, Empty, Fold, Grid, Heading, 
 
 INDEX, FIGURES = "index.html", "figures"
 
+WORDY = 30
+"""Characters from which a cell that begins with a number is a sentence."""
+
 LONG = 60
 """Characters from which a cell is a sentence, and its column is kept wide enough to read one."""
 
@@ -242,7 +245,8 @@ def _kind(grid: Grid, column: int) -> str:
 
 def _number(text: str) -> bool:
     """Whether a cell is a number, with a unit or a sign or without."""
-    return text in ("", "-") or text[:1].isdigit() or (text[:1] in "+-<−" and text[1:2].isdigit())
+    first = text[1:2] if text[:1] in "+-<−" else text[:1]
+    return text in ("", "-") or (len(text) < WORDY and first.isdigit())
 
 
 def _json(value: object) -> str:
