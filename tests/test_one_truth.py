@@ -186,7 +186,7 @@ def dashboard(made: Made) -> Figures:
     table = dict(zip(rows[0], rows[2], strict=True))
     assert (table["trial"], table["value"], table["runs"]) == (first[2], first[3], first[1])
     own = overlay.trial_notes(study_id, [trial.number])[trial.number]
-    assert f"decisions tuned on other folds: **{first[3]}**, {first[1]}." in own
+    assert f"Judged by its repeats, out of fold: **{first[3]}**, {first[1]}." in own
     assert (
         f"| {first[4]} KiB " in own
         and f"Exported as `{made.summary['winner']['folder'].split('/')[-1]}`" in own
@@ -288,6 +288,10 @@ def test_a_card_is_of_the_runs_that_its_model_was_judged_by(begun: Plan, tmp_pat
         values.append(agree(begun, tmp_path, summary, log, best_json, report, card, dashboard)["value"])
     assert values[0] != values[1]
     assert Exports(untrained.finals(begun)).waiting() == 0
+    # An earlier version shipped another decision: the file is made anew.
+    file = Path(summary["winner"]["folder"]) / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "offsets": [0.0, 0.25]}))
+    assert Exports(untrained.finals(begun)).waiting() == 1
 
 
 def test_the_dashboard_has_the_importances_of_the_report(tmp_path: Path) -> None:

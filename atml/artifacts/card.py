@@ -9,6 +9,7 @@ import numpy as np
 from atml.artifacts import card_kind
 from atml.artifacts.card_agreement import under_changes
 from atml.artifacts.card_baseline import by_rhythm, versus
+from atml.artifacts.card_label_doubts import label_doubts
 from atml.artifacts.record import ExportRecord
 from atml.formatting import figure, gap, less_or_more, mean, plural, table
 from atml.models import families
@@ -38,6 +39,7 @@ def render(record: ExportRecord, *, size_bytes: int) -> str:
         card_kind.of(record.task).results(record),
         *versus(record, size_bytes),
         *by_rhythm(record),
+        *label_doubts(record),
         *under_changes(record),
         _fit(record),
         _architecture(record, size_bytes),

@@ -67,7 +67,9 @@ def best_export(
     json: AsJson = False,
 ) -> None:
     """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
-    from atml.searching import Options, export_best, progress
+    from atml.searching import progress
+    from atml.searching.entry_points import export_best
+    from atml.searching.search_options import Options
     from atml.storage import Store
 
     store = Store(storage, create=False)

@@ -46,7 +46,7 @@ class CrossValidationResult:
     ``naive`` is the objective's value at the decision as trained, offsets of 0; ``cross_fitted`` at offsets
     chosen without the fold they are used on; ``tuned`` at ``offsets``, those that ship, which where they are
     not 0 were chosen on the very same predictions. ``tuning`` is what cross-fitted offsets have over none,
-    with its 90% interval; None where they have nothing. Of these two ``values`` are what is judged: those of
+    with its 98% interval; None where they have nothing. Of these two ``values`` are what is judged: those of
     the decision that ships. So are ``four``, ``intervals``, ``rates`` and ``rhythms``, means over the runs;
     ``table`` are counts by subject, summed, as the kind of target counts
     (`atml.tasks.targets.base.Target.table`).
@@ -238,8 +238,8 @@ class BaselineResult:
     table: Any
     rates: dict[str, Interval]
     rhythms: tuple[RhythmRow, ...]
-    decided: Predictions | None = field(default=None, repr=False)
-    """Its out-of-fold decisions."""
+    decided: OutOfFold | None = field(default=None, repr=False, compare=False)
+    """Its out-of-fold predictions."""
 
 
 def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Strings) -> BaselineResult:
@@ -253,7 +253,7 @@ def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Stri
         table=table,
         rates=target.rates(table),
         rhythms=by_rhythm([found.predictions], [found.rows], rhythm),
-        decided=found.predictions,
+        decided=found,
     )
 
 

@@ -15,6 +15,9 @@ from atml.metrics.value_difference import SubjectValues, value_difference
 from atml.tasks.targets import Target, Value, shifted
 from atml.tasks.targets.base import CANDIDATES
 
+SURE = 0.98
+"""Level of the interval that the gain of a tuned decision has to lie above 0 with: a chance of 1%."""
+
 HEADROOM = 0.02
 """A threshold that only just qualifies where it is chosen does not elsewhere, half of the time."""
 
@@ -86,13 +89,14 @@ def decide(
 ) -> Decision:
     """Choose the decision that ships: as trained, unless tuning pays on folds that had no say in it.
 
-    It pays where the gain of the cross-fitted decision, paired by subject over all runs, has a 90% interval
-    above 0 (`atml.metrics.value_difference`), or where the cross-fitted decision reaches the ``gate`` and the
-    one as trained does not. It does not where only the one as trained reaches the gate. ``folds[i] (n,)`` is
-    the number of the fold that held each row of ``runs[i]`` out.
+    It pays where the gain of the cross-fitted decision, paired by subject over all runs, has an interval
+    (`SURE`) above 0 (`atml.metrics.value_difference`), or where the cross-fitted decision reaches the
+    ``gate`` and the one as trained does not. It does not where only the one as trained reaches the gate.
+    ``folds[i] (n,)`` is the number of the fold that held each row of ``runs[i]`` out.
 
-    One question is asked of two decisions, so the figures of the tuned one are a little too good where it
-    is taken: by a tenth of the gain's standard error on average, were both equally good.
+    The better of two decisions looks better than it is. With so wide an interval that is next to nothing: of
+    models that decide by chance some 3% ship tuned, and the values of all are too good by a tenth of
+    their own standard error at most.
     """
     together, fold = Predictions.joined(runs), np.concatenate(folds)
     raised = None if gate is None else gate.raised(HEADROOM)
@@ -104,7 +108,7 @@ def decide(
     over = float(np.mean([one.whole for one in theirs]) - np.mean([one.whole for one in plain]))
     reach = [gate is None or gate.reached(figures(target, p)) for p in (together, judged.predictions)]
     # Where it gains nothing, how sure that is is of no account, and takes long.
-    gain = value_difference(theirs, plain) if over > 0 else None
+    gain = value_difference(theirs, plain, level=SURE) if over > 0 else None
     pays = gain is not None and gain.low > 0 if reach[0] == reach[1] else reach[1]
     zero = (0.0,) * int(together.logits.shape[1])
     offsets = choose(target, together, value, raised, count=CANDIDATES) if pays else zero

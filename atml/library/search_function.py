@@ -14,9 +14,10 @@ from atml.errors import InputError, Interrupted, Stopped, TaskFileError
 from atml.library import notebook_view
 from atml.library.search_result import SearchResult
 from atml.library.task_source import TaskSource
-from atml.searching import Options, progress
-from atml.searching import search as run
+from atml.searching import progress
+from atml.searching.entry_points import search as run
 from atml.searching.progress import View
+from atml.searching.search_options import Options
 from atml.storage import urls
 from atml.task_files.builtin import FOLDERS
 

@@ -132,10 +132,14 @@ def _threshold(source: Source) -> float:
 def _used(source: Source) -> str:
     threshold = _threshold(source)
     rates = source.figures["rates"]
-    at = "0, as trained" if threshold == 0 else f"{threshold:+.3f}"
+    judged = (
+        "The threshold is 0, as trained:"
+        if threshold == 0
+        else f"The threshold chosen is {threshold:+.3f}; with thresholds chosen on other folds than the one"
+        " they are used on,"
+    )
     return (
-        f"The threshold chosen is {at}; with thresholds chosen on other folds than the one they are used on,"
-        f" the sensitivity is {rates['sensitivity']['value']:.3f} and the specificity"
+        f"{judged} the sensitivity is {rates['sensitivity']['value']:.3f} and the specificity"
         f" {rates['specificity']['value']:.3f}."
     )
 
@@ -151,7 +155,7 @@ def _marks(source: Source, curves: Sequence[Curve], *, recall: bool) -> charts.M
     marks = [(used, GREEN, "circle", *point(*curve.at(threshold))) for curve in curves]
     rates, baseline = figures["rates"], figures.get("baseline")
     own = (rates["sensitivity"]["value"], rates["specificity"]["value"], float(figures["precision"]))
-    marks.append(("thresholds of other folds", ORANGE, "diamond", *point(*own)))
+    marks.append(("the figures of the card", ORANGE, "diamond", *point(*own)))
     if baseline:
         rates = baseline["rates"]
         theirs = (rates["sensitivity"]["value"], rates["specificity"]["value"], float(baseline["precision"]))

@@ -14,8 +14,9 @@ from atml.report.history import whole
 from atml.report.material import Material
 from atml.report.spending import spent
 from atml.report.writing import Head
+from atml.searching import verdict
 from atml.searching.leaderboard import Entry
-from atml.searching.verdict import SURE, Evaluation
+from atml.searching.verdict import SURE, Evaluation, Verdict
 
 
 def headline(material: Material, now: datetime.datetime) -> Head:
@@ -76,13 +77,13 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     if found.is_default:
         facts.append(("Gain over DEFAULT", "none", "it is DEFAULT: no gain over it was found"))
     elif found.over_default is not None:
-        facts.append(("Gain over DEFAULT", *_gain(found.over_default)))
+        facts.append(("Gain over DEFAULT", *_gain(found, found.over_default)))
     source = material.outcome.source
     figures = source.figures if source is not None else {}
     baseline = figures.get("baseline") or {}
     has = f" has {value(baseline['value'])}" if baseline.get("value") is not None else ""
     if found.over_baseline is not None:
-        gain, ends = _gain(found.over_baseline)
+        gain, ends = _gain(found, found.over_baseline)
         facts.append(("Gain over the baseline", gain, f"{ends}; {found.baseline}{has}"))
     elif has:
         facts.append(("Without a network", value(baseline["value"]), f"{baseline['name']}, same folds"))
@@ -96,8 +97,9 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     return facts + _gate(material, {**known, **first.metrics, **first.rates}, its_own=not first.seeds)
 
 
-def _gain(found: Interval) -> tuple[str, str]:
-    return f"{found.value:+.3f}", f"{between(found)} ({SURE.split(' interval')[0]}, paired by subject)"
+def _gain(found: Verdict, gain: Interval) -> tuple[str, str]:
+    few = f", only {plural(found.subjects, 'subject')}" if found.subjects < verdict.FEW else ""
+    return f"{gain.value:+.3f}", f"{between(gain)} ({SURE}{few})"
 
 
 def _tested(test: Evaluation) -> str:

@@ -39,17 +39,19 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
 
 
 def _is_of(folder: Path | None, judged: Finalist) -> bool:
-    """Whether an export was trained as long as the finalist ships, and its card is of the same runs."""
+    """Whether an export is as long trained and decides as the finalist ships, and its card is of its runs."""
     if folder is None:
         return False
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+        written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config, offsets = written["config"], written["offsets"]
         runs = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["runs"]
         seeds = {run["seed"] for run in runs}
     except (OSError, ValueError, KeyError, TypeError):
         return True  # a file that was edited or removed: the model is there
     long = config.get("steps", judged.config.steps) == judged.config.steps
-    return bool(long) and seeds == {run.seed for run in judged.runs}
+    same = list(offsets) == list(judged.result.offsets)
+    return bool(long) and same and seeds == {run.seed for run in judged.runs}
 
 
 class Exports(JobSource):
@@ -60,6 +62,8 @@ class Exports(JobSource):
         self._pick = pick(finals)
         there = finals.exported()
         worth = finals.worth(self._pick.finalists)
+        # An export that was judged anew gets a new card, also where that says that it no longer qualifies.
+        worth += [j for j in self._pick.finalists if j.record.number in there and j not in worth]
         self._first = worth[0].record.number if worth else None
         self._waiting = [j for j in worth if not _is_of(there.get(j.record.number), j)]
         self._total = len(self._waiting)
@@ -145,6 +149,7 @@ class Exports(JobSource):
             labels_hash=plan.definition.labels_hash,
             unqualified=plan.definition.gate.missing(judged.result.figures),
             baseline=finals.baseline(),
+            label_doubts=finals.label_doubts(judged),
         )
         try:
             written = export.export(

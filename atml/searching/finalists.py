@@ -25,6 +25,7 @@ from atml.evaluation.cross_validation_result import (
     baseline_result,
     cross_validation_result,
 )
+from atml.evaluation.label_doubts import LabelDoubts, doubted_by_both
 from atml.metrics import Interval
 from atml.metrics.predictions import Predictions
 from atml.metrics.value_difference import LEVEL, SubjectValues, value_difference
@@ -180,7 +181,7 @@ class Finalists:
         baseline = self.baseline()
         if baseline is None or baseline.decided is None:
             return None
-        theirs = SubjectValues(baseline.decided, self._unchanged)
+        theirs = SubjectValues(baseline.decided.predictions, self._unchanged)
         mine = [self._by_subject(judged, at) for at in range(len(judged.sources))]
         if not np.array_equal(theirs.names, mine[0].names):
             return None
@@ -275,6 +276,20 @@ class Finalists:
                 self.plan.dataset.rhythm,
             )
         return self._baseline
+
+    def label_doubts(self, judged: Finalist) -> LabelDoubts | None:
+        """Find labels that a finalist and the baseline contradict; None where the task names no baseline."""
+        baseline = self.baseline()
+        if baseline is None or baseline.decided is None:
+            return None
+        return doubted_by_both(
+            self.plan.definition.target,
+            judged.result.decided,
+            [run.measurement.rows for run in judged.runs],
+            baseline.decided,
+            self.plan.dataset.rhythm,
+            self._value,
+        )
 
     def _fitted_baseline(self) -> OutOfFold:
         """Fit the baseline for each fold and on all subjects, and keep it in the study."""

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 WORST = 3
 """Subjects that are named."""
 
+FEW = 6
+"""Fewer subjects than this are said beside a gain: its interval is wide, and no more is known of others."""
+
 DEFAULT = urls.name(urls.DEFAULT_URL)
 """Name of the database that no command needs to be told."""
 
@@ -40,15 +43,19 @@ SURE = f"{LEVEL:.0%} interval, paired by subject"
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """One subject: its ``windows``, and its rates by name, without those of a class that it does not have."""
+    """One subject: its rates by name, without those of a class that it does not have.
+
+    ``windows`` counts by the same names what each rate is of, once for every run that it was measured in.
+    """
 
     name: str
-    windows: int
     rates: Mapping[str, float]
+    windows: Mapping[str, int]
 
     def __str__(self) -> str:
-        """Return the name and the rates."""
-        return f"{self.name} ({', '.join(f'{name} {rate:.3f}' for name, rate in self.rates.items())})"
+        """Return the name, the rates and what they are of."""
+        told = [f"{name} {rate:.3f} of {self.windows[name]:,}" for name, rate in self.rates.items()]
+        return f"{self.name} ({', '.join(told)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +112,16 @@ class Verdict:
     """Whether the rates have intervals."""
     compared: bool = False
     """Whether finalists were compared on fresh seeds, so that ``alike`` says all."""
+    alone: bool = False
+    """Whether it was the only finalist."""
     over_default: Interval | None = None
     is_default: bool = False
     over_baseline: Interval | None = None
     baseline: str = ""
     worst: tuple[Person, ...] = ()
     alike: tuple[Entry, ...] = ()
+    subjects: int = 0
+    """How many subjects the study has."""
     tests: tuple[Evaluation, ...] = ()
     missing: tuple[str, ...] = ()
     next: str = ""
@@ -150,7 +161,8 @@ class Verdict:
             ends = f" (95% interval {between(rate)})" if self.sure else ", no interval before the finalists"
             rows.append((name, f"{rate.value:.3f}{ends}"))
         if self.gains:
-            rows.append(("gain", f"{'; '.join(self.gains)} ({SURE})"))
+            few = f" of only {self.subjects}" if self.subjects < FEW else ""
+            rows.append(("gain", f"{'; '.join(self.gains)} ({SURE}{few})"))
         if self.worst:
             rows.append(("worst people", "; ".join(map(str, self.worst))))
         if self.alike:
@@ -158,6 +170,8 @@ class Verdict:
             rows.append(("as good", f"can't be told apart from {noun(others)} {listed(others)}"))
         elif self.compared:
             rows.append(("as good", "no other finalist: each is worse beyond its noise"))
+        elif one.seeds and self.alone:
+            rows.append(("as good", "not known: it was the only finalist"))
         if self.missing:
             rows.append(("unqualified", "; ".join(self.missing)))
         rows += [("test", str(test)) for test in self.tests] or [("test", "not scored on test data yet")]
@@ -230,8 +244,10 @@ def verdict_of(
         over_baseline=_interval(baseline["gain"]) if baseline.get("gain") else None,
         baseline=str(baseline.get("title", "")),
         worst=tuple(_person(row) for row in kept.get("subjects", ())[:WORST]),
-        compared=mine and bool(first.seeds) and "alike" in pick,
+        compared=mine and bool(first.seeds) and "alike" in pick and len(pick["order"]) > 1,
+        alone=mine and len(pick["order"]) == 1,
         alike=tuple(entry for entry in ranking if entry.number in alike),
+        subjects=int(spec.get("subjects") or 0),
         tests=tests,
         missing=missing,
         next=_next(name, first, spec, kept, _goes_on(attrs, records), bool(tests), missing) + at,
@@ -308,12 +324,17 @@ def _headline(rates: Mapping[str, Interval]) -> dict[str, Interval]:
 
 
 def _person(row: Mapping[str, Any]) -> Person:
-    if "accuracy" in row:
-        rates = {"accuracy": float(row["accuracy"])}
-    else:
-        parts = (("sensitivity", row["tp"], row["fn"]), ("specificity", row["tn"], row["fp"]))
-        rates = {name: right / (right + wrong) for name, right, wrong in parts if right + wrong}
-    return Person(name=str(row["subject"]), windows=int(row["n"]), rates=rates)
+    parts = (
+        [("accuracy", row["right"], row["n"] - row["right"])]
+        if "right" in row
+        else [("sensitivity", row["tp"], row["fn"]), ("specificity", row["tn"], row["fp"])]
+    )
+    counts = {name: (right, right + wrong) for name, right, wrong in parts if right + wrong}
+    return Person(
+        name=str(row["subject"]),
+        rates={name: right / whole for name, (right, whole) in counts.items()},
+        windows={name: whole for name, (_, whole) in counts.items()},
+    )
 
 
 def _interval(fields: Mapping[str, Any]) -> Interval:

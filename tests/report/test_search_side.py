@@ -155,13 +155,13 @@ def test_changes_list_each_best_and_its_gain(material: Material) -> None:
 
 
 def test_values_beside_each_other_are_judged_alike(material: Material) -> None:
-    """Fresh seeds at the threshold of the search, and apart from it with those of other folds."""
+    """Fresh seeds at the threshold of the search, and apart from it at the decision that ships."""
     assert material.best is not None
     number = material.best.number
     values = [t.value or 0.0 for t in material.repeats(number)]
     said = words(section("changes", material).blocks)
     assert f"On fresh seeds the winner has {np.mean(values):.3f} untuned" in said
-    assert f"and {material.judged[number]:.3f} with decisions tuned on other folds" in said
+    assert f"and {material.judged[number]:.3f} at the decision that ships" in said
     said = words(section("families", material).blocks)
     assert f"{material.judged[number]:.3f} (trial {number}, " in said
     steps = len(history.successive(material.finished)) - 1

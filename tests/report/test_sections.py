@@ -202,7 +202,7 @@ def test_subjects_without_positives_are_told_apart(written: dict[str, Section], 
 
 def test_curves_pass_through_what_is_marked(written: dict[str, Section], material: Material) -> None:
     figure = chart(written["results"], "roc").figure
-    card = next(t for t in figure.data if t.name == "thresholds of other folds")
+    card = next(t for t in figure.data if t.name == "the figures of the card")
     rates = material.winner.metrics["rates"]
     assert (1 - card.x[0], card.y[0]) == (rates["specificity"]["value"], rates["sensitivity"]["value"])
     assert sum(t.name.startswith("training ") for t in figure.data) == 2

@@ -13,15 +13,15 @@ import pytest
 
 from atml.models import cost
 from atml.models.config import ModelConfig
-from atml.searching import Options, prepare
 from atml.searching.exporting import Exports
 from atml.searching.finalist_time import reserve
 from atml.searching.finalists import Finalists
 from atml.searching.picking import pick
-from atml.searching.plan import Plan
+from atml.searching.plan import Plan, prepare
 from atml.searching.ranking import in_order
 from atml.searching.repeats import Repeats
 from atml.searching.rounds import todo
+from atml.searching.search_options import Options
 from atml.searching.summary import summarise
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.training.records import Measurement, TrialRecord
@@ -169,7 +169,7 @@ def test_one_round_is_enough_where_it_decides(plan: Plan) -> None:
     assert work(plan, Repeats(finals(plan, repeats=None, finalists=2)), wrong) == both
     # Who asks for two gets two.
     assert work(plan, Repeats(finals(plan, repeats=2)), wrong) == both
-    assert finals(plan).at(best, seeds=finals(plan).seeds(best, 2)).result.cross_fitted[1] > 0.9
+    assert finals(plan).at(best, seeds=finals(plan).seeds(best, 2)).result.values[1] > 0.9
 
 
 @pytest.mark.parametrize(("long", "ships"), [(0.01, 4), (0.2, 1)])

@@ -68,7 +68,7 @@ def _outcome(material: Material, begun: TrialRecord, best: TrialRecord) -> str:
         long = f", trained {first.length} times as long" if first.length > 1 else ""
         said += (
             f" On fresh seeds the winner has {value(again)} untuned, and"
-            f" {value(first.value)} with decisions tuned on other folds{long}."
+            f" {value(first.value)} at the decision that ships{long}."
         )
     if begun.cost and best.cost:
         said += (

@@ -17,6 +17,7 @@ from atml.errors import ExportError
 from atml.formatting import sentence
 from atml.report import by_subject, error_browser, saliency, strips
 from atml.report import kind as report_kind
+from atml.report.label_doubts import label_doubts
 from atml.report.material import Material
 from atml.report.outcome import Decided, unit_of
 from atml.report.page import Block, Drawing, Empty, Fold, Heading, Text
@@ -73,6 +74,7 @@ def contents(material: Material) -> list[Block]:
         return [Empty(sentence(f"there is no result yet: {why}"))]
     blocks: list[Block] = [Heading("By subject"), *by_subject.subjects(source, task)]
     blocks += [Heading("By rhythm"), by_subject.rhythms(source, task)]
+    blocks += label_doubts(source.figures, task)
     blocks += [Heading("Every misjudged window"), error_browser.browser(material)]
     return [*blocks, Heading("What decisions depended on"), *_examples(material)]
 
