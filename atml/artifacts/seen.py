@@ -94,7 +94,7 @@ def other_unit(seen: Amplitude | None, found: Floats, *, scaled: bool) -> str:
         >>> wave = np.sin(np.linspace(0, 60, 500, dtype=np.float32)).reshape(1, 1, 500)
         >>> seen = amplitude(wave)
         >>> print(other_unit(seen, ranges(1000 * wave), scaled=False))
-        signals range over 2e+03 (median of the windows), those of the training over 2 to 2: another unit?
+        signals range over 2,000 (median of the windows), those of the training over 2 to 2: another unit?
         >>> other_unit(seen, ranges(2 * wave), scaled=False)
         ''
     """
@@ -104,9 +104,10 @@ def other_unit(seen: Amplitude | None, found: Floats, *, scaled: bool) -> str:
     if seen.low / FAR <= middle <= seen.high * FAR:
         return ""
     harmless = " (the network scales each window by itself: its decisions stay the same)" if scaled else ""
+    size = f"{float(f'{middle:.3g}'):,g}"
     return (
-        f"signals range over {middle:.3g} (median of the windows), those of the training over {seen.low:g}"
-        f" to {seen.high:g}: another unit?{harmless}"
+        f"signals range over {size} (median of the windows), those of the training over {seen.low:g} to"
+        f" {seen.high:g}: another unit?{harmless}"
     )
 
 

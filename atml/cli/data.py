@@ -38,7 +38,10 @@ def data_inspect(
     sampling_rate: SamplingRate = None,
     json: AsJson = False,
 ) -> None:
-    """Show subjects, rhythms, lengths, faults, and what would be left out and why."""
+    """Show subjects, rhythms, lengths, faults, and what would be left out and why.
+
+    Ends with exit code 2 where a search would refuse the data.
+    """
     from atml import data, task_files
 
     definition = task_files.find(task, window=window)
@@ -51,6 +54,14 @@ def data_inspect(
     )
     check = _labels_checked(found, directories, definition, sampling_rate, tuple(lead or ()))
     show({**as_json(found), "labels": check.to_dict()} if json else table(found, check), json)
+    if refusals := _refusals(found):
+        raise DataError(f"`atml search` would refuse it: {refusals[0]}")
+
+
+def _refusals(found: Inspection) -> list[str]:
+    """Return why a search would not open the data."""
+    every = [found.refusal, *(split.refusal for split in found.splits if split.name == "train")]
+    return [one for one in every if one]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +109,9 @@ def _labels_checked(
     from atml.evaluation.label_doubts import doubted_by_one, fitted
 
     task = definition.task
-    refusals = [found.refusal, *(split.refusal for split in found.splits if split.name == "train")]
     if not definition.baseline:
         return _LabelCheck(task=task, why=f"task {task.name!r} names no detector without a network")
-    if any(refusals):
+    if _refusals(found):
         return _LabelCheck(task=task, why="a search would refuse the data")
     try:
         opened = data.open(
@@ -149,7 +159,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
     return json.loads(json.dumps(fields), parse_constant=lambda _: None)  # type: ignore[no-any-return]
 
 
-def table(found: Inspection, check: _LabelCheck) -> RenderableType:
+def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType:
     """Lay out an inspection: a table for each split, labels in doubt, then every fault."""
     from rich.console import Group
     from rich.text import Text
@@ -166,7 +176,8 @@ def table(found: Inspection, check: _LabelCheck) -> RenderableType:
         parts.append(Text(""))
     if found.refusal:
         parts.append(Text(f"`atml search` would refuse them: {found.refusal}\n", style="bold red"))
-    parts += [*check.text(), Text("")]
+    if check is not None:
+        parts += [*check.text(), Text("")]
     if not found.faults:
         parts.append(Text("no faults found"))
     else:

@@ -160,10 +160,11 @@ def test_a_full_disk(here: Path, contest: Path, tmp_path: Path) -> None:
 def test_inspect_lists_what_is_wrong(capsys: Capture, here: Path, contest: Path) -> None:
     one(contest).write_text("0.5\n" * 1250)
     (contest / "train_data" / "S9.txt").write_text("1\n")
-    assert cli.run(["data", "inspect", str(contest)]) == 0
-    shown = capsys.readouterr().out
+    assert cli.run(["data", "inspect", str(contest)]) == 2
+    shown, error = capsys.readouterr()
+    assert error.startswith("atml: `atml search` would refuse it: ") and len(error.splitlines()) == 1
     assert "S3-AFIB-1.txt" in shown and "flat" in shown and "S9.txt" in shown
-    assert cli.run(["data", "inspect", str(contest), "--json"]) == 0
+    assert cli.run(["data", "inspect", str(contest), "--json"]) == 2
     found = json.loads(capsys.readouterr().out)
     assert {fault["kind"] for fault in found["faults"]} >= {"flat", "name"}
     assert "Labels were not checked: a search would refuse the data." in shown
