@@ -182,8 +182,7 @@ def index(three: Searched, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made.index
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [chromium.PHONE, chromium.DESKTOP])
+@pytest.mark.parametrize(("width", "dark"), [(chromium.DESKTOP, False), (chromium.PHONE, True)])
 def test_the_page_in_a_browser(browser: Browser, index: Path, width: int, dark: bool) -> None:
     with chromium.visit(browser, index.as_uri(), width=width, dark=dark) as seen:
         seen.walk()
