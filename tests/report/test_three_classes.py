@@ -189,7 +189,6 @@ def test_the_page_in_a_browser(browser: Browser, index: Path, width: int, dark: 
         assert seen.page.locator("figure.chart").count() > 5
         seen.page.wait_for_function(
             "[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))",
-            timeout=30_000,
         )
         assert seen.overflow() == 0
         assert seen.troubles == []
