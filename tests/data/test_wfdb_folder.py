@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from atml.data import file_tree
-from atml.data.formats import wfdb_folder
+from atml.data.formats import wfdb_folder, wfdb_record
+from atml.data.labelling import judge
 from atml.errors import DataError, MissingExtraError
 from atml.tasks.task import Task
 
@@ -107,6 +108,74 @@ def test_microvolts_become_millivolts(record):
 def test_a_unit_that_is_no_voltage_is_a_fault(record):
     fault = read(record("r1", BOTH, units="mmHg")).faults[0]
     assert fault.file == "r1.hea" and "'mmHg', not in mV" in fault.detail
+
+
+def rewritten(path, old, new, encoding="utf-8"):
+    """Change the header of a record to what another program would have written."""
+    text = (path / "r1.hea").read_text()
+    assert old in text
+    (path / "r1.hea").write_bytes(text.replace(old, new).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("unit", ["\N{MICRO SIGN}V", "uV", "UV"])
+def test_a_micro_sign_is_no_volt(record, unit, encoding):
+    path = record("r1", BOTH)
+    inside = x_of(read(path))
+    found = x_of(read(rewritten(path, "/mV", f"/{unit}", encoding)))
+    assert np.allclose(found, inside / 1000)
+
+
+def test_a_gain_whose_unit_is_apart_is_a_fault(record):
+    for old, new in (("/mV", "/ mV"), ("/mV", " /mV"), ("/mV", "/")):
+        fault = damaged(record("r1", BOTH), "r1.hea", lambda p, o=old, n=new: rewritten(p.parent, o, n))
+        assert fault.kind == "unit" and "gives lead 0 the gain" in fault.detail
+
+
+def test_a_rate_that_is_not_whole_names_the_way_out(record):
+    fault = damaged(record("r1", BOTH), "r1.hea", lambda p: rewritten(p.parent, " 360 ", " 249.89 "))
+    assert "`xform -i r1 -o r1_250 -f 250`" in fault.detail
+
+
+def test_files_named_beyond_ascii_are_a_fault_that_says_so(record):
+    path, name = record("r1", BOTH), "r\N{LATIN SMALL LETTER U WITH DIAERESIS}.dat"
+    (path / "r1.dat").rename(path / name)
+    fault = damaged(path, "r1.hea", lambda p: rewritten(path, "r1.dat", name))
+    assert "reads names in ASCII alone" in fault.detail and "rename" in fault.detail
+
+
+def test_several_samples_a_frame_are_refused(record):
+    """wfdb would average them: half the rate, and nothing said."""
+    path = rewritten(record("r1", BOTH), " 7200", " 3600")
+    fault = damaged(path, "r1.hea", lambda p: rewritten(path, " 212 ", " 212x2 "))
+    assert fault.kind == "header" and "has 2 samples a frame in lead 0 (MLII)" in fault.detail
+
+
+def test_a_lead_that_lags_is_moved_and_its_sum_is_that_of_the_file(record):
+    """A skew of two samples: sample 2 of the file is the first of the record."""
+    x = noise(20, TASK.sampling_rate)
+    plain = x_of(read(record("r1", [(0, "+", "(N\0")], x, TASK.sampling_rate, names=("ECG", "V1"))))
+    moved = record("r1", [(0, "+", "(N\0")], x, TASK.sampling_rate, names=("ECG", "V1"))
+    parsed = read(rewritten(moved, " 212 ", " 212:2 "))
+    assert parsed.faults == []
+    assert np.allclose(x_of(parsed)[0, 0, :-2], plain[0, 0, 2:])
+
+
+@pytest.mark.parametrize("fmt", ["516", "524", "508"])
+def test_missing_samples_of_compressed_signals(fmt):
+    """-32768 of format 516 is no -164 mV."""
+    bits = {"508": 8, "516": 16, "524": 24}[fmt]
+    assert wfdb_record.MISSING[fmt] == -(1 << (bits - 1))
+
+
+def test_values_that_no_ecg_has_are_told(record):
+    path = record("r1", BOTH)
+    assert not any("for an ECG" in note for note in judge(read(path)))
+    for unit, size in (("V", "large"), ("uV", "small")):
+        told = judge(read(rewritten(path, "/mV", f"/{unit}")))
+        assert any(f"too {size} for an ECG in mV; are unit and gain right?" in note for note in told)
+        rewritten(path, f"/{unit}", "/mV")
 
 
 def test_a_whole_recording_is_resampled_not_each_window(record):
