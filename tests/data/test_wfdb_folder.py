@@ -10,6 +10,8 @@ import pytest
 
 from atml.data import file_tree
 from atml.data.formats import wfdb_folder, wfdb_record
+from atml.data.formats.base import Asked
+from atml.data.formats.detection import look_all
 from atml.data.labelling import judge
 from atml.errors import DataError, MissingExtraError
 from atml.tasks.task import Task
@@ -301,6 +303,44 @@ def test_the_identity_changes_with_content(record):
     assert file_tree.find(path).identity == before
     os.utime(path / "r1.dat", (1, 1))
     assert file_tree.find(path).identity != before
+
+
+def test_records_far_below_are_noticed_when_they_change(record, tmp_path):
+    """Some published sets keep records four folders down; a copy parsed before must not stand for them."""
+    inside = tmp_path / "set" / "files" / "p1" / "p10" / "s4"
+    inside.mkdir(parents=True)
+    record("r1", BOTH, folder=inside)
+    (tmp_path / "set" / "RECORDS").write_text("files/p1/p10/s4/r1\n")
+    before = file_tree.find(tmp_path / "set").identity
+    assert [row.rhythm for row in read(tmp_path / "set").seconds] == ["", "N", "VF"]
+    record("r1", [(1, "+", "(VF\0"), (10, "+", "(N\0")], folder=inside)
+    assert file_tree.find(tmp_path / "set").identity != before
+
+
+def test_a_list_may_name_folders_endings_and_have_a_mark(record, tmp_path):
+    for folder, name in (("set", "r3"), ("set/one", "r1"), ("set/two", "r2")):
+        record(name, BOTH, folder=tmp_path / folder)
+    (tmp_path / "set" / "one" / "RECORDS").write_text("r1\n")
+    (tmp_path / "set" / "RECORDS").write_text("one/\ntwo/\nr3.hea\n", encoding="utf-8-sig")
+    parsed = read(tmp_path / "set")
+    assert parsed.faults == []
+    assert {row.record for row in parsed.seconds} == {"one/r1", "two/r2", "r3"}
+
+
+def test_what_a_mac_leaves_is_passed_over(record):
+    path = record("r1", BOTH)
+    (path / "._r1.hea").write_bytes(b"\0\5\x16\7")
+    parsed = read(path)
+    assert parsed.faults == [] and {row.record for row in parsed.seconds} == {"r1"}
+    assert "1 files ._* that macOS left are passed over" in parsed.notes
+
+
+def test_capitals_name_the_way_out(record, task, label):
+    path = record("r1", BOTH)
+    for file in sorted(path.iterdir()):
+        file.rename(path / file.name.upper())
+    with pytest.raises(DataError, match=r"R1.HEA end in capitals; call them .hea, and .* .dat and .atr"):
+        look_all(path, Asked(task=task, label=label))[0].contents.read("train")
 
 
 def test_records_lists_which_count(record):

@@ -197,8 +197,8 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     for lead in leads:
         if (frame := raw.samps_per_frame[lead]) > 1:
             detail = (
-                f"has {frame} samples a frame in lead {lead} ({head.leads[lead]}), and but their mean would be"
-                f" read: give every sample a frame, with WFDB's `xform -H -i {head.name} -o NEW`"
+                f"has {frame} samples a frame in lead {lead} ({head.leads[lead]}), and just their mean would"
+                f" be read: give every sample a frame, with WFDB's `xform -H -i {head.name} -o NEW`"
             )
             raise Unusable("header", f"{head.name}.hea", detail)
     told = [_told(raw, lead) for lead in leads]
@@ -213,9 +213,7 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     return np.stack([_physical(folder, head, lead, values[:, at]) for at, lead in enumerate(leads)])
 
 
-def _read(
-    folder: Path, head: Header, leads: Sequence[int], *, physical: bool, stored: bool = False
-) -> Any:
+def _read(folder: Path, head: Header, leads: Sequence[int], *, physical: bool, stored: bool = False) -> Any:
     try:
         return package().rdrecord(
             str(folder / head.name), channels=list(leads), physical=physical, ignore_skew=stored
