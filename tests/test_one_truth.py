@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import datetime
 import io
 import json
@@ -11,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from atml.artifacts.model import infer, load
 from atml.dashboard.artifact_store import Shelf
 from atml.dashboard.read_only_storage import Overlay
 from atml.dashboard.server import application
@@ -23,8 +27,10 @@ from atml.report.material import Material
 from atml.report.sections import results
 from atml.searching.exporting import Exports
 from atml.searching.leaderboard import leaderboard
+from atml.searching.leaderboard_rows import best_at_sizes
 from atml.searching.plan import Plan
 from atml.searching.summary import summarise
+from atml.searching.verdict import verdict
 from atml.storage import Store
 from tests import untrained
 from tests.report.made import study
@@ -77,16 +83,38 @@ def status(made: Made) -> Figures:
     runs = row["best_is"].removeprefix("winner, ")
     shown = " ".join(run(made.where, "status").stdout.split())
     assert f"{row['best']:.4f} (t{row['best_trial']})" in shown
+    # The winner's line is that of `atml best`.
+    assert f"s, {row['verdict']}" in shown
+    assert f"study s: {row['verdict']}" == run(made.where, "best").stdout.splitlines()[0]
     return {"trial": str(row["best_trial"]), "value": f"{row['best']:.4f}", "runs": runs}
 
 
 def best(made: Made) -> Figures:
     """The first row of the table of `atml best`."""
     lines = run(made.where, "best").stdout.splitlines()
-    assert lines[0].startswith("study s, out of fold by subject; first the winner, ")
-    head, row = (re.split(r"\s{2,}", line.strip()) for line in lines[1:3])
+    assert lines[0].startswith("study s: winner, ")
+    at = lines.index("best trials, out of fold by subject")
+    head, row = (re.split(r"\s{2,}", line.strip()) for line in lines[at + 1 : at + 3])
     found = dict(zip(head, row, strict=True))
     return {key: found[key] for key in ("trial", "value", "runs", "KiB", *FOUR)}
+
+
+def first_screen(made: Made) -> Figures:
+    """What `atml best` begins with: the verdict."""
+    found = verdict(made.plan.store, "s")
+    assert found is not None and found.entry.folder is not None
+    shown = run(made.where, "best").stdout
+    rows = dict(line.split(maxsplit=1) for line in shown.splitlines()[2:6])
+    assert rows["path"].strip() == str(found.entry.folder.relative_to(made.where.resolve()))
+    value, runs = rows["value"].strip().split(" out of fold, ", 1)
+    rates = {name: f"{rate.value:.3f}" for name, rate in found.rates.items()}
+    return {
+        "trial": rows["winner"].split(":")[0].removeprefix("trial "),
+        "value": value,
+        "runs": runs,
+        "KiB": rows["size"].split(" KiB")[0],
+        **rates,
+    }
 
 
 def best_json(made: Made) -> Figures:
@@ -100,6 +128,27 @@ def best_json(made: Made) -> Figures:
         "runs": row["from"],
         "KiB": f"{row['size_kib']:.1f}",
         **{name: f"{value:.3f}" for name, value in {**row["metrics"], **row["rates"]}.items()},
+    }
+
+
+def as_csv(made: Made) -> Figures:
+    """The first row of the CSV, on standard output and in a file."""
+    text = run(made.where, "best", "--csv").stdout
+    run(made.where, "best", "--csv", "--out", "board.csv")
+    assert (made.where / "board.csv").read_text(encoding="utf-8") == text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [int(row["place"]) for row in rows] == list(range(1, len(rows) + 1)) and len(rows) == 4
+    first = rows[0]
+    low, high, value = (float(first[key]) for key in ("seed_low", "seed_high", "value"))
+    assert low <= value <= high and float(first["seed_spread"]) == pytest.approx(high - low)
+    assert first["test_value"] == "" and rows[-1]["fresh_seeds"] == "0"
+    names = [name for name in first if name in FOUR or name.startswith(("sens", "spec", "bal"))]
+    return {
+        "trial": first["trial"],
+        "value": f"{value:.4f}",
+        "runs": first["figures_of"],
+        "KiB": f"{float(first['size_kib']):.1f}",
+        **{name: f"{float(first[name]):.3f}" for name in names},
     }
 
 
@@ -124,7 +173,9 @@ def report(made: Made) -> Figures:
     assert said is not None, head.lead
     facts = {name: (value, note) for name, value, note in head.facts}
     value, note = facts["Objective, out of fold"]
-    assert note.startswith(f"winner, {said[1]}; ")
+    assert note == f"winner, {said[1]}"
+    found = material.verdict
+    assert found is not None and dict(head.rows)["next"] == found.next
     lowest, which = facts.get("Nearest to its gate") or facts["Lowest of four metrics"]
     first = results.contents(material)[0]
     assert f"the objective is {value}; " in str(first), first
@@ -134,6 +185,7 @@ def report(made: Made) -> Figures:
         "runs": said[1],
         "KiB": facts["ONNX file"][0].removesuffix(" KiB"),
         which.split(";")[0]: lowest,
+        **{name: facts[name[0].upper() + name[1:]][0] for name in found.rates},
     }
 
 
@@ -163,7 +215,7 @@ def dashboard(made: Made) -> Figures:
     table = dict(zip(rows[0], rows[2], strict=True))
     assert (table["trial"], table["value"], table["runs"]) == (first[2], first[3], first[1])
     own = overlay.trial_notes(study_id, [trial.number])[trial.number]
-    assert f"decisions tuned on other folds: **{first[3]}**, {first[1]}." in own
+    assert f"Judged by its repeats, out of fold: **{first[3]}**, {first[1]}." in own
     assert (
         f"| {first[4]} KiB " in own
         and f"Exported as `{made.summary['winner']['folder'].split('/')[-1]}`" in own
@@ -179,14 +231,14 @@ def dashboard(made: Made) -> Figures:
 
 
 SURFACES: tuple[Callable[[Made], Figures], ...] = (
-    *(log, status, best, best_json, library, report, card, dashboard),
+    *(log, status, best, first_screen, best_json, as_csv, library, report, card, dashboard),
 )
 
 
 def test_every_surface_says_the_same_of_one_study(made: Made) -> None:
     found = {surface.__name__: surface(made) for surface in SURFACES}
     assert set(found["log"]) == {"trial", "value", "runs", "KiB", *FOUR}
-    assert found["log"]["trial"] == "2" and found["log"]["runs"].endswith("trained 2 times as long")
+    assert found["log"]["trial"] == "2" and "trained 2 times as long, decision " in found["log"]["runs"]
     for name, figures in found.items():
         assert {"trial", "value"} <= set(figures), name
         for key, shown in figures.items():
@@ -195,6 +247,50 @@ def test_every_surface_says_the_same_of_one_study(made: Made) -> None:
             # Some print fewer digits.
             same = shown == whole or (key == "value" and f"{float(whole):.3f}" == shown)
             assert same, f"{name} shows {key} {shown}, the log {whole}: {found}"
+
+
+def test_the_best_at_each_size_is_the_winner_where_that_fits(made: Made) -> None:
+    rows = [line.split() for line in run(made.where, "best", "--pareto").stdout.splitlines()]
+    winner = leaderboard(made.plan.store, "s")[0]
+    assert rows[0][:3] == ["at", "most", "KiB"] and rows[-1][:3] == ["next:", "atml", "best"]
+    assert (rows[1][0], rows[1][1]) == ("5", str(winner.number)) and len(rows) == 4
+    small = dataclasses.replace(leaderboard(made.plan.store, "s")[-1], size_kib=1.0)
+    large = dataclasses.replace(winner, size_kib=33.0)
+    found = best_at_sizes([large, dataclasses.replace(small, size_kib=6.0), small])
+    assert [(at.kib, at.entry.size_kib) for at in found] == [(5.0, 1.0), (40.0, 33.0)]
+
+
+def test_an_operating_point_by_wish_moves_the_decision_of_the_file_alone(made: Made) -> None:
+    first = leaderboard(made.plan.store, "s")[0]
+    there = sorted(path.name for path in (made.where / "exports" / "s").iterdir())
+    done = run(made.where, "best", "export", "--min-sensitivity", "0.98")
+    if made.plan.definition.task.positive is None:
+        assert done.returncode == 2 and "no positive class" in done.stderr
+        assert sorted(path.name for path in (made.where / "exports" / "s").iterdir()) == there
+        return
+    folder = next((made.where / "exports" / "s").glob(f"*-t{first.number:04d}-sensitivity-98"))
+    assert leaderboard(made.plan.store, "s")[0] == first  # the study names what it chose
+    assert first.folder is not None
+    before, moved = load(first.folder), load(folder)
+    x = made.plan.dataset.x
+    by = np.float32(moved.offsets) - np.float32(before.offsets)
+    assert np.any(by) and np.allclose(infer(moved.model, x), infer(before.model, x) - by, atol=1e-4)
+    figures = json.loads((folder / "metrics.json").read_text())
+    found = untrained.finals(made.plan).at(first.record, first.length)
+    assert found is not None and found.result.target.task.positive is not None
+    # On the folds that chose it the wish is met; what stands in the card is of those that did not.
+    parts = [one.measurement.predictions.lowered(np.float32(moved.offsets)) for one in found.runs]
+    right = np.concatenate([part.decided()[part.truth()] for part in parts])
+    assert 0.98 <= right.mean() < 0.99
+    rates = figures["rates"]
+    for name in ("sensitivity", "specificity"):
+        shown = f"{name} {rates[name]['value']:.3f} (95% interval {rates[name]['low']:.3f} to"
+        assert shown in done.stdout
+    assert figures["decision"] == "decision moved for sensitivity at least 0.98, cross-fitted"
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "The decision was moved for a sensitivity at least 0.98, as asked for" in card
+    wrong = run(made.where, "best", "export", "--min-specificity", "1.2")
+    assert wrong.returncode == 2 and "--min-specificity 1.2 is not between 0 and 1" in wrong.stderr
 
 
 @pytest.fixture
@@ -225,7 +321,9 @@ def test_before_any_fresh_seed_all_show_the_best_so_far(begun: Plan, tmp_path: P
     assert row["best_is"] == "best so far, one seed"
     first = json.loads(run(tmp_path, "best", "--json").stdout)[0]
     assert (first["value"], first["judged"], first["metrics"]) == (top.value, None, top.result["metrics"])
-    assert "first the best so far, one seed" in run(tmp_path, "best").stdout
+    shown = run(tmp_path, "best").stdout
+    assert shown.startswith(f"study s: best so far, one seed: trial {top.number}, ")
+    assert "atml search --task afib --study s --trials 100" in " ".join(shown.split())
     lead = headline(Material(begun.store, "s"), datetime.datetime(2026, 1, 1)).lead
     assert f"The best so far, one seed, is trial {top.number}: " in lead
     overlay = Overlay(begun.store, Shelf(tmp_path), tmp_path)
@@ -247,7 +345,7 @@ def test_a_choice_by_one_seed_ends_with_a_better_trial_one_by_fresh_seeds_does_n
     untrained.repeat(found, dict.fromkeys(range(4), 2.0))
     summarise(found, 1.0)
     winner = leaderboard(begun.store, "s")[0]
-    assert winner.title == "winner, mean of 2 fresh seeds"
+    assert winner.title == "winner, mean of 2 fresh seeds, decision as trained"
     untrained.add(begun, 0.3)
     assert leaderboard(begun.store, "s")[0] == winner
 
@@ -263,6 +361,10 @@ def test_a_card_is_of_the_runs_that_its_model_was_judged_by(begun: Plan, tmp_pat
         values.append(agree(begun, tmp_path, summary, log, best_json, report, card, dashboard)["value"])
     assert values[0] != values[1]
     assert Exports(untrained.finals(begun)).waiting() == 0
+    # An earlier version shipped another decision: the file is made anew.
+    file = Path(summary["winner"]["folder"]) / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "offsets": [0.0, 0.25]}))
+    assert Exports(untrained.finals(begun)).waiting() == 1
 
 
 def test_the_dashboard_has_the_importances_of_the_report(tmp_path: Path) -> None:

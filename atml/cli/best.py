@@ -13,6 +13,7 @@ from atml.cli.shared_options import (
     AsJson,
     Default,
     Device,
+    Prefer,
     Storage,
     Unqualified,
     show,
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from atml.searching.leaderboard import Entry
+    from atml.searching.leaderboard_rows import AtSize
+    from atml.searching.verdict import Verdict
     from atml.storage import Store
     from atml.training.records import TrialRecord
+
+Pareto = Annotated[
+    bool, typer.Option("--pareto", help="The best trial at most 5, 10, 20 ... KiB large, each size once.")
+]
 
 best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
 
@@ -36,16 +43,43 @@ best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or ex
 def best_show(
     study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 10,
+    csv: Annotated[bool, typer.Option("--csv", help="Write every trial as CSV, a figure a column.")] = False,
+    out: Annotated[Path | None, typer.Option(help="File for the CSV.", metavar="FILE")] = None,
+    pareto: Pareto = False,
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """Show the best trials, the winner first: value, four metrics, size, MACs, the config that made them."""
+    """Show the winner, how good and how sure it is and what to do next, then the best trials in a table."""
+    from atml.searching.leaderboard import leaderboard
+    from atml.searching.leaderboard_rows import as_csv, best_at_sizes, flat
+    from atml.searching.verdict import verdict
     from atml.storage import Store
 
+    if csv + pareto + json > 1:
+        raise InputError("--csv, --json and --pareto are three ways to show it: leave all but one out")
+    if out is not None and not csv:
+        raise InputError(f"--out {out} is the file of --csv: add that")
     store = Store(storage, create=False)
     name = study_of(store, study)
     found = _some_rows(store, name, top)
-    show(found if json else table(name, found), json)
+    if csv:
+        text = as_csv([flat(entry, place) for place, entry in enumerate(leaderboard(store, name), 1)])
+        if out is None:
+            sys.stdout.write(text.replace("\r\n", "\n"))
+        else:
+            write_whole(out, text)
+        return
+    if pareto:
+        show(sizes_table(best_at_sizes(leaderboard(store, name))))
+        show(f"\nnext: atml best export {name} --pareto")
+        return
+    if json:
+        show(found, json)
+        return
+    first = verdict(store, name)
+    assert first is not None  # there are rows
+    show(f"study {name}: {first.line}\n")
+    show(screen(first, found))
 
 
 @best_app.command("export")
@@ -53,23 +87,45 @@ def best_export(
     study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    pareto: Pareto = False,
+    prefer: Prefer = None,
+    min_sensitivity: Annotated[
+        float | None,
+        typer.Option(help="Move an export's decision until it has this; trains nothing.", metavar="RATE"),
+    ] = None,
+    min_specificity: Annotated[
+        float | None, typer.Option(help="The same for the specificity.", metavar="RATE")
+    ] = None,
     unqualified: Unqualified = False,
     device: Device = "auto",
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
     """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
-    from atml.searching import Options, export_best, progress
+    from atml.evaluation.decision import Wish
+    from atml.searching import progress
+    from atml.searching.entry_points import export_best
+    from atml.searching.operating_point import export_at
+    from atml.searching.search_options import Options
     from atml.storage import Store
 
+    wishes = {"sensitivity": min_sensitivity, "specificity": min_specificity}
+    wanted = [Wish(rate, least) for rate, least in wishes.items() if least is not None]
+    if len(wanted) + (top > 1) + pareto + (prefer is not None) > 1:
+        raise InputError(
+            "--top, --pareto, --prefer, --min-sensitivity and --min-specificity each choose what is exported:"
+            " leave all but one out"
+        )
     store = Store(storage, create=False)
     name = study_of(store, study)
-    numbers = [row["trial"] for row in _some_rows(store, name, top)]
+    numbers = _chosen(store, name, top, pareto=pareto, prefer=prefer)
+    options = Options(device=device, out=out, unqualified=unqualified)
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
-        summary = export_best(
-            store, name, numbers, Options(device=device, out=out, unqualified=unqualified), shown
-        )
+        if wanted:
+            export_at(store, name, numbers[0], wanted[0], options, shown)
+            return
+        summary = export_best(store, name, numbers, options, shown)
     finally:
         shown.close()
     if not any(row["folder"] for row in summary["finalists"]):
@@ -108,6 +164,60 @@ def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     return found
 
 
+def _chosen(store: Store, name: str, top: int, *, pareto: bool, prefer: str | None) -> list[int]:
+    """Return the numbers of the trials to export; raises InputError where there are none."""
+    from atml.searching.leaderboard import leaderboard
+    from atml.searching.leaderboard_rows import best_at_sizes
+    from atml.searching.ranking import leanness
+    from atml.searching.search_options import PREFER
+    from atml.searching.verdict import verdict
+
+    found = _some_rows(store, name, top)
+    if pareto:
+        return [at.entry.number for at in best_at_sizes(leaderboard(store, name))]
+    if prefer is None:
+        return [row["trial"] for row in found]
+    if prefer not in PREFER:
+        raise InputError(f"--prefer {prefer!r} is unknown: {' or '.join(PREFER)}")
+    first = verdict(store, name)
+    assert first is not None  # there are rows
+    return [min((first.entry, *first.alike), key=lambda entry: leanness(entry.record, prefer)).number]
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file, which is there whole or stays as it was; raises InputError where it can't be written."""
+    aside = file.with_name(f".{file.name}.new")
+    try:
+        aside.write_text(text, encoding="utf-8", newline="")
+        aside.replace(file)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"{file} can't be written: {error.strerror or error}") from error
+
+
+def sizes_table(found: Sequence[AtSize]) -> RenderableType:
+    """Lay out the best trial at each size."""
+    from atml.formatting import columns, value
+    from atml.searching.verdict import headline, where
+
+    rates = list(headline(found[-1].entry.rates)) if found else []
+    header = ("at most KiB", "trial", "value", "runs", *rates, "KiB", "MACs", "export")
+    cells = [
+        (
+            f"{at.kib:g}",
+            str(at.entry.number),
+            f"{at.entry.value:.4f}",
+            at.entry.runs,
+            *(value(at.entry.rates.get(name)) for name in rates),
+            f"{at.entry.size_kib:.1f}",
+            f"{at.entry.record.cost.macs:,}" if at.entry.record.cost else "-",
+            where(at.entry.folder) if at.entry.folder else "-",
+        )
+        for at in found
+    ]
+    return columns(header, cells, right=(0, 1, 2, *range(4, 6 + len(rates))))
+
+
 def _row(entry: Entry) -> dict[str, Any]:
     record = entry.record
     assert record.config is not None and record.cost is not None
@@ -131,10 +241,6 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _title(row: dict[str, Any]) -> str:
-    return f"{'best so far' if row['judged'] is None else 'winner'}, {row['from']}"
-
-
 def mean_agreement(records: Sequence[TrialRecord]) -> dict[str, float]:
     """Return the mean agreement by change, at the decision as trained; empty where none measured it."""
     each = [kept for t in records if (kept := t.result.get("agreement"))]
@@ -142,7 +248,21 @@ def mean_agreement(records: Sequence[TrialRecord]) -> dict[str, float]:
     return {kind: sum(one[kind] for one in each) / len(each) for kind in kinds}
 
 
-def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
+def screen(first: Verdict, rows: list[dict[str, Any]]) -> RenderableType:
+    """Lay out the verdict, then `rows`."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for name, words in first.rows():
+        grid.add_row(name, Text(words))
+    return Group(grid, Text(""), table(rows))
+
+
+def table(rows: list[dict[str, Any]]) -> RenderableType:
     """Lay out `rows`: figures, then a summary of each trial, then the config of the first."""
     from rich.console import Group
     from rich.text import Text
@@ -168,7 +288,7 @@ def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
     of = f"\nwindows that trial {rows[0]['trial']}, as trained, decides as before after a change"
     said = f"{of}: {stays}" if stays else ""
     return Group(
-        Text(f"study {name}, out of fold by subject; first the {_title(rows[0])}"),
+        Text("best trials, out of fold by subject"),
         columns(header, cells, right=range(len(header))),
         Text(""),
         columns(("trial", "what it is"), [(str(r["trial"]), r["summary"]) for r in rows], right=[0]),

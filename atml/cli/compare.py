@@ -47,7 +47,8 @@ def compare(
         str | None,
         typer.Option(
             help="Figure of each subject to test: accuracy, F-beta, sensitivity or specificity. Choose it"
-            " before you see the figures. [default: the rule's own, or accuracy]",
+            " before you see the figures. [default: that of the rule, the task's own where none is named, or"
+            " accuracy]",
             show_default=False,
         ),
     ] = None,
@@ -100,7 +101,7 @@ def compare(
             raise InputError(f"--rule {rule} judges test data: name some with --data, or leave out --rule")
         if options:
             raise InputError(f"rule option {next(iter(options))} needs test data: name some with --data")
-        result = comparing.out_of_fold(exports, by=by, published=beside)
+        result = comparing.out_of_fold(exports, objective=objective, by=by, published=beside)
     if out is not None:
         _write(out, result)
     show(result.to_dict() if json else _laid_out(result), json)

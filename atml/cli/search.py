@@ -16,6 +16,7 @@ from atml.cli.shared_options import (
     HangAfter,
     Lead,
     Objective,
+    Prefer,
     SamplingRate,
     Storage,
     Unqualified,
@@ -104,6 +105,7 @@ def search(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
     unqualified: Unqualified = False,
+    prefer: Prefer = None,
     regions: Annotated[
         Path | None,
         typer.Option(help="Regions of another study, a JSON or avoid.txt file, to be tested first."),
@@ -155,6 +157,7 @@ def search(
             device=device,
             hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
             unqualified=unqualified,
+            prefer=prefer,
             regions=regions,
             learn_regions=learn_regions,
             accept_changes=accept_changes,

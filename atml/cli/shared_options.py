@@ -106,6 +106,15 @@ Unqualified = Annotated[
     ),
 ]
 
+Prefer = Annotated[
+    str | None,
+    typer.Option(
+        help="Which of the models that can't be told apart from the best is taken. [default: smallest]",
+        metavar="smallest|fastest",
+        show_default=False,
+    ),
+]
+
 Storage = Annotated[
     str,
     typer.Option(

@@ -25,7 +25,9 @@ def worker(
     json: AsJson = False,
 ) -> None:
     """Train trials of a study from any machine, until it has as many as `atml search` asked for."""
-    from atml.searching import Options, join_and_work, progress
+    from atml.searching import progress
+    from atml.searching.entry_points import join_and_work
+    from atml.searching.search_options import Options
     from atml.storage import Store
 
     options = Options(

@@ -134,7 +134,14 @@ def test_validation_tells_the_gap(text, record):
     for run in record.runs:
         row = cells(part, str(run.seed))
         assert row[:4] == [f"{v:.3f}" for v in run.measurement.fold_values]
-        assert row[4:6] == [f"{run.measurement.value:.3f}", "0.970"]
+        held_out = sum(run.measurement.fold_values) / 4
+        assert row[4:] == [
+            f"{run.measurement.value:.3f}",
+            f"{held_out:.3f}",
+            "0.970",
+            f"{0.97 - held_out:.3f}",
+        ]
+    assert "trained on: 0.970, on held-out subjects 0.880, which is 0.090 less (" in part
     assert cells(part, "25%")[0] == "0.875"
 
 
@@ -368,10 +375,15 @@ def test_the_confusion_matrix_adds_up(three, card_of_three):
 
 def test_offsets_stand_in_place_of_a_threshold(three, card_of_three):
     part, found = section(card_of_three, "Results out of fold"), three.result
-    told = found.target.describe_decision(found.offsets)
-    assert cells(part, f"{told}, judged where they were chosen") == [f"{np.mean(found.tuned):.3f}"]
-    assert cells(part, "cross-fitted: chosen on the other folds") == [f"{found.value:.3f}"]
-    assert "threshold" not in part
+    assert "The decision ships as trained" in part and "decision as trained. The intervals" in part
+    assert cells(part, "as trained, 0 for every class") == [f"{found.value:.3f}"]
+    assert cells(part, "cross-fitted: chosen on the other folds") == [f"{np.mean(found.cross_fitted):.3f}"]
+    assert "threshold" not in part and "judged where they were chosen" not in part
+    result = dataclasses.replace(found, offsets=(0.0, 0.5, -0.25), tuned=(0.875, 0.875))
+    part = section(render(dataclasses.replace(three, result=result), size_bytes=1), "Results out of fold")
+    told = result.target.describe_decision(result.offsets)
+    assert f"The decision ships tuned: {told}" in part and "decision tuned, cross-fitted. The" in part
+    assert cells(part, f"{told}, judged where they were chosen") == ["0.875"]
 
 
 def test_the_weakest_subjects_are_those_of_least_accuracy(three, card_of_three):

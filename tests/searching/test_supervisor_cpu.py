@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from atml.searching import Options, prepare, worker_setup
+from atml.searching.entry_points import worker_setup
 from atml.searching.exporting import Exports
 from atml.searching.finalists import Finalists
+from atml.searching.plan import prepare
 from atml.searching.progress import Terminal, View
 from atml.searching.repeats import Repeats
+from atml.searching.search_options import Options
 from atml.searching.trials import Trials
 from atml.searching.workers.dispatch import Dispatcher, JobSource
 from atml.searching.workers.jobs import Job, Report
@@ -54,11 +56,9 @@ class Metered:
         return (time.process_time() - cpu - self.spent) / (time.monotonic() - wall)
 
 
-@pytest.fixture(params=["no view", "live board"])
-def view(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[View]:
-    if request.param == "no view":
-        yield View()
-        return
+@pytest.fixture
+def view(tmp_path: Path) -> Iterator[View]:
+    """The live board, which draws all the time: every other view does less."""
     with (tmp_path / "screen").open("w", encoding="utf-8") as screen:
         shown = Terminal(Console(file=screen, force_terminal=True, width=120, height=40))
         yield shown
