@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atml.cli.help_text import Commands, Default
 from atml.cli.shared_options import (
     STUDIES,
     AsJson,
-    Default,
     Device,
     Storage,
+    Study,
+    StudyArgument,
     Unqualified,
+    one_study,
     show,
     study_of,
 )
+from atml.cli.values import whole
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,13 +33,16 @@ if TYPE_CHECKING:
     from atml.storage import Store
     from atml.training.records import TrialRecord
 
-best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
+best_app = Commands(
+    cls=Default, help="Show the best trials (`atml best` alone is `atml best show`), or export them."
+)
 
 
 @best_app.command("show")
 def best_show(
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 10,
+    name: StudyArgument = None,
+    study: Study = None,
+    top: Annotated[int, typer.Option(parser=whole(1), help="How many trials.", metavar="N")] = 10,
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
@@ -43,16 +50,17 @@ def best_show(
     from atml.storage import Store
 
     store = Store(storage, create=False)
-    name = study_of(store, study)
-    found = _some_rows(store, name, top)
-    show(found if json else table(name, found), json)
+    study = study_of(store, one_study(name, study))
+    found = _some_rows(store, study, top)
+    show(found if json else table(study, found), json)
 
 
 @best_app.command("export")
 def best_export(
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
-    out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    name: StudyArgument = None,
+    study: Study = None,
+    top: Annotated[int, typer.Option(parser=whole(1), help="How many trials.", metavar="N")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder of the exports.", metavar="FOLDER")] = Path("exports"),
     unqualified: Unqualified = False,
     device: Device = "auto",
     storage: Storage = STUDIES,
@@ -63,18 +71,18 @@ def best_export(
     from atml.storage import Store
 
     store = Store(storage, create=False)
-    name = study_of(store, study)
-    numbers = [row["trial"] for row in _some_rows(store, name, top)]
+    study = study_of(store, one_study(name, study))
+    numbers = [row["trial"] for row in _some_rows(store, study, top)]
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
         summary = export_best(
-            store, name, numbers, Options(device=device, out=out, unqualified=unqualified), shown
+            store, study, numbers, Options(device=device, out=out, unqualified=unqualified), shown
         )
     finally:
         shown.close()
     if not any(row["folder"] for row in summary["finalists"]):
         raise InputError(
-            f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported; --unqualified"
+            f"none of trials {numbers} of study {study!r} qualifies, so nothing was exported; --unqualified"
             " exports them all the same, marked so"
         )
 

@@ -57,6 +57,7 @@ def search(
     learn_regions: bool | None = None,
     unqualified: bool = False,
     accept_changes: bool = False,
+    log_to: str | None = None,
     progress: Progress | View = True,
 ) -> SearchResult:
     """Search for a small classifier, pick the best on fresh seeds and export it.
@@ -102,6 +103,7 @@ def search(
                 ``regions``, and in a study begun so.
         unqualified: Export the best model, marked unqualified, where none reaches the objective's gate.
         accept_changes: Continue although search space, objective or budget changed.
+        log_to: "mlflow", "wandb" or "tensorboard": where each trial that ends is logged as well.
         progress: True shows a live view in a terminal, a line that is rewritten in a notebook, and lines
             elsewhere; "lines" prints lines anywhere; False prints nothing. The methods of a
             `atml.searching.progress.View` are called instead.
@@ -155,6 +157,7 @@ def search(
         out=Path(out),
         unqualified=unqualified,
         accept_changes=accept_changes,
+        log_to=log_to,
         regions=learn_regions,
         imported=None if regions is None else Path(regions),
     )

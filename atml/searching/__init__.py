@@ -23,6 +23,7 @@
     rerun                  one trial trained again and compared with its record
     summary                the outcome of a search
     progress, sparkline    what a running search shows
+    trial_log              trials logged to MLflow, Weights & Biases or TensorBoard
     task_check             the files of a task checked by using them
 """
 
@@ -39,6 +40,7 @@ import optuna
 from atml.data.formats.contest_reader import cores
 from atml.errors import StudyError
 from atml.formatting import clock
+from atml.searching import trial_log
 from atml.searching.exporting import Exports
 from atml.searching.finalists import Finalists
 from atml.searching.joining import join
@@ -78,8 +80,9 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
     """
     view = view or View()
     began = time.monotonic()
+    open_log = trial_log.opener(options.log_to)
     plan = prepare(options, view.say)
-    store = plan.store
+    store, log = plan.store, None
     try:
         watch = _watch(plan, view, ProcessRole.SEARCH)
         learner = _learner(plan, options, view)
@@ -89,6 +92,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
         trials = Trials(plan, study, view, options, workers, end, learner)
         finalists = Finalists(plan, study, view, options)
         if not trials.exhausted() or Repeats(finalists).waiting() or Exports(finalists).waiting():
+            log = trials.log = open_log(plan.name, view.say)
             with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
                 store.steady.hurry = dispatcher.stopping
                 dispatcher.work(trials)
@@ -97,10 +101,14 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
                 _finish(dispatcher, finalists, watch, end)
                 # After a stop before the goal, trials of dead processes may still be running.
                 watch.recover()
+        if log is not None:
+            log.close()
         summary = summarise(finalists, time.monotonic() - began)
         view.result(summary)
         return summary
     finally:
+        if log is not None:
+            log.close(trial_log.STOP_S)
         store.close()
 
 
@@ -117,6 +125,7 @@ def join_and_work(
     """
     view = view or View()
     began = time.monotonic()
+    open_log = trial_log.opener(options.log_to)
     device.choose(options.device, 1)
     plan = join(store, name, paths, view.say)
     goal = Goal.of(store.facts(name))
@@ -131,12 +140,19 @@ def join_and_work(
     mine = replace(options, trials=goal.trials, patience=goal.patience, finalists=0, repeats=0)
     trials = Trials(plan, study, view, mine, workers, end, learner, serve=True)
     if not trials.exhausted() and not trials.state.over():
-        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
-            store.steady.hurry = dispatcher.stopping
-            dispatcher.work(trials)
-            if not trials.state.over():
-                _why_it_ended(trials, mine, view)
-            watch.recover()
+        log = trials.log = open_log(name, view.say)
+        try:
+            with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
+                store.steady.hurry = dispatcher.stopping
+                dispatcher.work(trials)
+                if not trials.state.over():
+                    _why_it_ended(trials, mine, view)
+                watch.recover()
+            if log is not None:
+                log.close()
+        finally:
+            if log is not None:
+                log.close(trial_log.STOP_S)
     if trials.state.over():
         view.say(f"the time of the search of {name} is over; start the same `atml search` again to continue")
     done = trials.progress((), time.monotonic() - began)

@@ -30,7 +30,8 @@ class Options:
     and ``repeats`` are how many trials are repeated and on how many fresh seeds (None: `FINALISTS` and
     `REPEATS`, as far as a third of what the trials took has room for them), ``longer`` is how many times as
     long the final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified``
-    a search in which no model qualifies exports its best one all the same.
+    a search in which no model qualifies exports its best one all the same. ``log_to`` is a name of
+    `atml.searching.trial_log.LOGGERS`.
     """
 
     task: str = "afib"
@@ -63,6 +64,7 @@ class Options:
     accept_changes: bool = False
     regions: bool | None = None
     imported: Path | None = None
+    log_to: str | None = None
 
     @property
     def most_finalists(self) -> int:
