@@ -54,6 +54,26 @@ def plural(n: int, word: str) -> str:
     return f"{n:,} {word}" + ("" if n == 1 else "s")
 
 
+_WORDS = (
+    *("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
+    *("tenth", "eleventh", "twelfth"),
+)
+
+
+def ordinal(n: int) -> str:
+    """Write a number as an ordinal.
+
+    Example:
+        >>> [ordinal(n) for n in (1, 12, 13, 21)]
+        ['first', 'twelfth', '13th', '21st']
+    """
+    if 0 <= n < len(_WORDS):
+        return _WORDS[n]
+    if n % 100 in (11, 12, 13):
+        return f"{n}th"
+    return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th') }"
+
+
 def between(interval: Ends) -> str:
     """Write the ends of an interval."""
     return f"{interval.low:.3f} to {interval.high:.3f}"
@@ -62,6 +82,25 @@ def between(interval: Ends) -> str:
 def value(number: float | None, digits: int = 3) -> str:
     """Write a value of an objective or a metric; "-" for None and for what is not finite."""
     return "-" if number is None or not math.isfinite(number) else f"{number:.{digits}f}"
+
+
+def gap(one: float, other: float) -> float:
+    """Return what one number has over another, as the difference of both as they are printed.
+
+    >>> gap(0.9854, 0.9426)  # 0.985 and 0.943
+    0.042
+    """
+    return round(round(one, 3) - round(other, 3), 3) + 0.0
+
+
+def less_or_more(one: float, other: float) -> str:
+    """Say how far one number is from another, both printed with three decimals.
+
+    >>> less_or_more(0.9426, 0.9854)
+    '0.042 less'
+    """
+    apart = gap(one, other)
+    return f"{abs(apart):.3f} {'more' if apart > 0 else 'less'}" if apart else "the same"
 
 
 def setting(found: Any) -> str:
@@ -94,6 +133,22 @@ def share(part: float, whole: float) -> str:
     if 99 < percent < 100:
         return "more than 99%"
     return f"{percent:.0f}%"
+
+
+def shares(parts: Sequence[float]) -> list[str]:
+    """Write the parts of a whole in whole percent that add up to 100.
+
+    What rounding leaves goes to the largest remainders.
+
+    >>> shares([1, 1, 1])
+    ['34%', '33%', '33%']
+    """
+    exact = [100 * part / (sum(parts) or 1) for part in parts]
+    found = [math.floor(one) for one in exact]
+    order = sorted(range(len(parts)), key=lambda i: found[i] - exact[i])
+    for i in order[: round(sum(exact)) - sum(found)]:
+        found[i] += 1
+    return ["less than 1%" if not one and part else f"{one}%" for one, part in zip(found, parts, strict=True)]
 
 
 def sentence(text: str) -> str:

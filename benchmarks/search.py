@@ -29,9 +29,10 @@ from atml.cli.shared_options import seconds
 from atml.data.formats.contest_reader import cores
 from atml.formatting import clock
 from atml.scoring.evaluation import score_export
-from atml.searching import Options, search
+from atml.searching.entry_points import search
 from atml.searching.progress import Lines
 from atml.searching.ranking import ranked
+from atml.searching.search_options import Options
 from atml.storage import Store
 from atml.training.records import TrialRecord
 

@@ -52,7 +52,8 @@ class Visit:
         return int(self.page.evaluate(wide))
 
     def walk(self) -> None:
-        """Scroll from top to bottom, so that what is drawn late is drawn."""
+        """Unfold every part and scroll from top to bottom, so that what is drawn late is drawn."""
+        self.page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
         height = int(self.page.evaluate("document.documentElement.scrollHeight"))
         for y in range(0, height + 1, 850):
             self.page.evaluate(f"scrollTo({{top: {y}, behavior: 'instant'}})")

@@ -25,6 +25,7 @@ from atml.searching.exporting import Exports
 from atml.searching.leaderboard import leaderboard
 from atml.searching.plan import Plan
 from atml.searching.summary import summarise
+from atml.searching.verdict import verdict
 from atml.storage import Store
 from tests import untrained
 from tests.report.made import study
@@ -77,16 +78,38 @@ def status(made: Made) -> Figures:
     runs = row["best_is"].removeprefix("winner, ")
     shown = " ".join(run(made.where, "status").stdout.split())
     assert f"{row['best']:.4f} (t{row['best_trial']})" in shown
+    # The winner's line is that of `atml best`.
+    assert f"s, {row['verdict']}" in shown
+    assert f"study s: {row['verdict']}" == run(made.where, "best").stdout.splitlines()[0]
     return {"trial": str(row["best_trial"]), "value": f"{row['best']:.4f}", "runs": runs}
 
 
 def best(made: Made) -> Figures:
     """The first row of the table of `atml best`."""
     lines = run(made.where, "best").stdout.splitlines()
-    assert lines[0].startswith("study s, out of fold by subject; first the winner, ")
-    head, row = (re.split(r"\s{2,}", line.strip()) for line in lines[1:3])
+    assert lines[0].startswith("study s: winner, ")
+    at = lines.index("best trials, out of fold by subject")
+    head, row = (re.split(r"\s{2,}", line.strip()) for line in lines[at + 1 : at + 3])
     found = dict(zip(head, row, strict=True))
     return {key: found[key] for key in ("trial", "value", "runs", "KiB", *FOUR)}
+
+
+def first_screen(made: Made) -> Figures:
+    """What `atml best` begins with: the verdict."""
+    found = verdict(made.plan.store, "s")
+    assert found is not None and found.entry.folder is not None
+    shown = run(made.where, "best").stdout
+    rows = dict(line.split(maxsplit=1) for line in shown.splitlines()[2:6])
+    assert rows["path"].strip() == str(found.entry.folder.relative_to(made.where.resolve()))
+    value, runs = rows["value"].strip().split(" out of fold, ", 1)
+    rates = {name: f"{rate.value:.3f}" for name, rate in found.rates.items()}
+    return {
+        "trial": rows["winner"].split(":")[0].removeprefix("trial "),
+        "value": value,
+        "runs": runs,
+        "KiB": rows["size"].split(" KiB")[0],
+        **rates,
+    }
 
 
 def best_json(made: Made) -> Figures:
@@ -163,7 +186,7 @@ def dashboard(made: Made) -> Figures:
     table = dict(zip(rows[0], rows[2], strict=True))
     assert (table["trial"], table["value"], table["runs"]) == (first[2], first[3], first[1])
     own = overlay.trial_notes(study_id, [trial.number])[trial.number]
-    assert f"decisions tuned on other folds: **{first[3]}**, {first[1]}." in own
+    assert f"Judged by its repeats, out of fold: **{first[3]}**, {first[1]}." in own
     assert (
         f"| {first[4]} KiB " in own
         and f"Exported as `{made.summary['winner']['folder'].split('/')[-1]}`" in own
@@ -179,14 +202,14 @@ def dashboard(made: Made) -> Figures:
 
 
 SURFACES: tuple[Callable[[Made], Figures], ...] = (
-    *(log, status, best, best_json, library, report, card, dashboard),
+    *(log, status, best, first_screen, best_json, library, report, card, dashboard),
 )
 
 
 def test_every_surface_says_the_same_of_one_study(made: Made) -> None:
     found = {surface.__name__: surface(made) for surface in SURFACES}
     assert set(found["log"]) == {"trial", "value", "runs", "KiB", *FOUR}
-    assert found["log"]["trial"] == "2" and found["log"]["runs"].endswith("trained 2 times as long")
+    assert found["log"]["trial"] == "2" and "trained 2 times as long, decision " in found["log"]["runs"]
     for name, figures in found.items():
         assert {"trial", "value"} <= set(figures), name
         for key, shown in figures.items():
@@ -225,7 +248,9 @@ def test_before_any_fresh_seed_all_show_the_best_so_far(begun: Plan, tmp_path: P
     assert row["best_is"] == "best so far, one seed"
     first = json.loads(run(tmp_path, "best", "--json").stdout)[0]
     assert (first["value"], first["judged"], first["metrics"]) == (top.value, None, top.result["metrics"])
-    assert "first the best so far, one seed" in run(tmp_path, "best").stdout
+    shown = run(tmp_path, "best").stdout
+    assert shown.startswith(f"study s: best so far, one seed: trial {top.number}, ")
+    assert "atml search --task afib --study s --trials 100" in " ".join(shown.split())
     lead = headline(Material(begun.store, "s"), datetime.datetime(2026, 1, 1)).lead
     assert f"The best so far, one seed, is trial {top.number}: " in lead
     overlay = Overlay(begun.store, Shelf(tmp_path), tmp_path)
@@ -247,7 +272,7 @@ def test_a_choice_by_one_seed_ends_with_a_better_trial_one_by_fresh_seeds_does_n
     untrained.repeat(found, dict.fromkeys(range(4), 2.0))
     summarise(found, 1.0)
     winner = leaderboard(begun.store, "s")[0]
-    assert winner.title == "winner, mean of 2 fresh seeds"
+    assert winner.title == "winner, mean of 2 fresh seeds, decision as trained"
     untrained.add(begun, 0.3)
     assert leaderboard(begun.store, "s")[0] == winner
 
@@ -263,6 +288,10 @@ def test_a_card_is_of_the_runs_that_its_model_was_judged_by(begun: Plan, tmp_pat
         values.append(agree(begun, tmp_path, summary, log, best_json, report, card, dashboard)["value"])
     assert values[0] != values[1]
     assert Exports(untrained.finals(begun)).waiting() == 0
+    # An earlier version shipped another decision: the file is made anew.
+    file = Path(summary["winner"]["folder"]) / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "offsets": [0.0, 0.25]}))
+    assert Exports(untrained.finals(begun)).waiting() == 1
 
 
 def test_the_dashboard_has_the_importances_of_the_report(tmp_path: Path) -> None:

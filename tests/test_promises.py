@@ -39,7 +39,7 @@ if __name__ == "__main__":
         def now(cls, tz=None):
             return real.now(tz) + datetime.timedelta(seconds=BY)
 
-    import atml.searching, atml.storage
+    import atml.searching.entry_points, atml.storage
     from atml import cli
 
     time.time = lambda: right() + BY

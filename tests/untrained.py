@@ -13,12 +13,12 @@ import numpy as np
 
 from atml import models, task_files
 from atml.models.config import ModelConfig
-from atml.searching import Options, prepare
 from atml.searching.exporting import Exports
 from atml.searching.finalists import Finalists
-from atml.searching.plan import Plan
+from atml.searching.plan import Plan, prepare
 from atml.searching.progress import View
 from atml.searching.repeats import Repeats
+from atml.searching.search_options import Options
 from atml.searching.workers.jobs import FinalJob, Report, Trained, TrialJob
 from atml.training.records import Measurement, TrialRecord
 

@@ -9,8 +9,9 @@ import numpy as np
 from atml.artifacts import card_kind
 from atml.artifacts.card_agreement import under_changes
 from atml.artifacts.card_baseline import by_rhythm, versus
+from atml.artifacts.card_label_doubts import label_doubts
 from atml.artifacts.record import ExportRecord
-from atml.formatting import figure, mean, plural, table
+from atml.formatting import figure, gap, less_or_more, mean, plural, table
 from atml.models import families
 from atml.training.augmentation import KINDS
 
@@ -38,6 +39,7 @@ def render(record: ExportRecord, *, size_bytes: int) -> str:
         card_kind.of(record.task).results(record),
         *versus(record, size_bytes),
         *by_rhythm(record),
+        *label_doubts(record),
         *under_changes(record),
         _fit(record),
         _architecture(record, size_bytes),
@@ -96,15 +98,18 @@ def _fit(record: ExportRecord) -> str:
         m = run.measurement
         held_out, trained = mean(m.fold_values), mean(m.train_values)
         values = [figure(v) for v in m.fold_values] + ["-"] * (folds - len(m.fold_values))
-        rows.append((str(run.seed), *values, figure(m.value), figure(trained), figure(trained - held_out)))
-    header = ("seed", *(f"fold {k + 1}" for k in range(folds)), "out of fold", "on trained", "gap")
+        means = (figure(held_out), figure(trained), figure(gap(trained, held_out)))
+        rows.append((str(run.seed), *values, figure(m.value), *means))
+    columns = ("out of fold", "mean of folds", "on trained", "gap")
+    header = ("seed", *(f"fold {k + 1}" for k in range(folds)), *columns)
     parts = ["## Validation, over- and underfitting", table(header, rows)]
     trained = mean([mean(run.measurement.train_values) for run in record.runs])
-    gap = trained - mean([mean(run.measurement.fold_values) for run in record.runs])
-    if np.isfinite(gap):
+    held_out = mean([mean(run.measurement.fold_values) for run in record.runs])
+    if np.isfinite(trained - held_out):
         parts.append(
-            f"On windows that it was trained on: {trained:.3f}, on held-out subjects {gap:.3f} less"
-            f" ({_judged(record, trained, gap)}). All with untuned decisions, as trained."
+            f"On windows that it was trained on: {trained:.3f}, on held-out subjects {held_out:.3f}, which is"
+            f" {less_or_more(held_out, trained)} ({_judged(record, trained, trained - held_out)})."
+            " All with untuned decisions, as trained."
         )
     curve = _curve(record)
     if curve:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from atml.artifacts.card_decision import how, what_ships
 from atml.artifacts.record import ExportRecord
-from atml.formatting import between, mean, plural, sentence, table
+from atml.formatting import between, plural, sentence, table
 from atml.metrics import FOUR
 from atml.models.config import ModelConfig
 from atml.tasks import targets
@@ -50,14 +51,6 @@ def results(record: ExportRecord) -> str:
     rows = [(key, f"{i.value:.3f}", between(i)) for key, i in found.items()]
     rows.append(("NPV", f"{result.table.pooled().npv:.3f}", ""))
     runs = plural(len(record.runs), "training")
-    thresholds = table(
-        ("decision threshold", "value out of fold"),
-        [
-            ("0, as trained", f"{mean(result.naive):.3f}"),
-            (f"{result.threshold:+.3f}, judged where it was chosen", f"{mean(result.tuned):.3f}"),
-            ("cross-fitted: chosen on the other folds", f"{result.value:.3f}"),
-        ],
-    )
     subjects = table(
         ("subject", "windows", "positive", "TP", "FP", "FN", "TN", "Se", "Sp", "PPV", "NPV", "F-beta"),
         [
@@ -74,11 +67,10 @@ def results(record: ExportRecord) -> str:
         [
             "## Results out of fold",
             f"Every subject was decided by models that never saw it; mean of {runs} over all folds,"
-            " thresholds cross-fitted. The intervals (95%) come from resampling subjects. Sensitivity is the"
+            f" {how(record)}. The intervals (95%) come from resampling subjects. Sensitivity is the"
             " recall and precision the PPV of the positive class, pooled over windows.",
             table(("metric", "value", "95% interval"), rows),
-            "The threshold is part of the exported file. The last row is the honest one:",
-            thresholds,
+            *what_ships(record, "a threshold", "as trained, threshold 0", "judged where it was chosen"),
             f"The {shown} weakest of {plural(len(result.table.names), 'subject')}, by the lower of"
             f" sensitivity and specificity{counted(record)}. {below_half([asdict(r) for r in result.rows()])}"
             " A subject without positives has F-beta 1 by convention.",

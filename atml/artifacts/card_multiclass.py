@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from atml.artifacts.card_binary import WORST, counted
+from atml.artifacts.card_decision import how, what_ships
 from atml.artifacts.record import ExportRecord
-from atml.formatting import between, listed, mean, plural, table
+from atml.formatting import between, listed, plural, table
 from atml.metrics import Interval, class_precision
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
@@ -45,14 +46,6 @@ def results(record: ExportRecord) -> str:
     figures = [(name, f"{i.value if v is None else v:.3f}", between(i)) for name, v, i in rows]
     runs = plural(len(record.runs), "training")
     shown = min(WORST, len(result.table.names))
-    offsets = [
-        ("0 for every class, as trained", f"{mean(result.naive):.3f}"),
-        (
-            f"{result.target.describe_decision(result.offsets)}, judged where they were chosen",
-            f"{mean(result.tuned):.3f}",
-        ),
-        ("cross-fitted: chosen on the other folds", f"{result.value:.3f}"),
-    ]
     subjects = [
         (row.subject, str(row.n), f"{row.accuracy:.3f}", *map(str, row.true), *map(str, row.called))
         for row in result.rows()[:WORST]
@@ -62,7 +55,7 @@ def results(record: ExportRecord) -> str:
         [
             "## Results out of fold",
             f"Every subject was decided by models that never saw it; mean of {runs} over all folds,"
-            " offsets cross-fitted. The intervals (95%) come from resampling subjects. Macro figures are"
+            f" {how(record)}. The intervals (95%) come from resampling subjects. Macro figures are"
             " plain means over the classes, pooled over windows: a rare class counts as much as a frequent"
             " one.",
             table(("metric", "value", "95% interval"), figures),
@@ -70,9 +63,8 @@ def results(record: ExportRecord) -> str:
             _matrix(record),
             "Each class against the rest, with 95% intervals:",
             _classes(record),
-            "A decision takes one offset a class off the logits; the offsets are part of the exported file."
-            " The last row is the honest one:",
-            table(("decision", "value out of fold"), offsets),
+            "A tuned decision takes one offset a class off the logits.",
+            *what_ships(record, "offsets", "as trained, 0 for every class", "judged where they were chosen"),
             f"The {shown} weakest of {plural(len(result.table.names), 'subject')}, by accuracy"
             f"{counted(record)}:",
             table(("subject", "windows", "accuracy", *header), subjects),

@@ -143,6 +143,7 @@ def export(
         labels_hash=record.labels_hash,
         lead_choice=record.data.leads,
         unqualified=record.unqualified,
+        amplitude=record.data.amplitude,
     )
     model = onnx_bytes(folded, task, metadata)
     parity = check_parity(model, folded, x, task)
@@ -308,11 +309,12 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
             }
         )
     return {
-        "source": "out of fold, threshold cross-fitted, mean over the runs",
+        "source": f"out of fold, {result.decision}, mean over the runs",
         **result.to_dict(),
         "value_name": record.value_name,
         "worst_value": record.worst_value,
         "baseline": None if record.baseline is None else _baseline_fields(record, record.baseline),
+        "label_doubts": None if record.label_doubts is None else record.label_doubts.to_dict(),
         "runs": runs,
         "final": stored(record.final),
         "cost": dataclasses.asdict(record.cost),

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,10 @@ import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from atml.arrays import Float32
+from atml.arrays import Float32, Floats
+from atml.artifacts import seen
+from atml.artifacts.seen import Amplitude
+from atml.data.subjects import endings
 from atml.errors import AtmlError, ExportError
 from atml.models.config import ModelConfig
 from atml.tasks.task import BINARY, Task
@@ -35,15 +38,16 @@ EVALUATIONS = "evaluations.json"
 """File of an export that carries the evaluations of test sets (`atml.scoring.carried`)."""
 
 SUBJECTS_BYTES = 1024
-"""A longer list of training subjects stays out of the ONNX file, whose size is dear, and in config.json."""
+"""More hashes of training subjects stay out of the ONNX file, whose size is dear; config.json has names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedModel:
     """A model of ours on disk. ``folder`` is None for an ONNX file that travels alone.
 
-    ``offsets``, one a class, are already in the last biases. ``subjects`` were trained on; None if the file
-    can't say, because the list is long and it came without its config.json. ``size_bytes`` is the file's.
+    ``offsets``, one a class, are already in the last biases. ``subjects`` were trained on; None for a file
+    without its config.json, which can still tell of given names whether they were (`trained_on`).
+    ``size_bytes`` is the file's.
     ``objective_hash`` is of the objectives file that the search used, ``labels_hash`` of the part of it that
     labels depend on; "" in files that don't say. ``lead_choice`` is what `--lead` asked for in the search.
     ``baseline`` is what was fitted beside the model (`atml.evaluation.baselines.from_dict`); None
@@ -69,6 +73,33 @@ class ExportedModel:
     unqualified: tuple[str, ...] = ()
     """What the model lacks of its objective's gate, in words; () for one that qualified."""
     baseline: dict[str, Any] | None = None
+    hashes: str = field(default="", repr=False)
+    """Of the training subjects (`atml.artifacts.seen.hashed`); "" where they are too many for the file."""
+    amplitude: Amplitude | None = None
+    """How large the training's signals were; None in files of earlier versions."""
+
+    @property
+    def knows_subjects(self) -> bool:
+        """Whether it can tell of a name if it was trained on."""
+        return self.subjects is not None or bool(self.hashes)
+
+    def trained_on(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the training subjects that ``names`` may mean, by the names that they had in training.
+
+        A name among those of several sets, "vfdb/418", may be "418" of another opening, and the other way
+        round: `atml.data.same_subject`.
+        """
+        sets = self.data_name.split("+")
+        whole = {ending for name in names for ending in endings(name)}
+        candidates = {*whole, *(f"{place}/{name}" for place in sets for name in whole)}
+        if self.subjects is not None:
+            return tuple(sorted(candidates & set(self.subjects)))
+        return seen.recognised(candidates, self.hashes, self.data_fingerprint)
+
+    def other_unit(self, found: Floats) -> str:
+        """Say that signals with these `atml.artifacts.seen.ranges` may be in another unit; "" if not."""
+        scaled = self.config.normalise in ("zscore", "maxabs", "rr")
+        return seen.other_unit(self.amplitude, found, scaled=scaled)
 
     @property
     def threshold(self) -> float | None:
@@ -96,9 +127,13 @@ def describe(
     labels_hash: str = "",
     lead_choice: tuple[str, ...] = (),
     unqualified: tuple[str, ...] = (),
+    amplitude: Amplitude | None = None,
 ) -> dict[str, str]:
-    """Metadata properties of an ONNX file, enough to use and to score it without its folder."""
-    names = _json(list(subjects))
+    """Metadata properties of an ONNX file, enough to use and to score it without its folder.
+
+    The file travels: of ``subjects`` it holds hashes, and no name.
+    """
+    hashes = seen.hashed(subjects, data_fingerprint)
     positive = None if task.positive is None else task.classes[task.positive]
     tie = f"; a tie with {positive} is {positive}" if positive else "; of equal ones the first"
     kind = {} if task.kind == BINARY else {"kind": task.kind, "offsets": _json(list(offsets))}
@@ -121,7 +156,9 @@ def describe(
         "data": data_name,
         "data_fingerprint": data_fingerprint,
         "synthetic": _json(synthetic),
-        "subjects": names if len(names.encode()) <= SUBJECTS_BYTES else "",
+        "subjects": "",  # earlier versions, which wrote names, ask for it
+        "hashes": hashes if len(hashes) <= SUBJECTS_BYTES else "",
+        "amplitude": _json(list(amplitude or ())),
         "config": _json(config.to_dict()),
         "objective_hash": objective_hash,
         "labels_hash": labels_hash,
@@ -197,6 +234,8 @@ def _exported(
         lead_choice=tuple(str(entry) for entry in json.loads(props.get("lead_choice", "[]"))),
         unqualified=tuple(str(entry) for entry in json.loads(props.get("unqualified", "[]"))),
         baseline=_baseline(record),
+        hashes=props.get("hashes", ""),
+        amplitude=seen.parsed(json.loads(props.get("amplitude", "[]"))),
     )
 
 

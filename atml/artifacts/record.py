@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from atml.artifacts.seen import Amplitude, amplitude, parsed
 from atml.data.dataset import Dataset, DataSource
 from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult
+from atml.evaluation.label_doubts import LabelDoubts
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
@@ -46,6 +48,8 @@ class DataFacts:
     notes: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
+    amplitude: Amplitude | None = None
+    """How large the signals are; None in records of earlier versions."""
 
     @classmethod
     def of(cls, dataset: Dataset, task: Task, source: DataSource | None = None) -> DataFacts:
@@ -63,6 +67,7 @@ class DataFacts:
             notes=dataset.notes,
             leads=() if source is None else source.leads,
             held_out=() if source is None else source.held_out,
+            amplitude=amplitude(dataset.x),
         )
 
     @classmethod
@@ -72,7 +77,8 @@ class DataFacts:
         Raises TypeError for fields that it does not know.
         """
         read: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        return cls(windows=read.pop("segments"), **read)
+        known = parsed(read.pop("amplitude", None) or ())
+        return cls(windows=read.pop("segments"), amplitude=known, **read)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,3 +170,5 @@ class ExportRecord:
     """Value out of fold at each length that was tried, by length; {} where only one was."""
     baseline: BaselineResult | None = None
     """What a detector without a network reaches; None where the task names none."""
+    label_doubts: LabelDoubts | None = None
+    """Labels that network and baseline contradict; None without a baseline."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from atml.searching.leaderboard import Entry
+    from atml.searching.verdict import Verdict
     from atml.storage import Store
     from atml.training.records import TrialRecord
 
@@ -46,13 +47,20 @@ def best_show(
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """Show the best trials, the winner first: value, four metrics, size, MACs, the config that made them."""
+    """Show the winner, how good and how sure it is and what to do next, then the best trials in a table."""
+    from atml.searching.verdict import verdict
     from atml.storage import Store
 
     store = Store(storage, create=False)
     study = study_of(store, one_study(name, study))
     found = _some_rows(store, study, top)
-    show(found if json else table(study, found), json)
+    if json:
+        show(found, json)
+        return
+    first = verdict(store, study)
+    assert first is not None  # there are rows
+    show(f"study {study}: {first.line}\n")
+    show(screen(first, found))
 
 
 @best_app.command("export")
@@ -67,7 +75,9 @@ def best_export(
     json: AsJson = False,
 ) -> None:
     """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
-    from atml.searching import Options, export_best, progress
+    from atml.searching import progress
+    from atml.searching.entry_points import export_best
+    from atml.searching.search_options import Options
     from atml.storage import Store
 
     store = Store(storage, create=False)
@@ -139,10 +149,6 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _title(row: dict[str, Any]) -> str:
-    return f"{'best so far' if row['judged'] is None else 'winner'}, {row['from']}"
-
-
 def mean_agreement(records: Sequence[TrialRecord]) -> dict[str, float]:
     """Return the mean agreement by change, at the decision as trained; empty where none measured it."""
     each = [kept for t in records if (kept := t.result.get("agreement"))]
@@ -150,7 +156,21 @@ def mean_agreement(records: Sequence[TrialRecord]) -> dict[str, float]:
     return {kind: sum(one[kind] for one in each) / len(each) for kind in kinds}
 
 
-def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
+def screen(first: Verdict, rows: list[dict[str, Any]]) -> RenderableType:
+    """Lay out the verdict, then `rows`."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for name, words in first.rows():
+        grid.add_row(name, Text(words))
+    return Group(grid, Text(""), table(rows))
+
+
+def table(rows: list[dict[str, Any]]) -> RenderableType:
     """Lay out `rows`: figures, then a summary of each trial, then the config of the first."""
     from rich.console import Group
     from rich.text import Text
@@ -176,7 +196,7 @@ def table(name: str, rows: list[dict[str, Any]]) -> RenderableType:
     of = f"\nwindows that trial {rows[0]['trial']}, as trained, decides as before after a change"
     said = f"{of}: {stays}" if stays else ""
     return Group(
-        Text(f"study {name}, out of fold by subject; first the {_title(rows[0])}"),
+        Text("best trials, out of fold by subject"),
         columns(header, cells, right=range(len(header))),
         Text(""),
         columns(("trial", "what it is"), [(str(r["trial"]), r["summary"]) for r in rows], right=[0]),

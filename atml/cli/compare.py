@@ -69,7 +69,7 @@ def compare(
             help="Figure of each subject whose differences are tested: accuracy, F-beta, sensitivity or"
             " specificity. Choose it before you see the figures.",
             metavar="FIGURE",
-            show_default="the rule's, or accuracy",
+            show_default="the rule's, the task's, or accuracy",
             rich_help_panel=COMPARISON,
         ),
     ] = None,
@@ -138,7 +138,7 @@ def compare(
             raise InputError(f"--rule {rule} judges test data: name some with --data, or leave out --rule")
         if options:
             raise InputError(f"rule option {next(iter(options))} needs test data: name some with --data")
-        result = comparing.out_of_fold(exports, by=by, published=beside)
+        result = comparing.out_of_fold(exports, objective=objective, by=by, published=beside)
     if out is not None:
         _write(out, result)
     show(result.to_dict() if json else _laid_out(result), json)

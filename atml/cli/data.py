@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +12,15 @@ import typer
 
 from atml.cli.help_text import Commands
 from atml.cli.shared_options import TASK, AsJson, Lead, SamplingRate, Window, show
+from atml.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from atml.data.inspection import Inspection, Part, Split
+    from atml.evaluation.label_doubts import LabelDoubt
+    from atml.task_files.definition import TaskDefinition
+    from atml.tasks.task import Task
 
 data_app = Commands(help="Inspect data before they are used, or download some.", no_args_is_help=True)
 
@@ -37,7 +42,10 @@ def data_inspect(
     sampling_rate: SamplingRate = None,
     json: AsJson = False,
 ) -> None:
-    """Show subjects, rhythms, lengths, faults, and what would be left out and why."""
+    """Show subjects, rhythms, lengths, faults, and what would be left out and why.
+
+    Ends with exit code 2 where a search would refuse the data.
+    """
     from atml import data, task_files
 
     definition = task_files.find(task, window=window)
@@ -48,7 +56,77 @@ def data_inspect(
         sampling_rate=sampling_rate,
         leads=tuple(lead or ()),
     )
-    show(as_json(found) if json else table(found), json)
+    check = _labels_checked(found, directories, definition, sampling_rate, tuple(lead or ()))
+    show({**as_json(found), "labels": check.to_dict()} if json else table(found, check), json)
+    if refusals := _refusals(found):
+        raise DataError(f"`atml search` would refuse it: {refusals[0]}")
+
+
+def _refusals(found: Inspection) -> list[str]:
+    """Return why a search would not open the data."""
+    every = [found.refusal, *(split.refusal for split in found.splits if split.name == "train")]
+    return [one for one in every if one]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LabelCheck:
+    """What the detector without a network says of the labels; ``why`` says why it was not asked, else ""."""
+
+    task: Task
+    title: str = ""
+    doubts: tuple[LabelDoubt, ...] = ()
+    why: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types; classes by their names."""
+        classes = self.task.classes
+        doubts = [
+            {**asdict(one), "label": classes[one.label], "called": classes[one.called]} for one in self.doubts
+        ]
+        return {"detector": self.title, "doubts": doubts, "not_checked": self.why}
+
+    def text(self) -> list[RenderableType]:
+        """Lay it out for a terminal."""
+        from rich.text import Text
+
+        from atml.artifacts.card_label_doubts import HEADER, alone, rows
+        from atml.formatting import columns, sentence
+
+        if self.why:
+            return [Text(sentence(f"labels were not checked: {self.why}"))]
+        said = sentence(alone(self.title))
+        if not self.doubts:
+            return [Text(f"{said} None of the training split.")]
+        heads = (*HEADER, "called so")
+        return [Text(said), columns(heads, rows(self.doubts, self.task), right=(3, 5))]
+
+
+def _labels_checked(
+    found: Inspection,
+    directories: list[Path],
+    definition: TaskDefinition,
+    sampling_rate: int | None,
+    leads: tuple[str, ...],
+) -> _LabelCheck:
+    """Ask the task's detector without a network what it thinks of the labels of the training split."""
+    from atml import data
+    from atml.evaluation.label_doubts import doubted_by_one, fitted
+
+    task = definition.task
+    if not definition.baseline:
+        return _LabelCheck(task=task, why=f"task {task.name!r} names no detector without a network")
+    if _refusals(found):
+        return _LabelCheck(task=task, why="a search would refuse the data")
+    try:
+        opened = data.open(
+            directories, task=task, label=definition.label, sampling_rate=sampling_rate, leads=leads
+        )
+        simple = fitted(
+            definition.baseline, opened, task, lambda one: definition.value(replace(one, changed={}))
+        )
+    except DataError as error:
+        return _LabelCheck(task=task, why=str(error))
+    return _LabelCheck(task=task, title=simple.baseline.title, doubts=doubted_by_one(simple, opened.rhythm))
 
 
 @data_app.command("fetch")
@@ -90,8 +168,8 @@ def as_json(found: Inspection) -> dict[str, Any]:
     return json.loads(json.dumps(fields), parse_constant=lambda _: None)  # type: ignore[no-any-return]
 
 
-def table(found: Inspection) -> RenderableType:
-    """Lay out an inspection: a table for each split, then every fault."""
+def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType:
+    """Lay out an inspection: a table for each split, labels in doubt, then every fault."""
     from rich.console import Group
     from rich.text import Text
 
@@ -107,6 +185,8 @@ def table(found: Inspection) -> RenderableType:
         parts.append(Text(""))
     if found.refusal:
         parts.append(Text(f"`atml search` would refuse them: {found.refusal}\n", style="bold red"))
+    if check is not None:
+        parts += [*check.text(), Text("")]
     if not found.faults:
         parts.append(Text("no faults found"))
     else:

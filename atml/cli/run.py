@@ -46,7 +46,8 @@ def run(
     json: AsJson = False,
 ) -> int:
     """Train one trial again from its config and seed, and compare with the record, bit for bit."""
-    from atml.searching import rerun, train_again
+    from atml.searching import rerun
+    from atml.searching.entry_points import train_again
     from atml.storage import Store
 
     store = Store(storage, create=False)

@@ -21,6 +21,7 @@ from atml.cli.shared_options import (
     Lead,
     LogTo,
     Objective,
+    Prefer,
     SamplingRate,
     Storage,
     Unqualified,
@@ -200,6 +201,7 @@ def search(
         Path, typer.Option(help="Folder of the exports.", metavar="FOLDER", rich_help_panel=EXPORT)
     ] = Path("exports"),
     unqualified: Unqualified = False,
+    prefer: Prefer = None,
     workers: Workers = None,
     device: Device = "auto",
     hang_after: HangAfter = None,
@@ -258,6 +260,7 @@ def search(
             device=device,
             hang_after=hang_after,
             unqualified=unqualified,
+            prefer=prefer,
             regions=regions,
             learn_regions=learn_regions,
             accept_changes=accept_changes,

@@ -207,6 +207,16 @@ Unqualified = Annotated[
     ),
 ]
 
+Prefer = Annotated[
+    str | None,
+    typer.Option(
+        help="Which of the models that can't be told apart from the best is taken.",
+        metavar="smallest|fastest",
+        show_default="the study's, or smallest",
+        rich_help_panel=EXPORT,
+    ),
+]
+
 Storage = Annotated[
     str,
     typer.Option(

@@ -45,11 +45,14 @@ def status(
     wanted = one_study(name, study)
     found = rows(store, None if wanted is None else study_of(store, wanted))
     show(found if json else table(found), json)
+    if not json and (winners := [f"{r['study']}, {r['verdict']}" for r in found if r["verdict"]]):
+        show("\n".join(["", *winners]))
 
 
 def rows(store: Store, only: str | None = None) -> list[dict[str, Any]]:
     """Return one row a study, the most recently active first; for ``only`` one study where it is named."""
     from atml.searching.leaderboard import entries
+    from atml.searching.verdict import verdict_of
     from atml.training.records import Role, State
 
     made = []
@@ -58,7 +61,9 @@ def rows(store: Store, only: str | None = None) -> list[dict[str, Any]]:
         trials = store.trials(name)
         counted = [t for t in trials if t.role == Role.SEARCH]
         states = Counter(t.state for t in counted)
-        best = next(iter(entries(store.facts(name), trials, store.exports(name))), None)
+        attrs = store.facts(name)
+        ranking = entries(attrs, trials, store.exports(name))
+        best, first = next(iter(ranking), None), verdict_of(name, spec, attrs, trials, ranking, store.name)
         made.append(
             {
                 "study": name,
@@ -71,6 +76,8 @@ def rows(store: Store, only: str | None = None) -> list[dict[str, Any]]:
                 "best": best.value if best else None,
                 "best_trial": best.number if best else None,
                 "best_is": best.title if best else None,
+                "verdict": first.line if first else None,
+                "next": first.next if first else None,
                 "last_activity": last_activity(trials),
             }
         )
@@ -96,13 +103,12 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
             str(r["running"] + r["waiting"]),
             str(r["failed"]),
             "-" if r["best"] is None else f"{r['best']:.4f} (t{r['best_trial']})",
-            r["best_is"] or "-",
             "-" if r["last_activity"] is None else f"{r['last_activity']:%Y-%m-%d %H:%M}",
         )
         for r in rows
     ]
     counts = ("trials", "whole + cut", "open", "failed")
-    header = ("study", "task", "data", *counts, "best", "best is", "last activity")
+    header = ("study", "task", "data", *counts, "best", "last activity")
     failures = [
         Text(f"{r['study']}, {'trial' if len(numbers) == 1 else 'trials'} {_some(numbers)}: {why}")
         for r in rows

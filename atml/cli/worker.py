@@ -55,7 +55,9 @@ def worker(
     json: AsJson = False,
 ) -> None:
     """Join a search from any machine, and train trials until it has as many as it was asked for."""
-    from atml.searching import Options, join_and_work, progress
+    from atml.searching import progress
+    from atml.searching.entry_points import join_and_work
+    from atml.searching.search_options import Options
     from atml.storage import Store
 
     options = Options(

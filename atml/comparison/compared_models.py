@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from atml.artifacts.model import CONFIG, METRICS, ExportedModel, load
 from atml.comparison.published import Published
 from atml.comparison.result import Column
 from atml.errors import ExportError, InputError
+from atml.formatting import plural
 from atml.metrics import FOUR, Counts, Interval, paired
 from atml.models.budget import Cost
 from atml.tasks.task import Task
@@ -193,14 +194,39 @@ def others(published: Sequence[Published], rules: Sequence[str]) -> list[Column]
     ]
 
 
-def caveats(published: Sequence[Published]) -> list[str]:
-    """Say where published figures are from, and that nothing was tested with them."""
+def caveats(published: Sequence[Published], kind: str, windows: int, subjects: Collection[str]) -> list[str]:
+    """Say where published figures are from, and whether they are of the data compared on.
+
+    ``kind`` is that of the comparison (`atml.comparison.result.Comparison`), ``windows`` and ``subjects`` are
+    those that it is on.
+    """
     lines = []
     for one in published:
         names = ", ".join(entry.name for entry in one.entries)
+        same = _same_data(one, kind, windows, set(subjects))
         lines.append(
-            f"published: {names}; on {one.data}; source: {one.source}. Data or split are not those above and"
-            " nothing is known of single subjects: nothing was tested with them"
+            f"published: {names}; on {one.data}; source: {one.source}. {same}; nothing is known of single"
+            " subjects, so nothing was tested with them"
         )
         lines += [f"published: {note}" for note in one.notes]
     return lines
+
+
+def _same_data(one: Published, kind: str, windows: int, subjects: set[str]) -> str:
+    """Say how the data of published figures are related to those of a comparison, as far as is known."""
+    if one.windows is None or not one.subjects:
+        return "Whether these are the data above is not known"
+    shared = subjects & set(one.subjects)
+    if not shared:
+        return "These are other people than those above"
+    if kind == "out of fold":
+        return (
+            f"The figures above are out of fold; {plural(len(shared), 'subject')} of these"
+            f" {'has' if len(shared) == 1 else 'have'} the names of its test set"
+        )
+    if shared == subjects and windows == one.windows:
+        return f"By its subjects and its {windows:,} windows this is the test set above"
+    return (
+        f"{len(shared)} of the {plural(len(subjects), 'subject')} above can be in it by name, but it has"
+        f" {one.windows:,} windows and the data above {windows:,}"
+    )

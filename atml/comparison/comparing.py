@@ -46,6 +46,11 @@ OFFICIAL = {"iesd2024": ("F-beta", 5), "iccad2023": ("F-beta", None)}
 """Rules whose official figure is a mean over subjects: that figure, and the decimals it is rounded to."""
 
 
+def official_of(rule: str) -> str:
+    """Return the figure of a subject that is tested where nobody names one: that of the rule, or accuracy."""
+    return OFFICIAL.get(rule, ("accuracy", None))[0]
+
+
 def on_test_data(
     exports: Sequence[ExportedModel],
     data_paths: Paths,
@@ -87,7 +92,7 @@ def on_test_data(
     task = exports[0].task
     definition = task_files.find(task.name, objective=objective)
     rule = rule or definition.rule
-    tested = _tested(by or OFFICIAL.get(rule, ("accuracy",))[0], task)
+    tested = _tested(by or official_of(rule), task)
     asked: dict[str, Any] = {
         "label": definition.label,
         "labels_hash": definition.labels_hash,
@@ -111,7 +116,7 @@ def on_test_data(
         )
         for name, one, latency in zip(names, reports, timed, strict=True)
     ]
-    first = reports[0]
+    first, seen = reports[0], set(pending[0].judged.subject.tolist())
     return Comparison(
         kind="test",
         rule=rule,
@@ -123,7 +128,7 @@ def on_test_data(
         columns=(*columns, *others(published, [rule])),
         pairs=_pairs(names, [_measured(one, rule) for one in pending], tested),
         tested=tested,
-        notes=(*notes, *_notes(names, reports), *caveats(published)),
+        notes=(*notes, *_notes(names, reports), *caveats(published, "test", first.windows, seen)),
     )
 
 
@@ -163,18 +168,24 @@ def _notes(names: Sequence[str], reports: Sequence[ScoreReport]) -> list[str]:
 
 
 def out_of_fold(
-    exports: Sequence[ExportedModel], *, by: str | None = None, published: Sequence[Published] = ()
+    exports: Sequence[ExportedModel],
+    *,
+    objective: Path | None = None,
+    by: str | None = None,
+    published: Sequence[Published] = (),
 ) -> Comparison:
     """Put the out-of-fold figures of exports side by side, as their metrics.json has them.
 
-    ``by`` and ``published`` are as in `on_test_data`.
+    ``objective``, ``by`` and ``published`` are as in `on_test_data`: the same figure is tested as there by
+    the task's own rule.
 
     Raises:
         InputError: models that can't be compared, or of other windows or folds; a file without its folder.
     """
     comparable(exports, published)
     task = exports[0].task
-    tested = _tested(by or "accuracy", task)
+    rule = "" if by else task_files.find(task.name, objective=objective).rule
+    tested = _tested(by or official_of(rule), task)
     kept = [kept_results(one) for one in exports]
     names = names_of(exports)
     _same_folds(names, [config for config, _ in kept])
@@ -185,6 +196,7 @@ def out_of_fold(
         for name, exported, (_, found) in zip(names, exports, kept, strict=True)
     ]
     config = kept[0][0]
+    windows, subjects = int(config["data"]["segments"]), [str(name) for name in config["data"]["subjects"]]
     notes = [
         "out of fold, mean over fresh seeds, decisions chosen on other folds: no test set was evaluated; the"
         " models were the best of many on these very folds"
@@ -198,13 +210,13 @@ def out_of_fold(
         rule="",
         data=str(config["data"]["name"]),
         synthetic=exports[0].synthetic,
-        segments=int(config["data"]["segments"]),
-        subjects=len(config["data"]["subjects"]),
+        segments=windows,
+        subjects=len(subjects),
         rows=tuple(rows),
         columns=(*columns, *others(published, list(OFFICIAL))),
         pairs=_pairs(names, [subject_figures(found["subjects"], task) for _, found in kept], tested),
         tested=tested,
-        notes=(*notes, *caveats(published)),
+        notes=(*notes, *caveats(published, "out of fold", windows, subjects)),
     )
 
 

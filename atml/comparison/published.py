@@ -6,6 +6,8 @@
      "format": 1,
      "task": "afib", "rule": "iesd2024",          # of atml; by which rule "F", "G" and "total" are meant
      "data": "IESD 2024, the contest's test subjects",
+     "windows": 12604,                            # how many, and the names of its subjects: by these a
+     "subjects": ["S66", "S67"],                  # comparison knows the same test set; may be left out
      "source": "the contest's leaderboard; ...",  # who says so, and what size and latency are of
      "notes": ["..."],                            # what a reader has to know, may be left out
      "entries": [
@@ -13,8 +15,9 @@
      ]
     }
 
-``metrics`` go by the keys that `atml score --json` has for the same figures. They are of other data or of
-another split, and nothing is known of single subjects: they are shown, and nothing is tested with them.
+``metrics`` go by the keys that `atml score --json` has for the same figures. Whether they are of the data of
+a comparison is worked out from ``windows`` and ``subjects``. Nothing is known of how single subjects were
+decided: figures are shown, and nothing is tested with them.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from atml.errors import InputError
 FOLDER = Path(__file__).parent / "published_figures"
 """Files that come with atml."""
 
-_KEYS = {"format", "task", "rule", "data", "source", "notes", "entries"}
+_KEYS = {"format", "task", "rule", "data", "windows", "subjects", "source", "notes", "entries"}
 _ENTRY = {"name", "metrics", "size_kib", "latency_ms"}
 
 
@@ -46,7 +49,11 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Contents of a file; ``task`` and ``rule`` are names of atml, ``data`` and ``source`` are words."""
+    """Contents of a file; ``task`` and ``rule`` are names of atml, ``data`` and ``source`` are words.
+
+    ``windows`` counts those of its test set, ``subjects`` names those that can be in it; None and () where
+    the source does not say.
+    """
 
     task: str
     rule: str
@@ -54,6 +61,8 @@ class Published:
     source: str
     notes: tuple[str, ...]
     entries: tuple[Entry, ...]
+    windows: int | None = None
+    subjects: tuple[str, ...] = ()
 
 
 def known() -> list[str]:
@@ -93,7 +102,11 @@ def _read(fields: Any) -> Published:
         raise ValueError("no entries")
     notes = tuple(_text(note, "a note") for note in fields.get("notes", ()))
     words = {key: _text(fields[key], key) for key in ("task", "rule", "data", "source")}
-    return Published(entries=entries, notes=notes, **words)
+    windows = fields.get("windows")
+    if windows is not None and (not isinstance(windows, int) or isinstance(windows, bool) or windows < 1):
+        raise ValueError(f"windows is {windows!r}, no count")
+    subjects = tuple(_text(name, "a subject") for name in fields.get("subjects", ()))
+    return Published(entries=entries, notes=notes, windows=windows, subjects=subjects, **words)
 
 
 def _entry(fields: Any) -> Entry:

@@ -68,16 +68,42 @@ class Pair:
         differ = found.better + found.worse
         if not differ:
             return f"{self.first} and {self.second} have the same {tested} on every subject"
-        chance = f"p {_chance(found.holm)}"
+        chance, apart = f"p {_chance(found.holm)}", _excludes_0(found)
+        ahead = self.first if found.value.value > 0 else self.second
         if found.tells:
-            ahead = self.first if found.value.value > 0 else self.second
-            return f"{ahead} has the higher {tested} of the two ({chance})"
+            but = "" if apart else "; the interval of the mean difference includes 0 all the same"
+            return f"{ahead} has the higher {tested} of the two ({chance}){but}"
         if found.too_few:
-            return (
+            said = (
                 f"too few subjects to tell {self.first} and {self.second} apart by {tested}: they differ on"
                 f" {differ} of {found.subjects}, and with so few no outcome would have p below {LEVEL:g}"
             )
-        return f"these {found.subjects} subjects don't tell {self.first} and {self.second} apart ({chance})"
+        elif apart:
+            said = (
+                f"{ahead} may have the higher {tested}: the interval of the mean difference excludes 0, but"
+                f" the test does not confirm it ({chance})"
+            )
+        else:
+            said = (
+                f"these {found.subjects} subjects don't tell {self.first} and {self.second} apart by {tested}"
+                f" ({chance})"
+            )
+        others = [
+            f"{name} ({self.first if one.value.value > 0 else self.second} is higher)"
+            for name, one in self.differences.items()
+            if name != tested and _excludes_0(one)
+        ]
+        if found.too_few and apart:
+            others.insert(0, f"{tested} itself ({ahead} is higher)")
+        if not others:
+            return said
+        are = "is a difference" if len(others) == 1 else "are differences"
+        return f"{said}; there {are} whose interval excludes 0, untested: {formatting.listed(others)}"
+
+
+def _excludes_0(one: Difference) -> bool:
+    """Whether the interval of a difference excludes 0, as it is printed."""
+    return not round(one.value.low, 4) <= 0 <= round(one.value.high, 4)
 
 
 @dataclass(frozen=True, kw_only=True)

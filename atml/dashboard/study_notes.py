@@ -116,11 +116,11 @@ def _finalists(ranking: Sequence[Entry]) -> list[str]:
         for one in found
     ]
     header = ("trial", "network", "value", "runs", "in the search", *FOUR, "KiB")
-    first = f"The winner is trial {found[0].number}: finalists are judged on fresh seeds, with decisions"
+    first = f"The winner is trial {found[0].number}: finalists are judged on fresh seeds, at the"
     return [
         "### Finalists",
-        f"{first} tuned on other folds. Values in the search are untuned, so the two columns can't be"
-        " compared.",
+        f"{first} decision that ships. Values in the search are of one seed and helped to choose: they look"
+        " better than they are.",
         table(header, rows, left=2),
     ]
 

@@ -154,7 +154,7 @@ def trial_note(
         parts.append(f"Repeated on fresh seeds: {told}, each untuned.")
     if entry is not None and entry.seeds:
         said = f"**{entry.value:.4f}**, {entry.runs}"
-        parts.append(f"Judged by its repeats, with decisions tuned on other folds: {said}.")
+        parts.append(f"Judged by its repeats, out of fold: {said}.")
     if entry is not None and entry.folder is not None:
         parts.append(f"Exported as `{entry.folder.name}`; its files are among the artifacts.")
     for status, words, evidence in regions:

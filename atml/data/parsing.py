@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,17 @@ def assemble(
         notes=list(notes),
     )
     return parsed
+
+
+def at_rates(rates: Iterable[int | None], wanted: int) -> list[str]:
+    """Say from which rates, in Hz, signals were resampled to the one ``wanted``; nothing for no other.
+
+    Example:
+        >>> at_rates([250, 360, 360, None], 250)
+        ['resampled from 360 Hz to 250 Hz']
+    """
+    others = sorted({rate for rate in rates if rate is not None and rate != wanted})
+    return [f"resampled from {', '.join(map(str, others))} Hz to {wanted} Hz"] if others else []
 
 
 def _joined(arrays: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:

@@ -32,17 +32,22 @@ def matching(names: Strings | Sequence[str], wanted: Iterable[str]) -> npt.NDArr
         [True, False]
     """
     whole = {str(name) for name in wanted}
-    short = {ending for name in whole for ending in _endings(name)}
+    short = {ending for name in whole for ending in endings(name)}
     people, which = np.unique(np.asarray(names, np.str_), return_inverse=True)
     found = [_any(str(name), whole, short) for name in people]
     return np.asarray(found, np.bool_)[which]
 
 
 def _any(name: str, whole: Collection[str], short: Collection[str]) -> bool:
-    return name in short or any(ending in whole for ending in _endings(name))
+    return name in short or any(ending in whole for ending in endings(name))
 
 
-def _endings(name: str) -> list[str]:
-    """Return the name, and what follows each slash in it."""
+def endings(name: str) -> list[str]:
+    """Return the name, and what follows each slash in it.
+
+    Example:
+        >>> endings("vfdb/418")
+        ['vfdb/418', '418']
+    """
     parts = name.split("/")
     return ["/".join(parts[at:]) for at in range(len(parts))]

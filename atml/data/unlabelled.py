@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from atml.data.formats.detection import kind_of, look_all
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS
+from atml.data.text import decoded
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -29,16 +31,23 @@ FILES = (*TABLES, ".npy")
 class Signal:
     """One signal ``x (leads, samples)``; ``rate`` in Hz, None where the file doesn't tell it.
 
-    ``name`` is what to call it: the record, the file without its ending, or the segment.
+    ``name`` is what to call it: the record, the file without its ending, or the segment. ``subject`` is whose
+    it is, "" where nothing but the name can tell.
     """
 
     name: str
     x: npt.NDArray[np.floating]
     rate: int | None
+    subject: str = ""
 
 
 def signals(
-    path: Path, task: Task, *, leads: Sequence[str] = (), sampling_rate: int | None = None
+    path: Path,
+    task: Task,
+    *,
+    leads: Sequence[str] = (),
+    sampling_rate: int | None = None,
+    trained: Sequence[str] = (),
 ) -> Iterator[Signal]:
     """Read the signals at a path, one after another; labels are neither needed nor read.
 
@@ -50,6 +59,8 @@ def signals(
         task: Its leads, window and rate.
         leads: Lead by name or number, one entry a lead of the task; of records and tables.
         sampling_rate: Of segments that don't tell it, in Hz; a record that tells another is refused.
+        trained: Leads as ``leads``, of a training: those taken of a file with more leads where none are
+            asked for.
 
     Yields:
         Signals; in mV where the file tells its unit.
@@ -69,16 +80,16 @@ def signals(
         names = {}
     if names:
         for file, name in names.items():
-            signal = _record(file, task, leads, name=name)
+            signal = _record(file, task, leads or trained, name=name)
             if sampling_rate not in (None, signal.rate):
                 raise DataError(f"{file} tells {signal.rate} Hz; leave out --sampling-rate {sampling_rate}")
             yield signal
     elif path.is_file() and path.suffix.lower() in FILES:
-        yield _file(path, task, leads)
+        yield _file(path, task, leads, trained)
     elif path.is_dir() and (files := _files(path)):
-        yield from (_file(file, task, leads) for file in files)
+        yield from (_file(file, task, leads, trained) for file in files)
     else:
-        yield from _segments(path, task, leads, sampling_rate)
+        yield from _segments(path, task, leads or trained, sampling_rate)
 
 
 def _header_of(path: Path) -> Path | None:
@@ -139,12 +150,12 @@ def _files(folder: Path) -> list[Path]:
     return files if any(split_name(file.name) is None for file in files) else []
 
 
-def _file(path: Path, task: Task, leads: Sequence[str]) -> Signal:
+def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> Signal:
     read = _array if path.suffix.lower() == ".npy" else _table
-    return Signal(path.stem, read(path, task, leads), None)
+    return Signal(path.stem, read(path, task, leads, trained), None)
 
 
-def _array(path: Path, task: Task, leads: Sequence[str]) -> npt.NDArray[np.floating]:
+def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:
     try:
         x = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
@@ -152,35 +163,38 @@ def _array(path: Path, task: Task, leads: Sequence[str]) -> npt.NDArray[np.float
     x = x[None] if x.ndim == 1 else x
     if x.ndim != 2 or x.dtype.kind not in "fiu":
         raise DataError(f"{path} holds {x.dtype} {x.shape}; give numbers (samples,) or (leads, samples)")
+    if x.shape[0] > x.shape[1] == task.leads:
+        raise DataError(f"{path} has shape {x.shape}: give (leads, samples), it seems to be transposed")
     names = [str(number) for number in range(len(x))]
-    chosen = _chosen(path, names, task, leads)
+    chosen = _chosen(path, names, task, leads, trained)
     whole: npt.NDArray[np.floating] = x
     return whole if chosen == list(range(len(x))) else whole[chosen]
 
 
-def _table(path: Path, task: Task, leads: Sequence[str]) -> npt.NDArray[np.floating]:
+def _table(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:
     """Read columns of numbers, with or without a line of names above."""
     import pandas as pd
 
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            first = file.readline().strip()
+        text = decoded(path.read_bytes())
+        first = text.partition("\n")[0].strip()
         mark = next((mark for mark in (",", ";", "\t") if mark in first), r"\s+")
         names = [name.strip().strip('"') for name in re.split(mark, first)]
         named = not all(_is_number(name) for name in names)
+        comma = mark != "," and "." not in text and "," in text
         read = pd.read_csv(
-            path,
+            io.StringIO(text),
             sep=mark,
             header=0 if named else None,
             index_col=False,
             dtype=np.float64,
-            encoding="utf-8-sig",
+            decimal="," if comma else ".",
         )
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise DataError(f"{path} can't be read as a table of numbers, a lead a column: {reason}") from None
     names = names if named else [str(number) for number in range(len(names))]
-    return np.asarray(read.to_numpy().T[_chosen(path, names, task, leads)])
+    return np.asarray(read.to_numpy().T[_chosen(path, names, task, leads, trained)])
 
 
 def _is_number(text: str) -> bool:
@@ -191,27 +205,33 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _chosen(path: Path, names: Sequence[str], task: Task, leads: Sequence[str]) -> list[int]:
-    """Return the numbers of the leads to take; a file with more than the model takes needs ``leads``."""
-    if not leads:
-        if len(names) == task.leads:
-            return list(range(task.leads))
-        raise DataError(
-            f"{path} has {len(names)} columns ({', '.join(names[:8])}), the model takes {task.leads} lead(s):"
-            " choose with --lead NAME or --lead NUMBER"
-        )
+def _chosen(
+    path: Path, names: Sequence[str], task: Task, leads: Sequence[str], trained: Sequence[str]
+) -> list[int]:
+    """Return the numbers of the leads to take; a file with more than the model takes needs a choice."""
+    if not leads and len(names) == task.leads:
+        return list(range(task.leads))
     try:
-        return meant(names, leads)
+        chosen = meant(names, leads or trained)
     except NoLead as error:
-        raise DataError(f"{path} has no lead {error.entry!r}; it has {', '.join(names[:8])}") from None
+        raise DataError(
+            f"{path} has no lead {error.entry!r}; it has {', '.join(names[:8])}: choose with --lead"
+        ) from None
+    if chosen:
+        return chosen
+    raise DataError(
+        f"{path} has {len(names)} columns ({', '.join(names[:8])}), the model takes {task.leads} lead(s):"
+        " choose with --lead NAME or --lead NUMBER"
+    )
 
 
 def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) -> Iterator[Signal]:
     """Read the segments of a set, each a signal of its own at the task's rate."""
-    find(path)  # says what is wrong, if it is that nothing is there
-    if kind_of(path) is None:
+    if not path.exists():
+        find(path)  # says that nothing is there
+    if kind_of(path) is None or (path.is_dir() and not any(path.iterdir())):
         raise DataError(
-            f"can't read {path}: neither a WFDB record, nor .npy, nor a table"
+            f"can't read {path}: it holds neither a WFDB record, nor .npy, nor a table"
             f" ({', '.join(TABLES)}), nor a set that --data takes"
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
@@ -221,5 +241,7 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
         row = 0
         for block in parsed.blocks:
             for x in block:
-                yield Signal(str(parsed.files.place[parsed.owner[row]]), x, task.sampling_rate)
+                owner = parsed.owner[row]
+                place, subject = parsed.files.place[owner], parsed.files.subject[owner]
+                yield Signal(str(place), x, task.sampling_rate, str(subject))
                 row += 1

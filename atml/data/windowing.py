@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from atml.arrays import Float32, Strings
 from atml.data.episode import Episode
-from atml.data.parsing import Files, Parsed, Seconds, assemble
+from atml.data.parsing import Files, Parsed, Seconds, assemble, at_rates
 from atml.data.rows import Rows, check
 from atml.ecg.resampling import resample, windows
 from atml.tasks.task import Task
@@ -126,7 +126,9 @@ def parse(path: Path, recordings: Iterable[Recording], task: Task) -> Parsed:
     place, subject, rhythm = [], [], []
     parts: list[Rows] = []
     account: list[Seconds] = []
+    rates: set[int] = set()
     for recording in recordings:
+        rates.add(recording.rate)
         cuts, seconds = cut(recording, task)
         account += seconds
         place += [f"{recording.name}{AT}{_clock(cut.start)}" for cut in cuts]
@@ -141,7 +143,7 @@ def parse(path: Path, recordings: Iterable[Recording], task: Task) -> Parsed:
         rhythm=np.array(rhythm, np.str_),
         given=np.full(len(place), -1, np.int64),
     )
-    parsed = assemble(path, files, parts, [], [])
+    parsed = assemble(path, files, parts, [], at_rates(rates, task.sampling_rate))
     parsed.seconds = sorted(account, key=lambda row: (row.record, row.rhythm))
     return parsed
 

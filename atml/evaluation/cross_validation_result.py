@@ -13,12 +13,14 @@ from atml.arrays import Int64, Strings
 from atml.data.dataset import Fold
 from atml.evaluation.baselines import Baseline
 from atml.evaluation.baselines.out_of_fold import OutOfFold
-from atml.evaluation.decision import choose_carried, cross_fitted
-from atml.evaluation.gate import Gate, choose
+from atml.evaluation.decision import decide
+from atml.evaluation.gate import Gate
 from atml.metrics import FOUR, ClassCounts, Interval
 from atml.metrics.predictions import Predictions
 from atml.tasks.targets import Target, Value, shifted
-from atml.tasks.targets.base import CANDIDATES
+
+AS_TRAINED, TUNED = "decision as trained", "decision tuned, cross-fitted"
+"""What stands beside every figure: which decision ships, and so is judged."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,12 @@ class RhythmRow:
 class CrossValidationResult:
     """What the out-of-fold predictions of one or more runs say; one entry a run in each tuple.
 
-    ``naive`` is the objective's value at offsets of 0, ``tuned`` at ``offsets``, which were chosen on the
-    very same predictions, ``cross_fitted`` at offsets chosen without the fold they are used on, by the
-    same rule. ``four``, ``intervals``, ``rates`` and ``rhythms`` are means over the runs at the cross-fitted
-    offsets; ``table`` are counts by subject, summed, as the kind of target counts
+    ``naive`` is the objective's value at the decision as trained, offsets of 0; ``cross_fitted`` at offsets
+    chosen without the fold they are used on; ``tuned`` at ``offsets``, those that ship, which where they are
+    not 0 were chosen on the very same predictions. ``tuning`` is what cross-fitted offsets have over none,
+    with its 98% interval; None where they have nothing. Of these two ``values`` are what is judged: those of
+    the decision that ships. So are ``four``, ``intervals``, ``rates`` and ``rhythms``, means over the runs;
+    ``table`` are counts by subject, summed, as the kind of target counts
     (`atml.tasks.targets.base.Target.table`).
     """
 
@@ -56,13 +60,14 @@ class CrossValidationResult:
     four: dict[str, float]
     intervals: dict[str, Interval]
     table: Any
+    tuning: Interval | None = None
     rates: dict[str, Interval] = field(default_factory=dict)
     rhythms: tuple[RhythmRow, ...] = ()
     agreement: dict[str, float] = field(default_factory=dict)
     """Share of the windows decided as before after each change of `atml.ecg.changes`, mean over the runs, at
-    the cross-fitted offsets; empty where the runs did not measure it."""
+    the decision that ships; empty where the runs did not measure it."""
     decided: tuple[Predictions, ...] = field(default=(), repr=False)
-    """Each run's predictions, shifted by the cross-fitted offsets: what they call is decided at 0."""
+    """Each run's predictions, shifted by the offsets that it is judged at: what they call is decided at 0."""
 
     @property
     def threshold(self) -> float | None:
@@ -72,8 +77,23 @@ class CrossValidationResult:
 
     @property
     def value(self) -> float:
-        """The estimate to believe: the mean of ``cross_fitted``."""
-        return float(np.mean(self.cross_fitted))
+        """The estimate to believe: the mean of ``values``."""
+        return float(np.mean(self.values))
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether a tuned decision ships."""
+        return any(self.offsets)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """Value of each run at the decision that ships: as trained, or cross-fitted."""
+        return self.cross_fitted if self.is_tuned else self.naive
+
+    @property
+    def decision(self) -> str:
+        """Say which decision ships and is judged."""
+        return TUNED if self.is_tuned else AS_TRAINED
 
     @property
     def lowest(self) -> float:
@@ -111,6 +131,8 @@ class CrossValidationResult:
             "naive": list(self.naive),
             "tuned": list(self.tuned),
             "cross_fitted": list(self.cross_fitted),
+            "decision": self.decision,
+            "tuning": None if self.tuning is None else dataclasses.asdict(self.tuning),
             "agreement": dict(self.agreement),
             "subjects": [dataclasses.asdict(row) for row in self.rows()],
             **({"matrix": self.table.pooled().tolist()} if isinstance(self.table, ClassCounts) else {}),
@@ -134,10 +156,6 @@ def whole_percent(value: float) -> int:
     return min(int(value * 100 + 1e-9), 100 if value >= 1.0 else 99)
 
 
-HEADROOM = 0.02
-"""A threshold that only just qualifies where it is chosen does not elsewhere, half of the time."""
-
-
 def cross_validation_result(
     target: Target,
     runs: Sequence[Predictions],
@@ -152,12 +170,10 @@ def cross_validation_result(
     """Judge out-of-fold predictions and choose the decision, over all runs at once.
 
     ``rows[i]`` are the row numbers of the data set that ``runs[i]`` belong to. All runs must have predicted
-    the same rows, in any order. ``rhythm`` is the data set's, for the table by rhythm. Where a decision
-    reaches the ``gate`` with some headroom, the best of those is chosen. It is
-    0 where tuning does not carry over from fold to fold. That is decided for each fold on the others, as the
-    decision is, so that the cross-fitted figures are never the better of two. With two folds the others
-    are one, which can't tell: the decision is tuned. With ``agreement`` the objective asks for
-    `Predictions.agreement` or `at_worst`, so changed outputs are judged as well.
+    the same rows, in any order. ``rhythm`` is the data set's, for the table by rhythm. The decision is that
+    of the training unless a tuned one pays beyond its noise: see `atml.evaluation.decision.decide`. With
+    ``agreement`` the objective asks for `Predictions.agreement` or `at_worst`, so changed outputs are judged
+    as well.
 
     Raises:
         ValueError: no runs, or one without predictions.
@@ -167,27 +183,19 @@ def cross_validation_result(
     fold_of_row = np.full(1 + max(int(fold.held_out.max()) for fold in folds), -1)
     for number, fold in enumerate(folds):
         fold_of_row[fold.held_out] = number
-    every = Predictions.joined(runs)
-    together = every if agreement else dataclasses.replace(every, changed=None)
-    raised = None if gate is None else gate.raised(HEADROOM)
-    fold_of = fold_of_row[np.concatenate(rows)]
-    careful = len(np.unique(fold_of)) > 2
-    if careful:
-        offsets = choose_carried(target, together, fold_of, value, gate=raised)
-    else:
-        offsets = choose(target, together, value, raised, count=CANDIDATES)
-    found = cross_fitted(target, together, fold_of, value, gate=raised, careful=careful)
-    honest = shifted(every, np.array(found.offsets)[np.unique(fold_of, return_inverse=True)[1]])
-    ends = np.cumsum([len(run.y) for run in runs])
-    parts = [honest.take(slice(a, b)) for a, b in zip((0, *ends[:-1]), ends, strict=True)]
+    judged = runs if agreement else [dataclasses.replace(run, changed=None) for run in runs]
+    found = decide(target, judged, [fold_of_row[row] for row in rows], value, gate=gate)
+    tuned = [shifted(run, offsets) for run, offsets in zip(runs, found.cross_fitted, strict=True)]
+    parts = tuned if found.is_tuned else list(runs)
     tables = [target.table(part) for part in parts]
     total = target.total(tables)
     return CrossValidationResult(
         target=target,
-        offsets=offsets,
+        offsets=found.offsets,
         naive=tuple(value(run) for run in runs),
-        tuned=tuple(value(shifted(run, offsets)) for run in runs),
-        cross_fitted=tuple(value(part) for part in parts),
+        tuned=tuple(value(shifted(run, found.offsets)) for run in runs),
+        cross_fitted=tuple(value(run) for run in tuned),
+        tuning=found.gain,
         four=_mean_four(target, tables),
         intervals=target.intervals(tables),
         table=total,
@@ -230,6 +238,8 @@ class BaselineResult:
     table: Any
     rates: dict[str, Interval]
     rhythms: tuple[RhythmRow, ...]
+    decided: OutOfFold | None = field(default=None, repr=False, compare=False)
+    """Its out-of-fold predictions."""
 
 
 def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Strings) -> BaselineResult:
@@ -243,6 +253,7 @@ def baseline_result(target: Target, found: OutOfFold, value: Value, rhythm: Stri
         table=table,
         rates=target.rates(table),
         rhythms=by_rhythm([found.predictions], [found.rows], rhythm),
+        decided=found,
     )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from atml.arrays import Int64
-from atml.evaluation.gate import Gate, choose, figures, holds
+from atml.arrays import Floats, Int64
+from atml.evaluation.gate import Gate, choose, figures
+from atml.metrics import Interval
 from atml.metrics.predictions import Predictions
+from atml.metrics.value_difference import SubjectValues, value_difference
 from atml.tasks.targets import Target, Value, shifted
 from atml.tasks.targets.base import CANDIDATES
 
-FEWER = 50
-"""Candidates where the question is only whether tuning pays, and is asked once for every fold."""
+SURE = 0.98
+"""Level of the interval that the gain of a tuned decision has to lie above 0 with: a chance of 1%."""
+
+HEADROOM = 0.02
+"""A threshold that only just qualifies where it is chosen does not elsewhere, half of the time."""
 
 
 @dataclass(frozen=True)
@@ -36,47 +42,74 @@ def cross_fitted(
     *,
     gate: Gate | None = None,
     count: int = CANDIDATES,
-    careful: bool = False,
 ) -> CrossFitted:
     """Choose the offsets for each fold on all others and apply them there.
 
     A decision chosen and judged on the same predictions looks better than it is; this estimate does not.
     ``fold (n,)`` is the number of the fold that held a row out. With one fold alone its offsets are 0.
-    ``careful`` chooses by `choose_carried`: whether to tune at all is then decided on the others, too.
     """
     chosen = []
     each_row = np.zeros_like(predictions.logits)
     for number in np.unique(fold):
         rest = fold != number
         others = predictions.take(rest)
-        if careful:
-            offsets = choose_carried(target, others, fold[rest], value, gate=gate, count=count)
-        else:
-            offsets = choose(target, others, value, gate, count=count)
+        offsets = choose(target, others, value, gate, count=count)
         chosen.append(offsets)
         each_row[~rest] = offsets
     moved = shifted(predictions, each_row)
     return CrossFitted(value(moved), moved, tuple(chosen))
 
 
-def choose_carried(
+@dataclass(frozen=True)
+class Decision:
+    """The decision that ships, and what a tuned one is worth on folds that had no say in it.
+
+    ``offsets`` are 0 where the decision ships as trained. ``cross_fitted`` are the offsets of each row, ``(n,
+    classes)`` for each run, chosen on the other folds; ``gain`` is what they have over none,
+    None where they have nothing.
+    """
+
+    offsets: tuple[float, ...]
+    cross_fitted: tuple[Floats, ...]
+    gain: Interval | None
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether a tuned decision ships."""
+        return any(self.offsets)
+
+
+def decide(
     target: Target,
-    predictions: Predictions,
-    fold: Int64,
+    runs: Sequence[Predictions],
+    folds: Sequence[Int64],
     value: Value,
     *,
     gate: Gate | None = None,
-    count: int = CANDIDATES,
-) -> tuple[float, ...]:
-    """Choose as `Target.choose` does, but 0 where what it chooses does not carry from fold to fold.
+) -> Decision:
+    """Choose the decision that ships: as trained, unless tuning pays on folds that had no say in it.
 
-    With few subjects a tuned decision can be worse on those that had no say in it than none at all. 0 is
-    kept where it has at least the cross-fitted value, and its figures reach the ``gate`` or the cross-fitted
-    ones. With one fold alone it always is.
+    It pays where the gain of the cross-fitted decision, paired by subject over all runs, has an interval
+    (`SURE`) above 0 (`atml.metrics.value_difference`), or where the cross-fitted decision reaches the
+    ``gate`` and the one as trained does not. It does not where only the one as trained reaches the gate.
+    ``folds[i] (n,)`` is the number of the fold that held each row of ``runs[i]`` out.
+
+    The better of two decisions looks better than it is. With so wide an interval that is next to nothing: of
+    models that decide by chance some 3% ship tuned, and the values of all are too good by a tenth of
+    their own standard error at most.
     """
-    judged = cross_fitted(target, predictions, fold, value, gate=gate, count=min(count, FEWER))
-    if value(predictions) >= judged.value and (
-        gate is None or holds(gate, figures(target, predictions), figures(target, judged.predictions))
-    ):
-        return (0.0,) * int(predictions.logits.shape[1])
-    return choose(target, predictions, value, gate, count=count)
+    together, fold = Predictions.joined(runs), np.concatenate(folds)
+    raised = None if gate is None else gate.raised(HEADROOM)
+    judged = cross_fitted(target, together, fold, value, gate=raised)
+    numbers = np.unique(fold)
+    rows = tuple(np.array(judged.offsets)[np.searchsorted(numbers, one)] for one in folds)
+    tuned = [shifted(run, offsets) for run, offsets in zip(runs, rows, strict=True)]
+    plain, theirs = ([SubjectValues(one, value) for one in some] for some in (runs, tuned))
+    over = float(np.mean([one.whole for one in theirs]) - np.mean([one.whole for one in plain]))
+    reach = [gate is None or gate.reached(figures(target, p)) for p in (together, judged.predictions)]
+    # Where it gains nothing, how sure that is is of no account, and takes long.
+    gain = value_difference(theirs, plain, level=SURE) if over > 0 else None
+    pays = gain is not None and gain.low > 0 if reach[0] == reach[1] else reach[1]
+    zero = (0.0,) * int(together.logits.shape[1])
+    offsets = choose(target, together, value, raised, count=CANDIDATES) if pays else zero
+    return Decision(offsets, rows, gain)

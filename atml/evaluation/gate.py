@@ -139,13 +139,3 @@ def choose(
         return value(moved) - (0.0 if gate.reached(figures(target, moved)) else OUT)
 
     return target.choose(predictions, within, floor=0.0, count=count)
-
-
-def holds(gate: Gate | None, plain: Mapping[str, float], tuned: Mapping[str, float]) -> bool:
-    """Whether untuned decisions reach a gate as far as tuned ones do, by the figures of both."""
-    if gate is None:
-        return True
-    if gate.floor is not None:
-        lowest, other = (min(found[name] for name in FOUR) for found in (plain, tuned))
-        return gate.floor <= 0 or lowest >= min(gate.floor, other)
-    return all(plain[name] >= min(least, tuned[name]) for name, least in gate.least.items())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy.typing as npt
 
 from atml.arrays import Float32, Int64, Strings
 from atml.artifacts import model as artifact
+from atml.artifacts import seen
 from atml.artifacts.model import CARD, METRICS, ExportedModel, Session
 from atml.errors import DataError, ExportError
 from atml.library.recordings import BLOCK, Recording, whole_rate, windows
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 Signal = npt.ArrayLike
 """Samples as in the training data, unfiltered and unscaled: both steps are part of the network."""
+
+
+EVERY = 8
+"""Of so many windows of a block one is measured, to tell whether the unit is that of the training."""
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -55,9 +62,9 @@ class Model:
     - windows ``(n, leads, samples)``, each as long as `window` says (in time, at another rate), or
     - one recording ``(leads, samples)``, or ``(samples,)`` for one lead, of any length, cut into windows.
 
-    Signals are raw, in the unit of the training data. ``sampling_rate`` is theirs in Hz, the model's own
-    where it is not given; other rates are resampled. A recording may be a memory map: it is read piece by
-    piece.
+    Signals are raw, in the unit of the training data; a warning (UserWarning) says so where they are far
+    larger or smaller than those were. ``sampling_rate`` is theirs in Hz, the model's own where it is not
+    given; other rates are resampled. A recording may be a memory map: it is read piece by piece.
 
     Example:
         >>> model = load("exports/small/97-91-t0138")
@@ -216,8 +223,19 @@ class Model:
 
     def _run(self, blocks: Iterator[Float32]) -> Float32:
         # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
-        parts = [self._session(np.ascontiguousarray(block)) for block in blocks if len(block)]
-        return np.concatenate([np.empty((0, len(self.classes)), np.float32), *parts])
+        parts = [np.empty((0, len(self.classes)), np.float32)]
+        sizes = [np.empty(0)]
+        for block in blocks:
+            if len(block):
+                parts.append(self._session(np.ascontiguousarray(block)))
+                sizes.append(seen.ranges(block[::EVERY]))
+        self._warn(self.exported.other_unit(np.concatenate(sizes)))
+        return np.concatenate(parts)
+
+    @staticmethod
+    def _warn(note: str) -> None:
+        if note:
+            warnings.warn(note, stacklevel=_outside())
 
     def predict_recording(
         self, signal: Signal, sampling_rate: float | None = None, *, step: float | None = None
@@ -249,14 +267,31 @@ class Model:
             >>> list(found.columns)
             ['start_s', 'end_s', 'decision', 'score_other', 'score_AF']
         """
+        found, note = self.decide_recording(signal, sampling_rate, step=step)
+        self._warn(note)
+        return found
+
+    def decide_recording(
+        self, signal: Signal, sampling_rate: float | None = None, *, step: float | None = None
+    ) -> tuple[DataFrame, str]:
+        """Return what `predict_recording` does, and instead of a warning its text, "" where there is none.
+
+        Example:
+            >>> import numpy as np
+            >>> table, note = load("exports/small/97-91-t0138").decide_recording(np.zeros(2500))
+            >>> len(table), note
+            (2, '')
+        """
         import pandas as pd
 
         recording = Recording.of(_array(signal), whole_rate(sampling_rate, self.task), self.task)
         starts = recording.starts(step)
         logits = np.empty((len(starts), len(self.classes)), np.float32)
         known = np.empty(len(starts), np.bool_)
+        sizes = [np.empty(0)]
         at = 0
         for block, sound in recording.blocks(starts):
+            sizes.append(seen.ranges(block[sound][::EVERY]))
             logits[at : at + len(block)] = self._session(np.ascontiguousarray(block))
             known[at : at + len(block)] = sound
             at += len(block)
@@ -270,7 +305,7 @@ class Model:
             "decision": names,
         }
         columns |= {f"score_{name}": scores[:, index] for index, name in enumerate(self.classes)}
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns), self.exported.other_unit(np.concatenate(sizes))
 
     def plot(
         self,
@@ -322,6 +357,14 @@ class Model:
             f"<atml.Model {where}: {self.task.name}, {', '.join(self.classes)}, {self.leads} lead(s),"
             f" {self.window} samples at {self.sampling_rate} Hz>"
         )
+
+
+def _outside() -> int:
+    """Return the stack level of whoever called this module, for a warning."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _array(x: Signal) -> npt.NDArray[Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atml.data.parsing import at_rates, some
 from atml.data.unlabelled import Signal, signals
 from atml.errors import DataError, InputError
 from atml.formatting import clock, columns, listed, plural, share, shorter
@@ -19,6 +20,7 @@ from atml.library.loaded_model import Model, load
 from atml.library.recordings import Recording
 from atml.library.search_function import PathLike, paths
 from atml.metrics.burden import burden
+from atml.report.writing import check_writable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -115,7 +117,8 @@ def predict(
         model: What `atml.load` returned, or its path.
         files: WFDB records or folders of them, ``.npy``, ``.csv``, ``.tsv`` or ``.txt`` (one sample a line,
             one lead a column), or sets of segments as ``--data`` takes them.
-        lead: Lead by name or number, one entry for each lead of the model.
+        lead: Lead by name or number, one entry for each lead of the model; those of the training by default,
+            of files that have more leads than the model takes.
         sampling_rate: In Hz, of files that don't tell theirs; None: the model's.
         step: Seconds from one window to the next; None for adjacent windows.
         classes: Classes whose episodes are wanted; none for the positive class, or for all of several.
@@ -126,7 +129,8 @@ def predict(
 
     Raises:
         DataError: A file can't be read, or none is as long as a window.
-        InputError: An unknown class, a time below 0, or a folder ``out`` that holds something.
+        InputError: An unknown class, a time below 0, or a folder ``out`` that holds something or can't be
+            written.
         ExportError: No export of atml there.
 
     Example:
@@ -142,6 +146,8 @@ def predict(
         if not (np.isfinite(value) and value >= 0):
             raise InputError(f"{name} is {value:g} s; give 0 or more")
     folder = None if out is None else _empty(Path(out))
+    if folder is not None:
+        check_writable(folder)
     leads = (lead,) if isinstance(lead, str) else tuple(lead)
     heard = _heard(found, paths(files), leads, sampling_rate)
     parts: list[DataFrame] = []
@@ -149,6 +155,8 @@ def predict(
     episodes: list[dict[str, Any]] = []
     notes: list[str] = []
     pictures: list[tuple[str, Any]] = []
+    rates: list[int] = []
+    people: set[str] = set()
     for signal in heard:
         rate = signal.rate or sampling_rate or found.sampling_rate
         if signal.x.shape[-1] * found.sampling_rate // rate < found.window:
@@ -157,7 +165,10 @@ def predict(
             continue
         if signal.rate is None and sampling_rate is None:
             notes.append(f"{signal.name} doesn't tell its rate: {rate} Hz, the model's, is assumed")
-        table = found.predict_recording(signal.x, rate, step=step)
+        table, unit = found.decide_recording(signal.x, rate, step=step)
+        notes += [f"{signal.name}: {unit}"] if unit else []
+        rates.append(rate)
+        people.add(signal.subject or signal.name)
         for name in named:
             summary, those = _summary(signal.name, name, table, merge_s, shortest_s)
             rows.append(summary)
@@ -179,21 +190,36 @@ def predict(
         recordings=pd.DataFrame(rows),
         merge_s=merge_s,
         shortest_s=shortest_s,
-        notes=tuple(_short(notes)),
+        notes=(*_trained_on(found, people), *at_rates(rates, found.sampling_rate), *_short(notes)),
     )
     if folder is not None:
         _write(result, folder, pictures)
     return result
 
 
+def _trained_on(model: Model, people: Iterable[str]) -> list[str]:
+    """Say which of these people, by their names, the model was trained on."""
+    exported = model.exported
+    if exported.synthetic or not (known := exported.trained_on(people)):
+        return []
+    return [
+        f"TRAINED ON, by name: {some(known)}. What the model decides on people that it was trained on looks"
+        " better than what it decides on others"
+    ]
+
+
 def _heard(model: Model, files: Iterable[Path], leads: Sequence[str], rate: int | None) -> Iterable[Signal]:
-    """Read the signals of all files; names that come again get a number."""
+    """Read the signals of all files, of the leads of the training unless others are asked for.
+
+    Names that come again get a number.
+    """
+    trained = model.exported.lead_choice
     taken: dict[str, int] = {}
     for file in files:
-        for signal in signals(file, model.task, leads=leads, sampling_rate=rate):
+        for signal in signals(file, model.task, leads=leads, sampling_rate=rate, trained=trained):
             number = taken[signal.name] = taken.get(signal.name, 0) + 1
             name = signal.name if number == 1 else f"{signal.name} ({number})"
-            yield Signal(name, signal.x, signal.rate)
+            yield replace(signal, name=name)
 
 
 def _classes(model: Model, asked: Sequence[str]) -> tuple[str, ...]:
@@ -286,9 +312,10 @@ def _empty(folder: Path) -> Path:
 def _write(found: Prediction, folder: Path, pictures: Sequence[tuple[str, Any]]) -> None:
     """Write tables and pictures into a folder beside, then give it its name: whole or not at all."""
     folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    aside: Path | None = None
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         new = aside / "new"
         new.mkdir()
         for name in ("windows", "episodes", "recordings"):
@@ -300,5 +327,9 @@ def _write(found: Prediction, folder: Path, pictures: Sequence[tuple[str, Any]])
         if folder.is_dir():
             folder.rmdir()
         new.rename(folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)

@@ -14,9 +14,10 @@ from atml.errors import InputError, Interrupted, Stopped, TaskFileError
 from atml.library import notebook_view
 from atml.library.search_result import SearchResult
 from atml.library.task_source import TaskSource
-from atml.searching import Options, progress
-from atml.searching import search as run
+from atml.searching import progress
+from atml.searching.entry_points import search as run
 from atml.searching.progress import View
+from atml.searching.search_options import Options
 from atml.storage import urls
 from atml.task_files.builtin import FOLDERS
 
@@ -56,6 +57,7 @@ def search(
     regions: PathLike | None = None,
     learn_regions: bool | None = None,
     unqualified: bool = False,
+    prefer: str | None = None,
     accept_changes: bool = False,
     log_to: str | None = None,
     progress: Progress | View = True,
@@ -102,6 +104,8 @@ def search(
         learn_regions: Learn which regions to reject; None does so with
                 ``regions``, and in a study begun so.
         unqualified: Export the best model, marked unqualified, where none reaches the objective's gate.
+        prefer: Which of the finalists that can't be told apart is taken: "smallest" (the default) or
+            "fastest".
         accept_changes: Continue although search space, objective or budget changed.
         log_to: "mlflow", "wandb" or "tensorboard": where each trial that ends is logged as well.
         progress: True shows a live view in a terminal, a line that is rewritten in a notebook, and lines
@@ -156,6 +160,7 @@ def search(
         longer=None if longer is None else _at_least("longer", longer, 1),
         out=Path(out),
         unqualified=unqualified,
+        prefer=prefer,
         accept_changes=accept_changes,
         log_to=log_to,
         regions=learn_regions,

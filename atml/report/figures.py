@@ -40,6 +40,27 @@ def interval_of(fields: Figures | None) -> Interval | None:
     return Interval(fields["value"], fields["low"], fields["high"])
 
 
+def beside(number: float, interval: Interval) -> int:
+    """Return -1 where a number is below an interval, 1 above it and 0 within, all as they are printed.
+
+    Example:
+        >>> beside(0.9854, Interval(0.96, 0.943, 0.9851))  # "0.985 lies within 0.943 to 0.985"
+        0
+    """
+    at, low, high = (round(one, 3) for one in (number, interval.low, interval.high))
+    return (at > high) - (at < low)
+
+
+def gain_in_accuracy(figures: Figures, more: Interval) -> str:
+    """Say the balanced accuracy of a network and of its baseline, and their difference ``more``."""
+    own, theirs = (interval_of(of["rates"].get("balanced accuracy")) for of in (figures, figures["baseline"]))
+    both = f" ({own.value:.3f} and {theirs.value:.3f})" if own is not None and theirs is not None else ""
+    return (
+        f"The network's balanced accuracy less that of the baseline{both} is {more.value:+.3f}, 95% interval"
+        f" {more.low:+.3f} to {more.high:+.3f}"
+    )
+
+
 def averaged(cells: Int64, runs: int) -> Int64:
     """Divide counts ``(rows, columns)`` by ``runs`` so that every row keeps its sum.
 
@@ -74,9 +95,9 @@ def spread_of_subjects(figures: Figures, key: str, name: str) -> str:
     assert mean is not None
     worst = min(rows, key=lambda row: (row[key], str(row["subject"])))
     return (
-        f"Their {name} has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f}, and the"
-        f" worst, {worst['subject']}, has {worst[key]:.3f}; the mean is {mean.value:.3f}, and for other"
-        f" subjects of the same kind its 95% interval is {between(mean)}."
+        f"Their {name} has a median of {middle:.3f}, half lie from {low:.3f} to {high:.3f}, and the worst,"
+        f" {worst['subject']}, has {worst[key]:.3f}; the mean is {mean.value:.3f}, 95% interval"
+        f" {between(mean)}."
     )
 
 
@@ -87,7 +108,13 @@ def worth_of(decision: str, figures: Figures, name: str) -> str:
     """
     naive, tuned = float(np.mean(figures["naive"])), float(np.mean(figures["tuned"]))
     value = f"{float(figures['value']):.3f}, the value to rely on"
-    if not decision:
+    if not decision and figures.get("decision"):
+        others = float(np.mean(figures["cross_fitted"]))
+        return (
+            f"as trained, where the objective is {value}; with the {name} chosen for each fold on the others"
+            f" it would be {others:.3f}, no gain beyond its noise"
+        )
+    if not decision:  # of an earlier version, which judged cross-fitted decisions whatever it shipped
         return (
             f"as trained: nothing else did better from fold to fold. There the objective is {naive:.3f}; with"
             f" the {name} chosen for each fold on the others it is {value}"

@@ -89,8 +89,11 @@ def against_trials(records: Sequence[TrialRecord]) -> Chart:
     return _chart("history-trials", records, places, "trials that had ended", said)
 
 
-def against_time(records: Sequence[TrialRecord]) -> Chart | None:
-    """Draw values against time of search; None where no trial recorded its times."""
+def against_time(records: Sequence[TrialRecord], winner: TrialRecord | None = None) -> Chart | None:
+    """Draw values against time of search; None where no trial recorded its times.
+
+    The ``winner`` is the trial that the report names, which need not have the best value of the search.
+    """
     ends = busy(records)
     if not ends:
         return None
@@ -99,9 +102,13 @@ def against_time(records: Sequence[TrialRecord]) -> Chart | None:
     last = successive(records)[-1]
     total = max(ends.values())
     said = f"In {clock(total)} of search {plural(len(records), 'trial')} came to an end"
-    if last.number in ends:
-        at = ends[last.number]
-        said += f"; the best was found after {clock(at)}, {share(at, total)} of the time"
+    named = [(f"the winner, trial {winner.number},", winner)] if winner is not None else []
+    if winner is None or last.number != winner.number:
+        named.append((f"the best value of the search, trial {last.number},", last))
+    for who, trial in named:
+        if trial.number in ends:
+            at = ends[trial.number]
+            said += f"; {who} was there after {clock(at)}, {share(at, total)} of the time"
     unit = "hours" if hours else "minutes"
     return _chart("history-time", records, places, f"{unit} in which trials ran", f"{said}.")
 

@@ -38,7 +38,8 @@ class Decided:
     """Out-of-fold decisions row by row, of every run: ``rows (n,)`` of the data set, their ``truth (n,)``.
 
     ``called`` and ``margins`` are ``(runs, n)``; truth and calls are groups of the kind
-    (`atml.report.kind.ReportKind`), and decisions are cross-fitted.
+    (`atml.report.kind.ReportKind`), and decisions are those that are judged
+    (`atml.evaluation.cross_validation_result.CrossValidationResult.decided`).
     """
 
     rows: Int64

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from atml.formatting import clock, listed, plural, share
-from atml.models.budget import LIMITS
+from atml.formatting import clock, listed, plural, share, shares
 from atml.report import theme
 from atml.report.comparable import reached
-from atml.report.history import busy
+from atml.report.history import busy, whole
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
-from atml.training.records import TrialRecord
+from atml.training.records import Role, TrialRecord
 
 RULES = {
     "size_kib": "file too large",
@@ -66,91 +65,108 @@ def refused(record: TrialRecord) -> str:
 
 
 def pruning(material: Material) -> list[Block]:
-    """Show how far trials came, and what stopping them saved."""
+    """Show how far trials came, and what stopping them saved; every count adds up to that of the trials."""
     folds, trials = int(material.spec["folds"]), material.finished
-    untrained = Counter(refused(t) or "stopped before any report" for t in trials if not t.steps)
+    kept = whole(trials)
+    rest = [t for t in trials if t not in kept]
+    untrained = [t for t in rest if not t.steps]
+    stopped = [t for t in rest if t.steps]
     # A trial counts in the bar of the fold in which it was stopped.
-    ends = Counter(
-        min(ceil(reached(t) - 1e-9), folds) or 1 for t in trials if t.steps and t.state != "complete"
-    )
-    whole = sum(t.state == "complete" for t in trials)
+    ends = Counter(min(ceil(reached(t) - 1e-9), folds) or 1 for t in stopped)
     names = ["not trained", *(f"in fold {k}" for k in range(1, folds + 1)), "every fold"]
-    counts = [untrained.total(), *(ends[k] for k in range(1, folds + 1)), whole]
+    counts = [len(untrained), *(ends[k] for k in range(1, folds + 1)), len(kept)]
     figure = theme.figure(x="", y="trials", height=300, legend=False)
     colours = [theme.GREY, *[theme.SKY] * folds, theme.BLUE]
     figure.add_bar(x=names, y=counts, marker={"color": colours}, hovertemplate="%{x}: %{y}<extra></extra>")
     figure.update_traces(
         text=[f"{n:,}" if n else "" for n in counts], textposition="outside", cliponaxis=False
     )
-    said = f"Of {plural(len(trials), 'trial')}, {whole:,} ran over every fold"
-    if ends[1]:
-        said += f"; {ends[1]:,} were stopped in or after the first"
+    parts = [f"{len(kept):,} ran over every fold"]
+    parts += [f"{ends[1]:,} ended in the first"] if ends[1] else []
+    later = len(stopped) - ends[1]
+    parts += [f"{later:,} in a later one"] if later else []
     if untrained:
-        why = listed([f"{n:,} {name}" for name, n in untrained.most_common(4)])
-        said += f"; {untrained.total():,} cost no training at all ({why})"
-    blocks: list[Block] = [Chart("how-far", figure, f"{said}.")]
+        parts.append(f"{len(untrained):,} cost no training ({_reasons(untrained)})")
+    blocks: list[Block] = [Chart("how-far", figure, f"Of {plural(len(trials), 'trial')} {listed(parts)}.")]
     spared = saved(trials, folds)
+    by_rule = [t for t in stopped if refused(t)]
+    other = f"{plural(len(by_rule), 'trial')} ended by another rule: {_reasons(by_rule)}." if by_rule else ""
     if not spared.trials:
-        blocks.append(Text("No trial was stopped by comparison with others, so nothing was saved by that."))
-        return blocks
+        said = "No trial was stopped by comparison with others, so nothing was saved by that."
+        return [*blocks, Text(f"{said} {other}".strip())]
     full = spared.spent + spared.seconds
-    blocks.append(
-        Text(
-            f"Stopping {plural(spared.trials, 'trial')} by comparison saved {spared.folds:,.0f} of the"
-            f" {sum(bool(t.steps) for t in trials) * folds:,} folds that all trained trials would have run,"
-            f" and about {clock(spared.seconds)} of training beside the {clock(spared.spent)} spent:"
-            f" {share(spared.seconds, full)} of what running them to their end would have cost. The time is"
-            " an estimate: the folds that each trial was spared, at its own pace in those that it ran."
-        )
+    said = (
+        f"Of the {len(stopped):,} that ended early {spared.trials:,} were stopped because others did better:"
+        f" that saved about {clock(spared.seconds)} beside the {clock(spared.spent)} of training that the"
+        f" search took, {share(spared.seconds, full)} of the whole (an estimate: {spared.folds:,.0f} folds"
+        f" not run, each trial at its own pace). {other}"
     )
-    late = [t for t in trials if t.steps and refused(t) and not t.constraints.keys() <= set(LIMITS)]
-    if late:
-        reasons = Counter(refused(t) for t in late)
-        said = listed([f"{n:,} {name}" for name, n in reasons.most_common()])
-        blocks.append(Text(f"Another {plural(len(late), 'trial')} were stopped by another rule: {said}."))
-    return blocks
+    return [*blocks, Text(said.strip())]
+
+
+def _reasons(records: Sequence[TrialRecord]) -> str:
+    """Count trials by why they were refused, each once."""
+    found = Counter(refused(t) or "stopped before any report" for t in records)
+    return listed([f"{n:,} {name}" for name, n in found.most_common()])
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a search: its name, what ran, seconds that ``passed`` if known, seconds of training."""
+
+    name: str
+    what: str
+    passed: float | None
+    training: float
+
+
+def spent(material: Material) -> list[Phase]:
+    """Return where the training time of a study went: the one source for every duration in a report."""
+    repeats = [t for t in material.records if t.role == Role.FINALIST and t.finished]
+    found = []
+    for name, mine in (("search", material.finished), ("finalists again, on fresh seeds", repeats)):
+        if mine:
+            passed = max(busy(mine).values(), default=0.0)
+            found.append(Phase(name, plural(len(mine), "trial"), passed, trained_for(mine)))
+    finals = [e.metrics["final"]["seconds"] for e in material.exports if "final" in e.metrics]
+    if finals:
+        # The start of an export is not recorded, only how long its training took.
+        seconds = float(sum(finals))
+        found.append(Phase("last training, on all subjects", plural(len(finals), "model"), None, seconds))
+    return found
 
 
 def phases(material: Material) -> list[Block]:
     """Show the time spent in each phase: search, finalists, export."""
-    searched = [t for t in material.searched if t.finished]
-    repeats = [t for t in material.records if t.role == "finalist" and t.finished]
-    rows: list[tuple[str, str, float | None, float]] = []
-    for name, mine in (("search", searched), ("finalists again, on fresh seeds", repeats)):
-        if mine:
-            passed = max(busy(mine).values(), default=0.0)
-            rows.append((name, plural(len(mine), "trial"), passed, trained_for(mine)))
-    finals = [e.metrics["final"]["seconds"] for e in material.exports if "final" in e.metrics]
-    if finals:
-        # The start of an export is not recorded, only how long its training took.
-        rows.append(
-            ("last training, on all subjects", plural(len(finals), "model"), None, float(sum(finals)))
-        )
+    rows = spent(material)
     if not rows:
         return [Empty("No trial has come to an end yet, so there is no time to divide.")]
     figure = theme.figure(x="minutes of training", height=200)
-    for (name, _, _, training), colour in zip(rows, theme.PALETTE, strict=False):
-        minutes = round(training / 60, 2)
+    for one, colour in zip(rows, theme.PALETTE, strict=False):
         figure.add_bar(
-            y=["training"], x=[minutes], name=name, orientation="h", marker={"color": colour}, width=0.5,
-            hovertemplate=f"{name}: {clock(training)}<extra></extra>",
-        )  # fmt: skip
+            y=["training"],
+            x=[round(one.training / 60, 2)],
+            name=one.name,
+            orientation="h",
+            marker={"color": colour},
+            width=0.5,
+            hovertemplate=f"{one.name}: {clock(one.training)}<extra></extra>",
+        )
     figure.update_layout(barmode="stack", yaxis={"visible": False}, legend={"traceorder": "normal"})
-    total = sum(training for *_, training in rows)
-    said = f"Training took {clock(total)} in all: " + listed(
-        [f"{share(training, total)} for {name}" for name, _, _, training in rows]
-    )
+    total = sum(one.training for one in rows)
+    percents = shares([one.training for one in rows])
+    parts = [f"{percent} for {one.name}" for one, percent in zip(rows, percents, strict=True)]
+    said = f"Training took {clock(total)} in all: {listed(parts)}"
     cells = tuple(
-        (name, what, "-" if span is None else clock(span), clock(training))
-        for name, what, span, training in rows
+        (one.name, one.what, "-" if one.passed is None else clock(one.passed), clock(one.training))
+        for one in rows
     )
-    paces = [training / span for _, _, span, training in rows if span]
+    paces = [one.training / one.passed for one in rows if one.passed]
     busy_said = (
-        "Time passed counts only time in which a trial of the phase ran."
-        f" Training went on {statistics.fmean(paces):.1f} times as long as that, for trials run side by side."
+        "Time passed counts only time in which a trial ran."
+        f" Training has {statistics.fmean(paces):.1f} times as much, for trials run side by side."
         if paces and statistics.fmean(paces) > 1.05
-        else "Time passed counts only time in which a trial of the phase ran; what is not training is"
-        " validation, loading and keeping records."
+        else "Time passed counts only time in which a trial ran; the rest is validation and loading."
     )
     return [
         Chart("time-by-phase", figure, f"{said}."),

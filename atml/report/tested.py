@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from atml.comparison.result import FEW
-from atml.formatting import between, plural, sentence, value
+from atml.formatting import between, ordinal, plural, sentence, value
 from atml.report.figures import Figures, interval_of
 from atml.report.material import Material
 from atml.report.page import Block, Grid
 from atml.report.study_contents import Export
-from atml.scoring.presentation import ordinal
 
 NAMES = {
     "recall": "sensitivity",

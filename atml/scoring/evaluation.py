@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from atml import data
+from atml.artifacts import seen
 from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import Dataset
 from atml.data.formats.detection import chooses_leads
@@ -21,7 +22,7 @@ from atml.errors import DataError, ExportError
 from atml.evaluation import baselines
 from atml.evaluation.baselines import Baseline
 from atml.scoring import rules, time_to_decision
-from atml.scoring.leakage import Paths, opened, people, same_labels
+from atml.scoring.leakage import Paths, opened, people, recognising, same_labels
 from atml.scoring.presentation import ScoreReport
 from atml.scoring.recording import Evaluations, Pending
 from atml.scoring.rules import Judged, Rule
@@ -77,7 +78,7 @@ def judge_export(
             0.
         TaskFileError: a rule's file that can't be used.
         ExportError: no export of atml there; one that the rule can't judge, that was trained with other
-            labels, or that does not list its training subjects where they are needed; a folder that can't be
+            labels, or that can't tell its training subjects where they are needed; a folder that can't be
             written.
         DataError: no usable test data, the training data themselves, a subject that was trained on, or no
             subject left.
@@ -101,6 +102,7 @@ def judge_export(
         "cache": cache,
         "leads": used,
     }
+    exported = recognising(exported, data_paths, opening)
     dataset, found = opened(exported, data_paths, opening)
     if only is None:
         streaming, note = _streaming(exported, baseline, data_paths, opening)
@@ -117,7 +119,7 @@ def judge_export(
         subjects=len(set(dataset.subject.tolist())),
         score=judge.score(judged, settings),
         evaluation=0,
-        notes=(*found, *notes, *note, *_ties(judged)),
+        notes=(*found, *notes, *note, *_unit(exported, dataset), *_ties(judged)),
         baseline=_beside(baseline, judged, judge, settings),
         streaming=streaming,
     )
@@ -190,6 +192,12 @@ def _judged(
         latency_ms=latency_ms,
         size_kib=size_kib,
     )
+
+
+def _unit(exported: ExportedModel, dataset: Dataset) -> list[str]:
+    """Return a note on signals that may be in another unit than those of the training."""
+    note = exported.other_unit(seen.ranges(dataset.x))
+    return [note] if note else []
 
 
 def _ties(judged: Judged) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from atml import data
 from atml.artifacts.model import ExportedModel
@@ -25,11 +28,11 @@ def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) ->
     ``opening`` holds arguments of `atml.data.open`. Returns the data, and notes for the user.
 
     Raises:
-        ExportError: The model does not list its training subjects, and a set has no train and test split.
+        ExportError: The model can't tell its training subjects, and a set has no train and test split.
         DataError: As `atml.data.open`; also where no subject is left, for the training data themselves, and
             for a test split with subjects that were trained on.
     """
-    if exported.subjects is None and not exported.synthetic:
+    if not exported.knows_subjects and not exported.synthetic:
         _not_bare(exported, paths, opening)
     again = renamed(exported, paths)
     out = people(exported, paths)
@@ -53,6 +56,18 @@ def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) ->
         whole = data.open(paths, **opening)
         notes += _left_out(set(whole.subject.tolist()) - set(dataset.subject.tolist()), again)
     return dataset, [*notes, *same_patients(dataset.notes, _sets(exported), "that the model was trained on")]
+
+
+def recognising(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> ExportedModel:
+    """Return a model that names those of its training subjects that are in the data.
+
+    A file alone holds hashes of their names: only names that are given can be recognised. Raises as
+    `atml.data.open` does.
+    """
+    if exported.subjects is not None or exported.synthetic or not exported.knows_subjects or not paths:
+        return exported
+    names = np.unique(data.open(paths, **opening).subject).tolist()
+    return dataclasses.replace(exported, subjects=exported.trained_on(names))
 
 
 def people(exported: ExportedModel, paths: Paths) -> tuple[str, ...]:
@@ -117,7 +132,7 @@ def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any])
     for item in look_all(paths, asked, "test"):
         if not item.splits:
             raise ExportError(
-                f"{exported.path} does not list its training subjects, and {item.name} does not tell train"
+                f"{exported.path} can't tell its training subjects, and {item.name} does not tell train"
                 " from test, so they would be scored too; score it in its export folder"
             )
 
@@ -134,7 +149,7 @@ def _unseen(
         return []  # A synthetic subject and a person of the same name are not the same.
     if exported.subjects is None:
         return [
-            "the file does not list its training subjects, so they could not be compared with these;"
+            "the file can't tell its training subjects, so they could not be compared with these;"
             " score it in its export folder"
         ]
     known = out or exported.subjects

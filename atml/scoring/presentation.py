@@ -9,6 +9,7 @@ from typing import Any
 
 from atml.artifacts.model import ExportedModel
 from atml.evaluation import baselines
+from atml.formatting import ordinal
 from atml.scoring.rules import Score, Table
 from atml.scoring.time_to_decision import Moment, Streaming
 
@@ -70,26 +71,6 @@ class ScoreReport:
     def render(self) -> str:
         """Lay it out for a terminal, as plain text."""
         return render(self)
-
-
-_WORDS = (
-    *("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
-    *("tenth", "eleventh", "twelfth"),
-)
-
-
-def ordinal(n: int) -> str:
-    """Write a number as an ordinal.
-
-    Example:
-        >>> [ordinal(n) for n in (1, 12, 13, 21)]
-        ['first', 'twelfth', '13th', '21st']
-    """
-    if 0 <= n < len(_WORDS):
-        return _WORDS[n]
-    if n % 100 in (11, 12, 13):
-        return f"{n}th"
-    return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th') }"
 
 
 def render(report: ScoreReport) -> str:

@@ -16,7 +16,7 @@ from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
-from atml.searching.finalist_time import final_seconds
+from atml.searching.finalist_time import final_seconds, grace
 from atml.searching.finalists import Finalist, Finalists
 from atml.searching.picking import pick
 from atml.searching.plan import trial_seed
@@ -39,17 +39,19 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
 
 
 def _is_of(folder: Path | None, judged: Finalist) -> bool:
-    """Whether an export was trained as long as the finalist ships, and its card is of the same runs."""
+    """Whether an export is as long trained and decides as the finalist ships, and its card is of its runs."""
     if folder is None:
         return False
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+        written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config, offsets = written["config"], written["offsets"]
         runs = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["runs"]
         seeds = {run["seed"] for run in runs}
     except (OSError, ValueError, KeyError, TypeError):
         return True  # a file that was edited or removed: the model is there
     long = config.get("steps", judged.config.steps) == judged.config.steps
-    return bool(long) and seeds == {run.seed for run in judged.runs}
+    same = list(offsets) == list(judged.result.offsets)
+    return bool(long) and same and seeds == {run.seed for run in judged.runs}
 
 
 class Exports(JobSource):
@@ -60,6 +62,8 @@ class Exports(JobSource):
         self._pick = pick(finals)
         there = finals.exported()
         worth = finals.worth(self._pick.finalists)
+        # An export that was judged anew gets a new card, also where that says that it no longer qualifies.
+        worth += [j for j in self._pick.finalists if j.record.number in there and j not in worth]
         self._first = worth[0].record.number if worth else None
         self._waiting = [j for j in worth if not _is_of(there.get(j.record.number), j)]
         self._total = len(self._waiting)
@@ -87,9 +91,11 @@ class Exports(JobSource):
         return self._end is None or time.monotonic() + takes <= self._end
 
     def stop_now(self) -> bool:
-        """Whether the time is over, and only exports after the first one run."""
-        late = self._end is not None and time.monotonic() > self._end
-        return late and bool(self._open) and self._first not in self._open
+        """Whether the time is over and only exports after the first one run, or its grace is over too."""
+        if self._end is None or not self._open:
+            return False
+        over, timeout = time.monotonic() - self._end, self._finals.options.timeout
+        return over > (0.0 if self._first not in self._open or timeout is None else grace(timeout))
 
     def left_out(self) -> str:
         """Return in one line which exports were left out; "" for none."""
@@ -145,6 +151,7 @@ class Exports(JobSource):
             labels_hash=plan.definition.labels_hash,
             unqualified=plan.definition.gate.missing(judged.result.figures),
             baseline=finals.baseline(),
+            label_doubts=finals.label_doubts(judged),
         )
         try:
             written = export.export(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 
 from atml.artifacts.record import Run
@@ -24,14 +25,15 @@ from atml.evaluation.cross_validation_result import (
     baseline_result,
     cross_validation_result,
 )
+from atml.evaluation.label_doubts import LabelDoubts, doubted_by_both
 from atml.metrics import Interval
 from atml.metrics.predictions import Predictions
 from atml.metrics.value_difference import LEVEL, SubjectValues, value_difference
 from atml.models.config import ModelConfig
 from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import View
-from atml.searching.ranking import default_of, in_order, ranked
-from atml.searching.search_options import Options
+from atml.searching.ranking import PICK, default_of, in_order, ranked
+from atml.searching.search_options import PREFER, Options
 from atml.training.records import Measurement, Role, TrialRecord
 
 
@@ -98,6 +100,13 @@ class Finalists:
     def named(self) -> bool:
         """Whether these are trials that a person named, not those that a search chose."""
         return self._numbers is not None
+
+    @property
+    def prefer(self) -> str:
+        """Which of those that can't be told apart is taken: as asked, else as the study did before."""
+        with self.plan.store.errors():
+            before = (self.study.user_attrs.get(PICK) or {}).get("prefer")
+        return self.options.prefer or before or PREFER[0]
 
     def chosen(self) -> list[TrialRecord]:
         """Return the trials to judge, best first, the default second.
@@ -170,6 +179,20 @@ class Finalists:
             one, two = ([self._by_subject(f, at) for at in range(count)] for f in (first, second))
             self._differences[pair] = value_difference(one, two, level=1 - (1 - LEVEL) / of)
         return self._differences[pair]
+
+    def over_baseline(self, judged: Finalist) -> Interval | None:
+        """By how much a finalist is better than the baseline, with a 90% interval; None without a baseline.
+
+        None also where the baseline was not measured on every subject.
+        """
+        baseline = self.baseline()
+        if baseline is None or baseline.decided is None:
+            return None
+        theirs = SubjectValues(baseline.decided.predictions, self._unchanged)
+        mine = [self._by_subject(judged, at) for at in range(len(judged.sources))]
+        if not np.array_equal(theirs.names, mine[0].names):
+            return None
+        return value_difference(mine, [theirs])
 
     def _by_subject(self, judged: Finalist, at: int) -> SubjectValues:
         # The decision of a run depends on the runs that it was chosen with.
@@ -260,6 +283,20 @@ class Finalists:
                 self.plan.dataset.rhythm,
             )
         return self._baseline
+
+    def label_doubts(self, judged: Finalist) -> LabelDoubts | None:
+        """Find labels that a finalist and the baseline contradict; None where the task names no baseline."""
+        baseline = self.baseline()
+        if baseline is None or baseline.decided is None:
+            return None
+        return doubted_by_both(
+            self.plan.definition.target,
+            judged.result.decided,
+            [run.measurement.rows for run in judged.runs],
+            baseline.decided,
+            self.plan.dataset.rhythm,
+            self._value,
+        )
 
     def _fitted_baseline(self) -> OutOfFold:
         """Fit the baseline for each fold and on all subjects, and keep it in the study."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,16 +31,19 @@ AGREES = 1e-5
 class Entry:
     """A trial that ran over every fold and keeps its budget, with the figures that it is ranked by.
 
-    ``value`` is the objective out of fold: of a finalist the mean over ``seeds`` fresh seeds, cross-fitted,
-    with ``length`` times the optimiser steps of the trial; with 0 seeds that of its run in the search.
-    ``metrics`` and ``rates`` are of those same runs, {} where an earlier version did not keep them.
-    ``folder`` is the newest export that is still there.
+    ``value`` is the objective out of fold: of a finalist the mean over ``seeds`` fresh seeds, at the
+    ``decision`` that ships (in words; "" for one seed and for earlier versions, which don't tell), with
+    ``length`` times the optimiser steps of the trial; with 0 seeds that of its run in the search. ``each``
+    are the values of its seeds. ``metrics`` and ``rates`` are of those same runs at that decision, {} where
+    an earlier version did not keep them. ``folder`` is the newest export that is still there.
     """
 
     record: TrialRecord
     value: float
     seeds: int = 0
     length: int = 1
+    decision: str = ""
+    each: tuple[float, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
     size_kib: float
@@ -54,24 +57,25 @@ class Entry:
     @property
     def runs(self) -> str:
         """Say what its figures are of: "mean of 2 fresh seeds", "one seed"."""
-        return runs(self.seeds, self.length)
+        return runs(self.seeds, self.length, self.decision)
 
     @property
     def title(self) -> str:
-        """Say what it is where it comes first: "winner, mean of 2 fresh seeds", "best so far, one seed"."""
+        """Say what it is where it comes first: "winner, mean of 2 fresh seeds, decision as trained"."""
         return f"{'winner' if self.seeds else 'best so far'}, {self.runs}"
 
 
-def runs(seeds: int, length: int = 1) -> str:
-    """Say what figures are of: so many fresh seeds, 0 for the one of the search.
+def runs(seeds: int, length: int = 1, decision: str = "") -> str:
+    """Say what figures are of: so many fresh seeds, 0 for the one of the search, and which decision.
 
-    >>> runs(2, 4)
-    'mean of 2 fresh seeds, trained 4 times as long'
+    >>> runs(2, 4, "decision as trained")
+    'mean of 2 fresh seeds, trained 4 times as long, decision as trained'
     """
     if not seeds:
         return "one seed"
     said = "one fresh seed" if seeds == 1 else f"mean of {plural(seeds, 'fresh seed')}"
-    return said if length == 1 else f"{said}, trained {length} times as long"
+    said = said if length == 1 else f"{said}, trained {length} times as long"
+    return f"{said}, {decision}" if decision else said
 
 
 def leaderboard(store: Store, name: str) -> list[Entry]:
@@ -101,6 +105,8 @@ def figures(judged: Finalist) -> dict[str, Any]:
         "value": judged.value,
         "seeds": len(judged.sources) if judged.fresh else 0,
         "length": judged.length,
+        "decision": judged.result.decision if judged.fresh else "",
+        "each": [round(value, 6) for value in judged.result.values] if judged.fresh else [],
         "metrics": dict(judged.result.four),
         "rates": {name: rate.value for name, rate in judged.result.rates.items()},
     }
@@ -127,7 +133,10 @@ def _finalist(
         kept = _of_before(record, attrs, records, folder)
     if kept is None:
         return _own(record, folder)
-    return Entry(record=record, size_kib=kib_of(record, folder), folder=folder, **kept)
+    known = {one.name for one in fields(Entry)}
+    kept = {key: value for key, value in kept.items() if key in known}
+    each = tuple(kept.pop("each", ()))
+    return Entry(record=record, size_kib=kib_of(record, folder), folder=folder, each=each, **kept)
 
 
 def _of_before(

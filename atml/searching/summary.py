@@ -28,8 +28,9 @@ def summarise(finals: Finalists, seconds: float) -> dict[str, Any]:
             "trial": j.record.number,
             "value": round(j.value, 6),
             "repeats": j.fresh,
+            "decision": j.result.decision,
             "length": j.length,
-            "runs": [round(v, 6) for v in j.result.cross_fitted],
+            "runs": [round(v, 6) for v in j.result.values],
             "in_search": j.record.value,
             "metrics": j.result.four,
             "rates": {name: rate.value for name, rate in j.result.rates.items()},
@@ -115,7 +116,8 @@ def _lines(
         four = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
         seeds = len(row["runs"]) if row["repeats"] else 0
         lines.append(
-            f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, {runs(seeds, row['length'])}; "
+            f"{place}. trial {row['trial']}: {row['value']:.4f} out of fold, "
+            f"{runs(seeds, row['length'], row['decision'] if seeds else '')}; "
             f"{four}; "
             f"{row['size_kib']:.1f} KiB; {config.describe()}"
         )

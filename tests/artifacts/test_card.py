@@ -10,6 +10,7 @@ from atml.artifacts.card import render
 from atml.artifacts.record import DataFacts, Machine
 from atml.evaluation.baselines.out_of_fold import OutOfFold
 from atml.evaluation.cross_validation_result import baseline_result, cross_validation_result
+from atml.evaluation.label_doubts import LabelDoubt, LabelDoubts
 from atml.formatting import table
 from atml.metrics import FOUR
 from atml.metrics.predictions import Predictions
@@ -133,7 +134,14 @@ def test_validation_tells_the_gap(text, record):
     for run in record.runs:
         row = cells(part, str(run.seed))
         assert row[:4] == [f"{v:.3f}" for v in run.measurement.fold_values]
-        assert row[4:6] == [f"{run.measurement.value:.3f}", "0.970"]
+        held_out = sum(run.measurement.fold_values) / 4
+        assert row[4:] == [
+            f"{run.measurement.value:.3f}",
+            f"{held_out:.3f}",
+            "0.970",
+            f"{0.97 - held_out:.3f}",
+        ]
+    assert "trained on: 0.970, on held-out subjects 0.880, which is 0.090 less (" in part
     assert cells(part, "25%")[0] == "0.875"
 
 
@@ -255,6 +263,20 @@ def test_without_a_baseline_there_is_no_such_section(make, record):
     assert cells(section(text, "By rhythm"), "rhythm") == ["class", "windows", "subjects", "network"]
 
 
+def test_labels_that_both_detectors_contradict(make, record):
+    """Whoever's labels were exchanged is named, with the figures without those windows."""
+    doubt = LabelDoubt(subject="S3", rhythm="", label=0, called=1, windows=20, network=0.95, baseline=0.8)
+    rates = {name: make.replace(rate, value=0.991) for name, rate in record.result.rates.items()}
+    found = LabelDoubts(doubts=(doubt,), value=0.987, rates=rates)
+    part = section(render(make.replace(record, label_doubts=found), size_bytes=1), "Labels to look at again")
+    assert cells(part, "S3") == ["(no name)", "other", "20", "AF", "95%", "80%"]
+    assert cells(part, "objective") == [f"{record.result.value:.3f}", "0.987"]
+    assert "without these 20" in part and "0.991 (" in part and "nothing was changed" in part
+    none = render(make.replace(record, label_doubts=LabelDoubts(doubts=())), size_bytes=1)
+    assert section(none, "Labels to look at again").strip().endswith("another class: none.")
+    assert "look at again" not in render(make.replace(record, label_doubts=None), size_bytes=1)
+
+
 def test_by_rhythm(text, record):
     part = section(text, "By rhythm")
     ours, theirs = record.result.rhythms, record.baseline.rhythms
@@ -353,10 +375,15 @@ def test_the_confusion_matrix_adds_up(three, card_of_three):
 
 def test_offsets_stand_in_place_of_a_threshold(three, card_of_three):
     part, found = section(card_of_three, "Results out of fold"), three.result
-    told = found.target.describe_decision(found.offsets)
-    assert cells(part, f"{told}, judged where they were chosen") == [f"{np.mean(found.tuned):.3f}"]
-    assert cells(part, "cross-fitted: chosen on the other folds") == [f"{found.value:.3f}"]
-    assert "threshold" not in part
+    assert "The decision ships as trained" in part and "decision as trained. The intervals" in part
+    assert cells(part, "as trained, 0 for every class") == [f"{found.value:.3f}"]
+    assert cells(part, "cross-fitted: chosen on the other folds") == [f"{np.mean(found.cross_fitted):.3f}"]
+    assert "threshold" not in part and "judged where they were chosen" not in part
+    result = dataclasses.replace(found, offsets=(0.0, 0.5, -0.25), tuned=(0.875, 0.875))
+    part = section(render(dataclasses.replace(three, result=result), size_bytes=1), "Results out of fold")
+    told = result.target.describe_decision(result.offsets)
+    assert f"The decision ships tuned: {told}" in part and "decision tuned, cross-fitted. The" in part
+    assert cells(part, f"{told}, judged where they were chosen") == ["0.875"]
 
 
 def test_the_weakest_subjects_are_those_of_least_accuracy(three, card_of_three):

@@ -283,8 +283,23 @@ def test_long_subject_lists_stay_beside(make, tmp_path):
     assert len(got.subjects) == 300
     alone = tmp_path / "alone.onnx"
     alone.write_bytes(got.model)
-    assert load(alone).subjects is None
+    assert load(alone).subjects is None and not load(alone).knows_subjects
     assert load(got.folder / "model.onnx").subjects == got.subjects
+
+
+def test_no_subject_is_named_in_a_file_that_travels(make, tmp_path):
+    """config.json, metrics.json and the card name people, for their owner; what runs on a device doesn't."""
+    names = [f"Meier-{year}" for year in range(1950, 1994)]
+    dataset = make.replace(make.dataset(subjects=44, each=4), subject=np.repeat(names, 4))
+    got = export(make.net(), make.record(dataset), dataset.x, root=tmp_path, also=[])
+    for name in names:
+        assert name.encode() not in got.model
+    assert b"Meier" not in got.model
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes(got.model)
+    assert load(alone).trained_on(["Meier-1966", "Meier-1994"]) == ("Meier-1966",)
+    assert len(load(alone).hashes) == 44 * 6  # bytes of a file whose size is dear
+    assert got.subjects == tuple(names) and "Meier-1966" in (got.folder / "config.json").read_text()
 
 
 def test_size_is_known_before(make, record, x, tmp_path):
@@ -297,7 +312,10 @@ def test_a_file_alone(make, record, x, tmp_path):
     alone = tmp_path / "model.onnx"
     alone.write_bytes(got.model)
     read = load(alone)
-    assert read.folder is None and read.subjects == got.subjects and read.sha256 == got.sha256
+    assert read.folder is None and read.sha256 == got.sha256
+    # It was told whom: of names that are given it says whether they were, and it lists none.
+    assert read.subjects is None
+    assert read.trained_on(["S3", "waves/S0", "T3", "S30"]) == ("S0", "S3")
     assert load(got.folder / "model.onnx").folder == got.folder
 
 

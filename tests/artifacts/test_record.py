@@ -11,6 +11,7 @@ from atml.evaluation.cross_validation_result import (
     cross_validation_result,
     whole_percent,
 )
+from atml.evaluation.gate import Gate
 from atml.metrics import Counts, four_metrics, mean_subject_f_beta
 from atml.metrics.predictions import Predictions
 from atml.tasks.targets.binary import RATES
@@ -101,22 +102,40 @@ def test_a_threshold_that_does_not_carry_over_is_not_used():
     assert all(0.0 not in offsets[1:] for offsets in cross_fitted(run, rows // 100, accuracy).offsets)
     found = cross_validation_result(TARGET, [run], [rows], folds, accuracy)
     assert found.threshold == 0.0
-    assert found.cross_fitted == found.naive == found.tuned
+    assert found.values == found.naive == found.tuned > found.cross_fitted
+    assert found.decision == "decision as trained" and found.tuning is None
     assert found.four == found.table.pooled().four()
 
 
-def test_with_two_folds_there_is_nothing_to_decide_on():
-    run, rows, folds = apart([1.0, -1.0])
+def test_a_threshold_that_gains_less_than_its_noise_is_not_used():
+    """Two of five subjects would gain much by a threshold and three lose: the mean gain is no proof."""
+    run, rows, folds = apart([2.5, 2.5, 0.0, 0.0, 0.0])
+    found = cross_validation_result(TARGET, [run], [rows], folds, accuracy)
+    assert found.cross_fitted[0] > found.naive[0] and found.tuning.low < 0 < found.tuning.value
+    assert found.threshold == 0.0 and found.value == found.naive[0]
+    assert found.to_dict()["decision"] == "decision as trained"
+    # All of them gain by it: that is proof, and the value is that of thresholds chosen on other folds.
+    run, rows, folds = apart([2.5, 2.4, 2.6, 2.5, 2.4])
     found = cross_validation_result(TARGET, [run], [rows], folds, accuracy)
     plain = cross_fitted(run, rows // 100, accuracy)
-    assert found.cross_fitted == (plain.value,) < found.naive
+    assert found.decision == "decision tuned, cross-fitted" and found.tuning.low > 0
     assert found.threshold == choose_threshold(run, accuracy)
+    assert found.value == plain.value > found.naive[0] + 0.1
+
+
+def test_where_it_alone_reaches_the_gate_a_tuned_decision_ships():
+    run, rows, folds = apart([2.5, 2.5, 0.0, 0.0, 0.0])
+    plain = cross_validation_result(TARGET, [run], [rows], folds, accuracy)
+    between = Gate({"accuracy": (plain.cross_fitted[0] + plain.naive[0]) / 2})
+    assert not plain.is_tuned and not between.reached(plain.figures)
+    found = cross_validation_result(TARGET, [run], [rows], folds, accuracy, gate=between)
+    assert found.is_tuned and between.reached(found.figures)
 
 
 def test_on_noise_the_estimate_is_no_better_than_chance():
     """The better of threshold 0 and a tuned one would be: here each is right half of the time."""
     rng = np.random.default_rng(0)
-    honest, better = [], []
+    plain, honest, better = [], [], []
     for _ in range(40):
         y, margin = rng.integers(0, 2, 60), rng.normal(size=60)
         subject = np.repeat(list("abcdef"), 10)
@@ -124,10 +143,11 @@ def test_on_noise_the_estimate_is_no_better_than_chance():
         rows = np.arange(60)
         folds = [Fold(rows[rows // 10 != k], rows[rows // 10 == k]) for k in range(6)]
         found = cross_validation_result(TARGET, [run], [rows], folds, accuracy)
+        plain.append(found.naive[0])
         honest.append(found.value)
         better.append(max(found.naive[0], cross_fitted(run, rows // 10, accuracy).value))
-    assert np.mean(better) > 0.51
-    assert np.mean(honest) < 0.5
+    assert np.mean(better) > np.mean(plain) + 0.02
+    assert np.mean(honest) < np.mean(plain) + 0.01
 
 
 def test_rows_may_come_in_any_order(make):

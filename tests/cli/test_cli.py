@@ -159,13 +159,40 @@ def test_a_full_disk(here: Path, contest: Path, tmp_path: Path) -> None:
 def test_inspect_lists_what_is_wrong(capsys: Capture, here: Path, contest: Path) -> None:
     one(contest).write_text("0.5\n" * 1250)
     (contest / "train_data" / "S9.txt").write_text("1\n")
-    assert cli.run(["data", "inspect", str(contest)]) == 0
-    shown = capsys.readouterr().out
+    assert cli.run(["data", "inspect", str(contest)]) == 2
+    shown, error = capsys.readouterr()
+    assert error.startswith("atml: `atml search` would refuse it: ") and len(error.splitlines()) == 1
     assert "S3-AFIB-1.txt" in shown and "flat" in shown and "S9.txt" in shown
-    assert cli.run(["data", "inspect", str(contest), "--json"]) == 0
+    assert cli.run(["data", "inspect", str(contest), "--json"]) == 2
     found = json.loads(capsys.readouterr().out)
     assert {fault["kind"] for fault in found["faults"]} >= {"flat", "name"}
+    assert "Labels were not checked: a search would refuse the data." in shown
+    assert found["labels"]["not_checked"] == "a search would refuse the data"
     assert "no such" in fails(capsys, here, "data", "inspect", "gone").lower()
+
+
+def test_inspect_lists_labels_that_the_rule_contradicts(capsys: Capture, here: Path) -> None:
+    """The labels of one person are exchanged; AF is irregular in this set, all else is regular."""
+    random = np.random.default_rng(0)
+    people, each = 6, 24
+    subject, y = np.repeat(np.arange(people), each), np.tile([0, 1], people * each // 2)
+    x = random.normal(0, 0.01, (len(y), 1250))
+    for row, af in zip(x, y, strict=True):
+        spread = 0.25 if af else 0.01
+        at = np.cumsum(250 * random.uniform(0.8 - spread, 0.8 + spread, 8)).astype(int)
+        row[at[at < 1245]] += 1.0
+    labels = np.where(subject == 3, 1 - y, y)
+    np.savez("swapped.npz", x=x, y=labels, subject=subject, rhythm=np.where(labels == 1, "AFIB", "N"))
+    assert cli.run(["data", "inspect", "swapped.npz", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["labels"]
+    assert found["detector"] == "irregular RR intervals" and found["not_checked"] == ""
+    assert {(one["subject"], one["label"], one["called"]) for one in found["doubts"]} == {
+        ("3", "AF", "other"),
+        ("3", "other", "AF"),
+    }
+    assert cli.run(["data", "inspect", "swapped.npz"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Labels that irregular RR intervals alone contradicts" in shown and "3 N other 12 AF" in shown
 
 
 def test_tasks_and_their_check(capsys: Capture, here: Path) -> None:

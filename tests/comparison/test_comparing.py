@@ -179,12 +179,71 @@ def test_verdicts() -> None:
 
     def said(**fields: Any) -> str:
         known = {"better": 9, "worse": 1, "same": 2, "p": 0.01, "holm": 0.02, "least": 0.004, **fields}
-        return Pair("a", "b", {"accuracy": Difference(Interval(0.1, 0.0, 0.2), **known)}).verdict("accuracy")
+        ends = known.pop("ends", (0.01, 0.2))
+        other = Difference(Interval(-0.1, -0.2, known.pop("high", 0.1)), 1, 9, 2)
+        tested = Difference(Interval(0.1, *ends), **known)
+        return Pair("a", "b", {"accuracy": tested, "specificity": other}).verdict("accuracy")
 
     assert said() == "a has the higher accuracy of the two (p 0.020)"
-    assert said(holm=0.2) == "these 12 subjects don't tell a and b apart (p 0.200)"
-    assert "too few subjects" in said(holm=0.2, least=0.1)
+    assert "includes 0 all the same" in said(ends=(0, 0.2))
+    around = {"holm": 0.2, "ends": (0, 0.2)}
+    assert said(**around) == "these 12 subjects don't tell a and b apart by accuracy (p 0.200)"
+    assert "too few subjects" in said(**around, least=0.1)
     assert "the same accuracy on every subject" in said(better=0, worse=0, same=12, holm=1.0)
+
+
+def test_a_verdict_mentions_each_interval_that_excludes_0() -> None:
+    from atml.comparison.result import Pair
+    from atml.metrics import Interval
+    from atml.metrics.paired import Difference
+
+    def said(low: float, high: float, least: float = 0.004) -> str:
+        tested = Difference(Interval(0.1, low, 0.2), 9, 1, 2, p=0.1, holm=0.1, least=least)
+        other = Difference(Interval(-0.1, -0.2, high), 1, 9, 2)
+        return Pair("a", "b", {"accuracy": tested, "specificity": other}).verdict("accuracy")
+
+    assert said(0.01, 0.1) == (
+        "a may have the higher accuracy: the interval of the mean difference excludes 0, but the test does"
+        " not confirm it (p 0.100)"
+    )
+    assert said(-0.01, -0.05).endswith(
+        "there is a difference whose interval excludes 0, untested: specificity (b is higher)"
+    )
+    assert "accuracy itself (a is higher) and specificity (b is higher)" in said(0.01, -0.05, least=0.1)
+
+
+def test_the_same_figure_is_tested_with_and_without_test_data(here: Path) -> None:
+    store = Store(f"sqlite:///{here / 'studies.db'}")
+    with_data = on_test_data(exports(here, 2), [here / "test.npz"], evaluations=lambda: store, runs=0)
+    without = out_of_fold(exports(here, 2))
+    assert with_data.tested == without.tested == "F-beta"
+    assert out_of_fold(exports(here, 2), by="specificity").tested == "specificity"
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("windows", "names", "says"),
+    [
+        (108, range(9), "By its subjects and its 108 windows this is the test set above"),
+        (90, range(20), "9 of the 9 subjects above can be in it by name, but it has 90 windows and the data"),
+        (108, range(20, 29), "These are other people than those above"),
+        (None, (), "Whether these are the data above is not known"),
+    ],
+)
+def test_whose_test_set_published_figures_are_of_is_worked_out(
+    here: Path, windows: int | None, names: range, says: str
+) -> None:
+    theirs = told(windows=windows, subjects=tuple(f"T{i}" for i in names))
+    store = Store(f"sqlite:///{here / 'studies.db'}")
+    result = on_test_data(
+        exports(here, 1), [here / "test.npz"], evaluations=lambda: store, runs=0, published=[theirs]
+    )
+    assert any(says in note for note in result.notes), result.notes
+    mine = told(windows=12, subjects=("S1",))
+    assert "The figures above are out of fold; 1 subject" in str(
+        out_of_fold(exports(here, 1), published=[mine]).notes
+    )
+    store.close()
 
 
 def test_the_least_that_a_corrected_p_can_come_to() -> None:
@@ -211,7 +270,7 @@ def test_out_of_fold_figures_are_those_of_the_exports(here: Path) -> None:
         assert dataclasses.asdict(column.figures["F1"]) == told["intervals"]["F1"]  # type: ignore[call-overload]
         assert column.macs == told["cost"]["macs"]
     assert result.subjects == 8 and result.kind == "out of fold" and len(result.pairs) == 3
-    assert result.pairs[0].differences["accuracy"].subjects == 8
+    assert result.pairs[0].differences["F-beta"].subjects == 8
     assert not (here / "studies.db").exists(), "no evaluation"
 
 

@@ -19,8 +19,8 @@ from atml.evaluation import gate
 from atml.evaluation.cross_validation_result import cross_validation_result
 from atml.evaluation.gate import Gate
 from atml.metrics.predictions import Predictions
-from atml.searching import Options, prepare
-from atml.searching.plan import Plan, reopen
+from atml.searching.plan import Plan, prepare, reopen
+from atml.searching.search_options import Options
 from atml.searching.summary import summarise
 from tests import untrained
 

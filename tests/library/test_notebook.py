@@ -21,7 +21,7 @@ import sys, nbformat
 from nbclient import NotebookClient
 notebook = nbformat.read("notebook.ipynb", 4)
 (settings,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
-settings.source += "\\nTRIALS = 2"
+settings.source += "\\nTRIALS = 2\\nDATA = 'data.npz'"
 try:
     NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
 finally:
@@ -81,7 +81,7 @@ def test_the_notebook_runs_from_data_to_a_scored_model(tmp_path: Path) -> None:
     cells = json.loads((tmp_path / "work" / "done.ipynb").read_text(encoding="utf-8"))["cells"]
     said = ["".join(text(output) for output in cell.get("outputs", ())) for cell in cells]
     assert any("2/2  trial" in one for one in said)
-    assert any("rule iesd2024 on synthetic" in one and "\nfirst " in one for one in said)
+    assert any("rule iesd2024 on data" in one and "\nfirst " in one for one in said)
     assert any("Finalist(trial=" in one for one in said), "the task of one's own came to nothing"
     shown = [kind for cell in cells for output in cell.get("outputs", ()) for kind in output.get("data", ())]
     assert "application/vnd.plotly.v1+json" in shown

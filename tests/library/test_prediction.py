@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import atml
+from atml.artifacts.seen import amplitude, hashed
 from atml.errors import DataError, InputError
 from tests.terminal import run
 from tests.waves import write_challenge, write_wfdb
@@ -153,3 +155,86 @@ def test_mistakes_are_said_in_one_line(
 def test_times_below_zero_are_refused(model: atml.Model) -> None:
     with pytest.raises(InputError, match="merge is -1 s"):
         atml.predict(model, "x.npy", merge_s=-1)
+
+
+def told(model: atml.Model, **fields: object) -> atml.Model:
+    """The model with more known of its training."""
+    return atml.Model(dataclasses.replace(model.exported, **fields))
+
+
+def test_another_unit_is_told_in_a_line(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
+    """A model of version 0.1 does not know how large its signals were, a new one does."""
+    seen = amplitude(signal.reshape(-1, 1, 1250).astype(np.float32))
+    knows = told(model, amplitude=seen)
+    np.save(tmp_path / "microvolts.npy", signal * 1000)
+    note = r"another unit\? \(the network scales each window by itself"
+    with pytest.warns(UserWarning, match=note) as caught:
+        decided = knows.predict(signal * 1000)
+    assert [Path(one.filename).name for one in caught] == [Path(__file__).name]
+    with pytest.warns(UserWarning, match=note):
+        assert knows.predict_recording(signal / 1000)["decision"].tolist() == decided.tolist()
+    found = atml.predict(knows, tmp_path / "microvolts.npy")
+    assert sum("microvolts: signals range over" in line for line in found.notes) == 1
+    # The same unit, even at a third of the size, or flat: nothing to warn of.
+    for sound in (signal, signal / 3, np.zeros(2500)):
+        knows.predict(sound)
+    assert not any("unit" in line for line in atml.predict(model, tmp_path / "microvolts.npy").notes)
+
+
+def test_the_rate_is_told_where_it_was_resampled(model: atml.Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(3600))
+    notes = atml.predict(model, tmp_path / "x.npy", sampling_rate=360).notes
+    assert "resampled from 360 Hz to 250 Hz" in notes
+
+
+def test_the_lead_of_the_training_is_taken(model: atml.Model, tmp_path: Path) -> None:
+    of_v5 = told(model, lead_choice=("V5",))
+    two = np.random.default_rng(0).normal(size=(2, 2500))
+    np.savetxt(tmp_path / "two.csv", two.T, delimiter=",", header="II,V5", comments="")
+    asked = atml.predict(model, tmp_path / "two.csv", lead="V5").windows
+    assert atml.predict(of_v5, tmp_path / "two.csv").windows.equals(asked)
+    np.savetxt(tmp_path / "one.csv", two[:1].T, delimiter=",", header="ECG", comments="")
+    assert len(atml.predict(of_v5, tmp_path / "one.csv").windows) == 2
+    write_wfdb(tmp_path / "db", range(100, 101), lead="MLII")
+    with pytest.raises(DataError, match="has no lead 'V5'; its leads are 0 MLII"):
+        atml.predict(of_v5, tmp_path / "db")
+
+
+def test_people_that_the_model_was_trained_on_are_told(model: atml.Model, tmp_path: Path) -> None:
+    write_wfdb(tmp_path / "db", range(100, 102), lead="MLII")
+    knows = told(model, subjects=None, hashes=hashed(["100"], model.exported.data_fingerprint))
+    (line, *_) = atml.predict(told(knows, synthetic=False), tmp_path / "db").notes
+    assert line.startswith("TRAINED ON, by name: 100. ")
+    strangers = told(model, subjects=("102",), synthetic=False)
+    assert not any("TRAINED" in line for line in atml.predict(strangers, tmp_path / "db").notes)
+
+
+def test_obvious_mistakes_are_told_in_one_line(model: atml.Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "turned.npy", np.zeros((2500, 1)))
+    with pytest.raises(DataError, match=r"turned.npy has shape \(2500, 1\): give \(leads, samples\)"):
+        atml.predict(model, tmp_path / "turned.npy")
+    (tmp_path / "x.edf").write_bytes(b"0       ")
+    (tmp_path / "empty").mkdir()
+    for name in ("x.edf", "empty"):
+        with pytest.raises(DataError, match=rf"can't read .*{name}: it holds neither a WFDB record"):
+            atml.predict(model, tmp_path / name)
+    np.save(tmp_path / "x.npy", np.zeros(2500))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"can't be written: .*; name another folder with --out"):
+        atml.predict(model, tmp_path / "x.npy", out=tmp_path / "x.npy" / "below")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_tables_in_any_encoding(model: atml.Model, signal: np.ndarray, tmp_path: Path, encoding: str) -> None:
+    lines = "\n".join(["µV", *(f"{value:.6f}" for value in signal)])
+    (tmp_path / "x.csv").write_bytes(lines.encode(encoding))
+    found = atml.predict(model, tmp_path / "x.csv").windows
+    assert found["decision"].tolist() == model.predict(signal).tolist()
+
+
+def test_a_comma_may_stand_for_the_point(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
+    rows = "\n".join(f"{at};{value:.6f}" for at, value in enumerate(signal)).replace(".", ",")
+    (tmp_path / "x.csv").write_text("row;ECG\n" + rows)
+    found = atml.predict(model, tmp_path / "x.csv", lead="ECG").windows
+    assert found["decision"].tolist() == model.predict(signal).tolist()

@@ -11,7 +11,8 @@ import pytest
 import atml
 from atml import InputError, Interrupted, StudyError, TaskFileError
 from atml.library.search_function import _held_out, duration
-from atml.searching import Options, trial_log
+from atml.searching import trial_log
+from atml.searching.search_options import Options
 from tests import terminal
 from tests.library.conftest import Python, environment
 from tests.searching.studies import Told

@@ -80,3 +80,25 @@ def test_other_subjects_are_refused() -> None:
     fewer = Predictions(found.logits[EACH:], found.y[EACH:], found.subject[EACH:])
     with pytest.raises(ValueError, match="same subjects"):
         value_difference([SubjectValues(found, youden)], [SubjectValues(fewer, youden)])
+
+
+@pytest.mark.parametrize("subjects", [2, 4, 12])
+def test_equals_are_called_different_as_rarely_as_it_says_with_few_people_too(subjects: int) -> None:
+    """Two models of one quality for each subject: an interval of 90% excludes 0 for one pair in ten."""
+    random = np.random.default_rng(0)
+    who = np.repeat(np.arange(subjects).astype(str), 40)
+
+    def drawn() -> SubjectValues:
+        right = random.random(len(who)) < np.repeat(random.uniform(0.4, 0.9, subjects), 40)
+        y = np.zeros(len(who), np.int64)
+        return SubjectValues(Predictions(np.eye(2, dtype=np.float32)[(~right).astype(int)], y, who), share)
+
+    def share(found: Predictions) -> float:
+        return float((found.labels() == found.y).mean())
+
+    gaps = [value_difference([drawn()], [drawn()]) for _ in range(200)]
+    apart = np.mean([gap.low > 0 or gap.high < 0 for gap in gaps])
+    assert 0.04 < apart < 0.16, apart
+    one = [SubjectValues(d._found.take(who == "0"), share) for d in (drawn(), drawn())]
+    alone = value_difference(one[:1], one[1:])
+    assert (alone.low, alone.high) == (-np.inf, np.inf)

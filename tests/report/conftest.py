@@ -11,6 +11,7 @@ import pytest
 from atml import task_files
 from atml.data.synthetic import generator
 from atml.storage import Store
+from tests.report import made
 from tests.terminal import run
 
 THREE_TASK = """
@@ -97,6 +98,17 @@ def draw_three(path: Path, subjects: int = 9, each: int = 24) -> None:
         rhythm=rhythm,
         split=np.full(rows, "train"),
     )
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Database of a made study and of one without trials; nothing may change it."""
+    where = f"sqlite:///{tmp_path_factory.mktemp('made')}/studies.db"
+    store = Store(where)
+    made.study(store, "made", made.TRIALS)
+    store.study("bare", made.spec())
+    store.close()
+    return where
 
 
 @pytest.fixture(scope="session")

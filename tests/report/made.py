@@ -24,7 +24,7 @@ from atml.searching import pruning
 from atml.searching.region_learning import fingerprint
 from atml.storage import Store
 
-FOLDS = 5
+FOLDS, TRIALS = 5, 72
 START = datetime.datetime(2026, 3, 2, 20, 0)
 
 

@@ -16,7 +16,7 @@ from atml.errors import DataError, ExportError
 from atml.metrics import confusion, counts
 from atml.scoring.rules import Judged, iesd2024
 from tests.scoring import rhythm as three_classes
-from tests.scoring.exported import label, score, write_contest
+from tests.scoring.exported import label, score, write_contest, write_npz
 
 
 def test_figures_are_those_of_the_rule_on_the_outputs(make, trained, exported, unseen):
@@ -139,3 +139,16 @@ def test_the_lead_of_the_training_is_the_lead_that_is_scored(make, tmp_path):
     # A set whose leads can't be chosen is not asked for one.
     renamed = make.replace(make.dataset(seed=1), subject=np.char.add("U", make.dataset(seed=1).subject))
     score(got.folder, write_contest(tmp_path / "texts", renamed))
+
+
+def test_another_unit_is_told(make, exported, tmp_path):
+    """The same windows in mV and in microvolts: the export knows how large signals were in training."""
+    dataset = make.dataset(subjects=10, each=6, seed=5)
+    large = make.replace(dataset, x=dataset.x * 1000)
+    notes = {
+        name: score(exported, write_npz(tmp_path / f"{name}.npz", found)).notes
+        for name, found in (("same", dataset), ("large", large))
+    }
+    assert not any("another unit?" in note for note in notes["same"])
+    (line,) = (note for note in notes["large"] if "another unit?" in note)
+    assert line.startswith("signals range over 2") and "\n" not in line

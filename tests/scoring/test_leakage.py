@@ -139,14 +139,38 @@ def test_a_file_that_can_not_say_its_subjects(make, tmp_path, unseen):
     got = export(make.net(), make.record(dataset), dataset.x, root=tmp_path / "exports")
     alone = tmp_path / "alone.onnx"
     alone.write_bytes(got.model)
-    assert "does not list its training subjects" in score(alone, unseen).render()
-    assert "does not list its training subjects" not in score(got.folder, unseen).render()
+    assert "can't tell its training subjects" in score(alone, unseen).render()
+    assert "can't tell its training subjects" not in score(got.folder, unseen).render()
     evaluations = Memory()
     bare = write_npz(tmp_path / "bare.npz", make.dataset(subjects=4, each=12, seed=5))
     for paths in (bare, [unseen, bare]):
         with pytest.raises(ExportError, match=r"and bare does not tell train from test, .* export folder"):
             score(alone, paths, evaluations)
     assert evaluations.kept == [] and score(got.folder, [unseen, bare]).evaluation == 1
+
+
+def test_a_file_alone_knows_whom_it_was_trained_on(make, trained, tmp_path):
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes(trained.model)
+    report = score(alone, write_npz(tmp_path / "bare.npz", make.dataset(subjects=10, each=12, seed=5)))
+    assert sorted(row[0] for row in report.score.table("subjects").cells) == ["S8", "S9"]
+    evaluations = Memory()
+    folder = write_contest(tmp_path / "mixed", make.dataset(subjects=4, each=6, seed=2))
+    with pytest.raises(DataError, match="trained on subjects of this test set: S0, S1, S2, S3;"):
+        score(alone, folder, evaluations)
+    assert evaluations.kept == []
+
+
+def test_a_file_alone_knows_people_of_several_sets(make, tmp_path):
+    got = trained_on_several(make, tmp_path / "exports")
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes(got.model)
+    bought = write_npz(tmp_path / "bought.npz", make.dataset(subjects=4, each=12, seed=5))
+    two = write_npz(tmp_path / "two.npz", make.dataset(subjects=10, each=12, seed=6))
+    report = score(alone, [bought, two])
+    people = sorted(row[0] for row in report.score.table("subjects").cells)
+    assert people == [f"two/S{i}" for i in (0, 1, 2, 3, 8, 9)]
+    assert "S0, S1, S2, S3 of bought may be the same of one: left out" in report.notes
 
 
 def test_other_labels_are_refused(make, tmp_path, unseen):

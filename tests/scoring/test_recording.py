@@ -12,7 +12,7 @@ import pytest
 
 from atml.artifacts.model import EVALUATIONS
 from atml.errors import ExportError, InputError, StudyError
-from atml.scoring.presentation import ordinal
+from atml.formatting import ordinal
 from atml.storage import Store
 from tests.scoring.exported import Memory, score, write_npz
 

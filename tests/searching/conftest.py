@@ -14,7 +14,8 @@ import pytest
 
 from atml import task_files
 from atml.data.synthetic import generator
-from atml.searching import Options, prepare
+from atml.searching.plan import prepare
+from atml.searching.search_options import Options
 from atml.storage import Store
 from tests.searching.studies import ONE
 from tests.terminal import run

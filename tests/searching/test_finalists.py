@@ -153,3 +153,6 @@ def test_the_search_prints_and_exports_it(
     assert baselines.from_dict(load(folder).baseline).describe() == beside["rule"]
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "## What the network buys" in card and "## By rhythm" in card
+    doubts = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["label_doubts"]["doubts"]
+    part = card.partition("## Labels to look at again\n")[2].partition("\n## ")[0]
+    assert all(f"| {one['subject']} " in part for one in doubts) and ("none." in part) is (not doubts)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from atml.errors import InputError, StudyError
-from atml.searching import Options, prepare, worker_setup
+from atml.searching.entry_points import worker_setup
 from atml.searching.joining import join
+from atml.searching.plan import prepare
 from atml.searching.progress import View
-from atml.searching.search_options import Goal
+from atml.searching.search_options import Goal, Options
 from atml.searching.study_spec import CODE
 from atml.searching.trials import Trials
 from atml.searching.workers.dispatch import Dispatcher

@@ -14,8 +14,11 @@ from optuna.trial import TrialState
 
 from atml import cli
 from atml.errors import InputError, StudyError, TaskFileError
-from atml.searching import Options, prepare, pruning, search, train_again
+from atml.searching import pruning
+from atml.searching.entry_points import search, train_again
 from atml.searching.joining import join
+from atml.searching.plan import prepare
+from atml.searching.search_options import Options
 from atml.searching.study_spec import CODE, SOURCES
 from atml.searching.trials import Trials
 from atml.searching.workers.jobs import Report

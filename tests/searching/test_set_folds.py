@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from atml.errors import DataError, StudyError
-from atml.searching import Options, prepare, reopen
+from atml.searching.plan import prepare, reopen
+from atml.searching.search_options import Options
 from atml.storage import Store
 from tests.searching.studies import Space
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from atml.searching import Options, prepare, worker_setup
+from atml.searching.entry_points import worker_setup
 from atml.searching.exporting import Exports
 from atml.searching.finalists import Finalists
+from atml.searching.plan import prepare
 from atml.searching.progress import Terminal, View
 from atml.searching.repeats import Repeats
+from atml.searching.search_options import Options
 from atml.searching.trials import Trials
 from atml.searching.workers.dispatch import Dispatcher, JobSource
 from atml.searching.workers.jobs import Job, Report

@@ -10,9 +10,9 @@ import pytest
 
 from atml.dashboard.artifact_store import Shelf
 from atml.dashboard.read_only_storage import Overlay
-from atml.searching import Options
 from atml.searching.joining import join
 from atml.searching.progress import View
+from atml.searching.search_options import Options
 from atml.searching.trials import Trials
 from atml.searching.workers.jobs import Report
 from atml.storage import Store

@@ -12,9 +12,10 @@ import pytest
 
 from atml.errors import InputError
 from atml.models.config import ModelConfig
-from atml.searching import Options, prepare, worker_setup
-from atml.searching.plan import Plan
+from atml.searching.entry_points import worker_setup
+from atml.searching.plan import Plan, prepare
 from atml.searching.samplers.parameters import from_params
+from atml.searching.search_options import Options
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.searching.workers.pool import Pool
 from atml.searching.workers.process import in_words

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from atml.data import file_tree
 from atml.data.episode import Episode
 from atml.data.labelling import Label
-from atml.data.parsing import Files, Parsed, assemble
+from atml.data.parsing import Files, Parsed, assemble, at_rates
 from atml.data.rows import Rows, Shape, make
 from atml.tasks.task import Task
 
@@ -124,4 +124,4 @@ class Format(ABC):
             rhythm=np.array([item.rhythm for item in about], np.str_),
             given=np.array([item.given for item in about], np.int64),
         )
-        return assemble(self.path, files, parts, [], notes)
+        return assemble(self.path, files, parts, [], [*notes, *at_rates([rate], task.sampling_rate)])

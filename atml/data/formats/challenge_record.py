@@ -14,6 +14,7 @@ import numpy as np
 
 from atml.arrays import Float32
 from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
+from atml.data.text import decoded
 
 RATE, GAIN = 300, 1000.0
 """Hz and units a mV of all records that were published."""
@@ -46,7 +47,7 @@ class Header:
 
 def header(file: str, data: bytes) -> Header:
     """Read the header of a record of one signal in format 16+24; raises Unusable."""
-    lines = [line.split() for line in data.decode("utf-8", "replace").splitlines()]
+    lines = [line.split() for line in decoded(data).splitlines()]
     lines = [words for words in lines if words and not words[0].startswith("#")]
     try:
         first, line = lines[0], lines[1]

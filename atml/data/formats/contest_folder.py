@@ -16,7 +16,7 @@ from atml.data.formats.base import Asked, Format
 from atml.data.formats.contest_text import Layout
 from atml.data.formats.number_text import BadText, parse
 from atml.data.labelling import call
-from atml.data.parsing import SPLITS, Files, Parsed, assemble, some
+from atml.data.parsing import SPLITS, Files, Parsed, assemble, at_rates, some
 from atml.data.rows import Shape
 from atml.errors import DataError
 
@@ -121,7 +121,9 @@ def _shared_subjects(layout: Layout) -> list[str]:
 def _taken_for(parsed: Parsed, shape: Shape) -> list[str]:
     """Say which length the segments were taken for, where no file and no person told."""
     samples, rate = contest_text.PUBLISHED
-    if shape.given is not None or samples == shape.window or not (parsed.length == samples).any():
+    if shape.given is not None:
+        return at_rates([shape.given], shape.sampling_rate)
+    if samples == shape.window or not (parsed.length == samples).any():
         return []
     seconds, window = samples / rate, shape.window / shape.sampling_rate
     count = int(seconds / window + 1e-9)
@@ -131,5 +133,6 @@ def _taken_for(parsed: Parsed, shape: Shape) -> list[str]:
     lost = f"; the last {left:g} s is not used" if left > 1e-9 else ""
     return [
         f"segments of {samples} samples are taken for {seconds:g} s at {rate} Hz, and cut into "
-        f"{count} window{'s' if count > 1 else ''} of {window:g} s{lost}"
+        f"{count} window{'s' if count > 1 else ''} of {window:g} s{lost}",
+        *at_rates([rate], shape.sampling_rate),
     ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from atml.data.file_tree import ENDINGS, Source
 from atml.data.parsing import SPLITS, Fault, some
+from atml.data.text import decoded
 from atml.errors import DataError
 
 PATTERN = "SUBJECT-LABEL-INDEX.txt"
@@ -132,8 +133,8 @@ def _add_indexed(
 ) -> None:
     segments, faults = found.splits.setdefault(split, []), found.faults.setdefault(split, [])
     try:
-        rows = list(csv.DictReader(io.StringIO(source.only(index).decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.DictReader(io.StringIO(decoded(source.only(index)), newline="")))
+    except csv.Error as error:
         raise DataError(f"can't read {source.path / index}: {error}") from None
     if not rows or not {"label", "Filename"} <= rows[0].keys():
         raise DataError(f"{source.path / index} needs rows under the header label,Filename")

@@ -22,7 +22,7 @@ from atml.data.episode import Episode, from_segments
 from atml.data.formats.annotations import rhythm_of
 from atml.data.formats.base import BLOCK, Format
 from atml.data.labelling import Label, classes_of
-from atml.data.parsing import SPLITS, Fault, Files, Parsed, assemble, some
+from atml.data.parsing import SPLITS, Fault, Files, Parsed, assemble, at_rates, some
 from atml.data.rows import Shape, make
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.ecg.resampling import resampled_length
@@ -86,7 +86,7 @@ def read(path: Path, split: str, task: Task, label: Label) -> Parsed:
             there = ", ".join(name for name in SPLITS if (held.train == _number(name)).any())
             raise DataError(f"no {split} split in {path}: it holds {there} only")
     given, coding = _given(path, held, task, label)
-    notes += coding
+    notes += [*coding, *at_rates([RATE], task.sampling_rate)]
     files = Files(
         place=np.array([f"row {row}" for row in rows.tolist()], np.str_),
         subject=held.subject[rows],

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from atml.arrays import Int64, Strings
 from atml.data.episode import Episode, from_segments
 from atml.data.formats.base import BLOCK, Format
-from atml.data.parsing import Files, Parsed, assemble
+from atml.data.parsing import Files, Parsed, assemble, at_rates
 from atml.data.rows import Shape, make
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -151,7 +151,8 @@ class Npz(Format):
             named=held.named,
         )
         parts = [make(held.x[at : at + BLOCK], shape) for at in range(0, len(held.x), BLOCK)]
-        return assemble(path, files, parts, [], held.notes)
+        notes = [*held.notes, *at_rates([given], task.sampling_rate)]
+        return assemble(path, files, parts, [], notes)
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the rows that are longer than a window, of a rate that is known."""

@@ -24,6 +24,7 @@ from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.parsing import SPLITS, Fault, Parsed, some
+from atml.data.text import decoded
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
 
@@ -193,14 +194,14 @@ class PhysionetChallenge(Format):
         """Return the records that RECORDS lists; None where there is no such file."""
         if f"{folder}RECORDS" not in names:
             return None
-        lines = self.source.only(f"{folder}RECORDS").decode("utf-8", "replace").split()
+        lines = decoded(self.source.only(f"{folder}RECORDS")).split()
         return {PurePosixPath(line).name for line in lines}
 
     def _rows(self, listing: str) -> list[tuple[str, str]]:
         """Return record and label of each line of a list."""
         try:
-            rows = list(csv.reader(io.StringIO(self.source.only(listing).decode("utf-8-sig"), newline="")))
-        except (UnicodeDecodeError, csv.Error) as error:
+            rows = list(csv.reader(io.StringIO(decoded(self.source.only(listing)), newline="")))
+        except csv.Error as error:
             raise DataError(f"can't read {self.path / listing}: {error}") from None
         for number, row in enumerate(rows, 1):
             if row and len(row) < 2:

@@ -12,6 +12,7 @@ from atml.data.formats import wfdb_record
 from atml.data.formats.base import Format
 from atml.data.formats.wfdb_record import Header, Unusable
 from atml.data.parsing import SPLITS, Fault, Parsed, Seconds, some
+from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -128,7 +129,7 @@ def _names(folder: Path, found: _Records) -> list[str]:
     listing = folder / "RECORDS"
     if not listing.is_file():
         return headers
-    lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = decoded(listing.read_bytes()).splitlines()
     listed = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not listed:
         raise DataError(f"{listing} lists no record")

@@ -7,7 +7,7 @@ from atml.metrics import Interval
 from atml.report import comparisons
 from atml.report import kind as report_kind
 from atml.report.comparisons import Row
-from atml.report.figures import Figures, Source, interval_of
+from atml.report.figures import Figures, Source, beside, gain_in_accuracy, interval_of
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Text
 from atml.report.sections.task_description import task_of
@@ -32,8 +32,8 @@ def contents(material: Material) -> list[Block]:
 def _subjects(source: Source, task: Task) -> str:
     """Say how far subjects differ."""
     return (
-        f"Out of fold every one of {len(source.figures['subjects'])} subjects was decided by a model that"
-        f" never saw it. {report_kind.of(task).spread(source.figures)}"
+        f"Out of fold each of {len(source.figures['subjects'])} subjects was decided by a model that never"
+        f" saw it. {report_kind.of(task).spread(source.figures)}"
     )
 
 
@@ -72,8 +72,7 @@ def _chart(material: Material, source: Source, task: Task) -> Block:
         for rate, rows in panels.items()
     ]
     says = (
-        f"The network's {'; '.join(told)}. Whiskers are 95% intervals from resampling subjects; a dot"
-        " without them is of a file that gives none."
+        f"The network's {'; '.join(told)}. Whiskers are 95% intervals over subjects, where a file gives them."
     )
     return Chart("carry-over", comparisons.forest(panels, {MODEL: BLUE, BASELINE: ORANGE}), says)
 
@@ -87,17 +86,14 @@ def _baseline(source: Source) -> str:
         )
     more = interval_of(baseline["network_gains"])
     assert more is not None
-    verdict = (
-        "the network is worth its cost where that difference is"
-        if more.low > 0
-        else "the baseline is the better of the two"
-        if more.high < 0
-        else "with these subjects the two can't be told apart"
-    )
+    verdict = {
+        -1: "the network is worth its cost where that difference is",
+        0: "with these subjects the two can't be told apart",
+        1: "the baseline is the better of the two",
+    }[beside(0.0, more)]
     return (
         f"The baseline, {baseline['name']}, is a detector without a network, fitted on the same folds."
-        f" Balanced accuracy of the network less that of the baseline is {more.value:+.3f}, 95% interval"
-        f" {more.low:+.3f} to {more.high:+.3f} on the same resampled subjects: {verdict}."
+        f" {gain_in_accuracy(source.figures, more)}, on the same resampled subjects: {verdict}."
     )
 
 
@@ -108,7 +104,7 @@ def _test(source: Source, task: Task, title: str, one: Figures) -> str:
         before, after = _rate(source.figures, names), _rate(one, names) if alike(one) else None
         if before is None or after is None:
             continue
-        where = "below" if after.value < before.low else "above" if after.value > before.high else "within"
+        where = {-1: "below", 0: "within", 1: "above"}[beside(after.value, before)]
         told.append(
             f"its {rate}, {after.value:.3f} ({after.low:.3f} to {after.high:.3f}), lies {where} the interval"
             f" out of fold, {before.low:.3f} to {before.high:.3f}"

@@ -34,17 +34,19 @@ def _default(material: Material) -> list[Block]:
         return [Empty("The default config of the task has no result in this study.")]
     if best.number == begun.number:
         return [Text("The winner is the default config of the task: the search found nothing better.")]
-    rows, alike = [], 0
+    rows, alike, absent = [], 0, 0
     for name in material.axes:
         before, after = begun.params.get(name), best.params.get(name)
         if before is None and after is None:
+            absent += 1
             continue
         if before is not None and after is not None and same(before, after):
             alike += 1
             continue
         rows.append((name, setting(before), setting(after), _near(name, material, after)))
     said = _outcome(material, begun, best)
-    said += f" {plural(len(rows), 'parameter')} differ and {alike} are the same."
+    unused = f", {absent} are used by neither" if absent else ""
+    said += f" Of {plural(len(material.axes), 'parameter')} {len(rows)} differ, {alike} are the same{unused}."
     said += (
         " They changed together, so no line of the table is the effect of one change. The last column is"
         " how the trials near the winner's setting did: of those that were trained, how many are in the"
@@ -66,7 +68,7 @@ def _outcome(material: Material, begun: TrialRecord, best: TrialRecord) -> str:
         long = f", trained {first.length} times as long" if first.length > 1 else ""
         said += (
             f" On fresh seeds the winner has {value(again)} untuned, and"
-            f" {value(first.value)} with decisions tuned on other folds{long}."
+            f" {value(first.value)} at the decision that ships{long}."
         )
     if begun.cost and best.cost:
         said += (

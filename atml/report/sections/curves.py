@@ -29,8 +29,7 @@ def contents(material: Material) -> list[Block]:
     folds = plural(int(material.spec["folds"]), "fold")
     return [
         Text(
-            f"The finalists are {what}. A training reports at four fixed shares of its length, so that short"
-            " and long ones compare. Thin lines are single trainings, thick ones the mean over"
+            f"The finalists are {what}. Thin lines are single trainings, thick ones the mean over"
             f" {folds}{' and every repeat' if repeated else ''}."
         ),
         _chart("curves-loss", found, 1, "training loss", _loss_says(found)),
@@ -91,9 +90,8 @@ def _loss_says(found: Sequence[tuple[TrialRecord, list[Curve]]]) -> str:
         _, means = _mean(curves, 1)
         parts.append(f"trial {record.number} from {means[0]:.3f} to {means[-1]:.3f}")
     return (
-        f"Mean training loss between the first report and the end: {listed(parts)}. Losses of two trials can"
-        " be compared only where both weight classes and smooth labels the same way; they include augmented"
-        " windows."
+        f"Mean training loss between the first report and the end: {listed(parts)}. Losses compare only"
+        " where both trials weight classes and smooth labels alike."
     )
 
 

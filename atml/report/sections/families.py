@@ -21,10 +21,8 @@ MOST_POINTS = 600
 
 
 ABOUT = (
-    "A larger network may do better whatever its family, so families are compared within bands of"
-    " file size that double from one to the next. Two figures count: the best value over every fold,"
-    " which grows with the number of trials a family was given, and the median of its trained trials at"
-    " the end of the first fold, for which a trial that was stopped earlier counts as lower."
+    "Families are compared within bands of file size that double. The best value grows with the number of"
+    " trials that a family was given; the median after fold 1 does not."
 )
 
 
@@ -103,10 +101,7 @@ def _table(trials: Sequence[TrialRecord]) -> Block:
     else:
         said = "In no band did two families run over every fold, so their best values can't be compared."
     counts = [int(row[2].replace(",", "")) for row in rows]
-    said += (
-        f" The counts differ, from {min(counts):,} to {max(counts):,} trained trials: the search gave more"
-        " trials to what did well, and the best of many looks better than the best of few."
-    )
+    said += f" The counts differ, from {min(counts):,} to {max(counts):,} trained trials."
     return Grid(("KiB", "family", *COLUMNS), tuple(rows), said, right=COLUMNS)
 
 
@@ -123,8 +118,7 @@ def _again(material: Material) -> list[Block]:
     parts = listed([f"{name} {of}" for name, of in told.items()])
     return [
         Text(
-            "The values of the table helped to pick their trials. On fresh seeds, with decisions tuned on"
-            f" other folds, the best finalist of each family has: {parts}."
+            f"On fresh seeds, at the decision that ships, the best finalist of each family has: {parts}."
             + (" Other families have no finalist." if len(told) > 1 else " No other family has a finalist.")
         )
     ]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from atml.artifacts.card import fitted
-from atml.formatting import figure, mean, sentence
+from atml.formatting import figure, less_or_more, mean, sentence
+from atml.formatting import gap as printed_gap
 from atml.report import comparisons
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
@@ -69,8 +70,8 @@ def contents(material: Material) -> list[Block]:
     )
     said = (
         f"On windows that it was trained on the winner has {trained:.3f}, on held-out subjects"
-        f" {held_out:.3f}, which is {gap:.3f} less: {verdict}. {_spread(runs, gap)} {_trend(runs)} All of it"
-        " is the objective with untuned decisions, as trained."
+        f" {held_out:.3f}, which is {less_or_more(held_out, trained)}: {verdict}."
+        f" {_spread(runs, gap)} {_trend(runs)} All of it is the objective with untuned decisions, as trained."
     )
     count = max(len(run.held_out) for run in runs)
     rows = tuple(
@@ -80,7 +81,7 @@ def contents(material: Material) -> list[Block]:
             *("-" for _ in range(count - len(run.held_out))),
             figure(mean(run.held_out)),
             figure(mean(run.trained)),
-            figure(mean(run.trained) - mean(run.held_out)),
+            figure(printed_gap(mean(run.trained), mean(run.held_out))),
         )
         for run in runs
     )
@@ -121,7 +122,8 @@ def _spread(runs: Sequence[Run], gap: float) -> str:
     if len(folds) < 2:
         return "There is one fold only, so how far subjects differ is not known."
     spread = float(np.std(folds, ddof=1))
-    than = "more than" if spread > abs(gap) else "less than"
+    apart = round(spread, 3) - round(abs(gap), 3)
+    than = "more than" if apart > 0 else "less than" if apart < 0 else "as much as"
     return (
         f"Folds, that is other subjects, differ by a standard deviation of {spread:.3f} (lowest"
         f" {min(folds):.3f}, highest {max(folds):.3f}), which is {than} that gap."

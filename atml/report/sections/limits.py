@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from atml.artifacts.model import CARD
-from atml.formatting import listed, plural, sentence, value
+from atml.formatting import less_or_more, listed, plural, sentence, value
 from atml.report import kind as report_kind
-from atml.report.figures import interval_of
+from atml.report.figures import gain_in_accuracy, interval_of
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Text
 from atml.report.sections.task_description import task_of
@@ -34,7 +34,7 @@ def contents(material: Material) -> list[Block]:
     worth = _worth(material)
     if worth:
         lines.insert(0, ("a detector without a network", worth))
-    said = f"{len(lines)} limits that come from how this model was found; those of the model itself follow."
+    said = f"{len(lines)} limits that come from how this model was found."
     blocks: list[Block] = [Grid(("what", "what it means for the figures"), tuple(lines), said)]
     known = of_card(material)
     if known and material.winner is not None:
@@ -66,8 +66,8 @@ def _worth(material: Material) -> str:
         return ""
     return (
         f"{baseline['name']} reaches {value(baseline['value'])} on the same folds, the network"
-        f" {value(source.figures['value'])}; its balanced accuracy differs by {more.value:+.3f}, 95% interval"
-        f" {more.low:+.3f} to {more.high:+.3f}: the network has not shown its worth on these subjects"
+        f" {value(source.figures['value'])}. {gain_in_accuracy(source.figures, more)}: the network has not"
+        " shown its worth on these subjects"
     )
 
 
@@ -78,8 +78,8 @@ def _chosen(material: Material) -> str:
         return f"the one of {plural(tried, 'trial')} that ran over every fold"
     return (
         f"the best of {plural(tried, 'trial')}, {len(whole)} of them over every fold, judged on the same"
-        f" folds: the best value {value(max(whole))} stands above a median of"
-        f" {value(float(np.median(whole)))} partly by luck, so the best of many looks better than it is"
+        f" folds: the best value, {value(max(whole))} (median {value(float(np.median(whole)))}), is partly"
+        " luck"
     )
 
 
@@ -97,13 +97,13 @@ def _repeats(material: Material) -> str:
             "no finalist was trained again on fresh seeds: the value of the best trial helped to pick it and"
             " flatters it (winner's curse)"
         )
-    fell = float(np.mean([own - again for own, again in pairs]))
+    before, after = (float(np.mean([pair[i] for pair in pairs])) for i in (0, 1))
     runs = sum(len(material.repeats(number)) for number in material.judged)
     return (
         f"{plural(len(pairs), 'finalist')} trained again on fresh seeds, {plural(runs, 'run')} in all,"
-        f" reached {abs(fell):.3f} {'less' if fell >= 0 else 'more'} on average than the value that picked"
-        " them, both untuned; figures here are those of the repeats, but the subjects are the same, so"
-        " part of the winner's curse remains"
+        f" have a mean of {value(after)}, where the values that picked them have {value(before)}:"
+        f" {less_or_more(after, before)}, both untuned. The subjects are the same, so part of the"
+        " winner's curse remains"
     )
 
 
@@ -133,10 +133,7 @@ def _split(material: Material) -> str:
     folds, held = material.spec["folds"], material.spec.get("held_out") or []
     by = material.spec.get("fold_by") or "subject"
     aside = f"{plural(len(held), 'subject')} held out of the search altogether" if held else "nobody held out"
-    return (
-        f"{folds} folds by {by}, {aside}; two recordings of one person under two names could be on both"
-        " sides of a fold, and nothing in the data would show it"
-    )
+    return f"{folds} folds by {by}, {aside}; one person under two names could be on both sides of a fold"
 
 
 def _device(material: Material) -> str:
@@ -149,7 +146,6 @@ def _device(material: Material) -> str:
         else "size and work are counted,"
     )
     return sentence(
-        f"{cost} nothing was measured on a device: latency, memory with a runtime and the effect of"
-        " quantisation are not known. The file needs the sampling rate, the leads and the amplitudes that it"
-        " was trained with"
+        f"{cost} nothing was measured on a device: latency, memory and the effect of quantisation are not"
+        " known"
     ).rstrip(".")

@@ -16,3 +16,8 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 # The first optimizer of a process loads this: 800 modules in a second, loaded once and shared this way.
 import torch._dynamo  # noqa: E402, F401
+
+# What a worker trains with; the parent's side, storage and export, stays out.
+from atml import task_files  # noqa: E402, F401
+from atml.models import weights  # noqa: E402, F401
+from atml.training import agreement, cross_validation, fingerprint, loop  # noqa: E402, F401

@@ -1,0 +1,43 @@
+"""Labels that network and baseline both contradict, and the figures without them."""
+
+from __future__ import annotations
+
+import math
+
+from atml.artifacts.card_label_doubts import HEADER, rows
+from atml.evaluation.label_doubts import BOTH, LEAST, LabelDoubt
+from atml.formatting import plural
+from atml.report.figures import Figures, interval_of
+from atml.report.page import Block, Grid, Heading, Text
+from atml.tasks.task import Task
+
+
+def label_doubts(figures: Figures, task: Task) -> list[Block]:
+    """Write the part; nothing for exports that were not asked, as those of earlier versions."""
+    found = figures.get("label_doubts")
+    if not found:
+        return []
+    head = Heading("Labels to look at again")
+    how = (
+        f"A person's windows of one rhythm, at least {LEAST}, of which network and baseline each call"
+        f" {BOTH:.0%} or more another class, out of fold"
+    )
+    doubts = [LabelDoubt(**one) for one in found["doubts"]]
+    if not doubts:
+        return [head, Text(f"{how}: none.")]
+    windows = sum(one.windows for one in doubts)
+    says = f"{how}: {plural(windows, 'window')}. Labels are wrong there, or both are; nothing was changed."
+    columns = (*HEADER, "network", "baseline")
+    blocks: list[Block] = [head, Grid(columns, tuple(rows(doubts, task)), says, right=columns[3:4])]
+    if found["value"] is not None and not math.isnan(found["value"]):
+        blocks.append(Text(_without(figures, found)))
+    return blocks
+
+
+def _without(figures: Figures, found: Figures) -> str:
+    parts = [f"the objective is {found['value']:.3f} and not {figures['value']:.3f}"]
+    for name, of in found["rates"].items():
+        less, all_of = interval_of(of), interval_of(figures["rates"].get(name))
+        if less is not None and all_of is not None:
+            parts.append(f"{name} {less.value:.3f} and not {all_of.value:.3f}")
+    return f"Without these windows {', '.join(parts)}."

@@ -1,0 +1,392 @@
+"""What a search came to, in one dataclass: the winner, how good, how sure, what next.
+
+The first screen of `atml best`, `atml status` and the top of the report all read this, so that they say the
+same. Figures that need data or predictions are computed once, when the finalists are judged, and kept in the
+study (`facts`); the rest is read from trials and exports, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atml.evaluation.gate import Gate
+from atml.formatting import between, listed, ordinal, plural
+from atml.metrics import Interval
+from atml.metrics.value_difference import LEVEL
+from atml.searching.leaderboard import AGREES, Entry, leaderboard
+from atml.searching.ranking import PICK
+from atml.searching.search_options import Goal
+from atml.storage import urls
+from atml.training.records import ParameterSource, Role, TrialRecord
+
+if TYPE_CHECKING:
+    from atml.searching.finalists import Finalist, Finalists
+    from atml.storage import Store
+
+WORST = 3
+"""Subjects that are named."""
+
+FEW = 6
+"""Fewer subjects than this are said beside a gain: its interval is wide, and no more is known of others."""
+
+DEFAULT = urls.name(urls.DEFAULT_URL)
+"""Name of the database that no command needs to be told."""
+
+SURE = f"{LEVEL:.0%} interval, paired by subject"
+"""What the interval of a gain is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """One subject: its rates by name, without those of a class that it does not have.
+
+    ``windows`` counts by the same names what each rate is of, once for every run that it was measured in.
+    """
+
+    name: str
+    rates: Mapping[str, float]
+    windows: Mapping[str, int]
+
+    def __str__(self) -> str:
+        """Return the name, the rates and what they are of."""
+        told = [f"{name} {rate:.3f} of {self.windows[name]:,}" for name, rate in self.rates.items()]
+        return f"{self.name} ({', '.join(told)})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One evaluation of the winner's export on test data: the official figure is the rule's first.
+
+    ``number`` counts the evaluations of that test set; ``total`` are the points of a rule that awards some,
+    None where no latency and size were measured.
+    """
+
+    rule: str
+    data: str
+    windows: int
+    subjects: int
+    number: int
+    name: str
+    official: Interval
+    total: float | None = None
+    figures: Mapping[str, Interval]
+
+    def __str__(self) -> str:
+        """Return rule, data, figure and how often that test set was evaluated, in one line."""
+        points = "" if self.total is None else f", total {self.total:.3f}"
+        return (
+            f"{self.name} {self.official.value:.3f} ({between(self.official)}){points}: rule {self.rule} on"
+            f" {self.data}, {plural(self.subjects, 'subject')}, {ordinal(self.number)} evaluation"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The winner of a study, or its best trial so far, and what is known of it.
+
+    Attributes:
+        study: Name of the study.
+        entry: Its place on the leaderboard: value, size, folder, and the runs that its figures are of.
+        rates: Rates over all windows with 95% intervals over subjects; those of a run in the search, and some
+            of earlier versions, have none and are points.
+        over_default: What it has over DEFAULT in units of the objective (`SURE`); None where not measured.
+        is_default: Whether it is DEFAULT itself.
+        over_baseline: The same over the baseline without a network.
+        baseline: Title of that baseline; "" for a task without one.
+        worst: The subjects with the lowest rate, the worst first.
+        alike: The other finalists that can't be told apart from it.
+        tests: Evaluations on test data, the newest of each rule and test set.
+        missing: Why it does not qualify, in words; empty where it does.
+        next: The command to run next, "" for none.
+    """
+
+    study: str
+    entry: Entry
+    rates: Mapping[str, Interval]
+    sure: bool
+    """Whether the rates have intervals."""
+    compared: bool = False
+    """Whether finalists were compared on fresh seeds, so that ``alike`` says all."""
+    alone: bool = False
+    """Whether it was the only finalist."""
+    over_default: Interval | None = None
+    is_default: bool = False
+    over_baseline: Interval | None = None
+    baseline: str = ""
+    worst: tuple[Person, ...] = ()
+    alike: tuple[Entry, ...] = ()
+    subjects: int = 0
+    """How many subjects the study has."""
+    tests: tuple[Evaluation, ...] = ()
+    missing: tuple[str, ...] = ()
+    next: str = ""
+
+    @property
+    def line(self) -> str:
+        """Return the winner in one line, as `atml status` and `atml best` begin: value, rates, size, path."""
+        one = self.entry
+        few = self.rates if len(self.rates) <= 2 else {"balanced accuracy": self.rates["balanced accuracy"]}
+        rates = [f"{name} {rate.value:.3f}" for name, rate in few.items()]
+        folder = [where(one.folder)] if one.folder is not None else ["not exported"]
+        parts = [f"{one.value:.4f} out of fold", *rates, f"{one.size_kib:.1f} KiB", *folder]
+        return f"{one.title}: trial {one.number}, {', '.join(parts)}"
+
+    @property
+    def gains(self) -> tuple[str, ...]:
+        """Return what it has over DEFAULT and over the baseline, in words; empty where neither is known."""
+        found = []
+        if self.is_default:
+            found.append("it is DEFAULT: no gain over that was found")
+        elif self.over_default is not None:
+            found.append(f"{gain_words(self.over_default)} over DEFAULT")
+        if self.over_baseline is not None:
+            found.append(f"{gain_words(self.over_baseline)} over the baseline, {self.baseline}")
+        return tuple(found)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the first screen as rows of a name and words."""
+        one = self.entry
+        rows = [("winner" if one.seeds else "best so far", f"trial {one.number}: {_summary(one)}")]
+        rows.append(("path", where(one.folder) if one.folder is not None else "not exported"))
+        rows.append(("value", f"{one.value:.4f} out of fold, {one.runs}"))
+        cost = one.record.cost
+        macs = f", {cost.macs:,} MACs a window" if cost is not None else ""
+        rows.append(("size", f"{one.size_kib:.1f} KiB{macs}"))
+        for name, rate in self.rates.items():
+            ends = f" (95% interval {between(rate)})" if self.sure else ", no interval before the finalists"
+            rows.append((name, f"{rate.value:.3f}{ends}"))
+        if self.gains:
+            few = f" of only {self.subjects}" if self.subjects < FEW else ""
+            rows.append(("gain", f"{'; '.join(self.gains)} ({SURE}{few})"))
+        if self.worst:
+            rows.append(("worst people", "; ".join(map(str, self.worst))))
+        if self.alike:
+            others = [f"{e.number} ({e.value:.4f}, {e.size_kib:.1f} KiB)" for e in self.alike]
+            rows.append(("as good", f"can't be told apart from {noun(others)} {listed(others)}"))
+        elif self.compared:
+            rows.append(("as good", "no other finalist: each is worse beyond its noise"))
+        elif one.seeds and self.alone:
+            rows.append(("as good", "not known: it was the only finalist"))
+        if self.missing:
+            rows.append(("unqualified", "; ".join(self.missing)))
+        rows += [("test", str(test)) for test in self.tests] or [("test", "not scored on test data yet")]
+        return [*rows, ("next", self.next)] if self.next else rows
+
+
+def gain_words(found: Interval) -> str:
+    """Write a gain with its interval.
+
+    >>> gain_words(Interval(0.02, 0.004, 0.038))
+    '+0.020 (0.004 to 0.038)'
+    """
+    return f"{found.value:+.3f} ({between(found)})"
+
+
+def noun(some: Sequence[Any]) -> str:
+    """Return "trial", or "trials" where there are several."""
+    return "trial" if len(some) == 1 else "trials"
+
+
+def where(folder: Path) -> str:
+    """Return a path as short as it can be typed from here."""
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
+
+
+def verdict(store: Store, name: str) -> Verdict | None:
+    """Return what a study came to; None where no trial ran over every fold yet."""
+    spec, records = store.spec(name) or {}, store.trials(name)
+    return verdict_of(name, spec, store.facts(name), records, leaderboard(store, name), store.name)
+
+
+def verdict_of(
+    name: str,
+    spec: Mapping[str, Any],
+    attrs: Mapping[str, Any],
+    records: Sequence[TrialRecord],
+    ranking: Sequence[Entry],
+    storage: str,
+) -> Verdict | None:
+    """Return the verdict from what a caller has read of a study already.
+
+    ``spec`` are its settings, ``attrs`` its attributes, ``ranking`` is its leaderboard, ``storage`` the name
+    of the database.
+    """
+    if not ranking:
+        return None
+    first, pick = ranking[0], attrs.get(PICK) or {}
+    mine = pick.get("order", [])[:1] == [first.number]
+    kept = _known(first, pick.get("verdict") if mine else None)
+    rates = {key: _interval(one) for key, one in kept.get("rates", {}).items()} or {
+        key: Interval(value, value, value) for key, value in first.rates.items()
+    }
+    is_default = first.record.origin == ParameterSource.DEFAULT
+    gained = pick.get("gain") if mine and first.seeds and not is_default else None
+    baseline = kept.get("baseline") or {}
+    alike = set(pick.get("alike", ())) - {first.number} if mine else set()
+    gate = Gate.of_spec(spec)
+    known = {**first.metrics, **first.rates}
+    tests = evaluations(first.folder)
+    at = "" if storage == DEFAULT else f" --storage {shlex.quote(_url(storage))}"
+    missing = gate.missing(known) if known else ()
+    return Verdict(
+        study=name,
+        entry=first,
+        rates=_headline(rates),
+        sure=bool(kept.get("rates")),
+        over_default=None if gained is None else Interval(*gained),
+        is_default=is_default and bool(first.seeds),
+        over_baseline=_interval(baseline["gain"]) if baseline.get("gain") else None,
+        baseline=str(baseline.get("title", "")),
+        worst=tuple(_person(row) for row in kept.get("subjects", ())[:WORST]),
+        compared=mine and bool(first.seeds) and "alike" in pick and len(pick["order"]) > 1,
+        alone=mine and len(pick["order"]) == 1,
+        alike=tuple(entry for entry in ranking if entry.number in alike),
+        subjects=int(spec.get("subjects") or 0),
+        tests=tests,
+        missing=missing,
+        next=_next(name, first, spec, kept, _goes_on(attrs, records), bool(tests), missing) + at,
+    )
+
+
+def facts(finals: Finalists, judged: Finalist) -> dict[str, Any]:
+    """Return what a study keeps of its winner, as JSON types; the names are those of metrics.json."""
+    result, baseline, plan = judged.result, finals.baseline(), finals.plan
+    over = finals.over_baseline(judged)
+    return {
+        "rates": {name: asdict(rate) for name, rate in result.rates.items()},
+        "subjects": [asdict(row) for row in result.rows()[:WORST]],
+        "baseline": None
+        if baseline is None
+        else {
+            "name": baseline.baseline.name,
+            "title": baseline.baseline.title,
+            "value": baseline.value,
+            "gain": None if over is None else asdict(over),
+        },
+        "rule": plan.definition.rule,
+        "split": not plan.dataset.bare or bool(plan.origin.held_out),
+    }
+
+
+def evaluations(folder: Path | None) -> tuple[Evaluation, ...]:
+    """Return the evaluations whose files lie in an export, the newest of each rule and test set.
+
+    Files that were damaged, or that a rule without intervals wrote, are left out.
+    """
+    found: dict[tuple[str, str], Evaluation] = {}
+    read = [] if folder is None else [_json(file) for file in (folder / "scores").glob("*.json")]
+    for one in sorted(read, key=lambda one: (str(one.get("at", "")), int(one.get("look") or 0))):
+        figures = {key: _interval(fields) for key, fields in (one.get("intervals") or {}).items()}
+        if not figures or "rule" not in one:
+            continue
+        name = next(iter(figures))
+        found[one["rule"], str(one.get("data"))] = Evaluation(
+            rule=one["rule"],
+            data=str(one.get("data", "test data")),
+            windows=int(one.get("segments", 0)),
+            subjects=int(one.get("people") or len(one.get("subjects", ()))),
+            number=int(one.get("look", 0)),
+            name=name.replace("_", " "),
+            official=figures[name],
+            total=one.get("total"),
+            figures=figures,
+        )
+    return tuple(found.values())
+
+
+def _summary(entry: Entry) -> str:
+    return entry.record.config.describe() if entry.record.config is not None else "config unknown"
+
+
+def _known(first: Entry, kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the kept facts of the winner, else those of its metrics.json where that is of the same runs."""
+    if kept is not None or first.folder is None:
+        return kept or {}
+    card = _json(first.folder / "metrics.json")
+    return card if abs(card.get("value", float("inf")) - first.value) <= AGREES else {}
+
+
+def _headline(rates: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Return sensitivity and specificity; of several classes each sensitivity, and the balanced accuracy."""
+    if "sensitivity" in rates:
+        return {name: rates[name] for name in ("sensitivity", "specificity") if name in rates}
+    return {
+        name: rate
+        for name, rate in rates.items()
+        if name.startswith("sensitivity ") or name == "balanced accuracy"
+    }
+
+
+def _person(row: Mapping[str, Any]) -> Person:
+    parts = (
+        [("accuracy", row["right"], row["n"] - row["right"])]
+        if "right" in row
+        else [("sensitivity", row["tp"], row["fn"]), ("specificity", row["tn"], row["fp"])]
+    )
+    counts = {name: (right, right + wrong) for name, right, wrong in parts if right + wrong}
+    return Person(
+        name=str(row["subject"]),
+        rates={name: right / whole for name, (right, whole) in counts.items()},
+        windows={name: whole for name, (_, whole) in counts.items()},
+    )
+
+
+def _interval(fields: Mapping[str, Any]) -> Interval:
+    return Interval(float(fields["value"]), float(fields["low"]), float(fields["high"]))
+
+
+def _goes_on(attrs: Mapping[str, Any], records: Sequence[TrialRecord]) -> str:
+    """Return the option with the goal that the trials of a study did not reach yet; "" where they did."""
+    goal, done = Goal.of(dict(attrs)), sum(t.finished and t.role == Role.SEARCH for t in records)
+    return f" --trials {goal.trials}" if goal is not None and done < goal.trials else ""
+
+
+def _next(
+    name: str,
+    first: Entry,
+    spec: Mapping[str, Any],
+    kept: Mapping[str, Any],
+    goes_on: str,
+    tested: bool,
+    missing: Sequence[str],
+) -> str:
+    """Return the command that brings a reader further, without ``--storage``."""
+    study = shlex.quote(name)
+    if not first.seeds:
+        return f"atml search --task {spec.get('task')} --study {study}{goes_on}"
+    if first.folder is None:
+        return f"atml best export {study}{' --unqualified' if missing else ''}"
+    if tested:
+        return f"atml report {study}"
+    rule = f" --rule {kept['rule']}" if kept.get("rule") else ""
+    data = _test_data(spec, split=bool(kept.get("split")))
+    return f"atml score {shlex.quote(where(first.folder))}{data}{rule}"
+
+
+def _test_data(spec: Mapping[str, Any], *, split: bool) -> str:
+    if spec.get("synthetic"):
+        return ""
+    paths = spec.get("data") or ()
+    if not split or not paths:
+        return " --data TEST_DIR"
+    some = [paths] if isinstance(paths, str) else paths
+    return "".join(f" --data {shlex.quote(str(path))}" for path in some)
+
+
+def _url(storage: str) -> str:
+    return storage if "://" in storage else f"sqlite:///{storage}"
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """Read a JSON file; {} where it is missing or damaged."""
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
