@@ -54,6 +54,38 @@ def _is_of(folder: Path | None, judged: Finalist) -> bool:
     return bool(long) and same and seeds == {run.seed for run in judged.runs}
 
 
+def record_of(
+    finals: Finalists, judged: Finalist, final: Final, machine: Machine, worst: float | None
+) -> ExportRecord:
+    """Return all that an export says of a finalist; ``worst`` is the value of one that is always wrong."""
+    plan = finals.plan
+    assert judged.record.cost is not None
+    return ExportRecord(
+        config=judged.config,
+        task=plan.definition.task,
+        cost=judged.record.cost,
+        study=plan.name,
+        trial=judged.record.number,
+        runs=judged.runs,
+        length=judged.length,
+        folds=len(plan.folds),
+        fold_by=plan.fold_by,
+        result=judged.result,
+        final=final,
+        data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
+        machine=machine,
+        search_seed=plan.seed,
+        trials=sum(t.finished and t.role == Role.SEARCH for t in finals.records()),
+        value_name=plan.definition.value_name,
+        worst_value=worst,
+        objective_hash=plan.definition.objective_hash,
+        labels_hash=plan.definition.labels_hash,
+        unqualified=plan.definition.gate.missing(judged.result.figures),
+        baseline=finals.baseline(),
+        label_doubts=finals.label_doubts(judged),
+    )
+
+
 class Exports(JobSource):
     """Source of the final trainings; each ends in an export folder."""
 
@@ -121,38 +153,17 @@ class Exports(JobSource):
             return
         model = models.build(job.config, plan.definition.task)
         load_weights(model, trained.weights)
-        assert judged.record.cost is not None
-        record = ExportRecord(
-            config=job.config,
-            task=plan.definition.task,
-            cost=judged.record.cost,
-            study=plan.name,
-            trial=job.number,
-            runs=judged.runs,
-            length=judged.length,
-            values_by_length=self._pick.values if job.number == self._pick.finalists[0].record.number else {},
-            folds=len(plan.folds),
-            fold_by=plan.fold_by,
-            result=judged.result,
-            final=Final(
-                seed=job.seed,
-                steps=trained.steps,
-                seconds=trained.seconds,
-                windows=len(plan.dataset),
-                train_value=plan.definition.value(shifted(trained.predictions, judged.result.offsets)),
-            ),
-            data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
-            machine=Machine.here(trained.device),
-            search_seed=plan.seed,
-            trials=sum(t.finished and t.role == Role.SEARCH for t in finals.records()),
-            value_name=plan.definition.value_name,
-            worst_value=always_wrong(plan.definition, trained.predictions),
-            objective_hash=plan.definition.objective_hash,
-            labels_hash=plan.definition.labels_hash,
-            unqualified=plan.definition.gate.missing(judged.result.figures),
-            baseline=finals.baseline(),
-            label_doubts=finals.label_doubts(judged),
+        final = Final(
+            seed=job.seed,
+            steps=trained.steps,
+            seconds=trained.seconds,
+            windows=len(plan.dataset),
+            train_value=plan.definition.value(shifted(trained.predictions, judged.result.offsets)),
         )
+        worst, first = always_wrong(plan.definition, trained.predictions), self._pick.finalists[0]
+        record = record_of(finals, judged, final, Machine.here(trained.device), worst)
+        if judged.record == first.record:
+            record = replace(record, values_by_length=self._pick.values)
         try:
             written = export.export(
                 model, record, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib

@@ -25,6 +25,7 @@ from atml.evaluation.cross_validation_result import (
     baseline_result,
     cross_validation_result,
 )
+from atml.evaluation.decision import Wish
 from atml.evaluation.label_doubts import LabelDoubts, doubted_by_both
 from atml.metrics import Interval
 from atml.metrics.predictions import Predictions
@@ -240,6 +241,22 @@ class Finalists:
             )
             self._judged[key] = Finalist(record, sources, runs, result, length)
         return self._judged[key]
+
+    def moved(self, judged: Finalist, wish: Wish) -> Finalist:
+        """Judge a finalist at the decision that just reaches a ``wish``."""
+        definition = self.plan.definition
+        found = [(r.measurement.predictions, r.measurement.rows) for r in judged.runs]
+        result = cross_validation_result(
+            definition.target,
+            [predictions for predictions, _ in found if predictions is not None],
+            [rows for _, rows in found],
+            self.plan.folds,
+            self._value,
+            rhythm=self.plan.dataset.rhythm,
+            agreement=definition.agreement,
+            wish=wish,
+        )
+        return replace(judged, result=result)
 
     def _value(self, predictions: Predictions) -> float:
         """Apply the objective, and beat: thousands of calls take minutes."""

@@ -14,7 +14,7 @@ from atml.library.search_function import _held_out, duration
 from atml.searching import trial_log
 from atml.searching.search_options import Options
 from tests import terminal
-from tests.library.conftest import Python, environment
+from tests.library.conftest import environment
 from tests.searching.studies import Told
 
 QUICK: dict[str, Any] = {"folds": 2, "finalists": 1, "repeats": 1, "workers": 1}
@@ -22,7 +22,6 @@ QUICK: dict[str, Any] = {"folds": 2, "finalists": 1, "repeats": 1, "workers": 1}
 SCRIPT = """
 import atml
 
-print("the program begins", flush=True)
 result = atml.search(
     "afib", data="data.npz", trials={trials}, folds=2, finalists=1, repeats=1, workers=2, study="s"
 )
@@ -55,17 +54,6 @@ def test_a_search_from_end_to_end(small: Path, monkeypatch: pytest.MonkeyPatch) 
     assert more.returncode == 0 and "3/3" in more.stdout, more.stderr
     scored = atml.score(result.exports[0], "data.npz")
     assert scored.subjects["subject"].tolist() == ["S10", "S11", "S9"]
-
-
-@pytest.mark.parametrize("how", ["script", "stdin"])
-def test_a_program_is_not_run_again_by_its_workers(python: Python, small: Path, how: str) -> None:
-    """Neither a script without a guard nor one without a file."""
-    (small / "program.py").write_text(SCRIPT.format(trials=2))
-    done = python("program.py") if how == "script" else python("-", stdin=SCRIPT.format(trials=2))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("the program begins") == 1
-    assert "best: " in done.stdout and "1/2" in done.stdout
-    assert not done.stderr
 
 
 def test_ctrl_c_leaves_a_study_that_the_same_call_goes_on_with(small: Path) -> None:
