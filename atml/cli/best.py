@@ -75,9 +75,9 @@ def best_show(
     from atml.storage import Store
 
     if csv + pareto + json > 1:
-        raise InputError("--csv, --json and --pareto are three ways to show it: leave all but one out")
+        raise InputError("--csv, --json and --pareto are three ways to show the trials: give one of them")
     if out is not None and not csv:
-        raise InputError(f"--out {out} is the file of --csv: add that")
+        raise InputError(f"--out {out} is the file of --csv: add --csv")
     store = Store(storage, create=False)
     study = study_of(store, one_study(name, study))
     found = _some_rows(store, study, top)
@@ -151,7 +151,7 @@ def best_export(
     if len(wanted) + (top > 1) + pareto + (prefer is not None) > 1:
         raise InputError(
             "--top, --pareto, --prefer, --min-sensitivity and --min-specificity each choose what is exported:"
-            " leave all but one out"
+            " give one of them"
         )
     store = Store(storage, create=False)
     study = study_of(store, one_study(name, study))
@@ -168,7 +168,7 @@ def best_export(
     if not any(row["folder"] for row in summary["finalists"]):
         raise InputError(
             f"none of trials {numbers} of study {study!r} qualifies, so nothing was exported; --unqualified"
-            " exports them all the same, marked so"
+            " exports them anyway, marked so"
         )
 
 
@@ -196,7 +196,7 @@ def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     found = rows(store, name, top)
     if not found:
         raise InputError(
-            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
+            f"study {name!r} has no trial that ran over every fold yet; continue it with `atml search`"
         )
     return found
 

@@ -152,13 +152,13 @@ def _best(store: Store | None, storage: str, name: str) -> Path | None:
         if not any(sign in name for sign in "/.\\"):
             place = store.name if store is not None else storage
             raise InputError(
-                f"{name!r} is no export here and no study in {place}; `atml status` lists the studies"
+                f"{name!r} is neither an export here nor a study in {place}; `atml status` lists the studies"
             )
         return None
     for entry in leaderboard(store, name):
         if entry.folder is not None:
             return entry.folder
-    raise InputError(f"study {name!r} has no export any more; `atml best export {name}` makes one")
+    raise InputError(f"study {name!r} no longer has an export; `atml best export {name}` makes one")
 
 
 def _laid_out(result: Comparison) -> object:

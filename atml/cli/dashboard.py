@@ -67,7 +67,7 @@ def dashboard(
         show(f"study {opened} in {store.name}: {url}\nCtrl-C ends it")
         sys.stdout.flush()
         if browser and not board.open_browser(url):
-            show("no browser could be opened here: open that address in one")
+            show("no browser could be opened here; open that address yourself")
             sys.stdout.flush()
         board.serve(server)
     finally:
@@ -98,6 +98,6 @@ def _warn(host: str, yes: bool) -> None:
         sys.stderr.write(f"atml: {risk}\n")
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(f"{risk}; add --yes if that is meant")
+        raise InputError(f"{risk}; add --yes to do it anyway")
     if not typer.confirm(f"{risk}. Go on?"):
         raise typer.Abort

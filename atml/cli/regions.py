@@ -157,7 +157,7 @@ def _state(store: Store, name: str) -> RegionState:
 def _find(state: RegionState, region: str) -> Region:
     found = [one for one in state.found if region and one.id.startswith(region.lower())]
     if len(found) != 1:
-        what = "names several regions" if found else "is no region of this study"
+        what = "names several regions" if found else "is not a region of this study"
         raise InputError(f"{region!r} {what}; `atml regions --all` lists them")
     return found[0]
 

@@ -80,10 +80,10 @@ def copy(
             f" predictions, {_exports(one)}"
         )
     if copied.exports_left:
-        show(f"{copied.exports_left} exports belong to another study there already, and were left with it")
+        show(f"{copied.exports_left} exports already belong to another study there and were left to it")
     counted = copied.new_evaluations
     evaluations = f" with {counted} evaluations of test sets" if counted else ""
-    show(f"copied from {copied.source} to {copied.target}{evaluations}, read back and found the same")
+    show(f"copied from {copied.source} to {copied.target}{evaluations}, read back and verified")
 
 
 @studies_app.command()
@@ -104,7 +104,7 @@ def pack(
     study = _named(name, study)
     packed = packing.pack(storage, study, out or Path(f"{safe_name(study)}.tar.gz"))
     for folder in packed.gone:
-        show(f"the export {folder} is not there any more, and not in the archive")
+        show(f"the export {folder} no longer exists and is not in the archive")
     size = packed.path.stat().st_size / 2**20
     show(
         f"{packed.path} ({size:.1f} MB) holds study {study}: {plural(packed.trials, 'trial')},"
@@ -134,7 +134,7 @@ def delete(
         )
         if not yes:
             if not sys.stdin.isatty():
-                raise InputError(f"{what}: there is no terminal to ask at; add --yes to delete it")
+                raise InputError(f"{what}: no terminal to confirm on; add --yes to delete it")
             show(what)
             show(f"{_exports(found)}, which stay on disk; evaluations of test sets stay counted")
             if not typer.confirm("Delete it for good?"):

@@ -60,4 +60,4 @@ def _command(context: Any, message: str, arguments: Sequence[str]) -> str:
 def _extra(message: str) -> str:
     """Name the option that a word may have been meant for."""
     extra = re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message)
-    return f"'{extra[1]}' belongs to no option; name it, as in --task or --study" if extra else ""
+    return f"'{extra[1]}' is not an option; write for example --task NAME or --study NAME" if extra else ""

@@ -182,7 +182,7 @@ def duration(name: str, given: float | str) -> float:
     """Return a duration in seconds, given as a number of them or as text such as "2h", "90m" or "1h30m".
 
     Raises:
-        InputError: it is no duration above 0; the message calls it ``name``.
+        InputError: it is not a duration above 0; the message calls it ``name``.
 
     Example:
         >>> duration("timeout", "1h30m")
@@ -197,7 +197,7 @@ def duration(name: str, given: float | str) -> float:
         total = float(given)
     if not 0 < total < float("inf"):
         raise InputError(
-            f"{name} {given!r} is no duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
+            f"{name} {given!r} is not a duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
         )
     return total
 

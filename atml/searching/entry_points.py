@@ -125,7 +125,7 @@ def join_and_work(
             if log is not None:
                 log.close(trial_log.STOP_S)
     if trials.state.over():
-        view.say(f"the time of the search of {name} is over; start the same `atml search` again to continue")
+        view.say(f"the search of {name} has used up its time; run the same `atml search` again to continue")
     done = trials.progress((), time.monotonic() - began)
     here = trials.recorded
     line = f"study {name} has {done.done} of {done.total} trials; {here} of them were trained here"
@@ -255,7 +255,7 @@ def _stop_workers(
     goal = Goal.of(plan.store.facts(plan.name)) or trials.state.goal
     replace(goal, over=True).keep(plan.store, plan.name)
     if ProcessRole.WORKER in slots.others(plan.name):
-        view.say("the workers that joined stop now, and requeue their running trials")
+        view.say("the workers that joined the search stop now and requeue their running trials")
         # They read the goal before they begin another trial. Finalists need every trial to have ended.
         until = max(end or 0.0, time.monotonic() + RELEASE_S)
         dispatcher.wait(lambda: not plan.store.others_at_work(plan.name, Role.SEARCH), until)
@@ -273,12 +273,13 @@ def _finish(
     if plan.store.others_at_work(plan.name, Role.SEARCH):
         # This happens after a timeout only; otherwise they were waited for.
         finalists.view.say(
-            "others still train trials of this study; the same line chooses the finalists later"
+            "other processes still train trials of this study; run the same command later to choose the"
+            " finalists"
         )
         return
     while True:
         if not slots.lock(plan.name):
-            finalists.view.say("another atml repeats the finalists of this study; this one waits for it")
+            finalists.view.say("another atml is repeating the finalists of this study; waiting for it")
             if not dispatcher.wait(lambda: slots.lock(plan.name), end):
                 return
             watch.recover()
@@ -286,7 +287,7 @@ def _finish(
             repeats = Repeats(finalists, end)
             dispatcher.work(repeats)
             while not repeats.taken_over and trials.state.settle(repeats.late):
-                finalists.view.say("time is left after the repeats: trials go on")
+                finalists.view.say("there is time left after the repeats: back to trials")
                 dispatcher.work(trials)
                 if repeats.late:
                     break
@@ -305,12 +306,12 @@ def _finish(
 def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
     if trials.state.stagnant:
         view.say(
-            f"no improvement in the last {trials.state.goal.patience}: the search stops here"
+            f"no better trial among the last {trials.state.goal.patience}: the search stops here"
             " (--patience 0 to continue)"
         )
     elif trials.stop_now() and options.timeout is not None:
         view.say(
-            f"the time for trials is over; the rest of {clock(options.timeout)} is for the finalists"
+            f"the time for trials is up; the rest of the {clock(options.timeout)} is for the finalists"
             if options.most_finalists
-            else f"the {clock(options.timeout)} are over"
+            else f"the time limit of {clock(options.timeout)} is reached"
         )

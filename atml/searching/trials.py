@@ -275,7 +275,7 @@ class Trials(JobSource):
         self._open.pop(begun.trial.number, None)
         self._plan.store.free_slot(self._plan.name, begun.slot, begun.trial.number)
         self._view.say(
-            f"trial {begun.trial.number} was taken over by another process, which had not heard of this one"
+            f"trial {begun.trial.number} was taken over by another process, since this one was silent"
             " for too long: what was trained here is dropped"
         )
         self.state.refresh()
