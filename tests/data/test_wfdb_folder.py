@@ -377,7 +377,7 @@ def test_records_lists_which_count(record):
     (path / "RECORDS").write_text("r2\n\nr2\n")
     parsed = read(path)
     assert set(parsed.files.subject.tolist()) == {"r2"}
-    assert "1 records are not in RECORDS and left aside: r1" in parsed.notes
+    assert "1 records are not in RECORDS and left out: r1" in parsed.notes
 
 
 def test_mitdb_has_paced_records_and_one_patient_twice(record, tmp_path):

@@ -176,7 +176,7 @@ def _names(folder: Path, found: _Records) -> list[str]:
     if not listed:
         raise DataError(f"{listing} lists no record")
     if other := sorted(set(headers) - set(listed)):
-        found.notes.append(f"{len(other)} records are not in RECORDS and left aside: {some(other)}")
+        found.notes.append(f"{len(other)} records are not in RECORDS and left out: {some(other)}")
     return listed
 
 
