@@ -30,7 +30,12 @@ def search(
     data: Data = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier runs included.")] = 100,
     timeout: Annotated[
-        str | None, typer.Option(help="Time for the whole job, such as 2h, 90m or 1h30m.", metavar="TIME")
+        str | None,
+        typer.Option(
+            help="Time for the whole job, such as 2h, 90m or 1h30m; the first export may end within a tenth"
+            " of it more, 30 s at least.",
+            metavar="TIME",
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes. [default: one a core]", show_default=False)
