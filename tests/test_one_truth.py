@@ -187,7 +187,9 @@ def report(made: Made) -> Figures:
     assert said is not None, head.lead
     facts = {name: (value, note) for name, value, note in head.facts}
     value, note = facts["Objective, out of fold"]
-    assert note.startswith(f"winner, {said[1]}; ")
+    assert note == f"winner, {said[1]}"
+    found = material.verdict
+    assert found is not None and dict(head.rows)["next"] == found.next
     lowest, which = facts.get("Nearest to its gate") or facts["Lowest of four metrics"]
     first = results.contents(material)[0]
     assert f"the objective is {value}; " in str(first), first
@@ -197,6 +199,7 @@ def report(made: Made) -> Figures:
         "runs": said[1],
         "KiB": facts["ONNX file"][0].removesuffix(" KiB"),
         which.split(";")[0]: lowest,
+        **{name: facts[name[0].upper() + name[1:]][0] for name in found.rates},
     }
 
 

@@ -23,26 +23,29 @@ from atml.report.page import Section
 from atml.storage import Store
 
 SECTIONS: dict[str, tuple[str, str]] = {
-    "task_description": ("task", "The task"),
+    "results": ("results", "Results"),
+    "failures": ("failures", "Where it fails"),
+    "search_course": ("search", "How the search went"),
     "data_overview": ("data", "The data"),
     "preparation": ("preparation", "Preparation and augmentation"),
-    "losses": ("losses", "Losses"),
-    "architectures": ("architectures", "Architectures and the last layer"),
-    "training_parameters": ("parameters", "Training and other parameters"),
-    "search_course": ("search", "How the search went"),
-    "curves": ("curves", "Learning curves"),
-    "results": ("results", "Results"),
-    "examples": ("examples", "Examples of decisions"),
-    "fitting": ("fitting", "Over- or underfitting"),
-    "changes": ("changes", "What was changed, and what came of it"),
-    "families": ("families", "Families at equal size"),
-    "carry_over": ("carry_over", "Does it carry over to other people?"),
     "limits": ("limits", "Limits"),
+    "carry_over": ("carry_over", "Does it carry over to other people?"),
+    "fitting": ("fitting", "Over- or underfitting"),
+    "task_description": ("task", "The task"),
+    "architectures": ("architectures", "Architectures and the last layer"),
+    "families": ("families", "Families at equal size"),
+    "losses": ("losses", "Losses"),
+    "training_parameters": ("parameters", "Training and other parameters"),
+    "changes": ("changes", "What was changed, and what came of it"),
+    "curves": ("curves", "Learning curves"),
 }
 """Modules of `atml.report.sections` in the order of the page, with the address and title of each section.
 
 Each module has ``contents(material)``, which returns the blocks of its section.
 """
+
+FOLDED = tuple(SECTIONS)[tuple(SECTIONS).index("limits") :]
+"""Those that a reader opens on demand: the verdict, results, failures, search and data come first."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def section(name: str, material: Material) -> Section:
     """Write the section of a module of `SECTIONS`."""
     anchor, title = SECTIONS[name]
     module = import_module(f"atml.report.sections.{name}")
-    return Section(anchor, title, tuple(module.contents(material)))
+    return Section(anchor, title, tuple(module.contents(material)), name in FOLDED)
 
 
 def compose(material: Material) -> list[Section]:

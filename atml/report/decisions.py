@@ -30,9 +30,8 @@ def beyond_the_decision(
         else "one training over the folds"
     )
     said = (
-        f"The curves are of {trained}. Outputs of different folds come from different models and are put on"
-        f" one scale. Intervals are 95% percentiles over {operating.DRAWS:,} resamplings of the {subjects}"
-        " subjects."
+        f"The curves are of {trained}; outputs of different folds come from different models. Intervals are"
+        f" 95% over {operating.DRAWS:,} resamplings of the {subjects} subjects."
     )
     if task.positive is not None:
         drawn = _one_class(source, runs, config, task)
@@ -48,20 +47,18 @@ def _one_class(source: Source, runs: Sequence[Predictions], config: ModelConfig,
     lines = list(zip(names, curves, strict=True))
     positive, share = targets.binary(task).positive_name, float(np.mean([run.truth().mean() for run in runs]))
     roc = (
-        f"Area under the ROC curve {areas.roc.value:.3f} (95% interval {between(areas.roc)}): the chance that"
-        f" of two windows, one with {positive} and one without, the first has the larger margin."
-        f" {_used(source)}"
+        f"Area under the ROC curve {areas.roc.value:.3f} ({between(areas.roc)}): the chance that a"
+        f" window with {positive} has a larger margin than one without. {_used(source)}"
     )
     precise = (
-        f"Average precision {areas.precision_recall.value:.3f} (95% interval"
-        f" {between(areas.precision_recall)}); chance has {share:.3f}, the share of {positive} in these data:"
-        " precision holds for that share alone."
+        f"Average precision {areas.precision_recall.value:.3f} ({between(areas.precision_recall)});"
+        f" chance has {share:.3f}, the share of {positive}: precision holds for that share alone."
     )
     found = {positive: operating.calibration(runs)}
     threshold = _threshold(source)
     folded = (
-        f" The exported file has the threshold {threshold:+.3f} in its last bias, which shifts all of them"
-        " once more: its softmax is not a probability."
+        f" The exported file has the threshold {threshold:+.3f} in its last bias, which shifts them once"
+        " more."
         if threshold
         else ""
     )
@@ -105,8 +102,7 @@ def _each_class(source: Source, runs: Sequence[Predictions], config: ModelConfig
     )
     offsets = source.figures["offsets"]
     folded = (
-        " The exported file has the offsets in its last biases, which shift all of them once more: its"
-        " softmax is not a probability."
+        " The exported file has the offsets in its last biases, which shift them once more."
         if any(offsets)
         else ""
     )
@@ -175,17 +171,11 @@ def _calibration(
     if not found:
         return [Empty("There are no outputs to compare.")]
     moved = _moved(config, binary=runs[0].positive is not None)
-    why = (
-        f" Moreover, {listed(moved)} {'moves' if len(moved) == 1 else 'move'} them away from shares on"
-        " purpose."
-        if moved
-        else ""
-    )
+    why = f" Training with {listed(moved)} moves them away from shares on purpose." if moved else ""
     mean = f", the mean of {len(runs)} trainings" if len(runs) > 1 else ""
     errors = listed(
         [
-            f"{f'{name} ' if len(found) > 1 else ''}{one.error.value:.3f} (95% interval over subjects"
-            f" {between(one.error)})"
+            f"{f'{name} ' if len(found) > 1 else ''}{one.error.value:.3f} ({between(one.error)})"
             for name, one in found.items()
         ]
     )
@@ -195,14 +185,14 @@ def _calibration(
     )
     lean = f"too sure of {name}" if off.said > off.seen.value else f"not sure enough of {name}"
     says = (
-        f"Expected calibration error {errors} in {operating.BINS} bins of equal width{mean}. In the bin that"
-        f" is furthest off, weighted by its windows ({off.windows:,} a training), the mean output is"
-        f" {off.said:.2f} where a share of {off.seen.value:.2f} comes true: there the outputs are {lean}."
+        f"Expected calibration error {errors} in {operating.BINS} bins{mean}. Furthest off, by"
+        f" {off.windows:,} windows a training, is a mean output of {off.said:.2f} where {off.seen.value:.2f}"
+        f" come true: {lean}."
     )
     return [
         Text(
-            "The softmax of the outputs as trained, out of fold, against how often they come true. No step of"
-            f" the training calibrates them: read them as a rank, not as probabilities.{why}{folded}"
+            "Nothing calibrates the outputs: read their softmax as a rank, not as"
+            f" probabilities.{why}{folded}"
         ),
         Chart("calibration", charts.reliability(found), says),
     ]

@@ -95,9 +95,9 @@ def spread_of_subjects(figures: Figures, key: str, name: str) -> str:
     assert mean is not None
     worst = min(rows, key=lambda row: (row[key], str(row["subject"])))
     return (
-        f"Their {name} has a median of {middle:.3f}, half of them lie from {low:.3f} to {high:.3f}, and the"
-        f" worst, {worst['subject']}, has {worst[key]:.3f}; the mean is {mean.value:.3f}, and for other"
-        f" subjects of the same kind its 95% interval is {between(mean)}."
+        f"Their {name} has a median of {middle:.3f}, half lie from {low:.3f} to {high:.3f}, and the worst,"
+        f" {worst['subject']}, has {worst[key]:.3f}; the mean is {mean.value:.3f}, 95% interval"
+        f" {between(mean)}."
     )
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from atml.formatting import listed, plural, value
+from atml.formatting import plural, value
 from atml.models.config import ModelConfig
 from atml.report.comparable import Group, grouped
 from atml.report.page import Block, Grid, Text
 from atml.training.records import TrialRecord
 
 READING = (
-    "In tables like the next, a trial is tried when the search proposes it, trained when it fits the"
-    " budget, past fold 1 when it came to the end of its first fold. Best is the best value over every"
-    " fold; the median is that of the trained trials at the end of fold 1, where one that was stopped"
-    " earlier counts as lower."
+    "A trial is trained when it fits the budget, past fold 1 when it ended its first fold. The median is that"
+    " of the trained trials at the end of fold 1; one that was stopped earlier counts as lower. The search"
+    " tries more of what did well, and the best of many looks better than the best of few."
 )
 """What the columns mean, to be said once."""
 
@@ -36,7 +35,7 @@ def comparison(
         return [Text(f"All {plural(groups[0].tried, 'trial')} had one {one}: {groups[0].name}.")]
     columns = (one, "trials", *COLUMNS)
     rows = tuple((g.name, f"{g.tried:,}", *cells(g)) for g in groups)
-    return [Grid(columns, rows, f"{_leads(groups, many)} {_caveat(groups)}", right=columns[1:])]
+    return [Grid(columns, rows, _leads(groups, many), right=columns[1:])]
 
 
 def cells(group: Group) -> tuple[str, ...]:
@@ -49,21 +48,5 @@ def _leads(groups: Sequence[Group], many: str) -> str:
     first = groups[0]
     if first.best is None:
         return f"None of the {len(groups)} {many} has a trial that ran over every fold."
-    said = f"The best value, {value(first.best)}, was reached with {first.name}"
-    others = [g for g in groups[1:] if g.best is not None]
-    if others:
-        said += f"; {listed([f'{g.name} came to {value(g.best)}' for g in others[:3]])}"
-    without = [g.name for g in groups if g.best is None]
-    if without:
-        said += f"; no trial with {listed(without, 'or')} ran over every fold"
-    return f"{said}."
-
-
-def _caveat(groups: Sequence[Group]) -> str:
-    low, high = min(g.tried for g in groups), max(g.tried for g in groups)
-    said = f"The counts differ ({low:,} to {high:,} trials): the search tries more of what did well"
-    few = [g.name for g in groups if 0 < g.whole < FEW]
-    if few:
-        have = "has" if len(few) == 1 else "have"
-        said += f", and {listed(few)} {have} fewer than {FEW} trials over every fold"
-    return f"{said}."
+    few = f", of {plural(first.whole, 'trial')} over every fold" if first.whole < FEW else ""
+    return f"The best value, {value(first.best)}, was reached with {first.name}{few}."

@@ -5,26 +5,29 @@ from __future__ import annotations
 import datetime
 
 from atml import __version__
+from atml.comparison.result import FEW
 from atml.data.dataset import DataSource
 from atml.evaluation.gate import Gate
-from atml.formatting import clock, listed, plural, sentence, value
-from atml.metrics import FOUR
+from atml.formatting import between, clock, listed, ordinal, plural, sentence, value
+from atml.metrics import FOUR, Interval
 from atml.report.history import whole
 from atml.report.material import Material
 from atml.report.spending import spent
-from atml.report.tested import alike, tested
 from atml.report.writing import Head
+from atml.searching import verdict
 from atml.searching.leaderboard import Entry
+from atml.searching.verdict import SURE, Evaluation, Verdict
 
 
 def headline(material: Material, now: datetime.datetime) -> Head:
-    """Summarise a study in a sentence and a few figures; ``now`` is local time, for the foot of the page."""
+    """Summarise a study: a sentence, a few figures, and the verdict; ``now`` is local time, for the foot."""
     task = material.spec["task"]
     return Head(
         title=material.study,
         kicker=f"atml report · task {task} · {_data(material)}",
         lead=_lead(material),
         facts=tuple(_facts(material)),
+        rows=tuple(_rows(material)),
         foot=(
             f"Written by atml {__version__} on {now:%Y-%m-%d at %H:%M} from {material.store.name}. "
             "atml is a tool for engineers; nothing it makes is a medical device."
@@ -57,37 +60,67 @@ def _lead(material: Material) -> str:
         return sentence(f"{said}.{why} there is no winner yet")
     assert material.first is not None
     title = material.first.title
-    return sentence(f"{said}. The {title}, is trial {best.number}: {best.config.describe()}")
+    return f"The {title}, is trial {best.number}: {best.config.describe()}. {said}."
 
 
 def _facts(material: Material) -> list[tuple[str, str, str]]:
-    facts, first = [], material.first
-    if first is not None:
-        best = first.record
-        note = "out of fold by subject" if first.seeds else "its own value, which helped to pick it"
-        facts.append(("Objective, out of fold", value(first.value), f"{first.title}; {note}"))
-        source = material.outcome.source
-        metrics = source.figures if source is not None else {}
-        baseline = metrics.get("baseline") or {}
-        if baseline.get("value") is not None:
-            facts.append(
-                ("Without a network", value(baseline["value"]), f"{baseline['name']}, on the same folds")
-            )
-        known = {name: metrics[name] for name in FOUR if name in metrics}
-        known |= {name: rate["value"] for name, rate in metrics.get("rates", {}).items()}
-        facts += _gate(material, {**known, **first.metrics, **first.rates}, its_own=not first.seeds)
-        facts.append(_size(material, first))
-        if best.cost:
-            facts.append(("Work for one window", f"{best.cost.macs:,}", "multiply-accumulates"))
-    if material.finished:
-        cut = len(material.finished) - len(whole(material.finished))
-        facts.append(("Trials", f"{len(material.finished):,}", f"{cut:,} of them cut short or refused"))
-    found = [(title, one) for title, one in tested(material) if alike(one) and "F1" in one]
-    if found:
-        title, one = found[0]
-        what = "synthetic test data" if one.get("synthetic") else str(one.get("data", "test data"))
-        facts.append(("F1 on test data", value(one["F1"]), f"{what}, rule {one['rule']}, {title}"))
-    return facts
+    """Return the tiles: a name, a figure, and its interval or what it is of."""
+    found = material.verdict
+    if found is None:
+        return []
+    first = found.entry
+    note = "" if first.seeds else "; its own value, which helped to pick it"
+    facts = [("Objective, out of fold", value(first.value), f"{first.title}{note}")]
+    for name, rate in found.rates.items():
+        ends = f"{between(rate)} (95%)" if found.sure else "no interval before the finalists"
+        facts.append((name[0].upper() + name[1:], value(rate.value), ends))
+    if found.is_default:
+        facts.append(("Gain over DEFAULT", "none", "it is DEFAULT: no gain over it was found"))
+    elif found.over_default is not None:
+        facts.append(("Gain over DEFAULT", *_gain(found, found.over_default)))
+    source = material.outcome.source
+    figures = source.figures if source is not None else {}
+    baseline = figures.get("baseline") or {}
+    has = f" has {value(baseline['value'])}" if baseline.get("value") is not None else ""
+    if found.over_baseline is not None:
+        gain, ends = _gain(found, found.over_baseline)
+        facts.append(("Gain over the baseline", gain, f"{ends}; {found.baseline}{has}"))
+    elif has:
+        facts.append(("Without a network", value(baseline["value"]), f"{baseline['name']}, same folds"))
+    for test in found.tests:
+        facts.append((f"{test.name} on test data", value(test.official.value), _tested(test)))
+    if not found.tests:
+        facts.append(("On test data", "not scored", "every figure here is of data that was chosen on"))
+    facts.append(_size(material, first))
+    known = {name: figures[name] for name in FOUR if name in figures}
+    known |= {name: rate["value"] for name, rate in figures.get("rates", {}).items()}
+    return facts + _gate(material, {**known, **first.metrics, **first.rates}, its_own=not first.seeds)
+
+
+def _gain(found: Verdict, gain: Interval) -> tuple[str, str]:
+    few = f", only {plural(found.subjects, 'subject')}" if found.subjects < verdict.FEW else ""
+    return f"{gain.value:+.3f}", f"{between(gain)} ({SURE}{few})"
+
+
+def _tested(test: Evaluation) -> str:
+    few = ", few" if test.subjects < FEW else ""
+    points = "" if test.total is None else f"; total {test.total:.3f}"
+    return (
+        f"{between(test.official)} (95%){points}; rule {test.rule} on {test.data},"
+        f" {plural(test.subjects, 'subject')}{few}; {ordinal(test.number)} evaluation"
+    )
+
+
+def _rows(material: Material) -> list[tuple[str, str]]:
+    """Return what a reader needs next: the file, the worst people, what is as good, and the next command."""
+    found = material.verdict
+    if found is None:
+        return []
+    shown = ("path", "worst people", "as good", "unqualified", "next")
+    rows = [(name, words) for name, words in found.rows() if name in shown]
+    if rows and rows[-1][0] == "next" and rows[-1][1].startswith("atml report"):
+        rows[-1] = ("next", f"atml predict {rows[0][1]} FILE...")
+    return rows
 
 
 def _gate(material: Material, known: dict[str, float], *, its_own: bool) -> list[tuple[str, str, str]]:
@@ -107,4 +140,6 @@ def _size(material: Material, first: Entry) -> tuple[str, str, str]:
     limits = [f"at most {material.spec['max_size_kib']:g} KiB"]
     if material.spec.get("max_ram_kib"):
         limits.append(f"{material.spec['max_ram_kib']:g} KiB of RAM")
-    return "ONNX file", f"{first.size_kib:.1f} KiB", f"{listed(limits)} allowed"
+    cost = first.record.cost
+    work = f"; {cost.macs:,} MACs a window" if cost is not None else ""
+    return "ONNX file", f"{first.size_kib:.1f} KiB", f"{listed(limits)} allowed{work}"

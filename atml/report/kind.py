@@ -65,6 +65,14 @@ class ReportKind(Protocol):
     ) -> tuple[dict[str, list[Interval | None]], str]:
         """Rates of the ``most`` weakest subjects, a list each, and what all of them say."""
 
+    def subject_table(
+        self, source: Source, task: Task
+    ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Columns and rows of all subjects, the worst first."""
+
+    def score(self, task: Task) -> str:
+        """Say what the margin of a window is, by which misjudged ones are sorted."""
+
     def spread(self, figures: Figures) -> str:
         """Say how far subjects differ."""
 

@@ -58,23 +58,16 @@ def last_layer(task: Task, config: Figures) -> str:
     if threshold is None:
         return ""
     if threshold == 0:
-        return (
-            "The threshold is 0: no other did better from fold to fold, so the plain rule is used and the"
-            " last bias is as it was trained."
-        )
+        return "The threshold is 0: no other did better from fold to fold, so the last bias is as trained."
     positive = targets.binary(task).positive_name
     said = (
-        f"The threshold is {threshold:+.3f}: a window is {positive} where its logit is at least that much"
-        f" above the others. The bias of {positive} is lowered by it, so that the file decides by the"
-        " largest logit."
+        f"The threshold is {threshold:+.3f} on the margin; the bias of {positive} is lowered by it, so that"
+        " the file decides by the largest logit."
     )
     if len(task.classes) == 2:
         # Margin m and softmax: p = 1 / (1 + exp(-m)).
         probability = 1 / (1 + math.exp(-threshold))
-        said += (
-            f" Before that it corresponds to a softmax probability of {probability:.2f}, which is a score of"
-            f" the network: without calibration it is not the chance that a window is {positive}."
-        )
+        said += f" It corresponds to a softmax of {probability:.2f}, a score and not a chance."
     return said
 
 
@@ -150,19 +143,33 @@ def by_subject(source: Source, most: int, task: Task) -> tuple[dict[str, list[In
         "sensitivity": [rate(row, "tp", "fn") for row in rows[:most]],
         "specificity": [rate(row, "tn", "fp") for row in rows[:most]],
     }
-    first = rows[0]
     values, has = np.array([row["f_beta"] for row in rows]), [row["tp"] + row["fn"] > 0 for row in rows]
-    says = (
-        "Worst first, by the lower of sensitivity and specificity, as in the card: subject"
-        f" {first['subject']} has a sensitivity of {first['sensitivity']:.3f} and a specificity of"
-        f" {first['specificity']:.3f}. {below_half(rows)}"
-    )
+    says = f"Worst first, by the lower of sensitivity and specificity. {below_half(rows)}"
     if any(has):
         says += (
             f" Of the {plural(sum(has), 'subject')} with {targets.binary(task).positive_name} the median"
             f" F-beta (beta 2) is {np.median(values[has]):.3f}."
         )
     return rates, says
+
+
+def subject_table(source: Source, task: Task) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Windows, errors of both kinds, and both rates."""
+    positive = targets.binary(task).positive_name
+    columns = ("subject", "windows", positive, "missed", "false alarms", "sensitivity", "specificity")
+    rows = []
+    for row in source.figures["subjects"]:
+        counts = (row["n"], row["tp"] + row["fn"], row["fn"], row["fp"])
+        each = [f"{round(n / source.runs, 1):g}" for n in counts]
+        rates = [(row["tp"], row["fn"]), (row["tn"], row["fp"])]
+        shares = [f"{right / (right + wrong):.3f}" if right + wrong else "-" for right, wrong in rates]
+        rows.append((str(row["subject"]), *each, *shares))
+    return columns, tuple(rows)
+
+
+def score(task: Task) -> str:
+    """The margin of the positive class."""
+    return f"margin of {targets.binary(task).positive_name}: 0 or above is called so"
 
 
 def spread(figures: Figures) -> str:
@@ -193,9 +200,8 @@ def margins(found: Sequence[float], called: str) -> str:
 def how_shown() -> str:
     """Name the four kinds of examples."""
     return (
-        "Shown are, of each class, the surest and the least sure, chosen by rule and from different subjects"
-        " where there are several. A margin at or above 0 calls the window positive; thresholds are those"
-        " that the figures are of."
+        "Shown are the surest and the least sure of each class, chosen by rule, from different subjects. A"
+        " margin at or above 0 calls a window positive."
     )
 
 

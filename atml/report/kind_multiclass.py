@@ -139,12 +139,26 @@ def by_subject(source: Source, most: int, task: Task) -> tuple[dict[str, list[In
     values = np.array([row["accuracy"] for row in rows])
     below = int((values < 0.8).sum())
     says = (
-        f"Worst first, by accuracy, as in the card: subject {rows[0]['subject']} has"
-        f" {rows[0]['accuracy']:.3f}; the median of all is {np.median(values):.3f}, and {below} of"
+        f"Worst first, by accuracy: the median is {np.median(values):.3f}, and {below} of"
         f" {len(rows)} {'is' if below == 1 else 'are'} below 0.8. A subject of one class has the"
         " sensitivity of that class as its accuracy."
     )
     return {"accuracy": found}, says
+
+
+def subject_table(source: Source, task: Task) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Windows, wrong ones, and accuracy."""
+    rows = []
+    for row in source.figures["subjects"]:
+        counts = (row["n"], row["n"] - row["right"])
+        each = [f"{round(n / source.runs, 1):g}" for n in counts]
+        rows.append((str(row["subject"]), *each, f"{row['accuracy']:.3f}"))
+    return ("subject", "windows", "wrong", "accuracy"), tuple(rows)
+
+
+def score(task: Task) -> str:
+    """The margin of the class that was called."""
+    return "how far the called class is ahead"
 
 
 def spread(figures: Figures) -> str:
@@ -165,9 +179,8 @@ def margins(found: Sequence[float], called: str) -> str:
 def how_shown() -> str:
     """Name the kinds of examples."""
     return (
-        "Shown are, of each class decided right, the surest and the least sure, and of each mistake the"
-        " surest, chosen by rule and from different subjects where there are several. The margin is how far"
-        " the logit of the called class is above the next; offsets are those that the figures are of."
+        "Shown are the surest and the least sure of each class decided right, and the surest of each mistake,"
+        " chosen by rule, from different subjects. The margin is how far the called class is ahead."
     )
 
 

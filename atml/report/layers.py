@@ -16,7 +16,7 @@ from atml.report.theme import BLUE, FONT, GREEN, GREY, INK, MUTED, ORANGE, PANEL
 from atml.tasks.task import Task
 
 WIDTH, GAP, HEIGHT = 104, 26, 176
-ROW = 6
+ROW = 4
 """Boxes in a row; a longer network goes on below."""
 
 
@@ -81,7 +81,7 @@ def drawing(found: Sequence[Layer]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         f' font-family="{escape(FONT, True)}"'
-        f' role="img" style="min-width:640px;max-width:{width}px">'
+        f' role="img" style="--paper-width:{0.19 * width:.0f}mm">'
     ]
     for r, row in enumerate(rows):
         top = 2 + r * 126

@@ -30,22 +30,24 @@ def confusions(found: Sequence[tuple[str, Int64]], rows: Sequence[str], columns:
     at = 32 + down / 2
     turned = f'<g transform="rotate(-90 12 {at:.1f})">{text(12, at, "truly", MUTED, 12, "middle")}</g>'
     parts = [turned]
+    # A phone shows two small ones beside each other.
+    beside = min(len(found), 2 if len(columns) == 2 else 1)
     for number, (title, counts) in enumerate(found):
-        x = left + number * step
-        parts.append(text(x + across / 2, 16, title, INK, 12, "middle", bold=True))
+        place, row = number % beside, number // beside
+        x, top = left + place * step, row * (down + 84)
+        parts.append(text(x + across / 2, top + 16, title, INK, 12, "middle", bold=True))
         for r, (name, cells) in enumerate(zip(rows, counts, strict=True)):
-            y = 26 + r * high
-            if number == 0:
+            y = top + 26 + r * high
+            if place == 0:
                 parts.append(text(left - 8, y + high / 2 + 4, name, MUTED, 12, "end"))
             for c, (column, n) in enumerate(zip(columns, cells.tolist(), strict=True)):
                 colour = GREEN if column == name else RED
                 parts.append(_cell(x + c * wide, y, n, int(cells.sum()), colour))
         for c, name in enumerate(columns):
-            parts.append(text(x + (c + 0.5) * wide, 42 + down, _short(name), MUTED, 12, "middle"))
-        parts.append(text(x + across / 2, 58 + down, "called", MUTED, 12, "middle"))
-    width, height = left + len(found) * step - 24, 66 + down
+            parts.append(text(x + (c + 0.5) * wide, top + 42 + down, _short(name), MUTED, 12, "middle"))
+        parts.append(text(x + across / 2, top + 58 + down, "called", MUTED, 12, "middle"))
+    width, height = left + beside * step - 24, (len(found) - 1) // beside * (down + 84) + 66 + down
     font = escape(FONT)
-    # On a phone it is some 0.7 times as large and may be moved sideways.
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}"'
         f' height="{height}" style="--paper-width:{0.19 * width:.0f}mm" font-family="{font}" font-size="12">'

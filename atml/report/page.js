@@ -17,6 +17,7 @@ function draw(box) {
   if (!window.Plotly) return;
   const { data, layout } = parsed("data-" + box.id);
   const plot = box.querySelector(".plot");
+  if (!plot.clientWidth && !printing) return;
   layout.template = { layout: parsed("layout") };
   layout.width = printing ? PRINT_WIDTH : Math.max(plot.clientWidth, layout.meta?.least || 0);
   if (coarse) layout.dragmode = false;
@@ -78,8 +79,164 @@ addEventListener("resize", () => {
   waiting = setTimeout(again, 120);
 });
 
-addEventListener("beforeprint", () => { printing = true; boxes.forEach(draw); });
-addEventListener("afterprint", () => { printing = false; again(); });
+// Folded parts open for the address that leads to them, and all of them in print.
+const folds = [...document.querySelectorAll("main details")];
+function lead(id) {
+  const part = id && document.getElementById(id);
+  if (!part) return;
+  folds.filter((one) => one.contains(part) || one.parentElement === part).forEach((one) => { one.open = true; });
+  part.scrollIntoView();
+}
+addEventListener("hashchange", () => lead(location.hash.slice(1)));
+document.querySelectorAll("nav.contents a").forEach((a) =>
+  a.addEventListener("click", () => lead(a.hash.slice(1))));
+lead(location.hash.slice(1));
+folds.forEach((one) => one.addEventListener("toggle", () => {
+  if (one.open && !printing) boxes.filter((box) => drawn.has(box) && one.contains(box)).forEach(draw);
+}));
+
+let closed = [];
+addEventListener("beforeprint", () => {
+  printing = true;
+  closed = folds.filter((one) => !one.open);
+  closed.forEach((one) => { one.open = true; });
+  boxes.forEach(draw);
+});
+addEventListener("afterprint", () => {
+  printing = false;
+  closed.forEach((one) => { one.open = false; });
+  again();
+});
+
+// --- tables: sorted by a click on a column, filtered by words, the first rows of long ones
+const SHORT = 10;
+const make = (tag, attributes, ...inside) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...inside);
+  return made;
+};
+const numberOf = (text) => {
+  const found = /^[+<−-]?[\d,]*\.?\d+(e[-+]?\d+)?/i.exec(text.trim());
+  return found ? Number(found[0].replace("−", "-").replace(/[<,]/g, "")) : NaN;
+};
+function compared(a, b) {
+  const [x, y] = [numberOf(a), numberOf(b)], [no, none] = [a, b].map((text) => ["", "-"].includes(text.trim()));
+  if (no || none) return no - none;
+  return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, undefined, { numeric: true }) : x - y;
+}
+document.querySelectorAll("figure.table:not(.pairs)").forEach((figure) => {
+  const body = figure.querySelector("tbody"), heads = [...figure.querySelectorAll("th")], rows = [...body.rows];
+  if (rows.length < 3) return;
+  let words = "", all = rows.length <= SHORT + 2, up = null;
+  const more = make("button", { type: "button" });
+  function show() {
+    const found = [...body.rows].filter((row) => row.textContent.toLowerCase().includes(words));
+    const kept = new Set(all ? found : found.slice(0, SHORT));
+    for (const row of body.rows) row.hidden = !kept.has(row);
+    more.hidden = found.length <= SHORT || rows.length <= SHORT + 2;
+    more.textContent = all ? `First ${SHORT} alone` : `All ${found.length} rows`;
+  }
+  heads.forEach((head, i) => {
+    const button = make("button", { type: "button" }, head.textContent);
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      up = head.getAttribute("aria-sort") !== "ascending";
+      heads.forEach((one) => one.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const text = (row) => row.cells[i].textContent, gone = (row) => ["", "-"].includes(text(row).trim());
+      body.append(...[...body.rows].sort((a, b) =>
+        gone(a) || gone(b) ? gone(a) - gone(b) : (up ? 1 : -1) * compared(text(a), text(b))));
+      show();
+    });
+  });
+  if (!all) {
+    const box = make("input", { type: "search", placeholder: "Filter rows", "aria-label": "Filter rows" });
+    box.addEventListener("input", () => { words = box.value.toLowerCase(); show(); });
+    more.addEventListener("click", () => { all = !all; show(); });
+    figure.prepend(make("div", { class: "tools" }, box));
+    figure.querySelector(".scroll").after(make("div", { class: "tools" }, more));
+  }
+  addEventListener("beforeprint", () => { for (const row of body.rows) row.hidden = false; });
+  addEventListener("afterprint", show);
+  show();
+});
+
+// --- windows to look through
+const SVG = "http://www.w3.org/2000/svg", HIGH = 30, SPEED = 25;
+function drawing([packed, most], rate, unit) {
+  const bytes = Int8Array.from(atob(packed), (c) => c.charCodeAt(0) << 24 >> 24);
+  const wide = Math.ceil(bytes.length / rate * SPEED), middle = HIGH / 2;
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${wide} ${HIGH}`);
+  svg.style.setProperty("--paper-width", `${wide}mm`);
+  const line = (d, colour, width) => {
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("d", d);
+    path.setAttribute("style", `fill:none;stroke:var(--${colour});stroke-width:${width};stroke-linejoin:round`);
+    svg.append(path);
+  };
+  const every = (n) => {
+    let d = "";
+    for (let x = 0; x <= wide; x += n) d += `M${x} 0V${HIGH}`;
+    for (let y = 0; y <= HIGH; y += n) d += `M0 ${y}H${wide}`;
+    return d;
+  };
+  line(every(1), "xf8d9d2", 0.1);
+  line(every(5), "xeeb1a5", 0.18);
+  const points = [...bytes].map((v, i) => `${(i * SPEED / rate).toFixed(2)} ${(middle - v / 127 * (middle - 2)).toFixed(2)}`);
+  line(`M${points.join("L")}`, "ink", 0.25);
+  return [svg, `${bytes.length / rate} s at 25 mm/s, highest ${most}${unit ? ` ${unit}` : ""} from its median`];
+}
+document.querySelectorAll(".windows").forEach((part) => {
+  const { columns, score, rate, unit, rows, traces } = JSON.parse(part.querySelector("script").textContent);
+  const tools = make("div", { class: "tools" }), list = make("div", { class: "list" }), many = columns.length;
+  const count = make("p", { class: "caption", "aria-live": "polite" }), more = make("button", { type: "button" }, "Show more");
+  let shown = 0, found = [];
+  const selects = columns.map((name, i) => {
+    const words = [...new Set(rows.map((row) => row[i]))].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+    const options = words.map((word) => make("option", { value: word }, word));
+    const select = make("select", { "aria-label": name }, make("option", { value: "" }, `every ${name}`), ...options);
+    tools.append(select);
+    return select;
+  });
+  const ends = ["from", "to"].map((word) => {
+    const box = make("input", { type: "number", step: "any", placeholder: `score ${word}`, "aria-label": `score ${word}` });
+    tools.append(box);
+    return box;
+  });
+  function next() {
+    for (const at of found.slice(shown, shown + 6)) {
+      const row = rows[at], said = make("figcaption", {}, `Subject ${row[0]}, ${row.slice(1, many).join(": ")}; score ${row[many]}`);
+      const figure = make("figure", { class: "drawing" });
+      if (traces[at]) {
+        const [svg, how] = drawing(traces[at], rate, unit);
+        svg.setAttribute("role", "img");
+        svg.setAttribute("aria-label", said.textContent);
+        said.append(` (${how})`);
+        figure.append(svg);
+      } else said.append(" (not drawn)");
+      figure.append(said);
+      list.append(figure);
+    }
+    shown = Math.min(shown + 6, found.length);
+    more.hidden = shown >= found.length;
+    count.textContent = `${found.length} of ${rows.length} windows, ${shown} shown. Score: ${score}.`;
+  }
+  function filter() {
+    const [low, high] = ends.map((box) => (box.value === "" ? null : Number(box.value)));
+    found = rows.map((_, at) => at).filter((at) =>
+      selects.every((select, i) => !select.value || rows[at][i] === select.value)
+      && (low === null || rows[at][many] >= low) && (high === null || rows[at][many] <= high));
+    list.replaceChildren();
+    shown = 0;
+    next();
+  }
+  [...selects, ...ends].forEach((one) => one.addEventListener("input", filter));
+  more.addEventListener("click", next);
+  part.append(tools, count, list, make("div", { class: "tools" }, more));
+  filter();
+});
 
 const contents = document.querySelector("nav.contents details");
 const wide = matchMedia("(min-width: 1080px)");

@@ -74,16 +74,63 @@ class Empty:
     why: str
 
 
-Block = Heading | Text | Chart | Drawing | Grid | Empty
+@dataclass(frozen=True)
+class Windows:
+    """Windows to look through, drawn by the page's script: filtered by each of ``columns``, some at a time.
+
+    Attributes:
+        columns: Names of what a window is filtered by, such as "subject".
+        rows: Words of each window under ``columns``, and its score, by which it can be cut off.
+        score: What the score is.
+        traces: Samples of each window as bytes of -127 to 127, the largest magnitude of all its samples as
+            127, with that magnitude; None where it is not drawn.
+        rate: Samples of a trace a second.
+        unit: Unit of the magnitudes, "" where it is not known.
+        says: The sentence computed from the data.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, ...], float], ...]
+    score: str
+    traces: tuple[tuple[bytes, float], ...]
+    rate: float
+    unit: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that stay folded under a ``summary`` until somebody opens them; all are open in print."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+Block = Heading | Text | Chart | Drawing | Grid | Empty | Windows | Fold
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report; ``anchor`` is its address in the page."""
+    """One part of a report; ``anchor`` is its address in the page. One that is ``folded`` opens on demand."""
 
     anchor: str
     title: str
     blocks: tuple[Block, ...]
+    folded: bool = False
+
+    @property
+    def flat(self) -> list[Block]:
+        """Its blocks, those that are folded in their place."""
+        return list(flat(self.blocks))
+
+
+def flat(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield blocks in order, those that are folded in their place."""
+    for block in blocks:
+        if isinstance(block, Fold):
+            yield from flat(block.blocks)
+        else:
+            yield block
 
 
 def figures(sections: Sequence[Section]) -> Iterator[Chart | Drawing]:
@@ -93,7 +140,7 @@ def figures(sections: Sequence[Section]) -> Iterator[Chart | Drawing]:
     """
     seen: set[str] = set()
     for section in sections:
-        for block in section.blocks:
+        for block in section.flat:
             if not isinstance(block, Chart | Drawing):
                 continue
             if block.name in seen or not _NAME.fullmatch(block.name):

@@ -31,10 +31,9 @@ ENDS = 0.012
 """s at either end of a part over which the end of its bridge is taken, so that one noisy sample is none."""
 
 LIMITS = (
-    "The trace shows how the margin of the exported file changes when 0.16 s of the signal are replaced by a"
-    " straight line (occlusion, after Zeiler and Fergus 2014). Such a window is unlike anything the network"
-    " was trained on, and where two parts carry the same information neither stands out. The trace shows what"
-    " this file reacts to, not why, and nothing about what is clinically relevant."
+    "The colour is of the exported file, which was trained on every subject, on these too: how its margin"
+    " changes when 0.16 s of the signal become a straight line (occlusion, after Zeiler and Fergus 2014). It"
+    " shows what this file reacts to, not why, and nothing of what is clinically relevant."
 )
 """What a reader of such a trace has to know."""
 

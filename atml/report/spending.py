@@ -163,11 +163,10 @@ def phases(material: Material) -> list[Block]:
     )
     paces = [one.training / one.passed for one in rows if one.passed]
     busy_said = (
-        "Time passed counts only time in which a trial of the phase ran."
-        f" Training went on {statistics.fmean(paces):.1f} times as long as that, for trials run side by side."
+        "Time passed counts only time in which a trial ran."
+        f" Training has {statistics.fmean(paces):.1f} times as much, for trials run side by side."
         if paces and statistics.fmean(paces) > 1.05
-        else "Time passed counts only time in which a trial of the phase ran; what is not training is"
-        " validation, loading and keeping records."
+        else "Time passed counts only time in which a trial ran; the rest is validation and loading."
     )
     return [
         Chart("time-by-phase", figure, f"{said}."),

@@ -27,7 +27,7 @@ def _name(colour: str) -> str:
 
 def _colours(dark: bool) -> str:
     every = "".join(f"{_name(light)}:{night if dark else light};" for light, night in theme.DARK.items())
-    return f"{every}color-scheme:{'dark' if dark else 'light'}"
+    return f"{every}color-scheme:{'dark' if dark else 'light'};"
 
 
 def style() -> str:

@@ -24,6 +24,7 @@ from atml.training.records import TrialRecord
 if TYPE_CHECKING:
     from atml.regions.space import Axis
     from atml.searching.plan import Plan
+    from atml.searching.verdict import Verdict
     from atml.storage import Store
     from atml.task_files.definition import TaskDefinition
 
@@ -114,6 +115,13 @@ class StudyContents:
     def first(self) -> Entry | None:
         """The first of the `leaderboard`: the winner, or the best trial so far; None without any."""
         return self.leaderboard[0] if self.leaderboard else None
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """What the study came to, as `atml best` has it; None where no trial ran over every fold."""
+        from atml.searching.verdict import verdict_of
+
+        return verdict_of(self.study, self.spec, self._attrs, self.records, self.leaderboard, self.store.name)
 
     @cached_property
     def _attrs(self) -> dict[str, Any]:

@@ -18,9 +18,12 @@ from pathlib import Path
 from atml import __version__
 from atml.errors import InputError
 from atml.report import static, theme
-from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Section, Text
+from atml.report.page import Block, Chart, Drawing, Empty, Fold, Grid, Heading, Section, Text, Windows
 
 INDEX, FIGURES = "index.html", "figures"
+
+WORDY = 30
+"""Characters from which a cell that begins with a number is a sentence."""
 
 LONG = 60
 """Characters from which a cell is a sentence, and its column is kept wide enough to read one."""
@@ -28,12 +31,16 @@ LONG = 60
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above the sections: a title, what it is about, a sentence, and ``(name, value, note)``."""
+    """What stands above the sections.
+
+    A title, what it is about, a sentence, tiles ``(name, value, note)``, and rows ``(name, words)``.
+    """
 
     title: str
     kicker: str
     lead: str
     facts: tuple[tuple[str, str, str], ...]
+    rows: tuple[tuple[str, str], ...]
     foot: str
 
 
@@ -91,11 +98,14 @@ def publish(folder: Path, page: str, fill: Callable[[Path], None]) -> Path:
 
 def html(head: Head, sections: Sequence[Section]) -> str:
     """Return the whole page."""
-    charts = any(isinstance(block, Chart) for section in sections for block in section.blocks)
+    charts = any(isinstance(block, Chart) for section in sections for block in section.flat)
     links = "".join(f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in sections)
     facts = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
         for name, value, note in head.facts
+    )
+    rows = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{_code(name, words)}</dd></div>" for name, words in head.rows
     )
     body = "".join(_section(section) for section in sections)
     return (
@@ -107,7 +117,8 @@ def html(head: Head, sections: Sequence[Section]) -> str:
         f"<style>{static.style()}</style>\n</head>\n<body>\n"
         '<button class="theme" type="button">Dark</button>\n<div class="frame">\n'
         f'<header class="top"><p class="kicker">{escape(head.kicker)}</p><h1>{escape(head.title)}</h1>'
-        f'<p class="lead">{escape(head.lead)}</p><dl class="facts">{facts}</dl></header>\n'
+        f'<p class="lead">{escape(head.lead)}</p><dl class="facts">{facts}</dl>'
+        f'<dl class="verdict">{rows}</dl></header>\n'
         '<div class="body">\n'
         '<nav class="contents" aria-label="Contents"><details open><summary>Contents</summary>'
         f"<ol>{links}</ol></details></nav>\n<main>\n{body}</main>\n</div>\n"
@@ -128,9 +139,23 @@ def _library() -> str:
     )
 
 
+def _code(name: str, words: str) -> str:
+    """Write a row of the verdict; paths and commands can be copied whole."""
+    return f"<code>{escape(words)}</code>" if name in ("path", "next") else escape(words)
+
+
 def _section(section: Section) -> str:
-    blocks = "\n".join(_block(block) for block in section.blocks)
-    return f'<section id="{section.anchor}">\n<h2>{escape(section.title)}</h2>\n{blocks}\n</section>\n'
+    title, blocks = f"<h2>{escape(section.title)}</h2>", _blocks(section.blocks)
+    if section.folded:
+        return (
+            f'<section id="{section.anchor}" class="folded">\n<details><summary>{title}</summary>\n{blocks}\n'
+            "</details></section>\n"
+        )
+    return f'<section id="{section.anchor}">\n{title}\n{blocks}\n</section>\n'
+
+
+def _blocks(blocks: Sequence[Block]) -> str:
+    return "\n".join(map(_block, blocks))
 
 
 def _block(block: Block) -> str:
@@ -150,6 +175,10 @@ def _block(block: Block) -> str:
             return _chart(block)
         case Grid():
             return _grid(block)
+        case Windows():
+            return _windows(block)
+        case Fold(summary, blocks):
+            return f"<details><summary>{escape(summary)}</summary>\n{_blocks(blocks)}\n</details>"
 
 
 def _chart(chart: Chart) -> str:
@@ -168,21 +197,41 @@ def _chart(chart: Chart) -> str:
 
 
 def _grid(grid: Grid) -> str:
+    """Write a table; the page's script sorts and filters it, and on a phone a row is a few lines."""
     kinds = [_kind(grid, i) for i in range(len(grid.columns))]
-
-    def cell(tag: str, i: int, text: str) -> str:
-        return f"<{tag}{kinds[i]}>{escape(text)}</{tag}>"
-
-    head = "".join(cell("th", i, name) for i, name in enumerate(grid.columns))
+    head = "".join(f"<th{kind}>{escape(name)}</th>" for kind, name in zip(kinds, grid.columns, strict=True))
     pairs = " pairs" if len(grid.columns) < 3 else ""
     rows = "".join(
-        f"<tr>{''.join(cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in grid.rows
+        "<tr>"
+        + "".join(
+            f'<td{kind} data-name="{escape(name)}">{escape(text)}</td>'
+            for kind, name, text in zip(kinds, grid.columns, row, strict=True)
+        )
+        + "</tr>"
+        for row in grid.rows
     )
     return (
         f'<figure class="table{pairs}"><div class="scroll" tabindex="0" role="region"'
         f' aria-label="{escape(grid.says)}"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table>"
         f"</div><figcaption>{escape(grid.says)}</figcaption></figure>"
+    )
+
+
+def _windows(found: Windows) -> str:
+    """Write windows as data that the page's script filters and draws."""
+    data = {
+        "columns": found.columns,
+        "score": found.score,
+        "rate": found.rate,
+        "unit": found.unit,
+        "rows": [[*words, round(score, 3)] for words, score in found.rows],
+        "traces": [[base64.b64encode(trace).decode(), float(f"{most:.4g}")] for trace, most in found.traces],
+    }
+    return (
+        '<div class="windows"><noscript><p class="empty">Windows are shown by JavaScript.</p></noscript>'
+        f'<script type="application/json">{_json(data)}</script>'
+        f'<p class="caption">{escape(found.says)}</p></div>'
     )
 
 
@@ -196,7 +245,8 @@ def _kind(grid: Grid, column: int) -> str:
 
 def _number(text: str) -> bool:
     """Whether a cell is a number, with a unit or a sign or without."""
-    return text in ("", "-") or text[:1].isdigit() or (text[:1] in "+-<−" and text[1:2].isdigit())
+    first = text[1:2] if text[:1] in "+-<−" else text[:1]
+    return text in ("", "-") or (len(text) < WORDY and first.isdigit())
 
 
 def _json(value: object) -> str:

@@ -35,6 +35,7 @@ def test_a_matrix_has_counts_and_shares_of_each_row() -> None:
     svg = matrix.confusions([("out of fold", counts)], ("AF & more", "other"), ("other", "AF & more"))
     texts = re.findall(r">([^<>]+)</text>", svg)
     assert [t for t in texts if t.isdigit()] == ["2", "8", "99", "1"]
+    assert texts.count("AF &amp; more") == texts.count("other") == 2, "each names a row and a column"
     assert [t for t in texts if t.endswith("%")] == ["20.0%", "80.0%", "99.0%", "1.0%"]
     colours = re.findall(r'<rect [^>]*fill="(#\w+)"', svg)
     assert colours == [theme.RED, theme.GREEN, theme.GREEN, theme.RED]

@@ -12,7 +12,7 @@ from atml.errors import InputError
 from atml.report import static, theme, writing
 from atml.report.page import Chart, Drawing, Empty, Grid, Heading, Section, Text, figures
 
-HEAD = writing.Head("a study", "kicker", "lead", (("name", "1", "note"),), "foot")
+HEAD = writing.Head("a study", "kicker", "lead", (("name", "1", "note"),), (("next", "atml score"),), "foot")
 
 NASTY = "<script>alert(1)</script> & \"quoted\" 'too'"
 
@@ -83,6 +83,15 @@ def test_every_colour_has_a_dark_fellow_of_its_own() -> None:
     assert len(set(theme.DARK)) == len(set(theme.DARK.values())) == len(theme.DARK)
     assert set(theme.PALETTE) < set(theme.DARK)
     assert not set(theme.DARK) & set(theme.DARK.values())
+
+
+def test_every_variable_that_is_used_is_set() -> None:
+    """The colour of text was lost for want of a semicolon."""
+    style = static.style()
+    used = set(re.findall(r"var\((--[a-z]\w*)", style + static.script()))
+    assert {"--ink", "--muted", "--font"} <= used
+    for name in used:
+        assert re.search(rf"[{{;]{name}:", style) or name == "--paper-width", name
 
 
 def contrast(a: str, b: str) -> float:

@@ -47,7 +47,7 @@ def words(blocks: tuple[Block, ...]) -> str:
 
 
 def grid(name: str, material: Material, column: str) -> list[dict[str, str]]:
-    (found,) = [b for b in section(name, material).blocks if isinstance(b, Grid) and column in b.columns]
+    (found,) = [b for b in section(name, material).flat if isinstance(b, Grid) and column in b.columns]
     return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
 
@@ -170,7 +170,7 @@ def test_values_beside_each_other_are_judged_alike(material: Material) -> None:
 
 def test_curves_are_the_means_of_what_the_repeats_recorded(material: Material) -> None:
     (chart,) = [
-        b for b in section("curves", material).blocks if isinstance(b, Chart) and b.name == "curves-value"
+        b for b in section("curves", material).flat if isinstance(b, Chart) and b.name == "curves-value"
     ]
     assert material.best is not None
     (mean,) = [t for t in chart.figure.data if t.name == f"trial {material.best.number}"]
@@ -179,7 +179,7 @@ def test_curves_are_the_means_of_what_the_repeats_recorded(material: Material) -
 
 
 def test_the_winner_is_drawn_layer_by_layer(material: Material) -> None:
-    (drawn,) = [b for b in section("architectures", material).blocks if isinstance(b, Drawing)]
+    (drawn,) = [b for b in section("architectures", material).flat if isinstance(b, Drawing)]
     assert material.best is not None and material.best.config is not None
     assert drawn.svg.count("<rect") >= 3 + len(material.best.config.channels)
     assert "2 logits" in drawn.svg
@@ -281,8 +281,11 @@ def page(url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written.index
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+WIDER = """[...document.querySelectorAll('.scroll, .drawing')]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.parentElement.outerHTML)"""
+
+
+@pytest.mark.parametrize(("width", "dark"), [(DESKTOP, False), (PHONE, True)])
 def test_it_opens_without_errors_requests_or_overflow(
     browser: Browser, page: Path, width: int, dark: bool
 ) -> None:
@@ -293,6 +296,8 @@ def test_it_opens_without_errors_requests_or_overflow(
         assert charts >= 8
         seen.page.wait_for_function(f"atmlDrawn() === {charts}")
         assert seen.overflow() == 0
+        # Tables become lines on a phone, and strips are shown whole.
+        assert seen.page.evaluate(WIDER) == []
         assert seen.requests == [page.as_uri()]
         assert seen.troubles == []
         ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -323,3 +328,44 @@ def test_charts_far_below_wait_and_all_are_there_for_printing(
         seen.page.wait_for_function(f"atmlDrawn() === {charts}")
         assert seen.troubles == []
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
+
+
+def test_tables_sort_and_filter_folds_open_and_errors_are_looked_through(
+    browser: Browser, page: Path
+) -> None:
+    with visit(browser, page.as_uri()) as seen:
+        subjects = seen.page.locator("figure.table").filter(has_text="false alarms").first
+        column = subjects.locator("tbody tr:visible td:nth-child(5)")
+        assert column.count() == 10
+        subjects.get_by_role("button", name="All ").click()
+        assert column.count() > 10
+        for first in ("ascending", "descending"):
+            subjects.get_by_role("button", name="false alarms").click()
+            assert subjects.locator("th").nth(4).get_attribute("aria-sort") == first
+            numbers = [float(text) for text in column.all_text_contents()]
+            assert numbers == sorted(numbers, reverse=first == "descending") and len(set(numbers)) > 1
+        name = subjects.locator("tbody tr td").first.text_content()
+        subjects.get_by_role("searchbox").fill(str(name))
+        assert set(subjects.locator("tbody tr:visible td:first-child").all_text_contents()) == {name}
+
+        errors = seen.page.locator(".windows")
+        assert errors.locator("svg").count() == 6
+        errors.get_by_role("button", name="Show more").click()
+        every = errors.locator("p[aria-live]")
+        total = int(str(every.text_content()).split(" of ")[1].split()[0])
+        assert errors.locator("svg").count() == min(total, 12) > 6
+        missed = errors.locator("figcaption").filter(has_text="AF, called other").first.text_content()
+        who = str(missed).split(",")[0].removeprefix("Subject ")
+        errors.get_by_label("subject", exact=True).select_option(who)
+        errors.get_by_label("truth and decision").select_option("AF, called other")
+        errors.get_by_label("score to").fill("-0.2")
+        found = errors.locator("figcaption").all_text_contents()
+        assert 0 < len(found) <= 6 and int(str(every.text_content()).split(" of ")[0]) < total
+        for said in found:
+            assert said.startswith(f"Subject {who},") and "AF, called other" in said
+            assert float(said.split("; score ")[1].split()[0]) <= -0.2
+
+        assert not seen.page.locator("#limits table").first.is_visible()
+        seen.page.locator("nav.contents a[href='#limits']").click()
+        assert seen.page.locator("#limits table").first.is_visible()
+        assert seen.troubles == []

@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 import types
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +19,19 @@ from atml import report
 from atml.artifacts.model import CARD
 from atml.data.dataset import DataSource
 from atml.metrics import prediction_counts
-from atml.report import kind_binary, page, tested
+from atml.report import by_subject, error_browser, kind_binary, page, tested
 from atml.report.figures import averaged
 from atml.report.headline import headline
 from atml.report.material import Material
 from atml.report.outcome import Decided, unit_of
-from atml.report.page import Chart, Drawing, Empty, Grid, Section, Text
+from atml.report.page import Chart, Drawing, Empty, Grid, Section, Text, Windows
 from atml.report.sections import data_overview as data_section
-from atml.report.sections import examples, results
+from atml.report.sections import failures, results
 from atml.storage import Store
 from tests.report import made
 from tests.report.conftest import Searched
 
-NAMES = ("data_overview", "preparation", "results", "examples", "fitting", "carry_over", "limits")
+NAMES = ("data_overview", "preparation", "results", "failures", "fitting", "carry_over", "limits")
 
 
 def sections(material: Material) -> dict[str, Section]:
@@ -42,7 +43,7 @@ def sections(material: Material) -> dict[str, Section]:
 def words(section: Section) -> str:
     """Everything that a section says, with the cells of its tables."""
     said = []
-    for block in section.blocks:
+    for block in section.flat:
         if isinstance(block, Grid):
             said += [" ".join(row) for row in (block.columns, *block.rows)]
         said += [str(getattr(block, name)) for name in ("text", "says", "why") if hasattr(block, name)]
@@ -50,7 +51,7 @@ def words(section: Section) -> str:
 
 
 def chart(section: Section, name: str) -> Chart:
-    (found,) = [b for b in section.blocks if isinstance(b, Chart) and b.name == name]
+    (found,) = [b for b in section.flat if isinstance(b, Chart) and b.name == name]
     return found
 
 
@@ -81,7 +82,7 @@ def test_every_part_is_there_and_every_figure_says_something(written: dict[str, 
     } <= names
     for name, section in written.items():
         assert section.anchor == name
-        assert not [b for b in section.blocks if isinstance(b, Empty)], name
+        assert not [b for b in section.flat if isinstance(b, Empty)], name
         assert "nan" not in words(section).lower().split(), name
 
 
@@ -92,7 +93,7 @@ def test_figures_are_those_of_the_card(written: dict[str, Section], material: Ma
     said = words(written["results"])
     for rate in ("sensitivity", "specificity", "balanced accuracy"):
         assert f"{rate} {table[rate]} ({ends[rate]})" in said
-    rows = next(b for b in written["results"].blocks if isinstance(b, Grid)).rows
+    rows = next(b for b in written["results"].flat if isinstance(b, Grid)).rows
     for name, _, out_of_fold, *_ in rows:
         assert out_of_fold == f"{table[name]} ({ends[name].replace(' to ', '–')})"
     objective = re.search(r"objective, out of fold +\| \*\*(\d\.\d{3})\*\*", card)
@@ -112,7 +113,7 @@ def test_figures_are_those_of_the_card(written: dict[str, Section], material: Ma
 
 
 def _last_grid(section: Section) -> Grid:
-    return [b for b in section.blocks if isinstance(b, Grid)][-1]
+    return [b for b in section.flat if isinstance(b, Grid)][-1]
 
 
 def _card_rows(card: str) -> list[tuple[str, int, int]]:
@@ -145,7 +146,7 @@ def test_training_figures_are_those_of_the_exported_file(material: Material) -> 
 def test_confusion_counts_every_segment_once_in_each_set(
     written: dict[str, Section], material: Material, searched: Searched
 ) -> None:
-    (drawing,) = [b for b in written["results"].blocks if isinstance(b, Drawing)]
+    (drawing,) = [b for b in written["results"].flat if isinstance(b, Drawing)]
     cells = [int(n.replace(",", "")) for n in re.findall(r'font-size="15"[^>]*>([\d,]+)<', drawing.svg)]
     assert len(cells) == 12
     trained, held_out, test = (sum(cells[i : i + 4]) for i in (0, 4, 8))
@@ -157,8 +158,17 @@ def test_confusion_counts_every_segment_once_in_each_set(
 
 def test_what_needs_no_network_stands_beside_the_first_figure(material: Material) -> None:
     rival = material.winner.metrics["baseline"]
-    facts = {name: shown for name, shown, _ in headline(material, datetime.datetime.now()).facts}
-    assert facts["Without a network"] == f"{rival['value']:.3f}"
+    gain, note = fact(material, "Gain over the baseline")
+    own = material.verdict
+    assert own is not None and own.over_baseline is not None
+    assert gain == f"{own.over_baseline.value:+.3f}" and note.endswith(
+        f"{own.baseline} has {rival['value']:.3f}"
+    )
+    # Of a study of an earlier version no gain is known, but the value.
+    (before := Material(material.store, material.study)).__dict__["verdict"] = dataclasses.replace(
+        own, over_baseline=None
+    )
+    assert fact(before, "Without a network")[0] == f"{rival['value']:.3f}"
     first = next(b for b in results.contents(material) if isinstance(b, Text))
     assert f"{rival['name']}, a detector without a network, has {rival['value']:.3f}" in first.text
 
@@ -179,7 +189,7 @@ def test_sizes_and_values_of_trials_are_of_one_kind(written: dict[str, Section],
 def test_subjects_without_positives_are_told_apart(written: dict[str, Section], material: Material) -> None:
     rows = material.winner.metrics["subjects"]
     values = [row["f_beta"] for row in rows if row["positives"]]
-    says = chart(written["results"], "subjects").says
+    says = next(b for b in written["failures"].flat if isinstance(b, Grid)).says
     assert (
         f"Of the {len(values)} subjects with AF the median F-beta (beta 2) is {np.median(values):.3f}" in says
     )
@@ -199,14 +209,14 @@ def test_curves_pass_through_what_is_marked(written: dict[str, Section], materia
 
 
 def test_examples_are_right_and_wrong_as_said(written: dict[str, Section], material: Material) -> None:
-    drawn = [b for b in written["examples"].blocks if isinstance(b, Drawing)]
+    drawn = [b for b in written["failures"].flat if isinstance(b, Drawing)]
     for block in drawn:
         truth, called = re.search(r"is (AF|other) .*called (AF|other)<", block.svg).groups()
         assert (truth == called) == block.name.startswith("example-right")
         assert "trained on this subject too" in block.says and "for AF" in block.svg
-    again = report.section("examples", material)
-    assert [b.svg for b in again.blocks if isinstance(b, Drawing)] == [b.svg for b in drawn]
-    assert "trained on every subject" in words(written["examples"])
+    again = report.section("failures", material)
+    assert [b.svg for b in again.flat if isinstance(b, Drawing)] == [b.svg for b in drawn]
+    assert "trained on every subject" in words(written["failures"])
 
 
 def test_examples_are_chosen_by_rule() -> None:
@@ -217,10 +227,10 @@ def test_examples_are_chosen_by_rule() -> None:
     truth = np.array([1, 1, 1, 1, 0, 1, 0, 0], bool)
     subject = np.array(["a", "a", "b", "a", "b", "c", "a", "a"])
     found = Decided(rows, truth.astype(int), (margins >= 0).astype(int), margins)
-    right = examples.choose(found, subject, [(1, 1), (0, 0)])
+    right = failures.choose(found, subject, [(1, 1), (0, 0)])
     # Row 5 is decided both ways; 7 is the surest negative but of a subject already taken, as 4 is not.
     assert [(one.row, one.sure) for one in right] == [(0, True), (4, True), (2, False), (7, False)]
-    wrong = examples.choose(found, subject, [(1, 0), (0, 1)])
+    wrong = failures.choose(found, subject, [(1, 0), (0, 1)])
     assert [(one.row, one.sure) for one in wrong] == [(3, True), (6, True)]
     assert wrong[0].margins == (-1.0, -1.0)
 
@@ -229,7 +239,7 @@ def test_without_a_score_the_way_to_one_is_said(searched: Searched) -> None:
     material = Material(searched.store(), searched.study)
     material.__dict__["exports"] = tuple(dataclasses.replace(e, scores={}) for e in material.exports)
     for name in ("results", "carry_over"):
-        found = [b.why for b in sections(material)[name].blocks if isinstance(b, Empty)]
+        found = [b.why for b in sections(material)[name].flat if isinstance(b, Empty)]
         assert found and f"`atml score {searched.export}" in found[0]
     assert "none by this export" in words(sections(material)["limits"])
 
@@ -240,11 +250,11 @@ def test_without_an_export_the_same_figures_come_from_the_study(
     material = Material(searched.store(), searched.study)
     material.__dict__["exports"] = ()
     found = sections(material)
-    first = next(b for b in found["results"].blocks if isinstance(b, Text)).text
-    theirs = next(b for b in written["results"].blocks if isinstance(b, Text)).text
+    first = next(b for b in found["results"].flat if isinstance(b, Text)).text
+    theirs = next(b for b in written["results"].flat if isinstance(b, Text)).text
     assert first.split(" These are ")[0] == theirs.split(" These are ")[0]
     assert "not exported" in first
-    assert "no saliency can be drawn" in words(found["examples"]).lower()
+    assert "no saliency can be drawn" in words(found["failures"]).lower()
     assert "no baseline beside it" in words(found["carry_over"])
     assert words(found["fitting"]).split(".")[0] == words(written["fitting"]).split(".")[0]
 
@@ -262,10 +272,10 @@ def test_the_head_has_the_figures_of_the_results(searched: Searched, material: M
     # The study keeps them too, for when its data are gone.
     bare.__dict__["outcome"] = types.SimpleNamespace(source=None)
     assert fact(bare, lowest) == fact(material, lowest)
-    value, note = fact(material, "F1 on test data")
-    assert note == "small, rule iesd2024, first evaluation"
+    value, note = fact(material, "F on test data")  # the rule's own figure
+    assert note.endswith("rule iesd2024 on small, 4 subjects, few; first evaluation")
     (export,) = material.exports
-    assert value == f"{next(iter(export.scores.values()))['F1']:.3f}"
+    assert value == f"{next(iter(export.scores.values()))['F']:.3f}"
 
 
 def test_an_export_that_is_gone_is_not_one_that_never_was(searched: Searched, tmp_path: Path) -> None:
@@ -324,7 +334,7 @@ def test_an_export_of_an_older_version_is_told_from_the_study(searched: Searched
     material.__dict__["exports"] = (dataclasses.replace(export, metrics=kept),)
     found = sections(material)
     assert "of an older version" in words(found["results"])
-    assert "trained on this subject too" in words(found["examples"])
+    assert "trained on this subject too" in words(found["failures"])
 
 
 def test_a_rule_of_several_classes_is_not_set_beside_two(searched: Searched) -> None:
@@ -337,7 +347,7 @@ def test_a_rule_of_several_classes_is_not_set_beside_two(searched: Searched) -> 
     }
     material.__dict__["exports"] = (dataclasses.replace(export, scores={"cinc2017-2.json": score}),)
     found = sections(material)
-    grids = [b for b in found["results"].blocks if isinstance(b, Grid)]
+    grids = [b for b in found["results"].flat if isinstance(b, Grid)]
     assert grids[0].columns[:3] == ("metric", "trained on", "out of fold") and len(grids[0].columns) == 4
     assert grids[1].rows == (("F1", "0.500", "0.400 to 0.600"),)
     assert "second evaluation" in grids[1].says and "looks better here than it is" in grids[1].says
@@ -348,9 +358,9 @@ def test_where_the_data_are_gone_the_rest_is_told(searched: Searched, written: d
     material = Material(searched.store(), searched.study)
     material.__dict__["_opened"] = (None, "the data can't be opened any more: small.npz is gone")
     found = sections(material)
-    for name in ("data", "preparation", "results", "examples"):
+    for name in ("data", "preparation", "results", "failures"):
         assert "small.npz is gone" in words(found[name]), name
-    texts = [next(b for b in s["data"].blocks if isinstance(b, Text)).text for s in (found, written)]
+    texts = [next(b for b in s["data"].flat if isinstance(b, Text)).text for s in (found, written)]
     assert texts[0] == texts[1]
     for name in ("fitting", "carry_over", "limits"):
         assert words(found[name]) == words(written[name]), name
@@ -361,9 +371,9 @@ def test_nothing_finished_says_so_everywhere(tmp_path: Path) -> None:
     store.study("empty", made.spec())
     found = sections(Material(store, "empty"))
     for name in set(found) - {"data"}:
-        assert [b for b in found[name].blocks if isinstance(b, Empty)], name
+        assert [b for b in found[name].flat if isinstance(b, Empty)], name
     assert "synthetic" in words(found["data"])
-    strips = [b for b in found["data"].blocks if isinstance(b, Drawing)]
+    strips = [b for b in found["data"].flat if isinstance(b, Drawing)]
     assert strips and "mV" in strips[0].svg and "made by a generator" in words(found["data"])
     store.close()
 
@@ -375,12 +385,12 @@ def test_data_tell_what_they_hold(written: dict[str, Section], material: Materia
         assert ", ".join(sorted(set(data.subject[fold.held_out].tolist()))) in said
     bars = chart(written["data"], "data-subjects").figure.data
     assert sum(sum(bar.x) for bar in bars) == len(data)
-    strips = [b for b in written["data"].blocks if isinstance(b, Drawing)]
+    strips = [b for b in written["data"].flat if isinstance(b, Drawing)]
     assert {b.name for b in strips} == {
         f"strip-{r}-{'AF' if r == 'AFIB' else 'other'}" for r in set(data.rhythm)
     }
     # An .npz does not say in which unit it is.
-    assert all("mV" not in b.svg and "in a unit that the data do not name" in b.says for b in strips)
+    assert all("mV" not in b.svg and "the data do not say in which unit" in b.svg for b in strips)
 
 
 def test_millivolts_are_claimed_only_where_known(tmp_path: Path) -> None:
@@ -404,7 +414,32 @@ def test_hundreds_of_subjects_stay_readable(material: Material) -> None:
     source = dataclasses.replace(
         material.outcome.source, figures={**material.winner.metrics, "subjects": many}
     )
-    block = results._subjects(source, material.definition.task)
+    table, fold = by_subject.subjects(source, material.definition.task)
+    assert isinstance(table, Grid) and [row[0] for row in table.rows] == [one["subject"] for one in many]
+    (block,) = fold.blocks  # type: ignore[union-attr]
     assert isinstance(block, Chart) and "Of 300 subjects the 40 worst are shown." in block.says
     assert block.figure.layout.height < 900
     assert max(len(trace.y) for trace in block.figure.data) == 40
+
+
+def test_every_misjudged_window_can_be_looked_through(
+    written: dict[str, Section], material: Material
+) -> None:
+    (found,) = [b for b in written["failures"].flat if isinstance(b, Windows)]
+    decided, data = material.outcome.decided, material.dataset
+    wrong = (decided.called != decided.truth).mean(axis=0) > 0.5
+    assert len(found.rows) == wrong.sum() > 0
+    assert f"{len(found.rows)} windows" in found.says and f"of {len(data):,}." in found.says
+    assert Counter(words[0] for words, _ in found.rows) == Counter(data.subject[decided.rows[wrong]].tolist())
+    assert {words[1] for words, _ in found.rows} <= set(data.rhythm.tolist())
+    for (_, _, mistake), score in found.rows:
+        assert mistake in ("AF, called other", "other, called AF")
+        assert (score >= 0) == mistake.endswith("called AF")
+    first = [words[0] for words, _ in found.rows[: len({words[0] for words, _ in found.rows})]]
+    assert len(set(first)) == len(first), "the surest of each subject before the second of any"
+    samples, most = found.traces[0]
+    x = np.zeros(1250)
+    x[401] = 3.0
+    samples, most = error_browser.trace(x, 2)
+    drawn = np.frombuffer(samples, np.int8)
+    assert (len(drawn), most) == (625, 3.0) and drawn.argmax() == 200 and drawn.max() == 127

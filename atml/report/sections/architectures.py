@@ -77,9 +77,7 @@ def _last(material: Material) -> list[Block]:
         return [Empty(sentence(f"The last layer can't be described: {material.task_gone}"))]
     softmax = Text(
         f"The last layer is linear and has no activation: it gives {plural(len(task.classes), 'logit')}."
-        " In training the loss applies a softmax to them, in a form that is exact for large numbers too."
-        " The exported file has none, because it would change no decision: the largest logit is the"
-        " largest probability, and a device saves the exponentials."
+        " A softmax would change no decision, so the exported file has none."
     )
     said = report_kind.of(task).last_layer(task, material.winner.config if material.winner else {})
     return [

@@ -32,8 +32,8 @@ def contents(material: Material) -> list[Block]:
 def _subjects(source: Source, task: Task) -> str:
     """Say how far subjects differ."""
     return (
-        f"Out of fold every one of {len(source.figures['subjects'])} subjects was decided by a model that"
-        f" never saw it. {report_kind.of(task).spread(source.figures)}"
+        f"Out of fold each of {len(source.figures['subjects'])} subjects was decided by a model that never"
+        f" saw it. {report_kind.of(task).spread(source.figures)}"
     )
 
 
@@ -72,8 +72,7 @@ def _chart(material: Material, source: Source, task: Task) -> Block:
         for rate, rows in panels.items()
     ]
     says = (
-        f"The network's {'; '.join(told)}. Whiskers are 95% intervals from resampling subjects; a dot"
-        " without them is of a file that gives none."
+        f"The network's {'; '.join(told)}. Whiskers are 95% intervals over subjects, where a file gives them."
     )
     return Chart("carry-over", comparisons.forest(panels, {MODEL: BLUE, BASELINE: ORANGE}), says)
 

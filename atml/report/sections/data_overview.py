@@ -18,7 +18,7 @@ from atml.report import comparisons, strips
 from atml.report import kind as report_kind
 from atml.report.material import Material
 from atml.report.outcome import unit_of
-from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Text
+from atml.report.page import Block, Chart, Drawing, Empty, Fold, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
@@ -40,8 +40,11 @@ def contents(material: Material) -> list[Block]:
         return [*blocks, _left_out(facts)]
     data = plan.dataset
     blocks += [_rhythms(data, task), *_subjects(data, task), Heading("What was left out"), _left_out(facts)]
-    blocks += [Heading("Split by subject"), *_split(plan, task), Heading("What it looks like")]
-    return [*blocks, *_examples(plan, task)]
+    return [
+        *blocks,
+        Fold("Split by subject", tuple(_split(plan, task))),
+        Fold("What each rhythm looks like", tuple(_examples(plan, task))),
+    ]
 
 
 def _facts(material: Material, task: Task | None) -> DataFacts | None:
@@ -65,7 +68,7 @@ def _words(facts: DataFacts, task: Task) -> str:
         f"{facts.name}, {kind}: {plural(facts.windows, 'window')} of {task.seconds:g} s,"
         f" {clock(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
         f" with {plural(rhythms, 'named rhythm')}. By class: {listed(classes)}."
-        " Windows of one subject are much alike, so the number of subjects matters more than that of windows."
+        " Windows of one subject are much alike: subjects count, not windows."
     )
 
 
@@ -95,7 +98,7 @@ def _rhythms(data: Dataset, task: Task) -> Block:
     )
     few = [name or "(no name)" for name, _, rows in kinds if len(np.unique(data.subject[rows])) < 5]
     thin = (
-        f" Fewer than five subjects have {listed(few, 'or')}: their figures say little about other subjects."
+        f" Fewer than five subjects have {listed(few, 'or')}: their figures say little of others."
         if few
         else ""
     )
@@ -156,8 +159,8 @@ def _split(plan: Plan, task: Task) -> list[Block]:
     runs = listed([f"{groups[g]} from {share[:, g].min():.0f}% to {share[:, g].max():.0f}%" for g in told])
     held = len(plan.origin.held_out)
     says = (
-        f"Each of {len(plan.folds)} folds holds out other subjects, and no subject is in both the trained and"
-        f" the held-out part of a fold; the share held out runs for {runs}."
+        f"Each of {len(plan.folds)} folds holds out other subjects, none of them in its training part; the"
+        f" share held out runs for {runs}."
     )
     outside = (
         f"{plural(held, 'subject')} {'was' if held == 1 else 'were'} held out of the search altogether."
@@ -206,10 +209,10 @@ def _said(data: Dataset, rows: Int64, row: int, unit: str) -> str:
     x = np.asarray(data.x[row], np.float64)
     span = float(np.ptp(x, axis=-1).max())
     people = len(np.unique(data.subject[rows]))
-    size = f"{span:.3g} {unit}" if unit else f"{span:.3g}, in a unit that the data do not name"
+    size = f"{span:.3g} {unit}" if unit else f"{span:.3g}"
     return (
-        f"One of {plural(len(rows), 'window')} of {plural(people, 'subject')}: the middle one of the subject"
-        f" that has most of them. From lowest to highest it spans {size}."
+        f"One of {plural(len(rows), 'window')} of {plural(people, 'subject')}, of the one that has most;"
+        f" lowest to highest {size}."
     )
 
 

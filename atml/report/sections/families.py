@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from atml.formatting import listed, plural, value
+from atml.formatting import listed, value
 from atml.report import theme
+from atml.report.charts import clip
 from atml.report.comparable import family, first_fold, grouped
 from atml.report.groups import COLUMNS, cells
-from atml.report.history import clip, thin
+from atml.report.history import thin
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
 from atml.training.records import TrialRecord
@@ -21,10 +22,8 @@ MOST_POINTS = 600
 
 
 ABOUT = (
-    "A larger network may do better whatever its family, so families are compared within bands of"
-    " file size that double from one to the next. Two figures count: the best value over every fold,"
-    " which grows with the number of trials a family was given, and the median of its trained trials at"
-    " the end of the first fold, for which a trial that was stopped earlier counts as lower."
+    "Families are compared within bands of file size that double. The best value grows with the number of"
+    " trials that a family was given; the median after fold 1 does not."
 )
 
 
@@ -73,12 +72,11 @@ def _chart(trials: Sequence[TrialRecord], names: Sequence[str]) -> Chart:
                 hovertemplate="trial %{customdata}: %{y:.4f} at %{x:.1f} KiB<extra></extra>",
             )
     figure.update_xaxes(type="log", dtick=math.log10(2), tickformat=".3~g")
-    below = clip(figure, drawn)
+    outside = clip(figure, drawn)
     before = len(trials) - sum(first_fold(t) is not None for t in trials)
     said = "Each trial that came to the end of its first fold, by size and family;"
     said += f" {before:,} were stopped before or broke a rule and are not drawn."
-    if below:
-        said += f" {plural(below, 'value')} below the axis {'is' if below == 1 else 'are'} not shown."
+    said += outside
     if thinned:
         said += f" At most {MOST_POINTS} of a family, evenly chosen, are drawn."
     return Chart("families-size", figure, said)
@@ -103,10 +101,7 @@ def _table(trials: Sequence[TrialRecord]) -> Block:
     else:
         said = "In no band did two families run over every fold, so their best values can't be compared."
     counts = [int(row[2].replace(",", "")) for row in rows]
-    said += (
-        f" The counts differ, from {min(counts):,} to {max(counts):,} trained trials: the search gave more"
-        " trials to what did well, and the best of many looks better than the best of few."
-    )
+    said += f" The counts differ, from {min(counts):,} to {max(counts):,} trained trials."
     return Grid(("KiB", "family", *COLUMNS), tuple(rows), said, right=COLUMNS)
 
 
@@ -123,8 +118,7 @@ def _again(material: Material) -> list[Block]:
     parts = listed([f"{name} {of}" for name, of in told.items()])
     return [
         Text(
-            "The values of the table helped to pick their trials. On fresh seeds, with decisions tuned on"
-            f" other folds, the best finalist of each family has: {parts}."
+            f"On fresh seeds, at the decision that ships, the best finalist of each family has: {parts}."
             + (" Other families have no finalist." if len(told) > 1 else " No other family has a finalist.")
         )
     ]

@@ -29,14 +29,15 @@ def contents(material: Material) -> list[Block]:
         _decision(material),
         ("evaluations of test data", _evaluations(material)),
         ("split", _split(material)),
-        ("device", _device(material)),
     ]
+    known = of_card(material)
+    if not known:  # the card says it too
+        lines.append(("device", _device(material)))
     worth = _worth(material)
     if worth:
         lines.insert(0, ("a detector without a network", worth))
-    said = f"{len(lines)} limits that come from how this model was found; those of the model itself follow."
+    said = f"{len(lines)} limits that come from how this model was found."
     blocks: list[Block] = [Grid(("what", "what it means for the figures"), tuple(lines), said)]
-    known = of_card(material)
     if known and material.winner is not None:
         rows = tuple((line,) for line in known)
         says = f"The {len(rows)} limits that {CARD} of {material.winner.folder.name} states, word for word."
@@ -78,8 +79,8 @@ def _chosen(material: Material) -> str:
         return f"the one of {plural(tried, 'trial')} that ran over every fold"
     return (
         f"the best of {plural(tried, 'trial')}, {len(whole)} of them over every fold, judged on the same"
-        f" folds: the best value {value(max(whole))} stands above a median of"
-        f" {value(float(np.median(whole)))} partly by luck, so the best of many looks better than it is"
+        f" folds: the best value, {value(max(whole))} (median {value(float(np.median(whole)))}), is partly"
+        " luck"
     )
 
 
@@ -102,8 +103,8 @@ def _repeats(material: Material) -> str:
     return (
         f"{plural(len(pairs), 'finalist')} trained again on fresh seeds, {plural(runs, 'run')} in all,"
         f" have a mean of {value(after)}, where the values that picked them have {value(before)}:"
-        f" {less_or_more(after, before)}, both untuned. Figures here are those of the repeats, but the"
-        " subjects are the same, so part of the winner's curse remains"
+        f" {less_or_more(after, before)}, both untuned. The subjects are the same, so part of the"
+        " winner's curse remains"
     )
 
 
@@ -133,10 +134,7 @@ def _split(material: Material) -> str:
     folds, held = material.spec["folds"], material.spec.get("held_out") or []
     by = material.spec.get("fold_by") or "subject"
     aside = f"{plural(len(held), 'subject')} held out of the search altogether" if held else "nobody held out"
-    return (
-        f"{folds} folds by {by}, {aside}; two recordings of one person under two names could be on both"
-        " sides of a fold, and nothing in the data would show it"
-    )
+    return f"{folds} folds by {by}, {aside}; one person under two names could be on both sides of a fold"
 
 
 def _device(material: Material) -> str:
@@ -149,7 +147,6 @@ def _device(material: Material) -> str:
         else "size and work are counted,"
     )
     return sentence(
-        f"{cost} nothing was measured on a device: latency, memory with a runtime and the effect of"
-        " quantisation are not known. The file needs the sampling rate, the leads and the amplitudes that it"
-        " was trained with"
+        f"{cost} nothing was measured on a device: latency, memory and the effect of quantisation are not"
+        " known"
     ).rstrip(".")

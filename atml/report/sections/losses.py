@@ -28,10 +28,7 @@ def contents(material: Material) -> list[Block]:
 def _about(material: Material) -> str:
     named = material.spec.get("objective_name")
     decides = f"the objective {named}" if named else "the objective"
-    return (
-        "Training minimises a loss, which has a gradient; the search maximises an objective, which has none."
-        f" So the loss is one more choice of the search, and {decides} says which loss serves it best."
-    )
+    return f"Training minimises a loss, which is a choice of the search; {decides} says which serves best."
 
 
 def _loss(config: ModelConfig) -> str:

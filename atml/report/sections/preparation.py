@@ -11,7 +11,7 @@ from atml.report import kind as report_kind
 from atml.report import strips
 from atml.report.material import Material
 from atml.report.outcome import unit_of
-from atml.report.page import Block, Drawing, Empty, Heading, Text
+from atml.report.page import Block, Drawing, Empty, Fold, Text
 from atml.report.sections.data_overview import example
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
@@ -42,7 +42,8 @@ def contents(material: Material) -> list[Block]:
     if plan is None:
         return [*told, Empty(sentence(f"nothing can be shown: {material.plan_gone}"))]
     rows = _chosen(plan)
-    return [*told, *_prepared(plan, config, rows), Heading("Augmentation"), *_augmented(plan, config, rows)]
+    shown = Fold("Each augmentation on real windows", tuple(_augmented(plan, config, rows)))
+    return [*told, *_prepared(plan, config, rows), shown]
 
 
 def steps(config: ModelConfig) -> str:
@@ -56,7 +57,7 @@ def steps(config: ModelConfig) -> str:
     patches = f" The network reads {config.patch} samples at once." if config.patch > 1 else ""
     return (
         f"each window and lead is {WORDS.get(config.normalise, config.normalise)}.{turned}{thin}{patches} All"
-        " of this is part of the exported graph, so a device feeds it raw samples."
+        " of this is part of the exported file."
     )
 
 
@@ -128,10 +129,9 @@ def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
         return [Empty("The winner was trained without augmentation: all of its strengths are 0.")]
     blocks: list[Block] = [
         Text(
-            f"The winner's batches were augmented by {listed(list(found))}. Each is shown by itself, on the"
-            " prepared windows, by the functions that trained the winner: before in grey, after on top,"
-            f" one draw with the fixed seed {SEED}. In training every window of every batch is drawn anew;"
-            " it is applied neither to held-out data nor on a device."
+            f"Training batches were augmented by {listed(list(found))}, drawn anew for every window; held-out"
+            " data and devices are not. Each is shown by itself: before in grey, after on top, one draw"
+            f" (seed {SEED})."
         )
     ]
     rate = data.sampling_rate / config.decimation

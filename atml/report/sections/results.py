@@ -8,18 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from atml.arrays import Int64
-from atml.artifacts.card_baseline import class_of
 from atml.ecg.changes import in_words
-from atml.formatting import less_or_more, plural, sentence, value
-from atml.metrics import FOUR
-from atml.report import comparisons, matrix
+from atml.formatting import less_or_more, sentence
 from atml.report import kind as report_kind
-from atml.report.comparisons import MOST
+from atml.report import matrix
 from atml.report.decisions import beyond_the_decision
 from atml.report.figures import Figures, Source, averaged, interval_of
-from atml.report.label_doubts import label_doubts
 from atml.report.material import Material
-from atml.report.page import Block, Chart, Drawing, Empty, Grid, Heading, Text
+from atml.report.page import Block, Drawing, Empty, Fold, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
 from atml.report.sizes import sizes
 from atml.report.tested import alike, not_scored, official, seen, tested
@@ -34,28 +30,24 @@ def contents(material: Material) -> list[Block]:
         why = material.outcome.why or material.task_gone
         return [Empty(sentence(f"there is no result yet: {why}"))]
     blocks: list[Block] = [Text(_said(source, task)), *_decisions(material, source, task)]
-    binary = task.positive is not None
-    blocks.append(Heading("At other thresholds" if binary else "Each class against the rest"))
+    binary, curves = task.positive is not None, list[Block]()
     if material.outcome.why:
-        blocks.append(Empty(sentence(f"the curves and the calibration are missing: {material.outcome.why}")))
+        curves.append(Empty(sentence(f"the curves and the calibration are missing: {material.outcome.why}")))
     else:
         assert material.best is not None and material.best.config is not None
         runs = [predictions for _, predictions in material.out_of_fold]
-        blocks += beyond_the_decision(source, runs, material.best.config, task)
-    blocks += [Heading("By subject"), _subjects(source, task), Heading("By rhythm"), _rhythms(source, task)]
-    blocks += label_doubts(source.figures, task)
-    blocks += [Heading("Under changes of the recording"), _changes(source)]
+        curves += beyond_the_decision(source, runs, material.best.config, task)
+    blocks.append(Fold("At other thresholds" if binary else "Each class against the rest", tuple(curves)))
+    blocks.append(Fold("Under changes of the recording", (_changes(source),)))
     return [*blocks, Heading("Size against value"), *sizes(material)]
 
 
 def _said(source: Source, task: Task) -> str:
     figures = source.figures
-    lowest = min(FOUR, key=lambda name: figures[name])
     return (
-        f"Out of fold, that is on subjects that the deciding model never saw, the objective is"
-        f" {figures['value']:.3f}; {report_kind.of(task).lead(figures)}, with 95% intervals from resampling"
-        f" subjects. The lowest of F1, accuracy, precision and recall is {lowest} with"
-        f" {figures[lowest]:.3f}. These are {source.words}.{_beside_baseline(figures)}"
+        f"Out of fold, on subjects that the deciding model never saw, the objective is"
+        f" {figures['value']:.3f}; {report_kind.of(task).lead(figures)} (95% intervals over subjects)."
+        f" These are {source.words}.{_beside_baseline(figures)}"
     )
 
 
@@ -126,7 +118,7 @@ def _confusions(found: list[tuple[str, Int64]], source: Source, task: Task) -> B
     )
     said = "; ".join(f"{title}: {kind.errors(cells, names)}" for title, cells in found)
     runs = f" Counts out of fold are means of {source.runs} trainings." if source.runs > 1 else ""
-    return Drawing("confusion", svg, f"{sentence(said)} Shares are of each row.{runs}")
+    return Drawing("confusion", svg, f"{sentence(said)}{runs}")
 
 
 def _cells(figures: Figures, intervals: Figures, names: Sequence[str]) -> dict[str, str]:
@@ -148,38 +140,25 @@ def _cells(figures: Figures, intervals: Figures, names: Sequence[str]) -> dict[s
 
 def _beside(material: Material, source: Source) -> str:
     trained, _ = material.outcome.on_training
-    said = "Rates over all windows, with 95% intervals over subjects where they are known."
+    said = "Rates over all windows, with 95% intervals over subjects."
     if trained is not None:
         rows, _ = trained
         data = material.dataset
-        every = "all" if data is not None and len(rows) == len(data) else f"an even part, {len(rows):,},"
+        every = (
+            "" if data is not None and len(rows) == len(data) else f" ({len(rows):,} of them, evenly chosen)"
+        )
         said += (
-            f" The first column is the exported file on {every} of the windows that it was trained on: it"
-            " shows what it has memorised, and says nothing of other subjects."
+            f" The first column is the file on the windows it was trained on{every}: what it has memorised."
         )
     more = [
         f" Test, {title}: {one.get('data', 'test data')}, {seen(one)}, by rule {one['rule']}."
         for title, one in tested(material)
         if alike(one)
     ]
-    return f"{said} Out of fold: {source.words}.{''.join(more)}"
+    return f"{said}{''.join(more)}"
 
 
-# --- subjects and rhythms
-
-
-def _subjects(source: Source, task: Task) -> Block:
-    rows = source.figures["subjects"]
-    shown = rows[:MOST]
-    rates, said = report_kind.of(task).by_subject(source, MOST, task)
-    cut = f" Of {len(rows)} subjects the {len(shown)} worst are shown." if len(rows) > len(shown) else ""
-    says = (
-        f"{said}{cut} Whiskers are Wilson's 95% intervals, as if the windows of a subject were independent:"
-        " they are not, and the true intervals are wider."
-    )
-    if any(one is None for found in rates.values() for one in found):
-        says += " A subject without windows of a class has no bar for its rate."
-    return Chart("subjects", comparisons.subjects([str(row["subject"]) for row in shown], rates), says)
+# --- changes of the recording
 
 
 def _changes(source: Source) -> Block:
@@ -192,40 +171,7 @@ def _changes(source: Source) -> Block:
     rows = tuple((kind, words.get(kind, kind), f"{share:.3f}") for kind, share in found.items())
     worst = min(found, key=lambda kind: found[kind])
     says = (
-        "Share of held-out windows that are decided as before when the recording is changed and the heart is"
-        f" not, whether the decision is right or wrong. Lowest: {worst} with {found[worst]:.3f}."
+        "Share of held-out windows decided as before, rightly or wrongly, when the recording is changed and"
+        f" the heart is not. Lowest: {worst} with {found[worst]:.3f}."
     )
     return Grid(("change", "what is done", "decided as before"), rows, says)
-
-
-def _rhythms(source: Source, task: Task) -> Block:
-    rows = source.figures.get("rhythms") or []
-    if not rows:
-        return Empty("Rhythms are not known in these data, or this export is of a version that kept none.")
-    baseline = source.figures.get("baseline") or {}
-
-    def key(row: Figures) -> tuple[str, int]:
-        # Version 0.1 wrote down no labels; all its tasks have a positive class.
-        positive = -1 if task.positive is None else task.positive
-        return row["rhythm"], row.get("label", positive if row["positive"] else -1)
-
-    other = {key(row): row["right"] for row in baseline.get("rhythms", ())}
-    cells = [
-        (
-            row["rhythm"] or "(no name)",
-            class_of(task, key(row)[1]),
-            f"{row['segments']:,}",
-            f"{row['subjects']:,}",
-            f"{row['right']:.3f}",
-            *([value(other.get(key(row)))] if other else []),
-        )
-        for row in rows
-    ]
-    worst = min(rows, key=lambda row: row["right"])
-    header = ("rhythm", "class", "windows", "subjects", "right", *(["baseline right"] if other else []))
-    says = (
-        "Share of each rhythm's windows that was decided right out of fold. Weakest:"
-        f" {worst['rhythm'] or '(no name)'} with {worst['right']:.3f}, from"
-        f" {plural(worst['subjects'], 'subject')}."
-    )
-    return Grid(header, tuple(cells), says)

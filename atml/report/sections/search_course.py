@@ -35,9 +35,9 @@ def _sources(material: Material) -> str:
     found = Counter(t.origin for t in material.finished)
     words = {
         "default": "the default config of the task",
-        "portfolio": "named by the search space to be tried first, since they won on other data",
-        "reference": "drawn at random from the whole search space",
-        "sampled": "proposed by a multivariate TPE sampler from what the trials before had shown",
+        "portfolio": "named by the search space to be tried first",
+        "reference": "drawn at random",
+        "sampled": "proposed by the TPE sampler",
         "audit": "drawn in a rejected region, to see whether it is still as bad",
         "queued": "given by hand",
     }
@@ -83,7 +83,7 @@ def _importances(material: Material) -> list[Block]:
     first = [f"{name} ({v:.0%})" for name, v in shown[:3]]
     said = (
         f"What sets the best {len(best_tenth(material.standing)):,} of {trained:,} trained trials apart from"
-        f" the others: {listed(first)} first (PED-ANOVA; trials in order of how far they came, then value)."
+        f" the others: {listed(first)} first (PED-ANOVA)."
     )
     if trained > MOST:
         said += f" It is taken over {MOST:,} of the trained trials, evenly chosen along that order."
@@ -97,10 +97,7 @@ def _importances(material: Material) -> list[Block]:
     if len(found) < len(material.axes):
         out = plural(len(material.axes) - len(found), "parameter")
         said += f" {out} that fewer than {RARE} of the best tenth have can't be judged and are left out."
-    said += (
-        " It says what the good trials have in common, not what a change would do: the sampler tried some"
-        " values more than others, and parameters go together."
-    )
+    said += " It says what the good trials have in common, not what a change would do."
     return [Chart("importances", figure, said)]
 
 

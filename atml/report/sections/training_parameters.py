@@ -123,8 +123,8 @@ def _says(material: Material, top: Sequence[TrialRecord]) -> str:
         return f"{said} No trial was trained yet."
     agreed = [name for name, axis in axes.items() if _agrees(axis, [t.params.get(name) for t in top])]
     said += (
-        f" The best tenth: the {plural(len(top), 'trial')} that came furthest of {len(material.standing):,}"
-        " trained, whole ones by value; of numbers their median and middle half are shown."
+        f" The best tenth: {plural(len(top), 'trial')} of {len(material.standing):,} trained; of numbers the"
+        " median and middle half are shown."
     )
     if agreed and len(top) >= 4:
         said += f" They agree most on {listed(agreed[:6])}."

@@ -1,4 +1,4 @@
-"""Decisions that were right and that were wrong, each with its strip and what it depended on.
+"""Where a model fails: subjects, rhythms, every misjudged window, and what some decisions depended on.
 
 Right and wrong are out of fold: decided by models that never saw the subject. The saliency is that of the
 exported file, which was trained on all subjects, these included.
@@ -15,11 +15,13 @@ from atml.arrays import Floats, Strings
 from atml.artifacts.model import ExportedModel
 from atml.errors import ExportError
 from atml.formatting import sentence
+from atml.report import by_subject, error_browser, saliency, strips
 from atml.report import kind as report_kind
-from atml.report import saliency, strips
+from atml.report.label_doubts import label_doubts
 from atml.report.material import Material
 from atml.report.outcome import Decided, unit_of
-from atml.report.page import Block, Drawing, Empty, Heading, Text
+from atml.report.page import Block, Drawing, Empty, Fold, Heading, Text
+from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
 
@@ -65,7 +67,20 @@ def choose(
 
 
 def contents(material: Material) -> list[Block]:
-    """Show the surest and the least sure decisions of each kind, from different subjects."""
+    """Show subjects and rhythms, all misjudged windows to look through, and some decisions with saliency."""
+    source, task = material.outcome.source, task_of(material)
+    if source is None or task is None:
+        why = material.outcome.why or material.task_gone
+        return [Empty(sentence(f"there is no result yet: {why}"))]
+    blocks: list[Block] = [Heading("By subject"), *by_subject.subjects(source, task)]
+    blocks += [Heading("By rhythm"), by_subject.rhythms(source, task)]
+    blocks += label_doubts(source.figures, task)
+    blocks += [Heading("Every misjudged window"), error_browser.browser(material)]
+    return [*blocks, Heading("What decisions depended on"), *_examples(material)]
+
+
+def _examples(material: Material) -> list[Block]:
+    """Show the surest and the least sure decisions of each kind, wrong ones first."""
     plan, outcome = material.plan, material.outcome
     found = outcome.decided
     if outcome.why or plan is None or found is None:
@@ -74,18 +89,19 @@ def contents(material: Material) -> list[Block]:
     kind = report_kind.of(task)
     exported, why = outcome.exported
     blocks: list[Block] = [Text(_said(found, kind.how_shown(), exported is not None))]
-    blocks.append(Text(saliency.LIMITS) if exported else Empty(sentence(f"no saliency can be drawn: {why}")))
+    if exported is None:
+        blocks.append(Empty(sentence(f"no saliency can be drawn: {why}")))
     # The positive class of a binary task comes first.
     right = [(group, group) for group in kind.shown(task)[0]]
-    for title, (pairs, ends) in (("Right", (right, (True, False))), ("Wrong", kind.wrong(task))):
+    for title, (pairs, ends) in (("Wrong", kind.wrong(task)), ("Right", (right, (True, False)))):
         examples = choose(found, subject, pairs, ends)
-        blocks.append(Heading(title))
-        if not examples:
-            blocks.append(Empty(f"No decision is {title.lower()} in every training: there is none to show."))
-        blocks += [
+        drawn: list[Block] = [
             _drawn(plan, one, exported, f"example-{title.lower()}-{number}")
             for number, one in enumerate(examples, 1)
         ]
+        if not drawn:
+            drawn.append(Empty(f"No decision is {title.lower()} in every training: there is none to show."))
+        blocks += drawn if title == "Wrong" else [Fold("Right decisions", tuple(drawn))]
     return blocks
 
 
@@ -96,18 +112,12 @@ def _said(found: Decided, shown: str, salient: bool) -> str:
         len(found.called), f"all {len(found.called)} trainings"
     )
     mixed = len(found.truth) - int(right.sum()) - int(wrong.sum())
-    split = f"; {mixed:,} are decided right by some and wrong by others" if mixed else ""
+    split = f"; {mixed:,} are right in some" if mixed else ""
     said = (
-        f"Of {len(found.truth):,} windows {int(right.sum()):,} are decided right by {runs}, out of fold, and"
+        f"Of {len(found.truth):,} windows {int(right.sum()):,} are decided right out of fold by {runs} and"
         f" {int(wrong.sum()):,} wrong{split}. {shown}"
     )
-    if not salient:
-        return said
-    return (
-        f"{said} Right and wrong are decisions of the out-of-fold models. The coloured trace is not theirs:"
-        " it comes from the exported file, the one to be used, which was trained on every subject, on these"
-        " too, and may decide otherwise."
-    )
+    return f"{said} {saliency.LIMITS}" if salient else said
 
 
 def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) -> Block:
@@ -118,10 +128,8 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) 
     rhythm = f" ({data.rhythm[one.row]})" if data.rhythm[one.row] else ""
     title = f"is {names[one.truth]}{rhythm}, called {names[one.called]}"
     how = "Surest" if one.sure else "Least sure"
-    says = (
-        f"{how} {kind.outcome(one.truth, one.called)}: subject {data.subject[one.row]}, out of fold"
-        f" {kind.margins(one.margins, names[one.called])}."
-    )
+    margins = kind.margins(one.margins, names[one.called])
+    says = f"{how} {kind.outcome(one.truth, one.called)}: out of fold {margins}."
     found = None
     # Saliency is about the positive class, or about the class that was called.
     label = one.called if task.positive is None else task.positive
@@ -146,11 +154,11 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) 
 
 def _read(margin: float, found: Floats, rate: float, called: bool, name: str) -> str:
     """Say what the exported file makes of it, and where; ``called`` is what the other models made of it."""
-    agrees = "also" if (margin >= 0) == called else "on the contrary"
     at = int(np.abs(found).argmax())
     weight = float(found[at])
+    agrees = "too" if (margin >= 0) == called else "on the contrary"
+    side = "for" if margin >= 0 else "against"
     return (
-        f"The exported file, trained on this subject too, gives {name} a margin of {margin:+.2f}, {agrees}"
-        f" {'for' if margin >= 0 else 'against'} it; the strongest part lies around {at / rate:.1f} s,"
-        f" {'for' if weight > 0 else 'against'} {name} ({weight:+.2g})."
+        f"The exported file, trained on this subject too, has {margin:+.2f}, {side} {name} {agrees}; its"
+        f" strongest part, at {at / rate:.1f} s, is {'for' if weight > 0 else 'against'} it ({weight:+.2g})."
     )

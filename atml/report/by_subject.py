@@ -1,0 +1,65 @@
+"""Which subjects and which rhythms a model fails on."""
+
+from __future__ import annotations
+
+from atml.artifacts.card_baseline import class_of
+from atml.formatting import plural, value
+from atml.report import comparisons
+from atml.report import kind as report_kind
+from atml.report.comparisons import MOST
+from atml.report.figures import Figures, Source
+from atml.report.page import Block, Chart, Empty, Fold, Grid
+from atml.tasks.task import Task
+
+
+def subjects(source: Source, task: Task) -> list[Block]:
+    """List every subject, the worst first; the bars of the worst are folded."""
+    rows = source.figures["subjects"]
+    shown = rows[:MOST]
+    kind = report_kind.of(task)
+    rates, said = kind.by_subject(source, MOST, task)
+    cut = f"Of {len(rows)} subjects the {len(shown)} worst are shown. " if len(rows) > len(shown) else ""
+    says = (
+        f"{cut}Whiskers are Wilson's 95% intervals, as if windows of a subject were independent: the true"
+        " ones are wider."
+    )
+    if any(one is None for found in rates.values() for one in found):
+        says += " A subject without windows of a class has no bar for its rate."
+    chart = Chart("subjects", comparisons.subjects([str(row["subject"]) for row in shown], rates), says)
+    columns, cells = kind.subject_table(source, task)
+    mean = f" Counts are means of {source.runs} trainings." if source.runs > 1 else ""
+    return [Grid(columns, cells, said + mean), Fold("The same as bars", (chart,))]
+
+
+def rhythms(source: Source, task: Task) -> Block:
+    """Say how much of each rhythm was decided right, by the network and by the baseline."""
+    rows = source.figures.get("rhythms") or []
+    if not rows:
+        return Empty("Rhythms are not known in these data, or this export is of a version that kept none.")
+    baseline = source.figures.get("baseline") or {}
+
+    def key(row: Figures) -> tuple[str, int]:
+        # Version 0.1 wrote down no labels; all its tasks have a positive class.
+        positive = -1 if task.positive is None else task.positive
+        return row["rhythm"], row.get("label", positive if row["positive"] else -1)
+
+    other = {key(row): row["right"] for row in baseline.get("rhythms", ())}
+    cells = [
+        (
+            row["rhythm"] or "(no name)",
+            class_of(task, key(row)[1]),
+            f"{row['segments']:,}",
+            f"{row['subjects']:,}",
+            f"{row['right']:.3f}",
+            *([value(other.get(key(row)))] if other else []),
+        )
+        for row in rows
+    ]
+    worst = min(rows, key=lambda row: row["right"])
+    header = ("rhythm", "class", "windows", "subjects", "right", *(["baseline right"] if other else []))
+    says = (
+        "Share of each rhythm's windows that was decided right out of fold. Weakest:"
+        f" {worst['rhythm'] or '(no name)'} with {worst['right']:.3f}, from"
+        f" {plural(worst['subjects'], 'subject')}."
+    )
+    return Grid(header, tuple(cells), says)
