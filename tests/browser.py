@@ -21,6 +21,9 @@ FLAGS = (
 PHONE, DESKTOP = 360, 1280
 """Widths in px."""
 
+PATIENCE_MS = 120_000
+"""How long a page may take to show something; a busy machine draws slowly."""
+
 
 def executable() -> str | None:
     """Path of the browser, None where there is none."""
@@ -66,6 +69,7 @@ def visit(browser: Browser, url: str, *, width: int = DESKTOP, dark: bool = Fals
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
     )
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     seen = Visit(page)
     page.on("request", lambda request: seen.requests.append(request.url))

@@ -300,7 +300,7 @@ def test_a_search_on_the_built_in_files_goes_on(here: Path, tmp_path: Path) -> N
     line = ("search", "--data", "afib.npz", "--study", "builtin", "--folds", 2, "--workers", 1)
     done = run(bare, *line, "--trials", 1, "--timeout", "1s")
     assert done.returncode == 0, done.stderr
-    line_of_it = "study builtin goes on in the search space that it began with"
+    line_of_it = "study builtin continues in the search space that it began with"
     assert (done.stdout + done.stderr).count(line_of_it) == 1
     # So does whoever joins.
     joined = run(bare, "worker", "--study", "builtin", "--workers", 1, "--timeout", "1s")

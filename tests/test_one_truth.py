@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import datetime
 import io
 import json
@@ -11,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from atml.artifacts.model import infer, load
 from atml.dashboard.artifact_store import Shelf
 from atml.dashboard.read_only_storage import Overlay
 from atml.dashboard.server import application
@@ -23,6 +27,7 @@ from atml.report.material import Material
 from atml.report.sections import results
 from atml.searching.exporting import Exports
 from atml.searching.leaderboard import leaderboard
+from atml.searching.leaderboard_rows import best_at_sizes
 from atml.searching.plan import Plan
 from atml.searching.summary import summarise
 from atml.searching.verdict import verdict
@@ -126,6 +131,27 @@ def best_json(made: Made) -> Figures:
     }
 
 
+def as_csv(made: Made) -> Figures:
+    """The first row of the CSV, on standard output and in a file."""
+    text = run(made.where, "best", "--csv").stdout
+    run(made.where, "best", "--csv", "--out", "board.csv")
+    assert (made.where / "board.csv").read_text(encoding="utf-8") == text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [int(row["place"]) for row in rows] == list(range(1, len(rows) + 1)) and len(rows) == 4
+    first = rows[0]
+    low, high, value = (float(first[key]) for key in ("seed_low", "seed_high", "value"))
+    assert low <= value <= high and float(first["seed_spread"]) == pytest.approx(high - low)
+    assert first["test_value"] == "" and rows[-1]["fresh_seeds"] == "0"
+    names = [name for name in first if name in FOUR or name.startswith(("sens", "spec", "bal"))]
+    return {
+        "trial": first["trial"],
+        "value": f"{value:.4f}",
+        "runs": first["figures_of"],
+        "KiB": f"{float(first['size_kib']):.1f}",
+        **{name: f"{float(first[name]):.3f}" for name in names},
+    }
+
+
 def library(made: Made) -> Figures:
     result = SearchResult.of(made.summary, f"sqlite:///{made.where / 'studies.db'}")
     assert result.best is not None and result.best.export is not None
@@ -205,7 +231,7 @@ def dashboard(made: Made) -> Figures:
 
 
 SURFACES: tuple[Callable[[Made], Figures], ...] = (
-    *(log, status, best, first_screen, best_json, library, report, card, dashboard),
+    *(log, status, best, first_screen, best_json, as_csv, library, report, card, dashboard),
 )
 
 
@@ -221,6 +247,50 @@ def test_every_surface_says_the_same_of_one_study(made: Made) -> None:
             # Some print fewer digits.
             same = shown == whole or (key == "value" and f"{float(whole):.3f}" == shown)
             assert same, f"{name} shows {key} {shown}, the log {whole}: {found}"
+
+
+def test_the_best_at_each_size_is_the_winner_where_that_fits(made: Made) -> None:
+    rows = [line.split() for line in run(made.where, "best", "--pareto").stdout.splitlines()]
+    winner = leaderboard(made.plan.store, "s")[0]
+    assert rows[0][:3] == ["at", "most", "KiB"] and rows[-1][:3] == ["next:", "atml", "best"]
+    assert (rows[1][0], rows[1][1]) == ("5", str(winner.number)) and len(rows) == 4
+    small = dataclasses.replace(leaderboard(made.plan.store, "s")[-1], size_kib=1.0)
+    large = dataclasses.replace(winner, size_kib=33.0)
+    found = best_at_sizes([large, dataclasses.replace(small, size_kib=6.0), small])
+    assert [(at.kib, at.entry.size_kib) for at in found] == [(5.0, 1.0), (40.0, 33.0)]
+
+
+def test_an_operating_point_by_wish_moves_the_decision_of_the_file_alone(made: Made) -> None:
+    first = leaderboard(made.plan.store, "s")[0]
+    there = sorted(path.name for path in (made.where / "exports" / "s").iterdir())
+    done = run(made.where, "best", "export", "--min-sensitivity", "0.98")
+    if made.plan.definition.task.positive is None:
+        assert done.returncode == 2 and "no positive class" in done.stderr
+        assert sorted(path.name for path in (made.where / "exports" / "s").iterdir()) == there
+        return
+    folder = next((made.where / "exports" / "s").glob(f"*-t{first.number:04d}-sensitivity-98"))
+    assert leaderboard(made.plan.store, "s")[0] == first  # the study names what it chose
+    assert first.folder is not None
+    before, moved = load(first.folder), load(folder)
+    x = made.plan.dataset.x
+    by = np.float32(moved.offsets) - np.float32(before.offsets)
+    assert np.any(by) and np.allclose(infer(moved.model, x), infer(before.model, x) - by, atol=1e-4)
+    figures = json.loads((folder / "metrics.json").read_text())
+    found = untrained.finals(made.plan).at(first.record, first.length)
+    assert found is not None and found.result.target.task.positive is not None
+    # On the folds that chose it the wish is met; what stands in the card is of those that did not.
+    parts = [one.measurement.predictions.lowered(np.float32(moved.offsets)) for one in found.runs]
+    right = np.concatenate([part.decided()[part.truth()] for part in parts])
+    assert 0.98 <= right.mean() < 0.99
+    rates = figures["rates"]
+    for name in ("sensitivity", "specificity"):
+        shown = f"{name} {rates[name]['value']:.3f} (95% interval {rates[name]['low']:.3f} to"
+        assert shown in done.stdout
+    assert figures["decision"] == "decision moved for sensitivity at least 0.98, cross-fitted"
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "The decision was moved for a sensitivity at least 0.98, as asked for" in card
+    wrong = run(made.where, "best", "export", "--min-specificity", "1.2")
+    assert wrong.returncode == 2 and "--min-specificity 1.2 is not between 0 and 1" in wrong.stderr
 
 
 @pytest.fixture

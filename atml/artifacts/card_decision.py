@@ -8,7 +8,7 @@ from atml.formatting import between, mean, table
 
 def how(record: ExportRecord) -> str:
     """Say which decision the figures of the card are of."""
-    return f"decision {'tuned, cross-fitted' if record.result.is_tuned else 'as trained'}"
+    return record.result.decision
 
 
 def what_ships(record: ExportRecord, name: str, plain: str, where: str) -> list[str]:
@@ -26,6 +26,17 @@ def what_ships(record: ExportRecord, name: str, plain: str, where: str) -> list[
         (plain, f"{mean(result.naive):.3f}"),
         ("cross-fitted: chosen on the other folds", f"{mean(result.cross_fitted):.3f}"),
     ]
+    if result.wish is not None:
+        rates = ", ".join(
+            f"{key} {result.rates[key].value:.3f} ({between(result.rates[key])})"
+            for key in ("sensitivity", "specificity")
+        )
+        said = (
+            f"The decision was moved for a {result.wish}, as asked for: {told}, part of the exported file."
+            f" Moved so by the other folds it came to {rates}, with 95% intervals, on subjects without a"
+            " say in it. It is met over all windows, not for every subject."
+        )
+        return [said, table(("decision", "value out of fold"), rows)]
     if result.is_tuned:
         rows.append((f"{told}, {where}", f"{mean(result.tuned):.3f}"))
         pays = gain is not None and gain.low > 0

@@ -105,6 +105,36 @@ def onnx_bytes(net: Network, task: Task, metadata: Mapping[str, str]) -> bytes:
     return BACKENDS["onnx"].write(net, task, metadata)
 
 
+def metadata_of(record: ExportRecord) -> dict[str, str]:
+    """Return the metadata properties of a record's ONNX file."""
+    return describe(
+        task=record.task,
+        config=record.config,
+        study=record.study,
+        trial=record.trial,
+        offsets=record.result.offsets,
+        data_name=record.data.name,
+        data_fingerprint=record.data.fingerprint,
+        synthetic=record.data.synthetic,
+        subjects=record.data.subjects,
+        objective_hash=record.objective_hash,
+        labels_hash=record.labels_hash,
+        lead_choice=record.data.leads,
+        unqualified=record.unqualified,
+        amplitude=record.data.amplitude,
+    )
+
+
+def contents(record: ExportRecord, model: bytes, parity: Parity) -> dict[str, bytes]:
+    """Return the files of an export folder by name: the model, what it is, its figures and its card."""
+    return {
+        MODEL: model,
+        CONFIG: _dump(_config(record, model)),
+        METRICS: _dump(_metrics(record, parity)),
+        CARD: card.render(record, size_bytes=len(model)).encode(),
+    }
+
+
 def export(
     net: Network,
     record: ExportRecord,
@@ -129,22 +159,7 @@ def export(
     task, result = record.task, record.result
     folded = fold_decision(net, result.offsets)
     others = [backend(name) for name in also]
-    metadata = describe(
-        task=task,
-        config=record.config,
-        study=record.study,
-        trial=record.trial,
-        offsets=result.offsets,
-        data_name=record.data.name,
-        data_fingerprint=record.data.fingerprint,
-        synthetic=record.data.synthetic,
-        subjects=record.data.subjects,
-        objective_hash=record.objective_hash,
-        labels_hash=record.labels_hash,
-        lead_choice=record.data.leads,
-        unqualified=record.unqualified,
-        amplitude=record.data.amplitude,
-    )
+    metadata = metadata_of(record)
     model = onnx_bytes(folded, task, metadata)
     parity = check_parity(model, folded, x, task)
     if max_kib is not None and len(model) > max_kib * 1024:
@@ -152,19 +167,24 @@ def export(
             f"trial {record.trial} makes a file of {len(model) / 1024:.1f} KiB, over the {max_kib:g} KiB"
             " allowed; raise --max-size or export another trial"
         )
-    files = {
-        MODEL: model,
-        CONFIG: _dump(_config(record, model)),
-        METRICS: _dump(_metrics(record, parity)),
-        CARD: card.render(record, size_bytes=len(model)).encode(),
-    }
+    files = contents(record, model, parity)
     for one in others:
         files[one.file_name] = one.write(folded, task, metadata)
         check_parity(files[one.file_name], folded, x, task, run=one.run)
     study = Path(root) / safe_name(record.study)
     folder = study / f"{result.name}-t{record.trial:04d}"
+    return publish(folder, files, record.trial, existing(study, record.trial))
+
+
+def publish(
+    folder: Path, files: Mapping[str, bytes], trial: int, replaced: Sequence[Path] = ()
+) -> ExportedModel:
+    """Write an export folder whole, in place of those that are ``replaced``, and return it as read back.
+
+    Raises ExportError where it can't be written; then nothing is left behind and all stays as it was.
+    """
     try:
-        _publish(study, folder, files, record.trial)
+        _publish(folder.parent, folder, files, trial, replaced)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(f"{folder} can't be written: {reason}; nothing was exported") from error
@@ -187,7 +207,9 @@ def existing(study: Path, trial: int) -> list[Path]:
     return [path for path in study.glob(f"*-t{trial:04d}") if re.fullmatch(r"\d+-\d+-t\d+", path.name)]
 
 
-def _publish(study: Path, folder: Path, files: Mapping[str, bytes], trial: int) -> None:
+def _publish(
+    study: Path, folder: Path, files: Mapping[str, bytes], trial: int, replaced: Sequence[Path]
+) -> None:
     """Write aside, then rename; take an earlier export away only when the new one is complete."""
     made = [path for path in (study, *study.parents) if not path.exists()]
     aside: Path | None = None
@@ -202,7 +224,7 @@ def _publish(study: Path, folder: Path, files: Mapping[str, bytes], trial: int) 
             (new / name).write_bytes(content)
         moved: list[tuple[Path, Path]] = []
         try:
-            for i, path in enumerate(existing(study, trial)):
+            for i, path in enumerate(replaced):
                 if _same_model(path, files[MODEL]) and (path / SCORES).is_dir():
                     shutil.copytree(path / SCORES, new / SCORES, dirs_exist_ok=True)
                 if (path / EVALUATIONS).is_file():

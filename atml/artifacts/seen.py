@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atml.arrays import Float32, Floats
+from atml.data.subjects import person
 
 DIGITS = 6
 """Letters of a subject's hash, 36 bits: of a million pairs of strangers one in 70,000 sets has two alike."""
@@ -48,7 +49,7 @@ def recognised(names: Iterable[str], stored: str, salt: str) -> tuple[str, ...]:
 
 
 def _hash(name: str, salt: str) -> str:
-    digest = hashlib.sha256(f"{salt}\0{name}".encode(errors="surrogatepass")).digest()
+    digest = hashlib.sha256(f"{salt}\0{person(name)}".encode(errors="surrogatepass")).digest()
     return base64.urlsafe_b64encode(digest).decode()[:DIGITS]
 
 
@@ -94,7 +95,7 @@ def other_unit(seen: Amplitude | None, found: Floats, *, scaled: bool) -> str:
         >>> wave = np.sin(np.linspace(0, 60, 500, dtype=np.float32)).reshape(1, 1, 500)
         >>> seen = amplitude(wave)
         >>> print(other_unit(seen, ranges(1000 * wave), scaled=False))
-        signals range over 2e+03 (median of the windows), those of the training over 2 to 2: another unit?
+        signals range over 2,000 (median of the windows), those of the training over 2 to 2: another unit?
         >>> other_unit(seen, ranges(2 * wave), scaled=False)
         ''
     """
@@ -104,9 +105,10 @@ def other_unit(seen: Amplitude | None, found: Floats, *, scaled: bool) -> str:
     if seen.low / FAR <= middle <= seen.high * FAR:
         return ""
     harmless = " (the network scales each window by itself: its decisions stay the same)" if scaled else ""
+    size = f"{float(f'{middle:.3g}'):,g}"
     return (
-        f"signals range over {middle:.3g} (median of the windows), those of the training over {seen.low:g}"
-        f" to {seen.high:g}: another unit?{harmless}"
+        f"signals range over {size} (median of the windows), those of the training over {seen.low:g} to"
+        f" {seen.high:g}: another unit?{harmless}"
     )
 
 

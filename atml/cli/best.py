@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atml.cli.help_text import Commands, Default
 from atml.cli.shared_options import (
+    EXPORT,
     STUDIES,
     AsJson,
-    Default,
     Device,
+    Prefer,
     Storage,
+    Study,
+    StudyArgument,
     Unqualified,
+    one_study,
     show,
     study_of,
 )
+from atml.cli.values import number, whole
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,66 +32,143 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from atml.searching.leaderboard import Entry
+    from atml.searching.leaderboard_rows import AtSize
     from atml.searching.verdict import Verdict
     from atml.storage import Store
     from atml.training.records import TrialRecord
 
-best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
+TRIALS = "Which trials"
+
+Pareto = Annotated[
+    bool,
+    typer.Option(
+        "--pareto",
+        help="The best trial of at most 5, 10, 20 ... KiB, each size once.",
+        rich_help_panel=TRIALS,
+    ),
+]
+
+best_app = Commands(
+    cls=Default, help="Show the best trials (`atml best` alone is `atml best show`), or export them."
+)
 
 
 @best_app.command("show")
 def best_show(
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 10,
+    name: StudyArgument = None,
+    study: Study = None,
+    top: Annotated[
+        int, typer.Option(parser=whole(1), help="How many trials.", metavar="N", rich_help_panel=TRIALS)
+    ] = 10,
+    csv: Annotated[bool, typer.Option("--csv", help="Write every trial as CSV, a figure a column.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the CSV.", metavar="FILE", show_default="standard output")
+    ] = None,
+    pareto: Pareto = False,
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
     """Show the winner, how good and how sure it is and what to do next, then the best trials in a table."""
+    from atml.searching.leaderboard import leaderboard
+    from atml.searching.leaderboard_rows import as_csv, best_at_sizes, flat
     from atml.searching.verdict import verdict
     from atml.storage import Store
 
+    if csv + pareto + json > 1:
+        raise InputError("--csv, --json and --pareto are three ways to show the trials: give one of them")
+    if out is not None and not csv:
+        raise InputError(f"--out {out} is the file of --csv: add --csv")
     store = Store(storage, create=False)
-    name = study_of(store, study)
-    found = _some_rows(store, name, top)
+    study = study_of(store, one_study(name, study))
+    found = _some_rows(store, study, top)
+    if csv:
+        text = as_csv([flat(entry, place) for place, entry in enumerate(leaderboard(store, study), 1)])
+        if out is None:
+            sys.stdout.write(text.replace("\r\n", "\n"))
+        else:
+            write_whole(out, text)
+        return
+    if pareto:
+        show(sizes_table(best_at_sizes(leaderboard(store, study))))
+        show(f"\nnext: atml best export {study} --pareto")
+        return
     if json:
         show(found, json)
         return
-    first = verdict(store, name)
+    first = verdict(store, study)
     assert first is not None  # there are rows
-    show(f"study {name}: {first.line}\n")
+    show(f"study {study}: {first.line}\n")
     show(screen(first, found))
 
 
 @best_app.command("export")
 def best_export(
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
-    out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    name: StudyArgument = None,
+    study: Study = None,
+    top: Annotated[
+        int, typer.Option(parser=whole(1), help="How many trials.", metavar="N", rich_help_panel=TRIALS)
+    ] = 1,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the exports.", metavar="FOLDER", rich_help_panel=EXPORT)
+    ] = Path("exports"),
+    pareto: Pareto = False,
+    prefer: Prefer = None,
+    min_sensitivity: Annotated[
+        float | None,
+        typer.Option(
+            parser=number(),
+            help="Move the decision of an export until its sensitivity is this; nothing is trained.",
+            metavar="RATE",
+            show_default="as it is",
+            rich_help_panel=TRIALS,
+        ),
+    ] = None,
+    min_specificity: Annotated[
+        float | None,
+        typer.Option(
+            parser=number(),
+            help="The same for the specificity.",
+            metavar="RATE",
+            show_default="as it is",
+            rich_help_panel=TRIALS,
+        ),
+    ] = None,
     unqualified: Unqualified = False,
     device: Device = "auto",
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
     """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
+    from atml.evaluation.decision import Wish
     from atml.searching import progress
     from atml.searching.entry_points import export_best
+    from atml.searching.operating_point import export_at
     from atml.searching.search_options import Options
     from atml.storage import Store
 
+    wishes = {"sensitivity": min_sensitivity, "specificity": min_specificity}
+    wanted = [Wish(rate, least) for rate, least in wishes.items() if least is not None]
+    if len(wanted) + (top > 1) + pareto + (prefer is not None) > 1:
+        raise InputError(
+            "--top, --pareto, --prefer, --min-sensitivity and --min-specificity each choose what is exported:"
+            " give one of them"
+        )
     store = Store(storage, create=False)
-    name = study_of(store, study)
-    numbers = [row["trial"] for row in _some_rows(store, name, top)]
+    study = study_of(store, one_study(name, study))
+    numbers = _chosen(store, study, top, pareto=pareto, prefer=prefer)
+    options = Options(device=device, out=out, unqualified=unqualified)
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
-        summary = export_best(
-            store, name, numbers, Options(device=device, out=out, unqualified=unqualified), shown
-        )
+        if wanted:
+            export_at(store, study, numbers[0], wanted[0], options, shown)
+            return
+        summary = export_best(store, study, numbers, options, shown)
     finally:
         shown.close()
     if not any(row["folder"] for row in summary["finalists"]):
         raise InputError(
-            f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported; --unqualified"
-            " exports them all the same, marked so"
+            f"none of trials {numbers} of study {study!r} qualifies, so nothing was exported; --unqualified"
+            " exports them anyway, marked so"
         )
 
 
@@ -113,9 +196,63 @@ def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     found = rows(store, name, top)
     if not found:
         raise InputError(
-            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
+            f"study {name!r} has no trial that ran over every fold yet; continue it with `atml search`"
         )
     return found
+
+
+def _chosen(store: Store, name: str, top: int, *, pareto: bool, prefer: str | None) -> list[int]:
+    """Return the numbers of the trials to export; raises InputError where there are none."""
+    from atml.searching.leaderboard import leaderboard
+    from atml.searching.leaderboard_rows import best_at_sizes
+    from atml.searching.ranking import leanness
+    from atml.searching.search_options import PREFER
+    from atml.searching.verdict import verdict
+
+    found = _some_rows(store, name, top)
+    if pareto:
+        return [at.entry.number for at in best_at_sizes(leaderboard(store, name))]
+    if prefer is None:
+        return [row["trial"] for row in found]
+    if prefer not in PREFER:
+        raise InputError(f"--prefer {prefer!r} is unknown: {' or '.join(PREFER)}")
+    first = verdict(store, name)
+    assert first is not None  # there are rows
+    return [min((first.entry, *first.alike), key=lambda entry: leanness(entry.record, prefer)).number]
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file, which is there whole or stays as it was; raises InputError where it can't be written."""
+    aside = file.with_name(f".{file.name}.new")
+    try:
+        aside.write_text(text, encoding="utf-8", newline="")
+        aside.replace(file)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"{file} can't be written: {error.strerror or error}") from error
+
+
+def sizes_table(found: Sequence[AtSize]) -> RenderableType:
+    """Lay out the best trial at each size."""
+    from atml.formatting import columns, value
+    from atml.searching.verdict import headline, where
+
+    rates = list(headline(found[-1].entry.rates)) if found else []
+    header = ("at most KiB", "trial", "value", "runs", *rates, "KiB", "MACs", "export")
+    cells = [
+        (
+            f"{at.kib:g}",
+            str(at.entry.number),
+            f"{at.entry.value:.4f}",
+            at.entry.runs,
+            *(value(at.entry.rates.get(name)) for name in rates),
+            f"{at.entry.size_kib:.1f}",
+            f"{at.entry.record.cost.macs:,}" if at.entry.record.cost else "-",
+            where(at.entry.folder) if at.entry.folder else "-",
+        )
+        for at in found
+    ]
+    return columns(header, cells, right=(0, 1, 2, *range(4, 6 + len(rates))))
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.shared_options import AsJson, Lead, SamplingRate, Window, show
+from atml.cli.help_text import Commands
+from atml.cli.shared_options import TASK, AsJson, Lead, SamplingRate, Window, show
 from atml.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from atml.task_files.definition import TaskDefinition
     from atml.tasks.task import Task
 
-data_app = typer.Typer(help="Inspect data before they are used, or download some.", no_args_is_help=True)
+data_app = Commands(help="Inspect data before they are used, or download some.", no_args_is_help=True)
 
 MOST_FAULTS = 30
 """Faults of one kind that an inspection prints; its JSON has them all."""
@@ -30,15 +31,21 @@ MOST_FAULTS = 30
 @data_app.command("inspect")
 def data_inspect(
     directories: Annotated[
-        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="DIR...")
+        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="PATH...")
     ],
-    task: Annotated[str, typer.Option(help="Task whose labels and window apply.")] = "afib",
+    task: Annotated[
+        str,
+        typer.Option(help="Task whose labels and window apply.", metavar="NAME", rich_help_panel=TASK),
+    ] = "afib",
     window: Window = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     json: AsJson = False,
 ) -> None:
-    """Show subjects, rhythms, lengths, faults, and what would be left out and why."""
+    """Show subjects, rhythms, lengths, faults, and what would be left out and why.
+
+    Ends with exit code 2 where a search would refuse the data.
+    """
     from atml import data, task_files
 
     definition = task_files.find(task, window=window)
@@ -51,6 +58,14 @@ def data_inspect(
     )
     check = _labels_checked(found, directories, definition, sampling_rate, tuple(lead or ()))
     show({**as_json(found), "labels": check.to_dict()} if json else table(found, check), json)
+    if refusals := _refusals(found):
+        raise DataError(f"`atml search` would refuse it: {refusals[0]}")
+
+
+def _refusals(found: Inspection) -> list[str]:
+    """Return why a search would not open the data."""
+    every = [found.refusal, *(split.refusal for split in found.splits if split.name == "train")]
+    return [one for one in every if one]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +113,9 @@ def _labels_checked(
     from atml.evaluation.label_doubts import doubted_by_one, fitted
 
     task = definition.task
-    refusals = [found.refusal, *(split.refusal for split in found.splits if split.name == "train")]
     if not definition.baseline:
         return _LabelCheck(task=task, why=f"task {task.name!r} names no detector without a network")
-    if any(refusals):
+    if _refusals(found):
         return _LabelCheck(task=task, why="a search would refuse the data")
     try:
         opened = data.open(
@@ -120,10 +134,15 @@ def data_fetch(
     name: Annotated[str, typer.Argument(help="vfdb, cudb, mitdb or afdb.", metavar="NAME")],
     to: Annotated[
         Path | None,
-        typer.Option(help="Folder to write. [default: ./NAME]", metavar="DIR", show_default=False),
+        typer.Option(help="Folder to write.", metavar="FOLDER", show_default="NAME"),
     ] = None,
     url: Annotated[
-        str | None, typer.Option(help="A mirror with the layout of PhysioNet's file server.")
+        str | None,
+        typer.Option(
+            help="A mirror with the layout of PhysioNet's file server.",
+            metavar="URL",
+            show_default="PhysioNet",
+        ),
     ] = None,
 ) -> None:
     """Download a database from PhysioNet and verify it. The same command continues where it stopped."""
@@ -149,7 +168,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
     return json.loads(json.dumps(fields), parse_constant=lambda _: None)  # type: ignore[no-any-return]
 
 
-def table(found: Inspection, check: _LabelCheck) -> RenderableType:
+def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType:
     """Lay out an inspection: a table for each split, labels in doubt, then every fault."""
     from rich.console import Group
     from rich.text import Text
@@ -166,7 +185,8 @@ def table(found: Inspection, check: _LabelCheck) -> RenderableType:
         parts.append(Text(""))
     if found.refusal:
         parts.append(Text(f"`atml search` would refuse them: {found.refusal}\n", style="bold red"))
-    parts += [*check.text(), Text("")]
+    if check is not None:
+        parts += [*check.text(), Text("")]
     if not found.faults:
         parts.append(Text("no faults found"))
     else:

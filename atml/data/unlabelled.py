@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from atml.data.formats.detection import kind_of, look_all
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS
+from atml.data.text import decoded
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -161,6 +163,8 @@ def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str])
     x = x[None] if x.ndim == 1 else x
     if x.ndim != 2 or x.dtype.kind not in "fiu":
         raise DataError(f"{path} holds {x.dtype} {x.shape}; give numbers (samples,) or (leads, samples)")
+    if x.shape[0] > x.shape[1] == task.leads:
+        raise DataError(f"{path} has shape {x.shape}: give (leads, samples), it seems to be transposed")
     names = [str(number) for number in range(len(x))]
     chosen = _chosen(path, names, task, leads, trained)
     whole: npt.NDArray[np.floating] = x
@@ -172,20 +176,21 @@ def _table(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str])
     import pandas as pd
 
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            first = file.readline().strip()
+        text = decoded(path.read_bytes())
+        first = text.partition("\n")[0].strip()
         mark = next((mark for mark in (",", ";", "\t") if mark in first), r"\s+")
         names = [name.strip().strip('"') for name in re.split(mark, first)]
         named = not all(_is_number(name) for name in names)
+        comma = mark != "," and "." not in text and "," in text
         read = pd.read_csv(
-            path,
+            io.StringIO(text),
             sep=mark,
             header=0 if named else None,
             index_col=False,
             dtype=np.float64,
-            encoding="utf-8-sig",
+            decimal="," if comma else ".",
         )
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise DataError(f"{path} can't be read as a table of numbers, a lead a column: {reason}") from None
     names = names if named else [str(number) for number in range(len(names))]
@@ -222,10 +227,11 @@ def _chosen(
 
 def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) -> Iterator[Signal]:
     """Read the segments of a set, each a signal of its own at the task's rate."""
-    find(path)  # says what is wrong, if it is that nothing is there
-    if kind_of(path) is None:
+    if not path.exists():
+        find(path)  # says that nothing is there
+    if kind_of(path) is None or (path.is_dir() and not any(path.iterdir())):
         raise DataError(
-            f"can't read {path}: neither a WFDB record, nor .npy, nor a table"
+            f"can't read {path}: it holds neither a WFDB record, nor .npy, nor a table"
             f" ({', '.join(TABLES)}), nor a set that --data takes"
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))

@@ -13,7 +13,7 @@ from atml.arrays import Int64, Strings
 from atml.data.dataset import Fold
 from atml.evaluation.baselines import Baseline
 from atml.evaluation.baselines.out_of_fold import OutOfFold
-from atml.evaluation.decision import decide
+from atml.evaluation.decision import Wish, decide
 from atml.evaluation.gate import Gate
 from atml.metrics import FOUR, ClassCounts, Interval
 from atml.metrics.predictions import Predictions
@@ -61,6 +61,8 @@ class CrossValidationResult:
     intervals: dict[str, Interval]
     table: Any
     tuning: Interval | None = None
+    wish: Wish | None = None
+    """What the decision was moved for; None where nobody asked."""
     rates: dict[str, Interval] = field(default_factory=dict)
     rhythms: tuple[RhythmRow, ...] = ()
     agreement: dict[str, float] = field(default_factory=dict)
@@ -82,8 +84,8 @@ class CrossValidationResult:
 
     @property
     def is_tuned(self) -> bool:
-        """Whether a tuned decision ships."""
-        return any(self.offsets)
+        """Whether another decision ships than that of the training, and figures are cross-fitted."""
+        return self.wish is not None or any(self.offsets)
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -93,6 +95,8 @@ class CrossValidationResult:
     @property
     def decision(self) -> str:
         """Say which decision ships and is judged."""
+        if self.wish is not None:
+            return f"decision moved for {self.wish}, cross-fitted"
         return TUNED if self.is_tuned else AS_TRAINED
 
     @property
@@ -166,6 +170,7 @@ def cross_validation_result(
     gate: Gate | None = None,
     rhythm: Strings | None = None,
     agreement: bool = False,
+    wish: Wish | None = None,
 ) -> CrossValidationResult:
     """Judge out-of-fold predictions and choose the decision, over all runs at once.
 
@@ -173,7 +178,7 @@ def cross_validation_result(
     the same rows, in any order. ``rhythm`` is the data set's, for the table by rhythm. The decision is that
     of the training unless a tuned one pays beyond its noise: see `atml.evaluation.decision.decide`. With
     ``agreement`` the objective asks for `Predictions.agreement` or `at_worst`, so changed outputs are judged
-    as well.
+    as well. With a ``wish`` the decision is moved until it is met, where the task has a positive class.
 
     Raises:
         ValueError: no runs, or one without predictions.
@@ -184,9 +189,9 @@ def cross_validation_result(
     for number, fold in enumerate(folds):
         fold_of_row[fold.held_out] = number
     judged = runs if agreement else [dataclasses.replace(run, changed=None) for run in runs]
-    found = decide(target, judged, [fold_of_row[row] for row in rows], value, gate=gate)
+    found = decide(target, judged, [fold_of_row[row] for row in rows], value, gate=gate, wish=wish)
     tuned = [shifted(run, offsets) for run, offsets in zip(runs, found.cross_fitted, strict=True)]
-    parts = tuned if found.is_tuned else list(runs)
+    parts = tuned if found.is_tuned or wish is not None else list(runs)
     tables = [target.table(part) for part in parts]
     total = target.total(tables)
     return CrossValidationResult(
@@ -196,6 +201,7 @@ def cross_validation_result(
         tuned=tuple(value(shifted(run, found.offsets)) for run in runs),
         cross_fitted=tuple(value(run) for run in tuned),
         tuning=found.gain,
+        wish=wish,
         four=_mean_four(target, tables),
         intervals=target.intervals(tables),
         table=total,

@@ -20,6 +20,7 @@ from atml.library.loaded_model import Model, load
 from atml.library.recordings import Recording
 from atml.library.search_function import PathLike, paths
 from atml.metrics.burden import burden
+from atml.report.writing import check_writable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -128,7 +129,8 @@ def predict(
 
     Raises:
         DataError: A file can't be read, or none is as long as a window.
-        InputError: An unknown class, a time below 0, or a folder ``out`` that holds something.
+        InputError: An unknown class, a time below 0, or a folder ``out`` that holds something or can't be
+            written.
         ExportError: No export of atml there.
 
     Example:
@@ -144,6 +146,8 @@ def predict(
         if not (np.isfinite(value) and value >= 0):
             raise InputError(f"{name} is {value:g} s; give 0 or more")
     folder = None if out is None else _empty(Path(out))
+    if folder is not None:
+        check_writable(folder)
     leads = (lead,) if isinstance(lead, str) else tuple(lead)
     heard = _heard(found, paths(files), leads, sampling_rate)
     parts: list[DataFrame] = []
@@ -153,6 +157,7 @@ def predict(
     pictures: list[tuple[str, Any]] = []
     rates: list[int] = []
     people: set[str] = set()
+    units: list[str] = []
     for signal in heard:
         rate = signal.rate or sampling_rate or found.sampling_rate
         if signal.x.shape[-1] * found.sampling_rate // rate < found.window:
@@ -162,7 +167,7 @@ def predict(
         if signal.rate is None and sampling_rate is None:
             notes.append(f"{signal.name} doesn't tell its rate: {rate} Hz, the model's, is assumed")
         table, unit = found.decide_recording(signal.x, rate, step=step)
-        notes += [f"{signal.name}: {unit}"] if unit else []
+        units += [f"{signal.name}: {unit}"] if unit else []
         rates.append(rate)
         people.add(signal.subject or signal.name)
         for name in named:
@@ -186,7 +191,12 @@ def predict(
         recordings=pd.DataFrame(rows),
         merge_s=merge_s,
         shortest_s=shortest_s,
-        notes=(*_trained_on(found, people), *at_rates(rates, found.sampling_rate), *_short(notes)),
+        notes=(
+            *_trained_on(found, people),
+            *at_rates(rates, found.sampling_rate),
+            *_short(units, 1),
+            *_short(notes),
+        ),
     )
     if folder is not None:
         _write(result, folder, pictures)
@@ -308,9 +318,10 @@ def _empty(folder: Path) -> Path:
 def _write(found: Prediction, folder: Path, pictures: Sequence[tuple[str, Any]]) -> None:
     """Write tables and pictures into a folder beside, then give it its name: whole or not at all."""
     folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    aside: Path | None = None
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         new = aside / "new"
         new.mkdir()
         for name in ("windows", "episodes", "recordings"):
@@ -322,5 +333,9 @@ def _write(found: Prediction, folder: Path, pictures: Sequence[tuple[str, Any]])
         if folder.is_dir():
             folder.rmdir()
         new.rename(folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)

@@ -17,6 +17,7 @@
     supervision            beats, and trials of dead processes requeued
     ranking, importance    which trials are best, which parameters matter
     leaderboard            the trials of a study in order, with the figures that every surface shows
+    verdict                what a search came to, for the first screen and the report
     finalists, repeats     the best trials again, on fresh seeds
     rounds, finalist_time  which repeats come next, and what they cost
     picking                the finalist that is taken, and at what length of training
@@ -24,5 +25,6 @@
     rerun                  one trial trained again and compared with its record
     summary                the outcome of a search
     progress, sparkline    what a running search shows
+    trial_log              trials logged to MLflow, Weights & Biases or TensorBoard
     task_check             the files of a task checked by using them
 """

@@ -16,7 +16,7 @@ from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
-from atml.searching.finalist_time import final_seconds
+from atml.searching.finalist_time import final_seconds, grace
 from atml.searching.finalists import Finalist, Finalists
 from atml.searching.picking import pick
 from atml.searching.plan import trial_seed
@@ -52,6 +52,38 @@ def _is_of(folder: Path | None, judged: Finalist) -> bool:
     long = config.get("steps", judged.config.steps) == judged.config.steps
     same = list(offsets) == list(judged.result.offsets)
     return bool(long) and same and seeds == {run.seed for run in judged.runs}
+
+
+def record_of(
+    finals: Finalists, judged: Finalist, final: Final, machine: Machine, worst: float | None
+) -> ExportRecord:
+    """Return all that an export says of a finalist; ``worst`` is the value of one that is always wrong."""
+    plan = finals.plan
+    assert judged.record.cost is not None
+    return ExportRecord(
+        config=judged.config,
+        task=plan.definition.task,
+        cost=judged.record.cost,
+        study=plan.name,
+        trial=judged.record.number,
+        runs=judged.runs,
+        length=judged.length,
+        folds=len(plan.folds),
+        fold_by=plan.fold_by,
+        result=judged.result,
+        final=final,
+        data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
+        machine=machine,
+        search_seed=plan.seed,
+        trials=sum(t.finished and t.role == Role.SEARCH for t in finals.records()),
+        value_name=plan.definition.value_name,
+        worst_value=worst,
+        objective_hash=plan.definition.objective_hash,
+        labels_hash=plan.definition.labels_hash,
+        unqualified=plan.definition.gate.missing(judged.result.figures),
+        baseline=finals.baseline(),
+        label_doubts=finals.label_doubts(judged),
+    )
 
 
 class Exports(JobSource):
@@ -91,16 +123,18 @@ class Exports(JobSource):
         return self._end is None or time.monotonic() + takes <= self._end
 
     def stop_now(self) -> bool:
-        """Whether the time is over, and only exports after the first one run."""
-        late = self._end is not None and time.monotonic() > self._end
-        return late and bool(self._open) and self._first not in self._open
+        """Whether the time is over and only exports after the first one run, or its grace is over too."""
+        if self._end is None or not self._open:
+            return False
+        over, timeout = time.monotonic() - self._end, self._finals.options.timeout
+        return over > (0.0 if self._first not in self._open or timeout is None else grace(timeout))
 
     def left_out(self) -> str:
         """Return in one line which exports were left out; "" for none."""
         if self._end is None or not self._waiting or self._error is not None:
             return ""
         numbers = ", ".join(str(j.record.number) for j in self._waiting)
-        return f"exports of trials {numbers} left out for want of time: the same line goes on with them"
+        return f"exports of trials {numbers} left out for lack of time: run the same command again for them"
 
     def close(self) -> None:
         """Raise the error of a failed export where no finalist was exported."""
@@ -119,38 +153,17 @@ class Exports(JobSource):
             return
         model = models.build(job.config, plan.definition.task)
         load_weights(model, trained.weights)
-        assert judged.record.cost is not None
-        record = ExportRecord(
-            config=job.config,
-            task=plan.definition.task,
-            cost=judged.record.cost,
-            study=plan.name,
-            trial=job.number,
-            runs=judged.runs,
-            length=judged.length,
-            values_by_length=self._pick.values if job.number == self._pick.finalists[0].record.number else {},
-            folds=len(plan.folds),
-            fold_by=plan.fold_by,
-            result=judged.result,
-            final=Final(
-                seed=job.seed,
-                steps=trained.steps,
-                seconds=trained.seconds,
-                windows=len(plan.dataset),
-                train_value=plan.definition.value(shifted(trained.predictions, judged.result.offsets)),
-            ),
-            data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
-            machine=Machine.here(trained.device),
-            search_seed=plan.seed,
-            trials=sum(t.finished and t.role == Role.SEARCH for t in finals.records()),
-            value_name=plan.definition.value_name,
-            worst_value=always_wrong(plan.definition, trained.predictions),
-            objective_hash=plan.definition.objective_hash,
-            labels_hash=plan.definition.labels_hash,
-            unqualified=plan.definition.gate.missing(judged.result.figures),
-            baseline=finals.baseline(),
-            label_doubts=finals.label_doubts(judged),
+        final = Final(
+            seed=job.seed,
+            steps=trained.steps,
+            seconds=trained.seconds,
+            windows=len(plan.dataset),
+            train_value=plan.definition.value(shifted(trained.predictions, judged.result.offsets)),
         )
+        worst, first = always_wrong(plan.definition, trained.predictions), self._pick.finalists[0]
+        record = record_of(finals, judged, final, Machine.here(trained.device), worst)
+        if judged.record == first.record:
+            record = replace(record, values_by_length=self._pick.values)
         try:
             written = export.export(
                 model, record, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib

@@ -25,6 +25,7 @@ from atml.evaluation.cross_validation_result import (
     baseline_result,
     cross_validation_result,
 )
+from atml.evaluation.decision import Wish
 from atml.evaluation.label_doubts import LabelDoubts, doubted_by_both
 from atml.metrics import Interval
 from atml.metrics.predictions import Predictions
@@ -32,8 +33,8 @@ from atml.metrics.value_difference import LEVEL, SubjectValues, value_difference
 from atml.models.config import ModelConfig
 from atml.searching.plan import Plan, trial_seed
 from atml.searching.progress import View
-from atml.searching.ranking import default_of, in_order, ranked
-from atml.searching.search_options import Options
+from atml.searching.ranking import PICK, default_of, in_order, ranked
+from atml.searching.search_options import PREFER, Options
 from atml.training.records import Measurement, Role, TrialRecord
 
 
@@ -100,6 +101,13 @@ class Finalists:
     def named(self) -> bool:
         """Whether these are trials that a person named, not those that a search chose."""
         return self._numbers is not None
+
+    @property
+    def prefer(self) -> str:
+        """Which of those that can't be told apart is taken: as asked, else as the study did before."""
+        with self.plan.store.errors():
+            before = (self.study.user_attrs.get(PICK) or {}).get("prefer")
+        return self.options.prefer or before or PREFER[0]
 
     def chosen(self) -> list[TrialRecord]:
         """Return the trials to judge, best first, the default second.
@@ -233,6 +241,22 @@ class Finalists:
             )
             self._judged[key] = Finalist(record, sources, runs, result, length)
         return self._judged[key]
+
+    def moved(self, judged: Finalist, wish: Wish) -> Finalist:
+        """Judge a finalist at the decision that just reaches a ``wish``."""
+        definition = self.plan.definition
+        found = [(r.measurement.predictions, r.measurement.rows) for r in judged.runs]
+        result = cross_validation_result(
+            definition.target,
+            [predictions for predictions, _ in found if predictions is not None],
+            [rows for _, rows in found],
+            self.plan.folds,
+            self._value,
+            rhythm=self.plan.dataset.rhythm,
+            agreement=definition.agreement,
+            wish=wish,
+        )
+        return replace(judged, result=result)
 
     def _value(self, predictions: Predictions) -> float:
         """Apply the objective, and beat: thousands of calls take minutes."""

@@ -106,7 +106,7 @@ def figures(judged: Finalist) -> dict[str, Any]:
         "seeds": len(judged.sources) if judged.fresh else 0,
         "length": judged.length,
         "decision": judged.result.decision if judged.fresh else "",
-        "each": [round(value, 6) for value in judged.result.values] if judged.fresh else [],
+        "each": list(judged.result.values) if judged.fresh else [],
         "metrics": dict(judged.result.four),
         "rates": {name: rate.value for name, rate in judged.result.rates.items()},
     }

@@ -1,10 +1,10 @@
 """Which finalist is taken, and at what length of training.
 
-Among the finalists that can't be told apart from the best one, the smallest is taken, unless none of them is
-clearly better than the default config: then no gain was found, and the default is taken. "Clearly" is when
-the 90% interval of the difference, paired by subject over the mean of the fresh seeds, excludes 0; intervals
-over the default, one for each finalist, hold at 90% together. A longer training ships where its value out of
-fold is higher.
+Among the finalists that can't be told apart from the best one, the smallest (or the fastest, as asked) is
+taken, unless none of them is clearly better than the default config: then no gain was found, and the default
+is taken. "Clearly" is when the 90% interval of the difference, paired by subject over the mean of the fresh
+seeds, excludes 0; intervals over the default, one for each finalist, hold at 90% together. A longer training
+ships where its value out of fold is higher.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from atml.formatting import listed
 from atml.metrics import Interval
 from atml.searching.finalists import Finalist, Finalists
 from atml.searching.leaderboard import figures
-from atml.searching.ranking import JUDGED, PICK, default_of, shipped_length, size_of
+from atml.searching.ranking import JUDGED, PICK, default_of, leanness, shipped_length, size_of
 from atml.searching.verdict import facts
 from atml.training.records import TrialRecord
 
@@ -35,6 +35,7 @@ class Pick:
     values: dict[int, float] = field(default_factory=dict)
     gain: Interval | None = None
     short: dict[int, float] = field(default_factory=dict)
+    prefer: str = "smallest"
     alike: tuple[int, ...] = ()
     """Trials that can't be told apart from the best one, that one included."""
 
@@ -59,6 +60,7 @@ class Pick:
             "values": {str(length): round(value, 6) for length, value in self.values.items()},
             "figures": {str(one.record.number): figures(one) for one in self.finalists},
             "alike": list(self.alike),
+            "prefer": self.prefer,
             "gain": None if gain is None else [round(v, 6) for v in (gain.value, gain.low, gain.high)],
             "lines": list(self.lines),
         }
@@ -93,7 +95,7 @@ def pick(finals: Finalists) -> Pick:
         lines.append(
             f"trials {numbers} can't be told apart (differences within"
             f" {min(e.low for e in ends):.3f} to {max(e.high for e in ends):.3f})"
-            + ("; the smallest is taken" if taken is _smallest(alike) else "")
+            + (f"; the {finals.prefer} is taken" if taken is _leanest(finals, alike) else "")
         )
     lines.append(_gain_line(gain, taken, default, found))
     if len(values) > 1:
@@ -105,6 +107,7 @@ def pick(finals: Finalists) -> Pick:
         values=values,
         gain=gain,
         short=short,
+        prefer=finals.prefer,
         alike=tuple(one.record.number for one in alike),
     )
 
@@ -142,8 +145,9 @@ def _order(found: Sequence[Finalist]) -> list[Finalist]:
     return sorted(found, key=lambda one: (-round(one.value, 4), size_of(one.record)))
 
 
-def _smallest(some: Sequence[Finalist]) -> Finalist:
-    return min(some, key=lambda one: (size_of(one.record), -one.value))
+def _leanest(finals: Finalists, some: Sequence[Finalist]) -> Finalist:
+    """Return the smallest or the fastest, as asked; the better one of equals."""
+    return min(some, key=lambda one: (*leanness(one.record, finals.prefer), -one.value))
 
 
 def _taken(
@@ -151,13 +155,13 @@ def _taken(
 ) -> tuple[Finalist, Interval | None]:
     """Return the finalist to take, and what it, or else the best one, has over the default."""
     if default is None:
-        return _smallest(alike), None
+        return _leanest(finals, alike), None
     others = [one for one in found if one is not default]
     if not others:
         return default, None
     over = {one.record.number: finals.compare(one, default, of=len(others)) for one in others}
     better = [one for one in alike if one is not default and over[one.record.number].low > 0]
-    taken = _smallest(better) if better else default
+    taken = _leanest(finals, better) if better else default
     return taken, over[(taken if better else others[0]).record.number]
 
 
@@ -176,7 +180,7 @@ def _gain_line(
     gain: Interval | None, taken: Finalist, default: Finalist | None, found: Sequence[Finalist]
 ) -> str:
     if default is None:
-        return "DEFAULT is no finalist, so a gain over it was not measured"
+        return "DEFAULT is not a finalist, so a gain over it was not measured"
     if gain is None:
         return "DEFAULT is the only finalist: no gain over it was found"
     # The default alone may be judged by its own run beside repeats of others.

@@ -19,7 +19,7 @@ from atml.searching import study_spec
 from atml.searching.kept_files import task_of
 from atml.searching.region_learning import importable
 from atml.searching.samplers.parameters import from_params, portfolio
-from atml.searching.search_options import Goal, Options, learns
+from atml.searching.search_options import PREFER, Goal, Options, learns
 from atml.storage import Store, missing
 from atml.task_files.definition import TaskDefinition
 from atml.training import device, fingerprint
@@ -55,6 +55,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     device.choose(options.device, 1)
     if options.fold_by not in (None, *study_spec.FOLD_BY):
         raise StudyError(f"--fold-by {options.fold_by!r} is unknown: {' or '.join(study_spec.FOLD_BY)}")
+    if options.prefer not in (None, *PREFER):
+        raise StudyError(f"--prefer {options.prefer!r} is unknown: {' or '.join(PREFER)}")
     # A database is made only once everything else has been checked.
     store = None if missing(options.storage) else Store(options.storage)
     known = store.spec(options.study) if store and options.study else None

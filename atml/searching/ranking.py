@@ -51,6 +51,12 @@ def shipped_length(attrs: Mapping[str, Any], number: int) -> int:
     return int(kept.get("length", 1)) if kept.get("order", [])[:1] == [number] else 1
 
 
+def leanness(record: TrialRecord, prefer: str) -> tuple[int, int]:
+    """Return what a trial should have least of: MACs and bytes for the "fastest", else the reverse."""
+    macs = record.cost.macs if record.cost else 0
+    return (macs, size_of(record)) if prefer == "fastest" else (size_of(record), macs)
+
+
 def size_of(record: TrialRecord) -> int:
     """Return the size of a trial's ONNX file in bytes, as computed before training."""
     return record.cost.size_bytes if record.cost else 0

@@ -10,7 +10,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from atml.formatting import clock, plural
-from atml.searching.finalist_time import final_seconds, seconds_of
+from atml.searching.finalist_time import final_seconds, judging, seconds_of
 from atml.searching.finalists import Finalists
 from atml.searching.progress import Progress, Running, phase
 from atml.searching.rounds import Repeat, todo
@@ -38,8 +38,7 @@ class Repeats(JobSource):
         self._late = False
         self._found = todo(finals)
         self._waiting = list(self._found.repeats)
-        chosen = finals.chosen()
-        self._first_export = final_seconds(chosen[0], len(self._plan.folds)) if chosen else 0.0
+        self._first_export = self._export_seconds()
         self.taken_over = False
         """Whether another process, which had not heard of this one for too long, took them over."""
 
@@ -49,7 +48,8 @@ class Repeats(JobSource):
 
     def next(self) -> Job | None:
         """Begin the next repeat; None where the round is still running, nothing is left or no time is."""
-        if not self._waiting and not self._open and not self.taken_over and not self._late and self._done:
+        over = not self._waiting and not self._open and (self._done or self._given_up())
+        if over and not self.taken_over and not self._late:
             self._again_todo()
         if not self._waiting or self._late:
             return None
@@ -65,15 +65,28 @@ class Repeats(JobSource):
 
     def _again_todo(self) -> None:
         """Read which repeats come next, now that a round is over, without those that were lost too often."""
-        self._found = todo(self._finals)
-        self._waiting = [one for one in self._found.repeats if self._lost[one.key] <= RETRIES]
+        self._found = todo(self._finals, self._given_up())
+        self._waiting = list(self._found.repeats)
+        self._first_export = self._export_seconds()
+
+    def _given_up(self) -> list[tuple[int, int, int]]:
+        return [key for key, times in self._lost.items() if times > RETRIES]
+
+    def _export_seconds(self) -> float:
+        """Return what judging and the first export will take, at the longest training that may ship."""
+        chosen, plan = self._finals.chosen(), self._plan
+        lengths = [t.length for t in self._finals.records() if t.of is not None and t.feasible and t.finished]
+        length = max(lengths, default=1)
+        exported = max((final_seconds(t, len(plan.folds), length) for t in chosen), default=0.0)
+        return exported + judging(len(plan.dataset), len(self._open) + 1)
 
     def _fits(self, one: Repeat) -> bool:
         if self._end is None:
             return True
         takes = seconds_of(one.record, self._finals.records(), one.length)
         final = final_seconds(one.record, len(self._plan.folds), one.length)
-        return time.monotonic() + takes + final <= self._end
+        judged = judging(len(self._plan.dataset), 1)
+        return time.monotonic() + takes + judged + max(final, self._first_export) <= self._end
 
     def stop_now(self) -> bool:
         """Whether only the time for the first export is left."""
@@ -81,18 +94,23 @@ class Repeats(JobSource):
         self._late = self._late or late
         return late
 
+    @property
+    def late(self) -> bool:
+        """Whether repeats were left out for lack of time."""
+        return self._late
+
     def left_out(self) -> str:
         """Return in one line which repeats were left out, and what does them later; "" for none."""
-        rest = (tuple(self._waiting) or todo(self._finals).repeats) if self._late else ()
+        rest = (tuple(self._waiting) or todo(self._finals, self._given_up()).repeats) if self._late else ()
         if rest:
-            return f"{_words(rest)} left out for want of time: the same line goes on with them"
+            return f"{_words(rest)} left out for lack of time: run the same command again for them"
         if self._found.unaffordable:
             done = any(one.length == 1 for one in self._found.unaffordable)
             options = self._finals.options
             way = f"--repeats {options.most_repeats}" if done else f"--longer {options.times_longer}"
             return (
                 f"{_words(self._found.unaffordable)} left out, since a third of the trials' time is too short"
-                f" for them: {way} does them all the same"
+                f" for them: {way} runs them anyway"
             )
         return ""
 
@@ -105,8 +123,8 @@ class Repeats(JobSource):
             self.taken_over = True
             self._waiting.clear()
             self._finals.view.say(
-                "the finalists were taken over by another process, which had not heard of this one for too"
-                f" long: a repeat of trial {trial.user_attrs['of']} is dropped"
+                "this process was silent for too long and another one took over the finalists:"
+                f" a repeat of trial {trial.user_attrs['of']} is dropped"
             )
 
     def _record(
@@ -128,9 +146,9 @@ class Repeats(JobSource):
                 trial.set_constraint("constant" if measured.collapsed else "diverged", 1.0)
                 self._finals.study.tell(job.number, state=TrialState.PRUNED)
                 self._finals.view.say(
-                    f"trial {of} does not train on a fresh seed, so it is no finalist any more"
+                    f"trial {of} failed on a fresh seed and is no longer a finalist"
                     if one.length == 1
-                    else f"trial {of} does not train {one.length} times as long; its own length ships"
+                    else f"trial {of} failed when trained {one.length} times as long; its own length ships"
                 )
                 return
             found = measured.predictions
@@ -146,6 +164,11 @@ class Repeats(JobSource):
         self._finals.view.say(f"a repeat of trial {one.record.number} was lost: {why}")
         if self._lost[one.key] <= RETRIES:
             self._waiting.append(one)
+        else:
+            self._finals.view.say(
+                f"trial {one.record.number} is judged without that repeat, which was lost"
+                f" {self._lost[one.key]} times; run the same command again to retry it"
+            )
 
     def requeue(self, job: Job) -> None:
         """Mark the repeat failed; the next start begins it again."""

@@ -7,7 +7,7 @@ round those clearly worse than the leader drop out, the default aside. It ends w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from atml.searching.finalist_time import allowance, seconds_of
@@ -40,10 +40,13 @@ class Todo:
     unaffordable: tuple[Repeat, ...] = ()
 
 
-def todo(finals: Finalists) -> Todo:
-    """Return the repeats to run next; none where all were run that are worth it and can be afforded."""
+def todo(finals: Finalists, lost: Collection[tuple[int, int, int]] = ()) -> Todo:
+    """Return the repeats to run next; none where all were run that are worth it and can be afforded.
+
+    ``lost`` are the keys of those that were given up: they hold no later round up.
+    """
     options, records = finals.options, finals.records()
-    done = {(t.of, t.seed, t.length) for t in records if t.of is not None and t.finished}
+    done = {(t.of, t.seed, t.length) for t in records if t.of is not None and t.finished} | {*lost}
     left = allowance(records, asked=options.asked_for_repeats)
     alive = [t for t in finals.chosen() if not finals.failed(t)]
     out: tuple[Repeat, ...] = ()
@@ -61,7 +64,9 @@ def todo(finals: Finalists) -> Todo:
             return Todo(missing, out)
         if len(some) < len(whole):
             break
-        alive = survivors(finals, alive, at + 1)
+        better = survivors(finals, alive, at + 1)
+        waits = {key[0] for key in lost}
+        alive = [t for t in alive if t in better or (t.number in waits and finals.at(t) is None)]
         if options.repeats is None and not _undecided(finals, alive, at + 1):
             break
     return _longer(finals, done, out)
@@ -86,8 +91,10 @@ def _undecided(finals: Finalists, alive: Sequence[TrialRecord], rounds: int) -> 
     """Whether another round may change who is taken."""
     if len(alive) != 2:
         return len(alive) > 2
-    first, second = _after(finals, alive, rounds)
-    gap = finals.compare(first, second)
+    found = _after(finals, alive, rounds)
+    if len(found) < 2:
+        return True  # repeats of one of them were lost
+    gap = finals.compare(found[0], found[1])
     return gap.low <= 0 <= gap.high
 
 

@@ -17,6 +17,10 @@ FINALISTS, REPEATS, LONGER = 4, 2, 4
 the final training may be. Four times was best of 1, 4 and 12 for the default of `afib` on 49,122 segments."""
 
 
+PREFER = ("smallest", "fastest")
+"""Of models that can't be told apart the one with the smallest file, or the fewest MACs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of `atml search`; None leaves a value to the study, or to its default.
@@ -30,7 +34,9 @@ class Options:
     and ``repeats`` are how many trials are repeated and on how many fresh seeds (None: `FINALISTS` and
     `REPEATS`, as far as a third of what the trials took has room for them), ``longer`` is how many times as
     long the final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified``
-    a search in which no model qualifies exports its best one all the same.
+    a search in which no model qualifies exports its best one all the same. ``prefer`` is which of the
+    finalists that can't be told apart is taken, one of `PREFER` (None: as before, else the smallest).
+    ``log_to`` is a name of `atml.searching.trial_log.LOGGERS`.
     """
 
     task: str = "afib"
@@ -60,9 +66,11 @@ class Options:
     longer: int | None = None
     out: Path = Path("exports")
     unqualified: bool = False
+    prefer: str | None = None
     accept_changes: bool = False
     regions: bool | None = None
     imported: Path | None = None
+    log_to: str | None = None
 
     @property
     def most_finalists(self) -> int:

@@ -6,13 +6,16 @@ import time
 from dataclasses import replace
 
 from atml.searching import pruning
-from atml.searching.finalist_time import reserve
+from atml.searching.finalist_time import reserve, typical
 from atml.searching.plan import Plan
 from atml.searching.progress import View
 from atml.searching.search_options import Goal, Options
 from atml.searching.study_spec import CODE, check_code, check_rules
 from atml.storage import SPEC
 from atml.training.records import Role, State, TrialRecord
+
+PLATEAU = 50
+"""Results without an improvement after which a search says how to end it, and again after as many more."""
 
 LISTEN_S = 2.0
 """Seconds between two readings of whether a joined search is over."""
@@ -46,6 +49,9 @@ class SearchState:
         self.done = 0
         """Trials of the study with a result."""
         self.best: TrialRecord | None = None
+        self._settled: frozenset[int] = frozenset()
+        self._late = False
+        self._said = 0
         self.stagnant = False
         """Whether none of the last ``patience`` results was an improvement; with patience 0 it never is."""
 
@@ -63,11 +69,23 @@ class SearchState:
             key=lambda t: t.value or 0.0,
             default=None,
         )
-        self.stagnant = self._no_better(finished)
+        self._since(finished)
         if self._end_of_job is not None:
             # One that has joined a search leaves the finalists to it.
             kept = 0.0 if self._serve else self._reserve(records)
             self._deadline = self._end_of_job - kept
+
+    def settle(self, late: bool) -> bool:
+        """Take note that the repeats of the trials so far are over; return whether more trials have time.
+
+        ``late``: some were left out for lack of time. Time is kept then for the first export alone.
+        """
+        records = self._plan.store.trials(self._plan.name)
+        self._settled, self._late = frozenset(t.number for t in records if t.finished), late
+        self.refresh()
+        if self._deadline is None or self.complete or self.stagnant:
+            return False
+        return time.monotonic() + typical(records) <= self._deadline
 
     @property
     def complete(self) -> bool:
@@ -116,15 +134,33 @@ class SearchState:
             self._view.say(f"the goal of study {plan.name} is {goal.trials} trials now")
         self.goal = goal
 
-    def _no_better(self, finished: list[TrialRecord]) -> bool:
-        patience = self.goal.patience
-        if not patience or len(finished) < patience:
-            return False
+    def _since(self, finished: list[TrialRecord]) -> None:
+        """Count the results without an improvement; say so from `PLATEAU` on, and how to end the search."""
         ordered = sorted(finished, key=lambda t: (t.ended is None, t.ended, t.number))
         values = [t.value if t.state == State.COMPLETE and t.feasible else None for t in ordered]
-        return pruning.since_improved(values) >= patience
+        since, patience = pruning.since_improved(values), self.goal.patience
+        self.stagnant = bool(patience) and since >= patience
+        if since < PLATEAU:
+            self._said = 0
+        elif (
+            since // PLATEAU > self._said and not self.stagnant and not self._serve and self.best is not None
+        ):
+            self._said = since // PLATEAU
+            self._view.say(
+                f"no better trial in the last {since} (best so far: trial {self.best.number}): to go"
+                f" on to the finalists now, press Ctrl-C and run the same command with --trials {self.done}"
+            )
 
     def _reserve(self, records: list[TrialRecord]) -> float:
         """Return the seconds that finalists and the first export will take."""
         plan = self._plan
-        return reserve(records, plan.budget, self._options, folds=len(plan.folds), workers=self._workers)
+        return reserve(
+            records,
+            plan.budget,
+            self._options,
+            folds=len(plan.folds),
+            workers=self._workers,
+            windows=len(plan.dataset),
+            settled=self._settled,
+            late=self._late,
+        )

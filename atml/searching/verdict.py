@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from atml.evaluation.gate import Gate
 from atml.formatting import between, listed, ordinal, plural
@@ -27,6 +27,8 @@ from atml.training.records import ParameterSource, Role, TrialRecord
 if TYPE_CHECKING:
     from atml.searching.finalists import Finalist, Finalists
     from atml.storage import Store
+
+T = TypeVar("T")
 
 WORST = 3
 """Subjects that are named."""
@@ -141,7 +143,7 @@ class Verdict:
         """Return what it has over DEFAULT and over the baseline, in words; empty where neither is known."""
         found = []
         if self.is_default:
-            found.append("it is DEFAULT: no gain over that was found")
+            found.append("it is DEFAULT: no gain over DEFAULT was found")
         elif self.over_default is not None:
             found.append(f"{gain_words(self.over_default)} over DEFAULT")
         if self.over_baseline is not None:
@@ -237,7 +239,7 @@ def verdict_of(
     return Verdict(
         study=name,
         entry=first,
-        rates=_headline(rates),
+        rates=headline(rates),
         sure=bool(kept.get("rates")),
         over_default=None if gained is None else Interval(*gained),
         is_default=is_default and bool(first.seeds),
@@ -312,7 +314,7 @@ def _known(first: Entry, kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return card if abs(card.get("value", float("inf")) - first.value) <= AGREES else {}
 
 
-def _headline(rates: Mapping[str, Interval]) -> dict[str, Interval]:
+def headline(rates: Mapping[str, T]) -> dict[str, T]:
     """Return sensitivity and specificity; of several classes each sensitivity, and the balanced accuracy."""
     if "sensitivity" in rates:
         return {name: rates[name] for name in ("sensitivity", "specificity") if name in rates}

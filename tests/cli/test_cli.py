@@ -21,8 +21,7 @@ import typer
 from onnx import TensorProto, helper
 
 from atml import cli
-from atml.cli.shared_options import seconds
-from atml.errors import InputError
+from atml.cli.values import duration
 
 Capture = pytest.CaptureFixture[str]
 
@@ -107,7 +106,7 @@ def test_fewer_subjects_than_folds(capsys: Capture, here: Path, contest: Path) -
 
 def test_unknown_words(capsys: Capture, here: Path) -> None:
     assert "'afibb'" in fails(capsys, here, "search", "--task", "afibb")
-    assert "'soon'" in fails(capsys, here, "search", "--timeout", "soon")
+    assert "--timeout soon: must be seconds" in fails(capsys, here, "search", "--timeout", "soon")
     assert "'tpu'" in fails(capsys, here, "search", "--device", "tpu")
     assert "--triles" in fails(capsys, here, "search", "--triles", 3)
     assert "--trials 0: must be" in fails(capsys, here, "search", "--trials", 0)
@@ -160,10 +159,11 @@ def test_a_full_disk(here: Path, contest: Path, tmp_path: Path) -> None:
 def test_inspect_lists_what_is_wrong(capsys: Capture, here: Path, contest: Path) -> None:
     one(contest).write_text("0.5\n" * 1250)
     (contest / "train_data" / "S9.txt").write_text("1\n")
-    assert cli.run(["data", "inspect", str(contest)]) == 0
-    shown = capsys.readouterr().out
+    assert cli.run(["data", "inspect", str(contest)]) == 2
+    shown, error = capsys.readouterr()
+    assert error.startswith("atml: `atml search` would refuse it: ") and len(error.splitlines()) == 1
     assert "S3-AFIB-1.txt" in shown and "flat" in shown and "S9.txt" in shown
-    assert cli.run(["data", "inspect", str(contest), "--json"]) == 0
+    assert cli.run(["data", "inspect", str(contest), "--json"]) == 2
     found = json.loads(capsys.readouterr().out)
     assert {fault["kind"] for fault in found["faults"]} >= {"flat", "name"}
     assert "Labels were not checked: a search would refuse the data." in shown
@@ -214,13 +214,13 @@ def test_tasks_and_their_check(capsys: Capture, here: Path) -> None:
     [("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("45s", 45), ("3600", 3600), ("1.5H", 5400)],
 )
 def test_durations(text: str, value: float) -> None:
-    assert seconds(text) == value
+    assert duration(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-3m", "0", "0h", "1h30x", "h"])
 def test_durations_that_are_none(text: str) -> None:
-    with pytest.raises(InputError, match="is no duration"):
-        seconds(text)
+    with pytest.raises(typer.BadParameter, match="must be seconds, or a time"):
+        duration(text)
 
 
 def test_a_fault_of_ours_shows_its_traceback(
@@ -296,7 +296,7 @@ def test_a_place_that_may_not_be_written(
         ("export best", "did you mean `atml best export`?"),
         ("studdy", "Did you mean 'study'?"),
         ("nothing", "there are best, compare, dashboard"),
-        ("search afib", "'afib' belongs to no option; name it, as in --task"),
+        ("search afib", "'afib' is not an option; write for example --task NAME"),
         ("search --lead V99 --trials 1", "--lead V99 is about files, and synthetic ECG has none: add --data"),
         ("search --sampling-rate 100", "--sampling-rate 100 is about files"),
     ],

@@ -71,7 +71,7 @@ def test_pages(browser: Browser, served: str, width: int, dark: bool) -> None:
         for path, words in PAGES.items():
             seen.page.goto(served + path)
             for word in words:
-                seen.page.get_by_text(word).first.wait_for(state="attached", timeout=30_000)
+                seen.page.get_by_text(word).first.wait_for(state="attached")
         assert seen.troubles == []
         outside = [url for url in seen.requests if not url.startswith((served, "data:", "blob:"))]
         assert outside == []

@@ -223,7 +223,7 @@ def test_segments_outside_the_splits_are_told(contest, opened, put):
     [
         ("S1-AFIB-99.txt", "1.0\n" * 99, r"S1-AFIB-99\.txt: 99 samples where the task's window has 100"),
         ("S1-AFIB-99.txt", "1.0\n" * 101, r"S1-AFIB-99\.txt: 101 samples"),
-        ("S1-AFIB-99.txt", "1.0\n" * 50 + "mV\n", r"S1-AFIB-99\.txt: line 51: 'mV' is no number"),
+        ("S1-AFIB-99.txt", "1.0\n" * 50 + "mV\n", r"S1-AFIB-99\.txt: line 51: 'mV' is not a number"),
         ("S1-AFIB-99.txt", "", r"S1-AFIB-99\.txt: holds no number"),
         ("S1AFIB99.txt", None, r"S1AFIB99\.txt: is not SUBJECT-LABEL-INDEX\.txt"),
     ],

@@ -455,7 +455,7 @@ def test_names_and_addresses_that_are_none(tmp_path):
     with pytest.raises(DataError, match="no database 'vdfb' to fetch; known: vfdb, cudb, mitdb, afdb"):
         fetch("vdfb", tmp_path)
     for url in ("files", "file:///etc/", "http://"):
-        with pytest.raises(DataError, match="is no address of a server"):
+        with pytest.raises(DataError, match="is not the address of a server"):
             fetch("vfdb", tmp_path / "x", url=url)
     assert set(DATABASES) == {"vfdb", "cudb", "mitdb", "afdb"}
 

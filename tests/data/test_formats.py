@@ -289,3 +289,12 @@ def test_a_path_of_no_format_is_refused(tmp_path, opened):
         opened(tmp_path / "note.pdf")
     with pytest.raises(DataError, match="no such file or folder"):
         opened(tmp_path / "none")
+
+
+def test_a_folder_of_several_sets_is_none(tmp_path):
+    """The first one that is found in it would stand for all."""
+    write_cinc2017(tmp_path / "all" / "one", ["S1", "S2"])
+    write_npz(tmp_path / "all" / "two", ["S1", "S2"])
+    with pytest.raises(DataError, match=r"all holds 2 sets: one, two\.npz; give each by itself"):
+        look_all(tmp_path / "all", Asked(task=TASK, label=label))
+    assert look_all(tmp_path / "all" / "one", Asked(task=TASK, label=label))[0].kind == "cinc2017"

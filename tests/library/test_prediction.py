@@ -207,3 +207,34 @@ def test_people_that_the_model_was_trained_on_are_told(model: atml.Model, tmp_pa
     assert line.startswith("TRAINED ON, by name: 100. ")
     strangers = told(model, subjects=("102",), synthetic=False)
     assert not any("TRAINED" in line for line in atml.predict(strangers, tmp_path / "db").notes)
+
+
+def test_obvious_mistakes_are_told_in_one_line(model: atml.Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "turned.npy", np.zeros((2500, 1)))
+    with pytest.raises(DataError, match=r"turned.npy has shape \(2500, 1\): give \(leads, samples\)"):
+        atml.predict(model, tmp_path / "turned.npy")
+    (tmp_path / "x.edf").write_bytes(b"0       ")
+    (tmp_path / "empty").mkdir()
+    for name in ("x.edf", "empty"):
+        with pytest.raises(DataError, match=rf"can't read .*{name}: it holds neither a WFDB record"):
+            atml.predict(model, tmp_path / name)
+    np.save(tmp_path / "x.npy", np.zeros(2500))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"can't be written: .*; name another folder with --out"):
+        atml.predict(model, tmp_path / "x.npy", out=tmp_path / "x.npy" / "below")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_tables_in_any_encoding(model: atml.Model, signal: np.ndarray, tmp_path: Path, encoding: str) -> None:
+    lines = "\n".join(["µV", *(f"{value:.6f}" for value in signal)])
+    (tmp_path / "x.csv").write_bytes(lines.encode(encoding))
+    found = atml.predict(model, tmp_path / "x.csv").windows
+    assert found["decision"].tolist() == model.predict(signal).tolist()
+
+
+def test_a_comma_may_stand_for_the_point(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
+    rows = "\n".join(f"{at};{value:.6f}" for at, value in enumerate(signal)).replace(".", ",")
+    (tmp_path / "x.csv").write_text("row;ECG\n" + rows)
+    found = atml.predict(model, tmp_path / "x.csv", lead="ECG").windows
+    assert found["decision"].tolist() == model.predict(signal).tolist()

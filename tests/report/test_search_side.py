@@ -285,8 +285,7 @@ WIDER = """[...document.querySelectorAll('.scroll, .drawing')]
     .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.parentElement.outerHTML)"""
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize(("width", "dark"), [(DESKTOP, False), (PHONE, True)])
 def test_it_opens_without_errors_requests_or_overflow(
     browser: Browser, page: Path, width: int, dark: bool
 ) -> None:

@@ -207,7 +207,7 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     assert search(replace(options, patience=0, out=tmp_path / "exports"), told)["trials"] == total
     records = [t for t in store.trials("s") if t.role == "search"]
     assert {t.state for t in records} <= {"complete", "pruned"} and len(records) == total
-    assert any("requeued 1 trial(s) that another run left" in line for line in told.lines)
+    assert any("requeued 1 trial(s) that an earlier run left" in line for line in told.lines)
     assert sorted(number for _, _, number in store.slots.of("s")) == list(range(total))
     assert [t.result["code"] for t in records if t.result] == [fingerprint.here()] * total
 

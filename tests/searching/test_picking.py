@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optuna.trial import TrialState
 
 from atml.models import cost
 from atml.models.config import ModelConfig
 from atml.searching.exporting import Exports
-from atml.searching.finalist_time import reserve
+from atml.searching.finalist_time import grace, reserve
 from atml.searching.finalists import Finalists
 from atml.searching.picking import pick
 from atml.searching.plan import Plan, prepare
 from atml.searching.ranking import in_order
 from atml.searching.repeats import Repeats
 from atml.searching.rounds import todo
-from atml.searching.search_options import Options
+from atml.searching.search_options import Goal, Options
+from atml.searching.search_state import PLATEAU, SearchState
 from atml.searching.summary import summarise
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.training.records import Measurement, TrialRecord
@@ -71,12 +73,23 @@ def measured(plan: Plan, wrong: float, seed: int, seconds: float = 10.0) -> Meas
     )
 
 
-def add(plan: Plan, wrong: float, channels: tuple[int, ...] = SMALL, origin: str = "sampled") -> TrialRecord:
+def add(
+    plan: Plan,
+    wrong: float,
+    channels: tuple[int, ...] = SMALL,
+    origin: str = "sampled",
+    *,
+    decimation: int = 5,
+) -> TrialRecord:
     """Write a trial of 10 s that ran over every fold."""
     study = plan.store.study("s")
     trial = study.ask()
     config = ModelConfig(
-        decimation=5, channels=channels, kernels=(7,) * len(channels), strides=(2,) * len(channels), steps=40
+        decimation=decimation,
+        channels=channels,
+        kernels=(7,) * len(channels),
+        strides=(2,) * len(channels),
+        steps=40,
     )
     found = measured(plan, wrong, 0)
     assert found.predictions is not None
@@ -114,7 +127,8 @@ def test_who_is_clearly_worse_is_no_finalist_but_the_default_is(plan: Plan) -> N
 
 def test_rounds_drop_who_is_clearly_worse_and_the_smallest_of_equals_is_taken(plan: Plan) -> None:
     default = add(plan, 0.3, origin="default")
-    large, small, lucky = add(plan, 0.02, LARGE), add(plan, 0.02), add(plan, 0.02)
+    large, small = add(plan, 0.02, LARGE, decimation=10), add(plan, 0.02, (20,), decimation=1)
+    lucky = add(plan, 0.02)
     wrong = {default.number: 0.3, large.number: 0.03, small.number: 0.03, lucky.number: 0.25}
     found = finals(plan)
     source = Repeats(found)
@@ -134,6 +148,12 @@ def test_rounds_drop_who_is_clearly_worse_and_the_smallest_of_equals_is_taken(pl
     assert summary["winner"]["trial"] == small.number
     assert summary["pick"]["gain"] == [round(v, 6) for v in asdict(taken.gain).values()]
     assert set(taken.lines) <= set(summary["lines"])
+    # As asked the fastest is taken, also by whoever goes on without asking.
+    assert large.cost is not None and small.cost is not None and large.cost.macs < small.cost.macs
+    summarise(finals(plan, prefer="fastest"), 0.0)
+    fastest = pick(finals(plan))
+    assert fastest.finalists[0].record == large and any("the fastest is taken" in s for s in fastest.lines)
+    summarise(finals(plan, prefer="smallest"), 0.0)
     # One definition of the order, kept in the study; without it that of version 0.1.
     attrs = dict(plan.store.study("s").user_attrs)
     records = plan.store.trials("s")
@@ -223,8 +243,8 @@ def test_no_repeat_is_begun_that_cannot_end_in_time(plan: Plan) -> None:
     found = finals(plan, longer=4)
     now = time.monotonic()
     none = Repeats(found, end=now + 12)
-    assert none.next() is None and "left out for want of time" in none.left_out()
-    assert "the same line goes on" in none.left_out()
+    assert none.next() is None and "left out for lack of time" in none.left_out()
+    assert "run the same command again" in none.left_out()
     # Without repeats the best is exported all the same, by its own run; nothing else is.
     exports = Exports(found, end=now - 1)
     job = exports.next()
@@ -262,6 +282,84 @@ def test_time_is_kept_for_the_finalists_in_question(plan: Plan) -> None:
     assert kept(replace(options, finalists=0)) == 0.0
 
 
+def test_a_repeat_that_is_lost_again_and_again_holds_no_later_round_up(plan: Plan) -> None:
+    default, best = add(plan, 0.3, origin="default"), add(plan, 0.02)
+    found, told = finals(plan), Told()
+    found.view = told
+    source = Repeats(found)
+    wrong, ended = {default.number: 0.3, best.number: 0.02}, []
+    while isinstance(job := source.next(), TrialJob):
+        record = plan.store.trials("s")[job.number]
+        assert record.of is not None and record.seed is not None
+        if record.seed == found.seeds(best, 1)[0]:
+            source.ended(job, Report(0, "lost", job, text="was killed"), "cpu")
+            continue
+        ended.append((record.of, record.seed))
+        left = measured(plan, wrong[record.of], len(ended))
+        source.ended(job, Report(0, "measured", job, measurement=left), "cpu")
+    seeds = [(t.number, seed) for t in (default, best) for seed in found.seeds(t, 2)]
+    assert set(ended) == {*seeds} - {(best.number, found.seeds(best, 1)[0])}
+    assert any("judged without that repeat, which was lost 3 times" in line for line in told.lines)
+    # The next start tries it again.
+    assert [one.seed for one in todo(finals(plan)).repeats] == found.seeds(best, 1)
+
+
+def test_time_that_the_finalists_leave_goes_to_more_trials(plan: Plan) -> None:
+    default, best = add(plan, 0.3, origin="default"), add(plan, 0.02)
+    options = Options(timeout=1000.0, finalists=2, repeats=2, longer=1)
+
+    def kept(settled: tuple[int, ...] = (), *, late: bool = False) -> float:
+        records = plan.store.trials("s")
+        return reserve(
+            records, plan.budget, options, folds=3, workers=1, settled=settled, late=late, windows=10_000
+        )
+
+    found = finals(plan)
+    before, final = kept(), 10 / 3
+    assert before == pytest.approx(40 + 4 * 1.0 + final, abs=5)
+    source = Repeats(found)
+    job = source.next()
+    assert isinstance(job, TrialJob)
+    source.ended(job, Report(0, "measured", job, measurement=measured(plan, 0.02, 1)), "cpu")
+    assert kept() == pytest.approx(before - 11, abs=1)  # one of four has run
+    work(plan, source, {default.number: 0.3, best.number: 0.02})
+    both = (default.number, best.number)
+    # A newcomer would need two repeats; after repeats that the time had no room for, none gets any.
+    assert kept(both) == pytest.approx(20 + 2 * 1.0 + final, abs=5)
+    assert kept(both, late=True) == pytest.approx(2 * 1.0 + final, abs=5)
+
+    def state(left: float) -> SearchState:
+        end = time.monotonic() + left
+        return SearchState(plan, Told(), options, workers=1, end=end, regions=False)
+
+    assert state(600.0).settle(late=False) and state(600.0).settle(late=True)
+    assert not state(20.0).settle(late=False) and not state(5.0).settle(late=True)
+    Goal(trials=2, patience=0, regions=False).keep(plan.store, "s")
+    assert not state(600.0).settle(late=False)  # the goal is reached
+    # The first export has its grace, others end with the time.
+    exports = Exports(finals(plan, timeout=1000.0), end=time.monotonic() - grace(1000.0) + 50)
+    first = exports.next()
+    assert first is not None and not exports.stop_now()
+    exports = Exports(finals(plan, timeout=1000.0), end=time.monotonic() - grace(1000.0) - 1)
+    assert exports.next() is not None and exports.stop_now()
+
+
+def test_a_search_that_gains_nothing_says_so_and_how_to_end_it(plan: Plan) -> None:
+    add(plan, 0.02)
+    study = plan.store.study("s")
+    for _ in range(PLATEAU - 1):
+        study.tell(study.ask(), state=TrialState.PRUNED)
+    told = Told()
+    state = SearchState(plan, told, Options(), workers=1, end=None, regions=False)
+    state.refresh()
+    assert told.lines == []
+    study.tell(study.ask(), state=TrialState.PRUNED)
+    state.refresh()
+    state.refresh()
+    assert len(told.lines) == 1 and f"nothing better in the last {PLATEAU} trials" in told.lines[0]
+    assert told.lines[0].endswith(f"run the same command with --trials {PLATEAU + 1}")
+
+
 def test_the_gain_line_says_by_which_values(plan: Plan) -> None:
     """With the time for one repeat, of the best, the default is judged by its own run: nobody chose that."""
     add(plan, 0.05, origin="default")
@@ -296,7 +394,7 @@ def test_a_default_that_collapses_on_a_fresh_seed_is_not_said_to_have_stopped_sh
         job = source.next()
         assert isinstance(job, TrialJob) and plan.store.trials("s")[job.number].of == number
         source.ended(job, Report(0, "measured", job, measurement=measurement), "cpu")
-    assert pick(finals(plan)).lines[-1].startswith("DEFAULT is no finalist")
+    assert pick(finals(plan)).lines[-1].startswith("DEFAULT is not a finalist")
 
 
 def test_as_many_rounds_are_kept_time_for_as_the_repeats_make(plan: Plan) -> None:

@@ -56,11 +56,9 @@ class Metered:
         return (time.process_time() - cpu - self.spent) / (time.monotonic() - wall)
 
 
-@pytest.fixture(params=["no view", "live board"])
-def view(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[View]:
-    if request.param == "no view":
-        yield View()
-        return
+@pytest.fixture
+def view(tmp_path: Path) -> Iterator[View]:
+    """The live board, which draws all the time: every other view does less."""
     with (tmp_path / "screen").open("w", encoding="utf-8") as screen:
         shown = Terminal(Console(file=screen, force_terminal=True, width=120, height=40))
         yield shown

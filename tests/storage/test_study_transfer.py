@@ -198,7 +198,7 @@ def test_a_search_goes_on_in_a_copy_to_exactly_its_total(
     assert cli.run(["study", "copy", here, there, "--as", "moved"]) == 0
     said = capsys.readouterr().out
     assert "moved: 2 finished trials, 2 unfinished, 3 sets of predictions, 1 export\n" in said
-    assert said.endswith("with 2 evaluations of test sets, read back and found the same\n")
+    assert said.endswith("with 2 evaluations of test sets, read back and verified\n")
     done = run(original, *SEARCH, "--trials", 5, "--study", "moved", "--storage", place(there))
     assert done.returncode == 0, done.stderr
     with opened(there) as store:
@@ -322,7 +322,7 @@ def test_one_line_for_what_can_not_be_copied(original: Path, capsys: pytest.Capt
             (here, "postgresql://me:secret@localhost/x"),
             "a password on the command line can be read by everybody",
         ),
-        ((here, "postgresql:/me:secret@localhost/x"), "'postgresql:/***@localhost/x' is no database URL"),
+        ((here, "postgresql:/me:secret@localhost/x"), "'postgresql:/***@localhost/x' is not a database URL"),
         (("mysql://localhost/x", there), "studies can't be kept in 'mysql'"),
     ):
         assert cli.run(["study", "copy", *arguments]) == 2
@@ -344,7 +344,7 @@ def test_a_study_that_somebody_works_on(original: Path, capsys: pytest.CaptureFi
         for arguments in (("copy", here, there), ("delete", NAME, "--yes", *storage)):
             assert cli.run(["study", *arguments]) == 2
             error = capsys.readouterr().err
-            assert f"is worked on by process {os.getpid()} on" in error and error.count("\n") == 1
+            assert f"is in use by process {os.getpid()} on" in error and error.count("\n") == 1
         assert not Path(there).exists()
         assert cli.run(["study", "copy", here, there, "--live"]) == 0
         assert other.study(NAME).trials[trial.number].state.name == "RUNNING"

@@ -207,7 +207,7 @@ def test_which_objectives_ask_for_changed_windows(tmp_path: Path) -> None:
         ("AGREEMENT = 'robust'", r'AGREEMENT is .robust.; give a list of objectives, as \("robust",\)'),
         (
             "AGREEMENT = ('sturdy',)",
-            "AGREEMENT has 'sturdy', no objective of the file: value, worst_subjects",
+            "AGREEMENT has 'sturdy', not one of its objectives: value, worst_subjects",
         ),
         ("WINDOWS = 4", "WINDOWS is 4; give the shortest and the longest window in s"),
         ("WINDOWS = ('1', '8')", "give the shortest and the longest window in s"),

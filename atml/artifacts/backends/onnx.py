@@ -21,7 +21,7 @@ from atml import __version__
 from atml.arrays import Float32
 from atml.artifacts.backends.onnx_rr_series import add_rr_series
 from atml.artifacts.model import MODEL, infer
-from atml.errors import AtmlError
+from atml.errors import AtmlError, ExportError
 from atml.models import build
 from atml.models.blocks import EPSILON, Normalise
 from atml.models.config import ModelConfig
@@ -32,6 +32,7 @@ OPSET = 13
 IR_VERSION = 7
 INPUT = "ecg"
 OUTPUT = "logits"
+HEAD_BIAS = "head.bias"
 
 
 class _Graph:
@@ -70,7 +71,7 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
     if factor > 1:
         x = g.add("AveragePool", [x], "decimated", kernel_shape=[factor], strides=[factor])
     x = net.nodes(g, x)
-    weight, bias = g.store("head.weight", net.head.weight), g.store("head.bias", net.head.bias)
+    weight, bias = g.store("head.weight", net.head.weight), g.store(HEAD_BIAS, net.head.bias)
     g.add("Gemm", [x, weight, bias], OUTPUT, transB=1)
     model = helper.make_model(
         helper.make_graph(
@@ -129,6 +130,23 @@ def operators(config: ModelConfig, task: Task) -> frozenset[str]:
         ConfigError: a config that can't be built.
     """
     return frozenset(node.op_type for node in graph(build(config, task).eval(), task).graph.node)
+
+
+def lowered(model: bytes, by: Sequence[float], metadata: Mapping[str, str]) -> bytes:
+    """Return an ONNX file of `graph` whose logits are lower ``by`` one number a class, with other metadata.
+
+    Raises ExportError for a file without the last layer that `graph` writes.
+    """
+    proto = onnx.load_model_from_string(model)
+    bias = next((one for one in proto.graph.initializer if one.name == HEAD_BIAS), None)
+    if bias is None:
+        raise ExportError(f"the model has no {HEAD_BIAS!r} to move its decision by; export it again")
+    moved = numpy_helper.to_array(bias) - np.asarray(by, np.float32)
+    bias.CopyFrom(numpy_helper.from_array(moved.astype(np.float32), HEAD_BIAS))
+    helper.set_model_props(proto, dict(metadata))
+    onnx.checker.check_model(proto, full_check=True)
+    written: bytes = proto.SerializeToString(deterministic=True)
+    return written
 
 
 class Onnx:

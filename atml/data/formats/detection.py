@@ -92,10 +92,35 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
 def _look(path: Path, asked: Asked) -> Found:
     """Tell what kind of set lies at a path; of an archive no more than its list of files is read."""
     kind = kind_of(path)
+    if len(inside := _sets_inside(path, kind)) > 1:
+        names = ", ".join(sorted(inside)[:6]) + (" ..." if len(inside) > 6 else "")
+        raise DataError(f"{path} holds {len(inside)} sets: {names}; give each by itself")
     if kind is None:
         find(path)  # says what is wrong, if it is that nothing is there
         raise DataError(f"can't read {path}: of none of the formats {', '.join(FORMATS)}")
     return Found(kind, FORMATS[kind](path, asked))
+
+
+def _sets_inside(path: Path, kind: str | None) -> list[str]:
+    """Name the files and folders in a folder that are sets by themselves; nothing where it is one as a whole.
+
+    What is recognised by a list or a file far below may be one of several: opened, the others would vanish.
+    """
+    parts = {f"{split}_data" for split in SPLITS}
+    if kind not in ("contest", "cinc2017") or not path.is_dir() or (path / "REFERENCE.csv").is_file():
+        return []
+    found = {}
+    with os.scandir(path) as entries:
+        for entry in entries:
+            folder, name = entry.is_dir(), entry.name
+            if name in parts or name.startswith(".") or not (folder or name.lower().endswith(ENDINGS)):
+                continue
+            of = kind_of(path / name)
+            # Any folder may hold the contest's text, so that tells nothing.
+            if of and not (folder and of == "contest"):
+                found[name] = of
+    # Folders of one kind are for the format to tell apart: it may know them as splits.
+    return list(found) if set(found.values()) != {kind} else []
 
 
 def kind_of(path: Path) -> str | None:

@@ -160,7 +160,7 @@ def _subjects(path: Path, data: npt.NDArray[Any]) -> tuple[Strings, list[str]]:
     without = [row for row, number in enumerate(numbers) if number in ("", "nan", "NaN")]
     for row in without:
         if not names[row]:
-            raise DataError(f"{path} row {row} has neither pat_ID nor name: whose segment it is is not known")
+            raise DataError(f"{path} row {row} has neither pat_ID nor name: the segment's subject is unknown")
         numbers[row] = names[row]
     if not without:
         return np.array(numbers, np.str_), []

@@ -19,11 +19,12 @@ from pathlib import Path, PurePosixPath
 
 from atml.data import windowing
 from atml.data.episode import Episode
-from atml.data.file_tree import DEPTH, Read, Source, find
+from atml.data.file_tree import Read, Source, find
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.parsing import SPLITS, Fault, Parsed, some
+from atml.data.text import decoded
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
 
@@ -31,6 +32,10 @@ RHYTHMS = {"N": "N", "A": "AF", "O": "O", "~": "NOISE"}
 """Label in the list -> the rhythm's name, which a task's ``label`` is asked about."""
 
 _LIST = re.compile(r"REFERENCE(-original|-v(\d+))?\.csv", re.IGNORECASE)
+
+
+DEPTH = 3
+"""Levels that are searched for a list: that of the set, the split's, and one more."""
 
 
 def is_challenge(path: Path) -> bool:
@@ -193,14 +198,14 @@ class PhysionetChallenge(Format):
         """Return the records that RECORDS lists; None where there is no such file."""
         if f"{folder}RECORDS" not in names:
             return None
-        lines = self.source.only(f"{folder}RECORDS").decode("utf-8", "replace").split()
+        lines = decoded(self.source.only(f"{folder}RECORDS")).split()
         return {PurePosixPath(line).name for line in lines}
 
     def _rows(self, listing: str) -> list[tuple[str, str]]:
         """Return record and label of each line of a list."""
         try:
-            rows = list(csv.reader(io.StringIO(self.source.only(listing).decode("utf-8-sig"), newline="")))
-        except (UnicodeDecodeError, csv.Error) as error:
+            rows = list(csv.reader(io.StringIO(decoded(self.source.only(listing)), newline="")))
+        except csv.Error as error:
             raise DataError(f"can't read {self.path / listing}: {error}") from None
         for number, row in enumerate(rows, 1):
             if row and len(row) < 2:

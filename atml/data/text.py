@@ -1,0 +1,32 @@
+"""Text of files that others wrote: lists, headers and tables in whatever encoding they are."""
+
+from __future__ import annotations
+
+import codecs
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks, that of UTF-32 before its beginning, which is that of UTF-16."""
+
+
+def decoded(data: bytes) -> str:
+    """Return text in the encoding that its byte order mark names, else UTF-8, else Latin-1.
+
+    Never raises: every byte is a letter in Latin-1. What is no text in the encoding of a mark is replaced.
+
+    Example:
+        >>> decoded("µV".encode("utf-16")), decoded("µV".encode("latin-1")), decoded("µV".encode("utf-8-sig"))
+        ('µV', 'µV', 'µV')
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
