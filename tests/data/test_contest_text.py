@@ -212,7 +212,7 @@ def test_what_systems_and_people_leave_behind_is_ignored(contest, opened):
 
 def test_segments_outside_the_splits_are_told(contest, opened, put):
     put(contest / "more", "S7-N-0.txt")
-    assert any("1 segments are in no split" in note for note in opened(contest).notes)
+    assert any("1 segments belong to no split" in note for note in opened(contest).notes)
 
 
 # What is wrong with files.

@@ -305,7 +305,7 @@ def cut_to(share):
         ("r1.atr", lambda p: p.unlink(), "missing", "is not there, so no rhythm is known"),
         ("r1.atr", cut_to(0.6), "annotations", "without the mark of the end"),
         ("r1.atr", cut_to(0), "annotations", "0 bytes"),
-        ("r1.hea", cut_to(0), "header", "no whole WFDB header"),
+        ("r1.hea", cut_to(0), "header", "not a complete WFDB header"),
         ("r1.hea", cut_to(0.4), "header", "says 2 signals and describes 1"),
         ("r1.hea", edit("r1 2 ", "r1 3 "), "header", "says 3 signals and describes 2"),
         (
