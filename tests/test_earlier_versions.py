@@ -190,7 +190,7 @@ def test_a_study_is_written_up(atml: Atml, here: Path) -> None:
 
 def test_models_are_compared_out_of_fold_and_on_test_data(atml: Atml) -> None:
     # One by its folder, one by its study's name.
-    done = read(atml("compare", f"exports/small/{FOLDERS[94]}", "small", "--json"))
+    done = read(atml("compare", f"exports/small/{FOLDERS[94]}", "small", "--by", "accuracy", "--json"))
     values = {model["trial"]: model["figures"]["F"]["value"] for model in done["models"]}
     assert values == pytest.approx({94: 0.9353, 34: 0.9834}, abs=1e-4)
     (pair,) = done["pairs"]
