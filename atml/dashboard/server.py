@@ -212,7 +212,7 @@ def bind(app: Wsgi, host: str, port: int) -> _Server:
             raise InputError(f"port {port} of {host} is in use; {way_out}") from error
         if error.errno == errno.EACCES:
             raise InputError(
-                f"port {port} needs more rights than yours; name one above 1023 with --port"
+                f"port {port} needs more rights than you have; choose one above 1023 with --port"
             ) from error
         raise InputError(f"{host}:{port} can't be opened: {error.strerror}; see --host and --port") from error
     server.set_app(app)

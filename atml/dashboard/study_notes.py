@@ -46,8 +46,8 @@ def study_note(
             f" {POINTS} times a fold: steps 0 to {POINTS - 1} are the first fold, and so on. A trial's own"
             " value helped to choose it, so it looks better than it is; repeats on fresh seeds only chose"
             " among the few finalists. Importances are those of the report: what sets the best tenth of all"
-            f" trials apart, from {LEAST} trials on. Constraints are met at or below 0. The notes of trials"
-            " have more."
+            f" trials apart, from {LEAST} trials on. Constraints are met at or below 0. The note of each"
+            " trial has more."
             " None of this is stored: it is made from the trials whenever the page is loaded.",
         ]
     )

@@ -135,7 +135,7 @@ def test_a_bare_folder_is_either_split_and_says_so(contest, opened):
     bare = opened(contest / "test_data", "test")
     assert bare.fingerprint == whole.fingerprint
     assert bare.bare and not whole.bare
-    assert any("train and test are not told apart" in note for note in bare.notes)
+    assert any("nothing separates train from test" in note for note in bare.notes)
 
 
 def test_a_folder_with_train_only_has_no_test(contest, opened):

@@ -281,7 +281,7 @@ def test_a_folder_of_records_is_told_from_others(record, tmp_path):
     path = record("r1", BOTH)
     assert wfdb_folder.is_wfdb(path) and not wfdb_folder.is_wfdb(path / "r1.hea")
     assert wfdb_folder.splits(path) == () and len(set(read(path).files.subject)) == 1
-    assert any("train and test are not told apart" in note for note in read(path).notes)
+    assert any("nothing separates train from test" in note for note in read(path).notes)
 
 
 def test_splits_are_folders(record, tmp_path):
