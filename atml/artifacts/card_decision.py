@@ -42,9 +42,9 @@ def what_ships(record: ExportRecord, name: str, plain: str, where: str) -> list[
         pays = gain is not None and gain.low > 0
         why = "" if pays else ", but reaches the gate of the objective, and that one does not"
         said = (
-            f"The decision ships tuned: {told}, part of the exported file. On folds that were not"
-            f" used to choose it, {name} chosen so {worth} over the decision as trained{why}. The figures of this card are the"
-            " cross-fitted ones; the last row looks better than it is."
+            f"The decision ships tuned: {told}, part of the exported file. On folds that were not used to"
+            f" choose it, {name} chosen so {worth} over the decision as trained{why}. The figures of this"
+            " card are the cross-fitted ones; the last row looks better than it is."
         )
     else:
         least = "" if gain is None else ", which is within its noise"
