@@ -62,7 +62,7 @@ def run(
     if compared.same:
         return 0
     why = compared.differs or "nothing else is known to differ"
-    sys.stderr.write(f"atml: trial {trial} did not give the same values again; {why}\n")
+    sys.stderr.write(f"atml: trial {trial} gave other values this time; {why}\n")
     return 1
 
 

@@ -109,7 +109,7 @@ class TaskDefinition:
     def notes(self) -> tuple[str, ...]:
         """Say which files stand in for a built-in one."""
         return tuple(
-            f"{path} stands in for the built-in {kind}/{self.name}.py"
+            f"{path} replaces the built-in {kind}/{self.name}.py"
             for kind, path in zip(FOLDERS, (self.space_path, self.objective_path), strict=True)
             if not is_builtin(path) and (folder(kind) / f"{self.name}.py").is_file()
         )

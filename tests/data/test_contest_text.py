@@ -135,7 +135,7 @@ def test_a_bare_folder_is_either_split_and_says_so(contest, opened):
     bare = opened(contest / "test_data", "test")
     assert bare.fingerprint == whole.fingerprint
     assert bare.bare and not whole.bare
-    assert any("train and test are not told apart" in note for note in bare.notes)
+    assert any("nothing separates train from test" in note for note in bare.notes)
 
 
 def test_a_folder_with_train_only_has_no_test(contest, opened):
@@ -212,7 +212,7 @@ def test_what_systems_and_people_leave_behind_is_ignored(contest, opened):
 
 def test_segments_outside_the_splits_are_told(contest, opened, put):
     put(contest / "more", "S7-N-0.txt")
-    assert any("1 segments are in no split" in note for note in opened(contest).notes)
+    assert any("1 segments belong to no split" in note for note in opened(contest).notes)
 
 
 # What is wrong with files.

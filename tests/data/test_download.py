@@ -324,9 +324,13 @@ def test_a_server_that_lies(get, server, published, tmp_path, change, said):
 @pytest.mark.parametrize(
     ("file", "body", "said"),
     [
-        ("SHA256SUMS.txt", b"<html>\nmaintenance", r"SHA256SUMS\.txt .* no list of checksums: .* '<html>'"),
+        (
+            "SHA256SUMS.txt",
+            b"<html>\nmaintenance",
+            r"SHA256SUMS\.txt .* not a list of checksums: .* '<html>'",
+        ),
         ("SHA256SUMS.txt", b"", r"SHA256SUMS\.txt .* is empty"),
-        ("SHA256SUMS.txt", bytes(range(256)), r"SHA256SUMS\.txt .* no list of checksums"),
+        ("SHA256SUMS.txt", bytes(range(256)), r"SHA256SUMS\.txt .* not a list of checksums"),
         ("RECORDS", b"601\n602\n", r"RECORDS: the server sent 8 bytes, and their checksum"),
     ],
 )

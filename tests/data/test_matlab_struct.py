@@ -82,7 +82,7 @@ def test_splits_and_subjects_are_the_files_own(made):
 def test_without_train_it_is_bare(made):
     path = made(train=None)
     assert matlab_struct.splits(path) == () and len(read(path, "test").owner) == 12
-    assert "no field 'train' inside: train and test are not told apart" in read(path, "test").notes
+    assert "no field 'train' inside: nothing separates train from test" in read(path, "test").notes
 
 
 def test_a_split_that_is_not_there(made):

@@ -281,7 +281,7 @@ def test_a_folder_of_records_is_told_from_others(record, tmp_path):
     path = record("r1", BOTH)
     assert wfdb_folder.is_wfdb(path) and not wfdb_folder.is_wfdb(path / "r1.hea")
     assert wfdb_folder.splits(path) == () and len(set(read(path).files.subject)) == 1
-    assert any("train and test are not told apart" in note for note in read(path).notes)
+    assert any("nothing separates train from test" in note for note in read(path).notes)
 
 
 def test_splits_are_folders(record, tmp_path):
@@ -442,7 +442,7 @@ def cut_to(share):
         ("r1.atr", lambda p: p.unlink(), "missing", "is not there, so no rhythm is known"),
         ("r1.atr", cut_to(0.6), "annotations", "without the mark of the end"),
         ("r1.atr", cut_to(0), "annotations", "0 bytes"),
-        ("r1.hea", cut_to(0), "header", "no whole WFDB header"),
+        ("r1.hea", cut_to(0), "header", "not a complete WFDB header"),
         ("r1.hea", cut_to(0.4), "header", "says 2 signals and describes 1"),
         ("r1.hea", edit("r1 2 ", "r1 3 "), "header", "says 3 signals and describes 2"),
         (

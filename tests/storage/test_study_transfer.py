@@ -310,8 +310,8 @@ def test_one_line_for_what_can_not_be_copied(original: Path, capsys: pytest.Capt
     here, there = str(original / "studies.db"), str(original / "there.db")
     copy(here, there)
     for arguments, says in (
-        ((here, there), f"there is a study '{NAME}' in {there} already; give another name: --as NEW"),
-        ((here, here), "already; give another name"),
+        ((here, there), f"{there} already has a study '{NAME}'; give another name with --as NAME"),
+        ((here, here), "give another name with --as"),
         ((here, there, "--study", "nothing"), f"no study 'nothing' in {here}; there are: {NAME}"),
         ((str(original / "none.db"), there), "none.db"),
         ((str(original / "data.npz"), there), "is not a study database"),
@@ -320,7 +320,7 @@ def test_one_line_for_what_can_not_be_copied(original: Path, capsys: pytest.Capt
         ((here,), "Missing argument"),
         (
             (here, "postgresql://me:secret@localhost/x"),
-            "a password on the command line can be read by everybody",
+            "a password on the command line is visible to everybody",
         ),
         ((here, "postgresql:/me:secret@localhost/x"), "'postgresql:/***@localhost/x' is not a database URL"),
         (("mysql://localhost/x", there), "studies can't be kept in 'mysql'"),

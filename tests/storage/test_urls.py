@@ -63,7 +63,7 @@ def test_no_password_is_taken_from_the_command_line(url: str, capsys: pytest.Cap
         assert run([*command, "--storage", url]) == 2
         said = capsys.readouterr()
         assert said.out == ""
-        assert said.err.startswith("atml: a password on the command line can be read by everybody")
+        assert said.err.startswith("atml: a password on the command line is visible to everybody")
         assert "ATML_STORAGE" in said.err and "PGPASSWORD" in said.err and "~/.pgpass" in said.err
         assert "secret" not in said.err and len(said.err.splitlines()) == 1
 

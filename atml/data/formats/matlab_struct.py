@@ -79,7 +79,7 @@ def read(path: Path, split: str, task: Task, label: Label) -> Parsed:
     notes = list(held.notes)
     rows = np.arange(len(held.subject))
     if held.train is None:
-        notes.append("no field 'train' inside: train and test are not told apart")
+        notes.append("no field 'train' inside: nothing separates train from test")
     else:
         rows = np.flatnonzero(held.train == _number(split))
         if not len(rows):

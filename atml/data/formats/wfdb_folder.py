@@ -149,7 +149,7 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     below = f"{split}_data/" if there else ""
     found = _Records(path)
     if not there:
-        found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+        found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
     elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
         found.notes.append(f"records in {some(others)} are in neither train nor test, and left out")
     names = [below + name for name in _names(path / below, found)]
