@@ -122,7 +122,8 @@ def search(
         float | None,
         typer.Option(
             parser=duration,
-            help="Time for the whole job, finalists and exports included.",
+            help="Time for the whole job, finalists and exports included. The first export alone may end"
+            " within a tenth of it more, 30 s at least.",
             metavar=TIME,
             show_default="no limit",
             rich_help_panel=LENGTH,

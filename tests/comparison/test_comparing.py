@@ -424,7 +424,7 @@ def test_mistakes_cost_no_evaluation(capsys: Capture, here: Path, tmp_path: Path
     assert "can't be written" in fails(capsys, here, one, two, *data, "--out", "gone/side.md")
     assert "--published nothing" in fails(capsys, here, one, "--published", "nothing")
     long = "x" * 300
-    assert "no export here and no study" in fails(capsys, here, one, long)
+    assert "is neither an export here nor a study" in fails(capsys, here, one, long)
     assert "can't be written" in fails(capsys, here, one, two, *data, "--out", f"{long}.md")
     blocked = shutil.copytree(two, tmp_path / "blocked")
     shutil.rmtree(blocked / "scores", ignore_errors=True)

@@ -27,8 +27,8 @@ def parse(raw: bytes) -> Float64:
     Not a number (``nan``, ``inf``) is a number here; whether it can be used is the caller's matter.
 
     Raises:
-        BadText: A token that is no number (a comma, a word, ``1_000``, UTF-16), or several lines of several
-            tokens, with the first such line.
+        BadText: A token that is not a number (a comma, a word, ``1_000``, UTF-16), or several lines of
+            several tokens, with the first such line.
     """
     if raw.startswith(BOM):
         raw = raw[len(BOM) :]
