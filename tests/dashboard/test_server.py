@@ -159,7 +159,7 @@ def test_the_study_note_has_the_state_finalists_and_regions(app: server.Wsgi, st
     judged = store.study(NAME).user_attrs["judged"]
     assert f"The winner is trial {max(judged, key=judged.get)}: " in note
     assert f"- winner, mean of 2 fresh seeds: trial {max(judged, key=judged.get)}, " in note
-    assert "keeps no regions" in note, "an empty part says why"
+    assert "has no regions" in note, "an empty part says why"
 
 
 def test_regions_are_told_in_words() -> None:
