@@ -245,7 +245,7 @@ def test_a_search_beside_it_is_seen_and_not_disturbed(store: Store, here: Path) 
     assert all(a is b for a, b in zip(before, after, strict=False)), "what ended is not made again"
     assert len(after) == len(before) + 1 and after[-1].intermediate_values == {0: 0.5}
     note = overlay.trial_notes(study_id, [begun.number])[begun.number]
-    assert "It runs." in note
+    assert "It is running." in note
     assert other.trials(NAME)[-1].constraints == {}
     other.study(NAME).tell(begun, state=optuna.trial.TrialState.FAIL)
     assert overlay.get_all_trials(study_id, deepcopy=False)[-1].state.name == "FAIL"
