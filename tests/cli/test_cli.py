@@ -294,6 +294,7 @@ def test_a_place_that_may_not_be_written(
         ("search --max-size 30KiB", "--max-size 30KiB: must be a number"),
         ("show best", "did you mean `atml best show`?"),
         ("export best", "did you mean `atml best export`?"),
+        ("best small export", "did you mean `atml best export`?"),
         ("studdy", "did you mean 'study'?"),
         ("nothing", "there are best, compare, dashboard"),
         ("search afib", "'afib' is not an option; write for example --task NAME"),
