@@ -208,3 +208,10 @@ def test_the_identity_changes_with_content(made):
     assert file_tree.identity(path) == before
     os.utime(path, (1, 1))
     assert file_tree.identity(path) != before
+
+
+def test_one_record_of_another_set_names_its_folder(tmp_path):
+    scipy.io.savemat(tmp_path / "A00001.mat", {"val": np.zeros((1, 10))})
+    (tmp_path / "REFERENCE.csv").write_text("A00001,N\n")
+    with pytest.raises(DataError, match="give its folder, "):
+        read(tmp_path / "A00001.mat")

@@ -464,6 +464,14 @@ def test_damage_is_a_fault_that_names_the_file(record, file, change, kind, says)
     assert (fault.kind, fault.file) == (kind, blamed) and says in fault.detail and "\n" not in fault.detail
 
 
+def test_a_list_of_labels_that_is_not_read_is_named(record):
+    """PTB-XL keeps its labels and patients in a table beside the records."""
+    path = record("r1", [])
+    (path / "ptbxl_database.csv").write_text("ecg_id,patient_id,scp_codes\n")
+    (fault,) = read(path).faults
+    assert "labels may lie in ptbxl_database.csv" in fault.detail and "make an .npz" in fault.detail
+
+
 def test_a_longer_signal_without_a_checksum_is_a_fault(record):
     path = record("r1", BOTH)
     head = re.sub(r" (-?\d+) (-?\d+) 0 (\w+)\n", r" \1 0 0 \3\n", (path / "r1.hea").read_text())

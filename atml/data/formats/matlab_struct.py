@@ -241,7 +241,9 @@ def _load(path: Path) -> npt.NDArray[Any]:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"can't read {path}: {reason}; is it complete?") from None
     if "data" not in held:
-        raise DataError(f"{path} holds no 'data'")
+        of_set = (path.parent / "REFERENCE.csv").is_file()
+        hint = f": one record of a set with a list; give its folder, {path.parent}" if of_set else ""
+        raise DataError(f"{path} holds no 'data'{hint}")
     data = np.asarray(held["data"])
     if data.dtype.names is None or not data.size:
         raise DataError(f"'data' in {path} must be a row of structs, not {data.dtype} {data.shape}")
