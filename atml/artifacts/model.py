@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from atml.arrays import Float32, Floats
 from atml.artifacts import seen
 from atml.artifacts.seen import Amplitude
-from atml.data.subjects import endings
+from atml.data.subjects import endings, person
 from atml.errors import AtmlError, ExportError
 from atml.models.config import ModelConfig
 from atml.tasks.task import BINARY, Task
@@ -93,7 +93,8 @@ class ExportedModel:
         whole = {ending for name in names for ending in endings(name)}
         candidates = {*whole, *(f"{place}/{name}" for place in sets for name in whole)}
         if self.subjects is not None:
-            return tuple(sorted(candidates & set(self.subjects)))
+            given = {person(name) for name in candidates}
+            return tuple(sorted(name for name in self.subjects if person(name) in given))
         return seen.recognised(candidates, self.hashes, self.data_fingerprint)
 
     def other_unit(self, found: Floats) -> str:
