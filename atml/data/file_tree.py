@@ -16,8 +16,8 @@ from pathlib import Path
 
 from atml.errors import DataError
 
-DEPTH = 3
-"""Levels of subfolders that are searched: the archive's own, the split's, and one more."""
+DEPTH = 12
+"""Levels of subfolders that are searched, more than any published set has: links may lead in circles."""
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ENDINGS = (*TAR_ENDINGS, ".zip", ".npz")

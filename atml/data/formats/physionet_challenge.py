@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from atml.data import windowing
 from atml.data.episode import Episode
-from atml.data.file_tree import DEPTH, Read, Source, find
+from atml.data.file_tree import Read, Source, find
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
 from atml.data.formats.wfdb_record import Unusable
@@ -32,6 +32,10 @@ RHYTHMS = {"N": "N", "A": "AF", "O": "O", "~": "NOISE"}
 """Label in the list -> the rhythm's name, which a task's ``label`` is asked about."""
 
 _LIST = re.compile(r"REFERENCE(-original|-v(\d+))?\.csv", re.IGNORECASE)
+
+
+DEPTH = 3
+"""Levels that are searched for a list: that of the set, the split's, and one more."""
 
 
 def is_challenge(path: Path) -> bool:

@@ -60,7 +60,26 @@ def splits(path: Path) -> tuple[str, ...]:
 
 
 def _holds_records(folder: Path) -> bool:
-    return (folder / "RECORDS").is_file() or any(folder.glob("*.hea"))
+    return (folder / "RECORDS").is_file() or bool(_headers(folder))
+
+
+def _headers(folder: Path) -> list[str]:
+    """Return the records that have a header in a folder; ``._r1.hea`` is what macOS leaves beside a copy."""
+    return sorted(file.stem for file in folder.glob("*.hea") if not file.name.startswith("."))
+
+
+def _listed(folder: Path, below: str = "") -> list[str]:
+    """Return the records that RECORDS lists, those of the folders in it by their own lists."""
+    found: list[str] = []
+    for line in decoded((folder / below / "RECORDS").read_bytes()).splitlines():
+        name = below + line.strip().removesuffix(".hea")
+        inside = Path(line.strip()).parts
+        if name.endswith("/") and inside and ".." not in inside and (folder / name).is_dir():
+            inner = (folder / name / "RECORDS").is_file()
+            found += _listed(folder, name) if inner else [name + one for one in _headers(folder / name)]
+        elif line.strip() and not Path(name).name.startswith("._"):
+            found.append(name)
+    return list(dict.fromkeys(found))
 
 
 def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
@@ -125,12 +144,13 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
 
 def _names(folder: Path, found: _Records) -> list[str]:
     """Return the records of a folder: those that RECORDS lists, or those that have a header."""
-    headers = sorted(file.stem for file in folder.glob("*.hea"))
+    headers = _headers(folder)
+    if left := [file.name for file in folder.glob("._*")]:
+        found.notes.append(f"{len(left)} files ._* that macOS left are passed over")
     listing = folder / "RECORDS"
     if not listing.is_file():
         return headers
-    lines = decoded(listing.read_bytes()).splitlines()
-    listed = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    listed = _listed(folder)
     if not listed:
         raise DataError(f"{listing} lists no record")
     if other := sorted(set(headers) - set(listed)):
