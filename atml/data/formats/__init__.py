@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from atml.data.formats.base import Format
 from atml.data.formats.contest_folder import ContestFolder
+from atml.data.formats.diagnosis_headers import DiagnosisHeaders
 from atml.data.formats.matlab_struct import MatlabStruct
 from atml.data.formats.npz import Npz
 from atml.data.formats.physionet_challenge import PhysionetChallenge
@@ -15,6 +16,7 @@ from atml.data.formats.wfdb_folder import WfdbFolder
 FORMATS: dict[str, type[Format]] = {
     "contest": ContestFolder,
     "wfdb": WfdbFolder,
+    "dx": DiagnosisHeaders,
     "cinc2017": PhysionetChallenge,
     "matlab": MatlabStruct,
     "npz": Npz,
