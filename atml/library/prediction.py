@@ -157,6 +157,7 @@ def predict(
     pictures: list[tuple[str, Any]] = []
     rates: list[int] = []
     people: set[str] = set()
+    units: list[str] = []
     for signal in heard:
         rate = signal.rate or sampling_rate or found.sampling_rate
         if signal.x.shape[-1] * found.sampling_rate // rate < found.window:
@@ -166,7 +167,7 @@ def predict(
         if signal.rate is None and sampling_rate is None:
             notes.append(f"{signal.name} doesn't tell its rate: {rate} Hz, the model's, is assumed")
         table, unit = found.decide_recording(signal.x, rate, step=step)
-        notes += [f"{signal.name}: {unit}"] if unit else []
+        units += [f"{signal.name}: {unit}"] if unit else []
         rates.append(rate)
         people.add(signal.subject or signal.name)
         for name in named:
@@ -190,7 +191,12 @@ def predict(
         recordings=pd.DataFrame(rows),
         merge_s=merge_s,
         shortest_s=shortest_s,
-        notes=(*_trained_on(found, people), *at_rates(rates, found.sampling_rate), *_short(notes)),
+        notes=(
+            *_trained_on(found, people),
+            *at_rates(rates, found.sampling_rate),
+            *_short(units, 1),
+            *_short(notes),
+        ),
     )
     if folder is not None:
         _write(result, folder, pictures)

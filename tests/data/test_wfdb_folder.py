@@ -327,6 +327,34 @@ def test_a_list_may_name_folders_endings_and_have_a_mark(record, tmp_path):
     assert {row.record for row in parsed.seconds} == {"one/r1", "two/r2", "r3"}
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("p00000_s00", "p00000_s01", "p00001_s00"),
+        ("p1/p1000/s4/a", "p1/p1000/s5/b", "p1/p1001/s6/c"),
+    ],
+)
+def test_records_that_are_named_by_patient(record, tmp_path, names):
+    for name in names:
+        folder = (tmp_path / "set" / name).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        record(name.rpartition("/")[2], BOTH, folder=folder)
+    (tmp_path / "set" / "RECORDS").write_text("\n".join(names))
+    parsed = read(tmp_path / "set")
+    assert len(set(parsed.files.subject.tolist())) == 2
+    assert "3 records are named by patient: 2 subjects" in parsed.notes
+    (tmp_path / "set" / "RECORDS").write_text("\n".join([*names, "other"]))
+    record("other", BOTH, folder=tmp_path / "set")
+    assert len(set(read(tmp_path / "set").files.subject.tolist())) == 4
+
+
+def test_records_beside_the_splits_are_told(record, tmp_path):
+    for folder, name in (("train_data", "r1"), ("test_data", "r2"), ("val_data", "r3")):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        record(name, BOTH, folder=tmp_path / "set" / folder)
+    assert "records in val_data are in neither train nor test, and left out" in read(tmp_path / "set").notes
+
+
 def test_what_a_mac_leaves_is_passed_over(record):
     path = record("r1", BOTH)
     (path / "._r1.hea").write_bytes(b"\0\5\x16\7")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,19 @@ ONE_PATIENT = {"202": "201"}
 """The second of two records of one patient, and the first."""
 
 
+BY_PATIENT = (re.compile(r"(?:.*/)?(p\d{5})_s\d{2}"), re.compile(r"(?:.*/)?(p\d{4,})/s\d+/[^/]+"))
+"""Records that are named by patient: p00000_s01 of Icentia11k, p1000/p10001/s1/r1 of MIMIC-IV-ECG."""
+
+
+def _patients(names: Sequence[str]) -> dict[str, str]:
+    """Return the patient of each record, by its name; nothing where not all are named so."""
+    for pattern in BY_PATIENT:
+        found = {name: pattern.fullmatch(name) for name in names}
+        if names and all(found.values()):
+            return {name: match[1] for name, match in found.items() if match}
+    return {}
+
+
 @dataclass
 class _Records:
     """The records of a split: headers of those to read, seconds of those left out, faults and notes.
@@ -61,6 +75,12 @@ def splits(path: Path) -> tuple[str, ...]:
 
 def _holds_records(folder: Path) -> bool:
     return (folder / "RECORDS").is_file() or bool(_headers(folder))
+
+
+def _beside(folder: Path) -> bool:
+    """Whether a folder beside those of the splits holds records."""
+    split = folder.name in {f"{name}_data" for name in SPLITS}
+    return not split and not folder.name.startswith(".") and folder.is_dir() and _holds_records(folder)
 
 
 def _headers(folder: Path) -> list[str]:
@@ -130,6 +150,8 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     found = _Records(path)
     if not there:
         found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+    elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
+        found.notes.append(f"records in {some(others)} are in neither train nor test, and left out")
     names = [below + name for name in _names(path / below, found)]
     for name in names:
         try:
@@ -165,10 +187,11 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     # By name alone it could be anybody's numbering.
     rates = {head.rate for head in found.headers}
     mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
+    patients = _patients(list(short.values()))
     kept = []
     for head in found.headers:
         name = short[head.name]
-        found.subject[head.name] = ONE_PATIENT.get(name, name) if mitdb else name
+        found.subject[head.name] = ONE_PATIENT.get(name, name) if mitdb else patients.get(name, name)
         reason = "paced" if mitdb and name in PACED else "no signal" if not head.leads else ""
         if reason:
             time = (head.samples or 0) / head.rate
@@ -181,7 +204,10 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
         found.notes.append(f"records without a signal left out: {', '.join(empty)}")
     if mitdb and {"201", "202"} <= set(short.values()):
         found.notes.append("records 201 and 202 are of one patient, called 201")
-    if not mitdb:
+    if patients:
+        people = len(set(patients.values()))
+        found.notes.append(f"{len(patients)} records are named by patient: {people} subjects")
+    elif not mitdb:
         found.notes.append(
             "each record is taken for one subject: nothing here tells which records share a patient"
         )
