@@ -39,6 +39,7 @@ def open(  # the verb is the module's public name: atml.data.open
     sampling_rate: int | None = None,
     leads: Sequence[str] = (),
     leave_out: Collection[str] = (),
+    labels: Path | None = None,
     seed: int = 0,
 ) -> Dataset:
     """Open one split of one data set, or of several together, as windows at the task's rate.
@@ -62,6 +63,8 @@ def open(  # the verb is the module's public name: atml.data.open
             between, of which the first that a record has is taken. None for the first leads of each.
         leave_out: Subjects left out of those sets that don't tell train from test themselves; names match
             as `atml.data.same_subject` has it.
+        labels: A table of the recordings in a folder that tells their labels nowhere else, with a column for
+            the file, one for the label and, if they are known, one for the patient and one for the split.
         seed: Of the synthetic ECG.
 
     Returns:
@@ -81,7 +84,7 @@ def open(  # the verb is the module's public name: atml.data.open
         ((1, 500), ['AFIB', 'N'], True)
     """
     root = store.root(cache)
-    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads), labels=labels)
     found = look_all(paths, asked, split)
     if not found:
         for option, value in (("--lead", ",".join(leads)), ("--sampling-rate", sampling_rate)):

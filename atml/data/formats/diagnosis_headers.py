@@ -17,7 +17,7 @@ from pathlib import Path
 from atml.data.file_tree import DEPTH, find
 from atml.data.formats import wfdb_record
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, wfdb_opened
-from atml.data.formats.statements import SNOMED_OTHERS, SNOMED_RHYTHMS, decide
+from atml.data.formats.statements import CODES, decide
 from atml.data.parsing import SPLITS, Fault, some
 from atml.data.text import decoded
 
@@ -25,7 +25,7 @@ _DX = re.compile(r"^#\s*dx\s*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 def diagnoses(header: Path) -> list[str] | None:
-    """Return the codes that a header names, None for a header without such a line or one that can't be read."""
+    """Return the codes that a header names; None where it has no such line or can't be read."""
     try:
         found = _DX.search(decoded(header.read_bytes()))
     except OSError:
@@ -73,7 +73,7 @@ class DiagnosisHeaders(RecordingSet):
     @property
     def statements(self) -> Sequence[str]:
         """Return all codes, and what they may be called."""
-        known = [name for code in (SNOMED_RHYTHMS, SNOMED_OTHERS) for names in code.values() for name in names]
+        known = [name for code in CODES["SNOMED CT"] for names in code.values() for name in names]
         return [*known, *(code for codes in self.codes.values() for code in codes or ())]
 
     def splits(self) -> Sequence[str]:

@@ -223,7 +223,9 @@ class _Leads:
                 f"which are taken by name: {some(sorted(other))}"
             )
         if self.first and not self.wanted:
-            notes.append(f"lead {' and '.join(next(iter(self.first.values())))} of each: --lead takes another")
+            notes.append(
+                f"lead {' and '.join(next(iter(self.first.values())))} of each: --lead takes another"
+            )
         if self.misfit:
             notes.append(
                 f"in {len(self.misfit)} recordings lead II is not I + III: leads may be swapped or misnamed: "

@@ -26,7 +26,7 @@ SNOMED_RHYTHMS: Code = {
     "314208002": ("AFIB", "AF"),  # rapid
     "195080001": ("AFAFL",),  # fibrillation and flutter
     "164890007": ("AFL",),
-    "426783006": ("NSR", "SR", "N"),
+    "426783006": ("N", "NSR", "SR"),
     "426177001": ("SBR",),
     "427084000": ("STACH",),
     "427393009": ("SARRH",),
@@ -73,7 +73,7 @@ SNOMED_OTHERS: Code = {
 }
 
 SCP_RHYTHMS: Code = {
-    "SR": ("SR", "NSR", "N"),
+    "SR": ("N", "NSR", "SR"),
     "AFIB": ("AFIB", "AF"),
     "AFLT": ("AFL",),
     "STACH": ("STACH",),
@@ -99,7 +99,7 @@ SCP_OTHERS: Code = {
 }
 
 CHAPMAN_RHYTHMS: Code = {
-    "SR": ("SR", "NSR", "N"),
+    "SR": ("N", "NSR", "SR"),
     "AFIB": ("AFIB",),
     "AF": ("AFL",),  # here it is flutter
     "SB": ("SBR",),
@@ -133,8 +133,10 @@ def decide(statements: Sequence[str], label: Label, code: str = "") -> str:
 
     Example:
         >>> task = {"AFIB": 1, "N": 0, "BBB": 0}.get
-        >>> decide(["164889003", "713427006"], task, "SNOMED CT"), decide(["164889003", "426783006"], task, "SNOMED CT")
-        ('AFIB', 'AFIB+N')
+        >>> decide(["164889003", "713427006"], task, "SNOMED CT")
+        'AFIB'
+        >>> decide(["164889003", "426783006"], task, "SNOMED CT")
+        'AFIB+N'
     """
     rhythms, others = CODES[code]
     said = list(dict.fromkeys(statement.strip() for statement in statements if statement.strip()))
