@@ -87,6 +87,12 @@ def _data(record: ExportRecord) -> str:
         lines.append(f"- Held out of the search altogether, for `atml score`: {', '.join(data.held_out)}.")
     if data.leads:
         lines.append(f"- Leads, as asked for: {'; '.join(data.leads)}.")
+    if data.amplitude is not None:
+        low, middle, high = data.amplitude
+        lines.append(
+            f"- Signals range over {low:g} to {high:g} in 98% of the windows, {middle:g} at the median (the"
+            " middle 96% of a window's samples, in the unit of the data): others may be in another unit."
+        )
     lines += [f"- {note}" for note in data.notes]
     return "\n".join(lines)
 

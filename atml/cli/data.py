@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 data_app = typer.Typer(help="Inspect data before they are used, or download some.", no_args_is_help=True)
 
+MOST_SUBJECTS = 100
+"""Subjects of one split that an inspection prints; its JSON has them all."""
+
 MOST_FAULTS = 30
 """Faults of one kind that an inspection prints; its JSON has them all."""
 
@@ -204,12 +207,14 @@ def _subjects(split: Split) -> RenderableType:
     """Lay out one row for each subject and one for the total, without columns that are empty."""
     from atml.formatting import columns
 
-    parts = (*split.subjects, split.total)
+    parts = (*split.subjects[:MOST_SUBJECTS], split.total)
+    more = len(split.subjects) - MOST_SUBJECTS
+    total = "all" if more <= 0 else f"all, with {more:,} more (--json lists them)"
     long = bool(split.records)
     column = "windows" if long else "classes"
     classes = sorted(getattr(split.total, column), key=lambda name: name == "unknown")
     cells: list[tuple[str, bool, list[str]]] = [
-        ("subject", False, [*(part.name for part in split.subjects), "all"]),
+        ("subject", False, [*(part.name for part in parts[:-1]), total]),
         ("files", True, [] if long else [str(part.files) for part in parts]),
         ("windows" if long else "usable", True, [str(part.usable) for part in parts]),
         *((name, True, [str(getattr(part, column).get(name, "-")) for part in parts]) for name in classes),

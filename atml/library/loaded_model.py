@@ -252,7 +252,8 @@ class Model:
             One row a window: ``start_s`` and ``end_s`` in seconds, ``decision`` (a class name), and a column
             ``score_CLASS`` for each class as in `scores`. If the steps do not reach the end of the recording,
             one more window ends there and overlaps the one before it. A window with a missing (NaN) or
-            infinite sample has no decision (None) and NaN scores.
+            infinite sample, or without any signal (one value throughout, in all leads), has no decision
+            (None) and NaN scores.
 
         Raises:
             DataError: leads or rate do not match, the step is not above 0, or the signal is shorter than one
@@ -295,6 +296,7 @@ class Model:
             logits[at : at + len(block)] = self._session(np.ascontiguousarray(block))
             known[at : at + len(block)] = sound
             at += len(block)
+        known &= ~recording.still(starts)
         names = np.asarray(self.classes, object)[decided(logits, self.task)]
         names[~known] = None
         scores = softmax(logits)

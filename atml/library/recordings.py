@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32
+from atml.arrays import Bools, Float32
 from atml.ecg.resampling import resample
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -116,6 +116,16 @@ class Recording:
         starts = np.arange(0, last + 1, every, dtype=np.int64)
         rest = last - int(starts[-1])
         return np.append(starts, last) if rest and every <= window else starts
+
+    def still(self, starts: Sequence[int] | npt.NDArray[np.int64]) -> Bools:
+        """Tell which windows at ``starts`` have one value throughout in every lead, ``(n,)``: no signal."""
+        target, found = self.task.sampling_rate, np.empty(len(starts), np.bool_)
+        for number, first in enumerate(starts):
+            low = int(first) * self.rate // target
+            high = -(-(int(first) + self.task.window) * self.rate // target)
+            part = np.asarray(self.x[:, low:high])
+            found[number] = bool((part == part[:, :1]).all())
+        return found
 
     def blocks(self, starts: Sequence[int] | npt.NDArray[np.int64]) -> Iterator[tuple[Float32, Any]]:
         """Yield the windows at ``starts`` in blocks ``(n, leads, window)``, each with a mask ``(n,)``.

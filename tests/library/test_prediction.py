@@ -105,6 +105,16 @@ def test_missing_samples_are_not_decided(model: atml.Model, signal: np.ndarray, 
     assert (row["monitored_s"], row["undecided_s"]) == (15, 5)
 
 
+def test_time_without_a_signal_is_not_decided(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
+    """A lead that is off is no rhythm: it would thin out the burden."""
+    off = np.full(2500, 0.3)
+    np.save(tmp_path / "off.npy", np.concatenate([signal, off]))
+    (row,) = atml.predict(model, tmp_path / "off.npy").recordings.to_dict("records")
+    assert (row["monitored_s"], row["undecided_s"]) == (20, 10)
+    other = model.predict_recording(np.full(360 * 10, -3.0), 360)
+    assert other["decision"].isna().all() and other["score_AF"].isna().all()
+
+
 def test_the_command_writes_tables_and_pictures_whole(
     earlier: Path, signal: np.ndarray, tmp_path: Path
 ) -> None:
