@@ -11,6 +11,7 @@ import typer
 from atml.cli.shared_options import (
     STUDIES,
     AsJson,
+    Labels,
     Lead,
     Rule,
     RuleOption,
@@ -65,6 +66,7 @@ def compare(
     runs: Annotated[int, typer.Option(min=0, help="Windows to time for each model; 0: none.")] = 200,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     objective: TrainedObjective = None,
     out: Annotated[Path | None, typer.Option(help="Write it as Markdown too.", metavar="FILE.md")] = None,
     storage: Storage = STUDIES,
@@ -91,6 +93,7 @@ def compare(
             objective=objective,
             leads=tuple(lead or ()),
             sampling_rate=sampling_rate,
+            labels=labels,
             options=options,
             by=by,
             runs=runs,

@@ -10,6 +10,7 @@ import typer
 from atml.cli.shared_options import (
     STUDIES,
     AsJson,
+    Labels,
     Lead,
     Rule,
     RuleOption,
@@ -41,6 +42,7 @@ def score(
     vt_rate: VtRate = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     objective: TrainedObjective = None,
     storage: Storage = STUDIES,
     json: AsJson = False,
@@ -57,6 +59,7 @@ def score(
         rule_options=rule_options(rule_option, vf_amplitude, vt_rate),
         lead=lead or (),
         sampling_rate=sampling_rate,
+        labels=labels,
         objective=objective,
         storage=storage,
     )

@@ -14,6 +14,7 @@ from atml.cli.shared_options import (
     Data,
     Device,
     HangAfter,
+    Labels,
     Lead,
     Objective,
     Prefer,
@@ -79,6 +80,7 @@ def search(
         ),
     ] = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     patience: Annotated[
         int, typer.Option(min=0, help="Stop after this many results without a better one; 0: never.")
     ] = 200,
@@ -151,6 +153,7 @@ def search(
             window=window,
             lead=lead or (),
             sampling_rate=sampling_rate,
+            labels=labels,
             hold_out=hold_out,
             objective=objective,
             space=space,

@@ -40,6 +40,14 @@ SamplingRate = Annotated[
     int | None,
     typer.Option(min=1, help="Rate of files that don't state it, if not the task's.", metavar="HZ"),
 ]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="Table of the recordings in a folder that tells their labels nowhere else; its first line names"
+        " the columns: file,label,patient.",
+        metavar="FILE",
+    ),
+]
 Rule = Annotated[
     str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
 ]

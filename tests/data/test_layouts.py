@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 import atml.data
-from atml.data.dataset import Dataset
+from atml.cli import run
+from atml.data.dataset import Dataset, DataSource
 from atml.data.formats import column_file, label_table
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import kind_of, look_all
@@ -348,3 +350,23 @@ def test_a_copy_is_made_anew_for_a_task_that_takes_the_labels_otherwise(tmp_path
     assert options[0] != options[1] == options[2]
     assert look_all(root, Asked(task=task, label=LABELS.get))[0].contents.tells_rate
     assert atml.data.inspect(root, task=task, label={"SBR": 0, "AFIB": 1}.get).faults == ()
+
+
+def test_the_table_is_asked_for_on_the_command_line_and_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "set"
+    for name, seed in (("a", 0), ("b", 1)):
+        values = np.random.default_rng(seed).normal(size=3000)
+        numbers(
+            root,
+            f"{name}.csv",
+            "time,I (mV)\n" + "".join(f"{i / 250},{v:.3f}\n" for i, v in enumerate(values)),
+        )
+    labels = numbers(tmp_path, "labels.csv", "file,label,patient\na,N,P1\nb,AFIB,P2\n")
+    assert run(["data", "inspect", str(root), "--labels", str(labels), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["splits"][0]
+    assert found["total"]["windows"] == {"AF": 2, "other": 2}
+    source = DataSource(paths=(root,), labels=labels)
+    assert DataSource.from_dict(json.loads(json.dumps(source.to_dict()))).labels == labels.resolve()
+    assert DataSource.from_dict({"data": None, "sampling_rate": None}).labels is None
