@@ -274,7 +274,7 @@ def _properties(path: Path, model: bytes) -> dict[str, str]:
     try:
         proto = onnx.load_model_from_string(model)
     except DecodeError as error:
-        raise ExportError(f"{path} is no ONNX file, or a damaged one; export the model again") from error
+        raise ExportError(f"{path} is not an ONNX file, or is damaged; export the model again") from error
     props = {prop.key: prop.value for prop in proto.metadata_props}
     if proto.producer_name != "atml" or "format" not in props:
         maker = f" (made by {proto.producer_name!r})" if proto.producer_name else ""

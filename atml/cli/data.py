@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.shared_options import AsJson, Labels, Lead, SamplingRate, Window, show
+from atml.cli.help_text import Commands
+from atml.cli.shared_options import TASK, AsJson, Labels, Lead, SamplingRate, Window, show
 from atml.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from atml.task_files.definition import TaskDefinition
     from atml.tasks.task import Task
 
-data_app = typer.Typer(help="Inspect data before they are used, or download some.", no_args_is_help=True)
+data_app = Commands(help="Inspect data before they are used, or download some.", no_args_is_help=True)
 
 MOST_SUBJECTS = 100
 """Subjects of one split that an inspection prints; its JSON has them all."""
@@ -34,9 +35,12 @@ MOST_FAULTS = 30
 @data_app.command("inspect")
 def data_inspect(
     directories: Annotated[
-        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="DIR...")
+        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="PATH...")
     ],
-    task: Annotated[str, typer.Option(help="Task whose labels and window apply.")] = "afib",
+    task: Annotated[
+        str,
+        typer.Option(help="Task whose labels and window apply.", metavar="NAME", rich_help_panel=TASK),
+    ] = "afib",
     window: Window = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
@@ -135,10 +139,15 @@ def data_fetch(
     name: Annotated[str, typer.Argument(help="vfdb, cudb, mitdb or afdb.", metavar="NAME")],
     to: Annotated[
         Path | None,
-        typer.Option(help="Folder to write. [default: ./NAME]", metavar="DIR", show_default=False),
+        typer.Option(help="Folder to write.", metavar="FOLDER", show_default="NAME"),
     ] = None,
     url: Annotated[
-        str | None, typer.Option(help="A mirror with the layout of PhysioNet's file server.")
+        str | None,
+        typer.Option(
+            help="A mirror with the layout of PhysioNet's file server.",
+            metavar="URL",
+            show_default="PhysioNet",
+        ),
     ] = None,
 ) -> None:
     """Download a database from PhysioNet and verify it. The same command continues where it stopped."""

@@ -374,7 +374,7 @@ def _array(x: Signal) -> npt.NDArray[Any]:
     try:
         given = np.asanyarray(x)
     except ValueError as error:
-        raise DataError(f"the signal is no array: {error}") from error
+        raise DataError(f"the signal is not an array: {error}") from error
     if not (np.issubdtype(given.dtype, np.floating) or np.issubdtype(given.dtype, np.integer)):
         raise DataError(f"the signal holds {given.dtype}, not numbers; give floats or integers")
     return given

@@ -165,7 +165,7 @@ def predict(
             notes.append(f"{signal.name}: {seconds:.3g} s, shorter than a window, left out")
             continue
         if signal.rate is None and sampling_rate is None:
-            notes.append(f"{signal.name} doesn't tell its rate: {rate} Hz, the model's, is assumed")
+            notes.append(f"{signal.name} doesn't state its rate: {rate} Hz, the model's, is assumed")
         table, unit = found.decide_recording(signal.x, rate, step=step)
         units += [f"{signal.name}: {unit}"] if unit else []
         rates.append(rate)

@@ -60,6 +60,7 @@ def search(
     unqualified: bool = False,
     prefer: str | None = None,
     accept_changes: bool = False,
+    log_to: str | None = None,
     progress: Progress | View = True,
 ) -> SearchResult:
     """Search for a small classifier, pick the best on fresh seeds and export it.
@@ -108,6 +109,7 @@ def search(
         prefer: Which of the finalists that can't be told apart is taken: "smallest" (the default) or
             "fastest".
         accept_changes: Continue although search space, objective or budget changed.
+        log_to: "mlflow", "wandb" or "tensorboard": where each trial that ends is logged as well.
         progress: True shows a live view in a terminal, a line that is rewritten in a notebook, and lines
             elsewhere; "lines" prints lines anywhere; False prints nothing. The methods of a
             `atml.searching.progress.View` are called instead.
@@ -163,6 +165,7 @@ def search(
         unqualified=unqualified,
         prefer=prefer,
         accept_changes=accept_changes,
+        log_to=log_to,
         regions=learn_regions,
         imported=None if regions is None else Path(regions),
     )
@@ -182,7 +185,7 @@ def duration(name: str, given: float | str) -> float:
     """Return a duration in seconds, given as a number of them or as text such as "2h", "90m" or "1h30m".
 
     Raises:
-        InputError: it is no duration above 0; the message calls it ``name``.
+        InputError: it is not a duration above 0; the message calls it ``name``.
 
     Example:
         >>> duration("timeout", "1h30m")
@@ -197,7 +200,7 @@ def duration(name: str, given: float | str) -> float:
         total = float(given)
     if not 0 < total < float("inf"):
         raise InputError(
-            f"{name} {given!r} is no duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
+            f"{name} {given!r} is not a duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
         )
     return total
 

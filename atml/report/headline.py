@@ -60,7 +60,7 @@ def _lead(material: Material) -> str:
         return sentence(f"{said}.{why} there is no winner yet")
     assert material.first is not None
     title = material.first.title
-    return sentence(f"{said}. The {title}, is trial {best.number}: {best.config.describe()}")
+    return f"The {title}, is trial {best.number}: {best.config.describe()}. {said}."
 
 
 def _facts(material: Material) -> list[tuple[str, str, str]]:

@@ -134,7 +134,7 @@ class Exports(JobSource):
         if self._end is None or not self._waiting or self._error is not None:
             return ""
         numbers = ", ".join(str(j.record.number) for j in self._waiting)
-        return f"exports of trials {numbers} left out for want of time: the same line goes on with them"
+        return f"exports of trials {numbers} left out for lack of time: run the same command again for them"
 
     def close(self) -> None:
         """Raise the error of a failed export where no finalist was exported."""

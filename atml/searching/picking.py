@@ -180,7 +180,7 @@ def _gain_line(
     gain: Interval | None, taken: Finalist, default: Finalist | None, found: Sequence[Finalist]
 ) -> str:
     if default is None:
-        return "DEFAULT is no finalist, so a gain over it was not measured"
+        return "DEFAULT is not a finalist, so a gain over it was not measured"
     if gain is None:
         return "DEFAULT is the only finalist: no gain over it was found"
     # The default alone may be judged by its own run beside repeats of others.

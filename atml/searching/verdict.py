@@ -143,7 +143,7 @@ class Verdict:
         """Return what it has over DEFAULT and over the baseline, in words; empty where neither is known."""
         found = []
         if self.is_default:
-            found.append("it is DEFAULT: no gain over that was found")
+            found.append("it is DEFAULT: no gain over DEFAULT was found")
         elif self.over_default is not None:
             found.append(f"{gain_words(self.over_default)} over DEFAULT")
         if self.over_baseline is not None:

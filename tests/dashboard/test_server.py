@@ -180,7 +180,7 @@ def _plain(**fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"state": "running"}, "it runs"),
+        ({"state": "running"}, "it is running"),
         ({"state": "failed"}, "its worker was lost"),
         ({"constraints": {"size_kib": 3.5}}, "over the budget in size in KiB by 3.5"),
         ({"constraints": {"size_kib": -1.0, "diverged": 1.0}}, "refused: training diverged"),

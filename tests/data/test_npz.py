@@ -40,7 +40,7 @@ def test_the_least_that_a_file_needs(made, opened):
     np.testing.assert_array_equal(found.y, np.tile([0, 1], 6))
     assert found.subject.tolist() == [*"aaaabbbbcccc"] and found.name == "set"
     assert found.rhythm[:2].tolist() == ["other", "AF"]  # no rhythm in the file: the class's name
-    assert found.notes == ("no split array inside: train and test are not told apart",)
+    assert found.notes == ("no split array inside: nothing separates train from test",)
 
 
 def test_subjects_may_be_numbers(made, opened):

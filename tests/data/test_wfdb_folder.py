@@ -281,7 +281,7 @@ def test_a_folder_of_records_is_told_from_others(record, tmp_path):
     path = record("r1", BOTH)
     assert wfdb_folder.is_wfdb(path) and not wfdb_folder.is_wfdb(path / "r1.hea")
     assert wfdb_folder.splits(path) == () and len(set(read(path).files.subject)) == 1
-    assert any("train and test are not told apart" in note for note in read(path).notes)
+    assert any("nothing separates train from test" in note for note in read(path).notes)
 
 
 def test_splits_are_folders(record, tmp_path):
@@ -377,7 +377,7 @@ def test_records_lists_which_count(record):
     (path / "RECORDS").write_text("r2\n\nr2\n")
     parsed = read(path)
     assert set(parsed.files.subject.tolist()) == {"r2"}
-    assert "1 records are not in RECORDS and left aside: r1" in parsed.notes
+    assert "1 records are not in RECORDS and left out: r1" in parsed.notes
 
 
 def test_mitdb_has_paced_records_and_one_patient_twice(record, tmp_path):
@@ -442,7 +442,7 @@ def cut_to(share):
         ("r1.atr", lambda p: p.unlink(), "missing", "is not there, so no rhythm is known"),
         ("r1.atr", cut_to(0.6), "annotations", "without the mark of the end"),
         ("r1.atr", cut_to(0), "annotations", "0 bytes"),
-        ("r1.hea", cut_to(0), "header", "no whole WFDB header"),
+        ("r1.hea", cut_to(0), "header", "not a complete WFDB header"),
         ("r1.hea", cut_to(0.4), "header", "says 2 signals and describes 1"),
         ("r1.hea", edit("r1 2 ", "r1 3 "), "header", "says 3 signals and describes 2"),
         (
@@ -462,6 +462,14 @@ def test_damage_is_a_fault_that_names_the_file(record, file, change, kind, says)
     fault = damaged(record("r1", BOTH), file, change)
     blamed = "r1.dat" if kind in ("cut short", "checksum", "length") and file == "r1.hea" else file
     assert (fault.kind, fault.file) == (kind, blamed) and says in fault.detail and "\n" not in fault.detail
+
+
+def test_a_list_of_labels_that_is_not_read_is_named(record):
+    """PTB-XL keeps its labels and patients in a table beside the records."""
+    path = record("r1", [])
+    (path / "ptbxl_database.csv").write_text("ecg_id,patient_id,scp_codes\n")
+    (fault,) = read(path).faults
+    assert "labels may lie in ptbxl_database.csv" in fault.detail and "make an .npz" in fault.detail
 
 
 def test_a_longer_signal_without_a_checksum_is_a_fault(record):

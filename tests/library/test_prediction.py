@@ -43,7 +43,7 @@ def test_arrays_and_tables_are_decided_alike(model: atml.Model, signal: np.ndarr
         assert found.windows.drop(columns="recording").equals(wanted) or np.allclose(
             found.windows["score_AF"], wanted["score_AF"], atol=1e-6
         )
-        assert "doesn't tell its rate: 250 Hz" in found.notes[0]
+        assert "doesn't state its rate: 250 Hz" in found.notes[0]
 
 
 def test_episodes_follow_the_decisions(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:

@@ -243,8 +243,8 @@ def test_no_repeat_is_begun_that_cannot_end_in_time(plan: Plan) -> None:
     found = finals(plan, longer=4)
     now = time.monotonic()
     none = Repeats(found, end=now + 12)
-    assert none.next() is None and "left out for want of time" in none.left_out()
-    assert "the same line goes on" in none.left_out()
+    assert none.next() is None and "left out for lack of time" in none.left_out()
+    assert "run the same command again" in none.left_out()
     # Without repeats the best is exported all the same, by its own run; nothing else is.
     exports = Exports(found, end=now - 1)
     job = exports.next()
@@ -356,8 +356,8 @@ def test_a_search_that_gains_nothing_says_so_and_how_to_end_it(plan: Plan) -> No
     study.tell(study.ask(), state=TrialState.PRUNED)
     state.refresh()
     state.refresh()
-    assert len(told.lines) == 1 and f"nothing better in the last {PLATEAU} trials" in told.lines[0]
-    assert told.lines[0].endswith(f"the same line with --trials {PLATEAU + 1}")
+    assert len(told.lines) == 1 and f"no better trial in the last {PLATEAU}" in told.lines[0]
+    assert told.lines[0].endswith(f"run the same command with --trials {PLATEAU + 1}")
 
 
 def test_the_gain_line_says_by_which_values(plan: Plan) -> None:
@@ -394,7 +394,7 @@ def test_a_default_that_collapses_on_a_fresh_seed_is_not_said_to_have_stopped_sh
         job = source.next()
         assert isinstance(job, TrialJob) and plan.store.trials("s")[job.number].of == number
         source.ended(job, Report(0, "measured", job, measurement=measurement), "cpu")
-    assert pick(finals(plan)).lines[-1].startswith("DEFAULT is no finalist")
+    assert pick(finals(plan)).lines[-1].startswith("DEFAULT is not a finalist")
 
 
 def test_as_many_rounds_are_kept_time_for_as_the_repeats_make(plan: Plan) -> None:

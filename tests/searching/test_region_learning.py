@@ -386,7 +386,7 @@ def test_imported_regions_are_audited_first(
     # A study that has begun takes none, but the very line that began it goes on.
     if file == "avoid.txt":
         begun = atml(*line(small, searched, TRIALS, "--max-macs", 1, "--regions", searched / file))
-        assert begun.returncode == 2 and "study 's' has begun already" in begun.stderr
+        assert begun.returncode == 2 and "study 's' has already begun" in begun.stderr
         again = atml(*words)
         assert again.returncode == 0, again.stderr
 

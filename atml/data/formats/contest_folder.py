@@ -67,7 +67,7 @@ class ContestFolder(Format):
             raise DataError(f"no {split} split in {source.path}: it holds {', '.join(layout.splits)} only")
         notes = list(layout.notes)
         if layout.bare:
-            notes.append("no train_data, test_data or data_indices inside: train and test are not told apart")
+            notes.append("no train_data, test_data or data_indices inside: nothing separates train from test")
         if both := _shared_subjects(layout):
             notes.append(f"{len(both)} subjects are in train and in test: {some(both)}")
         segments = {segment.name: segment for segment in layout.splits[wanted]}

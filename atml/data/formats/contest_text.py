@@ -86,7 +86,7 @@ def layout(source: Source) -> Layout:
         _add(found, "train", texts)
     used = sum(map(len, found.splits.values())) + sum(map(len, found.faults.values()))
     if used < len(texts):
-        found.notes.append(f"{len(texts) - used} segments are in no split, and are not looked at")
+        found.notes.append(f"{len(texts) - used} segments belong to no split and are ignored")
     return found
 
 

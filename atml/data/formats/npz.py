@@ -77,7 +77,7 @@ def read(path: Path, split: str, task: Task) -> Held:
             told = ", ".join(repr(str(name)) for name in np.unique(named[other]))
             notes = (f"{int(other.sum())} rows of split {told} are in neither train nor test, and left out",)
     else:
-        notes = ("no split array inside: train and test are not told apart",)
+        notes = ("no split array inside: nothing separates train from test",)
     rhythm = arrays.get("rhythm")
     return Held(
         x=x[rows],

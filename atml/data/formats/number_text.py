@@ -27,8 +27,8 @@ def parse(raw: bytes) -> Float64:
     Not a number (``nan``, ``inf``) is a number here; whether it can be used is the caller's matter.
 
     Raises:
-        BadText: A token that is no number (a comma, a word, ``1_000``, UTF-16), or several lines of several
-            tokens, with the first such line.
+        BadText: A token that is not a number (a comma, a word, ``1_000``, UTF-16), or several lines of
+            several tokens, with the first such line.
     """
     if raw.startswith(BOM):
         raw = raw[len(BOM) :]
@@ -89,7 +89,7 @@ def _columns(raw: bytes) -> str:
 
 
 def _where(raw: bytes) -> str:
-    """Name the first token that is no number."""
+    """Name the first token that is not a number."""
     for number, line in enumerate(raw.splitlines(), 1):
         for token in line.split():
             try:
@@ -98,5 +98,5 @@ def _where(raw: bytes) -> str:
             except ValueError:
                 good = False
             if not good:
-                return f"line {number}: {token[:40].decode('utf-8', 'backslashreplace')!r} is no number"
+                return f"line {number}: {token[:40].decode('utf-8', 'backslashreplace')!r} is not a number"
     return "not a list of numbers"

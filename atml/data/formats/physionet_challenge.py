@@ -119,7 +119,7 @@ class PhysionetChallenge(Format):
         return {split: names[0] for split, names in named.items() if names}
 
     def splits(self) -> Sequence[str]:
-        """Name the splits, nothing where train and test are not told apart."""
+        """Name the splits, nothing where nothing separates train from test."""
         return tuple(name for name in self.folders if name)
 
     def read(self, split: str) -> Parsed:
@@ -170,7 +170,7 @@ class PhysionetChallenge(Format):
         listing = self.folders.get("") or self.folders[split]
         folder, found = _folder(listing), _Split()
         if "" in self.folders:
-            found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+            found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
         wanted = self._wanted(folder, names)
         for number, (record, label) in enumerate(self._rows(listing), 1):
             name, at = folder + record, f"line {number}"
@@ -240,7 +240,7 @@ class PhysionetChallenge(Format):
             return header(file, _bytes(file, reading))
         if self.rate is None or self.tells_rate:
             record = PurePosixPath(name).name
-            detail = f"is not there, and {record}.mat does not tell its rate (published: {RATE} Hz)"
+            detail = f"is not there, and {record}.mat does not state its rate (published: {RATE} Hz)"
             if not self.tells_rate:
                 detail += f": give --sampling-rate {RATE}"
             raise Unusable("missing", file, detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from atml.data import windowing
@@ -149,7 +149,7 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     below = f"{split}_data/" if there else ""
     found = _Records(path)
     if not there:
-        found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+        found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
     elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
         found.notes.append(f"records in {some(others)} are in neither train nor test, and left out")
     names = [below + name for name in _names(path / below, found)]
@@ -176,7 +176,7 @@ def _names(folder: Path, found: _Records) -> list[str]:
     if not listed:
         raise DataError(f"{listing} lists no record")
     if other := sorted(set(headers) - set(listed)):
-        found.notes.append(f"{len(other)} records are not in RECORDS and left aside: {some(other)}")
+        found.notes.append(f"{len(other)} records are not in RECORDS and left out: {some(other)}")
     return listed
 
 
@@ -214,6 +214,18 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     found.headers = kept
 
 
+def _with_lists(folder: Path, fault: Fault) -> Fault:
+    """Say of a record without annotations which lists beside it may hold its label."""
+    lists = sorted(file.name for file in folder.glob("*.csv") if not file.name.startswith("."))
+    if not lists or fault.kind != "missing" or not fault.file.endswith(".atr"):
+        return fault
+    detail = (
+        f"{fault.detail}; labels may lie in {some(lists)}, in a layout that is not known: make an .npz of it"
+        " (x, y, subject)"
+    )
+    return replace(fault, detail=detail)
+
+
 def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[Recording]:
     """Read one record after the other; what can't be used becomes a fault."""
     used: dict[str, list[str]] = {}
@@ -225,7 +237,7 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[R
                 found.folder, head, numbers, found.name[head.name], found.subject[head.name]
             )
         except Unusable as error:
-            found.faults.append(error.fault)
+            found.faults.append(_with_lists(found.folder, error.fault))
             continue
         used.setdefault(" and ".join(head.leads[at] for at in numbers), []).append(record.name)
         if record.by_beats:

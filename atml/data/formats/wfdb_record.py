@@ -94,7 +94,7 @@ def header(folder: Path, name: str) -> Header:
     """Read the header of a record.
 
     Raises:
-        Unusable: It is not there, is damaged, or has a rate that is no whole number of Hz.
+        Unusable: It is not there, is damaged, or has a rate that is not a whole number of Hz.
     """
     file = f"{name}.hea"
     if not (folder / file).is_file():
@@ -109,10 +109,10 @@ def header(folder: Path, name: str) -> Header:
     except _DAMAGED as error:
         # Python's own words for a line too short say nothing to a person.
         why = "" if isinstance(error, IndexError) else f": {_line(error)}"
-        raise Unusable("header", file, f"is no whole WFDB header{why}") from None
+        raise Unusable("header", file, f"is not a complete WFDB header{why}") from None
     rate = float(raw.fs)
     if rate <= 0 or rate != int(rate):
-        detail = f"says {rate:g} Hz, which is no whole number of Hz"
+        detail = f"says {rate:g} Hz, which is not a whole number of Hz"
         if rate >= 1:
             new = f"{name}_{round(rate)}"
             detail += f": resample it, with WFDB's `xform -i {name} -o {new} -f {round(rate)}` for example"
