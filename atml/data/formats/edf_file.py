@@ -141,10 +141,14 @@ def _of_any_encoding(edfio: Any, path: Path) -> Any:
     """Read a file; its header should be ASCII, and a unit of µV may be written in two ways."""
     if path.suffix.lower() == ".bdf":
         return edfio.read_bdf(path)
+    with path.open("rb") as file:
+        fixed = file.read(256)
+        rest = file.read(min(max(int(fixed[184:192]) - 256, 0), 1 << 20))
     try:
-        return edfio.read_edf(path, lazy_load_data=True, header_encoding="utf-8")
+        (fixed + rest).decode("utf-8")
     except UnicodeDecodeError:
         return edfio.read_edf(path, lazy_load_data=True, header_encoding="latin-1")
+    return edfio.read_edf(path, lazy_load_data=True, header_encoding="utf-8")
 
 
 def _millivolts(signal: Any, file: str) -> Float32:
