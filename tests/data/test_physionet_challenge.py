@@ -162,7 +162,7 @@ def edit(name, change):
         (lambda f: (f / "A00003.mat").unlink(), "A00003.mat: is not there, but line 3 of REFERENCE.csv"),
         (
             lambda f: (f / "A00003.hea").unlink(),
-            r"A00003.hea: is not there, and A00003.mat does not tell its",
+            r"A00003.hea: is not there, and A00003.mat does not state its",
         ),
         (edit("A00003.mat", lambda raw: raw[:-10]), "A00003.mat: holds 3595 samples where it says 3600"),
         (edit("A00003.mat", lambda raw: raw[:10]), "A00003.mat: has 10 bytes: is it complete"),
