@@ -169,12 +169,40 @@ def write_edf(folder, subjects):
     return folder
 
 
+def write_hdf5(folder, subjects):
+    h5py = pytest.importorskip("h5py", reason="no h5py; pip install 'atml[hdf5]'")
+    rows = [name for name in subjects for _ in range(2)]
+    path = folder.with_suffix(".h5")
+    with h5py.File(path, "w") as file:
+        file["ECG"] = np.concatenate([x_of(name).reshape(2, WINDOW) for name in subjects])
+        file["y"] = np.array([label(RHYTHM[name]) for name in rows])
+        file["patient"] = rows
+        file["rhythm"] = [RHYTHM[name] for name in rows]
+    return path
+
+
+def write_parquet(folder, subjects):
+    pyarrow = pytest.importorskip("pyarrow", reason="no pyarrow; pip install 'atml[parquet]'")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [name for name in subjects for _ in range(2)]
+    columns = {
+        "x": [list(x) for name in subjects for x in x_of(name).reshape(2, WINDOW)],
+        "label": [RHYTHM[name] for name in rows],
+        "patient_id": rows,
+        "age": [70] * len(rows),
+    }
+    parquet.write_table(pyarrow.table(columns), folder.with_suffix(".parquet"))
+    return folder.with_suffix(".parquet")
+
+
 WRITERS = {
     "contest": write_contest,
     "wfdb": write_wfdb,
     "cinc2017": write_cinc2017,
     "matlab": write_matlab,
     "npz": write_npz,
+    "hdf5": write_hdf5,
+    "parquet": write_parquet,
     "dx": write_dx,
     "table": write_table,
     "edf": write_edf,
