@@ -35,7 +35,7 @@ MOST_FAULTS = 30
 @data_app.command("inspect")
 def data_inspect(
     directories: Annotated[
-        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="PATH...")
+        list[Path], typer.Argument(help="Folder, archive, .npz, .mat, .h5 or .parquet.", metavar="PATH...")
     ],
     task: Annotated[
         str,

@@ -49,10 +49,8 @@ def open(  # the verb is the module's public name: atml.data.open
     same rows and the same fingerprint.
 
     Args:
-        paths: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
-            format, a folder of WFDB records, a folder or ``.zip`` as PhysioNet/CinC 2017 has it, the
-            published MATLAB struct, or an ``.npz`` with ``x, y, subject``; several of these; none for
-            synthetic ECG.
+        paths: A folder, an archive or a file of one of `atml.data.formats.FORMATS`; several of these; none
+            for synthetic ECG.
         task: Rate (Hz), window (samples), leads and classes wanted.
         label: Returns the class index of a rhythm's name, or None to leave its windows out. Names are those
             of the data; CinC 2017 gives "N", "AF", "O" and, for records too noisy to read, "NOISE".

@@ -469,7 +469,7 @@ def test_a_list_of_labels_that_is_not_read_is_named(record):
     path = record("r1", [])
     (path / "ptbxl_database.csv").write_text("ecg_id,patient_id,scp_codes\n")
     (fault,) = read(path).faults
-    assert "labels may lie in ptbxl_database.csv" in fault.detail and "make an .npz" in fault.detail
+    assert "labels may lie in ptbxl_database.csv" in fault.detail and "--labels FILE" in fault.detail
 
 
 def test_a_longer_signal_without_a_checksum_is_a_fault(record):

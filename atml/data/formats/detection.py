@@ -82,7 +82,8 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
     """Raise DataError for an option that none of the sets can make use of."""
     if asked.leads and found and not any(item.contents.chooses_leads for item in found):
         raise DataError(
-            f"--lead {' '.join(asked.leads)}: only WFDB records have leads to choose from; leave it out"
+            f"--lead {' '.join(asked.leads)}: only recordings (WFDB, EDF, tables) have leads to choose from;"
+            " leave it out"
         )
     if asked.sampling_rate is not None and found and all(item.contents.tells_rate for item in found):
         raise DataError(

@@ -93,7 +93,7 @@ def struct(path: Path, name: str = "data") -> npt.NDArray[Any] | None:
 
 
 def _elements(file: Any, item: Any) -> list[Any]:
-    """Return a field of each struct: references where there are several, the value itself where there is one."""
+    """Return a field of each struct; of one alone the value itself is there, and no reference."""
     if _class(item) in ("", "struct") and item.dtype.kind == "O":
         return [_value(file, file[reference]) for reference in item[()].ravel(order="F")]
     return [_value(file, item)]
@@ -177,11 +177,9 @@ class Hdf5(Npz):
         if path.suffix.lower() != ".mat" or not is_matlab(path):
             return False
         try:
-            import h5py
-
-            with h5py.File(path, "r") as file:
+            with package().File(path, "r") as file:
                 return "x" in file and "data" not in file
-        except (ImportError, *_DAMAGED):  # told where it is opened as the struct
+        except (MissingExtraError, *_DAMAGED):  # told where it is opened as the struct
             return False
 
     def load(self, only: str = "") -> Arrays:

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
 from atml.data.episode import Episode, from_segments
-from atml.data.formats.annotations import rhythm_of
 from atml.data.formats import hdf5
+from atml.data.formats.annotations import rhythm_of
 from atml.data.formats.base import BLOCK, Format
 from atml.data.labelling import Label, classes_of
 from atml.data.parsing import SPLITS, Fault, Files, Parsed, assemble, at_rates, some

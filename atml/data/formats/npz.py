@@ -47,8 +47,8 @@ def read(path: Path, split: str, task: Task, arrays: Arrays) -> Held:
     Raises:
         DataError: An array is missing, or of another shape or kind than its place needs.
     """
-    told = "y" in arrays or "rhythm" not in arrays
-    if not told:
+    unknown = "y" not in arrays and "rhythm" in arrays
+    if unknown:
         arrays = {**arrays, "y": np.full(len(arrays["rhythm"]), -1)}
     for name in ("x", "y", "subject"):
         if name not in arrays:
@@ -68,7 +68,7 @@ def read(path: Path, split: str, task: Task, arrays: Arrays) -> Held:
         if name in arrays and arrays[name].shape != (len(x),):
             raise DataError(f"{name} in {path} has shape {arrays[name].shape} for {len(x)} segments")
     bad = np.flatnonzero((y < 0) | (y >= len(task.classes))) if y.dtype.kind in "iub" else []
-    if told and (y.dtype.kind not in "iub" or len(bad)):
+    if not unknown and (y.dtype.kind not in "iub" or len(bad)):
         which = f"row {bad[0]} has {y[bad[0]]}" if len(bad) else f"it is {y.dtype}"
         raise DataError(f"y in {path} must be class numbers 0 to {len(task.classes) - 1}; {which}")
     if x.shape[1] != task.leads:

@@ -236,12 +236,12 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
 def _with_lists(folder: Path, fault: Fault) -> Fault:
     """Say of a record without annotations which lists beside it may hold its label."""
     lists = sorted(file.name for file in folder.glob("*.csv") if not file.name.startswith("."))
-    if not lists or fault.kind != "missing" or not fault.file.endswith(".atr"):
+    if fault.kind != "missing" or not fault.file.endswith(".atr"):
         return fault
-    detail = (
-        f"{fault.detail}; labels may lie in {some(lists)}, in a layout that is not known: make an .npz of it"
-        " (x, y, subject)"
+    where = (
+        f"labels may lie in {some(lists)}, which is not understood" if lists else "if labels lie elsewhere"
     )
+    detail = f"{fault.detail}; {where}: give a table 'file,label,patient' with --labels FILE"
     return replace(fault, detail=detail)
 
 
