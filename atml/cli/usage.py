@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,13 +19,17 @@ def usage_error() -> type[Exception]:
 
 
 def in_words(error: Any, arguments: Sequence[str]) -> str:
-    """Say what is wrong with ``arguments``; "" where the help that was printed says all."""
+    """Say what is wrong with ``arguments``; "" where the help, which is printed then, says all."""
     context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stdout.write(f"{error.format_message()}\n")
+        return ""
     path = context.command_path if context else "atml"
     message = str(error.format_message()).rstrip(".")
     if not message:
         return ""
     found = _value(error, message, arguments) or _command(context, message, arguments) or _extra(message)
+    message = message[:1].lower() + message[1:]
     return f"{found or message} (see `{path} --help`)"
 
 

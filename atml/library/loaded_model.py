@@ -146,7 +146,7 @@ class Model:
 
         Args:
             x: Windows, or one recording, cut into adjacent windows as `predict_recording` does.
-            sampling_rate: Of ``x`` in Hz; None for the model's.
+            sampling_rate: Sampling rate of ``x`` in Hz; None for the model's.
 
         Returns:
             Class names ``(n,)``. The decision is the one folded into the network: not a score above 0.5.
@@ -244,7 +244,7 @@ class Model:
 
         Args:
             signal: ``(leads, samples)``, or ``(samples,)`` for one lead; may be a memory map.
-            sampling_rate: Of the signal in Hz; None for the model's.
+            sampling_rate: Sampling rate of the signal in Hz; None for the model's.
             step: Seconds from the start of one window to the next; None for adjacent windows. Windows
                 overlap where it is shorter than a window.
 

@@ -119,8 +119,8 @@ def predict(
             one lead a column), or sets of segments as ``--data`` takes them.
         lead: Lead by name or number, one entry for each lead of the model; those of the training by default,
             of files that have more leads than the model takes.
-        sampling_rate: In Hz, of files that don't tell theirs; None: the model's.
-        step: Seconds from one window to the next; None for adjacent windows.
+        sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the model's.
+        step: Seconds from the start of one window to that of the next; None for adjacent windows.
         classes: Classes whose episodes are wanted; none for the positive class, or for all of several.
         merge_s: Windows or episodes that are this much apart, or less, are one episode; in s.
         shortest_s: Shorter episodes are left out; in s.

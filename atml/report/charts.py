@@ -38,6 +38,9 @@ def panels(
     return made
 
 
+FEW = 6
+"""Of fewer values an axis shows all."""
+
 OUTLYING = 3.0
 """Times by which an axis is to become shorter where a few values, a tenth or one, are left off it."""
 
@@ -46,11 +49,11 @@ def ends(values: Sequence[float]) -> tuple[float, float]:
     """Return the lowest and the highest value that an axis has to show, without few that would flatten it.
 
     Example:
-        >>> ends([0.91, 0.92, 0.93, 0.95, 0.1])
+        >>> ends([0.91, 0.92, 0.93, 0.94, 0.95, 0.1])
         (0.91, 0.95)
     """
     kept = sorted(one for one in values if math.isfinite(one))
-    if len(kept) < 4:
+    if len(kept) < FEW:
         return (kept[0], kept[-1]) if kept else (0.0, 1.0)
     low, high = kept[0], kept[-1]
     for dropped in range(1, min(50, max(1, len(kept) // 10)) + 1):

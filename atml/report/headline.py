@@ -90,7 +90,7 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     for test in found.tests:
         facts.append((f"{test.name} on test data", value(test.official.value), _tested(test)))
     if not found.tests:
-        facts.append(("On test data", "not scored", "every figure here is of data that was chosen on"))
+        facts.append(("On test data", "not scored", "all figures are of data it was chosen on"))
     facts.append(_size(material, first))
     known = {name: figures[name] for name in FOUR if name in figures}
     known |= {name: rate["value"] for name, rate in figures.get("rates", {}).items()}

@@ -108,8 +108,8 @@ def same_labels(exported: ExportedModel, labels_hash: str | None) -> list[str]:
         return []
     if not exported.labels_hash:
         return [
-            "the export is older and does not say by which labels it was trained:"
-            " it can't be told whether they are still the same"
+            "the export is of an earlier version that does not record its labels, so they could not be"
+            " compared with today's"
         ]
     raise ExportError(
         f"{exported.path} was trained with other labels than those of the objectives file found for"

@@ -79,14 +79,12 @@ def state(store: Store, name: str) -> RegionState:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
     kept = store.ledger(name)
     if kept is None:
-        raise StudyError(
-            f"study {name!r} keeps no regions: it was searched with --no-regions, or before them"
-        )
+        raise StudyError(f"study {name!r} has no regions: only a search with --learn-regions has them")
     definition = task_of(store, name, spec)
     if definition.space_hash != spec["space"]:
         raise StudyError(
             f"{definition.space_path} changed since study {name!r} was searched with it, and its regions are"
-            " about the former file: restore that, or search on with --accept-changes"
+            " about the former file: restore it, or continue the search with --accept-changes"
         )
     space = regions.learn(definition.suggest)
     records = store.trials(name)

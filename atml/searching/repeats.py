@@ -103,7 +103,7 @@ class Repeats(JobSource):
         """Return in one line which repeats were left out, and what does them later; "" for none."""
         rest = (tuple(self._waiting) or todo(self._finals, self._given_up()).repeats) if self._late else ()
         if rest:
-            return f"{_words(rest)} left out for lack of time: run the same command again for them"
+            return f"{_words(rest)} left out for lack of time: run the same command again to make up for it"
         if self._found.unaffordable:
             done = any(one.length == 1 for one in self._found.unaffordable)
             options = self._finals.options
@@ -184,8 +184,9 @@ class Repeats(JobSource):
 
 def _words(some: tuple[Repeat, ...]) -> str:
     """Write repeats in words: how many, of which trials, and how long."""
-    numbers = ", ".join(str(n) for n in dict.fromkeys(one.record.number for one in some))
+    each = list(dict.fromkeys(one.record.number for one in some))
+    of = f"trial{'' if len(each) == 1 else 's'} {', '.join(map(str, each))}"
     lengths = {one.length for one in some} - {1}
     long = f", {max(lengths)} times as long" if lengths and len({one.length for one in some}) == 1 else ""
     seconds = clock(sum(seconds_of(one.record, length=one.length) for one in some))
-    return f"{plural(len(some), 'repeat')} of trials {numbers}{long} (about {seconds})"
+    return f"{plural(len(some), 'repeat')} of {of}{long} (about {seconds})"

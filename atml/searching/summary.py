@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from atml.evaluation.cross_validation_result import BaselineResult
-from atml.formatting import clock
+from atml.formatting import clock, plural
 from atml.models.budget import LIMITS
 from atml.searching.finalists import Finalists
 from atml.searching.leaderboard import runs
@@ -107,7 +107,7 @@ def _lines(
     complete = sum(t.state == State.COMPLETE for t in finished)
     rest = ", the rest were pruned" if complete < len(finished) else ""
     took = f" in {clock(seconds)}" if seconds else ""
-    lines = [f"{len(finished)} trials on {data}{took}: {complete} ran over every fold{rest}"]
+    lines = [f"{plural(len(finished), 'trial')} on {data}{took}: {complete} ran over every fold{rest}"]
     later = [finals.left_out] if finals.left_out else []
     if not rows:
         return [*lines, _why_none(finals, finished, complete), *later]

@@ -249,7 +249,7 @@ def _check_file(path: Path, create: bool) -> None:
     """Raise StudyError for what SQLite would report later and less clearly."""
     if not path.exists():
         if not create:
-            raise StudyError(f"no {path} here; `atml search` makes it, --storage names another place")
+            raise StudyError(f"no {path} here; run `atml search` first, or name another place with --storage")
         if not path.parent.is_dir():
             raise StudyError(f"{path} can't be made: {path.parent} is not a folder")
         return

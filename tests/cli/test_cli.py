@@ -294,7 +294,7 @@ def test_a_place_that_may_not_be_written(
         ("search --max-size 30KiB", "--max-size 30KiB: must be a number"),
         ("show best", "did you mean `atml best show`?"),
         ("export best", "did you mean `atml best export`?"),
-        ("studdy", "Did you mean 'study'?"),
+        ("studdy", "did you mean 'study'?"),
         ("nothing", "there are best, compare, dashboard"),
         ("search afib", "'afib' is not an option; write for example --task NAME"),
         ("search --lead V99 --trials 1", "--lead V99 is about files, and synthetic ECG has none: add --data"),

@@ -68,6 +68,10 @@ def test_options_of_a_search_stand_in_groups(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert re.findall(r"^(\w.*):$", run(tmp_path, "run", "--help").stdout, re.MULTILINE)[0] == "Arguments"
     listed = run(tmp_path, "--help").stdout
+    for words in ((), ("study",)):
+        alone = run(tmp_path, *words)
+        assert alone.returncode == 2 and not alone.stderr, "the help is no error message"
+        assert alone.stdout.strip() == run(tmp_path, *words, "--help").stdout.strip()
     assert set(re.findall(r"^  (\w+) ", listed, re.MULTILINE)) >= {n for n in COMMANDS if " " not in n}
 
 

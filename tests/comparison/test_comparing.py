@@ -431,7 +431,7 @@ def test_mistakes_cost_no_evaluation(capsys: Capture, here: Path, tmp_path: Path
     (blocked / "scores").write_text("no folder")
     assert "blocked/scores can't be written" in fails(capsys, here, one, blocked, *data)
     (tmp_path / "strange.onnx").write_bytes(b"no network")
-    assert "no ONNX file" in fails(capsys, here, one, tmp_path / "strange.onnx")
+    assert "is not an ONNX file" in fails(capsys, here, one, tmp_path / "strange.onnx")
     lone = shutil.copy(two / "model.onnx", tmp_path / "lone.onnx")
     assert "without its folder" in fails(capsys, here, one, lone)
     dataset = make.make_dataset(subjects=9, each=6, seed=2)

@@ -192,4 +192,4 @@ def test_an_older_model_can_not_tell_its_labels_and_is_scored(make, tmp_path, un
     record = make.replace(make.record(), objective_hash="0123456789abcdef")
     got = export(make.net(), record, make.dataset().x, root=tmp_path)
     text = score(got.folder, unseen, labels_hash="f" * 16).render()
-    assert "can't be told whether they are still the same" in text and "first evaluation" in text
+    assert "does not record its labels" in text and "first evaluation" in text

@@ -25,6 +25,7 @@ from atml.searching.rounds import todo
 from atml.searching.search_options import Goal, Options
 from atml.searching.search_state import PLATEAU, SearchState
 from atml.searching.summary import summarise
+from atml.searching.verdict import verdict
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.training.records import Measurement, TrialRecord
 from tests.searching.studies import Space, Told
@@ -141,11 +142,25 @@ def test_rounds_drop_who_is_clearly_worse_and_the_smallest_of_equals_is_taken(pl
     taken = pick(found)
     assert taken.finalists[0].record == small and set(taken.alike) == {large.number, small.number}
     assert any("can't be told apart (differences within" in line for line in taken.lines)
+    assert set(taken.equals) == {large.number} and taken.equals[large.number] == found.compare(
+        *(one for one in (found.at(large), found.at(small)) if one is not None)
+    )
     assert taken.gain is not None and taken.gain.low > 0
     gained = f"the search gained {taken.gain.value:+.3f} ({taken.gain.low:.3f} to {taken.gain.high:.3f})"
     assert any(line == f"{gained} over DEFAULT" for line in taken.lines)
     summary = summarise(found, 0.0)
     assert summary["winner"]["trial"] == small.number
+    first = verdict(plan.store, "s")
+    assert first is not None and [entry.number for entry in first.alike] == [large.number]
+    gap = taken.equals[large.number]
+    shown = dict(first.rows())["as good"]
+    assert shown.startswith(f"can't be told apart from trial {large.number} (")
+    assert shown.endswith(f" KiB, {gap.value:+.3f} ({gap.low:.3f} to {gap.high:.3f}) over it)")
+    assert dict(first.rows())["gain"].startswith(f"{taken.gain.value:+.3f} (")
+    assert first.over_baseline is not None and "over the baseline, irregular RR" in first.gains[1]
+    lowest = [min(person.rates.values()) for person in first.worst]
+    rates = [min(row.sensitivity, row.specificity) for row in taken.finalists[0].result.rows()[:3]]
+    assert lowest == pytest.approx(rates, abs=1e-4)
     assert summary["pick"]["gain"] == [round(v, 6) for v in asdict(taken.gain).values()]
     assert set(taken.lines) <= set(summary["lines"])
     # As asked the fastest is taken, also by whoever goes on without asking.

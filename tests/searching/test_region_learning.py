@@ -269,7 +269,7 @@ def test_a_study_of_before_counts_only_what_is_still_to_come(small: Path, tmp_pa
     assert atml(*line(small, tmp_path, 8, "--max-macs", 1, "--no-regions")).returncode == 0
     refused = atml("regions")
     assert refused.returncode == 2
-    assert "'s' keeps no regions: it was searched with --no-regions, or before" in refused.stderr
+    assert "'s' has no regions: only a search with --learn-regions" in refused.stderr
     done = atml(*line(small, tmp_path, 30, "--max-macs", 1))
     assert done.returncode == 0, done.stderr
     state = standing(tmp_path)
