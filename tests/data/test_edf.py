@@ -17,6 +17,7 @@ from atml.data.dataset import Dataset
 from atml.data.formats import edf_file
 from atml.data.formats.detection import kind_of
 from atml.data.formats.wfdb_record import Unusable
+from atml.data.unlabelled import signals
 from atml.data.windowing import Stretch
 from atml.errors import DataError, MissingExtraError
 from atml.tasks.task import Task
@@ -150,6 +151,15 @@ def test_a_micro_sign_in_a_header_is_one(tmp_path: Path) -> None:
     change(file, b"uV      ", b"\xb5V      ")
     found = edf_file.opened(file, "a.edf")
     np.testing.assert_allclose(found.load([0])[0], x_of(1) / 1000, atol=1e-9)
+
+
+def test_signals_need_no_annotations(tmp_path: Path, task: Task) -> None:
+    write(tmp_path / "a.edf", x_of(1), [], others=[breathing()])
+    (found,) = signals(tmp_path / "a.edf", task)
+    assert (found.name, found.rate) == ("a", RATE)
+    np.testing.assert_allclose(found.x[0], x_of(1), atol=1e-6)
+    with pytest.raises(DataError, match="tells 50 Hz; leave out --sampling-rate 100"):
+        list(signals(tmp_path / "a.edf", task, sampling_rate=100))
 
 
 def test_annotations_become_stretches() -> None:

@@ -127,7 +127,11 @@ def _parse(path: Path, file: str) -> tuple[list[str] | None, Floats, list[str]]:
     if found.shape[1] > len(first) and found[len(first)].isna().all():
         found = found.iloc[:, : len(first)]
     if found.shape[1] != len(first):
-        raise Unusable("signal", file, f"names {len(first)} columns and holds {found.shape[1]}")
+        raise Unusable(
+            "signal",
+            file,
+            f"is no table of numbers: it names {len(first)} columns and holds {found.shape[1]}",
+        )
     columns = []
     for at in range(len(first)):
         column = found[at]

@@ -67,7 +67,9 @@ def read(path: Path, split: str, task: Task, arrays: Arrays) -> Held:
     for name in ("y", "subject", "rhythm", "split"):
         if name in arrays and arrays[name].shape != (len(x),):
             raise DataError(f"{name} in {path} has shape {arrays[name].shape} for {len(x)} segments")
-    bad = np.flatnonzero((y < 0) | (y >= len(task.classes))) if y.dtype.kind in "iub" else []
+    bad: Int64 = (
+        np.flatnonzero((y < 0) | (y >= len(task.classes))) if y.dtype.kind in "iub" else np.zeros(0, int)
+    )
     if not unknown and (y.dtype.kind not in "iub" or len(bad)):
         which = f"row {bad[0]} has {y[bad[0]]}" if len(bad) else f"it is {y.dtype}"
         raise DataError(f"y in {path} must be class numbers 0 to {len(task.classes) - 1}; {which}")
