@@ -29,8 +29,8 @@ EXPORT = "Winner and export"
 Data = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Labelled ECG: a folder or archive of recordings or segments, .npz, .mat, .h5 or .parquet. Repeat"
-        " it to use several sets together.",
+        help="Labelled ECG: a folder or archive of recordings or segments, .npz, .mat, .h5 or .parquet."
+        " Repeat it to use several sets together.",
         metavar="PATH",
         show_default="synthetic ECG",
         rich_help_panel=DATA,
@@ -73,6 +73,16 @@ Labels = Annotated[
         " file,label or file,label,patient.",
         metavar="FILE",
         show_default=False,
+        rich_help_panel=DATA,
+    ),
+]
+Subjects = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose each recording is: a table, its first line recording,subject, or a pattern that fits the"
+        " whole name of each, with brackets around the subject: 'p(\\d+)_.*'.",
+        metavar="FILE|PATTERN",
+        show_default="as the data say",
         rich_help_panel=DATA,
     ),
 ]

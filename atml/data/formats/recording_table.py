@@ -18,7 +18,7 @@ from atml.data.formats.label_table import Columns, Row
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, wfdb_opened
 from atml.data.formats.statements import CODES, decide
 from atml.data.formats.wfdb_record import Unusable
-from atml.data.parsing import SPLITS, Fault, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, some
 from atml.errors import DataError
 
 SIGNALS = (".hea", *edf_file.ENDINGS, *column_file.ENDINGS)
@@ -162,11 +162,12 @@ class RecordingTable(RecordingSet):
         columns, names = self._source[1], self._source[1].names
         notes = [f"labels stand in {called}, column {names[columns.label]!r}"]
         if columns.subject is None:
-            notes.append(f"each recording is taken for one subject: {called} names no patients")
+            notes.append(AboutPeople(f"each recording is taken for one subject: {called} names no patients"))
         else:
             people = len({item.subject for item in found.items})
+            column = names[columns.subject]
             notes.append(
-                f"{len(found.items)} recordings of {people} subjects, column {names[columns.subject]!r}"
+                AboutPeople(f"{len(found.items)} recordings of {people} subjects, column {column!r}")
             )
         if not self.splits():
             notes.append(f"{called} does not tell train from test")
