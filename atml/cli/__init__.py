@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from atml.cli.best import best_app
+from atml.cli.check import check
 from atml.cli.compare import compare
 from atml.cli.dashboard import dashboard
 from atml.cli.data import data_app
@@ -57,7 +58,7 @@ def _app(
 ) -> None: ...
 
 
-for command in (search, status, score, predict, compare, report, dashboard):
+for command in (check, search, status, score, predict, compare, report, dashboard):
     app.command()(command)
 app.command()(worker)
 app.command("run")(run_again)
