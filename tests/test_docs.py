@@ -160,7 +160,7 @@ def test_two_shells(host: Host) -> None:
 
 
 def test_copies(host: Host, database: Host) -> None:
-    assert "found the same" in host.ok(line("atml study copy", 0))
+    assert "read back and verified" in host.ok(line("atml study copy", 0))
     assert "study small-copy: 2 finished" in host.ok(line("atml study copy", 2))
     assert "deleted study small-copy" in host.ok(
         line("atml study delete"), ATML_STORAGE="sqlite:///studies.db"

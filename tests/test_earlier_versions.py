@@ -190,7 +190,7 @@ def test_a_study_is_written_up(atml: Atml, here: Path) -> None:
 
 def test_models_are_compared_out_of_fold_and_on_test_data(atml: Atml) -> None:
     # One by its folder, one by its study's name.
-    done = read(atml("compare", f"exports/small/{FOLDERS[94]}", "small", "--json"))
+    done = read(atml("compare", f"exports/small/{FOLDERS[94]}", "small", "--by", "accuracy", "--json"))
     values = {model["trial"]: model["figures"]["F"]["value"] for model in done["models"]}
     assert values == pytest.approx({94: 0.9353, 34: 0.9834}, abs=1e-4)
     (pair,) = done["pairs"]
@@ -300,7 +300,7 @@ def test_a_search_on_the_built_in_files_goes_on(here: Path, tmp_path: Path) -> N
     line = ("search", "--data", "afib.npz", "--study", "builtin", "--folds", 2, "--workers", 1)
     done = run(bare, *line, "--trials", 1, "--timeout", "1s")
     assert done.returncode == 0, done.stderr
-    line_of_it = "study builtin goes on in the search space that it began with"
+    line_of_it = "study builtin continues in the search space that it began with"
     assert (done.stdout + done.stderr).count(line_of_it) == 1
     # So does whoever joins.
     joined = run(bare, "worker", "--study", "builtin", "--workers", 1, "--timeout", "1s")

@@ -78,6 +78,20 @@ def log(made: Made) -> Figures:
     return {"trial": found[1], "value": found[2], "runs": found[3], "KiB": found[5], **four}
 
 
+def test_the_mean_in_the_log_is_that_of_the_repeats_in_the_log(made: Made) -> None:
+    """Repeats are logged as trained; where another decision ships, the line of the mean says so."""
+    for row in made.summary["finalists"]:
+        records = made.plan.store.trials("s")
+        values = [t for t in records if t.of == row["trial"] and t.length == row["length"]]
+        line = next(line for line in made.summary["lines"] if f". trial {row['trial']}: " in line)
+        assert f"{row['value']:.4f} out of fold, " in line and f", {row['decision']}; " in line
+        if row["decision"] == "decision as trained":
+            assert row["value"] == pytest.approx(np.mean([t.result["value"] for t in values]), abs=1e-6)
+        else:
+            assert row["decision"] == "decision tuned, cross-fitted"
+    assert any(row["decision"] == "decision as trained" for row in made.summary["finalists"])
+
+
 def status(made: Made) -> Figures:
     row = json.loads(run(made.where, "status", "--json").stdout)[0]
     runs = row["best_is"].removeprefix("winner, ")

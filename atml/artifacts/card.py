@@ -32,7 +32,7 @@ def render(record: ExportRecord, *, size_bytes: int, bad_input: BadInput) -> str
         lacks = "; ".join(record.unqualified)
         parts.append(
             f"> **UNQUALIFIED.** This model does not reach the gate of its objective: {lacks}."
-            " It was exported because that was asked for."
+            " It was exported on request."
         )
     parts += [
         _summary(record, size_bytes),
@@ -89,6 +89,12 @@ def _data(record: ExportRecord) -> str:
         lines.append(f"- Held out of the search altogether, for `atml score`: {', '.join(data.held_out)}.")
     if data.leads:
         lines.append(f"- Leads, as asked for: {'; '.join(data.leads)}.")
+    if data.amplitude is not None:
+        low, middle, high = data.amplitude
+        lines.append(
+            f"- Signals range over {low:g} to {high:g} in 98% of the windows, {middle:g} at the median (the"
+            " middle 96% of a window's samples, in the unit of the data): others may be in another unit."
+        )
     lines += [f"- {note}" for note in data.notes]
     return "\n".join(lines)
 
@@ -135,8 +141,8 @@ def fitted(values: Sequence[float], worst: float | None, trained: float, gap: fl
     if not all(0 <= value <= 1 for value in known):
         return "the objective is not a share from 0 to 1, so whether that gap is large depends on its scale"
     if gap > 0.05:
-        return "it knows its own subjects better than others: overfitting"
-    return "little of either" if trained >= 0.9 else "it does not fit its own subjects either: underfitting"
+        return "it does better on its own subjects than on others: overfitting"
+    return "little of either" if trained >= 0.9 else "it does badly on its own subjects too: underfitting"
 
 
 def _curve(record: ExportRecord) -> str:

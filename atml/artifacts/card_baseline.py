@@ -39,7 +39,7 @@ def versus(record: ExportRecord, size_bytes: int) -> list[str]:
         "\n\n".join(
             [
                 "## What the network buys",
-                f"Beside it stands a detector without a network, {baseline.baseline.title}, fitted on the"
+                f"It is compared with a detector without a network, {baseline.baseline.title}, fitted on the"
                 " same folds and judged on the same held-out subjects. Fitted to all subjects its rule is:"
                 f" {baseline.baseline.describe()}.",
                 table(("out of fold", "network", "baseline"), rows),
@@ -61,7 +61,7 @@ def _verdict(found: CrossValidationResult, baseline: BaselineResult) -> str:
         f" {more.low:+.3f} to {more.high:+.3f}, both on the same resampled subjects."
     )
     if more.low > 0:
-        return f"{said} The network is worth its cost where that difference is."
+        return f"{said} Whether the network is worth its cost depends on that difference."
     if more.high < 0:
         return f"{said} The baseline is the better of the two: use it."
     return f"{said} With these subjects the two can't be told apart: the network has not shown its worth."
@@ -102,5 +102,5 @@ def by_rhythm(record: ExportRecord) -> list[str]:
         f" {card_kind.of(task).rhythms(task)}."
     )
     if few < 5:
-        said += f" The rarest is of {plural(few, 'subject')}, which says little of others."
+        said += f" The rarest comes from {plural(few, 'subject')}, which says little about others."
     return ["\n\n".join(["## By rhythm", said, table(header, [line(row) for row in rhythms], left=2)])]

@@ -33,8 +33,8 @@ def what_ships(record: ExportRecord, name: str, plain: str, where: str) -> list[
         )
         said = (
             f"The decision was moved for a {result.wish}, as asked for: {told}, part of the exported file."
-            f" Moved so by the other folds it came to {rates}, with 95% intervals, on subjects without a"
-            " say in it. It is met over all windows, not for every subject."
+            f" Moved in this way on the other folds it gave {rates}, with 95% intervals, on subjects that"
+            " were not used to choose it. It holds over all windows, not for every subject."
         )
         return [said, table(("decision", "value out of fold"), rows)]
     if result.is_tuned:
@@ -42,14 +42,14 @@ def what_ships(record: ExportRecord, name: str, plain: str, where: str) -> list[
         pays = gain is not None and gain.low > 0
         why = "" if pays else ", but reaches the gate of the objective, and that one does not"
         said = (
-            f"The decision ships tuned: {told}, part of the exported file. On folds that had no say in it"
-            f" {name} chosen so {worth} over the decision as trained{why}. The figures of this card are the"
-            " cross-fitted ones; the last row looks better than it is."
+            f"The decision ships tuned: {told}, part of the exported file. On folds that were not used to"
+            f" choose it, {name} chosen so {worth} over the decision as trained{why}. The figures of this"
+            " card are the cross-fitted ones; the last row looks better than it is."
         )
     else:
-        least = "" if gain is None else ", which is not beyond its noise"
+        least = "" if gain is None else ", which is within its noise"
         said = (
-            f"The decision ships as trained, and all figures of this card are of that: {name} chosen on the"
-            f" other folds {worth}{least}."
+            f"The decision ships as trained, and all figures of this card are of that decision: {name} chosen"
+            f" on the other folds {worth}{least}."
         )
     return [said, table(("decision", "value out of fold"), rows)]

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from atml.arrays import Float32, Floats
 from atml.artifacts import seen
 from atml.artifacts.seen import Amplitude
-from atml.data.subjects import endings
+from atml.data.subjects import endings, person
 from atml.errors import AtmlError, ExportError
 from atml.models.config import ModelConfig
 from atml.tasks.task import BINARY, Task
@@ -93,7 +93,8 @@ class ExportedModel:
         whole = {ending for name in names for ending in endings(name)}
         candidates = {*whole, *(f"{place}/{name}" for place in sets for name in whole)}
         if self.subjects is not None:
-            return tuple(sorted(candidates & set(self.subjects)))
+            given = {person(name) for name in candidates}
+            return tuple(sorted(name for name in self.subjects if person(name) in given))
         return seen.recognised(candidates, self.hashes, self.data_fingerprint)
 
     def other_unit(self, found: Floats) -> str:
@@ -273,7 +274,7 @@ def _properties(path: Path, model: bytes) -> dict[str, str]:
     try:
         proto = onnx.load_model_from_string(model)
     except DecodeError as error:
-        raise ExportError(f"{path} is no ONNX file, or a damaged one; export the model again") from error
+        raise ExportError(f"{path} is not an ONNX file, or is damaged; export the model again") from error
     props = {prop.key: prop.value for prop in proto.metadata_props}
     if proto.producer_name != "atml" or "format" not in props:
         maker = f" (made by {proto.producer_name!r})" if proto.producer_name else ""

@@ -154,7 +154,7 @@ class ExportRecord:
     search_seed: int
     trials: int
     """Trials the search had run when this one was picked: the best of many looks better than it is."""
-    value_name: str = "what the search made large"
+    value_name: str = "what the search maximised"
     worst_value: float | None = None
     """What the search's objective gives a model that is wrong everywhere; None where that is not known."""
     unqualified: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atml.arrays import Float32, Floats
+from atml.data.subjects import person
 
 DIGITS = 6
 """Letters of a subject's hash, 36 bits: of a million pairs of strangers one in 70,000 sets has two alike."""
@@ -48,7 +49,7 @@ def recognised(names: Iterable[str], stored: str, salt: str) -> tuple[str, ...]:
 
 
 def _hash(name: str, salt: str) -> str:
-    digest = hashlib.sha256(f"{salt}\0{name}".encode(errors="surrogatepass")).digest()
+    digest = hashlib.sha256(f"{salt}\0{person(name)}".encode(errors="surrogatepass")).digest()
     return base64.urlsafe_b64encode(digest).decode()[:DIGITS]
 
 

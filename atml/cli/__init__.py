@@ -20,6 +20,7 @@ from atml.cli.check import check
 from atml.cli.compare import compare
 from atml.cli.dashboard import dashboard
 from atml.cli.data import data_app
+from atml.cli.help_text import Commands
 from atml.cli.predict import predict
 from atml.cli.regions import regions_app
 from atml.cli.report import report
@@ -42,11 +43,9 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(
+app = Commands(
     help="Turn a folder of labelled ECG into the smallest honest classifier for a device.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
 )
 
 
@@ -58,15 +57,23 @@ def _app(
 ) -> None: ...
 
 
-for command in (check, search, status, score, predict, compare, report, dashboard):
-    app.command()(command)
-app.command()(worker)
-app.command("run")(run_again)
-app.add_typer(best_app, name="best")
-app.add_typer(regions_app, name="regions")
-app.add_typer(data_app, name="data")
-app.add_typer(tasks_app, name="tasks")
-app.add_typer(studies_app, name="study")
+SEARCHING, JUDGING, PREPARING = "Search", "Results", "Data, tasks and studies"
+
+app.command(rich_help_panel=SEARCHING)(search)
+app.command(rich_help_panel=SEARCHING)(worker)
+app.command(rich_help_panel=SEARCHING)(status)
+app.add_typer(best_app, name="best", rich_help_panel=JUDGING)
+app.command(rich_help_panel=JUDGING)(score)
+app.command(rich_help_panel=JUDGING)(predict)
+app.command(rich_help_panel=JUDGING)(compare)
+app.command(rich_help_panel=JUDGING)(report)
+app.command(rich_help_panel=JUDGING)(dashboard)
+app.add_typer(data_app, name="data", rich_help_panel=PREPARING)
+app.add_typer(tasks_app, name="tasks", rich_help_panel=PREPARING)
+app.add_typer(studies_app, name="study", rich_help_panel=PREPARING)
+app.add_typer(regions_app, name="regions", rich_help_panel=PREPARING)
+app.command(rich_help_panel=PREPARING)(check)
+app.command("run", rich_help_panel=PREPARING)(run_again)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atml.cli.help_text import Commands, Default
 from atml.cli.shared_options import (
+    EXPORT,
     STUDIES,
     AsJson,
-    Default,
     Device,
     Prefer,
     Storage,
+    Study,
+    StudyArgument,
     Unqualified,
+    one_study,
     show,
     study_of,
 )
+from atml.cli.values import number, whole
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,19 +37,33 @@ if TYPE_CHECKING:
     from atml.storage import Store
     from atml.training.records import TrialRecord
 
+TRIALS = "Which trials"
+
 Pareto = Annotated[
-    bool, typer.Option("--pareto", help="The best trial at most 5, 10, 20 ... KiB large, each size once.")
+    bool,
+    typer.Option(
+        "--pareto",
+        help="The best trial of at most 5, 10, 20 ... KiB, each size once.",
+        rich_help_panel=TRIALS,
+    ),
 ]
 
-best_app = typer.Typer(cls=Default, help="Show the best trials of a study, or export them.")
+best_app = Commands(
+    cls=Default, help="Show the best trials (`atml best` alone is `atml best show`), or export them."
+)
 
 
 @best_app.command("show")
 def best_show(
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 10,
+    name: StudyArgument = None,
+    study: Study = None,
+    top: Annotated[
+        int, typer.Option(parser=whole(1), help="How many trials.", metavar="N", rich_help_panel=TRIALS)
+    ] = 10,
     csv: Annotated[bool, typer.Option("--csv", help="Write every trial as CSV, a figure a column.")] = False,
-    out: Annotated[Path | None, typer.Option(help="File for the CSV.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the CSV.", metavar="FILE", show_default="standard output")
+    ] = None,
     pareto: Pareto = False,
     storage: Storage = STUDIES,
     json: AsJson = False,
@@ -56,45 +75,63 @@ def best_show(
     from atml.storage import Store
 
     if csv + pareto + json > 1:
-        raise InputError("--csv, --json and --pareto are three ways to show it: leave all but one out")
+        raise InputError("--csv, --json and --pareto are three ways to show the trials: give one of them")
     if out is not None and not csv:
-        raise InputError(f"--out {out} is the file of --csv: add that")
+        raise InputError(f"--out {out} is the file of --csv: add --csv")
     store = Store(storage, create=False)
-    name = study_of(store, study)
-    found = _some_rows(store, name, top)
+    study = study_of(store, one_study(name, study))
+    found = _some_rows(store, study, top)
     if csv:
-        text = as_csv([flat(entry, place) for place, entry in enumerate(leaderboard(store, name), 1)])
+        text = as_csv([flat(entry, place) for place, entry in enumerate(leaderboard(store, study), 1)])
         if out is None:
             sys.stdout.write(text.replace("\r\n", "\n"))
         else:
             write_whole(out, text)
         return
     if pareto:
-        show(sizes_table(best_at_sizes(leaderboard(store, name))))
-        show(f"\nnext: atml best export {name} --pareto")
+        show(sizes_table(best_at_sizes(leaderboard(store, study))))
+        show(f"\nnext: atml best export {study} --pareto")
         return
     if json:
         show(found, json)
         return
-    first = verdict(store, name)
+    first = verdict(store, study)
     assert first is not None  # there are rows
-    show(f"study {name}: {first.line}\n")
+    show(f"study {study}: {first.line}\n")
     show(screen(first, found))
 
 
 @best_app.command("export")
 def best_export(
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1,
-    out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    name: StudyArgument = None,
+    study: Study = None,
+    top: Annotated[
+        int, typer.Option(parser=whole(1), help="How many trials.", metavar="N", rich_help_panel=TRIALS)
+    ] = 1,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the exports.", metavar="FOLDER", rich_help_panel=EXPORT)
+    ] = Path("exports"),
     pareto: Pareto = False,
     prefer: Prefer = None,
     min_sensitivity: Annotated[
         float | None,
-        typer.Option(help="Move an export's decision until it has this; trains nothing.", metavar="RATE"),
+        typer.Option(
+            parser=number(),
+            help="Move the decision of an export until its sensitivity is this; nothing is trained.",
+            metavar="RATE",
+            show_default="as it is",
+            rich_help_panel=TRIALS,
+        ),
     ] = None,
     min_specificity: Annotated[
-        float | None, typer.Option(help="The same for the specificity.", metavar="RATE")
+        float | None,
+        typer.Option(
+            parser=number(),
+            help="The same for the specificity.",
+            metavar="RATE",
+            show_default="as it is",
+            rich_help_panel=TRIALS,
+        ),
     ] = None,
     unqualified: Unqualified = False,
     device: Device = "auto",
@@ -114,24 +151,24 @@ def best_export(
     if len(wanted) + (top > 1) + pareto + (prefer is not None) > 1:
         raise InputError(
             "--top, --pareto, --prefer, --min-sensitivity and --min-specificity each choose what is exported:"
-            " leave all but one out"
+            " give one of them"
         )
     store = Store(storage, create=False)
-    name = study_of(store, study)
-    numbers = _chosen(store, name, top, pareto=pareto, prefer=prefer)
+    study = study_of(store, one_study(name, study))
+    numbers = _chosen(store, study, top, pareto=pareto, prefer=prefer)
     options = Options(device=device, out=out, unqualified=unqualified)
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
         if wanted:
-            export_at(store, name, numbers[0], wanted[0], options, shown)
+            export_at(store, study, numbers[0], wanted[0], options, shown)
             return
-        summary = export_best(store, name, numbers, options, shown)
+        summary = export_best(store, study, numbers, options, shown)
     finally:
         shown.close()
     if not any(row["folder"] for row in summary["finalists"]):
         raise InputError(
-            f"none of trials {numbers} of study {name!r} qualifies, so nothing was exported; --unqualified"
-            " exports them all the same, marked so"
+            f"none of trials {numbers} of study {study!r} qualifies, so nothing was exported; --unqualified"
+            " exports them anyway, marked so"
         )
 
 
@@ -159,7 +196,7 @@ def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     found = rows(store, name, top)
     if not found:
         raise InputError(
-            f"study {name!r} has no trial that ran over every fold yet; go on with `atml search`"
+            f"study {name!r} has no trial that ran over every fold yet; continue it with `atml search`"
         )
     return found
 

@@ -9,6 +9,8 @@ import typer
 
 from atml.cli.shared_options import (
     STUDIES,
+    STUDY,
+    TASK,
     AsJson,
     Data,
     Device,
@@ -17,8 +19,10 @@ from atml.cli.shared_options import (
     SamplingRate,
     Storage,
     Window,
+    Workers,
     show,
 )
+from atml.cli.values import whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,20 +31,36 @@ if TYPE_CHECKING:
 
 
 def check(
-    task: Annotated[str, typer.Option(help="What to detect; see `atml tasks`.")] = "afib",
-    data: Data = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials to forecast.")] = 100,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]", show_default=False)
+    task: Annotated[
+        str,
+        typer.Option(help="What to detect; `atml tasks` lists them.", metavar="NAME", rich_help_panel=TASK),
+    ] = "afib",
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            help="Search-space file.", metavar="FILE", show_default="the task's", rich_help_panel=TASK
+        ),
     ] = None,
-    storage: Storage = STUDIES,
-    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation by subject.")] = 5,
-    device: Device = "auto",
-    space: Annotated[Path | None, typer.Option(help="Search-space file instead of the task's.")] = None,
     objective: Objective = None,
     window: Window = None,
+    data: Data = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    storage: Storage = STUDIES,
+    folds: Annotated[
+        int,
+        typer.Option(
+            parser=whole(2),
+            help="Folds of the cross-validation by subject.",
+            metavar="N",
+            rich_help_panel=STUDY,
+        ),
+    ] = 5,
+    trials: Annotated[
+        int, typer.Option(parser=whole(1), help="Trials to forecast.", metavar="N", rich_help_panel=STUDY)
+    ] = 100,
+    workers: Workers = None,
+    device: Device = "auto",
     json: AsJson = False,
 ) -> None:
     """Check machine and data before a search, and forecast how long it takes. Nothing is kept.

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atml.cli.shared_options import (
+    DATA,
     STUDIES,
+    STUDY,
     AsJson,
     Lead,
     Rule,
@@ -22,7 +24,10 @@ from atml.cli.shared_options import (
     rule_options,
     show,
 )
+from atml.cli.values import whole
 from atml.errors import InputError
+
+COMPARISON = "Comparison"
 
 if TYPE_CHECKING:
     from atml.comparison.result import Comparison
@@ -31,42 +36,71 @@ if TYPE_CHECKING:
 
 def compare(
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Export folders, ONNX files written by atml, or studies (their best export).",
             metavar="MODEL...",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    study: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Study whose best export is compared; the same as its name among the models.",
+            metavar="NAME",
+            show_default="none",
+            rich_help_panel=STUDY,
+        ),
+    ] = None,
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="Test data; may be given several times. Left out: figures out of fold."),
+        typer.Option(
+            help="Test data. Repeat it for several sets.",
+            metavar="PATH",
+            show_default="none: out-of-fold figures",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     rule: Rule = None,
     rule_option: RuleOption = None,
     by: Annotated[
         str | None,
         typer.Option(
-            help="Figure of each subject to test: accuracy, F-beta, sensitivity or specificity. Choose it"
-            " before you see the figures. [default: that of the rule, the task's own where none is named, or"
-            " accuracy]",
-            show_default=False,
+            help="Figure of each subject whose differences are tested: accuracy, F-beta, sensitivity or"
+            " specificity. Choose it before you see the figures.",
+            metavar="FIGURE",
+            show_default="the rule's, the task's, or accuracy",
+            rich_help_panel=COMPARISON,
         ),
     ] = None,
     published: Annotated[
         list[str] | None,
         typer.Option(
-            help="Published figures to list: autotuneml, iesd2024, iccad2022, iccad2023, or a JSON file; may"
-            " be given several times.",
+            help="Published figures to list beside the models: autotuneml, iesd2024, iccad2022, iccad2023,"
+            " or a JSON file. Repeat it for several.",
             metavar="NAME|FILE",
+            show_default="none",
+            rich_help_panel=COMPARISON,
         ),
     ] = None,
     vf_amplitude: VfAmplitude = None,
     vt_rate: VtRate = None,
-    runs: Annotated[int, typer.Option(min=0, help="Windows to time for each model; 0: none.")] = 200,
+    runs: Annotated[
+        int,
+        typer.Option(
+            parser=whole(0),
+            help="Windows that are timed for each model; 0 times none.",
+            metavar="N",
+            rich_help_panel=COMPARISON,
+        ),
+    ] = 200,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     objective: TrainedObjective = None,
-    out: Annotated[Path | None, typer.Option(help="Write it as Markdown too.", metavar="FILE.md")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the comparison as Markdown too.", metavar="FILE.md", show_default="none"),
+    ] = None,
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
@@ -81,7 +115,10 @@ def compare(
     if out is not None:
         _writable(out)
     store = None if missing(storage) else Store(storage)
-    exports = found(models, lambda name: _best(store, storage, name))
+    named = [*(models or ()), *(study or ())]
+    if not named:
+        raise InputError("which models? name export folders or studies; `atml status` lists the studies")
+    exports = found(named, lambda name: _best(store, storage, name))
     if data:
         result = comparing.on_test_data(
             exports,
@@ -115,13 +152,13 @@ def _best(store: Store | None, storage: str, name: str) -> Path | None:
         if not any(sign in name for sign in "/.\\"):
             place = store.name if store is not None else storage
             raise InputError(
-                f"{name!r} is no export here and no study in {place}; `atml status` lists the studies"
+                f"{name!r} is neither an export here nor a study in {place}; `atml status` lists the studies"
             )
         return None
     for entry in leaderboard(store, name):
         if entry.folder is not None:
             return entry.folder
-    raise InputError(f"study {name!r} has no export any more; `atml best export {name}` makes one")
+    raise InputError(f"study {name!r} no longer has an export; `atml best export {name}` makes one")
 
 
 def _laid_out(result: Comparison) -> object:

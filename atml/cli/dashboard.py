@@ -8,21 +8,46 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.shared_options import STUDIES, Storage, show, study_of
+from atml.cli.shared_options import STUDIES, Storage, Study, StudyArgument, one_study, show, study_of
+from atml.cli.values import whole
 from atml.errors import InputError
+
+SERVER = "Server"
 
 
 def dashboard(
-    study: Annotated[str | None, typer.Argument(help="Study to open. [default: the latest]")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any that is free.")] = 8080,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    name: StudyArgument = None,
+    study: Study = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            parser=whole(0, 65535),
+            help="Port; 0 takes any that is free.",
+            metavar="N",
+            rich_help_panel=SERVER,
+        ),
+    ] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on.", metavar="ADDRESS", rich_help_panel=SERVER)
+    ] = "127.0.0.1",
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open a browser, where there is one.")
+        bool,
+        typer.Option(
+            "--browser/--no-browser",
+            help="Open the page in a browser, where there is one.",
+            show_default="yes",
+            rich_help_panel=SERVER,
+        ),
     ] = True,
-    reports: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask before listening where others can connect.")
+        bool,
+        typer.Option(
+            "--yes", help="Do not ask before listening where others can connect.", rich_help_panel=SERVER
+        ),
     ] = False,
+    reports: Annotated[
+        Path, typer.Option(help="Folder of the reports, whose figures are shown too.", metavar="FOLDER")
+    ] = Path("reports"),
     storage: Storage = STUDIES,
 ) -> None:
     """Show studies in Optuna's Dashboard: curves, importances, notes, regions, exports. Ctrl-C ends it."""
@@ -35,13 +60,14 @@ def dashboard(
         _warn(host, yes)
     store = Store(storage, create=False)
     try:
-        name = study if study in store.studies() else _latest(storage, study)
+        wanted = one_study(name, study)
+        opened = wanted if wanted in store.studies() else _latest(storage, wanted)
         server = board.bind(board.application(store, reports, local=local), host, port)
-        url = board.address(server, f"/dashboard/studies/{study_id(store.study(name))}")
-        show(f"study {name} in {store.name}: {url}\nCtrl-C ends it")
+        url = board.address(server, f"/dashboard/studies/{study_id(store.study(opened))}")
+        show(f"study {opened} in {store.name}: {url}\nCtrl-C ends it")
         sys.stdout.flush()
         if browser and not board.open_browser(url):
-            show("no browser could be opened here: open that address in one")
+            show("no browser could be opened here; open that address yourself")
             sys.stdout.flush()
         board.serve(server)
     finally:
@@ -72,6 +98,6 @@ def _warn(host: str, yes: bool) -> None:
         sys.stderr.write(f"atml: {risk}\n")
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(f"{risk}; add --yes if that is meant")
+        raise InputError(f"{risk}; add --yes to do it anyway")
     if not typer.confirm(f"{risk}. Go on?"):
         raise typer.Abort

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.shared_options import AsJson, Lead, SamplingRate, Window, show
+from atml.cli.help_text import Commands
+from atml.cli.shared_options import TASK, AsJson, Lead, SamplingRate, Window, show
 from atml.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from atml.task_files.definition import TaskDefinition
     from atml.tasks.task import Task
 
-data_app = typer.Typer(help="Inspect data before they are used, or download some.", no_args_is_help=True)
+data_app = Commands(help="Inspect data before they are used, or download some.", no_args_is_help=True)
+
+MOST_SUBJECTS = 100
+"""Subjects of one split that an inspection prints; its JSON has them all."""
 
 MOST_FAULTS = 30
 """Faults of one kind that an inspection prints; its JSON has them all."""
@@ -30,9 +34,12 @@ MOST_FAULTS = 30
 @data_app.command("inspect")
 def data_inspect(
     directories: Annotated[
-        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="DIR...")
+        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="PATH...")
     ],
-    task: Annotated[str, typer.Option(help="Task whose labels and window apply.")] = "afib",
+    task: Annotated[
+        str,
+        typer.Option(help="Task whose labels and window apply.", metavar="NAME", rich_help_panel=TASK),
+    ] = "afib",
     window: Window = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
@@ -130,10 +137,15 @@ def data_fetch(
     name: Annotated[str, typer.Argument(help="vfdb, cudb, mitdb or afdb.", metavar="NAME")],
     to: Annotated[
         Path | None,
-        typer.Option(help="Folder to write. [default: ./NAME]", metavar="DIR", show_default=False),
+        typer.Option(help="Folder to write.", metavar="FOLDER", show_default="NAME"),
     ] = None,
     url: Annotated[
-        str | None, typer.Option(help="A mirror with the layout of PhysioNet's file server.")
+        str | None,
+        typer.Option(
+            help="A mirror with the layout of PhysioNet's file server.",
+            metavar="URL",
+            show_default="PhysioNet",
+        ),
     ] = None,
 ) -> None:
     """Download a database from PhysioNet and verify it. The same command continues where it stopped."""
@@ -204,12 +216,14 @@ def _subjects(split: Split) -> RenderableType:
     """Lay out one row for each subject and one for the total, without columns that are empty."""
     from atml.formatting import columns
 
-    parts = (*split.subjects, split.total)
+    parts = (*split.subjects[:MOST_SUBJECTS], split.total)
+    more = len(split.subjects) - MOST_SUBJECTS
+    total = "all" if more <= 0 else f"all, with {more:,} more (--json lists them)"
     long = bool(split.records)
     column = "windows" if long else "classes"
     classes = sorted(getattr(split.total, column), key=lambda name: name == "unknown")
     cells: list[tuple[str, bool, list[str]]] = [
-        ("subject", False, [*(part.name for part in split.subjects), "all"]),
+        ("subject", False, [*(part.name for part in parts[:-1]), total]),
         ("files", True, [] if long else [str(part.files) for part in parts]),
         ("windows" if long else "usable", True, [str(part.usable) for part in parts]),
         *((name, True, [str(getattr(part, column).get(name, "-")) for part in parts]) for name in classes),

@@ -8,15 +8,21 @@ from typing import Annotated
 import typer
 
 from atml.cli.shared_options import AsJson, Lead, SamplingRate, show
+from atml.cli.values import number
+
+DECISIONS = "Decisions and episodes"
 
 
 def predict(
-    export: Annotated[Path, typer.Argument(help="Export folder, or an ONNX file written by atml.")],
+    export: Annotated[
+        Path, typer.Argument(help="Export folder, or an ONNX file written by atml.", metavar="EXPORT")
+    ],
     files: Annotated[
         list[Path],
         typer.Argument(
             help="WFDB records or folders of them, .npy, .csv, .txt (a sample a line, a lead a column), or a"
-            " set of segments as --data takes it."
+            " set of segments as --data takes it.",
+            metavar="FILE...",
         ),
     ],
     lead: Lead = None,
@@ -24,30 +30,54 @@ def predict(
     step: Annotated[
         float | None,
         typer.Option(
-            help="From one window to the next. [default: a window]", metavar="SECONDS", show_default=False
+            parser=number(),
+            help="Time from the start of one window to that of the next.",
+            metavar="SECONDS",
+            show_default="a window's length",
+            rich_help_panel=DECISIONS,
         ),
     ] = None,
     of: Annotated[
         list[str] | None,
         typer.Option(
             "--class",
-            help="Episodes of this class; may be given several times. [default: the positive class, or all]",
-            show_default=False,
+            help="Class whose episodes are listed. Repeat it for several.",
+            metavar="NAME",
+            show_default="the positive class, or all",
+            rich_help_panel=DECISIONS,
         ),
     ] = None,
     merge: Annotated[
-        float, typer.Option(min=0, help="Episodes this much apart, or less, are one.", metavar="SECONDS")
+        float,
+        typer.Option(
+            parser=number(0),
+            help="Join episodes that are this far apart or less.",
+            metavar="SECONDS",
+            show_default="0",
+            rich_help_panel=DECISIONS,
+        ),
     ] = 0.0,
     shortest: Annotated[
-        float, typer.Option(min=0, help="Leave out shorter episodes.", metavar="SECONDS")
+        float,
+        typer.Option(
+            parser=number(0),
+            help="Leave out episodes shorter than this.",
+            metavar="SECONDS",
+            show_default="0",
+            rich_help_panel=DECISIONS,
+        ),
     ] = 0.0,
     out: Annotated[
         Path | None,
-        typer.Option(help="New folder for windows.csv, episodes.csv, recordings.csv and pictures."),
+        typer.Option(
+            help="New folder for windows.csv, episodes.csv, recordings.csv and pictures.",
+            metavar="FOLDER",
+            show_default="none",
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Decide on recordings without labels: windows, episodes, burden and alarms an hour."""
+    """Classify recordings without labels: windows, episodes, burden and alarms an hour."""
     from atml.library.prediction import predict as run
 
     found = run(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.shared_options import STUDIES, AsJson, Default, Storage, show, study_of
+from atml.cli.help_text import Commands, Default
+from atml.cli.shared_options import STUDIES, AsJson, Storage, Study, StudyArgument, one_study, show, study_of
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
     from atml.searching.region_learning import RegionState
     from atml.storage import Store
 
-regions_app = typer.Typer(cls=Default, help="Show the rejected regions of a study, or change them.")
+regions_app = Commands(
+    cls=Default,
+    help="Show the regions that a study rejects (`atml regions` alone is `atml regions show`), or change"
+    " them.",
+)
 
-Study = Annotated[str | None, typer.Argument(help="Study. [default: the latest]")]
 Id = Annotated[str, typer.Argument(help="Region, by its id or the start of it.", metavar="ID")]
-OfStudy = Annotated[str | None, typer.Option("--study", help="Study. [default: the latest]")]
 
 
 @regions_app.command("show")
 def regions_show(
+    name: StudyArgument = None,
     study: Study = None,
     every: Annotated[bool, typer.Option("--all", help="List open regions too.")] = False,
     storage: Storage = STUDIES,
@@ -37,7 +41,7 @@ def regions_show(
     from atml.storage import Store
 
     store = Store(storage, create=False)
-    name = study_of(store, study)
+    name = study_of(store, one_study(name, study))
     state = _state(store, name)
     rows = [row(region) for region in state.found]
     if json:
@@ -48,7 +52,7 @@ def regions_show(
 
 
 @regions_app.command()
-def explain(region: Id, study: OfStudy = None, storage: Storage = STUDIES, json: AsJson = False) -> None:
+def explain(region: Id, study: Study = None, storage: Storage = STUDIES, json: AsJson = False) -> None:
     """Show the trials that are evidence for or against one region."""
     from atml.storage import Store
 
@@ -63,8 +67,11 @@ def explain(region: Id, study: OfStudy = None, storage: Storage = STUDIES, json:
 @regions_app.command()
 def lift(
     region: Id,
-    why: Annotated[str, typer.Option(help="Reason; it is kept with the region.", metavar="TEXT")],
-    study: OfStudy = None,
+    why: Annotated[
+        str,
+        typer.Option(help="Reason; it is kept with the region.", metavar="TEXT", rich_help_panel="Region"),
+    ],
+    study: Study = None,
     storage: Storage = STUDIES,
 ) -> None:
     """Reopen a region permanently, and keep the reason."""
@@ -83,7 +90,10 @@ def lift(
 
 @regions_app.command("import")
 def bring(
-    file: Annotated[Path, typer.Argument(help="A regions.json or avoid.txt of another study.")],
+    file: Annotated[
+        Path, typer.Argument(help="A regions.json or avoid.txt of another study.", metavar="FILE")
+    ],
+    name: StudyArgument = None,
     study: Study = None,
     storage: Storage = STUDIES,
 ) -> None:
@@ -93,7 +103,7 @@ def bring(
     from atml.storage import Store
 
     store = Store(storage, create=False)
-    name = study_of(store, study)
+    name = study_of(store, one_study(name, study))
     count = region_learning.bring(store, name, file)
     if not count:
         show(f"study {name} tests every region of {file} already")
@@ -104,8 +114,11 @@ def bring(
 
 @regions_app.command()
 def export(
+    name: StudyArgument = None,
     study: Study = None,
-    out: Annotated[Path, typer.Option(help="Folder to write regions.json and avoid.txt to.")] = Path(),
+    out: Annotated[
+        Path, typer.Option(help="Folder to write regions.json and avoid.txt to.", metavar="FOLDER")
+    ] = Path(),
     storage: Storage = STUDIES,
 ) -> None:
     """Write regions.json, with all evidence, and avoid.txt; `atml search --regions` reads either."""
@@ -115,7 +128,7 @@ def export(
     from atml.storage import Store
 
     store = Store(storage, create=False)
-    name = study_of(store, study)
+    name = study_of(store, one_study(name, study))
     state = _state(store, name)
     whole = region_files.to_json(name, state.ledger, state.found, state.space)
     texts = {
@@ -144,7 +157,7 @@ def _state(store: Store, name: str) -> RegionState:
 def _find(state: RegionState, region: str) -> Region:
     found = [one for one in state.found if region and one.id.startswith(region.lower())]
     if len(found) != 1:
-        what = "names several regions" if found else "is no region of this study"
+        what = "names several regions" if found else "is not a region of this study"
         raise InputError(f"{region!r} {what}; `atml regions --all` lists them")
     return found[0]
 

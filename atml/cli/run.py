@@ -7,19 +7,41 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.shared_options import STUDIES, AsJson, DataHere, Storage, show, study_of
+from atml.cli.shared_options import (
+    STUDIES,
+    STUDY,
+    WORKERS,
+    AsJson,
+    DataHere,
+    Storage,
+    Study,
+    StudyArgument,
+    one_study,
+    show,
+    study_of,
+)
+from atml.cli.values import whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
 def run(
-    trial: Annotated[int, typer.Option(min=0, help="Number of the trial.")],
-    study: Annotated[str | None, typer.Argument(help="Study. [default: the latest]")] = None,
+    trial: Annotated[
+        int, typer.Option(parser=whole(0), help="Number of the trial.", metavar="N", rich_help_panel=STUDY)
+    ],
+    name: StudyArgument = None,
+    study: Study = None,
     storage: Storage = STUDIES,
     data: DataHere = None,
     device: Annotated[
-        str | None, typer.Option(help="As for `atml search`. [default: the kind it was trained on]")
+        str | None,
+        typer.Option(
+            help="auto, cpu, cuda, or one GPU such as cuda:1.",
+            metavar="NAME",
+            show_default="the kind it was trained on",
+            rich_help_panel=WORKERS,
+        ),
     ] = None,
     json: AsJson = False,
 ) -> int:
@@ -30,7 +52,9 @@ def run(
 
     store = Store(storage, create=False)
     try:
-        compared = train_again(store, study_of(store, study), trial, tuple(data or ()), device)
+        compared = train_again(
+            store, study_of(store, one_study(name, study)), trial, tuple(data or ()), device
+        )
     finally:
         store.close()
     rows = rerun.rows(compared)
@@ -38,7 +62,7 @@ def run(
     if compared.same:
         return 0
     why = compared.differs or "nothing else is known to differ"
-    sys.stderr.write(f"atml: trial {trial} did not give the same values again; {why}\n")
+    sys.stderr.write(f"atml: trial {trial} gave other values this time; {why}\n")
     return 1
 
 

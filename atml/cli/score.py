@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from atml.cli.shared_options import (
+    DATA,
+    RULE,
     STUDIES,
     AsJson,
     Lead,
@@ -21,21 +23,43 @@ from atml.cli.shared_options import (
     rule_options,
     show,
 )
+from atml.cli.values import number
 
 
 def score(
-    export: Annotated[Path, typer.Argument(help="Export folder, or an ONNX file written by atml.")],
+    export: Annotated[
+        Path, typer.Argument(help="Export folder, or an ONNX file written by atml.", metavar="EXPORT")
+    ],
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="Test data; may be given several times. Left out: synthetic ECG."),
+        typer.Option(
+            help="Test data. Repeat it for several sets.",
+            metavar="PATH",
+            show_default="synthetic ECG",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     rule: Rule = None,
     rule_option: RuleOption = None,
     latency_ms: Annotated[
-        float | None, typer.Option(min=0, help="Measured on your device.", metavar="MS")
+        float | None,
+        typer.Option(
+            parser=number(0),
+            help="Latency of a window, measured on your device, where the rule awards points for it.",
+            metavar="MS",
+            show_default="none",
+            rich_help_panel=RULE,
+        ),
     ] = None,
     size_kib: Annotated[
-        float | None, typer.Option(min=0, help="Of your whole executable.", metavar="KIB")
+        float | None,
+        typer.Option(
+            parser=number(0),
+            help="Size of your whole executable, where the rule awards points for it.",
+            metavar="KIB",
+            show_default="none",
+            rich_help_panel=RULE,
+        ),
     ] = None,
     vf_amplitude: VfAmplitude = None,
     vt_rate: VtRate = None,
@@ -45,7 +69,7 @@ def score(
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """Score an export on test data by an official rule. Every evaluation of a test set is counted."""
+    """Score an export on test data by an official rule; every evaluation of a test set is counted."""
     from atml.library.score_result import score as run
 
     found = run(

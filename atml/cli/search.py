@@ -9,121 +9,225 @@ from typing import Annotated
 import typer
 
 from atml.cli.shared_options import (
+    DATA,
+    EXPORT,
     STUDIES,
+    STUDY,
+    TASK,
     AsJson,
     Data,
     Device,
     HangAfter,
     Lead,
+    LogTo,
     Objective,
     Prefer,
     SamplingRate,
     Storage,
     Unqualified,
     Window,
-    seconds,
+    Workers,
 )
+from atml.cli.values import TIME, duration, number, whole
+
+LENGTH = "Length of the search"
+LIMITS = "Limits of the model"
+REGIONS = "Rejected regions"
+THIRD = "in at most a third of the trials' time"
 
 
 def search(
-    task: Annotated[str, typer.Option(help="What to detect; see `atml tasks`.")] = "afib",
-    data: Data = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier runs included.")] = 100,
-    timeout: Annotated[
-        str | None, typer.Option(help="Time for the whole job, such as 2h, 90m or 1h30m.", metavar="TIME")
+    task: Annotated[
+        str,
+        typer.Option(help="What to detect; `atml tasks` lists them.", metavar="NAME", rich_help_panel=TASK),
+    ] = "afib",
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            help="Search-space file.", metavar="FILE", show_default="the task's", rich_help_panel=TASK
+        ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]", show_default=False)
+    objective: Objective = None,
+    window: Window = None,
+    data: Data = None,
+    lead: Lead = None,
+    sampling_rate: SamplingRate = None,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            help="Share of the subjects, or their names between commas, kept out of the search for"
+            " `atml score`. For data without a test split.",
+            metavar="SHARE|NAMES",
+            show_default="none",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     study: Annotated[
         str | None,
-        typer.Option(help="Name of the study. [default: task and data set]", show_default=False),
+        typer.Option(
+            help="Name of the study; a search of that name continues.",
+            metavar="NAME",
+            show_default="task and data set",
+            rich_help_panel=STUDY,
+        ),
     ] = None,
     storage: Storage = STUDIES,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**32 - 1, help="Seed of split, sampling and training. [default: 0]"),
+        typer.Option(
+            parser=whole(0, 2**32 - 1),
+            help="Seed of the folds, the sampling and the training.",
+            metavar="N",
+            show_default="the study's, or 0",
+            rich_help_panel=STUDY,
+        ),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Folds of the cross-validation by subject. [default: 5]")
+        int | None,
+        typer.Option(
+            parser=whole(2),
+            help="Folds of the cross-validation by subject.",
+            metavar="N",
+            show_default="the study's, or 5",
+            rich_help_panel=STUDY,
+        ),
     ] = None,
     fold_by: Annotated[
         str | None,
         typer.Option(
-            help="What a fold holds out: subject, or set where several --data are given. [default: subject]",
+            help="What a fold holds out: subjects, or a whole set where several --data are given.",
             metavar="subject|set",
-            show_default=False,
+            show_default="the study's, or subject",
+            rich_help_panel=STUDY,
         ),
     ] = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help="Continue the study although its search space, objective or limits have changed.",
+            rich_help_panel=STUDY,
+        ),
+    ] = False,
+    trials: Annotated[
+        int,
+        typer.Option(
+            parser=whole(1),
+            help="Trials in all, including those of earlier runs.",
+            metavar="N",
+            rich_help_panel=LENGTH,
+        ),
+    ] = 100,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            parser=duration,
+            help="Time for the whole job, finalists and exports included. The first export alone may end"
+            " within a tenth of it more, 30 s at least.",
+            metavar=TIME,
+            show_default="no limit",
+            rich_help_panel=LENGTH,
+        ),
+    ] = None,
+    patience: Annotated[
+        int,
+        typer.Option(
+            parser=whole(0),
+            help="Stop after this many trials without a better one; 0 never stops.",
+            metavar="N",
+            rich_help_panel=LENGTH,
+        ),
+    ] = 200,
     max_size: Annotated[
-        float | None, typer.Option(min=1, help="Largest ONNX file. [default: the task's]", metavar="KIB")
+        float | None,
+        typer.Option(
+            parser=number(1),
+            help="Largest ONNX file.",
+            metavar="KIB",
+            show_default="the task's",
+            rich_help_panel=LIMITS,
+        ),
     ] = None,
     max_macs: Annotated[
-        float | None, typer.Option(min=1, help="Most multiply-accumulates for one window.", metavar="N")
-    ] = None,
-    max_ram: Annotated[
-        float | None, typer.Option(min=0.1, help="Most RAM for activations held at once.", metavar="KIB")
-    ] = None,
-    device: Device = "auto",
-    hang_after: HangAfter = None,
-    space: Annotated[Path | None, typer.Option(help="Search-space file instead of the task's.")] = None,
-    objective: Objective = None,
-    window: Window = None,
-    lead: Lead = None,
-    hold_out: Annotated[
-        str | None,
+        float | None,
         typer.Option(
-            help="Share of the subjects, or their names between commas, kept for `atml score`, for data"
-            " without a test split.",
-            metavar="SHARE|NAMES",
+            parser=number(1),
+            help="Most multiply-accumulates for one window.",
+            metavar="N",
+            show_default="the task's",
+            rich_help_panel=LIMITS,
         ),
     ] = None,
-    sampling_rate: SamplingRate = None,
-    patience: Annotated[
-        int, typer.Option(min=0, help="Stop after this many results without a better one; 0: never.")
-    ] = 200,
+    max_ram: Annotated[
+        float | None,
+        typer.Option(
+            parser=number(0.1),
+            help="Most RAM for activations that are held at once.",
+            metavar="KIB",
+            show_default="the task's",
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
     finalists: Annotated[
         int | None,
-        typer.Option(min=1, help="Best trials that are trained again. [default: 4]", show_default=False),
+        typer.Option(
+            parser=whole(1),
+            help="How many of the best trials are trained again on fresh seeds.",
+            metavar="N",
+            show_default=f"4, {THIRD}",
+            rich_help_panel=EXPORT,
+        ),
     ] = None,
     repeats: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="Fresh seeds for each finalist. [default: 2, in a third of the trials' time]",
-            show_default=False,
+            parser=whole(1),
+            help="Fresh seeds for each finalist.",
+            metavar="N",
+            show_default=f"2, {THIRD}",
+            rich_help_panel=EXPORT,
         ),
     ] = None,
     longer: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="Try a final training so many times as long as a trial; 1: do not. [default: 4, in a"
-            " third of the trials' time]",
-            show_default=False,
+            parser=whole(1),
+            help="Try a final training this many times as long as a trial's; 1 tries none.",
+            metavar="N",
+            show_default=f"4, {THIRD}",
+            rich_help_panel=EXPORT,
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("exports"),
+    out: Annotated[
+        Path, typer.Option(help="Folder of the exports.", metavar="FOLDER", rich_help_panel=EXPORT)
+    ] = Path("exports"),
     unqualified: Unqualified = False,
     prefer: Prefer = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    hang_after: HangAfter = None,
     regions: Annotated[
         Path | None,
-        typer.Option(help="Regions of another study, a JSON or avoid.txt file, to be tested first."),
+        typer.Option(
+            help="Regions of another study, as regions.json or avoid.txt, to test first.",
+            metavar="FILE",
+            show_default="none",
+            rich_help_panel=REGIONS,
+        ),
     ] = None,
     learn_regions: Annotated[
         bool | None,
         typer.Option(
             "--learn-regions/--no-regions",
-            help="Learn which regions to reject and avoid them. [default: off; on with --regions]",
-            show_default=False,
+            help="Learn which regions of the search space to reject, and avoid them.",
+            show_default="off; on with --regions",
+            rich_help_panel=REGIONS,
         ),
     ] = None,
-    accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Continue although space, data or settings changed.")
-    ] = False,
+    log_to: LogTo = None,
     json: AsJson = False,
 ) -> None:
-    """Search, pick a winner on fresh seeds, export it. The same command continues where it stopped."""
+    """Search for a model, choose the winner on fresh seeds and export it; run again, it continues."""
     from atml.library.search_function import search as run
     from atml.searching import progress
 
@@ -133,7 +237,7 @@ def search(
             task,
             data,
             trials=trials,
-            timeout=None if timeout is None else seconds(timeout),
+            timeout=timeout,
             study=study,
             storage=storage,
             out=out,
@@ -155,12 +259,13 @@ def search(
             objective=objective,
             space=space,
             device=device,
-            hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
+            hang_after=hang_after,
             unqualified=unqualified,
             prefer=prefer,
             regions=regions,
             learn_regions=learn_regions,
             accept_changes=accept_changes,
+            log_to=log_to,
             progress=shown,
         )
     finally:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from atml.cli.values import TIME, duration, number, whole
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,72 +18,171 @@ if TYPE_CHECKING:
     from atml.storage import Store
     from atml.training.records import TrialRecord
 
+TASK = "Task"
+DATA = "Data"
+STUDY = "Study"
+RULE = "Rule"
+WORKERS = "Workers"
+EXPORT = "Winner and export"
+"""Groups of options, as the headings of ``--help``; an option without one stands under "Output"."""
+
 Data = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Folder, .zip, .tar.*, .npz or .mat of labelled ECG, or a WFDB folder; may be given several"
-        " times. Left out: synthetic ECG."
+        help="Folder, .zip, .tar.*, .npz or .mat of labelled ECG, or a WFDB folder. Repeat it to use several"
+        " sets together.",
+        metavar="PATH",
+        show_default="synthetic ECG",
+        rich_help_panel=DATA,
     ),
 ]
 Lead = Annotated[
     list[str] | None,
     typer.Option(
-        help="Lead by name or number (0 is the first), alternatives between commas: MLII,ECG. [default: 0]",
-        show_default=False,
+        help="Lead by name or number (0 is the first), with alternatives between commas: MLII,ECG. Repeat it"
+        " for each lead of the task.",
+        metavar="NAME|N",
+        show_default="0",
+        rich_help_panel=DATA,
     ),
 ]
 Window = Annotated[
     float | None,
-    typer.Option(help="Length of a window, if the task allows a choice.", metavar="SECONDS"),
+    typer.Option(
+        parser=number(),
+        help="Length of a window, for a task that allows a choice.",
+        metavar="SECONDS",
+        show_default="the task's",
+        rich_help_panel=TASK,
+    ),
 ]
 SamplingRate = Annotated[
     int | None,
-    typer.Option(min=1, help="Rate of files that don't state it, if not the task's.", metavar="HZ"),
+    typer.Option(
+        parser=whole(1),
+        help="Sampling rate of files that don't state theirs.",
+        metavar="HZ",
+        show_default="the task's",
+        rich_help_panel=DATA,
+    ),
 ]
+
+
+def _list_rules(name: str | None) -> str | None:
+    """Print the rules for ``--rule list`` and exit."""
+    if name == "list":
+        from atml.formatting import columns
+        from atml.scoring import rules
+
+        show(columns(("rule", "what it judges", "options"), rules.listed()))
+        raise typer.Exit
+    return name
+
+
 Rule = Annotated[
-    str | None, typer.Option(help="Scoring rule, or a file rules/NAME.py. [default: the task's]")
+    str | None,
+    typer.Option(
+        help="Scoring rule: aha-aed, cinc2017, iccad2022, iccad2023, iesd2024, records, or NAME for your own"
+        " file rules/NAME.py. `--rule list` describes them.",
+        metavar="NAME|list",
+        show_default="the task's",
+        callback=_list_rules,
+        is_eager=True,
+        rich_help_panel=RULE,
+    ),
 ]
 RuleOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Option of the rule, such as vt_rate=180, or one of a rule file's OPTIONS; may be given several"
-        " times.",
+        help="Set an option of the rule, such as vt_rate=180. Repeat it to set several.",
         metavar="NAME=VALUE",
+        show_default="the rule's",
+        rich_help_panel=RULE,
     ),
 ]
 VfAmplitude = Annotated[
     float | None,
-    typer.Option(min=0, help="Rule aha-aed: coarse fibrillation is at least this.", metavar="MV"),
+    typer.Option(
+        parser=number(0),
+        help="Rule aha-aed: fibrillation of at least this amplitude is coarse.",
+        metavar="MV",
+        show_default="0.2",
+        rich_help_panel=RULE,
+    ),
 ]
 VtRate = Annotated[
     float | None,
-    typer.Option(min=0, help="Rule aha-aed: rapid tachycardia is above this.", metavar="PER_MINUTE"),
+    typer.Option(
+        parser=number(0),
+        help="Rule aha-aed: tachycardia above this rate is rapid.",
+        metavar="BEATS_PER_MINUTE",
+        show_default="150",
+        rich_help_panel=RULE,
+    ),
 ]
 TrainedObjective = Annotated[
     Path | None,
-    typer.Option("--objective", help="Objective file of the model's search, if not the task's."),
+    typer.Option(
+        "--objective",
+        help="Objective file that the model was searched with.",
+        metavar="FILE",
+        show_default="the task's",
+        rich_help_panel=DATA,
+    ),
 ]
 Objective = Annotated[
-    str | None, typer.Option(help="One of the task's objectives, or an objective file.", metavar="NAME|FILE")
+    str | None,
+    typer.Option(
+        help="What to maximise: one of the task's objectives (`atml tasks` lists them), or a file.",
+        metavar="NAME|FILE",
+        show_default="the task's",
+        rich_help_panel=TASK,
+    ),
 ]
 Device = Annotated[
     str,
-    typer.Option(help="auto, cpu, cuda (all of them), or such as cuda:0,cuda:1; workers share them."),
+    typer.Option(
+        help="auto, cpu, cuda (all GPUs), or a list such as cuda:0,cuda:1 that the workers share.",
+        metavar="NAME",
+        rich_help_panel=WORKERS,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole(1),
+        help="Worker processes.",
+        metavar="N",
+        show_default="one a core",
+        rich_help_panel=WORKERS,
+    ),
 ]
 HangAfter = Annotated[
-    str | None,
+    float | None,
     typer.Option(
-        help="Replace a worker that gives no sign of life for this long; a training one gives one a second."
-        " [default: 10m]",
-        metavar="TIME",
-        show_default=False,
+        parser=duration,
+        help="Replace a worker that has been silent for this long; a training one reports every second.",
+        metavar=TIME,
+        show_default="10m",
+        rich_help_panel=WORKERS,
     ),
 ]
 DataHere = Annotated[
     list[Path] | None,
     typer.Option(
         "--data",
-        help="The study's data on this machine, if they are elsewhere; may be given several times.",
+        help="The study's data on this machine. Repeat it for several sets.",
+        metavar="PATH",
+        show_default="where the study has them",
+        rich_help_panel=DATA,
+    ),
+]
+LogTo = Annotated[
+    str | None,
+    typer.Option(
+        help="Log each trial that ends here to MLflow, Weights & Biases or TensorBoard as well.",
+        metavar="mlflow|wandb|tensorboard",
+        show_default="none",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
@@ -102,38 +201,54 @@ def _without_password(context: typer.Context, option: typer.CallbackParam, url: 
 Unqualified = Annotated[
     bool,
     typer.Option(
-        "--unqualified", help="Export the best model, marked unqualified, where none reaches the gate."
+        "--unqualified",
+        help="Where no model reaches the objective's gate, export the best one and mark it unqualified.",
+        rich_help_panel=EXPORT,
     ),
 ]
 
 Prefer = Annotated[
     str | None,
     typer.Option(
-        help="Which of the models that can't be told apart from the best is taken. [default: smallest]",
+        help="Which of the models that can't be told apart from the best is taken.",
         metavar="smallest|fastest",
-        show_default=False,
+        show_default="the study's, or smallest",
+        rich_help_panel=EXPORT,
     ),
 ]
 
 Storage = Annotated[
     str,
     typer.Option(
-        help="Where studies are kept: sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.",
+        help="Database of the studies: sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.",
         metavar="URL",
         envvar="ATML_STORAGE",
         callback=_without_password,
+        rich_help_panel=STUDY,
     ),
+]
+Study = Annotated[
+    str | None,
+    typer.Option("--study", help="Study.", metavar="NAME", show_default="the latest", rich_help_panel=STUDY),
+]
+StudyArgument = Annotated[
+    str | None,
+    typer.Argument(help="Study; short for --study NAME.", metavar="[STUDY]", show_default=False),
 ]
 
 
-class Default(TyperGroup):
-    """A group that runs its ``show`` command where none is named: ``atml best [STUDY]``."""
+def one_study(argument: str | None, option: str | None) -> str | None:
+    """Return the study that a command line names, as an argument or by ``--study``; None where it names none.
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Insert ``show`` where no command is named."""
-        if not set(args) & {*self.commands, "--help"}:
-            args = ["show", *args]
-        return super().parse_args(ctx, args)
+    Raises InputError where it names two.
+
+    Example:
+        >>> one_study("small", None), one_study(None, "small"), one_study(None, None)
+        ('small', 'small', None)
+    """
+    if argument is not None and option is not None and argument != option:
+        raise InputError(f"two studies are named, {argument!r} and --study {option}; leave one out")
+    return option if argument is None else argument
 
 
 def rule_options(
@@ -162,17 +277,6 @@ def rule_options(
             raise InputError(f"--rule-option {text!r}: {name} is given twice; leave one out")
         options[name] = number
     return options
-
-
-def seconds(text: str, option: str = "--timeout") -> float:
-    """Return a duration such as "90m" in seconds; raises InputError, naming ``option``, for other text.
-
-    >>> seconds("1h30m"), seconds("45s"), seconds("3600")
-    (5400.0, 45.0, 3600.0)
-    """
-    from atml.library.search_function import duration
-
-    return duration(option, text)
 
 
 def study_of(store: Store, name: str | None) -> str:

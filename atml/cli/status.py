@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from atml.cli.shared_options import STUDIES, AsJson, Storage, last_activity, show
+import typer
+
+from atml.cli.shared_options import (
+    STUDIES,
+    STUDY,
+    AsJson,
+    Storage,
+    StudyArgument,
+    last_activity,
+    one_study,
+    show,
+    study_of,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -15,24 +27,36 @@ if TYPE_CHECKING:
     from atml.training.records import TrialRecord
 
 
-def status(storage: Storage = STUDIES, json: AsJson = False) -> None:
-    """List every study: task, data, trials by state, best value, last activity."""
+def status(
+    name: StudyArgument = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            help="List this study alone.", metavar="NAME", show_default="all", rich_help_panel=STUDY
+        ),
+    ] = None,
+    storage: Storage = STUDIES,
+    json: AsJson = False,
+) -> None:
+    """List the studies: task, data, trials by state, best value, last activity."""
     from atml.storage import Store
 
-    found = rows(Store(storage, create=False))
+    store = Store(storage, create=False)
+    wanted = one_study(name, study)
+    found = rows(store, None if wanted is None else study_of(store, wanted))
     show(found if json else table(found), json)
     if not json and (winners := [f"{r['study']}, {r['verdict']}" for r in found if r["verdict"]]):
         show("\n".join(["", *winners]))
 
 
-def rows(store: Store) -> list[dict[str, Any]]:
-    """Return one row a study, the most recently active first."""
+def rows(store: Store, only: str | None = None) -> list[dict[str, Any]]:
+    """Return one row a study, the most recently active first; for ``only`` one study where it is named."""
     from atml.searching.leaderboard import entries
     from atml.searching.verdict import verdict_of
     from atml.training.records import Role, State
 
     made = []
-    for name in store.studies():
+    for name in store.studies() if only is None else [only]:
         spec = store.spec(name) or {}
         trials = store.trials(name)
         counted = [t for t in trials if t.role == Role.SEARCH]

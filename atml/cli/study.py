@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atml.cli.shared_options import STUDIES, Storage, show
+from atml.cli.help_text import Commands
+from atml.cli.shared_options import STUDIES, STUDY, Storage, StudyArgument, one_study, show
 from atml.errors import InputError
 
 if TYPE_CHECKING:
     from atml.storage.study_transfer import Contents
 
-studies_app = typer.Typer(
-    no_args_is_help=True, help="Copy whole studies between storages, pack or delete one."
+studies_app = Commands(
+    no_args_is_help=True, help="Copy studies to another database, pack one into an archive, or delete one."
 )
 
 PLACE = "An SQLAlchemy URL, or the path of an SQLite file."
+
+Named = Annotated[
+    str | None,
+    typer.Option(
+        "--study",
+        help="Study; it has to be named.",
+        metavar="NAME",
+        show_default="none",
+        rich_help_panel=STUDY,
+    ),
+]
 
 
 @studies_app.command()
@@ -29,15 +41,29 @@ def copy(
     ],
     study: Annotated[
         list[str] | None,
-        typer.Option(help="Study; may be given several times. [default: all]", show_default=False),
+        typer.Option(
+            help="Study to copy. Repeat it for several.",
+            metavar="NAME",
+            show_default="all",
+            rich_help_panel=STUDY,
+        ),
     ] = None,
     as_name: Annotated[
-        str | None, typer.Option("--as", help="Another name for the copy.", metavar="NEW")
+        str | None,
+        typer.Option(
+            "--as",
+            help="Name of the copy.",
+            metavar="NAME",
+            show_default="the study's",
+            rich_help_panel=STUDY,
+        ),
     ] = None,
     live: Annotated[
         bool,
         typer.Option(
-            "--live", help="Copy a study although it is running; its running trials are waiting in the copy."
+            "--live",
+            help="Copy a study although it is running; its running trials wait in the copy.",
+            rich_help_panel=STUDY,
         ),
     ] = False,
 ) -> None:
@@ -54,17 +80,19 @@ def copy(
             f" predictions, {_exports(one)}"
         )
     if copied.exports_left:
-        show(f"{copied.exports_left} exports belong to another study there already, and were left with it")
+        show(f"{copied.exports_left} exports already belong to another study there and were left to it")
     counted = copied.new_evaluations
     evaluations = f" with {counted} evaluations of test sets" if counted else ""
-    show(f"copied from {copied.source} to {copied.target}{evaluations}, read back and found the same")
+    show(f"copied from {copied.source} to {copied.target}{evaluations}, read back and verified")
 
 
 @studies_app.command()
 def pack(
-    study: Annotated[str, typer.Argument(help="Study.", metavar="NAME")],
+    name: StudyArgument = None,
+    study: Named = None,
     out: Annotated[
-        Path | None, typer.Option(help="The archive. [default: NAME.tar.gz]", show_default=False)
+        Path | None,
+        typer.Option(help="The archive to write.", metavar="FILE", show_default="NAME.tar.gz"),
     ] = None,
     storage: Storage = STUDIES,
 ) -> None:
@@ -73,9 +101,10 @@ def pack(
     from atml.formatting import plural
     from atml.library import packing
 
+    study = _named(name, study)
     packed = packing.pack(storage, study, out or Path(f"{safe_name(study)}.tar.gz"))
     for folder in packed.gone:
-        show(f"the export {folder} is not there any more, and not in the archive")
+        show(f"the export {folder} no longer exists and is not in the archive")
     size = packed.path.stat().st_size / 2**20
     show(
         f"{packed.path} ({size:.1f} MB) holds study {study}: {plural(packed.trials, 'trial')},"
@@ -86,7 +115,8 @@ def pack(
 
 @studies_app.command()
 def delete(
-    study: Annotated[str, typer.Argument(help="Study.", metavar="NAME")],
+    name: StudyArgument = None,
+    study: Named = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     storage: Storage = STUDIES,
 ) -> None:
@@ -95,6 +125,7 @@ def delete(
 
     from atml.storage import Store, study_transfer
 
+    study = _named(name, study)
     with contextlib.closing(Store(storage, create=False)) as store:
         found = study_transfer.deletable(store, study)
         what = (
@@ -103,7 +134,7 @@ def delete(
         )
         if not yes:
             if not sys.stdin.isatty():
-                raise InputError(f"{what}: there is no terminal to ask at; add --yes to delete it")
+                raise InputError(f"{what}: no terminal to confirm on; add --yes to delete it")
             show(what)
             show(f"{_exports(found)}, which stay on disk; evaluations of test sets stay counted")
             if not typer.confirm("Delete it for good?"):
@@ -111,6 +142,13 @@ def delete(
                 return
         study_transfer.delete(store, study)
         show(f"deleted {what}")
+
+
+def _named(argument: str | None, option: str | None) -> str:
+    study = one_study(argument, option)
+    if study is None:
+        raise InputError("which study? name it with --study NAME; `atml status` lists the studies")
+    return study
 
 
 def _exports(found: Contents) -> str:

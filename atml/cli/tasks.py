@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atml.cli.shared_options import AsJson, Default, show
+from atml.cli.help_text import Commands, Default
+from atml.cli.shared_options import AsJson, show
 from atml.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-tasks_app = typer.Typer(cls=Default, help="List the tasks, or check them.")
+tasks_app = Commands(
+    cls=Default, help="List the tasks (`atml tasks` alone is `atml tasks show`), or check them."
+)
 
 
 @tasks_app.command("show")
@@ -24,7 +27,9 @@ def tasks_show(json: AsJson = False) -> None:
 
 @tasks_app.command("check")
 def tasks_check(
-    names: Annotated[list[str] | None, typer.Argument(help="Tasks. [default: all]")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Tasks.", metavar="[TASK]...", show_default="all")
+    ] = None,
 ) -> None:
     """Check each task: build, run, export and compare a model from its files."""
     from atml import task_files

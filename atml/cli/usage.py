@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import typer
-
-_PLAIN = (
-    (r"greater than or equal to (\S+)", r"must be \1 or more"),
-    (r"less than or equal to (\S+)", r"must be \1 or less"),
-    (r"greater than (\S+)", r"must be more than \1"),
-    (r"less than (\S+)", r"must be less than \1"),
-    (r"valid integer", "must be a whole number"),
-    (r"valid number", "must be a number"),
-    (r"not in the range x>=(\S+?)\.?$", r"must be \1 or more"),
-    (r"is not a valid (?:int|integer)", "must be a whole number"),
-    (r"is not a valid float", "must be a number"),
-)
-"""What typer says of a value (pydantic's words from 0.29 on, click's before), and what atml says."""
 
 
 def usage_error() -> type[Exception]:
@@ -31,18 +19,22 @@ def usage_error() -> type[Exception]:
 
 
 def in_words(error: Any, arguments: Sequence[str]) -> str:
-    """Say what is wrong with ``arguments``; "" where the help that was printed says all."""
+    """Say what is wrong with ``arguments``; "" where the help, which is printed then, says all."""
     context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stdout.write(f"{error.format_message()}\n")
+        return ""
     path = context.command_path if context else "atml"
     message = str(error.format_message()).rstrip(".")
     if not message:
         return ""
     found = _value(error, message, arguments) or _command(context, message, arguments) or _extra(message)
+    message = message[:1].lower() + message[1:]
     return f"{found or message} (see `{path} --help`)"
 
 
 def _value(error: Any, message: str, arguments: Sequence[str]) -> str:
-    """Name an option, the value that it got, and what the value must be."""
+    """Name an option, the value that it got, and what the value must be (see `atml.cli.values`)."""
     names = [str(name) for name in getattr(getattr(error, "param", None), "opts", ())]
     given = [
         value if equals else follows
@@ -51,8 +43,8 @@ def _value(error: Any, message: str, arguments: Sequence[str]) -> str:
         )
         if name in names
     ]
-    plain = next((re.sub(f".*{was}.*", now, message) for was, now in _PLAIN if re.search(was, message)), "")
-    return f"{names[-1]} {given[-1]}: {plain}" if given and plain else ""
+    plain = re.search("must be .*", message)
+    return f"{names[-1]} {given[-1]}: {plain[0]}" if given and plain else ""
 
 
 def _command(context: Any, message: str, arguments: Sequence[str]) -> str:
@@ -73,4 +65,4 @@ def _command(context: Any, message: str, arguments: Sequence[str]) -> str:
 def _extra(message: str) -> str:
     """Name the option that a word may have been meant for."""
     extra = re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message)
-    return f"'{extra[1]}' belongs to no option; name it, as in --task or --study" if extra else ""
+    return f"'{extra[1]}' is not an option; write for example --task NAME or --study NAME" if extra else ""

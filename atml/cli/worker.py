@@ -7,24 +7,54 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.shared_options import STUDIES, AsJson, DataHere, Device, HangAfter, Storage, seconds
+from atml.cli.shared_options import (
+    STUDIES,
+    STUDY,
+    WORKERS,
+    AsJson,
+    DataHere,
+    Device,
+    HangAfter,
+    LogTo,
+    Storage,
+    StudyArgument,
+    Workers,
+    one_study,
+)
+from atml.cli.values import TIME, duration
+from atml.errors import InputError
 
 
 def worker(
-    study: Annotated[str, typer.Option(help="Study to work on, made by `atml search`.")],
+    name: StudyArgument = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            help="Study to join, made by `atml search`; it has to be named.",
+            metavar="NAME",
+            show_default="none",
+            rich_help_panel=STUDY,
+        ),
+    ] = None,
     storage: Storage = STUDIES,
     data: DataHere = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]", show_default=False)
-    ] = None,
+    workers: Workers = None,
     device: Device = "auto",
     timeout: Annotated[
-        str | None, typer.Option(help="Stop after this time, such as 2h or 90m.", metavar="TIME")
+        float | None,
+        typer.Option(
+            parser=duration,
+            help="Stop after this time.",
+            metavar=TIME,
+            show_default="no limit",
+            rich_help_panel=WORKERS,
+        ),
     ] = None,
     hang_after: HangAfter = None,
+    log_to: LogTo = None,
     json: AsJson = False,
 ) -> None:
-    """Train trials of a study from any machine, until it has as many as `atml search` asked for."""
+    """Join a search from any machine, and train trials until it has as many as it was asked for."""
     from atml.searching import progress
     from atml.searching.entry_points import join_and_work
     from atml.searching.search_options import Options
@@ -33,13 +63,17 @@ def worker(
     options = Options(
         workers=workers,
         device=device,
-        timeout=None if timeout is None else seconds(timeout),
-        hang_after=None if hang_after is None else seconds(hang_after, "--hang-after"),
+        timeout=timeout,
+        hang_after=hang_after,
+        log_to=log_to,
     )
+    joined = one_study(name, study)
+    if joined is None:
+        raise InputError("which study? name it with --study NAME; `atml status` lists the studies")
     store = Store(storage, create=False)
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
-        join_and_work(store, study, tuple(data or ()), options, shown)
+        join_and_work(store, joined, tuple(data or ()), options, shown)
     finally:
         shown.close()
         store.close()

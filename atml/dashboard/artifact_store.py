@@ -105,4 +105,4 @@ class Shelf:
 def _not_found(artifact_id: str) -> Exception:
     from optuna.artifacts.exceptions import ArtifactNotFound
 
-    return ArtifactNotFound(f"no artifact {artifact_id} to be had or removed")
+    return ArtifactNotFound(f"no artifact {artifact_id} here")

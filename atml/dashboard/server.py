@@ -40,13 +40,17 @@ UPLOADS = "dashboard_files"
 _STUDY = "/api/studies/<study_id:int>"
 _IMPORTANCES = f"{_STUDY}/param_importances"
 _REFUSED = (
-    ("DELETE", r"/api/studies/\d+", "`atml study delete` deletes a study with all that belongs to it"),
+    (
+        "DELETE",
+        r"/api/studies/\d+",
+        "use `atml study delete`, which deletes everything that belongs to a study",
+    ),
     (
         "POST",
         r"/api/studies/\d+/rename",
-        "a study keeps its name; `atml study copy --as` makes one by another",
+        "a study keeps its name; `atml study copy --as NAME` makes a copy of another name",
     ),
-    ("POST", r"/api/trials/\d+/tell", "only a search says how a trial ended"),
+    ("POST", r"/api/trials/\d+/tell", "only a search sets how a trial ended"),
     ("POST", r"/api/trials/\d+/user-attrs", "only a search writes to its trials"),
 )
 """Requests that would make our tables and Optuna's disagree: method, path, what to do instead."""
@@ -195,7 +199,7 @@ def is_loopback(host: str) -> bool:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError) as error:
         raise InputError(
-            f"--host {host!r} is not an address of this machine; leave it out for 127.0.0.1"
+            f"--host {host!r} is not an address of this machine; without --host it is 127.0.0.1"
         ) from error
     return all(ipaddress.ip_address(str(address).split("%")[0]).is_loopback for address in found)
 
@@ -212,7 +216,7 @@ def bind(app: Wsgi, host: str, port: int) -> _Server:
             raise InputError(f"port {port} of {host} is in use; {way_out}") from error
         if error.errno == errno.EACCES:
             raise InputError(
-                f"port {port} needs more rights than yours; name one above 1023 with --port"
+                f"port {port} needs more rights than you have; choose one above 1023 with --port"
             ) from error
         raise InputError(f"{host}:{port} can't be opened: {error.strerror}; see --host and --port") from error
     server.set_app(app)

@@ -44,11 +44,11 @@ def study_note(
             "Values are measured on subjects that a model was not trained on. F1, precision and recall are of"
             " the positive class, or means over all classes where the task has none. A trial reports"
             f" {POINTS} times a fold: steps 0 to {POINTS - 1} are the first fold, and so on. A trial's own"
-            " value helped to choose it, so it looks better than it is; repeats on fresh seeds only chose"
-            " among the few finalists. Importances are those of the report: what sets the best tenth of all"
-            f" trials apart, from {LEAST} trials on. Constraints are met at or below 0. The notes of trials"
-            " have more."
-            " None of this is stored: it is made from the trials whenever the page is loaded.",
+            " value helped to choose it, so it looks better than it is; repeats on fresh seeds are fairer,"
+            " since they only decided among a few finalists. Importances, as in the report, say what sets"
+            f" the best tenth of all trials apart; they need {LEAST} trials. A constraint is met at or below"
+            " 0. The note of each trial has more. None of this is stored: it is written anew whenever the"
+            " page is loaded.",
         ]
     )
 

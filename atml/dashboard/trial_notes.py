@@ -23,7 +23,7 @@ Words = Sequence[tuple[str, str, str]]
 """Regions: status, words, evidence."""
 
 _DRAWN: dict[str, str] = {
-    ParameterSource.DEFAULT: "the task's default, trial 0",
+    ParameterSource.DEFAULT: "the default config of the search space",
     ParameterSource.PORTFOLIO: "named by the search space to be tried first",
     ParameterSource.REFERENCE: "drawn at random from the search space",
     ParameterSource.SAMPLED: "chosen by the sampler",
@@ -37,11 +37,11 @@ _NAMES = {"size_kib": "size in KiB", "macs": "MACs", "ram_kib": "RAM in KiB"}
 def ending(record: TrialRecord, folds: int) -> str:
     """Say why a trial ended where it did, in one sentence without a full stop."""
     if record.state == State.RUNNING:
-        return "it runs"
+        return "it is running"
     if record.state == State.WAITING:
         return "it waits for a worker"
     if record.state == State.FAILED:
-        return "its worker was lost; another trial tries the same parameters where that can help"
+        return "its worker was lost; another trial tries the same parameters unless it failed too often"
     broken = [name for name, over in record.constraints.items() if over > 0]
     if broken:
         budget = [name for name in broken if name in LIMITS and name != "operators"]
@@ -148,10 +148,10 @@ def trial_note(
         parts.append(_cost(record, None if entry is None else entry.folder))
     if record.constraints:
         told = ", ".join(f"{_NAMES.get(n, n)} {over:+,.6g}" for n, over in record.constraints.items())
-        parts.append(f"Constraints, met at or below 0: {told}.")
+        parts.append(f"Constraints (met at or below 0): {told}.")
     if repeats:
         told = ", ".join(f"{figure(_value(t))} (trial {t.number}{_longer(t)})" for t in repeats)
-        parts.append(f"Repeated on fresh seeds: {told}, each untuned.")
+        parts.append(f"Repeated on fresh seeds: {told}, each with its decision as trained.")
     if entry is not None and entry.seeds:
         said = f"**{entry.value:.4f}**, {entry.runs}"
         parts.append(f"Judged by its repeats, out of fold: {said}.")

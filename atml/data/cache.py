@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from atml.arrays import Float32
 
-VERSION = 4
+VERSION = 5
 """Increased whenever the content of entries changes; older ones are then ignored."""
 
 ABANDONED = 24 * 3600

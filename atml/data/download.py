@@ -57,7 +57,7 @@ def fetch(
     if name not in DATABASES:
         raise DataError(f"no database {name!r} to fetch; known: {', '.join(DATABASES)}")
     if url is not None and not re.match(r"https?://[^/]", url):
-        raise DataError(f"{url!r} is no address of a server: it begins with http:// or https://")
+        raise DataError(f"{url!r} is not the address of a server: it begins with http:// or https://")
     folder = (Path(name) if directory is None else Path(directory)).absolute()
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file: name another folder")
@@ -121,7 +121,9 @@ def checksums(text: str) -> dict[str, str]:
         if match:
             found[match[2]] = match[1].lower()
         elif line.strip():
-            raise DataError(f"{SUMS} from the server is no list of checksums: it has the line {line[:60]!r}")
+            raise DataError(
+                f"{SUMS} from the server is not a list of checksums: it has the line {line[:60]!r}"
+            )
     if not found:
         raise DataError(f"{SUMS} from the server is empty: try again later")
     return found

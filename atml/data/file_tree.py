@@ -16,8 +16,8 @@ from pathlib import Path
 
 from atml.errors import DataError
 
-DEPTH = 3
-"""Levels of subfolders that are searched: the archive's own, the split's, and one more."""
+DEPTH = 12
+"""Levels of subfolders that are searched, more than any published set has: links may lead in circles."""
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ENDINGS = (*TAR_ENDINGS, ".zip", ".npz")
@@ -100,14 +100,14 @@ def find(path: Path) -> Source:
 def _find_zip(path: Path, changed: int) -> Source:
     """List a zip, once for all formats that try it; ``changed`` is its time of change, for the cache."""
     with zipfile.ZipFile(path) as archive:
-        names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    return Source(path, "zip", identity(path), _wanted(names))
+        names = [_clean(info.filename) for info in archive.infolist() if not info.is_dir()]
+    return Source(path, "zip", identity(path), _wanted([name for name in names if not name.endswith("/")]))
 
 
 def _list_tar(path: Path) -> tuple[str, ...]:
     try:
         with tarfile.open(path) as archive:
-            return _wanted([member.name for member in archive if member.isfile()])
+            return _wanted([_clean(member.name) for member in archive if member.isfile()])
     except _BROKEN as error:
         raise _incomplete(path, error) from None
 
@@ -127,9 +127,13 @@ def _hidden(name: str) -> bool:
     return name.startswith((".", "__MACOSX/")) or "/." in name or "/__MACOSX/" in name
 
 
+def _clean(name: str) -> str:
+    """Return a name in an archive as a path; Windows' own archiver writes backslashes for slashes."""
+    return name.replace("\\", "/").removeprefix("./")
+
+
 def _wanted(names: Sequence[str]) -> tuple[str, ...]:
-    cleaned = (name.removeprefix("./") for name in names)
-    return tuple(sorted({name for name in cleaned if not _hidden(name)}))
+    return tuple(sorted({name for name in names if not _hidden(name)}))
 
 
 def _find_folder(path: Path) -> Source:
@@ -139,6 +143,11 @@ def _find_folder(path: Path) -> Source:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = prefix + entry.name
+                if "\\" in entry.name:
+                    raise DataError(
+                        f"{path / name} has a backslash in its name, as from an archive of Windows that was"
+                        " unpacked without its folders: give the archive itself"
+                    )
                 if _hidden(entry.name) or entry.name == "__MACOSX":
                     continue
                 if entry.is_dir():
@@ -184,9 +193,10 @@ def _read_folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes 
 
 
 def _read_zip(archive: zipfile.ZipFile, names: Sequence[str]) -> Iterator[tuple[str, bytes | str]]:
+    there = {_clean(info.filename): info for info in archive.infolist()}
     for name in names:
         try:
-            yield name, archive.read(name)
+            yield name, archive.read(there[name])
         except (*_BROKEN, KeyError) as error:
             yield name, _reason(error)
 
@@ -196,7 +206,7 @@ def _read_tar(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes | s
     try:
         with tarfile.open(path) as archive:
             for member in archive:
-                name = member.name.removeprefix("./")
+                name = _clean(member.name)
                 if name in left and (file := archive.extractfile(member)) is not None:
                     left.discard(name)
                     yield name, file.read()

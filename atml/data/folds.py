@@ -83,7 +83,7 @@ def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
     if not dataset.bare:
         raise DataError(
             f"{dataset.name} has a test split of its own (in one of its sets at least), which no search"
-            " opens: leave --hold-out away"
+            " opens: leave --hold-out out"
         )
     people = set(dataset.subject.tolist())
     try:

@@ -23,6 +23,7 @@ from atml.data.labelling import (
     unknown,
 )
 from atml.data.parsing import SPLITS, Fault, Parsed, Seconds
+from atml.data.subjects import person
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -267,15 +268,15 @@ def _counts(values: Iterable[Value]) -> dict[Value, int]:
 def _leaks(seen: Sequence[_Seen]) -> list[Fault]:
     """Find what makes a result look better than it is: people in both splits, samples in two places."""
     faults, owner, group = [], [], []
-    people: dict[str, list[set[str]]] = {}
+    people: dict[str, list[dict[str, str]]] = {}
     for one in seen:
         files, before = one.parsed.files, one.of.prefix
-        people.setdefault(before, []).append(set(files.subject.tolist()))
+        people.setdefault(before, []).append({person(name): name for name in files.subject.tolist()})
         owner += [before + place for place in files.place[one.parsed.owner].tolist()]
         group += [f"{before}{one.split}\0{name}" for name in files.subject[one.parsed.owner].tolist()]
     for before, parts in people.items():
-        both = sorted(set.intersection(*parts)) if len(parts) > 1 else []
-        faults += [Fault("overlap", before + name, "a subject of train and of test") for name in both]
+        both = sorted(set.intersection(*map(set, parts))) if len(parts) > 1 else []
+        faults += [Fault("overlap", before + parts[0][key], "a subject of train and of test") for key in both]
     digest = np.concatenate([one.parsed.digest for one in seen])
     for first, second in duplicates(digest, np.array(group, np.str_)):
         faults.append(Fault("duplicate", owner[second], f"the same samples as {owner[first]}"))

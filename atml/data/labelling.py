@@ -17,8 +17,25 @@ from atml.tasks.task import Task
 
 Label = Callable[[str], int | None]
 
+PLAUSIBLE = (0.02, 50.0)
+"""Range in mV of an ECG: a surface one has 0.1 to 10 mV, an electrogram up to some 30."""
+
 MOST_DROPPED = 0.10
 """Largest share of windows that may be flat or not finite; a data set with more is refused."""
+
+
+def _odd_range(parsed: Parsed) -> list[str]:
+    """Return a note where the values can't be an ECG in mV."""
+    ranges = (parsed.high - parsed.low)[np.isfinite(parsed.high) & (parsed.high > parsed.low)]
+    middle = float(np.median(ranges)) if len(ranges) else 1.0
+    if PLAUSIBLE[0] <= middle <= PLAUSIBLE[1]:
+        return []
+    way = "large" if middle > PLAUSIBLE[1] else "small"
+    size = f"{float(f'{middle:.3g}'):,g}"
+    return [
+        f"values range over {size} (median of the files): too {way} for an ECG in mV; are"
+        " unit and gain right?"
+    ]
 
 
 def call(path: Path, place: str) -> str:
@@ -56,6 +73,7 @@ def judge(parsed: Parsed) -> list[str]:
     for kind in DROPPED:
         if files := [fault.file for fault in dropped if fault.kind == kind]:
             notes.append(f"{len(files)} of {total} windows left out, {kind}: {some(files)}")
+    notes += _odd_range(parsed)
     if parsed.seconds:
         notes.append(_account(parsed, len(parsed.owner)))
     elif total > len(parsed.length):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from atml.arrays import Float32, Int64, Strings
 from atml.data.rows import DROPPED, Rows
+from atml.data.subjects import NOBODY, one_spelling
 
 SPLITS = ("train", "test")
 
@@ -100,17 +101,22 @@ def assemble(
         for start, part in both
         for at, kind, detail in part.faults
     ]
+    subject, several = one_spelling(files.subject)
+    missing = [
+        Fault("subject", str(files.place[at]), f"has no subject, only {str(files.subject[at])!r}")
+        for at in np.flatnonzero([name.strip().casefold() in NOBODY for name in subject.tolist()])
+    ]
     parsed = Parsed(
         path=path,
-        files=files,
+        files=replace(files, subject=subject),
         length=_joined([part.length for part in parts], np.int64),
         low=_joined([part.low for part in parts], np.float32),
         high=_joined([part.high for part in parts], np.float32),
         blocks=[part.x for part in parts],
         owner=_joined([start + part.owner for start, part in both], np.int64),
         digest=_joined([part.digest for part in parts], np.uint8).reshape(-1, 16),
-        faults=[*faults, *found],
-        notes=list(notes),
+        faults=[*faults, *missing, *found],
+        notes=[*notes, *_spellings(several)],
     )
     return parsed
 
@@ -124,6 +130,14 @@ def at_rates(rates: Iterable[int | None], wanted: int) -> list[str]:
     """
     others = sorted({rate for rate in rates if rate is not None and rate != wanted})
     return [f"resampled from {', '.join(map(str, others))} Hz to {wanted} Hz"] if others else []
+
+
+def _spellings(several: Sequence[Sequence[str]]) -> list[str]:
+    """Say which names are taken for one person."""
+    if not several:
+        return []
+    told = some([" and ".join(map(repr, names)) for names in several])
+    return [f"names that differ in blanks, case or Unicode form alone are one subject: {told}"]
 
 
 def _joined(arrays: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:

@@ -1,17 +1,47 @@
-"""Whether two names are one person: within a set, and where several sets were opened together.
+"""Whether two names are one person: however spelled, within a set, and where several were opened together.
 
 A set by itself names its subjects as it does ("418"); among several sets each name carries its set before a
-slash ("vfdb/418"). Two names that both carry a set are compared whole, else by what follows the slash.
+slash ("vfdb/418"). Two names that both carry a set are compared whole, else by what follows the slash. Names
+that differ in blanks around them, in case or in Unicode form alone are one person: two people taken for one
+are in the same fold, one taken for two is on both sides of it.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Strings
+
+NOBODY = frozenset(("", "nan", "nat", "none", "null", "<na>"))
+"""What stands where a subject is missing, in lower case."""
+
+
+def person(name: str) -> str:
+    """Return what all spellings of one name have in common.
+
+    Example:
+        >>> person(" Pe\u0301 ") == person("P\u00c9")
+        True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
+
+
+def one_spelling(names: Strings) -> tuple[Strings, list[list[str]]]:
+    """Give each person one spelling in ``names (n,)``; return them, and the spellings of whoever had several.
+
+    The one is the first of them by sorting, without blanks around it and in composed form.
+    """
+    people, which = np.unique(names, return_inverse=True)
+    groups: dict[str, list[str]] = {}
+    for name in people.tolist():
+        groups.setdefault(person(name), []).append(name)
+    chosen = [unicodedata.normalize("NFC", groups[person(name)][0]).strip() for name in people.tolist()]
+    several = [spellings for spellings in groups.values() if len(spellings) > 1]
+    return np.array(chosen, np.str_)[which], several
 
 
 def same_subject(first: str, second: str) -> bool:
@@ -21,7 +51,8 @@ def same_subject(first: str, second: str) -> bool:
         >>> same_subject("418", "vfdb/418"), same_subject("mitdb/418", "vfdb/418")
         (True, False)
     """
-    return first == second or first.endswith(f"/{second}") or second.endswith(f"/{first}")
+    one, other = person(first), person(second)
+    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
 
 
 def matching(names: Strings | Sequence[str], wanted: Iterable[str]) -> npt.NDArray[np.bool_]:
@@ -31,10 +62,10 @@ def matching(names: Strings | Sequence[str], wanted: Iterable[str]) -> npt.NDArr
         >>> matching(["418", "419"], ["vfdb/418"]).tolist()
         [True, False]
     """
-    whole = {str(name) for name in wanted}
+    whole = {person(str(name)) for name in wanted}
     short = {ending for name in whole for ending in endings(name)}
     people, which = np.unique(np.asarray(names, np.str_), return_inverse=True)
-    found = [_any(str(name), whole, short) for name in people]
+    found = [_any(person(str(name)), whole, short) for name in people]
     return np.asarray(found, np.bool_)[which]
 
 

@@ -148,7 +148,7 @@ class Model:
 
         Args:
             x: Windows, or one recording, cut into adjacent windows as `predict_recording` does.
-            sampling_rate: Of ``x`` in Hz; None for the model's.
+            sampling_rate: Sampling rate of ``x`` in Hz; None for the model's.
 
         Returns:
             Class names ``(n,)``. The decision is the one folded into the network: not a score above 0.5.
@@ -247,7 +247,7 @@ class Model:
 
         Args:
             signal: ``(leads, samples)``, or ``(samples,)`` for one lead; may be a memory map.
-            sampling_rate: Of the signal in Hz; None for the model's.
+            sampling_rate: Sampling rate of the signal in Hz; None for the model's.
             step: Seconds from the start of one window to the next; None for adjacent windows. Windows
                 overlap where it is shorter than a window.
 
@@ -381,7 +381,7 @@ def _array(x: Signal) -> npt.NDArray[Any]:
     try:
         given = np.asanyarray(x)
     except ValueError as error:
-        raise DataError(f"the signal is no array: {error}") from error
+        raise DataError(f"the signal is not an array: {error}") from error
     if not (np.issubdtype(given.dtype, np.floating) or np.issubdtype(given.dtype, np.integer)):
         raise DataError(f"the signal holds {given.dtype}, not numbers; give floats or integers")
     return given

@@ -119,8 +119,8 @@ def predict(
             one lead a column), or sets of segments as ``--data`` takes them.
         lead: Lead by name or number, one entry for each lead of the model; those of the training by default,
             of files that have more leads than the model takes.
-        sampling_rate: In Hz, of files that don't tell theirs; None: the model's.
-        step: Seconds from one window to the next; None for adjacent windows.
+        sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the model's.
+        step: Seconds from the start of one window to that of the next; None for adjacent windows.
         classes: Classes whose episodes are wanted; none for the positive class, or for all of several.
         merge_s: Windows or episodes that are this much apart, or less, are one episode; in s.
         shortest_s: Shorter episodes are left out; in s.
@@ -157,6 +157,7 @@ def predict(
     pictures: list[tuple[str, Any]] = []
     rates: list[int] = []
     people: set[str] = set()
+    units: list[str] = []
     for signal in heard:
         rate = signal.rate or sampling_rate or found.sampling_rate
         if signal.x.shape[-1] * found.sampling_rate // rate < found.window:
@@ -164,9 +165,9 @@ def predict(
             notes.append(f"{signal.name}: {seconds:.3g} s, shorter than a window, left out")
             continue
         if signal.rate is None and sampling_rate is None:
-            notes.append(f"{signal.name} doesn't tell its rate: {rate} Hz, the model's, is assumed")
+            notes.append(f"{signal.name} doesn't state its rate: {rate} Hz, the model's, is assumed")
         table, unit = found.decide_recording(signal.x, rate, step=step)
-        notes += [f"{signal.name}: {unit}"] if unit else []
+        units += [f"{signal.name}: {unit}"] if unit else []
         rates.append(rate)
         people.add(signal.subject or signal.name)
         for name in named:
@@ -190,7 +191,12 @@ def predict(
         recordings=pd.DataFrame(rows),
         merge_s=merge_s,
         shortest_s=shortest_s,
-        notes=(*_trained_on(found, people), *at_rates(rates, found.sampling_rate), *_short(notes)),
+        notes=(
+            *_trained_on(found, people),
+            *at_rates(rates, found.sampling_rate),
+            *_short(units, 1),
+            *_short(notes),
+        ),
     )
     if folder is not None:
         _write(result, folder, pictures)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32
+from atml.arrays import Bools, Float32
 from atml.data import soundness
 from atml.ecg.resampling import resample
 from atml.errors import DataError
@@ -26,8 +26,6 @@ MARGIN = 1.0
 
 LARGEST = 1e10
 """Samples beyond this, either way, count as infinite: no converter gives them, and float32 overflows soon."""
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

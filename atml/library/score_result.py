@@ -91,13 +91,13 @@ def score(
         model: What `atml.load` returned, or its path.
         data: Test data, as for ``atml score --data``; None for synthetic ECG.
         rule: Name of an official rule or of a file ``rules/NAME.py``; None for the task's.
-        latency_ms: Measured on your device, with ``size_kib`` for a rule's total.
-        size_kib: Of your whole executable.
-        vf_amplitude: In mV, of rule aha-aed: coarse fibrillation is at least this.
-        vt_rate: Per minute, of rule aha-aed: rapid tachycardia is above this.
+        latency_ms: Latency of a window measured on your device; a rule's total needs it and ``size_kib``.
+        size_kib: Size of your whole executable.
+        vf_amplitude: For rule aha-aed, in mV: fibrillation of at least this amplitude is coarse.
+        vt_rate: For rule aha-aed, in beats per minute: tachycardia above this rate is rapid.
         rule_options: Options of the rule by name, such as those in ``OPTIONS`` of a file in ``rules/``.
         lead: Lead by name or number, one entry for each lead of the task; those of the training by default.
-        sampling_rate: In Hz, of files that don't state it, if it is not the task's.
+        sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
         objective: Objective file of the model's search, if it is not the task's.
         storage: Database in which the evaluation is counted; None for ``$ATML_STORAGE``, else ``studies.db``
             in the working directory, made if need be.

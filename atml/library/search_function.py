@@ -59,6 +59,7 @@ def search(
     unqualified: bool = False,
     prefer: str | None = None,
     accept_changes: bool = False,
+    log_to: str | None = None,
     progress: Progress | View = True,
 ) -> SearchResult:
     """Search for a small classifier, pick the best on fresh seeds and export it.
@@ -70,42 +71,45 @@ def search(
     Args:
         task: Name of a task (``atml tasks`` lists them), or one made in Python.
         data: Path, or several, as for ``atml search --data``; None for synthetic ECG.
-        trials: Trials in all, those of earlier runs included.
+        trials: Trials in all, including those of earlier runs.
         timeout: Time for the whole job, in seconds or as text such as "90m".
         study: Name of the study; None names it by task and data.
         storage: Where studies are kept, an SQLAlchemy URL; None for ``$ATML_STORAGE``, else ``studies.db`` in
             the working directory.
         out: Folder of the exports.
         workers: Worker processes; None for one a core.
-        seed: Of the split, sampling and training; None for that of the study, or 0.
-        folds: Of the cross-validation by subject; None for 5.
+        seed: Seed of the split, the sampling and the training; None for the study's, or 0.
+        folds: Number of folds of the cross-validation by subject; None for the study's, or 5.
         fold_by: "set" holds out a whole set in each fold, where ``data`` names several; None for that of the
             study, or "subject".
-        finalists: Best trials that are trained again; None for 4, as far as a third of the trials' time goes.
-        repeats: Fresh seeds for each of them; None for 2, as far as a third of the trials' time goes.
+        finalists: How many of the best trials are trained again; None for 4, within a third of the trials'
+            time.
+        repeats: Fresh seeds for each finalist; None for 2, within a third of the trials' time.
         longer: How many times as long as a trial the final training may be, where that is better out of fold;
             1 for no longer, None for 4 where a third of the trials' time is enough to try it.
-        patience: Stop after this many results without a better one; 0 never stops.
+        patience: Stop after this many trials without a better one; 0 never stops.
         max_size: Largest ONNX file in KiB; None for the task's.
         max_macs: Most multiply-accumulates for one window.
-        max_ram: Most RAM in KiB for activations alive at once.
-        window: Length of a window in seconds, where the task lets one choose.
-        lead: Lead by name or number, alternatives between commas, one entry for each lead of the task.
-        sampling_rate: In Hz, of files that don't state it, if it is not the task's.
-        hold_out: Share of the subjects (0.2), or their names, kept for `atml.score`.
+        max_ram: Most RAM in KiB for activations that are held at once.
+        window: Length of a window in seconds, for a task that allows a choice.
+        lead: Lead by name or number, with alternatives between commas; one entry for each lead of the task.
+        sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
+        hold_out: Share of the subjects (0.2), or their names, kept out of the search for `atml.score`.
         objective: One of the task's objectives by name, or an objective file.
-        space: Search-space file in place of the task's.
+        space: Search-space file; None for the task's.
         task_folder: Folder that holds ``search_spaces/`` and ``objectives/``, where it is not the working
             directory. A `TaskSource` is written there.
         device: "auto", "cpu", "cuda", or such as "cuda:0,cuda:1".
-        hang_after: Time without a sign of life after which a worker is replaced, in seconds or as text.
-        regions: Regions of another study, to be tested first.
+        hang_after: How long a worker may be silent before it is replaced, in seconds or as text; None for 10
+            minutes.
+        regions: File with the regions of another study, which are tested first.
         learn_regions: Learn which regions to reject; None does so with
-                ``regions``, and in a study begun so.
+            ``regions``, and in a study that did so before.
         unqualified: Export the best model, marked unqualified, where none reaches the objective's gate.
         prefer: Which of the finalists that can't be told apart is taken: "smallest" (the default) or
             "fastest".
-        accept_changes: Continue although search space, objective or budget changed.
+        accept_changes: Continue the study although its search space, objective or limits have changed.
+        log_to: "mlflow", "wandb" or "tensorboard": where each trial that ends is logged as well.
         progress: True shows a live view in a terminal, a line that is rewritten in a notebook, and lines
             elsewhere; "lines" prints lines anywhere; False prints nothing. The methods of a
             `atml.searching.progress.View` are called instead.
@@ -160,6 +164,7 @@ def search(
         unqualified=unqualified,
         prefer=prefer,
         accept_changes=accept_changes,
+        log_to=log_to,
         regions=learn_regions,
         imported=None if regions is None else Path(regions),
     )
@@ -179,7 +184,7 @@ def duration(name: str, given: float | str) -> float:
     """Return a duration in seconds, given as a number of them or as text such as "2h", "90m" or "1h30m".
 
     Raises:
-        InputError: it is no duration above 0; the message calls it ``name``.
+        InputError: it is not a duration above 0; the message calls it ``name``.
 
     Example:
         >>> duration("timeout", "1h30m")
@@ -194,7 +199,7 @@ def duration(name: str, given: float | str) -> float:
         total = float(given)
     if not 0 < total < float("inf"):
         raise InputError(
-            f"{name} {given!r} is no duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
+            f"{name} {given!r} is not a duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
         )
     return total
 

@@ -51,7 +51,7 @@ class Finalist:
         if self.export is None:
             raise StudyError(
                 f"trial {self.trial} does not qualify and was not exported; search with unqualified=True to"
-                " export the best one all the same"
+                " export the best one anyway"
             )
         return load(self.export)
 

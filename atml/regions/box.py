@@ -104,7 +104,7 @@ class Box:
             if isinstance(c, Choice) and not c.values:
                 raise RegionError(f"a region on {c.name!r} names no value")
             if isinstance(c, Interval) and not (math.isfinite(c.low) and c.low <= c.high < math.inf):
-                raise RegionError(f"[{c.low}, {c.high}] is no interval of {c.name!r}: write [low, high]")
+                raise RegionError(f"[{c.low}, {c.high}] is not an interval of {c.name!r}: write [low, high]")
         object.__setattr__(self, "conditions", tuple(sorted(self.conditions, key=lambda c: c.name)))
 
     @cached_property
@@ -155,7 +155,7 @@ class Box:
                 )
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise RegionError(f"{json.dumps(fields, default=str)[:80]} is no region: {error!r}") from error
+            raise RegionError(f"{json.dumps(fields, default=str)[:80]} is not a region: {error!r}") from error
 
 
 # --- words
@@ -167,7 +167,7 @@ _BARE = re.compile(r'[^\s{}\[\],="#]+')
 def parse(line: str) -> Box | None:
     """Read one line of an ``avoid.txt``; None for a comment or an empty line.
 
-    Raises RegionError, which quotes the line, where it is no region.
+    Raises RegionError, which quotes the line, where it is not a region.
 
     >>> parse("cell in {gru, lstm}  # too slow").names
     ('cell',)
@@ -187,7 +187,7 @@ def parse(line: str) -> Box | None:
                 raise ValueError(joint)
     except (StopIteration, ValueError) as error:
         raise RegionError(
-            f"{line.strip()!r} is no region; write it as: cell = gru and learning_rate in [0.02, 0.1]"
+            f"{line.strip()!r} is not a region; write it as: cell = gru and learning_rate in [0.02, 0.1]"
         ) from error
 
 
@@ -242,7 +242,7 @@ def _value(token: str) -> Any:
 
 def _numeric(value: Any) -> float:
     if not number(value):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return value  # type: ignore[no-any-return]
 
 

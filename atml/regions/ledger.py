@@ -232,12 +232,10 @@ def lift(ledger: Ledger, name: str, why: str, at: datetime.datetime) -> Ledger:
     """
     matching = [c.id for c in ledger.candidates if name and c.id.startswith(name.lower())]
     if len(set(matching)) != 1:
-        what = "names several regions" if matching else "is no region of this study"
+        what = "names several regions" if matching else "is not a region of this study"
         raise RegionError(f"{name!r} {what}; `atml regions` lists them")
     if not why.strip():
-        raise RegionError(
-            "give a reason with --why: whoever finds the region open later will want to know it"
-        )
+        raise RegionError("give a reason with --why: it tells a later reader why the region is open again")
     if any(one.id == matching[0] for one in ledger.lifts):
         return ledger
     return replace(ledger, lifts=(*ledger.lifts, Lift(matching[0], why.strip(), at.isoformat())))

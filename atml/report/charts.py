@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from atml.formatting import plural
 from atml.metrics import Interval
 from atml.report import theme
 from atml.report.operating import Calibration, Curve
@@ -34,6 +36,43 @@ def panels(
     made.update_annotations(font={"size": 12, "color": MUTED}, yshift=4)
     made.update_layout(margin={"t": 44 if titles else 16})
     return made
+
+
+FEW = 6
+"""Of fewer values an axis shows all."""
+
+OUTLYING = 3.0
+"""Times by which an axis is to become shorter where a few values, a tenth or one, are left off it."""
+
+
+def ends(values: Sequence[float]) -> tuple[float, float]:
+    """Return the lowest and the highest value that an axis has to show, without few that would flatten it.
+
+    Example:
+        >>> ends([0.91, 0.92, 0.93, 0.94, 0.95, 0.1])
+        (0.91, 0.95)
+    """
+    kept = sorted(one for one in values if math.isfinite(one))
+    if len(kept) < FEW:
+        return (kept[0], kept[-1]) if kept else (0.0, 1.0)
+    low, high = kept[0], kept[-1]
+    for dropped in range(1, min(50, max(1, len(kept) // 10)) + 1):
+        spans = [(kept[at], kept[at - dropped - 1]) for at in range(dropped + 1)]
+        a, b = min(spans, key=lambda span: span[1] - span[0])
+        if 0 < OUTLYING * (b - a) < high - low:
+            low, high = a, b
+    return low, high
+
+
+def clip(figure: Figure, values: Sequence[float]) -> str:
+    """Keep a few outlying ``values`` from flattening the y axis; say how many are not shown, "" for none."""
+    low, high = ends(values)
+    outside = sum(math.isfinite(one) and not low <= one <= high for one in values)
+    if not outside:
+        return ""
+    margin = 0.06 * max(high - low, 1e-6)
+    figure.update_yaxes(range=[low - margin, high + margin])
+    return f" {plural(outside, 'value')} outside the axis {'is' if outside == 1 else 'are'} not shown."
 
 
 Marks = Sequence[tuple[str, str, str, float, float]]

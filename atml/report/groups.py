@@ -11,11 +11,11 @@ from atml.report.page import Block, Grid, Text
 from atml.training.records import TrialRecord
 
 READING = (
-    "A trial is trained when it fits the budget, past fold 1 when it ended its first fold. The median is that"
-    " of the trained trials at the end of fold 1; one that was stopped earlier counts as lower. The search"
-    " tries more of what did well, and the best of many looks better than the best of few."
+    "In tables like the next a trial is trained when it fits the budget, past fold 1 when it ended its first"
+    " fold. The median is that of the trained trials after fold 1; one that was stopped earlier counts as"
+    " lower. The search tries more of what did well, and the best of many looks better than that of few."
 )
-"""What the columns mean, to be said once."""
+"""What the columns mean, said before the first of such tables."""
 
 COLUMNS = ("trained", "past fold 1", "every fold", "best", "median after fold 1")
 """Columns of a group, whatever it is a group of."""

@@ -60,7 +60,7 @@ def _lead(material: Material) -> str:
         return sentence(f"{said}.{why} there is no winner yet")
     assert material.first is not None
     title = material.first.title
-    return sentence(f"{said}. The {title}, is trial {best.number}: {best.config.describe()}")
+    return f"The {title}, is trial {best.number}: {best.config.describe()}. {said}."
 
 
 def _facts(material: Material) -> list[tuple[str, str, str]]:
@@ -90,7 +90,7 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     for test in found.tests:
         facts.append((f"{test.name} on test data", value(test.official.value), _tested(test)))
     if not found.tests:
-        facts.append(("On test data", "not scored", "every figure here is of data that was chosen on"))
+        facts.append(("On test data", "not scored", "all figures are of data it was chosen on"))
     facts.append(_size(material, first))
     known = {name: figures[name] for name in FOUR if name in figures}
     known |= {name: rate["value"] for name, rate in figures.get("rates", {}).items()}

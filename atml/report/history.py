@@ -10,12 +10,13 @@ import numpy as np
 
 from atml.formatting import clock, plural, share, value
 from atml.report import theme
+from atml.report.charts import clip
 from atml.report.page import Chart
 from atml.searching.pruning import LEAST_GAIN
 from atml.training.records import ParameterSource, TrialRecord
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    pass
 
 SOURCES: dict[str, tuple[str, str, str]] = {
     ParameterSource.DEFAULT: ("the default", theme.ORANGE, "diamond"),
@@ -142,27 +143,10 @@ def _chart(name: str, records: Sequence[TrialRecord], places: dict[int, float], 
         line={"shape": "hv", "color": theme.INK, "width": 2},
         hoverinfo="skip",
     )
-    below = clip(figure, [t.value or 0.0 for t in shown])
-    if below:
-        said += f" {plural(below, 'value')} below the axis {'is' if below == 1 else 'are'} not shown."
+    said += clip(figure, [t.value or 0.0 for t in shown])
     if thinned:
         said += f" Where there are more than {MOST_POINTS:,} points of a kind, evenly chosen ones are drawn."
     return Chart(name, figure, said)
-
-
-def clip(figure: Figure, values: Sequence[float]) -> int:
-    """Start the axis of values above far outliers; return how many values are below it."""
-    if len(values) < 8:
-        return 0
-    low, high = np.quantile(values, [0.25, 0.75])
-    floor = low - 3 * max(high - low, 1e-6)
-    below = [v for v in values if v < floor]
-    if not below:
-        return 0
-    top, bottom = max(values), min(v for v in values if v >= floor)
-    margin = 0.06 * max(top - bottom, 1e-6)
-    figure.update_yaxes(range=[bottom - margin, top + margin])
-    return len(below)
 
 
 def thin(items: Sequence[Any], most: int = MOST_POINTS) -> list[Any]:

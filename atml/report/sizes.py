@@ -6,6 +6,7 @@ import numpy as np
 
 from atml.formatting import listed, plural, value
 from atml.report import comparisons
+from atml.report.charts import clip
 from atml.report.comparisons import Sized
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty
@@ -27,7 +28,10 @@ def sizes(material: Material) -> list[Block]:
         )
         for t in trials
     ]
-    return [Chart("size", comparisons.sizes(found, "objective, out of fold"), _front(material, found))]
+    figure = comparisons.sizes(found, "objective, out of fold")
+    again = [one.judged for one in found if one.judged is not None]
+    outside = clip(figure, [one.value for one in found] + again)
+    return [Chart("size", figure, _front(material, found) + outside)]
 
 
 def _steps(best: list[Sized]) -> str:

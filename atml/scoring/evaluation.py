@@ -109,7 +109,7 @@ def judge_export(
         streaming, note = _streaming(exported, baseline, data_paths, opening)
     else:
         dataset = _of_subjects(dataset, only)
-        streaming, note = (), ["time to decision is not measured of some subjects alone"]
+        streaming, note = (), ["time to decision is not measured where only some subjects are scored"]
     judged = _judged(exported, dataset, judge, latency_ms, size_kib)
     report = ScoreReport(
         exported=exported,

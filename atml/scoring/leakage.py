@@ -28,7 +28,7 @@ def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) ->
     ``opening`` holds arguments of `atml.data.open`. Returns the data, and notes for the user.
 
     Raises:
-        ExportError: The model can't tell its training subjects, and a set has no train and test split.
+        ExportError: The model does not list its training subjects, and a set has no train and test split.
         DataError: As `atml.data.open`; also where no subject is left, for the training data themselves, and
             for a test split with subjects that were trained on.
     """
@@ -108,8 +108,8 @@ def same_labels(exported: ExportedModel, labels_hash: str | None) -> list[str]:
         return []
     if not exported.labels_hash:
         return [
-            "the export is older and does not say by which labels it was trained:"
-            " it can't be told whether they are still the same"
+            "the export is of an earlier version that does not record its labels, so they could not be"
+            " compared with today's"
         ]
     raise ExportError(
         f"{exported.path} was trained with other labels than those of the objectives file found for"
@@ -132,7 +132,7 @@ def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any])
     for item in look_all(paths, asked, "test"):
         if not item.splits:
             raise ExportError(
-                f"{exported.path} can't tell its training subjects, and {item.name} does not tell train"
+                f"{exported.path} does not list its training subjects, and {item.name} does not tell train"
                 " from test, so they would be scored too; score it in its export folder"
             )
 
@@ -149,7 +149,7 @@ def _unseen(
         return []  # A synthetic subject and a person of the same name are not the same.
     if exported.subjects is None:
         return [
-            "the file can't tell its training subjects, so they could not be compared with these;"
+            "the file does not list its training subjects, so they could not be compared with these;"
             " score it in its export folder"
         ]
     known = out or exported.subjects

@@ -183,7 +183,7 @@ def _unknown_onsets(unknown: int, total: int, *, any_known: bool) -> list[str]:
         return []
     if not any_known:
         return ["when these rhythms began is not known: times run from where each episode begins"]
-    rest = f"before {unknown} of the {total} lies nothing of another class"
+    rest = f"before {unknown} of the {total} there is nothing of another class"
     return [f"{rest}: their times run from their start"]
 
 

@@ -25,5 +25,6 @@
     rerun                  one trial trained again and compared with its record
     summary                the outcome of a search
     progress, sparkline    what a running search shows
+    trial_log              trials logged to MLflow, Weights & Biases or TensorBoard
     task_check             the files of a task checked by using them
 """

@@ -13,6 +13,7 @@ import optuna
 from atml.data.formats.contest_reader import cores
 from atml.errors import StudyError
 from atml.formatting import clock
+from atml.searching import trial_log
 from atml.searching.exporting import Exports
 from atml.searching.finalists import Finalists
 from atml.searching.joining import join
@@ -50,8 +51,9 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
     """
     view = view or View()
     began = time.monotonic()
+    open_log = trial_log.opener(options.log_to)
     plan = prepare(options, view.say)
-    store = plan.store
+    store, log = plan.store, None
     try:
         watch = _watch(plan, view, ProcessRole.SEARCH)
         learner = _learner(plan, options, view)
@@ -61,6 +63,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
         trials = Trials(plan, study, view, options, workers, end, learner)
         finalists = Finalists(plan, study, view, options)
         if not trials.exhausted() or Repeats(finalists).waiting() or Exports(finalists).waiting():
+            log = trials.log = open_log(plan.name, view.say)
             with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
                 store.steady.hurry = dispatcher.stopping
                 dispatcher.work(trials)
@@ -69,10 +72,14 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
                 _finish(dispatcher, finalists, trials, watch, end)
                 # After a stop before the goal, trials of dead processes may still be running.
                 watch.recover()
+        if log is not None:
+            log.close()
         summary = summarise(finalists, time.monotonic() - began)
         view.result(summary)
         return summary
     finally:
+        if log is not None:
+            log.close(trial_log.STOP_S)
         store.close()
 
 
@@ -89,6 +96,7 @@ def join_and_work(
     """
     view = view or View()
     began = time.monotonic()
+    open_log = trial_log.opener(options.log_to)
     device.choose(options.device, 1)
     plan = join(store, name, paths, view.say)
     goal = Goal.of(store.facts(name))
@@ -103,14 +111,21 @@ def join_and_work(
     mine = replace(options, trials=goal.trials, patience=goal.patience, finalists=0, repeats=0)
     trials = Trials(plan, study, view, mine, workers, end, learner, serve=True)
     if not trials.exhausted() and not trials.state.over():
-        with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
-            store.steady.hurry = dispatcher.stopping
-            dispatcher.work(trials)
-            if not trials.state.over():
-                _why_it_ended(trials, mine, view)
-            watch.recover()
+        log = trials.log = open_log(name, view.say)
+        try:
+            with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
+                store.steady.hurry = dispatcher.stopping
+                dispatcher.work(trials)
+                if not trials.state.over():
+                    _why_it_ended(trials, mine, view)
+                watch.recover()
+            if log is not None:
+                log.close()
+        finally:
+            if log is not None:
+                log.close(trial_log.STOP_S)
     if trials.state.over():
-        view.say(f"the time of the search of {name} is over; start the same `atml search` again to continue")
+        view.say(f"the search of {name} has used up its time; run the same `atml search` again to continue")
     done = trials.progress((), time.monotonic() - began)
     here = trials.recorded
     line = f"study {name} has {done.done} of {done.total} trials; {here} of them were trained here"
@@ -240,7 +255,7 @@ def _stop_workers(
     goal = Goal.of(plan.store.facts(plan.name)) or trials.state.goal
     replace(goal, over=True).keep(plan.store, plan.name)
     if ProcessRole.WORKER in slots.others(plan.name):
-        view.say("the workers that joined stop now, and requeue their running trials")
+        view.say("the workers that joined the search stop now and requeue their running trials")
         # They read the goal before they begin another trial. Finalists need every trial to have ended.
         until = max(end or 0.0, time.monotonic() + RELEASE_S)
         dispatcher.wait(lambda: not plan.store.others_at_work(plan.name, Role.SEARCH), until)
@@ -258,12 +273,13 @@ def _finish(
     if plan.store.others_at_work(plan.name, Role.SEARCH):
         # This happens after a timeout only; otherwise they were waited for.
         finalists.view.say(
-            "others still train trials of this study; the same line chooses the finalists later"
+            "other processes still train trials of this study; run the same command later to choose the"
+            " finalists"
         )
         return
     while True:
         if not slots.lock(plan.name):
-            finalists.view.say("another atml repeats the finalists of this study; this one waits for it")
+            finalists.view.say("another atml is repeating the finalists of this study; waiting for it")
             if not dispatcher.wait(lambda: slots.lock(plan.name), end):
                 return
             watch.recover()
@@ -271,7 +287,7 @@ def _finish(
             repeats = Repeats(finalists, end)
             dispatcher.work(repeats)
             while not repeats.taken_over and trials.state.settle(repeats.late):
-                finalists.view.say("time is left after the repeats: trials go on")
+                finalists.view.say("there is time left after the repeats: back to trials")
                 dispatcher.work(trials)
                 if repeats.late:
                     break
@@ -290,12 +306,12 @@ def _finish(
 def _why_it_ended(trials: Trials, options: Options, view: View) -> None:
     if trials.state.stagnant:
         view.say(
-            f"no improvement in the last {trials.state.goal.patience}: the search stops here"
+            f"no better trial among the last {trials.state.goal.patience}: the search stops here"
             " (--patience 0 to continue)"
         )
     elif trials.stop_now() and options.timeout is not None:
         view.say(
-            f"the time for trials is over; the rest of {clock(options.timeout)} is for the finalists"
+            f"the time for trials is up; the rest of the {clock(options.timeout)} is for the finalists"
             if options.most_finalists
-            else f"the {clock(options.timeout)} are over"
+            else f"the time limit of {clock(options.timeout)} is reached"
         )

@@ -134,7 +134,8 @@ class Exports(JobSource):
         if self._end is None or not self._waiting or self._error is not None:
             return ""
         numbers = ", ".join(str(j.record.number) for j in self._waiting)
-        return f"exports of trials {numbers} left out for want of time: the same line goes on with them"
+        of = f"export of trial {numbers}" if len(self._waiting) == 1 else f"exports of trials {numbers}"
+        return f"{of} left out for lack of time: run the same command again to make up for it"
 
     def close(self) -> None:
         """Raise the error of a failed export where no finalist was exported."""

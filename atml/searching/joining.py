@@ -54,7 +54,7 @@ def join(
     split = digest(plan.folds)
     if spec.get("split", split) != split:
         raise StudyError(
-            f"study {name!r} dealt its subjects into other folds ({spec['split'][:8]} there,"
+            f"study {name!r} has other folds than this machine would make ({spec['split'][:8]} there,"
             f" {split[:8]} here): install the same scikit-learn and numpy on every machine"
         )
     return plan

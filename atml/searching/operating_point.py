@@ -73,7 +73,8 @@ def export_at(
     for key in ("sensitivity", "specificity"):
         rate = result.rates[key]
         view.say(f"{key} {rate.value:.3f} (95% interval {between(rate)}), out of fold, cross-fitted")
-    view.say(f"exported {folder}")
+    mark = f" (unqualified: {'; '.join(record.unqualified)})" if record.unqualified else ""
+    view.say(f"exported {folder}{mark}")
     return written
 
 

@@ -38,6 +38,8 @@ class Pick:
     prefer: str = "smallest"
     alike: tuple[int, ...] = ()
     """Trials that can't be told apart from the best one, that one included."""
+    equals: dict[int, Interval] = field(default_factory=dict)
+    """What those that can't be told apart from the one that is taken have over it, by trial."""
 
     def remember(self, finals: Finalists) -> None:
         """Keep the order and the values in the study, for later rankings."""
@@ -60,6 +62,10 @@ class Pick:
             "values": {str(length): round(value, 6) for length, value in self.values.items()},
             "figures": {str(one.record.number): figures(one) for one in self.finalists},
             "alike": list(self.alike),
+            "equals": {
+                str(n): [round(v, 6) for v in (gap.value, gap.low, gap.high)]
+                for n, gap in self.equals.items()
+            },
             "prefer": self.prefer,
             "gain": None if gain is None else [round(v, 6) for v in (gain.value, gain.low, gain.high)],
             "lines": list(self.lines),
@@ -101,12 +107,14 @@ def pick(finals: Finalists) -> Pick:
     if len(values) > 1:
         lines.append(_length_line(values, shipped.length))
     rest = [one for one in found if one.record.number != shipped.record.number]
+    beside = {one.record.number: finals.compare(one, taken) for one in rest}
     return Pick(
         finalists=(shipped, *rest),
         lines=tuple(lines),
         values=values,
         gain=gain,
         short=short,
+        equals={n: gap for n, gap in beside.items() if gap.low <= 0 <= gap.high},
         prefer=finals.prefer,
         alike=tuple(one.record.number for one in alike),
     )
@@ -180,7 +188,7 @@ def _gain_line(
     gain: Interval | None, taken: Finalist, default: Finalist | None, found: Sequence[Finalist]
 ) -> str:
     if default is None:
-        return "DEFAULT is no finalist, so a gain over it was not measured"
+        return "DEFAULT is not a finalist, so a gain over it was not measured"
     if gain is None:
         return "DEFAULT is the only finalist: no gain over it was found"
     # The default alone may be judged by its own run beside repeats of others.

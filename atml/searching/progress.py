@@ -178,7 +178,7 @@ def headline(now: Progress) -> str:
     left = "" if now.left is None else f"  about {clock(now.left)} left"
     rate = f"  {now.per_minute:.1f} a minute" if now.per_minute else ""
     regions = f"  regions: {now.regions}" if now.regions else ""
-    return f"{now.phase}  {now.done} of {now.total}{best}{rate}  {clock(now.elapsed)} gone{left}{regions}"
+    return f"{now.phase}  {now.done} of {now.total}{best}{rate}  {clock(now.elapsed)} elapsed{left}{regions}"
 
 
 def board(now: Progress, curves: Mapping[int, str] | None = None) -> Group:

@@ -79,14 +79,12 @@ def state(store: Store, name: str) -> RegionState:
         raise StudyError(f"no study {name!r} in {store.name}; `atml status` lists them")
     kept = store.ledger(name)
     if kept is None:
-        raise StudyError(
-            f"study {name!r} keeps no regions: it was searched with --no-regions, or before them"
-        )
+        raise StudyError(f"study {name!r} has no regions: only a search with --learn-regions has them")
     definition = task_of(store, name, spec)
     if definition.space_hash != spec["space"]:
         raise StudyError(
             f"{definition.space_path} changed since study {name!r} was searched with it, and its regions are"
-            " about the former file: restore that, or search on with --accept-changes"
+            " about the former file: restore it, or continue the search with --accept-changes"
         )
     space = regions.learn(definition.suggest)
     records = store.trials(name)
@@ -112,7 +110,7 @@ def importable(path: Path, space: Space, store: Store | None, name: str) -> tupl
     family = () if kept is None else Ledger.from_dict(kept).family
     if kept is None or {b.key for b, _ in boxes} != {c.box.key for c in family if c.source == IMPORTED}:
         raise StudyError(
-            f"study {name!r} has begun already, and --regions is for a new one (--study NAME); "
+            f"study {name!r} has already begun, and --regions is for a new one (--study NAME); "
             "`atml regions import` adds them to this one"
         )
     return boxes
@@ -131,7 +129,7 @@ def bring(store: Store, name: str, path: Path) -> int:
     boxes = read(path, now.space)
     if store.others_at_work(name):
         raise StudyError(
-            f"study {name!r} is searched at the moment: stop that first, or import into another study"
+            f"study {name!r} is being searched: stop the search first, or import into another study"
         )
     grown = regions.nominate(now.ledger, boxes, now.space, after=len(store.trials(name)))
     store.save_ledger(name, grown.to_dict())
@@ -210,7 +208,7 @@ class RegionLearner:
             begun = _renewed(ledger, records, self._space, about, self._definition)
             if begun is not ledger:
                 self._view.say(
-                    "settings that the regions of this study are about have changed: they are learned anew"
+                    "settings that the regions of this study depend on have changed: they are learned anew"
                 )
         self._store.save_ledger(self._name, begun.to_dict())
         self.claim = begun.claim

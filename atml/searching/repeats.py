@@ -96,21 +96,21 @@ class Repeats(JobSource):
 
     @property
     def late(self) -> bool:
-        """Whether repeats were left out for want of time."""
+        """Whether repeats were left out for lack of time."""
         return self._late
 
     def left_out(self) -> str:
         """Return in one line which repeats were left out, and what does them later; "" for none."""
         rest = (tuple(self._waiting) or todo(self._finals, self._given_up()).repeats) if self._late else ()
         if rest:
-            return f"{_words(rest)} left out for want of time: the same line goes on with them"
+            return f"{_words(rest)} left out for lack of time: run the same command again to make up for it"
         if self._found.unaffordable:
             done = any(one.length == 1 for one in self._found.unaffordable)
             options = self._finals.options
             way = f"--repeats {options.most_repeats}" if done else f"--longer {options.times_longer}"
             return (
                 f"{_words(self._found.unaffordable)} left out, since a third of the trials' time is too short"
-                f" for them: {way} does them all the same"
+                f" for them: {way} runs them anyway"
             )
         return ""
 
@@ -123,8 +123,8 @@ class Repeats(JobSource):
             self.taken_over = True
             self._waiting.clear()
             self._finals.view.say(
-                "the finalists were taken over by another process, which had not heard of this one for too"
-                f" long: a repeat of trial {trial.user_attrs['of']} is dropped"
+                "this process was silent for too long and another one took over the finalists:"
+                f" a repeat of trial {trial.user_attrs['of']} is dropped"
             )
 
     def _record(
@@ -146,9 +146,9 @@ class Repeats(JobSource):
                 trial.set_constraint("constant" if measured.collapsed else "diverged", 1.0)
                 self._finals.study.tell(job.number, state=TrialState.PRUNED)
                 self._finals.view.say(
-                    f"trial {of} does not train on a fresh seed, so it is no finalist any more"
+                    f"trial {of} failed on a fresh seed and is no longer a finalist"
                     if one.length == 1
-                    else f"trial {of} does not train {one.length} times as long; its own length ships"
+                    else f"trial {of} failed when trained {one.length} times as long; its own length ships"
                 )
                 return
             found = measured.predictions
@@ -167,7 +167,7 @@ class Repeats(JobSource):
         else:
             self._finals.view.say(
                 f"trial {one.record.number} is judged without that repeat, which was lost"
-                f" {self._lost[one.key]} times; the same line tries it again"
+                f" {self._lost[one.key]} times; run the same command again to retry it"
             )
 
     def requeue(self, job: Job) -> None:
@@ -184,8 +184,9 @@ class Repeats(JobSource):
 
 def _words(some: tuple[Repeat, ...]) -> str:
     """Write repeats in words: how many, of which trials, and how long."""
-    numbers = ", ".join(str(n) for n in dict.fromkeys(one.record.number for one in some))
+    each = list(dict.fromkeys(one.record.number for one in some))
+    of = f"trial{'' if len(each) == 1 else 's'} {', '.join(map(str, each))}"
     lengths = {one.length for one in some} - {1}
     long = f", {max(lengths)} times as long" if lengths and len({one.length for one in some}) == 1 else ""
     seconds = clock(sum(seconds_of(one.record, length=one.length) for one in some))
-    return f"{plural(len(some), 'repeat')} of trials {numbers}{long} (about {seconds})"
+    return f"{plural(len(some), 'repeat')} of {of}{long} (about {seconds})"

@@ -53,9 +53,11 @@ def rerunnable(store: Store, name: str, number: int) -> TrialRecord:
     record = records[number]
     if record.state == State.FAILED:
         why = record.failure or "its worker was lost"
-        raise StudyError(f"trial {number} of study {name!r} failed and left nothing to compare with: {why}")
+        raise StudyError(
+            f"trial {number} of study {name!r} failed and recorded nothing to compare with: {why}"
+        )
     if record.config is None or not record.result:
-        why = record.state if not record.finished else "one that was given up before any training"
+        why = record.state if not record.finished else "one that was stopped before any training"
         raise StudyError(f"trial {number} of study {name!r} has no value to compare with: it is {why}")
     return record
 

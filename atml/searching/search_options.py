@@ -36,6 +36,7 @@ class Options:
     long the final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified``
     a search in which no model qualifies exports its best one all the same. ``prefer`` is which of the
     finalists that can't be told apart is taken, one of `PREFER` (None: as before, else the smallest).
+    ``log_to`` is a name of `atml.searching.trial_log.LOGGERS`.
     """
 
     task: str = "afib"
@@ -69,6 +70,7 @@ class Options:
     accept_changes: bool = False
     regions: bool | None = None
     imported: Path | None = None
+    log_to: str | None = None
 
     @property
     def most_finalists(self) -> int:

@@ -78,7 +78,7 @@ class SearchState:
     def settle(self, late: bool) -> bool:
         """Take note that the repeats of the trials so far are over; return whether more trials have time.
 
-        ``late``: some were left out for want of time. Time is kept then for the first export alone.
+        ``late``: some were left out for lack of time. Time is kept then for the first export alone.
         """
         records = self._plan.store.trials(self._plan.name)
         self._settled, self._late = frozenset(t.number for t in records if t.finished), late
@@ -147,8 +147,8 @@ class SearchState:
         ):
             self._said = since // PLATEAU
             self._view.say(
-                f"nothing better in the last {since} trials (best so far trial {self.best.number}): to end"
-                f" with the finalists now, Ctrl-C, then the same line with --trials {self.done}"
+                f"no better trial in the last {since} (best so far: trial {self.best.number}): to go"
+                f" on to the finalists now, press Ctrl-C and run the same command with --trials {self.done}"
             )
 
     def _reserve(self, records: list[TrialRecord]) -> float:

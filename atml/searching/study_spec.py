@@ -100,8 +100,8 @@ def note_earlier(name: str, definition: TaskDefinition, say: Callable[[str], Non
     """Print a line where a study goes on in the built-in search space of an earlier version."""
     if builtin.is_earlier(definition.space_path):
         say(
-            f"study {name} goes on in the search space that it began with ({definition.space_path.name});"
-            " a new --study gets today's"
+            f"study {name} continues in the search space that it began with ({definition.space_path.name});"
+            " a new --study gets the current one"
         )
 
 
@@ -152,7 +152,7 @@ def check_settings(name: str, known: dict[str, Any], wanted: dict[str, Any], *, 
     if rules and not accept:
         raise StudyError(
             f"study {name!r} was made with another {', another '.join(rules)}; "
-            "start a new one with --study NAME, or mix both knowingly with --accept-changes"
+            "start a new one with --study NAME, or accept the mix with --accept-changes"
         )
 
 
@@ -197,8 +197,8 @@ def check_rules(name: str, spec: dict[str, Any], rules: dict[str, Any]) -> None:
     now = rules_of(spec)
     if words := [f"another {word}" for key, word in _RULES.items() if now[key] != rules[key]]:
         raise StudyError(
-            f"study {name!r} continues with {', '.join(words)}, by --accept-changes: start the same line"
-            " again to work on by that"
+            f"study {name!r} continues with {', '.join(words)}, by --accept-changes: run the same"
+            " command again to follow it"
         )
 
 

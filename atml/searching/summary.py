@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from atml.evaluation.cross_validation_result import BaselineResult
-from atml.formatting import clock
+from atml.formatting import clock, plural
 from atml.models.budget import LIMITS
 from atml.searching.finalists import Finalists
 from atml.searching.leaderboard import runs
@@ -83,14 +83,14 @@ def _test_data(plan: Plan) -> str:
 
 def _why_none(finals: Finalists, finished: list[TrialRecord], complete: int) -> str:
     if finished and all(any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished):
-        return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
+        return f"none of them stays within the limits ({finals.plan.budget.describe()}): raise them"
     if not complete:
-        return "no trial ran over every fold yet: give it more --trials, or more time"
+        return "no trial ran over every fold yet: it needs more --trials or more time"
     if not finals.chosen():
-        return f"none of them keeps the budget ({finals.plan.budget.describe()}): raise it"
+        return f"none of them stays within the limits ({finals.plan.budget.describe()}): raise them"
     if finals.repeated():
-        return "none of the finalists trains on a fresh seed: ask for more --trials or --finalists"
-    return "the finalists are not judged yet; the same line continues with them"
+        return "no finalist learned anything on a fresh seed: try more --trials or --finalists"
+    return "the finalists are not judged yet; run the same command again to go on with them"
 
 
 def _lines(
@@ -107,7 +107,7 @@ def _lines(
     complete = sum(t.state == State.COMPLETE for t in finished)
     rest = ", the rest were pruned" if complete < len(finished) else ""
     took = f" in {clock(seconds)}" if seconds else ""
-    lines = [f"{len(finished)} trials on {data}{took}: {complete} ran over every fold{rest}"]
+    lines = [f"{plural(len(finished), 'trial')} on {data}{took}: {complete} ran over every fold{rest}"]
     later = [finals.left_out] if finals.left_out else []
     if not rows:
         return [*lines, _why_none(finals, finished, complete), *later]
@@ -138,8 +138,8 @@ def _lines(
     best = next((row["folder"] for row in rows if row["folder"]), None)
     if best is None and not any(row["qualifies"] for row in rows):
         lines.append(
-            f"nothing qualifies ({plan.definition.gate.words}): the same line with --unqualified exports the"
-            " best model all the same, marked so"
+            f"nothing qualifies ({plan.definition.gate.words}): run the same command with --unqualified"
+            " to export the best model anyway, marked so"
         )
     if best:
         lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")

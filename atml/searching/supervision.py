@@ -31,4 +31,4 @@ class Supervisor:
         self._due = time.monotonic() + RECOVER_S
         if requeued:
             numbers = ", ".join(map(str, requeued))
-            self._view.say(f"requeued {len(requeued)} trial(s) that another run left: {numbers}")
+            self._view.say(f"requeued {len(requeued)} trial(s) that an earlier run left behind: {numbers}")

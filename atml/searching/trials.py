@@ -5,9 +5,8 @@ the same parameters are tried again, `RETRIES` times at most. A config that can'
 diverging, crashing every worker) is PRUNED with a constraint above 0, because samplers learn from that and
 ignore FAIL. A result is COMPLETE, or PRUNED by comparison with other trials.
 
-Several processes may search one study. One that has not been heard of for too long counts as dead, and its
-trials are requeued. If it is alive after all, it drops them here, as soon as it finds that another process
-holds them.
+Several processes may search one study. The trials of a process that was silent for too long are requeued; if
+it is alive after all, it drops them as soon as it finds that another process holds them.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from atml.searching.region_learning import RegionLearner, below_floor
 from atml.searching.samplers.region_sampler import MARKS
 from atml.searching.search_options import Options
 from atml.searching.search_state import SearchState
+from atml.searching.trial_log import TrialLog
 from atml.searching.trial_outcome import RunningTrial, frozen, result
 from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import Job, Report, ReportKind, TrialJob
@@ -78,6 +78,7 @@ class Trials(JobSource):
         self._peers = pruning.Peers()
         self._more = False
         self._due = 0.0
+        self.log: TrialLog | None = None
         self.recorded = 0
         """Trials of which this process recorded the result."""
         self.state = SearchState(
@@ -274,7 +275,7 @@ class Trials(JobSource):
         self._open.pop(begun.trial.number, None)
         self._plan.store.free_slot(self._plan.name, begun.slot, begun.trial.number)
         self._view.say(
-            f"trial {begun.trial.number} was taken over by another process, which had not heard of this one"
+            f"trial {begun.trial.number} was taken over by another process, since this one was silent"
             " for too long: what was trained here is dropped"
         )
         self.state.refresh()
@@ -363,10 +364,11 @@ class Trials(JobSource):
         self.state.refresh()
         if self._learner is not None:
             self._learner.refresh()
-        value = value_of(ended)
+        if self.log is not None:
+            self.log.ended(ended)
         count = f"{self.state.done}/{self.state.goal.trials}"
-        seconds = time.monotonic() - begun.since
-        self._view.ended(number, shown or state.name.lower(), value, begun.what, seconds, count)
+        seconds, how = time.monotonic() - begun.since, shown or state.name.lower()
+        self._view.ended(number, how, value_of(ended), begun.what, seconds, count)
 
     # --- progress
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -102,6 +102,7 @@ class Verdict:
         baseline: Title of that baseline; "" for a task without one.
         worst: The subjects with the lowest rate, the worst first.
         alike: The other finalists that can't be told apart from it.
+        over: What each of them has over it, by trial; without those of studies of earlier versions.
         tests: Evaluations on test data, the newest of each rule and test set.
         missing: Why it does not qualify, in words; empty where it does.
         next: The command to run next, "" for none.
@@ -122,6 +123,7 @@ class Verdict:
     baseline: str = ""
     worst: tuple[Person, ...] = ()
     alike: tuple[Entry, ...] = ()
+    over: Mapping[int, Interval] = field(default_factory=dict)
     subjects: int = 0
     """How many subjects the study has."""
     tests: tuple[Evaluation, ...] = ()
@@ -143,12 +145,18 @@ class Verdict:
         """Return what it has over DEFAULT and over the baseline, in words; empty where neither is known."""
         found = []
         if self.is_default:
-            found.append("it is DEFAULT: no gain over that was found")
+            found.append("it is DEFAULT: no gain over DEFAULT was found")
         elif self.over_default is not None:
             found.append(f"{gain_words(self.over_default)} over DEFAULT")
         if self.over_baseline is not None:
             found.append(f"{gain_words(self.over_baseline)} over the baseline, {self.baseline}")
         return tuple(found)
+
+    def _beside(self, entry: Entry) -> str:
+        """Return value, size and difference of a trial that can't be told apart."""
+        gap = self.over.get(entry.number)
+        more = "" if gap is None else f", {gain_words(gap)} over it"
+        return f"{entry.value:.4f}, {entry.size_kib:.1f} KiB{more}"
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the first screen as rows of a name and words."""
@@ -168,7 +176,7 @@ class Verdict:
         if self.worst:
             rows.append(("worst people", "; ".join(map(str, self.worst))))
         if self.alike:
-            others = [f"{e.number} ({e.value:.4f}, {e.size_kib:.1f} KiB)" for e in self.alike]
+            others = [f"{e.number} ({self._beside(e)})" for e in self.alike]
             rows.append(("as good", f"can't be told apart from {noun(others)} {listed(others)}"))
         elif self.compared:
             rows.append(("as good", "no other finalist: each is worse beyond its noise"))
@@ -178,6 +186,14 @@ class Verdict:
             rows.append(("unqualified", "; ".join(self.missing)))
         rows += [("test", str(test)) for test in self.tests] or [("test", "not scored on test data yet")]
         return [*rows, ("next", self.next)] if self.next else rows
+
+
+def _numbers(pick: Mapping[str, Any], taken: int) -> set[int]:
+    """Return the trials that can't be told apart from the one that was taken."""
+    if "equals" in pick:
+        return {int(number) for number in pick["equals"]}
+    alike = set(pick.get("alike", ()))
+    return alike - {taken} if taken in alike else set()
 
 
 def gain_words(found: Interval) -> str:
@@ -230,7 +246,7 @@ def verdict_of(
     is_default = first.record.origin == ParameterSource.DEFAULT
     gained = pick.get("gain") if mine and first.seeds and not is_default else None
     baseline = kept.get("baseline") or {}
-    alike = set(pick.get("alike", ())) - {first.number} if mine else set()
+    alike = _numbers(pick, first.number) if mine else set()
     gate = Gate.of_spec(spec)
     known = {**first.metrics, **first.rates}
     tests = evaluations(first.folder)
@@ -249,6 +265,7 @@ def verdict_of(
         compared=mine and bool(first.seeds) and "alike" in pick and len(pick["order"]) > 1,
         alone=mine and len(pick["order"]) == 1,
         alike=tuple(entry for entry in ranking if entry.number in alike),
+        over={int(n): Interval(*gap) for n, gap in pick.get("equals", {}).items()} if mine else {},
         subjects=int(spec.get("subjects") or 0),
         tests=tests,
         missing=missing,

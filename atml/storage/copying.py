@@ -202,7 +202,7 @@ def _copy_study(source: _From, new: sa.Connection, target: Store, name: str) -> 
         made = new.execute(STUDIES.insert().returning(STUDIES.c.study_id), {"study_name": name})
     except sa.exc.IntegrityError as error:
         raise StudyError(
-            f"there is a study {name!r} in {target.name} already; give another name: --as NEW"
+            f"{target.name} already has a study {name!r}; give another name with --as NAME"
         ) from error
     study_id = made.scalar_one()
     for table, rows in source.of_study().items():

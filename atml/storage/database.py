@@ -27,10 +27,10 @@ Made = TypeVar("Made")
 _SQLITE = (
     ("not a database", "is not a study database; move it away, or name another with --storage"),
     ("malformed", "is damaged; restore a copy, or name another with --storage"),
-    ("locked", f"{LOCKED}; close that and start the same line again"),
+    ("locked", f"{LOCKED}; close it and run the same command again"),
     ("readonly", "can't be written; check its permissions and those of its folder"),
-    ("disk is full", "is on a full disk; free some space and start the same line again"),
-    ("disk I/O error", "is on a disk that fails or is full; free space, start the same line again"),
+    ("disk is full", "is on a full disk; free some space and run the same command again"),
+    ("disk I/O error", "is on a disk that fails or is full; free space and run the same command again"),
     ("unable to open", "can't be opened; check that its folder exists and can be written"),
 )
 
@@ -249,7 +249,7 @@ def _check_file(path: Path, create: bool) -> None:
     """Raise StudyError for what SQLite would report later and less clearly."""
     if not path.exists():
         if not create:
-            raise StudyError(f"no {path} here; `atml search` makes it, --storage names another place")
+            raise StudyError(f"no {path} here; run `atml search` first, or name another place with --storage")
         if not path.parent.is_dir():
             raise StudyError(f"{path} can't be made: {path.parent} is not a folder")
         return

@@ -59,7 +59,7 @@ def check_version(version: int, name: str) -> None:
     if version < OLDEST:
         # Two numbers before version 10, one since.
         says = f"{version // 10000}.{version // 100 % 100}" if version < 100000 else str(version // 10000)
-        raise StudyError(f"{name} is kept by PostgreSQL {says}; atml needs {OLDEST // 10000} or newer")
+        raise StudyError(f"{name} runs on PostgreSQL {says}; atml needs {OLDEST // 10000} or newer")
 
 
 def check(db: sa.Connection, name: str, *, create: bool) -> bool:
@@ -76,7 +76,7 @@ def check(db: sa.Connection, name: str, *, create: bool) -> bool:
         if known is not None and lacking and table.name in ("studies", "trials"):
             raise StudyError(
                 f"{name} has a table {table.name!r} of another program, without {lacking[0]!r}: keep studies"
-                f" in a database of their own, `createdb atml`"
+                f" in a separate database: `createdb atml`"
             )
     if {"studies", "trials", "alembic_version", "atml_version"} <= set(there):
         return True
@@ -86,7 +86,7 @@ def check(db: sa.Connection, name: str, *, create: bool) -> bool:
         raise StudyError(f"{name} is a standby that can't be written; name the primary server")
     if not facts.may_create:
         raise StudyError(
-            f"{name}: {facts.who} may not make tables in {facts.database}; its owner allows it:"
+            f"{name}: {facts.who} may not create tables in {facts.database}; its owner allows it:"
             f" GRANT CREATE ON SCHEMA {facts.schema or 'public'} TO {facts.who}"
         )
     return False
@@ -127,14 +127,17 @@ def words(url: sa.URL, text: str) -> str | None:
         ("failed to resolve host", f"can't be reached: no host is called {host!r}"),
         ("could not translate host", f"can't be reached: no host is called {host!r}"),
         ("timeout expired", f"can't be reached: {host}:{port} does not answer"),
-        ("No route to host", f"can't be reached: there is no way to {host}"),
-        ("no pg_hba.conf entry", f"lets nobody in from here as {who}: see pg_hba.conf of the server"),
+        ("No route to host", f"can't be reached: no route to {host}"),
+        (
+            "no pg_hba.conf entry",
+            f"refuses connections from this machine as {who}: see pg_hba.conf of the server",
+        ),
         ("starting up", "is kept by a server that is just starting; try again in a moment"),
         ("too many clients", "has too many connections; raise max_connections of the server"),
         ("remaining connection slots", "has too many connections; raise max_connections of the server"),
-        ("permission denied", f"does not let {who} do this; ask its owner for GRANT ALL"),
-        ("No space left", "is on a full disk; free some space and start the same line again"),
-        ("could not extend file", "is on a full disk; free some space and start the same line again"),
+        ("permission denied", f"denies {who} the permission for this; ask its owner for GRANT ALL"),
+        ("No space left", "is on a full disk; free some space and run the same command again"),
+        ("could not extend file", "is on a full disk; free some space and run the same command again"),
         ("read-only transaction", "can't be written; name the primary server, or ask its owner"),
     ):
         if sign in text:

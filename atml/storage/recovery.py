@@ -25,7 +25,7 @@ LOSSES = 2
 LOST = "lost"
 """User attribute of a trial: how often that happened."""
 
-_GONE = "the process that had it went down"
+_GONE = "the process that ran it ended unexpectedly"
 
 
 class Recovery:

@@ -53,14 +53,16 @@ ERRORS = (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageIntern
 
 
 def wait_s() -> float:
-    """Return the seconds to wait for a database; raises StudyError for a setting that is no number."""
+    """Return the seconds to wait for a database; raises StudyError for a setting that is not a number."""
     given = os.environ.get(ENVIRONMENT) or WAIT_MIN
     try:
         minutes = float(given)
     except ValueError:
         minutes = -1.0
     if not 0 <= minutes < float("inf"):
-        raise StudyError(f"{ENVIRONMENT} {given!r} is no number of minutes; write for example {WAIT_MIN:g}")
+        raise StudyError(
+            f"{ENVIRONMENT} {given!r} is not a number of minutes; write for example {WAIT_MIN:g}"
+        )
     return 60 * minutes
 
 
@@ -116,12 +118,15 @@ class Steady:
 
     def _gone(self, why: str, tries: int, began: float, error: BaseException) -> None:
         if self.hurry() and tries > 1:
-            raise Stopped(f"stopped while {self.name} did not answer; the same line goes on") from error
+            raise Stopped(
+                f"stopped while {self.name} did not answer; run the same command again to continue"
+            ) from error
         # An outage is waited for once: what is put in order after giving up does not wait again.
         waited = time.monotonic() - (began if self._since is None else min(began, self._since))
         if waited > self.limit:
             raise StudyError(
-                f"{self.name} did not come back in {_span(waited)} ({why or 'busy'}); the same line goes on"
+                f"{self.name} did not come back within {_span(waited)} ({why or 'busy'}); run the"
+                " same command again to continue"
             ) from error
         with self._lock:
             if self._since is None:
@@ -143,7 +148,7 @@ class Steady:
                 self.say(f"{self.name} is back after {_span(now - self._since)}")
                 self.back_at = now
             elif cut:
-                self.say(f"{self.name} closed the connection; it is opened again")
+                self.say(f"{self.name} closed the connection; reconnecting")
             self._since, self._said = None, False
 
     def _sleep(self, seconds: float) -> None:

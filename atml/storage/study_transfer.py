@@ -96,8 +96,8 @@ def copy(
 def _refuse_at_work(store: Store, name: str, way_out: str) -> None:
     if holders := copying.at_work(store, name):
         raise StudyError(
-            f"study {name!r} in {store.name} is worked on by {', '.join(holders)}, or was until a minute ago:"
-            f" stop that first, or {way_out}"
+            f"study {name!r} in {store.name} is in use by {', '.join(holders)}, or was until a minute ago:"
+            f" stop them first, or {way_out}"
         )
 
 

@@ -35,7 +35,7 @@ def read(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        raise StudyError(f"{_masked(url)!r} is no database URL; {_HOW}") from None
+        raise StudyError(f"{_masked(url)!r} is not a database URL; {_HOW}") from None
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername=_DRIVER)
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite", _DRIVER):
@@ -76,7 +76,7 @@ def from_command_line(url: str) -> str:
     """
     if secrets(read(url)):
         raise StudyError(
-            f"a password on the command line can be read by everybody on this machine: give the whole URL"
+            f"a password on the command line is visible to everybody on this machine: give the whole URL"
             f" in {ENVIRONMENT}, or the password in PGPASSWORD or ~/.pgpass"
         )
     return url

@@ -109,7 +109,7 @@ class TaskDefinition:
     def notes(self) -> tuple[str, ...]:
         """Say which files stand in for a built-in one."""
         return tuple(
-            f"{path} stands in for the built-in {kind}/{self.name}.py"
+            f"{path} replaces the built-in {kind}/{self.name}.py"
             for kind, path in zip(FOLDERS, (self.space_path, self.objective_path), strict=True)
             if not is_builtin(path) and (folder(kind) / f"{self.name}.py").is_file()
         )
@@ -238,7 +238,7 @@ def _gate(module: ModuleType, path: Path, task: Task, name: str, qualifies: floa
     found = part(module, path, "GATE", Mapping) if hasattr(module, "GATE") else {}
     if any(isinstance(one, Mapping) for one in found.values()):
         if unknown := [one for one in found if one not in _offered(module, path)]:
-            raise TaskFileError(f"{path}: GATE has {unknown[0]!r}, which is no objective of OBJECTIVES")
+            raise TaskFileError(f"{path}: GATE has {unknown[0]!r}, which is not one of OBJECTIVES")
         found = found.get(name, {})
     known = gate.names(task)
     for figure, least in found.items():
@@ -357,7 +357,7 @@ def _agreement(module: ModuleType, path: Path) -> tuple[str, ...]:
         raise TaskFileError(f'{path}: AGREEMENT is {found!r}; give a list of objectives, as ("robust",)')
     if strange := [name for name in found if name not in offered]:
         raise TaskFileError(
-            f"{path}: AGREEMENT has {strange[0]!r}, no objective of the file: {', '.join(offered)}"
+            f"{path}: AGREEMENT has {strange[0]!r}, not one of its objectives: {', '.join(offered)}"
         )
     return tuple(found)
 
@@ -380,7 +380,7 @@ def _default_name(module: ModuleType) -> str:
 def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> Task:
     """Return the task with a window of ``seconds``, within the ``bounds`` in s that its file gives."""
     if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise TaskFileError(f"--window {seconds:g} is no length of time; give seconds")
+        raise TaskFileError(f"--window {seconds:g} is not a length of time; give seconds")
     if seconds is None or round(seconds * task.sampling_rate) == task.window:
         return task
     if bounds is None:

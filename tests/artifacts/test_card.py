@@ -318,14 +318,14 @@ def test_by_rhythm(text, record):
         named = "AF" if mine.positive else "other"
         right = [f"{mine.right:.3f}", f"{other.right:.3f}"]
         assert cells(part, mine.rhythm) == [named, str(mine.windows), "8", *right]
-    assert "says little of others" not in part
+    assert "says little about others" not in part
 
 
 def test_a_rhythm_of_few_subjects_says_so(make):
     dataset = make.dataset()
     rhythm = np.where((dataset.y == 1) & (dataset.subject == "S3"), "VT", dataset.rhythm)
     text = render(make.record(make.replace(dataset, rhythm=rhythm)), size_bytes=1)
-    assert "The rarest is of 1 subject, which says little of others." in section(text, "By rhythm")
+    assert "The rarest comes from 1 subject, which says little about others." in section(text, "By rhythm")
 
 
 THREE = Task(name="three", kind=MULTICLASS, classes=("N", "AF", "O"), sampling_rate=50, window=100)

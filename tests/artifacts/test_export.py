@@ -342,7 +342,7 @@ def test_what_is_no_export(make, record, x, tmp_path):
         load(foreign)
     for content in (b"hello, this is text", b"\x00" * 100, os.urandom(500), b"PK\x03\x04"):
         foreign.write_bytes(content)
-        with broken("foreign.onnx (is no ONNX file|was not exported)"):
+        with broken("foreign.onnx (is not an ONNX file|was not exported)"):
             load(foreign)
     foreign.write_bytes(b"")
     with broken("is empty"):

@@ -21,8 +21,7 @@ import typer
 from onnx import TensorProto, helper
 
 from atml import cli
-from atml.cli.shared_options import seconds
-from atml.errors import InputError
+from atml.cli.values import duration
 
 Capture = pytest.CaptureFixture[str]
 
@@ -107,7 +106,7 @@ def test_fewer_subjects_than_folds(capsys: Capture, here: Path, contest: Path) -
 
 def test_unknown_words(capsys: Capture, here: Path) -> None:
     assert "'afibb'" in fails(capsys, here, "search", "--task", "afibb")
-    assert "'soon'" in fails(capsys, here, "search", "--timeout", "soon")
+    assert "--timeout soon: must be seconds" in fails(capsys, here, "search", "--timeout", "soon")
     assert "'tpu'" in fails(capsys, here, "search", "--device", "tpu")
     assert "--triles" in fails(capsys, here, "search", "--triles", 3)
     assert "--trials 0: must be" in fails(capsys, here, "search", "--trials", 0)
@@ -215,13 +214,13 @@ def test_tasks_and_their_check(capsys: Capture, here: Path) -> None:
     [("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("45s", 45), ("3600", 3600), ("1.5H", 5400)],
 )
 def test_durations(text: str, value: float) -> None:
-    assert seconds(text) == value
+    assert duration(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-3m", "0", "0h", "1h30x", "h"])
 def test_durations_that_are_none(text: str) -> None:
-    with pytest.raises(InputError, match="is no duration"):
-        seconds(text)
+    with pytest.raises(typer.BadParameter, match="must be seconds, or a time"):
+        duration(text)
 
 
 def test_a_fault_of_ours_shows_its_traceback(
@@ -295,9 +294,9 @@ def test_a_place_that_may_not_be_written(
         ("search --max-size 30KiB", "--max-size 30KiB: must be a number"),
         ("show best", "did you mean `atml best show`?"),
         ("export best", "did you mean `atml best export`?"),
-        ("studdy", "Did you mean 'study'?"),
+        ("studdy", "did you mean 'study'?"),
         ("nothing", "there are best, compare, dashboard"),
-        ("search afib", "'afib' belongs to no option; name it, as in --task"),
+        ("search afib", "'afib' is not an option; write for example --task NAME"),
         ("search --lead V99 --trials 1", "--lead V99 is about files, and synthetic ECG has none: add --data"),
         ("search --sampling-rate 100", "--sampling-rate 100 is about files"),
     ],

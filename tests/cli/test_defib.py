@@ -39,8 +39,8 @@ def defib(*arguments: object) -> list[object]:
     [
         (["--window", "9"], ["--window 9", "1 to 8 s"]),
         (["--window", "0.5"], ["--window 0.5", "1 to 8 s"]),
-        (["--window", "nan"], ["--window nan", "no length of time"]),
-        (["--window", "inf"], ["--window inf", "no length of time"]),
+        (["--window", "nan"], ["--window nan", "must be a number"]),
+        (["--window", "inf"], ["--window inf", "must be a number"]),
         (["--objective", "best"], ["'best'", "aed", "balanced"]),
         (["--objective", "gone.py:aed"], ["gone.py"]),
         (["--hold-out", "1.5"], ["--hold-out 1.5", "up to 0.5"]),

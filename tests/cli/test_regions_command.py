@@ -186,7 +186,7 @@ def test_a_name_that_fits_no_region_or_several(here: Path, shown: Shown, high: d
             "regions", *verb, twice, code=2
         )
         for name in ("zzz", ""):
-            assert f"{name!r} is no region of this study" in shown("regions", *verb, name, code=2)
+            assert f"{name!r} is not a region of this study" in shown("regions", *verb, name, code=2)
 
 
 def test_a_lift_opens_a_region_once_and_for_a_reason(here: Path, shown: Shown, high: dict[str, Any]) -> None:
@@ -252,7 +252,7 @@ def test_regions_go_into_a_study_that_has_not_begun(here: Path, high: dict[str, 
     store = Store("sqlite:///studies.db")
     for name, where in (("new", store), ("new", None)):
         assert len(importable(here / "avoid.txt", space, where, name)) == 1
-    with pytest.raises(AtmlError, match=r"study 's' has begun already.*--study NAME"):
+    with pytest.raises(AtmlError, match=r"study 's' has already begun.*--study NAME"):
         importable(here / "avoid.txt", space, store, "s")
     store.close()
 
@@ -285,7 +285,7 @@ def test_regions_do_not_come_into_a_study_under_way(here: Path, shown: Shown, hi
     study.ask().set_user_attr("holder", store.token)
     store.slots.beat()
     before = rows(shown)
-    assert "study 's' is searched at the moment" in shown("regions", "import", "avoid.txt", code=2)
+    assert "study 's' is being searched" in shown("regions", "import", "avoid.txt", code=2)
     assert rows(shown) == before
     store.close()
 
@@ -303,7 +303,7 @@ GIVEN = """{"format": "atml-regions", "version": 1, "study": "s", "space": "SPAC
         ("cell = lstm", "'cell' is one of none, gru, never lstm"),
         ("cell = none\ncell = gru", "together are the whole search space"),
         ("width in [1, 99]", "is the whole search space"),
-        ("cell = gru\ncell =", "line 2: 'cell =' is no region; write it as"),
+        ("cell = gru\ncell =", "line 2: 'cell =' is not a region; write it as"),
         (b"\xff\xfe\x00cell", "can't be read as regions"),
         (None, "can't be read as regions"),
     ],

@@ -388,7 +388,7 @@ def test_a_study_stands_for_its_best_export(capsys: Capture, here: Path) -> None
     studies.study(store, "mine", 12)
     one, two, three = folders(here)
     assert cli.run(["compare", "mine", str(two)]) == 2
-    assert "has no export any more" in capsys.readouterr().err
+    assert "no longer has an export" in capsys.readouterr().err
     judged = store.study("mine").user_attrs["judged"]
     ranked = sorted(judged, key=lambda number: -judged[number])
     store.save_export("mine", int(ranked[1]), one, "0")
@@ -414,7 +414,7 @@ def test_mistakes_cost_no_evaluation(capsys: Capture, here: Path, tmp_path: Path
     assert "alone can't be compared" in fails(capsys, here, one)
     assert "are the same model" in fails(capsys, here, one, two, one, *data)
     assert "are the same model" in fails(capsys, here, one, one / "model.onnx")
-    assert "'nobody' is no export here and no study" in fails(capsys, here, one, "nobody")
+    assert "'nobody' is neither an export here nor a study" in fails(capsys, here, one, "nobody")
     assert "does not exist" in fails(capsys, here, one, "exports/none")
     assert "no such file" in fails(capsys, here, one, two, "--data", "gone.npz")
     assert "--by 'f1'" in fails(capsys, here, one, two, *data, "--by", "f1")
@@ -424,14 +424,14 @@ def test_mistakes_cost_no_evaluation(capsys: Capture, here: Path, tmp_path: Path
     assert "can't be written" in fails(capsys, here, one, two, *data, "--out", "gone/side.md")
     assert "--published nothing" in fails(capsys, here, one, "--published", "nothing")
     long = "x" * 300
-    assert "no export here and no study" in fails(capsys, here, one, long)
+    assert "is neither an export here nor a study" in fails(capsys, here, one, long)
     assert "can't be written" in fails(capsys, here, one, two, *data, "--out", f"{long}.md")
     blocked = shutil.copytree(two, tmp_path / "blocked")
     shutil.rmtree(blocked / "scores", ignore_errors=True)
     (blocked / "scores").write_text("no folder")
     assert "blocked/scores can't be written" in fails(capsys, here, one, blocked, *data)
     (tmp_path / "strange.onnx").write_bytes(b"no network")
-    assert "no ONNX file" in fails(capsys, here, one, tmp_path / "strange.onnx")
+    assert "is not an ONNX file" in fails(capsys, here, one, tmp_path / "strange.onnx")
     lone = shutil.copy(two / "model.onnx", tmp_path / "lone.onnx")
     assert "without its folder" in fails(capsys, here, one, lone)
     dataset = make.make_dataset(subjects=9, each=6, seed=2)

@@ -61,7 +61,7 @@ PAGES = {
         "learning rate",
     ),
     "/dashboard/studies/1/note": ("Where it stands", "Finalists", "How to read this page"),
-    "/dashboard/studies/1/trials?numbers=0": ("the task's default", "MODEL_CARD.md", "augmentation"),
+    "/dashboard/studies/1/trials?numbers=0": ("the default config", "MODEL_CARD.md", "augmentation"),
 }
 
 

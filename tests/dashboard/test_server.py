@@ -159,7 +159,7 @@ def test_the_study_note_has_the_state_finalists_and_regions(app: server.Wsgi, st
     judged = store.study(NAME).user_attrs["judged"]
     assert f"The winner is trial {max(judged, key=judged.get)}: " in note
     assert f"- winner, mean of 2 fresh seeds: trial {max(judged, key=judged.get)}, " in note
-    assert "keeps no regions" in note, "an empty part says why"
+    assert "has no regions" in note, "an empty part says why"
 
 
 def test_regions_are_told_in_words() -> None:
@@ -180,7 +180,7 @@ def _plain(**fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"state": "running"}, "it runs"),
+        ({"state": "running"}, "it is running"),
         ({"state": "failed"}, "its worker was lost"),
         ({"constraints": {"size_kib": 3.5}}, "over the budget in size in KiB by 3.5"),
         ({"constraints": {"size_kib": -1.0, "diverged": 1.0}}, "refused: training diverged"),
@@ -245,7 +245,7 @@ def test_a_search_beside_it_is_seen_and_not_disturbed(store: Store, here: Path) 
     assert all(a is b for a, b in zip(before, after, strict=False)), "what ended is not made again"
     assert len(after) == len(before) + 1 and after[-1].intermediate_values == {0: 0.5}
     note = overlay.trial_notes(study_id, [begun.number])[begun.number]
-    assert "It runs." in note
+    assert "It is running." in note
     assert other.trials(NAME)[-1].constraints == {}
     other.study(NAME).tell(begun, state=optuna.trial.TrialState.FAIL)
     assert overlay.get_all_trials(study_id, deepcopy=False)[-1].state.name == "FAIL"

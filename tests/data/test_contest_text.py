@@ -135,7 +135,7 @@ def test_a_bare_folder_is_either_split_and_says_so(contest, opened):
     bare = opened(contest / "test_data", "test")
     assert bare.fingerprint == whole.fingerprint
     assert bare.bare and not whole.bare
-    assert any("train and test are not told apart" in note for note in bare.notes)
+    assert any("nothing separates train from test" in note for note in bare.notes)
 
 
 def test_a_folder_with_train_only_has_no_test(contest, opened):
@@ -212,7 +212,7 @@ def test_what_systems_and_people_leave_behind_is_ignored(contest, opened):
 
 def test_segments_outside_the_splits_are_told(contest, opened, put):
     put(contest / "more", "S7-N-0.txt")
-    assert any("1 segments are in no split" in note for note in opened(contest).notes)
+    assert any("1 segments belong to no split" in note for note in opened(contest).notes)
 
 
 # What is wrong with files.
@@ -223,7 +223,7 @@ def test_segments_outside_the_splits_are_told(contest, opened, put):
     [
         ("S1-AFIB-99.txt", "1.0\n" * 99, r"S1-AFIB-99\.txt: 99 samples where the task's window has 100"),
         ("S1-AFIB-99.txt", "1.0\n" * 101, r"S1-AFIB-99\.txt: 101 samples"),
-        ("S1-AFIB-99.txt", "1.0\n" * 50 + "mV\n", r"S1-AFIB-99\.txt: line 51: 'mV' is no number"),
+        ("S1-AFIB-99.txt", "1.0\n" * 50 + "mV\n", r"S1-AFIB-99\.txt: line 51: 'mV' is not a number"),
         ("S1-AFIB-99.txt", "", r"S1-AFIB-99\.txt: holds no number"),
         ("S1AFIB99.txt", None, r"S1AFIB99\.txt: is not SUBJECT-LABEL-INDEX\.txt"),
     ],

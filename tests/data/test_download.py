@@ -324,9 +324,13 @@ def test_a_server_that_lies(get, server, published, tmp_path, change, said):
 @pytest.mark.parametrize(
     ("file", "body", "said"),
     [
-        ("SHA256SUMS.txt", b"<html>\nmaintenance", r"SHA256SUMS\.txt .* no list of checksums: .* '<html>'"),
+        (
+            "SHA256SUMS.txt",
+            b"<html>\nmaintenance",
+            r"SHA256SUMS\.txt .* not a list of checksums: .* '<html>'",
+        ),
         ("SHA256SUMS.txt", b"", r"SHA256SUMS\.txt .* is empty"),
-        ("SHA256SUMS.txt", bytes(range(256)), r"SHA256SUMS\.txt .* no list of checksums"),
+        ("SHA256SUMS.txt", bytes(range(256)), r"SHA256SUMS\.txt .* not a list of checksums"),
         ("RECORDS", b"601\n602\n", r"RECORDS: the server sent 8 bytes, and their checksum"),
     ],
 )
@@ -455,7 +459,7 @@ def test_names_and_addresses_that_are_none(tmp_path):
     with pytest.raises(DataError, match="no database 'vdfb' to fetch; known: vfdb, cudb, mitdb, afdb"):
         fetch("vdfb", tmp_path)
     for url in ("files", "file:///etc/", "http://"):
-        with pytest.raises(DataError, match="is no address of a server"):
+        with pytest.raises(DataError, match="is not the address of a server"):
             fetch("vfdb", tmp_path / "x", url=url)
     assert set(DATABASES) == {"vfdb", "cudb", "mitdb", "afdb"}
 

@@ -140,5 +140,5 @@ def test_what_can_not_be_held_out(asked, says):
 
 
 def test_a_set_with_a_test_split_holds_out_enough():
-    with pytest.raises(DataError, match="leave --hold-out away"):
+    with pytest.raises(DataError, match="leave --hold-out out"):
         atml.data.hold_out(everyone(bare=False), "0.2", seed=0)

@@ -67,7 +67,7 @@ def test_every_fault_is_listed_and_none_raises(contest, seen, put):
         ("overlap", "S11"),
         ("duplicate", "S3-N-96.txt"),
     }
-    assert Fault("text", "train_data/S1-AFIB-91.txt", "line 2: 'x' is no number") in found.faults
+    assert Fault("text", "train_data/S1-AFIB-91.txt", "line 2: 'x' is not a number") in found.faults
     train, test = found.splits
     assert train.refusal.startswith(
         f"{contest / 'train_data' / 'odd.txt'}: is not SUBJECT-LABEL-INDEX.txt (2 more"

@@ -82,7 +82,7 @@ def test_splits_and_subjects_are_the_files_own(made):
 def test_without_train_it_is_bare(made):
     path = made(train=None)
     assert matlab_struct.splits(path) == () and len(read(path, "test").owner) == 12
-    assert "no field 'train' inside: train and test are not told apart" in read(path, "test").notes
+    assert "no field 'train' inside: nothing separates train from test" in read(path, "test").notes
 
 
 def test_a_split_that_is_not_there(made):
@@ -208,3 +208,10 @@ def test_the_identity_changes_with_content(made):
     assert file_tree.identity(path) == before
     os.utime(path, (1, 1))
     assert file_tree.identity(path) != before
+
+
+def test_one_record_of_another_set_names_its_folder(tmp_path):
+    scipy.io.savemat(tmp_path / "A00001.mat", {"val": np.zeros((1, 10))})
+    (tmp_path / "REFERENCE.csv").write_text("A00001,N\n")
+    with pytest.raises(DataError, match="give its folder, "):
+        read(tmp_path / "A00001.mat")

@@ -96,7 +96,7 @@ def test_two_sets_of_one_name_are_refused(contest, opened, tmp_path):
 
 def test_a_fault_in_one_set_names_its_file(contest, bare, opened, put):
     put(bare(), "S9-N-77.txt", "x\n")
-    with pytest.raises(DataError, match=r"bare/S9-N-77\.txt: line 1: 'x' is no number"):
+    with pytest.raises(DataError, match=r"bare/S9-N-77\.txt: line 1: 'x' is not a number"):
         opened(contest, bare())
 
 

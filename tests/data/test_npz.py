@@ -40,7 +40,7 @@ def test_the_least_that_a_file_needs(made, opened):
     np.testing.assert_array_equal(found.y, np.tile([0, 1], 6))
     assert found.subject.tolist() == [*"aaaabbbbcccc"] and found.name == "set"
     assert found.rhythm[:2].tolist() == ["other", "AF"]  # no rhythm in the file: the class's name
-    assert found.notes == ("no split array inside: train and test are not told apart",)
+    assert found.notes == ("no split array inside: nothing separates train from test",)
 
 
 def test_subjects_may_be_numbers(made, opened):
@@ -131,7 +131,7 @@ def test_missing_samples_leave_out_their_row(made, opened):
         ({"y": np.full(12, 2)}, "class numbers 0 to 1; row 0 has 2"),
         ({"y": np.full(12, 0.5)}, "class numbers 0 to 1; it is float64"),
         ({"y": np.zeros(12, int)}, "holds only 'other' of the classes other, AF"),
-        ({"subject": np.array([{}] * 12)}, "Object arrays"),
+        ({"subject": np.array([{}] * 12)}, "an array of Python objects"),
         ({"sampling_rate": -1}, "one whole number of Hz, not -1"),
         ({"sampling_rate": 99.5}, "one whole number of Hz, not 99.5"),
     ],

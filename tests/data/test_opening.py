@@ -377,7 +377,7 @@ def test_the_samples_of_an_episode_are_those_of_the_file(icd, task, label):
 
 def test_a_segment_that_can_not_be_read_stops_and_is_named(icd, task, label):
     (icd / "test_data" / "S3-SR-0.txt").write_text("x")
-    with pytest.raises(DataError, match=r"S3-SR-0\.txt: line 1: 'x' is no number"):
+    with pytest.raises(DataError, match=r"S3-SR-0\.txt: line 1: 'x' is not a number"):
         atml.data.episodes(icd, task=task, label=label)
 
 

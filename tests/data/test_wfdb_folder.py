@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from atml.data import file_tree
-from atml.data.formats import wfdb_folder
+from atml.data.formats import wfdb_folder, wfdb_record
+from atml.data.formats.base import Asked
+from atml.data.formats.detection import look_all
+from atml.data.labelling import judge
 from atml.errors import DataError, MissingExtraError
 from atml.tasks.task import Task
 
@@ -107,6 +110,74 @@ def test_microvolts_become_millivolts(record):
 def test_a_unit_that_is_no_voltage_is_a_fault(record):
     fault = read(record("r1", BOTH, units="mmHg")).faults[0]
     assert fault.file == "r1.hea" and "'mmHg', not in mV" in fault.detail
+
+
+def rewritten(path, old, new, encoding="utf-8"):
+    """Change the header of a record to what another program would have written."""
+    text = (path / "r1.hea").read_text()
+    assert old in text
+    (path / "r1.hea").write_bytes(text.replace(old, new).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("unit", ["\N{MICRO SIGN}V", "uV", "UV"])
+def test_a_micro_sign_is_no_volt(record, unit, encoding):
+    path = record("r1", BOTH)
+    inside = x_of(read(path))
+    found = x_of(read(rewritten(path, "/mV", f"/{unit}", encoding)))
+    assert np.allclose(found, inside / 1000)
+
+
+def test_a_gain_whose_unit_is_apart_is_a_fault(record):
+    for old, new in (("/mV", "/ mV"), ("/mV", " /mV"), ("/mV", "/")):
+        fault = damaged(record("r1", BOTH), "r1.hea", lambda p, o=old, n=new: rewritten(p.parent, o, n))
+        assert fault.kind == "unit" and "gives lead 0 the gain" in fault.detail
+
+
+def test_a_rate_that_is_not_whole_names_the_way_out(record):
+    fault = damaged(record("r1", BOTH), "r1.hea", lambda p: rewritten(p.parent, " 360 ", " 249.89 "))
+    assert "`xform -i r1 -o r1_250 -f 250`" in fault.detail
+
+
+def test_files_named_beyond_ascii_are_a_fault_that_says_so(record):
+    path, name = record("r1", BOTH), "r\N{LATIN SMALL LETTER U WITH DIAERESIS}.dat"
+    (path / "r1.dat").rename(path / name)
+    fault = damaged(path, "r1.hea", lambda p: rewritten(path, "r1.dat", name))
+    assert "reads names in ASCII alone" in fault.detail and "rename" in fault.detail
+
+
+def test_several_samples_a_frame_are_refused(record):
+    """wfdb would average them: half the rate, and nothing said."""
+    path = rewritten(record("r1", BOTH), " 7200", " 3600")
+    fault = damaged(path, "r1.hea", lambda p: rewritten(path, " 212 ", " 212x2 "))
+    assert fault.kind == "header" and "has 2 samples a frame in lead 0 (MLII)" in fault.detail
+
+
+def test_a_lead_that_lags_is_moved_and_its_sum_is_that_of_the_file(record):
+    """A skew of two samples: sample 2 of the file is the first of the record."""
+    x = noise(20, TASK.sampling_rate)
+    plain = x_of(read(record("r1", [(0, "+", "(N\0")], x, TASK.sampling_rate, names=("ECG", "V1"))))
+    moved = record("r1", [(0, "+", "(N\0")], x, TASK.sampling_rate, names=("ECG", "V1"))
+    parsed = read(rewritten(moved, " 212 ", " 212:2 "))
+    assert parsed.faults == []
+    assert np.allclose(x_of(parsed)[0, 0, :-2], plain[0, 0, 2:])
+
+
+@pytest.mark.parametrize("fmt", ["516", "524", "508"])
+def test_missing_samples_of_compressed_signals(fmt):
+    """-32768 of format 516 is no -164 mV."""
+    bits = {"508": 8, "516": 16, "524": 24}[fmt]
+    assert wfdb_record.MISSING[fmt] == -(1 << (bits - 1))
+
+
+def test_values_that_no_ecg_has_are_told(record):
+    path = record("r1", BOTH)
+    assert not any("for an ECG" in note for note in judge(read(path)))
+    for unit, size in (("V", "large"), ("uV", "small")):
+        told = judge(read(rewritten(path, "/mV", f"/{unit}")))
+        assert any(f"too {size} for an ECG in mV; are unit and gain right?" in note for note in told)
+        rewritten(path, f"/{unit}", "/mV")
 
 
 def test_a_whole_recording_is_resampled_not_each_window(record):
@@ -210,7 +281,7 @@ def test_a_folder_of_records_is_told_from_others(record, tmp_path):
     path = record("r1", BOTH)
     assert wfdb_folder.is_wfdb(path) and not wfdb_folder.is_wfdb(path / "r1.hea")
     assert wfdb_folder.splits(path) == () and len(set(read(path).files.subject)) == 1
-    assert any("train and test are not told apart" in note for note in read(path).notes)
+    assert any("nothing separates train from test" in note for note in read(path).notes)
 
 
 def test_splits_are_folders(record, tmp_path):
@@ -234,13 +305,79 @@ def test_the_identity_changes_with_content(record):
     assert file_tree.find(path).identity != before
 
 
+def test_records_far_below_are_noticed_when_they_change(record, tmp_path):
+    """Some published sets keep records four folders down; a copy parsed before must not stand for them."""
+    inside = tmp_path / "set" / "files" / "p1" / "p10" / "s4"
+    inside.mkdir(parents=True)
+    record("r1", BOTH, folder=inside)
+    (tmp_path / "set" / "RECORDS").write_text("files/p1/p10/s4/r1\n")
+    before = file_tree.find(tmp_path / "set").identity
+    assert [row.rhythm for row in read(tmp_path / "set").seconds] == ["", "N", "VF"]
+    record("r1", [(1, "+", "(VF\0"), (10, "+", "(N\0")], folder=inside)
+    assert file_tree.find(tmp_path / "set").identity != before
+
+
+def test_a_list_may_name_folders_endings_and_have_a_mark(record, tmp_path):
+    for folder, name in (("set", "r3"), ("set/one", "r1"), ("set/two", "r2")):
+        record(name, BOTH, folder=tmp_path / folder)
+    (tmp_path / "set" / "one" / "RECORDS").write_text("r1\n")
+    (tmp_path / "set" / "RECORDS").write_text("one/\ntwo/\nr3.hea\n", encoding="utf-8-sig")
+    parsed = read(tmp_path / "set")
+    assert parsed.faults == []
+    assert {row.record for row in parsed.seconds} == {"one/r1", "two/r2", "r3"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("p00000_s00", "p00000_s01", "p00001_s00"),
+        ("p1/p1000/s4/a", "p1/p1000/s5/b", "p1/p1001/s6/c"),
+    ],
+)
+def test_records_that_are_named_by_patient(record, tmp_path, names):
+    for name in names:
+        folder = (tmp_path / "set" / name).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        record(name.rpartition("/")[2], BOTH, folder=folder)
+    (tmp_path / "set" / "RECORDS").write_text("\n".join(names))
+    parsed = read(tmp_path / "set")
+    assert len(set(parsed.files.subject.tolist())) == 2
+    assert "3 records are named by patient: 2 subjects" in parsed.notes
+    (tmp_path / "set" / "RECORDS").write_text("\n".join([*names, "other"]))
+    record("other", BOTH, folder=tmp_path / "set")
+    assert len(set(read(tmp_path / "set").files.subject.tolist())) == 4
+
+
+def test_records_beside_the_splits_are_told(record, tmp_path):
+    for folder, name in (("train_data", "r1"), ("test_data", "r2"), ("val_data", "r3")):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        record(name, BOTH, folder=tmp_path / "set" / folder)
+    assert "records in val_data are in neither train nor test, and left out" in read(tmp_path / "set").notes
+
+
+def test_what_a_mac_leaves_is_passed_over(record):
+    path = record("r1", BOTH)
+    (path / "._r1.hea").write_bytes(b"\0\5\x16\7")
+    parsed = read(path)
+    assert parsed.faults == [] and {row.record for row in parsed.seconds} == {"r1"}
+    assert "1 files ._* that macOS left are passed over" in parsed.notes
+
+
+def test_capitals_name_the_way_out(record, task, label):
+    path = record("r1", BOTH)
+    for file in sorted(path.iterdir()):
+        file.rename(path / file.name.upper())
+    with pytest.raises(DataError, match=r"R1.HEA end in capitals; call them .hea, and .* .dat and .atr"):
+        look_all(path, Asked(task=task, label=label))[0].contents.read("train")
+
+
 def test_records_lists_which_count(record):
     record("r1", BOTH)
     path = record("r2", BOTH)
     (path / "RECORDS").write_text("r2\n\nr2\n")
     parsed = read(path)
     assert set(parsed.files.subject.tolist()) == {"r2"}
-    assert "1 records are not in RECORDS and left aside: r1" in parsed.notes
+    assert "1 records are not in RECORDS and left out: r1" in parsed.notes
 
 
 def test_mitdb_has_paced_records_and_one_patient_twice(record, tmp_path):
@@ -305,7 +442,7 @@ def cut_to(share):
         ("r1.atr", lambda p: p.unlink(), "missing", "is not there, so no rhythm is known"),
         ("r1.atr", cut_to(0.6), "annotations", "without the mark of the end"),
         ("r1.atr", cut_to(0), "annotations", "0 bytes"),
-        ("r1.hea", cut_to(0), "header", "no whole WFDB header"),
+        ("r1.hea", cut_to(0), "header", "not a complete WFDB header"),
         ("r1.hea", cut_to(0.4), "header", "says 2 signals and describes 1"),
         ("r1.hea", edit("r1 2 ", "r1 3 "), "header", "says 3 signals and describes 2"),
         (
@@ -325,6 +462,14 @@ def test_damage_is_a_fault_that_names_the_file(record, file, change, kind, says)
     fault = damaged(record("r1", BOTH), file, change)
     blamed = "r1.dat" if kind in ("cut short", "checksum", "length") and file == "r1.hea" else file
     assert (fault.kind, fault.file) == (kind, blamed) and says in fault.detail and "\n" not in fault.detail
+
+
+def test_a_list_of_labels_that_is_not_read_is_named(record):
+    """PTB-XL keeps its labels and patients in a table beside the records."""
+    path = record("r1", [])
+    (path / "ptbxl_database.csv").write_text("ecg_id,patient_id,scp_codes\n")
+    (fault,) = read(path).faults
+    assert "labels may lie in ptbxl_database.csv" in fault.detail and "make an .npz" in fault.detail
 
 
 def test_a_longer_signal_without_a_checksum_is_a_fault(record):

@@ -110,7 +110,7 @@ def test_a_threshold_is_chosen_within_the_gate() -> None:
             "GATE has 'sensitvity'; a gate is of F1, accuracy, precision, recall, sens",
         ),
         ('GATE = {"sensitivity": 80}', "GATE has 'sensitivity': 80; give a number from 0 to 1"),
-        ('GATE = {"aid": {"sensitivity": 0.8}}', "GATE has 'aid', which is no objective of OBJECTIVES"),
+        ('GATE = {"aid": {"sensitivity": 0.8}}', "GATE has 'aid', which is not one of OBJECTIVES"),
         ("GATE = 0.8", "GATE is 0.8, not a mapping"),
     ],
 )
@@ -168,8 +168,8 @@ def test_a_search_without_a_qualified_model_says_what_is_missing_and_leaves_one_
     assert lack in first["missing"]
     assert any(line.startswith("   not exported: ") and lack in line for line in summary["lines"])
     assert (
-        "nothing qualifies (sensitivity at least 0.80 and specificity at least 0.90): the same line with"
-        " --unqualified exports the best model all the same, marked so"
+        "nothing qualifies (sensitivity at least 0.80 and specificity at least 0.90): run the same command"
+        " with --unqualified to export the best model anyway, marked so"
     ) in summary["lines"]
     found = untrained.finals(plan, unqualified=True)
     untrained.export(found)

@@ -71,7 +71,7 @@ def test_windows_with_a_gap_are_left_undecided(model: atml.Model, ecg: np.ndarra
 def test_what_is_no_signal_is_refused_in_one_line(model: atml.Model) -> None:
     for given, words in (
         (np.array(["a"]), "not numbers"),
-        ([[1.0, 2.0], [1.0]], "no array"),
+        ([[1.0, 2.0], [1.0]], "not an array"),
         (np.zeros((2, 3, 4, 5)), r"shape \(2, 3, 4, 5\)"),
         (np.zeros((3, 1250)), "windows"),
         (np.zeros(1250, bool), "not numbers"),

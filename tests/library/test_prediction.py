@@ -43,7 +43,7 @@ def test_arrays_and_tables_are_decided_alike(model: atml.Model, signal: np.ndarr
         assert found.windows.drop(columns="recording").equals(wanted) or np.allclose(
             found.windows["score_AF"], wanted["score_AF"], atol=1e-6
         )
-        assert "doesn't tell its rate: 250 Hz" in found.notes[0]
+        assert "doesn't state its rate: 250 Hz" in found.notes[0]
 
 
 def test_episodes_follow_the_decisions(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
@@ -123,6 +123,17 @@ def test_flat_and_saturated_stretches_are_not_decided(
         assert len(model.predict(odd.reshape(4, 1, 1250))) == 4
     with pytest.warns(UserWarning, match="1 is flat"):
         model.predict(odd)
+
+
+def test_time_without_a_signal_is_not_decided(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
+    """A lead that is off is no rhythm: it would thin out the burden."""
+    off = np.full(2500, 0.3)
+    np.save(tmp_path / "off.npy", np.concatenate([signal, off]))
+    (row,) = atml.predict(model, tmp_path / "off.npy").recordings.to_dict("records")
+    assert (row["monitored_s"], row["undecided_s"]) == (20, 10)
+    with pytest.warns(UserWarning, match="of 2 windows 2 are flat"):
+        other = model.predict_recording(np.full(360 * 10, -3.0), 360)
+    assert other["decision"].isna().all() and other["score_AF"].isna().all()
 
 
 def test_the_command_writes_tables_and_pictures_whole(

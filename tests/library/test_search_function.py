@@ -11,6 +11,7 @@ import pytest
 import atml
 from atml import InputError, Interrupted, StudyError, TaskFileError
 from atml.library.search_function import _held_out, duration
+from atml.searching import trial_log
 from atml.searching.search_options import Options
 from tests import terminal
 from tests.library.conftest import environment
@@ -28,13 +29,16 @@ print("best:", result.best.trial, len(result.exports))
 """
 
 
-def test_a_search_from_end_to_end(small: Path) -> None:
-    told = Told()
-    result = atml.search("afib", Path("data.npz"), trials=2, study="s", progress=told, **QUICK)
+def test_a_search_from_end_to_end(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, logged = Told(), []
+    keep = lambda study, trial: logged.append((study.study_name, trial.number, trial.value))  # noqa: E731
+    monkeypatch.setitem(trial_log.LOGGERS, "here", lambda: lambda study: (keep, "a list"))
+    result = atml.search("afib", Path("data.npz"), trials=2, study="s", log_to="here", progress=told, **QUICK)
     assert result.study == "s" and not result.synthetic and told.lines
     assert result.best is not None and result.best.export == result.exports[0]
     assert result.best.load().classes == ("other", "AF")
     rows = result.trials
+    assert logged == [("s", number, rows["value"][number]) for number in (0, 1)]
     assert rows["role"].tolist() == ["search", "search", "finalist"]
     assert rows["of"].dropna().tolist() == [result.best.trial]
     assert (rows["value"] > -1).all() and (rows["seconds"] > 0).all()
@@ -107,8 +111,8 @@ def test_what_cannot_be_used_is_said_in_one_line(small: Path) -> None:
         ({"trials": 0}, "trials is 0; give a whole number, 1 or more"),
         ({"trials": 2.5}, "trials is 2.5"),
         ({"folds": 1}, "folds is 1"),
-        ({"timeout": "soon"}, "timeout 'soon' is no duration"),
-        ({"timeout": 0}, "timeout 0 is no duration"),
+        ({"timeout": "soon"}, "timeout 'soon' is not a duration"),
+        ({"timeout": 0}, "timeout 0 is not a duration"),
         ({"progress": "loud"}, "progress is 'loud'"),
         ({"data": "nothing.npz"}, "nothing.npz"),
         ({"task": "afibb"}, "no task called 'afibb'"),
@@ -145,9 +149,9 @@ def test_defaults_are_the_command_lines() -> None:
 
 
 def test_durations_and_shares_are_read_as_on_the_command_line() -> None:
-    from atml.cli.shared_options import seconds
+    from atml.cli import values
 
     for text in ("2h", "90m", "1h30m", "45s", "3600", " 1H ", "5min"):
-        assert duration("timeout", text) == seconds(text)
+        assert duration("timeout", text) == values.duration(text)
     assert duration("timeout", 90) == 90.0
     assert _held_out(0.2) == "0.2" and _held_out(["418", "419"]) == "418,419" and _held_out("a,b") == "a,b"

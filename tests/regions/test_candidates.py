@@ -31,7 +31,7 @@ def test_a_file_may_name_parameters_and_boxes(space):
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        (("cells",), "REGIONS has 'cells': 'cells' is no region"),
+        (("cells",), "REGIONS has 'cells': 'cells' is not a region"),
         (("cell = rnn",), "REGIONS has 'cell = rnn': .*never rnn"),
         (("",), "name a parameter, or a region in words"),
         ((3,), "REGIONS has 3: name a parameter"),

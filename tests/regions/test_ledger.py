@@ -125,8 +125,8 @@ def test_a_person_lifts_for_a_reason(space, ledger, drawn):
     assert at(judge(lifted, [*draws, *drawn(300, not_gru, seed=1, first=300)], space)).status == "lifted"
     assert lift(lifted, GRU.id, "again", later) == lifted
     for name, why, message in (
-        ("zzz", "x", "'zzz' is no region of this study"),
-        ("", "x", "'' is no region of this study"),
+        ("zzz", "x", "'zzz' is not a region of this study"),
+        ("", "x", "'' is not a region of this study"),
         (GRU.id, " ", "give a reason with --why"),
     ):
         with pytest.raises(RegionError, match=message):

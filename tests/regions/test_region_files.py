@@ -47,7 +47,7 @@ def test_the_text_reads_well(known):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cell = gru\nnothing such\n", "line 2: 'nothing such' is no region"),
+        ("cell = gru\nnothing such\n", "line 2: 'nothing such' is not a region"),
         ("cells = gru\n", "has no parameter 'cells'"),
         ("cell in {none, lstm, gru}\n", "is the whole search space"),
         ("cell = none\ncell = lstm\ncell = gru\n", "together are the whole search space"),

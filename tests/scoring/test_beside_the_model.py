@@ -92,7 +92,7 @@ def test_time_to_decision_where_episodes_are_longer_than_a_window(make, trained,
     assert "when these rhythms began is not known" in text
     some = make.replace(report, streaming=[make.replace(part, onsets=(3, 2)) for part in report.streaming])
     assert "s after onset" in some.render()
-    assert "before 11 of the 16 lies nothing of another class" in some.render()
+    assert "before 11 of the 16 there is nothing of another class" in some.render()
     written = json.loads(report.file.read_text())
     assert written["time_to_decision"]["episodes"] == [8, 8]
     baseline = baselines.from_dict(exported_baseline(exported))

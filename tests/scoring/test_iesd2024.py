@@ -33,7 +33,7 @@ def test_each_part_is_floored_and_none_is_capped():
 
 @pytest.mark.parametrize(("ms", "kib"), [(0, 50), (-1, 50), (float("nan"), 50), (1, 0), (1, float("inf"))])
 def test_a_measurement_that_is_none(ms, kib):
-    with pytest.raises(InputError, match="is no measurement"):
+    with pytest.raises(InputError, match="is not a measurement"):
         iesd2024.points(1.0, 1.0, ms, kib)
 
 
@@ -93,7 +93,7 @@ def test_total_only_with_latency_and_size(judged):
         assert iesd2024.score(judged(*data, **given), {}).total.value is None
     got = iesd2024.score(judged(*data, latency_ms=0.5, size_kib=50), {}).total
     assert got.value == 80.0 == got.best == sum(got.parts.values())
-    with pytest.raises(InputError, match="latency 0 ms is no measurement"):
+    with pytest.raises(InputError, match="latency 0 ms is not a measurement"):
         iesd2024.score(judged(*data, latency_ms=0.0), {})
 
 

@@ -165,8 +165,8 @@ def test_no_evaluation_when_the_report_can_not_be_written(exported, unseen):
     ("options", "message"),
     [
         ({"rule": "iesd2023"}, "no scoring rule 'iesd2023'; known: .*iesd2024"),
-        ({"latency_ms": 0.0}, "latency 0 ms is no measurement"),
-        ({"latency_ms": 1.0, "size_kib": -1.0}, "size -1 KiB is no measurement"),
+        ({"latency_ms": 0.0}, "latency 0 ms is not a measurement"),
+        ({"latency_ms": 1.0, "size_kib": -1.0}, "size -1 KiB is not a measurement"),
         ({"options": {"vt_rate": 180.0}}, "rule iesd2024 has no option 'vt_rate'; it has none"),
         ({"rule": "aha-aed", "options": {"vt_rate": -1.0}}, "option vt_rate of rule aha-aed is -1"),
         ({"rule": "aha-aed", "size_kib": 30.0}, "aha-aed awards nothing for latency or size"),

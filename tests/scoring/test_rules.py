@@ -170,7 +170,7 @@ def test_a_rule_takes_only_the_options_it_knows():
         rules.settings(aed, {"rate": 180})
     with pytest.raises(InputError, match="aha-aed awards nothing for latency or size"):
         rules.settings(aed, {}, size_kib=30)
-    with pytest.raises(InputError, match="size nan KiB is no measurement"):
+    with pytest.raises(InputError, match="size nan KiB is not a measurement"):
         rules.settings(contest, {}, size_kib=float("nan"))
 
 

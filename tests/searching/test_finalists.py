@@ -88,13 +88,15 @@ def test_repeats_in_other_hands_are_dropped(plan: Plan) -> None:
         job = repeats.next()
         assert job is not None
         # Another process took this one for dead.
-        store.fail(study.trials[job.number]._trial_id, "the process that had it went down")
+        store.fail(study.trials[job.number]._trial_id, "the process that ran it ended unexpectedly")
         if way == "ended":
             repeats.ended(job, Report(0, "lost", job, text="was killed"), "cpu")
             assert repeats.taken_over and repeats.next() is None
         else:
             repeats.requeue(job)
-    assert [t.failure for t in store.trials(plan.name)[1:]] == ["the process that had it went down"] * 2
+    assert [t.failure for t in store.trials(plan.name)[1:]] == [
+        "the process that ran it ended unexpectedly"
+    ] * 2
 
 
 def test_what_was_kept_for_another_objective_or_is_damaged_is_fitted_again(plan: Plan) -> None:

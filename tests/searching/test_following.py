@@ -80,7 +80,7 @@ def test_a_search_whose_time_is_over_takes_its_workers_along(
     trials = store.trials("s")
     assert not [t for t in trials if t.state == "running"]
     repeated = any(t.role == "finalist" and t.state == "complete" for t in trials)
-    assert repeated or "left out for want of time" in done.stdout  # on a slow machine
+    assert repeated or "left out for lack of time" in done.stdout  # on a slow machine
     # Whoever comes later has nothing to do until somebody searches on.
     late = atml("worker", "--study", "s", "--workers", 1)
     assert late.returncode == 0 and "is over; start the same `atml search` again to continue" in late.stdout
@@ -99,7 +99,7 @@ def test_a_worker_with_nothing_in_hand_is_told_too(
     assert goal(store).over and "the workers that joined stop now" in done.stdout
     whole = {t.role for t in store.trials("s") if t.state == "complete"}
     # On a slow machine there is no time for a repeat, or for a trial over every fold.
-    assert whole in ({"search", "finalist"}, set()) or "left out for want of time" in done.stdout
+    assert whole in ({"search", "finalist"}, set()) or "left out for lack of time" in done.stdout
 
 
 def test_while_another_search_has_time_its_workers_go_on(
@@ -132,7 +132,7 @@ def test_a_goal_of_a_later_version_is_read_as_far_as_it_is_known(store: Store) -
 def test_what_a_worker_says_of_its_own_time(store: Store, atml: Run) -> None:
     Goal(trials=5000, patience=0, regions=False).keep(store, "s")
     done = atml("worker", "--study", "s", "--workers", 1, "--timeout", "2s")
-    assert done.returncode == 0 and "the 2 s are over" in done.stdout
+    assert done.returncode == 0 and "the time limit of 2 s is reached" in done.stdout
     assert "finalists" not in done.stdout
 
 

@@ -207,7 +207,7 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     assert search(replace(options, patience=0, out=tmp_path / "exports"), told)["trials"] == total
     records = [t for t in store.trials("s") if t.role == "search"]
     assert {t.state for t in records} <= {"complete", "pruned"} and len(records) == total
-    assert any("requeued 1 trial(s) that another run left" in line for line in told.lines)
+    assert any("requeued 1 trial(s) that an earlier run left" in line for line in told.lines)
     assert sorted(number for _, _, number in store.slots.of("s")) == list(range(total))
     assert [t.result["code"] for t in records if t.result] == [fingerprint.here()] * total
 
@@ -229,7 +229,7 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     said = json.loads(printed.out)
     assert said["steps"][0]["recorded"] == 0.123 and not said["steps"][0]["same"]
     assert said["value_same"] and not said["same"]
-    assert "did not give the same values again" in printed.err and printed.err.count("\n") == 1
+    assert "gave other values this time" in printed.err and printed.err.count("\n") == 1
 
 
 def test_a_network_that_learns_nothing_ends_early_and_counts_as_collapsed(
@@ -271,7 +271,7 @@ def test_what_cannot_be_trained_again_is_refused(store: Store, capsys: pytest.Ca
     with pytest.raises(InputError, match=r"trial 0 of study 's' failed .*: its worker was killed by SIGSEGV"):
         train_again(store, "s", 0)
     study.tell(study.ask(), state=TrialState.PRUNED)
-    with pytest.raises(InputError, match="given up before any training"):
+    with pytest.raises(InputError, match="stopped before any training"):
         train_again(store, "s", 1)
     assert cli.run(["run", "--trial", "7", "s", "--storage", f"sqlite:///{store.name}"]) == 2
     assert "no trial 7 in study 's'; it has trials 0 to 1" in capsys.readouterr().err

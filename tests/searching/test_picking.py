@@ -25,6 +25,7 @@ from atml.searching.rounds import todo
 from atml.searching.search_options import Goal, Options
 from atml.searching.search_state import PLATEAU, SearchState
 from atml.searching.summary import summarise
+from atml.searching.verdict import verdict
 from atml.searching.workers.jobs import Report, TrialJob
 from atml.training.records import Measurement, TrialRecord
 from tests.searching.studies import Space, Told
@@ -141,11 +142,25 @@ def test_rounds_drop_who_is_clearly_worse_and_the_smallest_of_equals_is_taken(pl
     taken = pick(found)
     assert taken.finalists[0].record == small and set(taken.alike) == {large.number, small.number}
     assert any("can't be told apart (differences within" in line for line in taken.lines)
+    assert set(taken.equals) == {large.number} and taken.equals[large.number] == found.compare(
+        *(one for one in (found.at(large), found.at(small)) if one is not None)
+    )
     assert taken.gain is not None and taken.gain.low > 0
     gained = f"the search gained {taken.gain.value:+.3f} ({taken.gain.low:.3f} to {taken.gain.high:.3f})"
     assert any(line == f"{gained} over DEFAULT" for line in taken.lines)
     summary = summarise(found, 0.0)
     assert summary["winner"]["trial"] == small.number
+    first = verdict(plan.store, "s")
+    assert first is not None and [entry.number for entry in first.alike] == [large.number]
+    gap = taken.equals[large.number]
+    shown = dict(first.rows())["as good"]
+    assert shown.startswith(f"can't be told apart from trial {large.number} (")
+    assert shown.endswith(f" KiB, {gap.value:+.3f} ({gap.low:.3f} to {gap.high:.3f}) over it)")
+    assert dict(first.rows())["gain"].startswith(f"{taken.gain.value:+.3f} (")
+    assert first.over_baseline is not None and "over the baseline, irregular RR" in first.gains[1]
+    lowest = [min(person.rates.values()) for person in first.worst]
+    rates = [min(row.sensitivity, row.specificity) for row in taken.finalists[0].result.rows()[:3]]
+    assert lowest == pytest.approx(rates, abs=1e-4)
     assert summary["pick"]["gain"] == [round(v, 6) for v in asdict(taken.gain).values()]
     assert set(taken.lines) <= set(summary["lines"])
     # As asked the fastest is taken, also by whoever goes on without asking.
@@ -243,8 +258,8 @@ def test_no_repeat_is_begun_that_cannot_end_in_time(plan: Plan) -> None:
     found = finals(plan, longer=4)
     now = time.monotonic()
     none = Repeats(found, end=now + 12)
-    assert none.next() is None and "left out for want of time" in none.left_out()
-    assert "the same line goes on" in none.left_out()
+    assert none.next() is None and "left out for lack of time" in none.left_out()
+    assert "run the same command again" in none.left_out()
     # Without repeats the best is exported all the same, by its own run; nothing else is.
     exports = Exports(found, end=now - 1)
     job = exports.next()
@@ -356,8 +371,8 @@ def test_a_search_that_gains_nothing_says_so_and_how_to_end_it(plan: Plan) -> No
     study.tell(study.ask(), state=TrialState.PRUNED)
     state.refresh()
     state.refresh()
-    assert len(told.lines) == 1 and f"nothing better in the last {PLATEAU} trials" in told.lines[0]
-    assert told.lines[0].endswith(f"the same line with --trials {PLATEAU + 1}")
+    assert len(told.lines) == 1 and f"no better trial in the last {PLATEAU}" in told.lines[0]
+    assert told.lines[0].endswith(f"run the same command with --trials {PLATEAU + 1}")
 
 
 def test_the_gain_line_says_by_which_values(plan: Plan) -> None:
@@ -394,7 +409,7 @@ def test_a_default_that_collapses_on_a_fresh_seed_is_not_said_to_have_stopped_sh
         job = source.next()
         assert isinstance(job, TrialJob) and plan.store.trials("s")[job.number].of == number
         source.ended(job, Report(0, "measured", job, measurement=measurement), "cpu")
-    assert pick(finals(plan)).lines[-1].startswith("DEFAULT is no finalist")
+    assert pick(finals(plan)).lines[-1].startswith("DEFAULT is not a finalist")
 
 
 def test_as_many_rounds_are_kept_time_for_as_the_repeats_make(plan: Plan) -> None:

@@ -33,7 +33,7 @@ def test_the_board_shows_what_a_person_waits_for() -> None:
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert (
         lines[0].rstrip()
-        == "search  12 of 100  best so far 0.9123 (trial 7, one seed)  5.8 a minute  2 min gone"
+        == "search  12 of 100  best so far 0.9123 (trial 7, one seed)  5.8 a minute  2 min elapsed"
         "  about 15 min left"
     )
     assert "trial" not in lines[1], "the bar has a line of its own"

@@ -269,7 +269,7 @@ def test_a_study_of_before_counts_only_what_is_still_to_come(small: Path, tmp_pa
     assert atml(*line(small, tmp_path, 8, "--max-macs", 1, "--no-regions")).returncode == 0
     refused = atml("regions")
     assert refused.returncode == 2
-    assert "'s' keeps no regions: it was searched with --no-regions, or before" in refused.stderr
+    assert "'s' has no regions: only a search with --learn-regions" in refused.stderr
     done = atml(*line(small, tmp_path, 30, "--max-macs", 1))
     assert done.returncode == 0, done.stderr
     state = standing(tmp_path)
@@ -386,7 +386,7 @@ def test_imported_regions_are_audited_first(
     # A study that has begun takes none, but the very line that began it goes on.
     if file == "avoid.txt":
         begun = atml(*line(small, searched, TRIALS, "--max-macs", 1, "--regions", searched / file))
-        assert begun.returncode == 2 and "study 's' has begun already" in begun.stderr
+        assert begun.returncode == 2 and "study 's' has already begun" in begun.stderr
         again = atml(*words)
         assert again.returncode == 0, again.stderr
 

@@ -62,7 +62,10 @@ def test_from_data_to_a_scored_model_and_on_from_there(
 def test_what_no_budget_holds_is_not_trained(atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
     done = atml(*line(small, space(), 3, "--max-macs", 100, "--max-ram", 0.5))
     assert done.returncode == 0, done.stderr
-    assert "none of them keeps the budget (at most 256 KiB, 100 MACs a window, 0.5 KiB of RAM)" in done.stdout
+    assert (
+        "none of them stays within the limits (at most 256 KiB, 100 MACs a window, 0.5 KiB of RAM)"
+        in done.stdout
+    )
     for trial in trials(tmp_path):
         assert trial.state == "pruned" and not trial.steps
         assert trial.constraints["macs"] > 0 and trial.constraints["ram_kib"] > 0
@@ -153,7 +156,7 @@ def test_a_search_that_gets_nowhere_stops_by_itself(
     same = space(20, 'trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)', "1e-9")
     done = atml(*line(small, same, 60, "--patience", 4))
     assert done.returncode == 0, done.stderr
-    assert "no improvement in the last 4" in done.stdout
+    assert "no better trial among the last 4" in done.stdout
     assert finished(tmp_path) < 30
 
 
@@ -165,7 +168,7 @@ def test_a_timeout_keeps_time_for_the_finalists(atml: Run, small: Path, space: S
     assert finished(tmp_path) < 5000
     # However slow this machine is: what there was time for, or what there was not.
     if counted(tmp_path)["complete"]:
-        assert "on a fresh seed" in done.stdout or "left out for want of time" in done.stdout
+        assert "on a fresh seed" in done.stdout or "left out for lack of time" in done.stdout
         assert list((tmp_path / "exports" / "s").iterdir())
     else:
         assert "no trial ran over every fold" in done.stdout

@@ -71,7 +71,7 @@ def test_a_worker_that_is_killed_hangs_or_starves_costs_its_job(plan: Plan, conf
         os.kill(pool._workers[0].process.pid, signal.SIGKILL)
         lost = until(pool, lambda report: report.job is not None)
         assert (lost.kind, lost.job) == ("lost", long)
-        assert lost.text == "was killed by SIGKILL, out of memory perhaps"
+        assert lost.text == "was killed by SIGKILL, perhaps out of memory"
 
         # 64 TiB of row numbers: torch asks for them and is refused, by an exception.
         until(pool, ready)

@@ -150,7 +150,7 @@ def test_no_study_and_none_made(postgres: Server, url: str) -> None:
 def test_who_may_make_no_tables(postgres: Server) -> None:
     name = postgres.new_database("admin")
     postgres.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC", name)
-    refused(postgres.url(name), f"atml may not make tables in {name}; its owner allows it: GRANT CREATE")
+    refused(postgres.url(name), f"atml may not create tables in {name}; its owner allows it: GRANT CREATE")
 
 
 def test_who_may_read_only(postgres: Server) -> None:
@@ -169,7 +169,7 @@ def test_who_may_read_only(postgres: Server) -> None:
 
 @pytest.mark.parametrize(("version", "says"), [(90624, "9.6"), (90510, "9.5")])
 def test_a_server_too_old(version: int, says: str) -> None:
-    with pytest.raises(StudyError, match=rf"^db is kept by PostgreSQL {says}; atml needs 10 or newer$"):
+    with pytest.raises(StudyError, match=rf"^db runs on PostgreSQL {says}; atml needs 10 or newer$"):
         check_version(version, "db")
     check_version(100000, "db")
 

@@ -283,9 +283,10 @@ def test_a_trial_that_takes_every_process_along_is_not_tried_for_ever(tmp_path: 
         assert store.recover("s", said.append) == [0]
     (left,) = store.trials("s")
     assert left.state == "pruned" and left.constraints == {"crashed": 1.0} and not left.feasible
-    assert left.failure == "the process that had it went down, 3 times"
+    assert left.failure == "the process that ran it ended unexpectedly, 3 times"
     assert said == [
-        "trial 0 is not tried again: the process that had it went down 3 times, perhaps because of its config"
+        "trial 0 is not tried again: the process that ran it ended unexpectedly 3 times, perhaps because"
+        " of its config"
     ]
     # It counts: its slot is taken for good.
     assert [(slot, number) for slot, _, number in store.slots.of("s")] == [(0, 0)]

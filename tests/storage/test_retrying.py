@@ -122,7 +122,7 @@ def test_a_cut_connection_is_made_again(postgres: Server, store: Store) -> None:
     assert postgres.cut(store.name.rsplit("/", 1)[1]) > 0
     assert store.study("s").ask().number == 0
     assert [line.rsplit("/", 1)[1].split(" ", 1)[1] for line in store.said] == [
-        "closed the connection; it is opened again"
+        "closed the connection; reconnecting"
     ] * 2
 
 
@@ -130,7 +130,7 @@ def test_a_server_that_does_not_come_back(postgres: Server, store: Store) -> Non
     store._db.steady.limit = 0.5
     postgres.stop()
     try:
-        with pytest.raises(StudyError, match=r"did not come back in \d+ s .*the same line goes on"):
+        with pytest.raises(StudyError, match=r"did not come back within \d+ s .*run the same command again"):
             store.trials("s")
     finally:
         postgres.start()
@@ -403,5 +403,5 @@ def test_how_long_to_wait_is_set_in_minutes(monkeypatch: pytest.MonkeyPatch) -> 
     assert retrying.wait_s() == 90
     for wrong in ("long", "-1", "inf", "nan"):
         monkeypatch.setenv("ATML_STORAGE_WAIT", wrong)
-        with pytest.raises(StudyError, match="is no number of minutes"):
+        with pytest.raises(StudyError, match="is not a number of minutes"):
             retrying.wait_s()

@@ -218,7 +218,7 @@ def test_tables_of_a_newer_version(tmp_path: Path) -> None:
 
 
 def test_a_url_that_is_none() -> None:
-    with pytest.raises(StudyError, match="'studies' is no database URL"):
+    with pytest.raises(StudyError, match="'studies' is not a database URL"):
         Store("studies")
 
 

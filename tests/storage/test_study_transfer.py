@@ -198,7 +198,7 @@ def test_a_search_goes_on_in_a_copy_to_exactly_its_total(
     assert cli.run(["study", "copy", here, there, "--as", "moved"]) == 0
     said = capsys.readouterr().out
     assert "moved: 2 finished trials, 2 unfinished, 3 sets of predictions, 1 export\n" in said
-    assert said.endswith("with 2 evaluations of test sets, read back and found the same\n")
+    assert said.endswith("with 2 evaluations of test sets, read back and verified\n")
     done = run(original, *SEARCH, "--trials", 5, "--study", "moved", "--storage", place(there))
     assert done.returncode == 0, done.stderr
     with opened(there) as store:
@@ -310,8 +310,8 @@ def test_one_line_for_what_can_not_be_copied(original: Path, capsys: pytest.Capt
     here, there = str(original / "studies.db"), str(original / "there.db")
     copy(here, there)
     for arguments, says in (
-        ((here, there), f"there is a study '{NAME}' in {there} already; give another name: --as NEW"),
-        ((here, here), "already; give another name"),
+        ((here, there), f"{there} already has a study '{NAME}'; give another name with --as NAME"),
+        ((here, here), "give another name with --as"),
         ((here, there, "--study", "nothing"), f"no study 'nothing' in {here}; there are: {NAME}"),
         ((str(original / "none.db"), there), "none.db"),
         ((str(original / "data.npz"), there), "is not a study database"),
@@ -320,9 +320,9 @@ def test_one_line_for_what_can_not_be_copied(original: Path, capsys: pytest.Capt
         ((here,), "Missing argument"),
         (
             (here, "postgresql://me:secret@localhost/x"),
-            "a password on the command line can be read by everybody",
+            "a password on the command line is visible to everybody",
         ),
-        ((here, "postgresql:/me:secret@localhost/x"), "'postgresql:/***@localhost/x' is no database URL"),
+        ((here, "postgresql:/me:secret@localhost/x"), "'postgresql:/***@localhost/x' is not a database URL"),
         (("mysql://localhost/x", there), "studies can't be kept in 'mysql'"),
     ):
         assert cli.run(["study", "copy", *arguments]) == 2
@@ -344,7 +344,7 @@ def test_a_study_that_somebody_works_on(original: Path, capsys: pytest.CaptureFi
         for arguments in (("copy", here, there), ("delete", NAME, "--yes", *storage)):
             assert cli.run(["study", *arguments]) == 2
             error = capsys.readouterr().err
-            assert f"is worked on by process {os.getpid()} on" in error and error.count("\n") == 1
+            assert f"is in use by process {os.getpid()} on" in error and error.count("\n") == 1
         assert not Path(there).exists()
         assert cli.run(["study", "copy", here, there, "--live"]) == 0
         assert other.study(NAME).trials[trial.number].state.name == "RUNNING"

@@ -30,13 +30,13 @@ def test_a_file_is_called_by_its_path() -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("studies.db", "'studies.db' is no database URL; write sqlite:///studies.db or postgresql"),
-        ("postgresql://me:secret@h:port/d", "'postgresql://***@h:port/d' is no database URL"),
-        ("postgresql:/me:secret@h/d", "'postgresql:/***@h/d' is no database URL"),
-        ("postgresql//me:secret@h/d", "'postgresql//***@h/d' is no database URL"),
-        ("postgresql+psycopg:me:secret@h/d", "'postgresql+psycopg:***@h/d' is no database URL"),
-        ("me:secret@h/d", "***@h/d' is no database URL"),
-        ("postgresql:/h/d?Password=secret", "'postgresql:/h/d?Password=***' is no database URL"),
+        ("studies.db", "'studies.db' is not a database URL; write sqlite:///studies.db or postgresql"),
+        ("postgresql://me:secret@h:port/d", "'postgresql://***@h:port/d' is not a database URL"),
+        ("postgresql:/me:secret@h/d", "'postgresql:/***@h/d' is not a database URL"),
+        ("postgresql//me:secret@h/d", "'postgresql//***@h/d' is not a database URL"),
+        ("postgresql+psycopg:me:secret@h/d", "'postgresql+psycopg:***@h/d' is not a database URL"),
+        ("me:secret@h/d", "***@h/d' is not a database URL"),
+        ("postgresql:/h/d?Password=secret", "'postgresql:/h/d?Password=***' is not a database URL"),
         ("postgresql://me:se@cret@h/d", "has an @ in its password; write that as %40"),
         ("postgresql://me:se@c/ret@h/d", "has an @ in its password; write that as %40"),
         ("mysql+pymysql://me:secret@h/d", "studies can't be kept in 'mysql+pymysql'; write"),
@@ -63,7 +63,7 @@ def test_no_password_is_taken_from_the_command_line(url: str, capsys: pytest.Cap
         assert run([*command, "--storage", url]) == 2
         said = capsys.readouterr()
         assert said.out == ""
-        assert said.err.startswith("atml: a password on the command line can be read by everybody")
+        assert said.err.startswith("atml: a password on the command line is visible to everybody")
         assert "ATML_STORAGE" in said.err and "PGPASSWORD" in said.err and "~/.pgpass" in said.err
         assert "secret" not in said.err and len(said.err.splitlines()) == 1
 

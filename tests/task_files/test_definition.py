@@ -52,7 +52,7 @@ def test_a_file_in_the_working_directory_comes_first_and_says_so(tmp_path: Path)
     definition = task_files.find("afib", cwd=tmp_path)
     assert definition.space_path == tmp_path / "search_spaces" / "afib.py"
     assert len(definition.notes()) == 2
-    assert "stands in for the built-in search_spaces/afib.py" in definition.notes()[0]
+    assert "replaces the built-in search_spaces/afib.py" in definition.notes()[0]
 
 
 def test_a_users_own_task_with_a_dataclass_under_future_annotations(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_which_objectives_ask_for_changed_windows(tmp_path: Path) -> None:
         ("AGREEMENT = 'robust'", r'AGREEMENT is .robust.; give a list of objectives, as \("robust",\)'),
         (
             "AGREEMENT = ('sturdy',)",
-            "AGREEMENT has 'sturdy', no objective of the file: value, worst_subjects",
+            "AGREEMENT has 'sturdy', not one of its objectives: value, worst_subjects",
         ),
         ("WINDOWS = 4", "WINDOWS is 4; give the shortest and the longest window in s"),
         ("WINDOWS = ('1', '8')", "give the shortest and the longest window in s"),

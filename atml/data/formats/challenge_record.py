@@ -54,18 +54,18 @@ def header(file: str, data: bytes) -> Header:
         rate, samples = float(first[2].split("/")[0].split("(")[0]), int(first[3])
         told = re.fullmatch(r"([\d.eE+-]+)(?:\((-?\d+)\))?(?:/(\S+))?", line[2])
         if told is None or not (gain := float(told[1])):
-            raise ValueError(f"{line[2]!r} is no gain")
+            raise ValueError(f"{line[2]!r} is not a gain")
         zero = int(line[4]) if len(line) > 4 else 0
         checksum = int(line[6]) if len(line) > 6 else 0
         baseline = int(told[2]) if told[2] else zero
         signals = int(first[1])
     except (IndexError, ValueError) as error:
         why = "" if isinstance(error, IndexError) else f": {error}"
-        raise Unusable("header", file, f"is no whole WFDB header{why}") from None
+        raise Unusable("header", file, f"is not a complete WFDB header{why}") from None
     if signals != 1 or line[1] != "16+24":
         raise Unusable("header", file, f"has {signals} signals in format {line[1]}, not one in format 16+24")
     if rate <= 0 or rate != int(rate):
-        raise Unusable("header", file, f"says {rate:g} Hz, which is no whole number of Hz")
+        raise Unusable("header", file, f"says {rate:g} Hz, which is not a whole number of Hz")
     factor = MILLIVOLTS.get((told[3] or "mV").casefold())
     if factor is None:
         raise Unusable("unit", file, f"gives its signal in {told[3]!r}, not in mV")
@@ -79,7 +79,7 @@ def signal(name: str, head: Header | None, data: bytes) -> Float32:
         raise Unusable("cut short", file, f"has {len(data)} bytes: is it complete?")
     kind, rows, columns, imaginary, _, _ = MATLAB_4.unpack_from(data)
     if (kind, rows, imaginary) != (INT16, 1, 0):
-        raise Unusable("signal", file, "is no row of 16-bit integers in MATLAB's version 4")
+        raise Unusable("signal", file, "is not a row of 16-bit integers in MATLAB's version 4")
     there = (len(data) - MATLAB_4.size) // 2
     if there < columns:
         raise Unusable("cut short", file, f"holds {there} samples where it says {columns}: is it complete?")

@@ -18,6 +18,7 @@ from atml.data.formats.number_text import BadText, parse
 from atml.data.labelling import call
 from atml.data.parsing import SPLITS, Files, Parsed, assemble, at_rates, some
 from atml.data.rows import Shape
+from atml.data.subjects import person
 from atml.errors import DataError
 
 
@@ -66,7 +67,7 @@ class ContestFolder(Format):
             raise DataError(f"no {split} split in {source.path}: it holds {', '.join(layout.splits)} only")
         notes = list(layout.notes)
         if layout.bare:
-            notes.append("no train_data, test_data or data_indices inside: train and test are not told apart")
+            notes.append("no train_data, test_data or data_indices inside: nothing separates train from test")
         if both := _shared_subjects(layout):
             notes.append(f"{len(both)} subjects are in train and in test: {some(both)}")
         segments = {segment.name: segment for segment in layout.splits[wanted]}
@@ -114,8 +115,9 @@ class ContestFolder(Format):
 
 def _shared_subjects(layout: Layout) -> list[str]:
     """Subjects that are in both splits, sorted."""
-    train, test = ({segment.subject for segment in layout.splits.get(name, [])} for name in SPLITS)
-    return sorted(train & test)
+    split = [layout.splits.get(name, []) for name in SPLITS]
+    train, test = ({person(segment.subject): segment.subject for segment in part} for part in split)
+    return sorted(train[key] for key in train.keys() & test.keys())
 
 
 def _taken_for(parsed: Parsed, shape: Shape) -> list[str]:

@@ -86,7 +86,7 @@ def layout(source: Source) -> Layout:
         _add(found, "train", texts)
     used = sum(map(len, found.splits.values())) + sum(map(len, found.faults.values()))
     if used < len(texts):
-        found.notes.append(f"{len(texts) - used} segments are in no split, and are not looked at")
+        found.notes.append(f"{len(texts) - used} segments belong to no split and are ignored")
     return found
 
 
@@ -95,8 +95,10 @@ def _instead(source: Source) -> str:
     records = [name for name in source.names if name.lower().endswith(".hea")]
     if records and source.kind != "folder":
         return f"; it holds {some(records)}: unpack it and give the folder"
+    if capitals := [name for name in records if not name.endswith(".hea")]:
+        return f": {some(capitals)} end in capitals; call them .hea, and the files beside them .dat and .atr"
     if records:
-        below = sorted({name.rpartition("/")[0] for name in records})
+        below = sorted({name.rpartition("/")[0] or "." for name in records})
         return f"; there are records in {some(below)}: give that folder"
     archives = [name for name in source.names if name.lower().endswith((*ENDINGS, ".mat"))]
     return f"; it holds {some(archives)}: give that" if archives else ""

@@ -79,7 +79,7 @@ def read(path: Path, split: str, task: Task, label: Label) -> Parsed:
     notes = list(held.notes)
     rows = np.arange(len(held.subject))
     if held.train is None:
-        notes.append("no field 'train' inside: train and test are not told apart")
+        notes.append("no field 'train' inside: nothing separates train from test")
     else:
         rows = np.flatnonzero(held.train == _number(split))
         if not len(rows):
@@ -160,7 +160,7 @@ def _subjects(path: Path, data: npt.NDArray[Any]) -> tuple[Strings, list[str]]:
     without = [row for row, number in enumerate(numbers) if number in ("", "nan", "NaN")]
     for row in without:
         if not names[row]:
-            raise DataError(f"{path} row {row} has neither pat_ID nor name: whose segment it is is not known")
+            raise DataError(f"{path} row {row} has neither pat_ID nor name: the segment's subject is unknown")
         numbers[row] = names[row]
     if not without:
         return np.array(numbers, np.str_), []
@@ -241,7 +241,9 @@ def _load(path: Path) -> npt.NDArray[Any]:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"can't read {path}: {reason}; is it complete?") from None
     if "data" not in held:
-        raise DataError(f"{path} holds no 'data'")
+        of_set = (path.parent / "REFERENCE.csv").is_file()
+        hint = f": one record of a set with a list; give its folder, {path.parent}" if of_set else ""
+        raise DataError(f"{path} holds no 'data'{hint}")
     data = np.asarray(held["data"])
     if data.dtype.names is None or not data.size:
         raise DataError(f"'data' in {path} must be a row of structs, not {data.dtype} {data.shape}")

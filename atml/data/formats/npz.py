@@ -15,8 +15,9 @@ import numpy.typing as npt
 from atml.arrays import Int64, Strings
 from atml.data.episode import Episode, from_segments
 from atml.data.formats.base import BLOCK, Format
-from atml.data.parsing import Files, Parsed, assemble, at_rates
+from atml.data.parsing import SPLITS, Files, Parsed, assemble, at_rates
 from atml.data.rows import Shape, make
+from atml.data.text import decoded
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -67,18 +68,22 @@ def read(path: Path, split: str, task: Task) -> Held:
     rows = np.arange(len(x))
     notes: tuple[str, ...] = ()
     if "split" in arrays:
-        rows = np.flatnonzero(arrays["split"].astype(np.str_) == split)
+        named = _splits_of(path, arrays)
+        rows = np.flatnonzero(named == split)
         if not len(rows):
-            there = ", ".join(np.unique(arrays["split"].astype(np.str_)))
+            there = ", ".join(np.unique(named))
             raise DataError(f"no {split} split in {path}: it holds {there} only")
+        if (other := ~np.isin(named, SPLITS)).any():
+            told = ", ".join(repr(str(name)) for name in np.unique(named[other]))
+            notes = (f"{int(other.sum())} rows of split {told} are in neither train nor test, and left out",)
     else:
-        notes = ("no split array inside: train and test are not told apart",)
+        notes = ("no split array inside: nothing separates train from test",)
     rhythm = arrays.get("rhythm")
     return Held(
         x=x[rows],
         y=y[rows],
-        subject=arrays["subject"].astype(np.str_)[rows],
-        rhythm=(np.array(task.classes)[y] if rhythm is None else rhythm.astype(np.str_))[rows],
+        subject=_text(path, arrays["subject"], "subject")[rows],
+        rhythm=(np.array(task.classes)[y] if rhythm is None else _text(path, rhythm, "rhythm"))[rows],
         row=rows.astype(np.int64),
         sampling_rate=_rate(path, arrays),
         notes=notes,
@@ -112,7 +117,22 @@ def splits(path: Path) -> tuple[str, ...]:
     held = _load(path, only="split")
     if "split" not in held:
         return ()
-    return tuple(name for name in ("train", "test") if name in set(held["split"].astype(np.str_).tolist()))
+    there = set(_splits_of(path, held).tolist())
+    return tuple(name for name in SPLITS if name in there)
+
+
+def _splits_of(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Strings:
+    """Return the split of each row, without blanks around it and in lower case."""
+    return np.char.lower(np.char.strip(_text(path, arrays["split"], "split")))
+
+
+def _text(path: Path, values: npt.NDArray[Any], name: str) -> Strings:
+    """Return an array as text; raises DataError where that can't be."""
+    if values.dtype.kind == "S":
+        return np.array([decoded(v) for v in values.ravel().tolist()], np.str_).reshape(values.shape)
+    if values.dtype.kind not in "Uiubf":
+        raise DataError(f"{name} in {path} is {values.dtype}; save it as text: {name}.astype(str)")
+    return values.astype(np.str_)
 
 
 def _load(path: Path, only: str = "") -> dict[str, npt.NDArray[Any]]:
@@ -120,7 +140,14 @@ def _load(path: Path, only: str = "") -> dict[str, npt.NDArray[Any]]:
         # Opened here: np.load leaves a file open that turns out to be no whole zip.
         with path.open("rb") as raw, np.load(raw) as file:
             return {name: file[name] for name in file.files if not only or name == only}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise DataError(
+                f"{path} holds an array of Python objects, a column of pandas perhaps: save it as text with"
+                " .astype(str), or as numbers"
+            ) from None
+        raise DataError(f"can't read {path}: {' '.join(str(error).split())}; is it complete?") from None
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"can't read {path}: {' '.join(str(error).split())}; is it complete?") from None
 
 

@@ -22,11 +22,13 @@ class BadText(ValueError):
 def parse(raw: bytes) -> Float64:
     r"""Return the numbers of a file, ``(n,)`` float64: exactly what ``float`` makes of each token.
 
-    Tokens stand between blanks or line ends (``\n``, ``\r\n``); a byte order mark and blank lines are fine.
+    Tokens stand each on a line (``\n``, ``\r\n``), or all on one between blanks; a byte order mark and blank
+    lines are fine.
     Not a number (``nan``, ``inf``) is a number here; whether it can be used is the caller's matter.
 
     Raises:
-        BadText: A token that is no number (a comma, a word, ``1_000``, UTF-16), with its line.
+        BadText: A token that is not a number (a comma, a word, ``1_000``, UTF-16), or several lines of
+            several tokens, with the first such line.
     """
     if raw.startswith(BOM):
         raw = raw[len(BOM) :]
@@ -36,8 +38,11 @@ def parse(raw: bytes) -> Float64:
     # numpy's cast from bytes ignores trailing NULs and float() takes underscores: both are refused here.
     if raw.translate(None, ALLOWED):
         raise BadText(_where(raw))
+    tokens = raw.split()
+    if len(tokens) > 1 and (several := _columns(raw)):
+        raise BadText(several)
     try:
-        return np.array(raw.split(), dtype=np.float64)
+        return np.array(tokens, dtype=np.float64)
     except ValueError:
         raise BadText(_where(raw)) from None
 
@@ -74,8 +79,17 @@ def _fixed(raw: bytes) -> Float64 | None:
     return values
 
 
+def _columns(raw: bytes) -> str:
+    """Name the first line with several numbers where there are several lines; "" for none."""
+    counts = [len(line.split()) for line in raw.splitlines()]
+    if sum(count > 0 for count in counts) == 1 or max(counts) == 1:
+        return ""
+    number, count = next((at, count) for at, count in enumerate(counts, 1) if count > 1)
+    return f"line {number} holds {count} numbers: give one a line, the signal without an index or a time"
+
+
 def _where(raw: bytes) -> str:
-    """Name the first token that is no number."""
+    """Name the first token that is not a number."""
     for number, line in enumerate(raw.splitlines(), 1):
         for token in line.split():
             try:
@@ -84,5 +98,5 @@ def _where(raw: bytes) -> str:
             except ValueError:
                 good = False
             if not good:
-                return f"line {number}: {token[:40].decode('utf-8', 'backslashreplace')!r} is no number"
+                return f"line {number}: {token[:40].decode('utf-8', 'backslashreplace')!r} is not a number"
     return "not a list of numbers"

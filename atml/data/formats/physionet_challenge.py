@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from atml.data import windowing
 from atml.data.episode import Episode
-from atml.data.file_tree import DEPTH, Read, Source, find
+from atml.data.file_tree import Read, Source, find
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
 from atml.data.formats.wfdb_record import Unusable
@@ -32,6 +32,10 @@ RHYTHMS = {"N": "N", "A": "AF", "O": "O", "~": "NOISE"}
 """Label in the list -> the rhythm's name, which a task's ``label`` is asked about."""
 
 _LIST = re.compile(r"REFERENCE(-original|-v(\d+))?\.csv", re.IGNORECASE)
+
+
+DEPTH = 3
+"""Levels that are searched for a list: that of the set, the split's, and one more."""
 
 
 def is_challenge(path: Path) -> bool:
@@ -115,7 +119,7 @@ class PhysionetChallenge(Format):
         return {split: names[0] for split, names in named.items() if names}
 
     def splits(self) -> Sequence[str]:
-        """Name the splits, nothing where train and test are not told apart."""
+        """Name the splits, nothing where nothing separates train from test."""
         return tuple(name for name in self.folders if name)
 
     def read(self, split: str) -> Parsed:
@@ -166,7 +170,7 @@ class PhysionetChallenge(Format):
         listing = self.folders.get("") or self.folders[split]
         folder, found = _folder(listing), _Split()
         if "" in self.folders:
-            found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+            found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
         wanted = self._wanted(folder, names)
         for number, (record, label) in enumerate(self._rows(listing), 1):
             name, at = folder + record, f"line {number}"
@@ -236,7 +240,7 @@ class PhysionetChallenge(Format):
             return header(file, _bytes(file, reading))
         if self.rate is None or self.tells_rate:
             record = PurePosixPath(name).name
-            detail = f"is not there, and {record}.mat does not tell its rate (published: {RATE} Hz)"
+            detail = f"is not there, and {record}.mat does not state its rate (published: {RATE} Hz)"
             if not self.tells_rate:
                 detail += f": give --sampling-rate {RATE}"
             raise Unusable("missing", file, detail)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from atml.data import windowing
@@ -33,6 +34,19 @@ ONE_PATIENT = {"202": "201"}
 """The second of two records of one patient, and the first."""
 
 
+BY_PATIENT = (re.compile(r"(?:.*/)?(p\d{5})_s\d{2}"), re.compile(r"(?:.*/)?(p\d{4,})/s\d+/[^/]+"))
+"""Records that are named by patient: p00000_s01 of Icentia11k, p1000/p10001/s1/r1 of MIMIC-IV-ECG."""
+
+
+def _patients(names: Sequence[str]) -> dict[str, str]:
+    """Return the patient of each record, by its name; nothing where not all are named so."""
+    for pattern in BY_PATIENT:
+        found = {name: pattern.fullmatch(name) for name in names}
+        if names and all(found.values()):
+            return {name: match[1] for name, match in found.items() if match}
+    return {}
+
+
 @dataclass
 class _Records:
     """The records of a split: headers of those to read, seconds of those left out, faults and notes.
@@ -60,7 +74,32 @@ def splits(path: Path) -> tuple[str, ...]:
 
 
 def _holds_records(folder: Path) -> bool:
-    return (folder / "RECORDS").is_file() or any(folder.glob("*.hea"))
+    return (folder / "RECORDS").is_file() or bool(_headers(folder))
+
+
+def _beside(folder: Path) -> bool:
+    """Whether a folder beside those of the splits holds records."""
+    split = folder.name in {f"{name}_data" for name in SPLITS}
+    return not split and not folder.name.startswith(".") and folder.is_dir() and _holds_records(folder)
+
+
+def _headers(folder: Path) -> list[str]:
+    """Return the records that have a header in a folder; ``._r1.hea`` is what macOS leaves beside a copy."""
+    return sorted(file.stem for file in folder.glob("*.hea") if not file.name.startswith("."))
+
+
+def _listed(folder: Path, below: str = "") -> list[str]:
+    """Return the records that RECORDS lists, those of the folders in it by their own lists."""
+    found: list[str] = []
+    for line in decoded((folder / below / "RECORDS").read_bytes()).splitlines():
+        name = below + line.strip().removesuffix(".hea")
+        inside = Path(line.strip()).parts
+        if name.endswith("/") and inside and ".." not in inside and (folder / name).is_dir():
+            inner = (folder / name / "RECORDS").is_file()
+            found += _listed(folder, name) if inner else [name + one for one in _headers(folder / name)]
+        elif line.strip() and not Path(name).name.startswith("._"):
+            found.append(name)
+    return list(dict.fromkeys(found))
 
 
 def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
@@ -110,7 +149,9 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     below = f"{split}_data/" if there else ""
     found = _Records(path)
     if not there:
-        found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+        found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
+    elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
+        found.notes.append(f"records in {some(others)} are in neither train nor test, and left out")
     names = [below + name for name in _names(path / below, found)]
     for name in names:
         try:
@@ -125,16 +166,17 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
 
 def _names(folder: Path, found: _Records) -> list[str]:
     """Return the records of a folder: those that RECORDS lists, or those that have a header."""
-    headers = sorted(file.stem for file in folder.glob("*.hea"))
+    headers = _headers(folder)
+    if left := [file.name for file in folder.glob("._*")]:
+        found.notes.append(f"{len(left)} files ._* that macOS left are passed over")
     listing = folder / "RECORDS"
     if not listing.is_file():
         return headers
-    lines = decoded(listing.read_bytes()).splitlines()
-    listed = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    listed = _listed(folder)
     if not listed:
         raise DataError(f"{listing} lists no record")
     if other := sorted(set(headers) - set(listed)):
-        found.notes.append(f"{len(other)} records are not in RECORDS and left aside: {some(other)}")
+        found.notes.append(f"{len(other)} records are not in RECORDS and left out: {some(other)}")
     return listed
 
 
@@ -145,10 +187,11 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     # By name alone it could be anybody's numbering.
     rates = {head.rate for head in found.headers}
     mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
+    patients = _patients(list(short.values()))
     kept = []
     for head in found.headers:
         name = short[head.name]
-        found.subject[head.name] = ONE_PATIENT.get(name, name) if mitdb else name
+        found.subject[head.name] = ONE_PATIENT.get(name, name) if mitdb else patients.get(name, name)
         reason = "paced" if mitdb and name in PACED else "no signal" if not head.leads else ""
         if reason:
             time = (head.samples or 0) / head.rate
@@ -161,11 +204,26 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
         found.notes.append(f"records without a signal left out: {', '.join(empty)}")
     if mitdb and {"201", "202"} <= set(short.values()):
         found.notes.append("records 201 and 202 are of one patient, called 201")
-    if not mitdb:
+    if patients:
+        people = len(set(patients.values()))
+        found.notes.append(f"{len(patients)} records are named by patient: {people} subjects")
+    elif not mitdb:
         found.notes.append(
             "each record is taken for one subject: nothing here tells which records share a patient"
         )
     found.headers = kept
+
+
+def _with_lists(folder: Path, fault: Fault) -> Fault:
+    """Say of a record without annotations which lists beside it may hold its label."""
+    lists = sorted(file.name for file in folder.glob("*.csv") if not file.name.startswith("."))
+    if not lists or fault.kind != "missing" or not fault.file.endswith(".atr"):
+        return fault
+    detail = (
+        f"{fault.detail}; labels may lie in {some(lists)}, in a layout that is not known: make an .npz of it"
+        " (x, y, subject)"
+    )
+    return replace(fault, detail=detail)
 
 
 def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[Recording]:
@@ -179,7 +237,7 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[R
                 found.folder, head, numbers, found.name[head.name], found.subject[head.name]
             )
         except Unusable as error:
-            found.faults.append(error.fault)
+            found.faults.append(_with_lists(found.folder, error.fault))
             continue
         used.setdefault(" and ".join(head.leads[at] for at in numbers), []).append(record.name)
         if record.by_beats:

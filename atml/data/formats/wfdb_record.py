@@ -20,6 +20,7 @@ from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import Fault
+from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import MissingExtraError
 
@@ -43,6 +44,7 @@ BYTES = {
 MISSING = {
     **{"16": -(1 << 15), "24": -(1 << 23), "32": -(1 << 31), "61": -(1 << 15), "80": -(1 << 7)},
     **{"160": -(1 << 15), "212": -(1 << 11), "310": -(1 << 9), "311": -(1 << 9)},
+    **{"508": -(1 << 7), "516": -(1 << 15), "524": -(1 << 23)},
 }
 """The value that says that a sample is missing, in each format."""
 
@@ -92,7 +94,7 @@ def header(folder: Path, name: str) -> Header:
     """Read the header of a record.
 
     Raises:
-        Unusable: It is not there, is damaged, or has a rate that is no whole number of Hz.
+        Unusable: It is not there, is damaged, or has a rate that is not a whole number of Hz.
     """
     file = f"{name}.hea"
     if not (folder / file).is_file():
@@ -107,10 +109,14 @@ def header(folder: Path, name: str) -> Header:
     except _DAMAGED as error:
         # Python's own words for a line too short say nothing to a person.
         why = "" if isinstance(error, IndexError) else f": {_line(error)}"
-        raise Unusable("header", file, f"is no whole WFDB header{why}") from None
+        raise Unusable("header", file, f"is not a complete WFDB header{why}") from None
     rate = float(raw.fs)
     if rate <= 0 or rate != int(rate):
-        raise Unusable("header", file, f"says {rate:g} Hz, which is no whole number of Hz")
+        detail = f"says {rate:g} Hz, which is not a whole number of Hz"
+        if rate >= 1:
+            new = f"{name}_{round(rate)}"
+            detail += f": resample it, with WFDB's `xform -i {name} -o {new} -f {round(rate)}` for example"
+        raise Unusable("header", file, detail)
     if len(names or ()) != raw.n_sig:
         raise Unusable("header", file, f"says {raw.n_sig} signals and describes {len(names or ())}")
     leads = tuple(str(name) if name else f"lead {at}" for at, name in enumerate(names or ()))
@@ -165,32 +171,53 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     if not head.parts:
         return _single(folder, head, leads)
     wanted = {head.leads[lead] for lead in leads}
+    units: dict[str, set[str]] = {}
     for name in dict.fromkeys(head.parts):
         part = header(folder, Path(head.name).with_name(name).as_posix())
         there = [at for at, lead in enumerate(part.leads) if lead in wanted]
         if part.samples != 0 and there:  # the first part may but list the leads of the others
             _single(folder, part, there)
+            for at in there:
+                units.setdefault(part.leads[at], set()).add(_unit(folder, part, at))
     record = _read(folder, head, leads, physical=True)
     values = _of_length(head, record.p_signal, len(leads))
-    return np.stack([_scaled(head, values[:, at], record.units[at]) for at in range(len(leads))])
+    scaled = []
+    for at, lead in enumerate(leads):
+        told = units.get(head.leads[lead], {"mV"})
+        if len(told) > 1:
+            raise Unusable("unit", f"{head.name}.hea", f"its parts give lead {head.leads[lead]} in {told}")
+        scaled.append(_scaled(head, values[:, at], next(iter(told))))
+    return np.stack(scaled)
 
 
 def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     """Read some leads of a record that is no other records put together."""
     raw = head.raw
     longer = _check_files(folder, head)
-    values = _of_length(head, _read(folder, head, leads, physical=False).d_signal, len(leads))
+    for lead in leads:
+        if (frame := raw.samps_per_frame[lead]) > 1:
+            detail = (
+                f"has {frame} samples a frame in lead {lead} ({head.leads[lead]}), and just their mean would"
+                f" be read: give every sample a frame, with WFDB's `xform -H -i {head.name} -o NEW`"
+            )
+            raise Unusable("header", f"{head.name}.hea", detail)
     told = [_told(raw, lead) for lead in leads]
+    values = _of_length(head, _read(folder, head, leads, physical=False).d_signal, len(leads))
+    # The sum is of the samples as they are stored, before a lead that lags is moved.
+    lags = any(raw.skew[lead] for lead in leads)
+    stored = _read(folder, head, leads, physical=False, stored=True).d_signal if lags else values
     for at, lead in enumerate(leads):
-        _check_sum(head, lead, values[:, at], told[at])
+        _check_sum(head, lead, stored[:, at], told[at])
     if longer and None in told:
         raise Unusable("length", head.file(leads[0]), longer)
     return np.stack([_physical(folder, head, lead, values[:, at]) for at, lead in enumerate(leads)])
 
 
-def _read(folder: Path, head: Header, leads: Sequence[int], *, physical: bool) -> Any:
+def _read(folder: Path, head: Header, leads: Sequence[int], *, physical: bool, stored: bool = False) -> Any:
     try:
-        return package().rdrecord(str(folder / head.name), channels=list(leads), physical=physical)
+        return package().rdrecord(
+            str(folder / head.name), channels=list(leads), physical=physical, ignore_skew=stored
+        )
     except OSError as error:
         raise Unusable("missing", head.name, f"can't be read: {_line(error)}") from None
     except _DAMAGED as error:
@@ -209,6 +236,13 @@ def _of_length(head: Header, values: Any, leads: int) -> npt.NDArray[Any]:
 def _check_files(folder: Path, head: Header) -> str:
     """Check the size of each signal file; return what is odd where one is longer than its header says."""
     raw, longer = head.raw, ""
+    for at, file in enumerate(raw.file_name):
+        if not (told := _words(folder, head, at)[0]).isascii():
+            detail = (
+                f"names the file {told}, and wfdb reads names in ASCII alone (here {file}): rename the"
+                " record's files, in its header too"
+            )
+            raise Unusable("header", f"{head.name}.hea", detail)
     files = [head.file(at) for at in range(len(raw.file_name))]
     for name in dict.fromkeys(files):
         lines = [at for at, file in enumerate(files) if file == name]
@@ -252,16 +286,35 @@ def _physical(folder: Path, head: Header, lead: int, values: npt.NDArray[np.inte
         raise Unusable("header", f"{head.name}.hea", detail)
     x = ((values - (raw.baseline[lead] or 0)) / gain).astype(np.float32)
     x[values == MISSING.get(str(raw.fmt[lead]), 1 << 40)] = np.nan
-    return _scaled(head, x, raw.units[lead])
+    return _scaled(head, x, _unit(folder, head, lead))
+
+
+def _words(folder: Path, head: Header, lead: int) -> list[str]:
+    """Return the words of a lead's line in the header: file, format, gain and so on."""
+    text = decoded((folder / f"{head.name}.hea").read_bytes())
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return lines[1 + lead].split()
 
 
 def _gain(folder: Path, head: Header, lead: int) -> float:
     """Return the gain that a header gives a lead, 0 where it gives none: wfdb would say 200."""
-    text = (folder / f"{head.name}.hea").read_text(encoding="utf-8", errors="replace")
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    words = lines[1 + lead].split()
+    words = _words(folder, head, lead)
     told = re.match(r"[-+]?[\d.]*[1-9]", words[2]) if len(words) > 2 else None
     return float(head.raw.adc_gain[lead]) if told else 0.0
+
+
+def _unit(folder: Path, head: Header, lead: int) -> str:
+    """Return the unit that a header gives a lead, mV where it gives none.
+
+    wfdb drops what is not ASCII, so that "µV" is "V" to it, and what a blank parts from the gain.
+    """
+    words = _words(folder, head, lead)
+    gain = words[2] if len(words) > 2 else ""
+    _, slash, unit = gain.partition("/")
+    if (slash and not unit) or (len(words) > 3 and words[3].startswith("/")):
+        detail = f"gives lead {lead} the gain {' '.join(words[2:4])!r}: its unit is unknown"
+        raise Unusable("unit", f"{head.name}.hea", detail)
+    return unit or "mV"
 
 
 def _scaled(head: Header, x: npt.NDArray[np.floating], unit: str | None) -> Float32:

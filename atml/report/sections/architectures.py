@@ -5,7 +5,7 @@ from __future__ import annotations
 from atml.formatting import listed, plural, sentence
 from atml.report import kind as report_kind
 from atml.report.comparable import family
-from atml.report.groups import comparison
+from atml.report.groups import READING, comparison
 from atml.report.layers import drawing, layers
 from atml.report.material import Material
 from atml.report.page import Block, Drawing, Empty, Heading, Text
@@ -17,7 +17,13 @@ def contents(material: Material) -> list[Block]:
     if not material.finished:
         return [Empty("No trial has come to an end yet.")]
     families = comparison(material.finished, family, "family", "families")
-    blocks: list[Block] = [Text(_about(material)), *families, Heading("Parts"), *_parts(material)]
+    blocks: list[Block] = [
+        Text(_about(material)),
+        Text(READING),
+        *families,
+        Heading("Parts"),
+        *_parts(material),
+    ]
     blocks += [Heading("The winner"), *_winner(material)]
     return [*blocks, Heading("The last layer"), *_last(material)]
 

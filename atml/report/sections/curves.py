@@ -8,6 +8,7 @@ import numpy as np
 
 from atml.formatting import listed, plural
 from atml.report import theme
+from atml.report.charts import clip
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Text
 from atml.training.records import TrialRecord
@@ -76,12 +77,8 @@ def _chart(
             hovertemplate=f"{group}, mean: %{{y:.4f}}<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", tickvals=[0.25, 0.5, 0.75, 1.0], range=[0.2, 1.05])
-    if column == 2:
-        every = [p[column] for _, curves in found for c in curves for p in c]
-        low, high = np.quantile(every, 0.1), max(every)
-        if min(every) < low - 2 * (high - low):
-            figure.update_yaxes(range=[low - 0.3 * (high - low), high + 0.08 * (high - low)])
-    return Chart(name, figure, says)
+    outside = clip(figure, [point[column] for _, curves in found for curve in curves for point in curve])
+    return Chart(name, figure, says + outside)
 
 
 def _loss_says(found: Sequence[tuple[TrialRecord, list[Curve]]]) -> str:

@@ -43,8 +43,7 @@ def contents(material: Material) -> list[Block]:
     return [
         *blocks,
         Fold("Split by subject", tuple(_split(plan, task))),
-        Heading("What it looks like"),
-        *_examples(plan, task),
+        Fold("What each rhythm looks like", tuple(_examples(plan, task))),
     ]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atml.arrays import Floats, Strings
+from atml.arrays import Strings
 from atml.artifacts.model import ExportedModel
 from atml.errors import ExportError
 from atml.formatting import sentence
@@ -139,8 +139,8 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) 
         except ExportError as error:
             says += f" No saliency: {error}."
         else:
-            called = task.positive is None or bool(one.called)
-            says += f" {_read(margin, found, data.sampling_rate, called, task.classes[label])}"
+            says = f"{says[:-1]}; the exported file, trained on this subject too, has {margin:+.2f}"
+            says += f" for {task.classes[label]}."
     strip = Strip(
         x=x,
         rate=data.sampling_rate,
@@ -150,15 +150,3 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) 
     )
     legend = task.classes[label] if found is not None else ""
     return Drawing(name, strips.draw([strip], unit=unit_of(plan.origin), legend=legend), says)
-
-
-def _read(margin: float, found: Floats, rate: float, called: bool, name: str) -> str:
-    """Say what the exported file makes of it, and where; ``called`` is what the other models made of it."""
-    at = int(np.abs(found).argmax())
-    weight = float(found[at])
-    agrees = "too" if (margin >= 0) == called else "on the contrary"
-    side = "for" if margin >= 0 else "against"
-    return (
-        f"The exported file, trained on this subject too, has {margin:+.2f}, {side} {name} {agrees}; its"
-        f" strongest part, at {at / rate:.1f} s, is {'for' if weight > 0 else 'against'} it ({weight:+.2g})."
-    )

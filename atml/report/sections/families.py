@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from atml.formatting import listed, plural, value
+from atml.formatting import listed, value
 from atml.report import theme
+from atml.report.charts import clip
 from atml.report.comparable import family, first_fold, grouped
 from atml.report.groups import COLUMNS, cells
-from atml.report.history import clip, thin
+from atml.report.history import thin
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
 from atml.training.records import TrialRecord
@@ -71,12 +72,11 @@ def _chart(trials: Sequence[TrialRecord], names: Sequence[str]) -> Chart:
                 hovertemplate="trial %{customdata}: %{y:.4f} at %{x:.1f} KiB<extra></extra>",
             )
     figure.update_xaxes(type="log", dtick=math.log10(2), tickformat=".3~g")
-    below = clip(figure, drawn)
+    outside = clip(figure, drawn)
     before = len(trials) - sum(first_fold(t) is not None for t in trials)
     said = "Each trial that came to the end of its first fold, by size and family;"
     said += f" {before:,} were stopped before or broke a rule and are not drawn."
-    if below:
-        said += f" {plural(below, 'value')} below the axis {'is' if below == 1 else 'are'} not shown."
+    said += outside
     if thinned:
         said += f" At most {MOST_POINTS} of a family, evenly chosen, are drawn."
     return Chart("families-size", figure, said)

@@ -12,6 +12,7 @@ from atml.artifacts.card import fitted
 from atml.formatting import figure, less_or_more, mean, sentence
 from atml.formatting import gap as printed_gap
 from atml.report import comparisons
+from atml.report.charts import clip
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
 
@@ -88,13 +89,14 @@ def contents(material: Material) -> list[Block]:
     header = ("seed", *(f"fold {k + 1}" for k in range(count)), "mean held out", "mean trained on", "gap")
     both = "; ".join(f"fold {k} {held:.3f}" for k, held in enumerate(_by_fold(runs), 1))
     chart = comparisons.folds([run.trained for run in runs], [run.held_out for run in runs], "objective")
+    outside = clip(chart, [v for run in runs for v in (*run.trained, *run.held_out)])
     dots = f"Each dot is a training on all folds but one. Held out, mean over trainings: {both}."
     told = (
         f"Values of {len(runs)} trainings on fresh seeds, as in the card."
         if len(runs) > 1
         else "Values of the one training that it is judged by."
     )
-    return [Text(sentence(said)), Chart("fitting", chart, dots), Grid(header, rows, told)]
+    return [Text(sentence(said)), Chart("fitting", chart, dots + outside), Grid(header, rows, told)]
 
 
 def _worst(material: Material) -> float | None:

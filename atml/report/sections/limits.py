@@ -29,14 +29,15 @@ def contents(material: Material) -> list[Block]:
         _decision(material),
         ("evaluations of test data", _evaluations(material)),
         ("split", _split(material)),
-        ("device", _device(material)),
     ]
+    known = of_card(material)
+    if not known:  # the card says it too
+        lines.append(("device", _device(material)))
     worth = _worth(material)
     if worth:
         lines.insert(0, ("a detector without a network", worth))
     said = f"{len(lines)} limits that come from how this model was found."
     blocks: list[Block] = [Grid(("what", "what it means for the figures"), tuple(lines), said)]
-    known = of_card(material)
     if known and material.winner is not None:
         rows = tuple((line,) for line in known)
         says = f"The {len(rows)} limits that {CARD} of {material.winner.folder.name} states, word for word."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atml.formatting import listed
 from atml.models.config import ModelConfig
-from atml.report.groups import READING, comparison
+from atml.report.groups import comparison
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Text
 from atml.report.sections.task_description import task_of
@@ -15,7 +15,7 @@ NAMES = {"cross_entropy": "cross entropy", "focal": "focal loss"}
 
 def contents(material: Material) -> list[Block]:
     """Compare the losses, then say the winner's as a formula in words."""
-    blocks: list[Block] = [Text(_about(material)), Text(READING)]
+    blocks: list[Block] = [Text(_about(material))]
     if not material.finished:
         return [*blocks, Empty("No trial has come to an end yet, so no loss can be compared.")]
     blocks += comparison(material.finished, _loss, "loss", "losses")

@@ -46,11 +46,8 @@ def _inference(material: Material) -> list[Block]:
         kept = best.config.decimation
         turned = ", turned upright" if best.config.upright else ""
         thin = f", then the mean of every {kept} neighbouring samples" if kept > 1 else ""
-        rows.append(("preprocessing", f"{first}{turned}{thin}: part of the graph, so that raw samples go in"))
-    says = (
-        f"What runs on the device: a float32 array of shape (1, {task.leads}, {task.window}) goes in,"
-        f" {len(task.classes)} logits come out."
-    )
+        rows.append(("preprocessing", f"{first}{turned}{thin}: part of the file"))
+    says = f"What runs on the device, on arrays of shape (1, {task.leads}, {task.window})."
     return [Text(kind.asks(task)), Grid(("what", "as the exported file has it"), tuple(rows), says)]
 
 
@@ -67,11 +64,10 @@ def _training(material: Material) -> list[Block]:
     folds, by = spec["folds"], spec.get("fold_by") or "subject"
     rows = [
         ("objective", means),
-        ("judged", f"out of fold, over all subjects that {folds} folds have held out; folds are by {by}"),
-        ("a trial", "trains on one fold after the other, and stops early where earlier trials did better"),
+        ("judged", f"out of fold, {folds} folds by {by}"),
         ("qualifies", Gate.of_spec(spec).words),
         ("budget", budget.describe()),
-        ("seed", f"{spec['seed']}: the split, the sampling and each training are derived from it"),
+        ("seed", str(spec["seed"])),
     ]
     if (
         definition is not None
@@ -86,13 +82,5 @@ def _training(material: Material) -> list[Block]:
     held = spec.get("held_out") or []
     if held:
         rows.append(("held out", f"{', '.join(held)}: never seen by the search, kept for scoring"))
-    said = (
-        f"Find the network and the training with the largest objective: {means[0].lower()}{means[1:]}"
-        if definition
-        else sentence(f"Find the network and the training with the largest {name}")
-    )
-    says = (
-        f"Settings of the search: {folds} folds by {by}, at most {spec['max_size_kib']:g} KiB, and no"
-        " subject on both sides of a split."
-    )
-    return [Text(said), Grid(("what", "as the study keeps it"), tuple(rows), says)]
+    says = "Settings of the search; no subject is on both sides of a split."
+    return [Grid(("what", "as the study keeps it"), tuple(rows), says)]

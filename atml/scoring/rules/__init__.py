@@ -41,8 +41,25 @@ def rule(name: str, cwd: Path | None = None) -> Rule:
         return RULES[name]
     if name in own:
         return files.load(own[name])
-    listed = ", ".join(sorted(RULES)) + "".join(f", {other} (a file here)" for other in own)
-    raise InputError(f"no scoring rule {name!r}; known: {listed}; one of your own is a file rules/{name}.py")
+    known = ", ".join(sorted(RULES)) + "".join(f", {other} (a file here)" for other in own)
+    raise InputError(f"no scoring rule {name!r}; known: {known}; one of your own is a file rules/{name}.py")
+
+
+def listed(cwd: Path | None = None) -> list[tuple[str, str, str]]:
+    """Return name, meaning and options of each rule: the built-in ones, then the files ``rules/`` in ``cwd``.
+
+    Example:
+        >>> listed()[0][0], listed()[0][2]
+        ('aha-aed', 'vf_amplitude=0.2 vt_rate=150')
+    """
+    builtin = [
+        (name, (judge.__doc__ or "").partition("\n")[0], _defaults(judge)) for name, judge in RULES.items()
+    ]
+    return builtin + [(name, f"your file {path}", "") for name, path in files.names(cwd).items()]
+
+
+def _defaults(judge: Rule) -> str:
+    return " ".join(f"{name}={default:g}" for name, default in judge.OPTIONS.items())
 
 
 def labels(judge: Rule, task: Task, outputs: Float32) -> Int64:
@@ -81,4 +98,16 @@ def settings(
     return {**judge.OPTIONS, **wanted}
 
 
-__all__ = ["RULES", "Figure", "Judged", "Rule", "Score", "Table", "Total", "labels", "rule", "settings"]
+__all__ = [
+    "RULES",
+    "Figure",
+    "Judged",
+    "Rule",
+    "Score",
+    "Table",
+    "Total",
+    "labels",
+    "listed",
+    "rule",
+    "settings",
+]

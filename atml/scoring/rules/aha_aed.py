@@ -283,5 +283,5 @@ def _notes(judged: Judged, options: Mapping[str, float], row: Int64) -> tuple[st
     names, each = np.unique(judged.rhythm[other], return_counts=True)
     if len(names):
         listed = ", ".join(f"{name or '(no name)'} {count}" for name, count in zip(names, each, strict=True))
-        lines.append(f"rhythms of no category of the standard, reported as other: {listed}")
+        lines.append(f"rhythms in no category of the standard, reported as other: {listed}")
     return tuple(lines)

@@ -45,7 +45,7 @@ def check(latency_ms: float | None, size_kib: float | None) -> None:
     """Raise InputError for a latency (ms) or size (KiB) that can't have been measured."""
     for name, unit, value in (("latency", "ms", latency_ms), ("size", "KiB", size_kib)):
         if value is not None and not (math.isfinite(value) and value > 0):
-            raise InputError(f"{name} {value:g} {unit} is no measurement; give a number above 0")
+            raise InputError(f"{name} {value:g} {unit} is not a measurement; give a number above 0")
 
 
 def counted(judged: Judged) -> Counts:

@@ -102,7 +102,9 @@ class FileRule:
         except (TypeError, ValueError):
             value = math.nan
         if not math.isfinite(value):
-            raise TaskFileError(f"{self.path}: figure {figure.key!r} is {figure.value!r}, no finite number")
+            raise TaskFileError(
+                f"{self.path}: figure {figure.key!r} is {figure.value!r}, not a finite number"
+            )
         return value
 
 

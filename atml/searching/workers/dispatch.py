@@ -140,7 +140,9 @@ class Dispatcher:
     def _alive(self) -> None:
         """Beat; raise Stopped after a signal."""
         if self._signal is not None:
-            raise Stopped(f"stopped by {signal.Signals(self._signal).name}; the same line goes on")
+            raise Stopped(
+                f"stopped by {signal.Signals(self._signal).name}; run the same command again to continue"
+            )
         self._beat()
 
     def _start_jobs(self, source: JobSource) -> bool:

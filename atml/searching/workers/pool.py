@@ -179,7 +179,7 @@ def _why_lost(worker: _Worker) -> str:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
     # The kernel uses this signal too when memory runs out.
-    return f"was killed by {name}" + (", out of memory perhaps" if name == "SIGKILL" else "")
+    return f"was killed by {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")
 
 
 def _end(worker: _Worker) -> None:

@@ -108,15 +108,15 @@ def _serve(setup: WorkerSetup, index: int, device: str, pipe: Connection) -> Non
     changed = fingerprint.differences(setup.code, fingerprint.here(), "when the search began", "on disk now")
     try:
         if changed:
-            raise AtmlError(f"atml changed while it ran: {changed}; start the same line again")
+            raise AtmlError(f"atml changed while it ran: {changed}; run the same command again")
         definition = task_files.find(
             setup.task, space=setup.space, objective=setup.objective, window=setup.window
         )
         dataset = definition.open(setup.origin)
         if definition.objective_hash != setup.objective_hash:
             raise AtmlError(
-                f"{definition.objective_path} changed since the search began: restore it and start the same"
-                " line again, or continue with the new one: --accept-changes"
+                f"{definition.objective_path} changed since the search began: restore it and run the same"
+                " command again, or continue with the new one by --accept-changes"
             )
         if dataset.fingerprint != setup.fingerprint:
             raise AtmlError(f"{dataset.name} changed since the search began")

@@ -16,7 +16,7 @@ from atml.metrics import Interval, Predictions
 from atml.tasks.task import Task
 
 Value = Callable[[Predictions], float]
-"""An objective: what a search makes large."""
+"""An objective: what a search maximises."""
 
 CANDIDATES = 200
 """Candidates for one decision threshold or offset."""
