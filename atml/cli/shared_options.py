@@ -29,8 +29,8 @@ EXPORT = "Winner and export"
 Data = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Labelled ECG: a folder or archive of recordings or segments, .npz, .mat, .h5 or .parquet. Repeat"
-        " it to use several sets together.",
+        help="Labelled ECG: a folder or archive of recordings or segments, .npz, .mat, .h5 or .parquet."
+        " Repeat it to use several sets together.",
         metavar="PATH",
         show_default="synthetic ECG",
         rich_help_panel=DATA,

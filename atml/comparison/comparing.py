@@ -201,8 +201,8 @@ def out_of_fold(
     config = kept[0][0]
     windows, subjects = int(config["data"]["segments"]), [str(name) for name in config["data"]["subjects"]]
     notes = [
-        "out of fold, mean over fresh seeds, decisions chosen on other folds: no test set was evaluated; the"
-        " models were the best of many on these very folds"
+        "out of fold, as each model's card has it: no test set was evaluated; the models were the best of"
+        " many on these very folds"
     ]
     if len(objectives) > 1:
         notes.append("searched for different objectives, whose values can't be compared")

@@ -15,6 +15,7 @@ from atml.errors import StudyError
 from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
+from atml.preflight import checks as preflight
 from atml.searching import study_spec
 from atml.searching.kept_files import task_of
 from atml.searching.region_learning import importable
@@ -146,6 +147,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         regions.declare(regions.learn(definition.suggest), definition.regions)  # REGIONS of its file is sound
     for note in dataset.notes:
         say(note)
+    for finding in preflight.fast(dataset, definition, options.storage):
+        say(finding.text)
     store = store or Store(options.storage)
     store.check_writable()
     store.study(name, wanted)
