@@ -41,7 +41,7 @@ BY_PATIENT = (re.compile(r"(?:.*/)?(p\d{5})_s\d{2}"), re.compile(r"(?:.*/)?(p\d{
 """Records that are named by patient: p00000_s01 of Icentia11k, p1000/p10001/s1/r1 of MIMIC-IV-ECG."""
 
 
-def _patients(names: Sequence[str]) -> dict[str, str]:
+def patients_of(names: Sequence[str]) -> dict[str, str]:
     """Return the patient of each record, by its name; nothing where not all are named so."""
     for pattern in BY_PATIENT:
         found = {name: pattern.fullmatch(name) for name in names}
@@ -199,7 +199,7 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     # By name alone it could be anybody's numbering.
     rates = {head.rate for head in found.headers}
     mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
-    patients = _patients(list(short.values()))
+    patients = patients_of(list(short.values()))
     kept = []
     machine = _by_machine(found)
     for head in found.headers:
