@@ -360,7 +360,7 @@ def test_what_a_mac_leaves_is_passed_over(record):
     (path / "._r1.hea").write_bytes(b"\0\5\x16\7")
     parsed = read(path)
     assert parsed.faults == [] and {row.record for row in parsed.seconds} == {"r1"}
-    assert "1 files ._* that macOS left are passed over" in parsed.notes
+    assert "passed over: 1 file named ._*, left by macOS" in parsed.notes
 
 
 def test_capitals_name_the_way_out(record, task, label):
