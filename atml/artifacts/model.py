@@ -333,7 +333,6 @@ def infer(model: bytes, x: Float32, *, batch: int = 256) -> Float32:
     does not fit it.
     """
     run = Session(model)
-    # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
     parts = [np.empty((0, run.classes), np.float32)]
     for at in range(0, len(x), batch):
         parts.append(run(np.ascontiguousarray(x[at : at + batch], np.float32)))
@@ -356,7 +355,10 @@ class Session:
         self._output, self.classes = output.name, int(output.shape[1])
 
     def __call__(self, x: Float32) -> Float32:
-        """Return logits ``(n, classes)`` for ``x (n, leads, samples)``, float32 and contiguous, n above 0."""
+        """Return logits ``(n, classes)`` for ``x (n, leads, samples)``, float32 and contiguous."""
+        if not len(x):
+            # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
+            return np.empty((0, self.classes), np.float32)
         with _told():
             logits: Float32 = self._run.run([self._output], {self._input: x})[0]
         return logits

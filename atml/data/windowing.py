@@ -14,20 +14,9 @@ from atml.arrays import Float32, Strings
 from atml.data.episode import Episode
 from atml.data.parsing import Files, Parsed, Seconds, assemble, at_rates
 from atml.data.rows import Rows, check
+from atml.data.soundness import FLAT, SATURATED, railed, still
 from atml.ecg.resampling import resample, windows
 from atml.tasks.task import Task
-
-RAIL = 0.05
-"""Shortest time in s at the lowest or highest value of a recording that makes it a saturated amplifier."""
-
-SATURATED = 0.05
-"""Largest share of a window that may be so."""
-
-STILL = 0.2
-"""Shortest time in s without any change of value that is taken for a lead that is off."""
-
-FLAT = 0.5
-"""Largest share of a window that may be so. Standstill of the heart has noise on it and stays."""
 
 MISSING = "missing samples"
 
@@ -91,12 +80,12 @@ class _Piece:
 def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
     """Cut adjacent windows inside each stretch; none has a gap, noise, a flat or a saturated lead in it.
 
-    A lead is saturated where more than `SATURATED` of a window lies in runs of `RAIL` s and longer at the
-    lowest or at the highest value of the recording, flat where more than `FLAT` of it lies in runs of
-    `STILL` s and longer of one value. One such lead is enough.
+    A lead is saturated where more than `SATURATED` of a window lies in runs of `atml.data.soundness.RAIL` s
+    and longer at the lowest or at the highest value of the recording, flat where more than `FLAT` of it lies
+    in runs of `atml.data.soundness.STILL` s and longer of one value. One such lead is enough.
     """
     rate, window = recording.rate, task.window
-    still, railed = _still(recording), _railed(recording)
+    off, rail = still(recording.x, rate), _railed(recording)
     account = _Account(recording)
     cuts = []
     whole = apart(recording)
@@ -110,7 +99,7 @@ def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
             at = piece.start + number * window
             first = piece.offset + at * rate // task.sampling_rate
             last = piece.offset + -(-(at + window) * rate // task.sampling_rate)
-            for reason, mask, most in (("flat", still, FLAT), ("saturated", railed, SATURATED)):
+            for reason, mask, most in (("flat", off, FLAT), ("saturated", rail, SATURATED)):
                 if good[number] and (mask[:, first:last].mean(axis=1) > most).any():
                     good[number] = False
                     account.lose(stretch, reason, seconds)
@@ -255,23 +244,9 @@ class _Account:
         ]
 
 
-def _still(recording: Recording) -> npt.NDArray[np.bool_]:
-    """Tell where each lead keeps one value for `STILL` s or longer, ``(leads, samples)``."""
-    return np.stack([_held(lead, STILL * recording.rate) for lead in recording.x])
-
-
 def _railed(recording: Recording) -> npt.NDArray[np.bool_]:
-    """Tell where each lead keeps to one of its extremes for `RAIL` s or longer, ``(leads, samples)``."""
-    masks = []
-    for lead in recording.x:
-        there = lead[~np.isnan(lead)]
-        low, high = (there.min(), there.max()) if len(there) else (0.0, 0.0)
-        masks.append(_held(lead, RAIL * recording.rate) & ((lead == low) | (lead == high)))
-    return np.stack(masks)
-
-
-def _held(lead: Float32, least: float) -> npt.NDArray[np.bool_]:
-    """Tell which samples lie in runs of one value at least ``least`` samples long, ``(samples,)``."""
-    starts = np.r_[0, np.flatnonzero(lead[1:] != lead[:-1]) + 1]
-    lengths = np.diff(np.r_[starts, len(lead)])
-    return np.repeat(lengths >= least, lengths)
+    """Tell where each lead keeps to one of its extremes for some time, ``(leads, samples)``."""
+    there = ~np.isnan(recording.x)
+    low = np.min(recording.x, axis=1, keepdims=True, where=there, initial=np.inf)
+    high = np.max(recording.x, axis=1, keepdims=True, where=there, initial=-np.inf)
+    return railed(recording.x, recording.rate, low, high)

@@ -19,6 +19,7 @@ from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import Dataset
 from atml.data.formats.detection import chooses_leads
 from atml.data.formats.subject_map import meant
+from atml.data.soundness import doubtful, doubts
 from atml.errors import DataError, ExportError
 from atml.evaluation import baselines
 from atml.evaluation.baselines import Baseline
@@ -128,7 +129,7 @@ def judge_export(
         subjects=len(set(dataset.subject.tolist())),
         score=judge.score(judged, settings),
         evaluation=0,
-        notes=(*found, *notes, *note, *_unit(exported, dataset), *_ties(judged)),
+        notes=(*found, *notes, *note, *_signals(exported, dataset), *_ties(judged)),
         baseline=_beside(baseline, judged, judge, settings),
         streaming=streaming,
     )
@@ -220,10 +221,14 @@ def _judged(
     )
 
 
-def _unit(exported: ExportedModel, dataset: Dataset) -> list[str]:
-    """Return a note on signals that may be in another unit than those of the training."""
-    note = exported.other_unit(seen.ranges(dataset.x))
-    return [note] if note else []
+def _signals(exported: ExportedModel, dataset: Dataset) -> list[str]:
+    """Return notes on signals in another unit than those of the training, and on windows without a heart."""
+    flat, saturated = doubtful(dataset.x, dataset.sampling_rate)
+    notes = (
+        exported.other_unit(seen.ranges(dataset.x)),
+        doubts(int(flat.sum()), int(saturated.sum()), len(dataset), "they are scored like all others"),
+    )
+    return [note for note in notes if note]
 
 
 def _ties(judged: Judged) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from atml.errors import StudyError
 from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
+from atml.preflight import checks as preflight
 from atml.searching import study_spec
 from atml.searching.kept_files import task_of
 from atml.searching.region_learning import importable
@@ -100,7 +101,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     fold_by = options.fold_by or before.get("fold_by") or study_spec.SUBJECT
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
     count = options.folds or before.get("folds") or DEFAULT_FOLDS
-    folds = _folds(dataset, origin, fold_by, count, seed)
+    folds = _folds(dataset, origin, fold_by, count, seed, definition.task.classes)
     if fold_by == study_spec.SET and options.folds not in (None, len(folds)):
         raise StudyError(
             f"--folds {options.folds} with --fold-by set: there is a fold for each of the {len(folds)} sets;"
@@ -147,6 +148,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         regions.declare(regions.learn(definition.suggest), definition.regions)  # REGIONS of its file is sound
     for note in dataset.notes:
         say(note)
+    for finding in preflight.fast(dataset, definition, options.storage):
+        say(finding.text)
     store = store or Store(options.storage)
     store.check_writable()
     store.study(name, wanted)
@@ -197,7 +200,8 @@ def plan_of(
         definition=definition,
         origin=origin,
         dataset=dataset,
-        folds=folds or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"]),
+        folds=folds
+        or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"], definition.task.classes),
         fold_by=_fold_by(spec),
         seed=spec["seed"],
         budget=Budget(
@@ -238,11 +242,13 @@ def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
     )
 
 
-def _folds(dataset: Dataset, origin: DataSource, fold_by: str, count: int, seed: int) -> tuple[Fold, ...]:
+def _folds(
+    dataset: Dataset, origin: DataSource, fold_by: str, count: int, seed: int, names: Sequence[str]
+) -> tuple[Fold, ...]:
     """Deal subjects into ``count`` folds, or hold out each set once."""
     if fold_by == study_spec.SET:
         return data.set_folds(dataset, origin.paths)
-    return data.folds(dataset.y, dataset.subject, count, seed)
+    return data.folds(dataset.y, dataset.subject, count, seed, names)
 
 
 def _fold_by(spec: dict[str, Any]) -> str:

@@ -243,6 +243,28 @@ def test_tables_of_numbers_need_a_table_of_labels(opened: Opened, tmp_path: Path
         opened(labels, labels=labels)
 
 
+def test_names_may_tell_the_patient(opened: Opened, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for name in ("p00001_s00", "p00001_s01", "p00002_s00"):
+        values = np.random.default_rng(list(name.encode())).normal(size=200)
+        numbers(root, f"{name}.csv", "t,I\n" + "".join(f"{at / 50},{v:.3f}\n" for at, v in enumerate(values)))
+    labels = [
+        f"p0000{name},{rhythm}\n" for name, rhythm in (("1_s00", "N"), ("1_s01", "AFIB"), ("2_s00", "N"))
+    ]
+    numbers(root, "labels.csv", "file,label\n" + "".join(labels))
+    assert opened(root).subject.tolist() == ["p00001"] * 4 + ["p00002"] * 2
+
+
+def test_where_labels_are_is_told(opened: Opened, tmp_path: Path) -> None:
+    part = chapman(tmp_path / "chapman", [("MUSE_1", "SB")]) / "ECGDataDenoised"
+    change(tmp_path / "chapman" / "Diagnostics.csv", "MUSE_1", "ECGDataDenoised/MUSE_1")
+    with pytest.raises(DataError, match=r"whose labels stand in Diagnostics\.csv: give that folder"):
+        opened(part)
+    (tmp_path / "chapman" / "Diagnostics.csv").rename(tmp_path / "chapman" / "Diagnostics.xlsx")
+    with pytest.raises(DataError, match=r"may stand in Diagnostics\.xlsx: save it there as \.csv"):
+        opened(tmp_path / "chapman")
+
+
 def test_without_a_rate_the_option_is_named(opened: Opened, tmp_path: Path) -> None:
     root = tmp_path / "set"
     x = np.random.default_rng(0).normal(size=(2, 200))

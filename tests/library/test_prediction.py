@@ -106,13 +106,34 @@ def test_missing_samples_are_not_decided(model: atml.Model, signal: np.ndarray, 
     assert (row["monitored_s"], row["undecided_s"]) == (15, 5)
 
 
+def test_flat_and_saturated_stretches_are_not_decided(
+    model: atml.Model, signal: np.ndarray, tmp_path: Path
+) -> None:
+    odd = signal.ravel()[: 4 * 1250].copy()
+    odd[1300:2400] = 0.1
+    odd[2600:2700] = odd.max()
+    np.save(tmp_path / "odd.npy", odd)
+    found = atml.predict(model, tmp_path / "odd.npy")
+    assert found.windows["decision"].isna().tolist() == [False, True, True, False]
+    assert found.windows["score_AF"].isna().tolist() == [False, True, True, False]
+    assert found.recordings["undecided_s"].tolist() == [10.0]
+    line = "of 4 windows 1 is flat (a lead is off?), 1 saturated (at the rail): they are left undecided"
+    assert f"odd: {line}" in found.notes
+    # Given as windows there is nothing but a class name to return: a warning.
+    with pytest.warns(UserWarning, match=r"1 is flat .*, 1 saturated .*: no decision on them means anything"):
+        assert len(model.predict(odd.reshape(4, 1, 1250))) == 4
+    with pytest.warns(UserWarning, match="1 is flat"):
+        model.predict(odd)
+
+
 def test_time_without_a_signal_is_not_decided(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
     """A lead that is off is no rhythm: it would thin out the burden."""
     off = np.full(2500, 0.3)
     np.save(tmp_path / "off.npy", np.concatenate([signal, off]))
     (row,) = atml.predict(model, tmp_path / "off.npy").recordings.to_dict("records")
     assert (row["monitored_s"], row["undecided_s"]) == (20, 10)
-    other = model.predict_recording(np.full(360 * 10, -3.0), 360)
+    with pytest.warns(UserWarning, match="of 2 windows 2 are flat"):
+        other = model.predict_recording(np.full(360 * 10, -3.0), 360)
     assert other["decision"].isna().all() and other["score_AF"].isna().all()
 
 
@@ -187,8 +208,8 @@ def test_another_unit_is_told_in_a_line(model: atml.Model, signal: np.ndarray, t
         assert knows.predict_recording(signal / 1000)["decision"].tolist() == decided.tolist()
     found = atml.predict(knows, tmp_path / "microvolts.npy")
     assert sum("microvolts: signals range over" in line for line in found.notes) == 1
-    # The same unit, even at a third of the size, or flat: nothing to warn of.
-    for sound in (signal, signal / 3, np.zeros(2500)):
+    # The same unit, even at a third of the size: nothing to warn of.
+    for sound in (signal, signal / 3):
         knows.predict(sound)
     assert not any("unit" in line for line in atml.predict(model, tmp_path / "microvolts.npy").notes)
 

@@ -21,7 +21,7 @@ def noise(*shape: int) -> np.ndarray:
 def cut(recording: Recording, step: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     starts = recording.starts(step)
     parts = list(recording.blocks(starts))
-    return starts, np.concatenate([x for x, _ in parts]), np.concatenate([sound for _, sound in parts])
+    return starts, np.concatenate([one.x for one in parts]), np.concatenate([one.sound for one in parts])
 
 
 def test_windows_at_the_tasks_rate_are_the_samples_themselves() -> None:
@@ -81,7 +81,7 @@ def test_a_memory_map_is_read_piece_by_piece(tmp_path: Path) -> None:
     samples = 24 * 3600 * 250
     x = Watched(tmp_path / "day", np.float32, "w+", shape=(1, samples))
     recording = Recording.of(x, 250, TASK)
-    count = sum(len(sound) for _, sound in recording.blocks(recording.starts(None)))
+    count = sum(len(one.x) for one in recording.blocks(recording.starts(None)))
     assert count == samples // 500
     assert Watched.most <= recordings.BLOCK * 500 + 500 + 2 * 250
 
@@ -111,6 +111,12 @@ def test_windows_that_hold_no_number_are_refused() -> None:
     x[2, 0, 7] = np.nan
     with pytest.raises(DataError, match="window 2 of x has the sample nan"):
         windows(x, TASK, 250)
+    # float32 makes infinity of it, or its square does.
+    for value in (np.inf, 1e39, -1e20):
+        x[2, 0, 7] = value
+        with pytest.raises(DataError, match="window 2 of x has the sample"):
+            windows(x, TASK, 250)
+        assert cut(Recording.of(x.ravel(), 250, TASK))[2].tolist() == [True, True, False, True]
 
 
 def test_signals_that_do_not_fit_are_refused() -> None:

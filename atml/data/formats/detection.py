@@ -13,7 +13,7 @@ from atml.data.episode import Episode
 from atml.data.file_tree import ENDINGS, find
 from atml.data.formats import FORMATS
 from atml.data.formats.base import Asked, Format
-from atml.data.formats.recording_table import without_labels
+from atml.data.formats.recording_table import table_above, without_labels
 from atml.data.parsing import SPLITS, Parsed, some
 from atml.errors import DataError
 
@@ -114,7 +114,11 @@ def _look(path: Path, asked: Asked) -> Found:
     if len(inside := _sets_inside(path, kind)) > 1:
         names = ", ".join(sorted(inside)[:6]) + (" ..." if len(inside) > 6 else "")
         raise DataError(f"{path} holds {len(inside)} sets: {names}; give each by itself")
+    if kind == "contest" and (table := table_above(path)):
+        raise DataError(f"{path} is a part of {path.parent}, whose labels stand in {table}: give that folder")
     if kind == "contest" and (silent := without_labels(path)):
+        if books := [name for name in silent if name.lower().endswith(".xlsx")]:
+            raise DataError(f"labels in {path} may stand in {some(books)}: save it there as .csv")
         raise DataError(
             f"{path} holds {some(silent)} and says nowhere what they show: give a table with --labels "
             "FILE, whose first line is 'file,label' or 'file,label,patient'"

@@ -7,6 +7,7 @@ several, ``--labels FILE`` gives one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +18,7 @@ from atml.data.formats.base import Asked
 from atml.data.formats.label_table import Columns, Row
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, wfdb_opened
 from atml.data.formats.statements import CODES, decide
+from atml.data.formats.wfdb_folder import patients_of
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, some
 from atml.errors import DataError
@@ -152,7 +154,7 @@ class RecordingTable(RecordingSet):
             else:
                 lines[file] = row.line
                 name = file.removesuffix(PurePosixPath(file).suffix)
-                subject = name if row.subject is None else row.subject
+                subject = name if row.subject is None else row.subject  # by name where no column tells it
                 rhythm = decide(row.statements, self.asked.label, columns.code)
                 found.items.append(Item(file, name, subject, rhythm))
         found.notes += self._notes(found, called, unknown)
@@ -161,14 +163,15 @@ class RecordingTable(RecordingSet):
     def _notes(self, found: Listing, called: str, unknown: dict[str, int]) -> list[str]:
         columns, names = self._source[1], self._source[1].names
         notes = [f"labels stand in {called}, column {names[columns.label]!r}"]
-        if columns.subject is None:
+        if columns.subject is None and (people := patients_of([item.name for item in found.items])):
+            found.items = [replace(item, subject=people[item.name]) for item in found.items]
+            count = len(set(people.values()))
+            notes.append(AboutPeople(f"{len(people)} recordings are named by patient: {count} subjects"))
+        elif columns.subject is None:
             notes.append(AboutPeople(f"each recording is taken for one subject: {called} names no patients"))
         else:
-            people = len({item.subject for item in found.items})
-            column = names[columns.subject]
-            notes.append(
-                AboutPeople(f"{len(found.items)} recordings of {people} subjects, column {column!r}")
-            )
+            count, column = len({item.subject for item in found.items}), names[columns.subject]
+            notes.append(AboutPeople(f"{len(found.items)} recordings of {count} subjects, column {column!r}"))
         if not self.splits():
             notes.append(f"{called} does not tell train from test")
         if unknown:
@@ -261,11 +264,22 @@ class _Files:
 
 
 def without_labels(path: Path) -> list[str]:
-    """Name the tables of numbers in a folder that says their labels nowhere; nothing for any other folder."""
+    """Name the tables in a folder that says their labels nowhere; nothing for any other folder."""
     apart = ("train_data", "test_data", "data_indices")
     if not path.is_dir() or any((path / name).is_dir() for name in apart):
         return []
     names = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
     if any(name.lower().endswith(".txt") for name in names):
         return []
-    return [name for name in names if name.lower().endswith((".csv", ".tsv"))]
+    return [name for name in names if name.lower().endswith((".csv", ".tsv", ".xlsx"))]
+
+
+def table_above(path: Path) -> str:
+    """Name the table in the folder above that names recordings in this one, "" for none; never raises."""
+    path = path.absolute()
+    if not path.is_dir():
+        return ""
+    for file, found in tables(path.parent).items():
+        if any(name.startswith(f"{path.name}/") for name in label_table.first_files(file, found, FEW)):
+            return file.name
+    return ""

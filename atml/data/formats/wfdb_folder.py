@@ -16,6 +16,7 @@ from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
+from atml.formatting import plural
 from atml.tasks.task import Task
 
 MITDB = frozenset(
@@ -41,7 +42,7 @@ BY_PATIENT = (re.compile(r"(?:.*/)?(p\d{5})_s\d{2}"), re.compile(r"(?:.*/)?(p\d{
 """Records that are named by patient: p00000_s01 of Icentia11k, p1000/p10001/s1/r1 of MIMIC-IV-ECG."""
 
 
-def _patients(names: Sequence[str]) -> dict[str, str]:
+def patients_of(names: Sequence[str]) -> dict[str, str]:
     """Return the patient of each record, by its name; nothing where not all are named so."""
     for pattern in BY_PATIENT:
         found = {name: pattern.fullmatch(name) for name in names}
@@ -171,7 +172,7 @@ def _names(folder: Path, found: _Records) -> list[str]:
     """Return the records of a folder: those that RECORDS lists, or those that have a header."""
     headers = _headers(folder)
     if left := [file.name for file in folder.glob("._*")]:
-        found.notes.append(f"{len(left)} files ._* that macOS left are passed over")
+        found.notes.append(f"passed over: {plural(len(left), 'file')} named ._*, left by macOS")
     listing = folder / "RECORDS"
     if not listing.is_file():
         return headers
@@ -199,7 +200,7 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     # By name alone it could be anybody's numbering.
     rates = {head.rate for head in found.headers}
     mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
-    patients = _patients(list(short.values()))
+    patients = patients_of(list(short.values()))
     kept = []
     machine = _by_machine(found)
     for head in found.headers:
