@@ -1,7 +1,7 @@
 """Small sets of each format with something odd about them, and what has to come out, worked out here.
 
-Each function draws one set, writes it into a folder and returns its path and its windows: who, which class and
-which values are in which split. None in place of windows says that nothing in the file guards what was
+Each function draws one set, writes it into a folder and returns its path and its windows: who, which class
+and which values are in which split. None in place of windows says that nothing in the file guards what was
 damaged, so that only a clean refusal or a clean result can be asked for.
 """
 
@@ -203,7 +203,8 @@ def matlab_struct(draw: Draw, folder: Path) -> Drawn:
         fields.pop(gone)
     told = ["train" if part == 1 else "test" for part in train] if "train" in fields else [""] * 8
     rows = [Row(*row) for row in zip(told, names, shock.tolist(), waves, strict=True)]
-    if odd := rarely(draw, np.array([[]]), np.zeros((2, 2)), "text", np.nan, of=8):
+    odd = rarely(draw, np.array([[]]), np.zeros((2, 2)), "text", np.nan, of=8)
+    if odd is not None:
         field = draw(st.sampled_from(sorted(fields)))
         fields[field][draw(st.integers(0, 7))] = odd
         rows = None  # type: ignore[assignment]  # may be one more spelling, or nothing
@@ -261,13 +262,15 @@ def annotations(rhythms: Sequence[tuple[int, str]]) -> bytes:
 
 def wfdb(draw: Draw, folder: Path) -> Drawn:
     """Draw a folder of two WFDB records, their headers spelled in many ways and sometimes wrong."""
-    names = draw(st.sampled_from([("r1", "r2"), ("M\xfcller", "r2"), ("p1_s0", "p1_s1"), ("a-1", "A-1b")]))
+    names = draw(
+        st.sampled_from([("r1", "r2"), ("M\xfcller", "r2"), ("p00001_s00", "p00001_s01"), ("a-1", "A-1b")])
+    )
     rows: list[Row] | None = []
     for at, name in enumerate(names):
         made = _record(draw, folder, name, at)
         rows = None if made is None or rows is None else [*rows, *made]
-    if rows is not None and names[0] == "p1_s0":
-        rows = [Row(row.split, "p1", row.klass, row.x) for row in rows]
+    if rows is not None and names[0] == "p00001_s00":
+        rows = [Row(row.split, "p00001", row.klass, row.x) for row in rows]
     if draw(st.integers(1, 3)) == 1:
         listed = "".join(f"{name}{rarely(draw, '.hea', usual='')}\n" for name in names)
         (folder / "RECORDS").write_bytes(encoded(draw, listed))

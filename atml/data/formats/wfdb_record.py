@@ -6,8 +6,10 @@ Format: https://physionet.org/physiotools/wag/header-5.htm and signal-5.htm.
 from __future__ import annotations
 
 import re
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +103,11 @@ def header(folder: Path, name: str) -> Header:
         raise Unusable("missing", file, "is not there")
     wfdb = package()
     try:
-        raw = wfdb.rdheader(str(folder / name))
-        signals = raw if isinstance(raw, wfdb.Record) else wfdb.rdheader(str(folder / name), rd_segments=True)
+        with _in_ascii(folder, name) as (path, files):
+            raw = wfdb.rdheader(path)
+            signals = raw if isinstance(raw, wfdb.Record) else wfdb.rdheader(path, rd_segments=True)
+        if files:
+            raw.file_name = files
         names = signals.sig_name if isinstance(raw, wfdb.Record) else signals.get_sig_name()
     except OSError as error:
         raise Unusable("unreadable", file, f"can't be read: {_line(error)}") from None
@@ -211,6 +216,9 @@ def _with_gaps(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
 def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     """Read some leads of a record that is no other records put together."""
     raw = head.raw
+    if head.samples == 0:
+        detail = "says 0 samples: take the number out, and the length of its signal file counts"
+        raise Unusable("length", f"{head.name}.hea", detail)
     longer = _check_files(folder, head)
     for lead in leads:
         if (frame := raw.samps_per_frame[lead]) > 1:
@@ -233,9 +241,8 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
 
 def _read(folder: Path, head: Header, leads: Sequence[int], *, physical: bool, stored: bool = False) -> Any:
     try:
-        return package().rdrecord(
-            str(folder / head.name), channels=list(leads), physical=physical, ignore_skew=stored
-        )
+        with _in_ascii(folder, head.name) as (path, _):
+            return package().rdrecord(path, channels=list(leads), physical=physical, ignore_skew=stored)
     except OSError as error:
         raise Unusable("missing", head.name, f"can't be read: {_line(error)}") from None
     except _DAMAGED as error:
@@ -254,13 +261,6 @@ def _of_length(head: Header, values: Any, leads: int) -> npt.NDArray[Any]:
 def _check_files(folder: Path, head: Header) -> str:
     """Check the size of each signal file; return what is odd where one is longer than its header says."""
     raw, longer = head.raw, ""
-    for at, file in enumerate(raw.file_name):
-        if not (told := _words(folder, head, at)[0]).isascii():
-            detail = (
-                f"names the file {told}, and wfdb reads names in ASCII alone (here {file}): rename the"
-                " record's files, in its header too"
-            )
-            raise Unusable("header", f"{head.name}.hea", detail)
     files = [head.file(at) for at in range(len(raw.file_name))]
     for name in dict.fromkeys(files):
         lines = [at for at, file in enumerate(files) if file == name]
@@ -307,11 +307,36 @@ def _physical(folder: Path, head: Header, lead: int, values: npt.NDArray[np.inte
     return _scaled(head, x, _unit(folder, head, lead))
 
 
+@contextmanager
+def _in_ascii(folder: Path, name: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield where wfdb finds a record, and the names of its signal files where it can't read them itself.
+
+    It drops what is not ASCII, names of files too: it is given a header without, and links to the files.
+    """
+    lines = _lines(folder, name)
+    if not lines or all(line.isascii() for line in lines) or "/" in lines[0].split()[0]:
+        yield str(folder / name), []
+        return
+    words = [line.split() for line in lines]
+    with tempfile.TemporaryDirectory(prefix="atml-") as place:
+        aliases = {file: f"{at}.dat" for at, file in enumerate(dict.fromkeys(line[0] for line in words[1:]))}
+        for file, alias in aliases.items():
+            (Path(place) / alias).symlink_to((folder / name).absolute().with_name(file))
+        told = [["r", *words[0][1:]], *([aliases[line[0]], *line[1:]] for line in words[1:])]
+        text = "\n".join(" ".join(line) for line in told) + "\n"
+        (Path(place) / "r.hea").write_bytes(text.encode("ascii", "ignore"))
+        yield str(Path(place) / "r"), [line[0] for line in words[1:]]
+
+
+def _lines(folder: Path, name: str) -> list[str]:
+    """Return the lines of a header that are neither empty nor comments, in whatever encoding it is."""
+    text = decoded((folder / f"{name}.hea").read_bytes())
+    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
 def _words(folder: Path, head: Header, lead: int) -> list[str]:
     """Return the words of a lead's line in the header: file, format, gain and so on."""
-    text = decoded((folder / f"{head.name}.hea").read_bytes())
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    return lines[1 + lead].split()
+    return _lines(folder, head.name)[1 + lead].split()
 
 
 def _gain(folder: Path, head: Header, lead: int) -> float:
@@ -327,6 +352,9 @@ def _unit(folder: Path, head: Header, lead: int) -> str:
     wfdb drops what is not ASCII, so that "µV" is "V" to it, and what a blank parts from the gain.
     """
     words = _words(folder, head, lead)
+    if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
+        detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
+        raise Unusable("header", f"{head.name}.hea", detail)
     gain = words[2] if len(words) > 2 else ""
     _, slash, unit = gain.partition("/")
     if (slash and not unit) or (len(words) > 3 and words[3].startswith("/")):
