@@ -6,10 +6,8 @@ Format: https://physionet.org/physiotools/wag/header-5.htm and signal-5.htm.
 from __future__ import annotations
 
 import re
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,9 @@ import numpy.typing as npt
 from atml.arrays import Float32
 from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
+from atml.data.formats.header_text import in_ascii, lines_of
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import Fault
-from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import MissingExtraError
 
@@ -103,7 +101,7 @@ def header(folder: Path, name: str) -> Header:
         raise Unusable("missing", file, "is not there")
     wfdb = package()
     try:
-        with _in_ascii(folder, name) as (path, files):
+        with in_ascii(folder, name) as (path, files):
             raw = wfdb.rdheader(path)
             signals = raw if isinstance(raw, wfdb.Record) else wfdb.rdheader(path, rd_segments=True)
         if files:
@@ -241,7 +239,7 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
 
 def _read(folder: Path, head: Header, leads: Sequence[int], *, physical: bool, stored: bool = False) -> Any:
     try:
-        with _in_ascii(folder, head.name) as (path, _):
+        with in_ascii(folder, head.name) as (path, _):
             return package().rdrecord(path, channels=list(leads), physical=physical, ignore_skew=stored)
     except OSError as error:
         raise Unusable("missing", head.name, f"can't be read: {_line(error)}") from None
@@ -307,36 +305,9 @@ def _physical(folder: Path, head: Header, lead: int, values: npt.NDArray[np.inte
     return _scaled(head, x, _unit(folder, head, lead))
 
 
-@contextmanager
-def _in_ascii(folder: Path, name: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield where wfdb finds a record, and the names of its signal files where it can't read them itself.
-
-    It drops what is not ASCII, names of files too: it is given a header without, and links to the files.
-    """
-    lines = _lines(folder, name)
-    if not lines or all(line.isascii() for line in lines) or "/" in lines[0].split()[0]:
-        yield str(folder / name), []
-        return
-    words = [line.split() for line in lines]
-    with tempfile.TemporaryDirectory(prefix="atml-") as place:
-        aliases = {file: f"{at}.dat" for at, file in enumerate(dict.fromkeys(line[0] for line in words[1:]))}
-        for file, alias in aliases.items():
-            (Path(place) / alias).symlink_to((folder / name).absolute().with_name(file))
-        told = [["r", *words[0][1:]], *([aliases[line[0]], *line[1:]] for line in words[1:])]
-        text = "\n".join(" ".join(line) for line in told) + "\n"
-        (Path(place) / "r.hea").write_bytes(text.encode("ascii", "ignore"))
-        yield str(Path(place) / "r"), [line[0] for line in words[1:]]
-
-
-def _lines(folder: Path, name: str) -> list[str]:
-    """Return the lines of a header that are neither empty nor comments, in whatever encoding it is."""
-    text = decoded((folder / f"{name}.hea").read_bytes())
-    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-
-
 def _words(folder: Path, head: Header, lead: int) -> list[str]:
     """Return the words of a lead's line in the header: file, format, gain and so on."""
-    return _lines(folder, head.name)[1 + lead].split()
+    return lines_of(folder, head.name)[1 + lead].split()
 
 
 def _gain(folder: Path, head: Header, lead: int) -> float:
@@ -352,14 +323,14 @@ def _unit(folder: Path, head: Header, lead: int) -> str:
     wfdb drops what is not ASCII, so that "µV" is "V" to it, and what a blank parts from the gain.
     """
     words = _words(folder, head, lead)
-    if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
-        detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
-        raise Unusable("header", f"{head.name}.hea", detail)
     gain = words[2] if len(words) > 2 else ""
     _, slash, unit = gain.partition("/")
     if (slash and not unit) or (len(words) > 3 and words[3].startswith("/")):
         detail = f"gives lead {lead} the gain {' '.join(words[2:4])!r}: its unit is unknown"
         raise Unusable("unit", f"{head.name}.hea", detail)
+    if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
+        detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
+        raise Unusable("header", f"{head.name}.hea", detail)
     return unit or "mV"
 
 
