@@ -14,6 +14,7 @@ from atml.cli.shared_options import (
     AsJson,
     Data,
     Device,
+    Labels,
     Lead,
     Objective,
     SamplingRate,
@@ -46,6 +47,7 @@ def check(
     data: Data = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     storage: Storage = STUDIES,
     folds: Annotated[
         int,
@@ -73,7 +75,9 @@ def check(
 
     found = run(
         task_files.find(task, space=space, objective=objective, window=window),
-        DataSource(paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ())),
+        DataSource(
+            paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ()), labels=labels
+        ),
         storage=storage,
         workers=workers,
         wanted=device,

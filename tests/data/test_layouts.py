@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import atml.data
 from atml.cli import run
@@ -23,6 +25,7 @@ from atml.errors import DataError
 from atml.tasks.task import Task
 
 Opened = Callable[..., Dataset]
+TASK = Task(name="af", classes=("other", "AF"), positive=1, sampling_rate=50, window=100)
 TWELVE = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6".split()
 LABELS = {"AFIB": 1, "N": 0, "SBR": 0, "SARRH": 0, "BBB": 0}
 
@@ -392,3 +395,44 @@ def test_the_table_is_asked_for_on_the_command_line_and_kept(
     source = DataSource(paths=(root,), labels=labels)
     assert DataSource.from_dict(json.loads(json.dumps(source.to_dict()))).labels == labels.resolve()
     assert DataSource.from_dict({"data": None, "sampling_rate": None}).labels is None
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("listed")
+    for name, seed in (("a", 0), ("b", 1)):
+        values = np.random.default_rng(seed).normal(size=200)
+        numbers(
+            root, f"{name}.csv", "t,I (mV)\n" + "".join(f"{at / 50},{v:.3f}\n" for at, v in enumerate(values))
+        )
+    return root
+
+
+@settings(max_examples=40)
+@given(
+    name=st.sampled_from(["a.csv", "labels.csv"]),
+    place=st.floats(0, 1, exclude_max=True),
+    put=st.sampled_from(
+        [",", "\n", '"', "{", "[", "\0", "\ufeff", "nan", "-1", "1e400", ";", "../", "x", ""]
+    ),
+    length=st.integers(0, 6),
+)
+def test_a_changed_table_is_refused_or_read(
+    listed: Path, name: str, place: float, put: str, length: int
+) -> None:
+    """No traceback, and nobody is made another person: people and labels are those that the table has."""
+    table = "file,label,patient,split\na,N,P1,train\nb.csv,AFIB,P2,train\n"
+    numbers(listed, "labels.csv", table)
+    file = listed / name
+    whole = file.read_text()
+    at = int(place * min(len(whole), 300))
+    file.write_text(whole[:at] + put + whole[at + length :])
+    try:
+        found = atml.data.inspect(listed, task=TASK, label=LABELS.get)
+        assert all("\n" not in fault.detail for fault in found.faults)
+        if name == "a.csv" and not found.faults:
+            assert {part.name for part in found.splits[0].subjects} == {"P1", "P2"}
+    except DataError as error:
+        assert "\n" not in str(error)
+    finally:
+        file.write_text(whole)

@@ -174,7 +174,8 @@ class _Leads:
         wanted = self.wanted or next(iter(self.first.values()), there[: self.count])
         self.order.setdefault(tuple(lead.casefold() for lead in there), []).append(name)
         try:
-            chosen = meant(there, wanted)
+            first = not self.wanted and there[: self.count] == wanted
+            chosen = list(range(self.count)) if first else meant(there, wanted)
         except NoLead as error:
             self.lacking[name] = f"has no lead {error.entry!r}; its leads are {', '.join(there)}"
             return None
