@@ -633,3 +633,27 @@ def test_records_that_a_program_alone_annotated_are_left_out_and_said(record):
     assert "records annotated by a program alone (.ari, no .atr) left out: 31" in parsed.notes
     (folder / "30.atr").unlink()
     assert [fault.file for fault in read(folder).faults] == ["30.atr", "31.atr"]
+
+
+def test_records_in_a_folder_a_patient(record, tmp_path):
+    """As Icentia11k has them: some of its patients, and no RECORDS."""
+    root = tmp_path / "icentia"
+    for name in ("p00001_s00", "p00001_s01", "p00002_s00"):
+        (root / "p00").mkdir(parents=True, exist_ok=True)
+        record(name, BOTH, folder=root / "p00" / name[:6])
+    record("r1", BOTH, folder=tmp_path / "z")  # another set beside it
+    assert wfdb_folder.is_wfdb(root) and not wfdb_folder.is_wfdb(tmp_path)
+    parsed = read(root)
+    assert parsed.faults == [] and len(x_of(parsed)) == 27
+    rows = parsed.files.take(parsed.owner)
+    assert rows.subject.tolist() == ["p00001"] * 18 + ["p00002"] * 9
+    assert "3 records are named by patient: 2 subjects" in parsed.notes
+
+
+def test_two_leads_of_one_name_are_two(record):
+    """As the Long-Term AF Database has them."""
+    x = noise(20, 250)
+    folder = record("00", BOTH, x, rate=250, names=("ECG", "ECG2"))
+    (folder / "00.hea").write_text((folder / "00.hea").read_text().replace("ECG2", "ECG"))
+    for leads, at in (((), 0), (("ECG",), 0), (("1",), 1)):
+        np.testing.assert_allclose(x_of(read(folder, leads))[0, 0], x[250:750, at], atol=0.0026)
