@@ -184,6 +184,19 @@ def test_the_challenges_of_2020_and_2021(opened: Opened, tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("wfdb")
+def test_what_lies_beside_records_with_diagnoses_is_told(opened: Opened, tmp_path: Path) -> None:
+    for at, place in enumerate(("train_data", "test_data", "val_data")):
+        for dx in ("426783006", "164889003"):
+            record(tmp_path / "set" / place, f"{place[:2]}{dx[:3]}", twelve(at + int(dx), 200), 50, dx=dx)
+    found = opened(tmp_path / "set")
+    assert {name[:2] for name in found.subject.tolist()} == {"tr"} and len(found) == 4 and not found.bare
+    assert any(note.startswith("2 records are in neither train nor test") for note in found.notes)
+    np.savez(tmp_path / "other.npz", x=np.zeros((2, 100)), y=[0, 1], subject=["a", "b"])
+    with pytest.raises(DataError, match=r"holds 2 sets: other\.npz, set; give each by itself"):
+        opened(tmp_path)
+
+
+@pytest.mark.usefixtures("wfdb")
 def test_a_header_without_a_diagnosis_among_others_is_refused(opened: Opened, tmp_path: Path) -> None:
     record(tmp_path / "set", "A1", twelve(1, 200), 50, dx="426783006")
     record(tmp_path / "set", "A2", twelve(2, 200), 50)
