@@ -178,11 +178,13 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
     from rich.console import Group
     from rich.text import Text
 
+    from atml.formatting import plural
+
     parts: list[RenderableType] = []
     for split in found.splits:
         name = split.set or found.name
         title = name if split.bare else f"{name}, {split.name}"
-        parts.append(Text(f"{title}: {len(split.subjects)} subjects", style="bold"))
+        parts.append(Text(f"{title}: {plural(len(split.subjects), 'subject')}", style="bold"))
         parts.append(_subjects(split))
         parts.extend(Text(note) for note in split.notes)
         if split.refusal:
@@ -195,7 +197,7 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
     if not found.faults:
         parts.append(Text("no faults found"))
     else:
-        parts.append(Text(f"{len(found.faults)} faults", style="bold"))
+        parts.append(Text(plural(len(found.faults), "fault"), style="bold"))
         parts.append(_faults(found))
     return Group(*parts)
 

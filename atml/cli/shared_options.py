@@ -72,7 +72,7 @@ Labels = Annotated[
         help="Table of the recordings in a folder that tells their labels nowhere else; its first line is"
         " file,label or file,label,patient.",
         metavar="FILE",
-        show_default=False,
+        show_default="what the files tell",
         rich_help_panel=DATA,
     ),
 ]

@@ -90,7 +90,7 @@ def check(
         if origin.paths:
             found.findings += _inspected(definition, origin)
         dataset = definition.open(origin)
-        parts = data.folds(dataset.y, dataset.subject, folds, 0)
+        parts = data.folds(dataset.y, dataset.subject, folds, 0, definition.task.classes)
     except InputError as error:
         found.findings.append(Finding("data", Level.REFUSED, f"a search would refuse the data: {error}"))
         return found

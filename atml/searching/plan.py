@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -100,7 +100,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     fold_by = options.fold_by or before.get("fold_by") or study_spec.SUBJECT
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
     count = options.folds or before.get("folds") or DEFAULT_FOLDS
-    folds = _folds(dataset, origin, fold_by, count, seed)
+    folds = _folds(dataset, origin, fold_by, count, seed, definition.task.classes)
     if fold_by == study_spec.SET and options.folds not in (None, len(folds)):
         raise StudyError(
             f"--folds {options.folds} with --fold-by set: there is a fold for each of the {len(folds)} sets;"
@@ -199,7 +199,8 @@ def plan_of(
         definition=definition,
         origin=origin,
         dataset=dataset,
-        folds=folds or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"]),
+        folds=folds
+        or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"], definition.task.classes),
         fold_by=_fold_by(spec),
         seed=spec["seed"],
         budget=Budget(
@@ -235,11 +236,13 @@ def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
     )
 
 
-def _folds(dataset: Dataset, origin: DataSource, fold_by: str, count: int, seed: int) -> tuple[Fold, ...]:
+def _folds(
+    dataset: Dataset, origin: DataSource, fold_by: str, count: int, seed: int, names: Sequence[str]
+) -> tuple[Fold, ...]:
     """Deal subjects into ``count`` folds, or hold out each set once."""
     if fold_by == study_spec.SET:
         return data.set_folds(dataset, origin.paths)
-    return data.folds(dataset.y, dataset.subject, count, seed)
+    return data.folds(dataset.y, dataset.subject, count, seed, names)
 
 
 def _fold_by(spec: dict[str, Any]) -> str:

@@ -398,7 +398,7 @@ def test_the_real_sets_open_together_whole_and_apart(real_data, label):
     assert np.isfinite(found.x).all() and not found.bare
     for name in ("vfdb", "mitdb"):
         (note,) = (note for note in found.notes if note.startswith(f"{name}: ") and "one rhythm" in note)
-        assert f"{counts[name]} windows of one rhythm each hold {4 * counts[name]} s" in note
+        assert f"{counts[name]:,} windows of one rhythm each hold {4 * counts[name]} s" in note
 
 
 def test_seconds_of_the_real_records_add_up(real_data, label):

@@ -360,7 +360,7 @@ def test_what_a_mac_leaves_is_passed_over(record):
     (path / "._r1.hea").write_bytes(b"\0\5\x16\7")
     parsed = read(path)
     assert parsed.faults == [] and {row.record for row in parsed.seconds} == {"r1"}
-    assert "1 files ._* that macOS left are passed over" in parsed.notes
+    assert "passed over: 1 file named ._*, left by macOS" in parsed.notes
 
 
 def test_capitals_name_the_way_out(record, task, label):
@@ -525,6 +525,21 @@ def test_a_record_in_parts_is_one_and_its_parts_are_none(record):
     (path / "p2.dat").unlink()
     fault = read(path).faults[0]
     assert (fault.kind, fault.file) == ("missing", "p2.dat") and "p2.hea names it" in fault.detail
+
+
+def test_a_gap_between_parts_is_missing_time(record):
+    """A part named ``~`` holds no signal, in records whose parts are all alike too."""
+    record("p1", [(0, "+", "(N"), (30, "+", "(VF")])
+    path = record("p2", [])
+    (path / "p1.atr").rename(path / "both.atr")
+    text = f"both/3 2 {RATE} {50 * RATE}\np1 {20 * RATE}\n~ {10 * RATE}\np2 {20 * RATE}\n"
+    (path / "both.hea").write_text(text)
+    parsed = read(path)
+    assert parsed.faults == []
+    assert account(parsed) == {"N": (20, {"missing samples": 10}), "VF": (20, {})}
+    (path / "both.hea").write_text(text.replace(f"~ {10 * RATE}", f"p1 {10 * RATE}\n~ 0").replace("/3", "/4"))
+    fault = read(path).faults[0]
+    assert (fault.kind, fault.file) == ("length", "p1.hea") and "both.hea says" in fault.detail
 
 
 def test_a_listing_of_nothing_is_refused(tmp_path):

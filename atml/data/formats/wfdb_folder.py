@@ -18,6 +18,7 @@ from atml.data.parsing import SPLITS, Fault, Parsed, Seconds, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
+from atml.formatting import plural
 from atml.tasks.task import Task
 
 MITDB = frozenset(
@@ -181,7 +182,7 @@ def _names(folder: Path, found: _Records) -> list[str]:
     """Return the records of a folder: those that RECORDS lists, or those that have a header."""
     headers = _headers(folder)
     if left := [file.name for file in folder.glob("._*")]:
-        found.notes.append(f"{len(left)} files ._* that macOS left are passed over")
+        found.notes.append(f"passed over: {plural(len(left), 'file')} named ._*, left by macOS")
     listing = folder / "RECORDS"
     if not listing.is_file():
         return headers

@@ -179,6 +179,8 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
             _single(folder, part, there)
             for at in there:
                 units.setdefault(part.leads[at], set()).add(_unit(folder, part, at))
+    if "~" in head.raw.seg_name and head.raw.layout == "fixed":
+        return _with_gaps(folder, head, leads)
     record = _read(folder, head, leads, physical=True)
     values = _of_length(head, record.p_signal, len(leads))
     scaled = []
@@ -188,6 +190,22 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
             raise Unusable("unit", f"{head.name}.hea", f"its parts give lead {head.leads[lead]} in {told}")
         scaled.append(_scaled(head, values[:, at], next(iter(told))))
     return np.stack(scaled)
+
+
+def _with_gaps(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
+    """Join parts of one layout, NaN where one is named ``~``, which holds no signal; wfdb can't."""
+    raw, joined = head.raw, []
+    for name, samples in zip(raw.seg_name, raw.seg_len, strict=True):
+        x = np.full((len(leads), samples), np.nan, np.float32)
+        if name != "~":
+            part = header(folder, Path(head.name).with_name(name).as_posix())
+            x = _single(folder, part, [part.leads.index(head.leads[lead]) for lead in leads])
+            if (part.rate, x.shape[1]) != (head.rate, samples):
+                told = f"{samples} samples at {head.rate} Hz"
+                detail = f"has {x.shape[1]} samples at {part.rate} Hz, {head.name}.hea says {told}"
+                raise Unusable("length", f"{part.name}.hea", detail)
+        joined.append(x)
+    return _of_length(head, np.concatenate(joined, axis=1).T, len(leads)).T
 
 
 def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
