@@ -248,6 +248,8 @@ def test_tables_of_numbers_need_a_table_of_labels(opened: Opened, tmp_path: Path
     labels = numbers(tmp_path, "labels.csv", "file;label;person\na;N;P1\nb.csv;AFIB;P2\n")
     found = opened(root, labels=labels)
     assert found.subject.tolist() == ["P1", "P1", "P2", "P2"] and found.y.tolist() == [0, 0, 1, 1]
+    assert "columns that are no leads are passed over (time): 2 recordings, a, b" in found.notes
+    assert not [note for note in found.notes if "no unit" in note]
     np.testing.assert_allclose(found.x, x.reshape(4, 1, 100) / 1000, atol=1e-9)
     labels.write_text("file;label;person\na;AFIB;P1\nb.csv;N;P2\n")
     assert opened(root, labels=labels).y.tolist() == [1, 1, 0, 0]
@@ -289,7 +291,9 @@ def test_without_a_rate_the_option_is_named(opened: Opened, tmp_path: Path) -> N
     numbers(root, "labels.csv", "file,label\na,N\nb,AFIB\n")
     with pytest.raises(DataError, match=r"a\.csv: does not tell its rate: give --sampling-rate HZ"):
         opened(root)
-    np.testing.assert_allclose(opened(root, sampling_rate=50).x.ravel(), x.round(4).ravel(), atol=1e-6)
+    found = opened(root, sampling_rate=50)
+    np.testing.assert_allclose(found.x.ravel(), x.round(4).ravel(), atol=1e-6)
+    assert "tables that tell no unit are taken for mV: 2 recordings, a, b" in found.notes
 
 
 @pytest.mark.parametrize(
