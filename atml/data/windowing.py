@@ -70,7 +70,7 @@ class _Piece:
     """
 
     stretch: Stretch
-    x: npt.NDArray[np.floating]
+    x: Float32
     offset: int
     start: int
     end: int
@@ -198,7 +198,7 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
         if run[0].reason:
             continue
         offset = run[0].start
-        x = resample(recording.x[:, offset : run[-1].end], rate, target)
+        x = _at(recording.x[:, offset : run[-1].end], rate, target)
         before: list[tuple[str, int]] = []
         for stretch in run:
             start = -(-(stretch.start - offset) * target // rate)
@@ -206,6 +206,13 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
             yield _Piece(stretch, x, offset, start, end, tuple(before))
             # Rounded up: no sample of it is left in what comes after.
             before.append((stretch.rhythm, min(-(-(stretch.end - offset) * target // rate), x.shape[1])))
+
+
+def _at(x: Float32, rate: int, target: int) -> Float32:
+    """Resample lead by lead, which takes the memory of one in float64 and not of all."""
+    if rate == target:
+        return x
+    return np.stack([resample(lead, rate, target).astype(np.float32) for lead in x])
 
 
 class _Account:
