@@ -119,6 +119,9 @@ def main() -> None:
             for what in ("open, cold", "open, from the cache"):
                 code = OPEN.format(path=str(many), cache=str(cache), **{**shape, "leads": 1})
                 peaks.append(measured(f"{chosen.windows} windows: {what}", code))
+            measured("nothing but the imports", MODEL.format(path=str(model), **{**shape, "leads": 1}))
+            code = PREDICT.format(model=str(model), path=str(many))
+            peaks.append(measured(f"{chosen.windows} windows: predict", code))
     good = max(peaks) < GOAL_MIB
     print(f"\ngoal, less than {GOAL_MIB} MiB each: {'met' if good else 'MISSED'}")
     sys.exit(0 if good else 1)

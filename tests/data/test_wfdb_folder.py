@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 import warnings
 from collections import Counter, defaultdict
 
@@ -540,6 +541,28 @@ def test_a_gap_between_parts_is_missing_time(record):
     (path / "both.hea").write_text(text.replace(f"~ {10 * RATE}", f"p1 {10 * RATE}\n~ 0").replace("/3", "/4"))
     fault = read(path).faults[0]
     assert (fault.kind, fault.file) == ("length", "p1.hea") and "both.hea says" in fault.detail
+
+
+def test_a_long_record_is_read_in_pieces_and_is_the_same(record, monkeypatch):
+    """Whole, it is in memory once in float32; wfdb's integers, 64 bits each, a piece at a time."""
+    path = record("long", [], noise(300))
+    head = wfdb_record.header(path, "long")
+    whole = wfdb_record.signal(path, head, [0, 1])
+    monkeypatch.setattr(wfdb_record, "PIECE", 5003)
+    peaks = {}
+    for leads in ([0, 1], [1]):
+        tracemalloc.start()
+        x = wfdb_record.signal(path, head, leads)
+        peaks[len(leads)] = tracemalloc.get_traced_memory()[1] / x.nbytes
+        tracemalloc.stop()
+        np.testing.assert_array_equal(x, whole[leads])
+    assert max(peaks.values()) < 2, peaks
+    # The checksum is of all pieces together.
+    data = bytearray((path / "long.dat").read_bytes())
+    data[200_000] ^= 1
+    (path / "long.dat").write_bytes(data)
+    with pytest.raises(wfdb_record.Unusable, match="adds up to"):
+        wfdb_record.signal(path, head, [0, 1])
 
 
 def test_a_listing_of_nothing_is_refused(tmp_path):
