@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +112,7 @@ def predict(
     merge_s: float = 0.0,
     shortest_s: float = 0.0,
     out: PathLike | None = None,
+    on_recording: Callable[[int], None] | None = None,
 ) -> Prediction:
     """Decide window by window on the recordings in files. Labels are neither needed nor read.
 
@@ -128,6 +129,7 @@ def predict(
         shortest_s: Shorter episodes are left out; in s.
         out: Folder, new or empty, to write ``windows.csv``, ``episodes.csv``, ``recordings.csv`` and a
             picture of each of the first 20 recordings to.
+        on_recording: Called with the number of recordings read so far, after each.
 
     Raises:
         DataError: A file can't be read, or none is as long as a window.
@@ -162,7 +164,9 @@ def predict(
     rates: list[int] = []
     people: set[str] = set()
     units: list[str] = []
-    for signal in heard:
+    for number, signal in enumerate(heard, 1):
+        if on_recording is not None:
+            on_recording(number)
         rate = signal.rate or sampling_rate or found.sampling_rate
         if signal.x.shape[-1] * found.sampling_rate // rate < found.window:
             seconds = signal.x.shape[-1] / rate
