@@ -13,6 +13,7 @@ from atml.cli.shared_options import (
     STUDIES,
     STUDY,
     AsJson,
+    Labels,
     Lead,
     Rule,
     RuleOption,
@@ -96,6 +97,7 @@ def compare(
     ] = 200,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     objective: TrainedObjective = None,
     out: Annotated[
         Path | None,
@@ -128,6 +130,7 @@ def compare(
             objective=objective,
             leads=tuple(lead or ()),
             sampling_rate=sampling_rate,
+            labels=labels,
             options=options,
             by=by,
             runs=runs,

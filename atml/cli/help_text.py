@@ -98,11 +98,10 @@ def grouped(params: list[Any], ctx: Any) -> dict[str, list[tuple[str, str]]]:
         spelt, text = record
         heading = getattr(param, "rich_help_panel", None) or OTHER
         if param.param_type_name == "argument":
-            # typer writes a type behind the name, and parentheses around a default in words.
-            heading, spelt = ARGUMENTS, param.metavar
-        groups.setdefault(heading, []).append(
-            (spelt, re.sub(r"default: \((.*)\)(?=[;\]])", r"default: \1", text))
-        )
+            heading, spelt = ARGUMENTS, param.metavar  # typer writes a type behind the name
+        # It writes parentheses around a default in words, and before 0.29 a backslash before the bracket.
+        text = re.sub(r"default: \((.*)\)(?=[;\]])", r"default: \1", text.replace("\\[", "["))
+        groups.setdefault(heading, []).append((spelt, text))
     if OTHER in groups:
         groups[OTHER] = groups.pop(OTHER)
     return {heading: lines for heading, lines in groups.items() if lines}

@@ -12,6 +12,7 @@ from atml.cli.shared_options import (
     RULE,
     STUDIES,
     AsJson,
+    Labels,
     Lead,
     Rule,
     RuleOption,
@@ -65,6 +66,7 @@ def score(
     vt_rate: VtRate = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     objective: TrainedObjective = None,
     storage: Storage = STUDIES,
     json: AsJson = False,
@@ -81,6 +83,7 @@ def score(
         rule_options=rule_options(rule_option, vf_amplitude, vt_rate),
         lead=lead or (),
         sampling_rate=sampling_rate,
+        labels=labels,
         objective=objective,
         storage=storage,
     )

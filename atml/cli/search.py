@@ -18,6 +18,7 @@ from atml.cli.shared_options import (
     Data,
     Device,
     HangAfter,
+    Labels,
     Lead,
     LogTo,
     Objective,
@@ -52,6 +53,7 @@ def search(
     data: Data = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     hold_out: Annotated[
         str | None,
         typer.Option(
@@ -255,6 +257,7 @@ def search(
             window=window,
             lead=lead or (),
             sampling_rate=sampling_rate,
+            labels=labels,
             hold_out=hold_out,
             objective=objective,
             space=space,

@@ -31,8 +31,8 @@ EXPORT = "Winner and export"
 Data = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Folder, .zip, .tar.*, .npz or .mat of labelled ECG, or a WFDB folder. Repeat it to use several"
-        " sets together.",
+        help="Labelled ECG: a folder or archive of recordings or segments, .npz, .mat, .h5 or .parquet."
+        " Repeat it to use several sets together.",
         metavar="PATH",
         show_default="synthetic ECG",
         rich_help_panel=DATA,
@@ -65,6 +65,16 @@ SamplingRate = Annotated[
         help="Sampling rate of files that don't state theirs.",
         metavar="HZ",
         show_default="the task's",
+        rich_help_panel=DATA,
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="Table of the recordings in a folder that tells their labels nowhere else; its first line is"
+        " file,label or file,label,patient.",
+        metavar="FILE",
+        show_default="what the files tell",
         rich_help_panel=DATA,
     ),
 ]

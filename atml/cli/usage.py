@@ -28,7 +28,9 @@ def in_words(error: Any, arguments: Sequence[str]) -> str:
     message = str(error.format_message()).rstrip(".")
     if not message:
         return ""
-    found = _value(error, message, arguments) or _command(context, message, arguments) or _extra(message)
+    found = (
+        _value(error, message, arguments) or _command(context, message, arguments) or _extra(context, message)
+    )
     message = message[:1].lower() + message[1:]
     return f"{found or message} (see `{path} --help`)"
 
@@ -62,7 +64,10 @@ def _command(context: Any, message: str, arguments: Sequence[str]) -> str:
     return f"no command '{word}'; there are {', '.join(sorted(commands))}"
 
 
-def _extra(message: str) -> str:
-    """Name the option that a word may have been meant for."""
+def _extra(context: Any, message: str) -> str:
+    """Name the command or the option that a word may have been meant for."""
     extra = re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message)
+    above: Any = getattr(context, "parent", None)
+    if extra and extra[1] in getattr(getattr(above, "command", None), "commands", {}):
+        return f"'{extra[1]}' comes before the study; did you mean `{above.command_path} {extra[1]}`?"
     return f"'{extra[1]}' is not an option; write for example --task NAME or --study NAME" if extra else ""

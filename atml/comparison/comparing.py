@@ -60,6 +60,7 @@ def on_test_data(
     objective: Path | None = None,
     leads: Sequence[str] = (),
     sampling_rate: int | None = None,
+    labels: Path | None = None,
     options: Mapping[str, float] | None = None,
     by: str | None = None,
     runs: int = 200,
@@ -78,6 +79,7 @@ def on_test_data(
         objective: Objectives file, if not the task's.
         leads: As in `atml.scoring.evaluation.judge_export`, and so are ``sampling_rate`` and ``options``.
         sampling_rate: In Hz.
+        labels: Table of the recordings in a folder.
         options: The rule's own.
         by: Figure of a subject that is tested (`atml.metrics.paired.MEASURES`; accuracy alone with more than
             two classes); the rule's own, or accuracy, where None.
@@ -100,6 +102,7 @@ def on_test_data(
         "options": options,
         "leads": tuple(leads),
         "sampling_rate": sampling_rate,
+        "labels": labels,
     }
     pending, notes = _judged(exports, data_paths, asked)
     _same_windows(pending)
@@ -198,8 +201,8 @@ def out_of_fold(
     config = kept[0][0]
     windows, subjects = int(config["data"]["segments"]), [str(name) for name in config["data"]["subjects"]]
     notes = [
-        "out of fold, mean over fresh seeds, decisions chosen on other folds: no test set was evaluated; the"
-        " models were the best of many on these very folds"
+        "out of fold, as each model's card has it: no test set was evaluated; the models were the best of"
+        " many on these very folds"
     ]
     if len(objectives) > 1:
         notes.append("searched for different objectives, whose values can't be compared")

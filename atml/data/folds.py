@@ -9,6 +9,7 @@ import numpy as np
 from atml.arrays import Int64, Strings
 from atml.data.dataset import Dataset, Fold
 from atml.errors import DataError
+from atml.formatting import plural
 
 
 def folds(y: Int64, subject: Strings, count: int, seed: int, names: Sequence[str] = ()) -> tuple[Fold, ...]:
@@ -76,7 +77,7 @@ def _holders(y: Int64, subject: Strings, names: Sequence[str]) -> dict[str, list
 
 def _why_not(y: Int64, subject: Strings, count: int, names: Sequence[str]) -> str:
     if (people := len(np.unique(subject))) < count:
-        return f"{people} subject{'s' * (people != 1)} are too few for {count} folds"
+        return f"{plural(people, 'subject')} {'is' if people == 1 else 'are'} too few for {count} folds"
     name, those = min(_holders(y, subject, names).items(), key=lambda item: len(item[1]))
     if len(those) == 1:
         return f"only subject {those[0]} has windows of {name}, too few for {count} folds"

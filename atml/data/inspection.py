@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -95,7 +96,13 @@ class Inspection:
 
 
 def inspect(
-    paths: Paths, *, task: Task, label: Label, sampling_rate: int | None = None, leads: Sequence[str] = ()
+    paths: Paths,
+    *,
+    task: Task,
+    label: Label,
+    sampling_rate: int | None = None,
+    leads: Sequence[str] = (),
+    labels: Path | None = None,
 ) -> Inspection:
     """Read all splits of one data set, or of several, from the files themselves and not from a cache.
 
@@ -109,6 +116,7 @@ def inspect(
         label: As there.
         sampling_rate: As there.
         leads: As there.
+        labels: As there.
 
     Raises:
         DataError: Nothing to read: no such path, a damaged archive, no segment at all; a set given twice.
@@ -116,7 +124,7 @@ def inspect(
     Example:
         ``inspect("DIR", task=task, label=label).splits[0].total.windows`` counts the windows of each class.
     """
-    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads), labels=labels)
     found = look_all(paths, asked)
     if not found:
         raise DataError("no data set to inspect: give a folder, an archive or a file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from atml.data.episode import Episode, labelled
 from atml.data.formats.base import Asked
@@ -22,6 +23,7 @@ def episodes(
     sampling_rate: int | None = None,
     leads: Sequence[str] = (),
     leave_out: Collection[str] = (),
+    labels: Path | None = None,
 ) -> tuple[Episode, ...]:
     """Return the stretches of one rhythm that outlast the task's window, of the rhythms that it knows.
 
@@ -36,7 +38,7 @@ def episodes(
         ``[episode.rhythm for episode in episodes("DIR", task=task, label=label)]``, where "DIR" holds records
         longer than the task's window. Synthetic ECG has none: ``episodes(None, ...)`` is empty.
     """
-    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads), labels=labels)
     found = []
     for item in look_all(paths, asked, split):
         out = set() if item.splits else set(leave_out)

@@ -39,6 +39,7 @@ def open(  # the verb is the module's public name: atml.data.open
     sampling_rate: int | None = None,
     leads: Sequence[str] = (),
     leave_out: Collection[str] = (),
+    labels: Path | None = None,
     seed: int = 0,
 ) -> Dataset:
     """Open one split of one data set, or of several together, as windows at the task's rate.
@@ -48,10 +49,8 @@ def open(  # the verb is the module's public name: atml.data.open
     same rows and the same fingerprint.
 
     Args:
-        paths: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
-            format, a folder of WFDB records, a folder or ``.zip`` as PhysioNet/CinC 2017 has it, the
-            published MATLAB struct, or an ``.npz`` with ``x, y, subject``; several of these; none for
-            synthetic ECG.
+        paths: A folder, an archive or a file of one of `atml.data.formats.FORMATS`; several of these; none
+            for synthetic ECG.
         task: Rate (Hz), window (samples), leads and classes wanted.
         label: Returns the class index of a rhythm's name, or None to leave its windows out. Names are those
             of the data; CinC 2017 gives "N", "AF", "O" and, for records too noisy to read, "NOISE".
@@ -62,6 +61,8 @@ def open(  # the verb is the module's public name: atml.data.open
             between, of which the first that a record has is taken. None for the first leads of each.
         leave_out: Subjects left out of those sets that don't tell train from test themselves; names match
             as `atml.data.same_subject` has it.
+        labels: A table of the recordings in a folder that tells their labels nowhere else, with a column for
+            the file, one for the label and, if they are known, one for the patient and one for the split.
         seed: Of the synthetic ECG.
 
     Returns:
@@ -81,7 +82,7 @@ def open(  # the verb is the module's public name: atml.data.open
         ((1, 500), ['AFIB', 'N'], True)
     """
     root = store.root(cache)
-    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads), labels=labels)
     found = look_all(paths, asked, split)
     if not found:
         for option, value in (("--lead", ",".join(leads)), ("--sampling-rate", sampling_rate)):

@@ -82,6 +82,7 @@ def score(
     rule_options: Mapping[str, float] | None = None,
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
+    labels: PathLike | None = None,
     objective: PathLike | None = None,
     storage: str | None = None,
 ) -> ScoreResult:
@@ -98,6 +99,7 @@ def score(
         rule_options: Options of the rule by name, such as those in ``OPTIONS`` of a file in ``rules/``.
         lead: Lead by name or number, one entry for each lead of the task; those of the training by default.
         sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
+        labels: Table (file, label, patient) of recordings in a folder that tells their labels nowhere else.
         objective: Objective file of the model's search, if it is not the task's.
         storage: Database in which the evaluation is counted; None for ``$ATML_STORAGE``, else ``studies.db``
             in the working directory, made if need be.
@@ -135,6 +137,7 @@ def score(
         options=options,
         leads=(lead,) if isinstance(lead, str) else tuple(lead),
         sampling_rate=sampling_rate,
+        labels=None if labels is None else Path(labels),
     )
     store = Store(storage or urls.default())
     try:

@@ -48,6 +48,7 @@ def search(
     window: float | None = None,
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
+    labels: PathLike | None = None,
     hold_out: float | str | Sequence[str] | None = None,
     objective: PathLike | None = None,
     space: PathLike | None = None,
@@ -94,6 +95,7 @@ def search(
         window: Length of a window in seconds, for a task that allows a choice.
         lead: Lead by name or number, with alternatives between commas; one entry for each lead of the task.
         sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
+        labels: Table (file, label, patient) of recordings in a folder that tells their labels nowhere else.
         hold_out: Share of the subjects (0.2), or their names, kept out of the search for `atml.score`.
         objective: One of the task's objectives by name, or an objective file.
         space: Search-space file; None for the task's.
@@ -156,6 +158,7 @@ def search(
         leads=(lead,) if isinstance(lead, str) else tuple(lead),
         hold_out=_held_out(hold_out),
         sampling_rate=sampling_rate,
+        labels=None if labels is None else Path(labels),
         patience=_at_least("patience", patience, 0),
         finalists=None if finalists is None else _at_least("finalists", finalists, 1),
         repeats=None if repeats is None else _at_least("repeats", repeats, 1),

@@ -49,6 +49,7 @@ def judge_export(
     options: Mapping[str, float] | None = None,
     leads: Sequence[str] = (),
     sampling_rate: int | None = None,
+    labels: Path | None = None,
     cache: Path | None = None,
     labels_hash: str | None = None,
     only: Collection[str] | None = None,
@@ -69,6 +70,7 @@ def judge_export(
         options: The rule's own, by name (`atml.scoring.rules.base.Rule.OPTIONS`).
         leads: Leads to use; those of the training where none are given.
         sampling_rate: In Hz, of data that do not state it.
+        labels: Table of the recordings in a folder, as `atml.data.open` takes it.
         cache: Folder of the data cache.
         labels_hash: Hash of the objectives file that ``label`` comes from, compared with that of the file
             that the model was trained with.
@@ -102,6 +104,7 @@ def judge_export(
         "sampling_rate": sampling_rate,
         "cache": cache,
         "leads": used,
+        "labels": labels,
     }
     exported = recognising(exported, data_paths, opening)
     dataset, found = opened(exported, data_paths, opening)

@@ -128,6 +128,7 @@ def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any])
         label=opening["label"],
         sampling_rate=opening["sampling_rate"],
         leads=opening["leads"],
+        labels=opening.get("labels"),
     )
     for item in look_all(paths, asked, "test"):
         if not item.splits:

@@ -221,7 +221,9 @@ def trial_seed(study_seed: int, number: int, use: str = "trial") -> int:
 
 def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
     """Return the data source: as the options ask, else as the study has it."""
-    asked = DataSource(paths=options.data, sampling_rate=options.sampling_rate, leads=options.leads)
+    asked = DataSource(
+        paths=options.data, sampling_rate=options.sampling_rate, leads=options.leads, labels=options.labels
+    )
     if known is None:
         return asked
     kept = DataSource.from_dict(known)
@@ -230,6 +232,7 @@ def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
         sampling_rate=asked.sampling_rate or kept.sampling_rate,
         leads=asked.leads or kept.leads,
         held_out=kept.held_out,
+        labels=asked.labels or kept.labels,
     )
 
 

@@ -82,7 +82,11 @@ def _test_data(plan: Plan) -> str:
 
 
 def _why_none(finals: Finalists, finished: list[TrialRecord], complete: int) -> str:
-    if finished and all(any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished):
+    under_way = any(
+        t.role == Role.SEARCH and t.state in (State.RUNNING, State.WAITING) for t in finals.records()
+    )
+    over = [any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished]
+    if finished and all(over) and not under_way:
         return f"none of them stays within the limits ({finals.plan.budget.describe()}): raise them"
     if not complete:
         return "no trial ran over every fold yet: it needs more --trials or more time"

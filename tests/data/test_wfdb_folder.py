@@ -361,7 +361,7 @@ def test_what_a_mac_leaves_is_passed_over(record):
     (path / "._r1.hea").write_bytes(b"\0\5\x16\7")
     parsed = read(path)
     assert parsed.faults == [] and {row.record for row in parsed.seconds} == {"r1"}
-    assert "1 files ._* that macOS left are passed over" in parsed.notes
+    assert "passed over: 1 file named ._*, left by macOS" in parsed.notes
 
 
 def test_capitals_name_the_way_out(record, task, label):
@@ -470,7 +470,7 @@ def test_a_list_of_labels_that_is_not_read_is_named(record):
     path = record("r1", [])
     (path / "ptbxl_database.csv").write_text("ecg_id,patient_id,scp_codes\n")
     (fault,) = read(path).faults
-    assert "labels may lie in ptbxl_database.csv" in fault.detail and "make an .npz" in fault.detail
+    assert "labels may lie in ptbxl_database.csv" in fault.detail and "--labels FILE" in fault.detail
 
 
 def test_a_longer_signal_without_a_checksum_is_a_fault(record):
@@ -646,3 +646,28 @@ def test_seconds_of_real_records_are_those_of_the_annotations(real_data, name):
             assert found[record, rhythm].found == pytest.approx(seconds, abs=0.7)
     kept = sum(row.kept for row in parsed.seconds)
     assert kept == pytest.approx(4 * len(parsed.owner)) and kept > 0.7 * sum(length.values())
+
+
+def test_records_without_a_signal_are_left_out_and_said(record):
+    """As two of the Atrial Fibrillation Database are."""
+    folder = record("04015", BOTH)
+    (folder / "00735.hea").write_text("00735 0 250 9225000\n")
+    (folder / "00735.atr").write_bytes((folder / "04015.atr").read_bytes())
+    (folder / "RECORDS").write_text("00735\n04015\n")
+    parsed = read(folder)
+    assert parsed.faults == [] and "records without a signal left out: 00735" in parsed.notes
+    assert account(parsed, "00735") == {"": (0, {"no signal": 36900})}
+    assert set(parsed.files.subject.tolist()) == {"04015"} and len(x_of(parsed)) == 9
+
+
+def test_records_that_a_program_alone_annotated_are_left_out_and_said(record):
+    """As half of the Sudden Cardiac Death Holter Database is."""
+    folder = record("30", BOTH)
+    record("31", [])
+    assert [fault.file for fault in read(folder).faults] == ["31.atr"]
+    (folder / "31.ari").write_bytes((folder / "30.atr").read_bytes())
+    parsed = read(folder)
+    assert parsed.faults == [] and set(parsed.files.subject.tolist()) == {"30"}
+    assert "records annotated by a program alone (.ari, no .atr) left out: 31" in parsed.notes
+    (folder / "30.atr").unlink()
+    assert [fault.file for fault in read(folder).faults] == ["30.atr", "31.atr"]

@@ -75,15 +75,21 @@ def test_a_search_whose_time_is_over_takes_its_workers_along(
     assert done.returncode == 0, done.stderr
     said, _ = worker.communicate(timeout=60)
     assert worker.returncode == 0, said
-    assert "the time of the search of s is over" in said
-    assert "the workers that joined stop now" in done.stdout and "others still train" not in done.stdout
+    assert "the search of s has used up its time" in said
+    assert (
+        "the workers that joined the search stop now" in done.stdout
+        and "others still train" not in done.stdout
+    )
     trials = store.trials("s")
     assert not [t for t in trials if t.state == "running"]
     repeated = any(t.role == "finalist" and t.state == "complete" for t in trials)
     assert repeated or "left out for lack of time" in done.stdout  # on a slow machine
     # Whoever comes later has nothing to do until somebody searches on.
     late = atml("worker", "--study", "s", "--workers", 1)
-    assert late.returncode == 0 and "is over; start the same `atml search` again to continue" in late.stdout
+    assert (
+        late.returncode == 0
+        and "has used up its time; run the same `atml search` again to continue" in late.stdout
+    )
     number = sum(t.finished and t.role == "search" for t in trials)
     assert atml(*few, "--trials", number + 1).returncode == 0
     goal = Goal.of(store.facts("s"))
@@ -96,7 +102,7 @@ def test_a_worker_with_nothing_in_hand_is_told_too(
     other.slots.works_on("s", ProcessRole.WORKER)
     done = atml(*few, "--trials", 5000, "--timeout", "6s")
     assert done.returncode == 0, done.stderr
-    assert goal(store).over and "the workers that joined stop now" in done.stdout
+    assert goal(store).over and "the workers that joined the search stop now" in done.stdout
     whole = {t.role for t in store.trials("s") if t.state == "complete"}
     # On a slow machine there is no time for a repeat, or for a trial over every fold.
     assert whole in ({"search", "finalist"}, set()) or "left out for lack of time" in done.stdout

@@ -86,7 +86,7 @@ def test_other_data_are_refused_with_what_differs(store: Store, small: Path, tmp
     ):
         join(store, "s", (other,), lambda line: None)
     change(store, split="0123456789abcdef")
-    with pytest.raises(StudyError, match=r"dealt its subjects into other folds \(01234567 there"):
+    with pytest.raises(StudyError, match=r"has other folds than this machine would make \(01234567 there"):
         join(store, "s", (), lambda line: None)
     with pytest.raises(StudyError, match=r"no study 'nope' in .*; there are: s"):
         join(store, "nope", (), lambda line: None)

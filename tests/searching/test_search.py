@@ -164,7 +164,7 @@ def test_a_timeout_keeps_time_for_the_finalists(atml: Run, small: Path, space: S
     began = time.monotonic()
     done = atml(*line(small, space(100), 5000, "--timeout", "12s", "--patience", 0))
     assert done.returncode == 0, done.stderr
-    assert "the time for trials is over" in done.stdout
+    assert "the time for trials is up" in done.stdout
     assert finished(tmp_path) < 5000
     # However slow this machine is: what there was time for, or what there was not.
     if counted(tmp_path)["complete"]:

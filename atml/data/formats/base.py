@@ -29,12 +29,14 @@ class Asked:
 
     ``sampling_rate`` (Hz) is that of files that don't tell; ``leads`` holds one entry a lead of the task,
     each a comma list of names or numbers to take the first of that is there, or nothing for the first leads.
+    ``labels`` is a table of the recordings of a folder that names their labels nowhere else.
     """
 
     task: Task
     label: Label
     sampling_rate: int | None = None
     leads: tuple[str, ...] = ()
+    labels: Path | None = None
 
 
 class Segment(NamedTuple):
