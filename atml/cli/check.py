@@ -14,6 +14,7 @@ from atml.cli.shared_options import (
     AsJson,
     Data,
     Device,
+    Labels,
     Lead,
     Objective,
     SamplingRate,
@@ -47,6 +48,7 @@ def check(
     data: Data = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     storage: Storage = STUDIES,
     folds: Annotated[
         int,
@@ -75,7 +77,9 @@ def check(
     with waiting("looking at machine and data, training three configs"):
         found = run(
             task_files.find(task, space=space, objective=objective, window=window),
-            DataSource(paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ())),
+            DataSource(
+                paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ()), labels=labels
+            ),
             storage=storage,
             workers=workers,
             wanted=device,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from atml.data import file_tree
-from atml.data.formats import wfdb_folder, wfdb_record
+from atml.data.formats import wfdb_folder, wfdb_formats, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import look_all
 from atml.data.labelling import judge
@@ -169,7 +169,7 @@ def test_a_lead_that_lags_is_moved_and_its_sum_is_that_of_the_file(record):
 def test_missing_samples_of_compressed_signals(fmt):
     """-32768 of format 516 is no -164 mV."""
     bits = {"508": 8, "516": 16, "524": 24}[fmt]
-    assert wfdb_record.MISSING[fmt] == -(1 << (bits - 1))
+    assert wfdb_formats.MISSING[fmt] == -(1 << (bits - 1))
 
 
 def test_values_that_no_ecg_has_are_told(record):

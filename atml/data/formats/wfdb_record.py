@@ -18,6 +18,7 @@ import numpy.typing as npt
 from atml.arrays import Float32
 from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
+from atml.data.formats.wfdb_formats import BYTES, MISSING
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import Fault
 from atml.data.text import decoded
@@ -26,27 +27,6 @@ from atml.errors import MissingExtraError
 
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 """What a sample is multiplied with, by the unit in its header, in lower case; two letters look like mu."""
-
-BYTES = {
-    "8": 1,
-    "16": 2,
-    "24": 3,
-    "32": 4,
-    "61": 2,
-    "80": 1,
-    "160": 2,
-    "212": 1.5,
-    "310": 4 / 3,
-    "311": 4 / 3,
-}
-"""Bytes of one sample in each format without compression."""
-
-MISSING = {
-    **{"16": -(1 << 15), "24": -(1 << 23), "32": -(1 << 31), "61": -(1 << 15), "80": -(1 << 7)},
-    **{"160": -(1 << 15), "212": -(1 << 11), "310": -(1 << 9), "311": -(1 << 9)},
-    **{"508": -(1 << 7), "516": -(1 << 15), "524": -(1 << 23)},
-}
-"""The value that says that a sample is missing, in each format."""
 
 PIECE = 1 << 20
 """Samples of a long record that are read at once: more than two hours at 128 Hz."""
