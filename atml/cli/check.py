@@ -22,6 +22,7 @@ from atml.cli.shared_options import (
     Window,
     Workers,
     show,
+    waiting,
 )
 from atml.cli.values import whole
 
@@ -73,17 +74,18 @@ def check(
     from atml.data.dataset import DataSource
     from atml.preflight.checks import check as run
 
-    found = run(
-        task_files.find(task, space=space, objective=objective, window=window),
-        DataSource(
-            paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ()), labels=labels
-        ),
-        storage=storage,
-        workers=workers,
-        wanted=device,
-        folds=folds,
-        trials=trials,
-    )
+    with waiting("looking at machine and data, training three configs"):
+        found = run(
+            task_files.find(task, space=space, objective=objective, window=window),
+            DataSource(
+                paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ()), labels=labels
+            ),
+            storage=storage,
+            workers=workers,
+            wanted=device,
+            folds=folds,
+            trials=trials,
+        )
     show(found.to_dict() if json else table(found), json)
     if found.level:
         raise typer.Exit(int(found.level))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 import warnings
 from collections import Counter, defaultdict
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from atml.data import file_tree
-from atml.data.formats import wfdb_folder, wfdb_record
+from atml.data.formats import wfdb_folder, wfdb_formats, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import look_all
 from atml.data.labelling import judge
@@ -168,7 +169,7 @@ def test_a_lead_that_lags_is_moved_and_its_sum_is_that_of_the_file(record):
 def test_missing_samples_of_compressed_signals(fmt):
     """-32768 of format 516 is no -164 mV."""
     bits = {"508": 8, "516": 16, "524": 24}[fmt]
-    assert wfdb_record.MISSING[fmt] == -(1 << (bits - 1))
+    assert wfdb_formats.MISSING[fmt] == -(1 << (bits - 1))
 
 
 def test_values_that_no_ecg_has_are_told(record):
@@ -540,6 +541,28 @@ def test_a_gap_between_parts_is_missing_time(record):
     (path / "both.hea").write_text(text.replace(f"~ {10 * RATE}", f"p1 {10 * RATE}\n~ 0").replace("/3", "/4"))
     fault = read(path).faults[0]
     assert (fault.kind, fault.file) == ("length", "p1.hea") and "both.hea says" in fault.detail
+
+
+def test_a_long_record_is_read_in_pieces_and_is_the_same(record, monkeypatch):
+    """Whole, it is in memory once in float32; wfdb's integers, 64 bits each, a piece at a time."""
+    path = record("long", [], noise(300))
+    head = wfdb_record.header(path, "long")
+    whole = wfdb_record.signal(path, head, [0, 1])
+    monkeypatch.setattr(wfdb_record, "PIECE", 5003)
+    peaks = {}
+    for leads in ([0, 1], [1]):
+        tracemalloc.start()
+        x = wfdb_record.signal(path, head, leads)
+        peaks[len(leads)] = tracemalloc.get_traced_memory()[1] / x.nbytes
+        tracemalloc.stop()
+        np.testing.assert_array_equal(x, whole[leads])
+    assert max(peaks.values()) < 2, peaks
+    # The checksum is of all pieces together.
+    data = bytearray((path / "long.dat").read_bytes())
+    data[200_000] ^= 1
+    (path / "long.dat").write_bytes(data)
+    with pytest.raises(wfdb_record.Unusable, match="adds up to"):
+        wfdb_record.signal(path, head, [0, 1])
 
 
 def test_a_listing_of_nothing_is_refused(tmp_path):
