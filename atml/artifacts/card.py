@@ -87,6 +87,8 @@ def _data(record: ExportRecord) -> str:
     ]
     if data.held_out:
         lines.append(f"- Held out of the search altogether, for `atml score`: {', '.join(data.held_out)}.")
+    if data.subjects_by:
+        lines.append(f"- Whose each recording is, by `--subjects`: `{data.subjects_by}`.")
     if data.leads:
         lines.append(f"- Leads, as asked for: {'; '.join(data.leads)}.")
     if data.amplitude is not None:

@@ -37,6 +37,7 @@ from atml.artifacts.model import (
     task_fields,
 )
 from atml.artifacts.record import ExportRecord
+from atml.data.formats.subject_map import without_folder
 from atml.errors import ExportError, ParityError
 from atml.evaluation.cross_validation_result import BaselineResult, stored
 from atml.models.network import Network
@@ -121,6 +122,7 @@ def metadata_of(record: ExportRecord) -> dict[str, str]:
         objective_hash=record.objective_hash,
         labels_hash=record.labels_hash,
         lead_choice=record.data.leads,
+        subjects_by=without_folder(record.data.subjects_by),
         unqualified=record.unqualified,
         amplitude=record.data.amplitude,
     )

@@ -19,6 +19,7 @@ from atml.cli.shared_options import (
     RuleOption,
     SamplingRate,
     Storage,
+    Subjects,
     TrainedObjective,
     VfAmplitude,
     VtRate,
@@ -98,6 +99,7 @@ def compare(
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
+    subjects: Subjects = None,
     objective: TrainedObjective = None,
     out: Annotated[
         Path | None,
@@ -131,6 +133,7 @@ def compare(
             leads=tuple(lead or ()),
             sampling_rate=sampling_rate,
             labels=labels,
+            subjects=subjects or "",
             options=options,
             by=by,
             runs=runs,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atml.cli.help_text import Commands
-from atml.cli.shared_options import TASK, AsJson, Labels, Lead, SamplingRate, Window, show
+from atml.cli.shared_options import TASK, AsJson, Labels, Lead, SamplingRate, Subjects, Window, show
 from atml.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def data_inspect(
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
+    subjects: Subjects = None,
     json: AsJson = False,
 ) -> None:
     """Show subjects, rhythms, lengths, faults, and what would be left out and why.
@@ -62,9 +63,14 @@ def data_inspect(
         sampling_rate=sampling_rate,
         leads=tuple(lead or ()),
         labels=labels,
+        subjects=subjects,
     )
     source = DataSource(
-        paths=tuple(directories), sampling_rate=sampling_rate, leads=tuple(lead or ()), labels=labels
+        paths=tuple(directories),
+        sampling_rate=sampling_rate,
+        leads=tuple(lead or ()),
+        labels=labels,
+        subjects=subjects or "",
     )
     check = _labels_checked(found, source, definition)
     show({**as_json(found), "labels": check.to_dict()} if json else table(found, check), json)

@@ -18,6 +18,7 @@ from atml.cli.shared_options import (
     RuleOption,
     SamplingRate,
     Storage,
+    Subjects,
     TrainedObjective,
     VfAmplitude,
     VtRate,
@@ -67,6 +68,7 @@ def score(
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
+    subjects: Subjects = None,
     objective: TrainedObjective = None,
     storage: Storage = STUDIES,
     json: AsJson = False,
@@ -84,6 +86,7 @@ def score(
         lead=lead or (),
         sampling_rate=sampling_rate,
         labels=labels,
+        subjects=subjects,
         objective=objective,
         storage=storage,
     )

@@ -25,6 +25,7 @@ from atml.cli.shared_options import (
     Prefer,
     SamplingRate,
     Storage,
+    Subjects,
     Unqualified,
     Window,
     Workers,
@@ -54,6 +55,7 @@ def search(
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
+    subjects: Subjects = None,
     hold_out: Annotated[
         str | None,
         typer.Option(
@@ -258,6 +260,7 @@ def search(
             lead=lead or (),
             sampling_rate=sampling_rate,
             labels=labels,
+            subjects=subjects,
             hold_out=hold_out,
             objective=objective,
             space=space,

@@ -78,6 +78,16 @@ Labels = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+Subjects = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose each recording is: a table, its first line recording,subject, or a pattern that fits the"
+        " whole name of each, with brackets around the subject: 'p(\\d+)_.*'.",
+        metavar="FILE|PATTERN",
+        show_default="as the data say",
+        rich_help_panel=DATA,
+    ),
+]
 
 
 def _list_rules(name: str | None) -> str | None:

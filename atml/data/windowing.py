@@ -165,6 +165,7 @@ def episodes(recording: Recording, task: Task) -> list[Episode]:
             found.append(
                 Episode(
                     subject=recording.subject,
+                    place=recording.name,
                     rhythm=piece.stretch.rhythm,
                     x=np.ascontiguousarray(piece.x[:, first : piece.end], np.float32),
                     onset=piece.start - first,

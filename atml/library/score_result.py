@@ -83,6 +83,7 @@ def score(
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
     labels: PathLike | None = None,
+    subjects: PathLike | None = None,
     objective: PathLike | None = None,
     storage: str | None = None,
 ) -> ScoreResult:
@@ -100,6 +101,9 @@ def score(
         lead: Lead by name or number, one entry for each lead of the task; those of the training by default.
         sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
         labels: Table (file, label, patient) of recordings in a folder that tells their labels nowhere else.
+        subjects: Table (recording, subject), or a regular expression with brackets around the subject, that
+            says whose each recording is; "data" for the names that the data give;
+            None for what the training took.
         objective: Objective file of the model's search, if it is not the task's.
         storage: Database in which the evaluation is counted; None for ``$ATML_STORAGE``, else ``studies.db``
             in the working directory, made if need be.
@@ -138,6 +142,7 @@ def score(
         leads=(lead,) if isinstance(lead, str) else tuple(lead),
         sampling_rate=sampling_rate,
         labels=None if labels is None else Path(labels),
+        subjects="" if subjects is None else os.fspath(subjects),
     )
     store = Store(storage or urls.default())
     try:

@@ -49,6 +49,7 @@ def search(
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
     labels: PathLike | None = None,
+    subjects: PathLike | None = None,
     hold_out: float | str | Sequence[str] | None = None,
     objective: PathLike | None = None,
     space: PathLike | None = None,
@@ -96,6 +97,8 @@ def search(
         lead: Lead by name or number, with alternatives between commas; one entry for each lead of the task.
         sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
         labels: Table (file, label, patient) of recordings in a folder that tells their labels nowhere else.
+        subjects: Table (recording, subject), or a regular expression with brackets around the subject, that
+            says whose each recording is; "data" for the names that the data give.
         hold_out: Share of the subjects (0.2), or their names, kept out of the search for `atml.score`.
         objective: One of the task's objectives by name, or an objective file.
         space: Search-space file; None for the task's.
@@ -159,6 +162,7 @@ def search(
         hold_out=_held_out(hold_out),
         sampling_rate=sampling_rate,
         labels=None if labels is None else Path(labels),
+        subjects="" if subjects is None else os.fspath(subjects),
         patience=_at_least("patience", patience, 0),
         finalists=None if finalists is None else _at_least("finalists", finalists, 1),
         repeats=None if repeats is None else _at_least("repeats", repeats, 1),

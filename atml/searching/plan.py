@@ -11,6 +11,7 @@ import numpy as np
 
 from atml import data, models, regions, task_files
 from atml.data.dataset import Dataset, DataSource, Fold
+from atml.data.formats.subject_map import kept_as
 from atml.errors import StudyError
 from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
@@ -222,7 +223,11 @@ def trial_seed(study_seed: int, number: int, use: str = "trial") -> int:
 def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
     """Return the data source: as the options ask, else as the study has it."""
     asked = DataSource(
-        paths=options.data, sampling_rate=options.sampling_rate, leads=options.leads, labels=options.labels
+        paths=options.data,
+        sampling_rate=options.sampling_rate,
+        leads=options.leads,
+        labels=options.labels,
+        subjects=kept_as(options.subjects),
     )
     if known is None:
         return asked
@@ -233,6 +238,7 @@ def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
         leads=asked.leads or kept.leads,
         held_out=kept.held_out,
         labels=asked.labels or kept.labels,
+        subjects=asked.subjects or kept.subjects,
     )
 
 

@@ -60,6 +60,7 @@ class Options:
     sampling_rate: int | None = None
     leads: tuple[str, ...] = ()
     labels: Path | None = None
+    subjects: str = ""
     hold_out: str | None = None
     patience: int = 200
     finalists: int | None = None

@@ -105,6 +105,7 @@ class TaskDefinition:
             leads=origin.leads,
             leave_out=origin.held_out,
             labels=origin.labels,
+            subjects=origin.subjects,
         )
 
     def notes(self) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from atml.data.episode import Episode
 from atml.data.file_tree import ENDINGS, find
 from atml.data.formats import FORMATS
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.recording_table import table_above, without_labels
-from atml.data.parsing import SPLITS, some
+from atml.data.parsing import SPLITS, Parsed, some
 from atml.errors import DataError
 
 Paths = os.PathLike[str] | str | Sequence[os.PathLike[str] | str] | None
@@ -42,6 +43,16 @@ class Found:
         """What to call the set."""
         return name_of(self.path)
 
+    def read(self, split: str) -> Parsed:
+        """Read a split, its subjects as they were asked for; raises DataError."""
+        parsed, subjects = self.contents.read(split), self.contents.asked.subjects
+        return parsed if subjects is None else subjects.applied(parsed)
+
+    def episodes(self, split: str) -> Sequence[Episode]:
+        """Return the episodes of a split, of the subjects that `read` names; raises DataError."""
+        found, subjects = self.contents.episodes(split), self.contents.asked.subjects
+        return found if subjects is None else subjects.of_episodes(found)
+
     @cached_property
     def splits(self) -> tuple[str, ...]:
         """The splits that the data tell apart; nothing where they tell none."""
@@ -63,6 +74,10 @@ def look_all(paths: Paths, asked: Asked, split: str = "train") -> list[Found]:
     found = [_look(Path(path), asked) for path in given]
     _apart(found)
     _of_use(asked, found)
+    if asked.subjects is not None and not found:
+        raise DataError(
+            f"--subjects {asked.subjects.option} is about files, and synthetic ECG has none: add --data DIR"
+        )
     return [replace(item, prefix=f"{item.name}/") for item in found] if len(found) > 1 else found
 
 

@@ -18,7 +18,7 @@ from atml.data.file_tree import DEPTH, find
 from atml.data.formats import wfdb_record
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, wfdb_opened
 from atml.data.formats.statements import CODES, decide
-from atml.data.parsing import SPLITS, Fault, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, some
 from atml.data.text import decoded
 
 _DX = re.compile(r"^#\s*dx\s*:(.*)$", re.IGNORECASE | re.MULTILINE)
@@ -109,7 +109,9 @@ class DiagnosisHeaders(RecordingSet):
         if not below:
             found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
         found.notes.append(
-            "each record is taken for one subject: nothing here tells which records share a patient"
+            AboutPeople(
+                "each record is taken for one subject: nothing here tells which records share a patient"
+            )
         )
         if several:
             found.notes.append(

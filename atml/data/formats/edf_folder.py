@@ -10,7 +10,7 @@ from atml.data.file_tree import find
 from atml.data.formats import edf_file
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet
 from atml.data.formats.wfdb_record import Unusable
-from atml.data.parsing import SPLITS, some
+from atml.data.parsing import SPLITS, AboutPeople, some
 from atml.errors import DataError
 
 
@@ -77,7 +77,10 @@ class EdfFolder(RecordingSet):
             found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
         if nameless := [name for name, code in people.items() if not code]:
             found.notes.append(
-                f"{len(nameless)} files name no patient, and each is taken for one subject: {some(nameless)}"
+                AboutPeople(
+                    f"{len(nameless)} files name no patient, and each is taken for one subject:"
+                    f" {some(nameless)}"
+                )
             )
         return found
 

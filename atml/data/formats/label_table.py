@@ -112,17 +112,9 @@ def read(file: Path, found: Columns) -> list[Row]:
     Raises:
         DataError: It is no table, lists nothing, or a line has no column for what counts.
     """
-    try:
-        text = decoded(file.read_bytes())
-        mark = _mark(text.partition("\n")[0])
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=mark))
-    except (OSError, csv.Error) as error:
-        raise DataError(f"can't read {file}: {getattr(error, 'strerror', None) or error}") from None
     rows = []
     last = max((*found.files[:1], found.label, found.subject or 0, found.split or 0))
-    for number, line in enumerate(lines[1:], 2):
-        if not any(cell.strip() for cell in line):
-            continue
+    for number, line in lines(file)[1:]:
         if len(line) <= last:
             raise DataError(
                 f"{file} line {number} has {len(line)} of {len(found.names)} columns: {line[0]!r}"
@@ -139,6 +131,27 @@ def read(file: Path, found: Columns) -> list[Row]:
     if not rows:
         raise DataError(f"{file} lists no recording")
     return rows
+
+
+def lines(file: Path) -> list[tuple[int, list[str]]]:
+    """Return the lines of a table that hold anything, each with its number; raises DataError."""
+    try:
+        text = decoded(file.read_bytes())
+        held = list(csv.reader(io.StringIO(text, newline=""), delimiter=_mark(text.partition("\n")[0])))
+    except (OSError, csv.Error) as error:
+        raise DataError(f"can't read {file}: {getattr(error, 'strerror', None) or error}") from None
+    return [(number, line) for number, line in enumerate(held, 1) if any(cell.strip() for cell in line)]
+
+
+def columns_of_people(names: Sequence[str]) -> tuple[int, int] | None:
+    """Tell which columns hold recording and subject, None for a line that names neither."""
+    plain = [_plain(name) for name in names]
+    subject = _first(plain, SUBJECT)
+    rest = [name for at, name in enumerate(plain) if at != subject]
+    recording = _first(plain, [name for name in FILE if name in rest])
+    if subject is not None and recording is None and len(names) == 2:
+        recording = 1 - subject
+    return None if subject is None or recording is None else (recording, subject)
 
 
 def statements(cell: str, where: str) -> Iterable[str]:

@@ -23,7 +23,7 @@ from atml.data.formats import hdf5
 from atml.data.formats.annotations import rhythm_of
 from atml.data.formats.base import BLOCK, Format
 from atml.data.labelling import Label, classes_of
-from atml.data.parsing import SPLITS, Fault, Files, Parsed, assemble, at_rates, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Files, Parsed, assemble, at_rates, some
 from atml.data.rows import Shape, make
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.ecg.resampling import resampled_length
@@ -167,7 +167,10 @@ def _subjects(path: Path, data: npt.NDArray[Any]) -> tuple[Strings, list[str]]:
         return np.array(numbers, np.str_), []
     called = some(sorted({names[row] for row in without}))
     return np.array(numbers, np.str_), [
-        f"{len(without)} segments have no pat_ID and are taken for the subject that their name says: {called}"
+        AboutPeople(
+            f"{len(without)} segments have no pat_ID and are taken for the subject that their name says:"
+            f" {called}"
+        )
     ]
 
 
@@ -283,5 +286,5 @@ class MatlabStruct(Format):
         whole = read(self.path, split, replace(task, window=window), self.asked.label)
         rows = whole.files.take(whole.owner)
         x = (row for block in whole.blocks for row in block)
-        segments = zip(rows.subject.tolist(), rows.rhythm.tolist(), x, strict=True)
+        segments = zip([""] * len(rows.subject), rows.subject.tolist(), rows.rhythm.tolist(), x, strict=True)
         return from_segments(segments, task, task.sampling_rate)

@@ -203,7 +203,9 @@ class Npz(Format):
         if given is None:  # a segment that is not one window is then refused in opening
             return ()
         made = from_segments(
-            zip(held.subject.tolist(), held.rhythm.tolist(), held.x, strict=True), task, given
+            zip([""] * len(held.x), held.subject.tolist(), held.rhythm.tolist(), held.x, strict=True),
+            task,
+            given,
         )
         # Without rhythms they are called as their classes.
         return made if held.named else [replace(part, label=task.classes.index(part.rhythm)) for part in made]

@@ -20,7 +20,7 @@ from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet,
 from atml.data.formats.statements import CODES, decide
 from atml.data.formats.wfdb_folder import patients_of
 from atml.data.formats.wfdb_record import Unusable
-from atml.data.parsing import SPLITS, Fault, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, some
 from atml.errors import DataError
 
 SIGNALS = (".hea", *edf_file.ENDINGS, *column_file.ENDINGS)
@@ -165,16 +165,13 @@ class RecordingTable(RecordingSet):
         notes = [f"labels stand in {called}, column {names[columns.label]!r}"]
         if columns.subject is None and (people := patients_of([item.name for item in found.items])):
             found.items = [replace(item, subject=people[item.name]) for item in found.items]
-            notes.append(
-                f"{len(people)} recordings are named by patient: {len(set(people.values()))} subjects"
-            )
+            count = len(set(people.values()))
+            notes.append(AboutPeople(f"{len(people)} recordings are named by patient: {count} subjects"))
         elif columns.subject is None:
-            notes.append(f"each recording is taken for one subject: {called} names no patients")
+            notes.append(AboutPeople(f"each recording is taken for one subject: {called} names no patients"))
         else:
-            count = len({item.subject for item in found.items})
-            notes.append(
-                f"{len(found.items)} recordings of {count} subjects, column {names[columns.subject]!r}"
-            )
+            count, column = len({item.subject for item in found.items}), names[columns.subject]
+            notes.append(AboutPeople(f"{len(found.items)} recordings of {count} subjects, column {column!r}"))
         if not self.splits():
             notes.append(f"{called} does not tell train from test")
         if unknown:

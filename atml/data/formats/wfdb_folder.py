@@ -14,7 +14,7 @@ from atml.data.formats import wfdb_record
 from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_record import Header, Unusable
-from atml.data.parsing import SPLITS, Fault, Parsed, Seconds, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
@@ -233,13 +233,15 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
             f"records annotated by a program alone (.ari, no .atr) left out: {some(sorted(machine))}"
         )
     if mitdb and {"201", "202"} <= set(short.values()):
-        found.notes.append("records 201 and 202 are of one patient, called 201")
+        found.notes.append(AboutPeople("records 201 and 202 are of one patient, called 201"))
     if patients:
         people = len(set(patients.values()))
-        found.notes.append(f"{len(patients)} records are named by patient: {people} subjects")
+        found.notes.append(AboutPeople(f"{len(patients)} records are named by patient: {people} subjects"))
     elif not mitdb:
         found.notes.append(
-            "each record is taken for one subject: nothing here tells which records share a patient"
+            AboutPeople(
+                "each record is taken for one subject: nothing here tells which records share a patient"
+            )
         )
     found.headers = kept
 
