@@ -214,9 +214,7 @@ def _gain_line(
         if taken is default
         else f"trial {taken.record.number}, no worse, is taken as the {leaner} one"
     )
-    return (
-        f"no gain over DEFAULT was found ({gain.value:+.3f}, {gain.low:.3f} to {gain.high:.3f}{seeds}); {what}"
-    )
+    return f"no gain over DEFAULT was found ({gain.value:+.3f}, {gain.low:.3f} to {gain.high:.3f}{seeds}); {what}"
 
 
 def _length_line(values: dict[int, float], shipped: int) -> str:
