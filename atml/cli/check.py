@@ -14,6 +14,7 @@ from atml.cli.shared_options import (
     AsJson,
     Data,
     Device,
+    Labels,
     Lead,
     Objective,
     SamplingRate,
@@ -21,6 +22,7 @@ from atml.cli.shared_options import (
     Window,
     Workers,
     show,
+    waiting,
 )
 from atml.cli.values import whole
 
@@ -46,6 +48,7 @@ def check(
     data: Data = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
     storage: Storage = STUDIES,
     folds: Annotated[
         int,
@@ -71,15 +74,18 @@ def check(
     from atml.data.dataset import DataSource
     from atml.preflight.checks import check as run
 
-    found = run(
-        task_files.find(task, space=space, objective=objective, window=window),
-        DataSource(paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ())),
-        storage=storage,
-        workers=workers,
-        wanted=device,
-        folds=folds,
-        trials=trials,
-    )
+    with waiting("looking at machine and data, training three configs"):
+        found = run(
+            task_files.find(task, space=space, objective=objective, window=window),
+            DataSource(
+                paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ()), labels=labels
+            ),
+            storage=storage,
+            workers=workers,
+            wanted=device,
+            folds=folds,
+            trials=trials,
+        )
     show(found.to_dict() if json else table(found), json)
     if found.level:
         raise typer.Exit(int(found.level))

@@ -27,15 +27,21 @@ def held(x: npt.NDArray[np.floating], least: float) -> Mask:
         >>> held(np.array([[1.0, 1, 1, 2], [2, 2, 3, 3]]), 3).astype(int).tolist()
         [[1, 1, 1, 0], [0, 0, 0, 0]]
     """
-    every = np.ascontiguousarray(x).reshape(-1)
-    if not every.size:
-        return np.zeros(x.shape, np.bool_)
-    begins = np.empty(every.size, np.bool_)
-    begins[1:] = every[1:] != every[:-1]
-    begins[:: x.shape[-1]] = True
-    starts = np.flatnonzero(begins)
-    lengths = np.diff(np.r_[starts, every.size])
-    return np.repeat(lengths >= least, lengths).reshape(x.shape)
+    rows, samples = int(np.prod(x.shape[:-1])), x.shape[-1]
+    if least <= 1 or not x.size:
+        return np.ones(x.shape, np.bool_)
+    # Whether a sample is the one before it; a row begins and ends with False, so that no run spans two.
+    same = np.zeros((rows, samples + 1), np.bool_)
+    flat = x.reshape(rows, samples)
+    np.equal(flat[:, 1:], flat[:, :-1], out=same[:, 1:samples])
+    edges = np.flatnonzero(same.reshape(-1)[1:] != same.reshape(-1)[:-1]) + 1
+    starts, ends = edges[::2] - 1, edges[1::2]
+    long = ends - starts >= least
+    step = np.zeros(rows * (samples + 1), np.int8)
+    step[starts[long]] += 1
+    step[ends[long]] -= 1
+    found: Mask = np.cumsum(step.reshape(rows, -1), axis=1, dtype=np.int8)[:, :samples] > 0
+    return found.reshape(x.shape)
 
 
 def still(x: npt.NDArray[np.floating], rate: int) -> Mask:

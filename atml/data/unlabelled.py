@@ -219,7 +219,8 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
     for split in contents.splits() or SPLITS[:1]:
         parsed = contents.read(split)
         row = 0
-        for block in parsed.blocks:
+        for number, block in enumerate(parsed.blocks):
+            parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
             for x in block:
                 owner = parsed.owner[row]
                 place, subject = parsed.files.place[owner], parsed.files.subject[owner]

@@ -70,7 +70,7 @@ class _Piece:
     """
 
     stretch: Stretch
-    x: npt.NDArray[np.floating]
+    x: Float32
     offset: int
     start: int
     end: int
@@ -106,7 +106,9 @@ def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
         left = (stretch.end - stretch.start) / rate - len(x) * seconds
         account.lose(stretch, "rest of a stretch" if len(x) else "stretch shorter than the window", left)
         samples = stretch.end - stretch.start
-        cuts.append(Cut(stretch.rhythm, stretch.start / rate, samples, x[good].astype(np.float32)))
+        cuts.append(
+            Cut(stretch.rhythm, stretch.start / rate, samples, x[good].astype(np.float32, copy=False))
+        )
     return cuts, account.seconds()
 
 
@@ -123,9 +125,11 @@ def parse(path: Path, recordings: Iterable[Recording], task: Task) -> Parsed:
         place += [f"{recording.name}{AT}{_clock(cut.start)}" for cut in cuts]
         subject += [recording.subject] * len(cuts)
         rhythm += [cut.rhythm for cut in cuts]
-        owner = np.repeat(np.arange(len(cuts)), [len(cut.x) for cut in cuts])
-        x = np.concatenate([np.empty((0, task.leads, task.window), np.float32), *(cut.x for cut in cuts)])
-        parts.append(check(x, owner, np.array([cut.samples for cut in cuts], np.int64), []))
+        # A part each: joined, they would be in memory twice.
+        parts += [
+            check(cut.x, np.zeros(len(cut.x), np.int64), np.array([cut.samples], np.int64), [])
+            for cut in cuts
+        ]
     files = Files(
         place=np.array(place, np.str_),
         subject=np.array(subject, np.str_),
@@ -199,7 +203,7 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
         if run[0].reason:
             continue
         offset = run[0].start
-        x = resample(recording.x[:, offset : run[-1].end], rate, target)
+        x = _at(recording.x[:, offset : run[-1].end], rate, target)
         before: list[tuple[str, int]] = []
         for stretch in run:
             start = -(-(stretch.start - offset) * target // rate)
@@ -207,6 +211,13 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
             yield _Piece(stretch, x, offset, start, end, tuple(before))
             # Rounded up: no sample of it is left in what comes after.
             before.append((stretch.rhythm, min(-(-(stretch.end - offset) * target // rate), x.shape[1])))
+
+
+def _at(x: Float32, rate: int, target: int) -> Float32:
+    """Resample lead by lead, which takes the memory of one in float64 and not of all."""
+    if rate == target:
+        return x
+    return np.stack([resample(lead, rate, target).astype(np.float32) for lead in x])
 
 
 class _Account:

@@ -271,25 +271,25 @@ class Model:
             >>> list(found.columns)
             ['start_s', 'end_s', 'decision', 'score_other', 'score_AF']
         """
-        found, note = self.decide_recording(signal, sampling_rate, step=step)
+        import pandas as pd
+
+        columns, note = self.decide_recording(signal, sampling_rate, step=step)
         self._warn(note)
-        return found
+        return pd.DataFrame(columns)
 
     def decide_recording(
         self, signal: Signal, sampling_rate: float | None = None, *, step: float | None = None
-    ) -> tuple[DataFrame, str]:
-        """Return what `predict_recording` does, and instead of a warning its text, "" where there is none.
+    ) -> tuple[dict[str, npt.NDArray[Any]], str]:
+        """Return the columns of `predict_recording`, and instead of a warning its text, "" for none.
 
         Example:
             >>> import numpy as np
-            >>> table, note = load("exports/small/97-91-t0138").decide_recording(np.random.normal(size=2500))
-            >>> len(table), note
-            (2, '')
+            >>> found, note = load("exports/small/97-91-t0138").decide_recording(np.random.normal(size=2500))
+            >>> found["end_s"].tolist(), note
+            ([5.0, 10.0], '')
             >>> load("exports/small/97-91-t0138").decide_recording(np.zeros(2500))[1]
             'of 2 windows 2 are flat (a lead is off?): they are left undecided'
         """
-        import pandas as pd
-
         recording = Recording.of(_array(signal), whole_rate(sampling_rate, self.task), self.task)
         starts = recording.starts(step)
         logits = np.empty((len(starts), len(self.classes)), np.float32)
@@ -306,7 +306,7 @@ class Model:
         names[~known] = None
         scores = softmax(logits)
         scores[~known] = np.nan
-        columns = {
+        columns: dict[str, npt.NDArray[Any]] = {
             "start_s": starts / self.sampling_rate,
             "end_s": (starts + self.window) / self.sampling_rate,
             "decision": names,
@@ -314,7 +314,7 @@ class Model:
         columns |= {f"score_{name}": scores[:, index] for index, name in enumerate(self.classes)}
         unit = self.exported.other_unit(np.concatenate(sizes))
         notes = (unit, doubts(flat, saturated, len(starts), "they are left undecided"))
-        return pd.DataFrame(columns), "; ".join(note for note in notes if note)
+        return columns, "; ".join(note for note in notes if note)
 
     def plot(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 
 from atml import task_files
 from atml.library.loaded_model import Model, load
-from atml.library.search_function import PathLike, paths
+from atml.library.path_arguments import PathLike, paths
 from atml.scoring.evaluation import judge_export
 from atml.storage import Store, urls
 

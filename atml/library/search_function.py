@@ -12,6 +12,7 @@ from typing import Literal
 from atml import task_files
 from atml.errors import InputError, Interrupted, Stopped, TaskFileError
 from atml.library import notebook_view
+from atml.library.path_arguments import PathLike, paths
 from atml.library.search_result import SearchResult
 from atml.library.task_source import TaskSource
 from atml.searching import progress
@@ -21,7 +22,6 @@ from atml.searching.search_options import Options
 from atml.storage import urls
 from atml.task_files.builtin import FOLDERS
 
-PathLike = str | os.PathLike[str]
 Progress = bool | Literal["lines"]
 
 
@@ -209,12 +209,6 @@ def duration(name: str, given: float | str) -> float:
             f"{name} {given!r} is not a duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
         )
     return total
-
-
-def paths(given: PathLike | Sequence[PathLike] | None) -> tuple[Path, ...]:
-    """Return one path, several, or none as a tuple; ``~`` is the home folder."""
-    several = () if given is None else (given,) if isinstance(given, str | os.PathLike) else given
-    return tuple(Path(path).expanduser() for path in several)
 
 
 def _at_least(name: str, value: int, least: int) -> int:

@@ -153,6 +153,7 @@ def _inspected(definition: TaskDefinition, origin: DataSource) -> list[Finding]:
         label=definition.label,
         sampling_rate=origin.sampling_rate,
         leads=origin.leads,
+        labels=origin.labels,
     )
     refusals = [seen.refusal, *(split.refusal for split in seen.splits if split.name == "train")]
     found = [

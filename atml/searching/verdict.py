@@ -253,7 +253,7 @@ def verdict_of(
         rates=headline(rates),
         sure=bool(kept.get("rates")),
         over_default=None if gained is None else Interval(*gained),
-        is_default=is_default and bool(first.seeds),
+        is_default=is_default and (mine or bool(first.seeds)),
         over_baseline=_interval(baseline["gain"]) if baseline.get("gain") else None,
         baseline=str(baseline.get("title", "")),
         worst=tuple(_person(row) for row in kept.get("subjects", ())[:WORST]),

@@ -87,6 +87,17 @@ def test_files_without_annotations_need_a_table(opened: Opened, tmp_path: Path) 
     assert opened(root, labels=tmp_path / "labels.csv").rhythm.tolist() == ["N"] * 4 + ["AFIB"] * 4
 
 
+def test_files_beside_the_splits_are_told_and_wfdb_goes_first(opened: Opened, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for at, place in enumerate(("train_data/a", "test_data/b", "val_data/c")):
+        write(root / f"{place}.edf", x_of(at), [(0, None, "N"), (4, None, "AFIB")])
+    found = opened(root)
+    assert set(found.subject.tolist()) == {"a"} and not found.bare
+    assert "1 files are in neither train nor test, and left out: val_data/c.edf" in found.notes
+    (root / "train_data" / "a.hea").write_text("a 0 250\n")
+    assert kind_of(root) != "edf"
+
+
 def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-60])
 

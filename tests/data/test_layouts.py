@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import atml.data
 from atml.cli import run
@@ -23,6 +25,7 @@ from atml.errors import DataError
 from atml.tasks.task import Task
 
 Opened = Callable[..., Dataset]
+TASK = Task(name="af", classes=("other", "AF"), positive=1, sampling_rate=50, window=100)
 TWELVE = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6".split()
 LABELS = {"AFIB": 1, "N": 0, "SBR": 0, "SARRH": 0, "BBB": 0}
 
@@ -181,6 +184,19 @@ def test_the_challenges_of_2020_and_2021(opened: Opened, tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("wfdb")
+def test_what_lies_beside_records_with_diagnoses_is_told(opened: Opened, tmp_path: Path) -> None:
+    for at, place in enumerate(("train_data", "test_data", "val_data")):
+        for dx in ("426783006", "164889003"):
+            record(tmp_path / "set" / place, f"{place[:2]}{dx[:3]}", twelve(at + int(dx), 200), 50, dx=dx)
+    found = opened(tmp_path / "set")
+    assert {name[:2] for name in found.subject.tolist()} == {"tr"} and len(found) == 4 and not found.bare
+    assert any(note.startswith("2 records are in neither train nor test") for note in found.notes)
+    np.savez(tmp_path / "other.npz", x=np.zeros((2, 100)), y=[0, 1], subject=["a", "b"])
+    with pytest.raises(DataError, match=r"holds 2 sets: other\.npz, set; give each by itself"):
+        opened(tmp_path)
+
+
+@pytest.mark.usefixtures("wfdb")
 def test_a_header_without_a_diagnosis_among_others_is_refused(opened: Opened, tmp_path: Path) -> None:
     record(tmp_path / "set", "A1", twelve(1, 200), 50, dx="426783006")
     record(tmp_path / "set", "A2", twelve(2, 200), 50)
@@ -232,6 +248,8 @@ def test_tables_of_numbers_need_a_table_of_labels(opened: Opened, tmp_path: Path
     labels = numbers(tmp_path, "labels.csv", "file;label;person\na;N;P1\nb.csv;AFIB;P2\n")
     found = opened(root, labels=labels)
     assert found.subject.tolist() == ["P1", "P1", "P2", "P2"] and found.y.tolist() == [0, 0, 1, 1]
+    assert "columns that are no leads are passed over (time): 2 recordings, a, b" in found.notes
+    assert not [note for note in found.notes if "no unit" in note]
     np.testing.assert_allclose(found.x, x.reshape(4, 1, 100) / 1000, atol=1e-9)
     labels.write_text("file;label;person\na;AFIB;P1\nb.csv;N;P2\n")
     assert opened(root, labels=labels).y.tolist() == [1, 1, 0, 0]
@@ -273,7 +291,9 @@ def test_without_a_rate_the_option_is_named(opened: Opened, tmp_path: Path) -> N
     numbers(root, "labels.csv", "file,label\na,N\nb,AFIB\n")
     with pytest.raises(DataError, match=r"a\.csv: does not tell its rate: give --sampling-rate HZ"):
         opened(root)
-    np.testing.assert_allclose(opened(root, sampling_rate=50).x.ravel(), x.round(4).ravel(), atol=1e-6)
+    found = opened(root, sampling_rate=50)
+    np.testing.assert_allclose(found.x.ravel(), x.round(4).ravel(), atol=1e-6)
+    assert "tables that tell no unit are taken for mV: 2 recordings, a, b" in found.notes
 
 
 @pytest.mark.parametrize(
@@ -392,3 +412,44 @@ def test_the_table_is_asked_for_on_the_command_line_and_kept(
     source = DataSource(paths=(root,), labels=labels)
     assert DataSource.from_dict(json.loads(json.dumps(source.to_dict()))).labels == labels.resolve()
     assert DataSource.from_dict({"data": None, "sampling_rate": None}).labels is None
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("listed")
+    for name, seed in (("a", 0), ("b", 1)):
+        values = np.random.default_rng(seed).normal(size=200)
+        numbers(
+            root, f"{name}.csv", "t,I (mV)\n" + "".join(f"{at / 50},{v:.3f}\n" for at, v in enumerate(values))
+        )
+    return root
+
+
+@settings(max_examples=40)
+@given(
+    name=st.sampled_from(["a.csv", "labels.csv"]),
+    place=st.floats(0, 1, exclude_max=True),
+    put=st.sampled_from(
+        [",", "\n", '"', "{", "[", "\0", "\ufeff", "nan", "-1", "1e400", ";", "../", "x", ""]
+    ),
+    length=st.integers(0, 6),
+)
+def test_a_changed_table_is_refused_or_read(
+    listed: Path, name: str, place: float, put: str, length: int
+) -> None:
+    """No traceback, and nobody is made another person: people and labels are those that the table has."""
+    table = "file,label,patient,split\na,N,P1,train\nb.csv,AFIB,P2,train\n"
+    numbers(listed, "labels.csv", table)
+    file = listed / name
+    whole = file.read_text()
+    at = int(place * min(len(whole), 300))
+    file.write_text(whole[:at] + put + whole[at + length :])
+    try:
+        found = atml.data.inspect(listed, task=TASK, label=LABELS.get)
+        assert all("\n" not in fault.detail for fault in found.faults)
+        if name == "a.csv" and not found.faults:
+            assert {part.name for part in found.splits[0].subjects} == {"P1", "P2"}
+    except DataError as error:
+        assert "\n" not in str(error)
+    finally:
+        file.write_text(whole)

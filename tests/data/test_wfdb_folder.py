@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 import warnings
 from collections import Counter, defaultdict
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from atml.data import file_tree
-from atml.data.formats import wfdb_folder, wfdb_record
+from atml.data.formats import wfdb_folder, wfdb_formats, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import look_all
 from atml.data.labelling import judge
@@ -184,7 +185,7 @@ def test_a_lead_that_lags_is_moved_and_its_sum_is_that_of_the_file(record):
 def test_missing_samples_of_compressed_signals(fmt):
     """-32768 of format 516 is no -164 mV."""
     bits = {"508": 8, "516": 16, "524": 24}[fmt]
-    assert wfdb_record.MISSING[fmt] == -(1 << (bits - 1))
+    assert wfdb_formats.MISSING[fmt] == -(1 << (bits - 1))
 
 
 def test_values_that_no_ecg_has_are_told(record):
@@ -558,6 +559,28 @@ def test_a_gap_between_parts_is_missing_time(record):
     assert (fault.kind, fault.file) == ("length", "p1.hea") and "both.hea says" in fault.detail
 
 
+def test_a_long_record_is_read_in_pieces_and_is_the_same(record, monkeypatch):
+    """Whole, it is in memory once in float32; wfdb's integers, 64 bits each, a piece at a time."""
+    path = record("long", [], noise(300))
+    head = wfdb_record.header(path, "long")
+    whole = wfdb_record.signal(path, head, [0, 1])
+    monkeypatch.setattr(wfdb_record, "PIECE", 5003)
+    peaks = {}
+    for leads in ([0, 1], [1]):
+        tracemalloc.start()
+        x = wfdb_record.signal(path, head, leads)
+        peaks[len(leads)] = tracemalloc.get_traced_memory()[1] / x.nbytes
+        tracemalloc.stop()
+        np.testing.assert_array_equal(x, whole[leads])
+    assert max(peaks.values()) < 2, peaks
+    # The checksum is of all pieces together.
+    data = bytearray((path / "long.dat").read_bytes())
+    data[200_000] ^= 1
+    (path / "long.dat").write_bytes(data)
+    with pytest.raises(wfdb_record.Unusable, match="adds up to"):
+        wfdb_record.signal(path, head, [0, 1])
+
+
 def test_a_listing_of_nothing_is_refused(tmp_path):
     (tmp_path / "RECORDS").write_text("\n")
     with pytest.raises(DataError, match="RECORDS lists no record"):
@@ -664,3 +687,27 @@ def test_records_that_a_program_alone_annotated_are_left_out_and_said(record):
     assert "records annotated by a program alone (.ari, no .atr) left out: 31" in parsed.notes
     (folder / "30.atr").unlink()
     assert [fault.file for fault in read(folder).faults] == ["30.atr", "31.atr"]
+
+
+def test_records_in_a_folder_a_patient(record, tmp_path):
+    """As Icentia11k has them: some of its patients, and no RECORDS."""
+    root = tmp_path / "icentia"
+    for name in ("p00001_s00", "p00001_s01", "p00002_s00"):
+        (root / "p00").mkdir(parents=True, exist_ok=True)
+        record(name, BOTH, folder=root / "p00" / name[:6])
+    record("r1", BOTH, folder=tmp_path / "z")  # another set beside it
+    assert wfdb_folder.is_wfdb(root) and not wfdb_folder.is_wfdb(tmp_path)
+    parsed = read(root)
+    assert parsed.faults == [] and len(x_of(parsed)) == 27
+    rows = parsed.files.take(parsed.owner)
+    assert rows.subject.tolist() == ["p00001"] * 18 + ["p00002"] * 9
+    assert "3 records are named by patient: 2 subjects" in parsed.notes
+
+
+def test_two_leads_of_one_name_are_two(record):
+    """As the Long-Term AF Database has them."""
+    x = noise(20, 250)
+    folder = record("00", BOTH, x, rate=250, names=("ECG", "ECG2"))
+    (folder / "00.hea").write_text((folder / "00.hea").read_text().replace("ECG2", "ECG"))
+    for leads, at in (((), 0), (("ECG",), 0), (("1",), 1)):
+        np.testing.assert_allclose(x_of(read(folder, leads))[0, 0], x[250:750, at], atol=0.0026)

@@ -14,6 +14,7 @@ import pytest
 import atml
 from atml.artifacts.seen import amplitude, hashed
 from atml.errors import DataError, InputError
+from atml.library import prediction
 from tests.terminal import run
 from tests.waves import write_challenge, write_wfdb
 
@@ -85,14 +86,17 @@ def test_records_of_the_challenge_need_no_labels(model: atml.Model, tmp_path: Pa
 
 
 def test_segments_of_a_set_each_are_a_recording(
-    model: atml.Model, signal: np.ndarray, tmp_path: Path
+    model: atml.Model, signal: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(prediction, "TOGETHER", 3)
+    counted: list[int] = []
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as made:
         for number, part in enumerate(signal.reshape(4, -1)):
             text = "\n".join(f"{value:.6f}" for value in part)
             made.writestr(f"set/train_data/S{number}-N-0.txt", text)
             made.writestr(f"set/test_data/S{number + 4}-N-0.txt", text)
-    found = atml.predict(model, tmp_path / "set.zip")
+    found = atml.predict(model, tmp_path / "set.zip", on_recording=counted.append)
+    assert counted == list(range(1, 9))
     assert len(found.windows) == 8 and found.windows["recording"].nunique() == 8
     wanted = model.predict(signal).tolist()
     assert found.windows["decision"].tolist() == wanted * 2

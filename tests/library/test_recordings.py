@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,25 @@ def test_a_memory_map_is_read_piece_by_piece(tmp_path: Path) -> None:
     count = sum(len(one.x) for one in recording.blocks(recording.starts(None)))
     assert count == samples // 500
     assert Watched.most <= recordings.BLOCK * 500 + 500 + 2 * 250
+
+
+def test_memory_does_not_grow_with_the_length_of_a_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "BLOCK", 16)
+    resample(noise(1000), 128, 250)  # what it imports is no memory of a recording
+    peaks = []
+    for number, minutes in enumerate((6, 24)):
+        file = tmp_path / f"{number}.npy"
+        np.save(file, noise(2, minutes * 60 * 128).astype(np.float32))
+        recording = Recording.of(np.load(file, mmap_mode="r"), 128, TWO)
+        starts = recording.starts(None)
+        tracemalloc.start()
+        count = sum(len(one.x) for one in recording.blocks(starts))
+        peaks.append(tracemalloc.get_traced_memory()[1] - 40 * len(starts))  # a number a window
+        tracemalloc.stop()
+        assert count == minutes * 30
+    assert peaks[1] < 1.1 * peaks[0] < 3e6, peaks
 
 
 def test_windows_given_at_another_rate_become_the_tasks() -> None:

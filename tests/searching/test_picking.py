@@ -196,14 +196,19 @@ def test_rounds_drop_who_is_clearly_worse_and_the_smallest_of_equals_is_taken(pl
 
 
 def test_without_a_gain_over_the_default_it_is_taken(plan: Plan) -> None:
-    default, other = add(plan, 0.05, LARGE, origin="default"), add(plan, 0.02)
+    default, other = add(plan, 0.05, LARGE, origin="default", decimation=1), add(plan, 0.05)
     found = finals(plan)
+    summarise(found, 0.0)
+    first = verdict(plan.store, "s")
+    assert first is not None and first.entry.number == default.number and not first.entry.seeds
+    assert dict(first.rows())["gain"].startswith("it is DEFAULT: no gain over DEFAULT was found")
     done = work(plan, Repeats(found), {default.number: 0.05, other.number: 0.05})
     assert len(done) == 4
     taken = pick(found)
     assert taken.finalists[0].record == default
     assert taken.gain is not None and taken.gain.low <= 0 <= taken.gain.high
-    assert any(line.startswith("no gain over DEFAULT was found (") for line in taken.lines)
+    line = next(line for line in taken.lines if line.startswith("no gain over DEFAULT was found ("))
+    assert line.endswith("; DEFAULT is taken")
 
 
 def test_one_of_several_has_to_be_better_by_more(plan: Plan) -> None:
@@ -249,7 +254,7 @@ def test_a_longer_training_ships_where_it_is_better_out_of_fold(plan: Plan, long
 
 def test_the_gain_that_counts_is_that_of_what_ships(plan: Plan) -> None:
     """At a trial's length the search gains; trained longer the default is as good."""
-    default, best = add(plan, 0.3, LARGE, origin="default"), add(plan, 0.05)
+    default, best = add(plan, 0.3, origin="default"), add(plan, 0.05, LARGE, decimation=1)
     found = finals(plan, longer=4)
     wrong = {default.number: 0.3, best.number: 0.1}
     work(plan, Repeats(found), wrong, {default.number: 0.02, best.number: 0.02})

@@ -6,7 +6,6 @@ one by what it holds. The time gives the rate. A name may end with a unit: "MLII
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from atml.arrays import Floats
+from atml.arrays import Float32, Floats
 from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
-from atml.data.text import decoded
+from atml.data.text import beginning
 
 ENDINGS = (".csv", ".tsv", ".txt")
 
@@ -27,6 +26,9 @@ _TIME = frozenset(
     ("time", "t", "times", "seconds", "sec", "s", "ms", "elapsedtime", "timestamp", "milliseconds", "time_s")
 )
 _UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\])]*?)\s*[\])]\s*$")
+_HEAD, _CHUNK = 1 << 16, 500_000
+"""Bytes that names, marks and encoding are told by; lines that are parsed at once."""
+
 _OFF = 0.25
 """Largest distance of a sample from its place, in samples, that comes of rounding."""
 
@@ -39,7 +41,7 @@ class ColumnFile:
     ``dropped`` names the columns that are no leads.
     """
 
-    x: Floats
+    x: Float32
     names: tuple[str, ...]
     rate: int | None
     units: bool
@@ -54,11 +56,11 @@ def read(path: Path, file: str) -> ColumnFile:
         Unusable: It can't be read, holds text, no sample, a unit that is none of voltage, or a time that does
             not go on evenly, at a whole number of Hz.
     """
-    names, values, text = _parse(path, file)
-    if values.ndim != 2 or not values.size:
+    names, columns, text = _parse(path, file)
+    if not columns or not len(columns[0]):
         raise Unusable("signal", file, "holds no sample")
     named = names is not None
-    plain: list[str] = list(names) if names is not None else [str(at) for at in range(values.shape[1])]
+    plain: list[str] = list(names) if names is not None else [str(at) for at in range(len(columns))]
     units: list[str] = []
     for at, name in enumerate(plain):
         match = _UNIT.match(name)
@@ -69,9 +71,9 @@ def read(path: Path, file: str) -> ColumnFile:
     rate: int | None = None
     keep = []
     for at, name in enumerate(plain):
-        kind = _kind(name, at, values[:, at], named)
+        kind = _kind(name, at, columns[at], named)
         if kind == "time":
-            rate = _rate(values[:, at], name, units[at], file)
+            rate = _rate(columns[at], name, units[at], file)
         if kind:
             dropped.append(name if named else f"column {at + 1}")
         else:
@@ -79,22 +81,27 @@ def read(path: Path, file: str) -> ColumnFile:
     if not keep:
         raise Unusable("signal", file, f"has no column beside {', '.join(dropped)}")
     factors = [_factor(units[at], plain[at], file) for at in keep]
-    x = values[:, keep].T * np.array([factor or 1.0 for factor in factors])[:, None]
+    x = np.empty((len(keep), len(columns[0])), np.float32)
+    with np.errstate(over="ignore"):  # too large is infinite, and found where windows are checked
+        for row, (at, factor) in enumerate(zip(keep, factors, strict=True)):
+            np.multiply(columns[at], factor or 1.0, out=x[row], casting="same_kind")
     leads = tuple(plain[at] for at in keep) if named else tuple(str(number) for number in range(len(keep)))
     known = all(factor is not None for factor in factors)
-    return ColumnFile(np.ascontiguousarray(x), leads, rate, known, named, tuple(dropped))
+    return ColumnFile(x, leads, rate, known, named, tuple(dropped))
 
 
-def _parse(path: Path, file: str) -> tuple[list[str] | None, Floats, list[str]]:
-    """Return the names if there are any, the numbers ``(samples, columns)``, and units from a second line."""
+def _parse(path: Path, file: str) -> tuple[list[str] | None, list[Floats], list[str]]:
+    """Return the names if there are any, the numbers column by column, and units from a second line."""
     import pandas as pd
 
     try:
-        text = decoded(path.read_bytes())
+        with path.open("rb") as opened:
+            encoding, text = beginning(opened.read(_HEAD))
     except OSError as error:
         raise Unusable("unreadable", file, f"can't be read: {error.strerror or error}") from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-    lines = text.split("\n", 2)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    blank = len(text) - len(text.lstrip("\n"))
+    lines = text[blank:].split("\n", 2)
     mark = next((mark for mark in (",", ";", "\t") if mark in lines[0]), None)
     first = _cells(lines[0], mark)
     if mark and len(first) > 1 and not first[-1]:  # a mark at the end of each line
@@ -102,43 +109,56 @@ def _parse(path: Path, file: str) -> tuple[list[str] | None, Floats, list[str]]:
     if mark is None and len(lines) > 1 and len(lines[1].split()) == 1:
         first = [lines[0].strip().strip("'\"")]  # a name with a blank in it
     comma = mark != "," and "." not in text and "," in text
-    names, units, skip = None, [], 0
+    names, units, skip = None, [], blank
     if not all(_is_number(cell, comma) for cell in first if cell):
-        names, skip = first, 1
+        names, skip = first, blank + 1
         second = _cells(lines[1], mark) if len(lines) > 1 else []
         if any(cell.strip("()[]").casefold() in MILLIVOLTS for cell in second):
-            units, skip = [cell.strip("()[]") for cell in second], 2
+            units, skip = [cell.strip("()[]") for cell in second], blank + 2
     elif not any(first):
         raise Unusable("signal", file, "holds no sample")
+    parts: list[list[Floats]] = [[] for _ in first]
     try:
-        found = pd.read_csv(
-            io.StringIO(text),
+        with pd.read_csv(
+            path,
             sep=mark or r"\s+",
             header=None,
             skiprows=skip,
             skip_blank_lines=False,  # a blank line is a sample that is missing
             decimal="," if comma else ".",
-            low_memory=False,
-        )
+            encoding=encoding,
+            compression=None,
+            chunksize=_CHUNK,
+        ) as chunks:
+            for chunk in chunks:
+                _append(parts, chunk, names, skip, file)
     except pd.errors.EmptyDataError:
         raise Unusable("signal", file, "holds no sample") from None
-    except (ValueError, OverflowError, pd.errors.ParserError) as error:
+    except (ValueError, OverflowError, OSError, pd.errors.ParserError) as error:
         raise Unusable("signal", file, f"is no table of numbers: {' '.join(str(error).split())}") from None
-    if found.shape[1] > len(first) and found[len(first)].isna().all():
-        found = found.iloc[:, : len(first)]
-    if found.shape[1] != len(first):
-        raise Unusable(
-            "signal",
-            file,
-            f"is no table of numbers: it names {len(first)} columns and holds {found.shape[1]}",
-        )
     columns = []
-    for at in range(len(first)):
-        column = found[at]
+    for part in parts:
+        columns.append(np.concatenate(part) if part else np.empty(0))
+        part.clear()
+    end = len(columns[0])
+    while end and all(np.isnan(column[end - 1]) for column in columns):  # blank lines at the end
+        end -= 1
+    return names, [column[:end] for column in columns], units
+
+
+def _append(parts: list[list[Floats]], chunk: Any, names: list[str] | None, skip: int, file: str) -> None:
+    """Add the columns of some lines to those before."""
+    count = len(parts)
+    if chunk.shape[1] > count and chunk.iloc[:, count].isna().all():
+        chunk = chunk.iloc[:, :count]
+    if chunk.shape[1] != count:
+        there = f"it names {count} columns and holds {chunk.shape[1]}"
+        raise Unusable("signal", file, f"is no table of numbers: {there}")
+    for at in range(count):
+        column = chunk[at]
         if column.dtype.kind not in "fiu":
-            column = _numbers(column, at, names, skip, file)
-        columns.append(np.asarray(column, np.float64))
-    return names, np.stack(columns, axis=1), units
+            column = _numbers(column, at, names, skip + int(chunk.index[0]), file)
+        parts[at].append(np.array(column, np.float64))
 
 
 def _numbers(column: Any, at: int, names: list[str] | None, skip: int, file: str) -> Floats:

@@ -144,7 +144,7 @@ def _sets_inside(path: Path, kind: str | None) -> list[str]:
     What is recognised by a list or a file far below may be one of several: opened, the others would vanish.
     """
     parts = {f"{split}_data" for split in SPLITS}
-    if kind not in ("contest", "cinc2017") or not path.is_dir() or (path / "REFERENCE.csv").is_file():
+    if kind not in ("contest", "cinc2017", "dx") or not path.is_dir() or (path / "REFERENCE.csv").is_file():
         return []
     found = {}
     with os.scandir(path) as entries:

@@ -35,20 +35,23 @@ def diagnoses(header: Path) -> list[str] | None:
 
 def first_header(folder: Path, depth: int = DEPTH) -> Path | None:
     """Return the first header in a folder or below, None where there is none; never raises."""
+    headers: list[str] = []
+    folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            there = sorted(entries, key=lambda entry: entry.name)
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.name.endswith(".hea"):
+                    headers.append(entry.path)
+                elif depth and entry.is_dir():
+                    folders.append(entry.path)
     except OSError:
         return None
-    for entry in there:
-        if entry.name.endswith(".hea") and not entry.name.startswith("."):
-            return Path(entry.path)
-    for entry in there:
-        if depth and entry.is_dir() and not entry.name.startswith("."):
-            found = first_header(Path(entry.path), depth - 1)
-            if found is not None:
-                return found
-    return None
+    if headers:
+        return Path(min(headers))
+    below = (first_header(Path(one), depth - 1) for one in sorted(folders))
+    return next((found for found in below if found is not None), None)
 
 
 class DiagnosisHeaders(RecordingSet):
@@ -98,6 +101,11 @@ class DiagnosisHeaders(RecordingSet):
             if "+" in rhythm:
                 several.append(name)
             found.items.append(Item(file.removesuffix(".hea"), name, name, rhythm))
+        beside = [name for name in self.codes if not name.startswith(tuple(f"{one}_data/" for one in SPLITS))]
+        if below and beside:
+            found.notes.append(
+                f"{len(beside)} records are in neither train nor test, and left out: {some(beside)}"
+            )
         if not below:
             found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
         found.notes.append(

@@ -21,17 +21,14 @@ class EdfFolder(RecordingSet):
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        """Tell a folder with EDF files, itself or in its train_data and test_data."""
+        """Tell a folder with EDF files and no WFDB headers, itself or in its train_data and test_data."""
         places = (path, *(path / f"{split}_data" for split in SPLITS))
         try:
-            return any(
-                file.suffix.lower() in edf_file.ENDINGS and not file.name.startswith(".")
-                for place in places
-                if place.is_dir()
-                for file in place.iterdir()
-            )
+            files = [file for place in places if place.is_dir() for file in place.iterdir()]
         except OSError:
             return False
+        there = {file.suffix.lower() for file in files if not file.name.startswith(".")}
+        return ".hea" not in there and not there.isdisjoint(edf_file.ENDINGS)
 
     @cached_property
     def _files(self) -> list[str]:
@@ -69,6 +66,13 @@ class EdfFolder(RecordingSet):
             )
         if silent:
             found.notes.append(f"{len(silent)} files have no annotations and are left out: {some(silent)}")
+        beside = [
+            name for name in self._files if not name.startswith(tuple(f"{one}_data/" for one in SPLITS))
+        ]
+        if below and beside:
+            found.notes.append(
+                f"{len(beside)} files are in neither train nor test, and left out: {some(beside)}"
+            )
         if not below:
             found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
         if nameless := [name for name, code in people.items() if not code]:

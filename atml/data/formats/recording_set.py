@@ -37,13 +37,14 @@ class Opened:
     """A recording whose signal is not yet read: ``rate`` in Hz, names of its leads in their order.
 
     ``load`` returns some leads, ``(leads, samples)``; ``told`` the stretches that its own annotations name,
-    given samples and leads, None where it has none.
+    given samples and leads, None where it has none. ``notes`` tell what was assumed or passed over.
     """
 
     rate: int
     leads: tuple[str, ...]
     load: Callable[[Sequence[int]], Float32]
     told: Callable[[int, Sequence[int]], list[Stretch]] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class RecordingSet(Format):
     def _recordings(self, found: Listing) -> Iterator[Recording]:
         """Read one recording after the other; what can't be used becomes a fault or is left out and said."""
         seen = _Leads(self.asked.leads, self.asked.task.leads)
+        said: dict[str, list[str]] = {}
         for item in found.items:
             try:
                 opened = self.opened(item)
@@ -147,9 +149,12 @@ class RecordingSet(Format):
             except Unusable as error:
                 found.faults.append(error.fault)
                 continue
+            for note in opened.notes:
+                said.setdefault(note, []).append(item.name)
             yield Recording(item.name, item.subject, opened.rate, x, stretches)
         found.faults += seen.faults()
         found.notes += seen.notes()
+        found.notes += [f"{note}: {len(names)} recordings, {some(names)}" for note, names in said.items()]
 
 
 class _Leads:
@@ -174,7 +179,8 @@ class _Leads:
         wanted = self.wanted or next(iter(self.first.values()), there[: self.count])
         self.order.setdefault(tuple(lead.casefold() for lead in there), []).append(name)
         try:
-            chosen = meant(there, wanted)
+            first = not self.wanted and there[: self.count] == wanted
+            chosen = list(range(self.count)) if first else meant(there, wanted)
         except NoLead as error:
             self.lacking[name] = f"has no lead {error.entry!r}; its leads are {', '.join(there)}"
             return None

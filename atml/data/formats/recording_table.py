@@ -217,7 +217,10 @@ def columns_opened(folder: Path, file: str, asked: int | None, *, chapman: bool 
     def load(leads: Sequence[int]) -> Float32:
         return (held.x[list(leads)] * unit).astype("float32")
 
-    return Opened(rate, names, load)
+    notes = [] if held.units or unit != 1.0 else ["tables that tell no unit are taken for mV"]
+    if held.dropped:
+        notes.append(f"columns that are no leads are passed over ({', '.join(held.dropped)})")
+    return Opened(rate, names, load, notes=tuple(notes))
 
 
 class _Files:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from atml.data import windowing
 from atml.data.episode import Episode
+from atml.data.file_tree import find
 from atml.data.formats import wfdb_record
 from atml.data.formats.base import Format
+from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_record import Header, Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, some
 from atml.data.text import decoded
@@ -88,8 +90,16 @@ def _beside(folder: Path) -> bool:
 
 
 def _headers(folder: Path) -> list[str]:
-    """Return the records that have a header in a folder; ``._r1.hea`` is what macOS leaves beside a copy."""
-    return sorted(file.stem for file in folder.glob("*.hea") if not file.name.startswith("."))
+    """Return the records that have a header in a folder; ``._r1.hea`` is what macOS leaves beside a copy.
+
+    Where all records below are named by patient, those count: a folder or more is a patient's.
+    """
+    there = sorted(file.stem for file in folder.glob("*.hea") if not file.name.startswith("."))
+    first = None if there else first_header(folder)
+    if first is None or not patients_of([first.relative_to(folder).with_suffix("").as_posix()]):
+        return there
+    names = [name.removesuffix(".hea") for name in find(folder).names if name.endswith(".hea")]
+    return names if patients_of(names) else []
 
 
 def _listed(folder: Path, below: str = "") -> list[str]:
