@@ -64,6 +64,12 @@ class InputError(AtmlError):
 class DataError(InputError):
     """A folder, archive or file of ECG can't be used."""
 
+    def __init__(self, message: object = "") -> None:
+        # Names in damaged lists may hold anything, ends of lines too: they are shown as Python writes them.
+        super().__init__(
+            "".join(repr(c)[1:-1] if ord(c) < 32 or 127 <= ord(c) < 160 else c for c in str(message))
+        )
+
 
 class ConfigError(InputError):
     """A ModelConfig holds an unknown key or an impossible value."""

@@ -221,3 +221,10 @@ def test_a_name_that_may_be_two_recordings_needs_its_folder(
         opened(nested, subjects=file)
     file.write_text("one/r,A\ntwo/r.hea,B\ns,B\n")
     assert set(opened(nested, subjects=file).subject.tolist()) == {"A", "B"}
+
+
+def test_names_with_ends_of_lines_are_shown_in_one_line(opened: Opened, tmp_path: Path) -> None:
+    names = np.array(["A\nB", "nan", "C\x01", "C\x01"])
+    with pytest.raises(DataError, match=r"'A\\nB'") as caught:
+        opened(npz(tmp_path / "set.npz", names), subjects="(D)")
+    assert "\n" not in str(caught.value) and str(DataError("a\x01\nb")) == r"a\x01\nb"
