@@ -2,9 +2,10 @@
 
 Among the finalists that can't be told apart from the best one, the smallest (or the fastest, as asked) is
 taken, unless none of them is clearly better than the default config: then no gain was found, and the default
-is taken, or the smallest of those that are smaller than it and have no lower value. "Clearly" is when the 90% interval of the difference, paired by subject over the mean of the fresh
-seeds, excludes 0; intervals over the default, one for each finalist, hold at 90% together. A longer training
-ships where its value out of fold is higher.
+is taken, or the smallest of those that are smaller than it and have no lower value. "Clearly" is when the 90%
+interval of the difference, paired by subject over the mean of the fresh seeds, excludes 0; intervals over the
+default, one for each finalist, hold at 90% together. A longer training ships where its value out of fold is
+higher.
 """
 
 from __future__ import annotations
@@ -214,9 +215,8 @@ def _gain_line(
         if taken is default
         else f"trial {taken.record.number}, no worse, is taken as the {leaner} one"
     )
-    return (
-        f"no gain over DEFAULT was found ({gain.value:+.3f}, {gain.low:.3f} to {gain.high:.3f}{seeds}); {what}"
-    )
+    ends = f"{gain.value:+.3f}, {gain.low:.3f} to {gain.high:.3f}{seeds}"
+    return f"no gain over DEFAULT was found ({ends}); {what}"
 
 
 def _length_line(values: dict[int, float], shipped: int) -> str:

@@ -14,6 +14,7 @@ from atml.searching.leaderboard import runs
 from atml.searching.picking import pick
 from atml.searching.plan import Plan
 from atml.searching.ranking import kib_of
+from atml.searching.verdict import verdict
 from atml.training.records import Role, State, TrialRecord
 
 
@@ -82,7 +83,9 @@ def _test_data(plan: Plan) -> str:
 
 
 def _why_none(finals: Finalists, finished: list[TrialRecord], complete: int) -> str:
-    under_way = any(t.role == Role.SEARCH and t.state in (State.RUNNING, State.WAITING) for t in finals.records())
+    under_way = any(
+        t.role == Role.SEARCH and t.state in (State.RUNNING, State.WAITING) for t in finals.records()
+    )
     over = [any(t.constraints.get(name, 0.0) > 0 for name in LIMITS) for t in finished]
     if finished and all(over) and not under_way:
         return f"none of them stays within the limits ({finals.plan.budget.describe()}): raise them"
@@ -143,6 +146,8 @@ def _lines(
             f"nothing qualifies ({plan.definition.gate.words}): run the same command with --unqualified"
             " to export the best model anyway, marked so"
         )
-    if best:
+    if best and finals.named:
         lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")
+    elif best and (first := verdict(plan.store, plan.name)) is not None and first.next:
+        lines.append(f"next: {first.next}")
     return lines

@@ -124,10 +124,15 @@ def test_what_was_cut_short_by_time_is_not_laid_to_the_limits(plan: Plan) -> Non
     large.set_constraint("size_kib", 12.0)
     study.tell(large, state=TrialState.PRUNED)
     found = finals(plan)
-    assert "none of them stays within the limits (at most 256 KiB): raise them" in summarise(found, 1.0)["lines"]
+    assert (
+        "none of them stays within the limits (at most 256 KiB): raise them" in summarise(found, 1.0)["lines"]
+    )
     # Another was under way when the time was up, and is requeued.
     study.ask()
-    assert "no trial ran over every fold yet: it needs more --trials or more time" in summarise(found, 1.0)["lines"]
+    assert (
+        "no trial ran over every fold yet: it needs more --trials or more time"
+        in summarise(found, 1.0)["lines"]
+    )
 
 
 def test_who_is_clearly_worse_is_no_finalist_but_the_default_is(plan: Plan) -> None:
