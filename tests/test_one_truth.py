@@ -263,6 +263,12 @@ def test_every_surface_says_the_same_of_one_study(made: Made) -> None:
             assert same, f"{name} shows {key} {shown}, the log {whole}: {found}"
     first = verdict(made.plan.store, "s")
     assert first is not None and made.summary["lines"][-1] == f"next: {first.next}"
+    overlay = Overlay(made.plan.store, Shelf(made.where), made.where)
+    note = overlay.study_note(made.plan.store.study("s")._study_id)
+    assert {"gain", "worst people", "next"} <= {name for name, _ in first.rows()}
+    for name, words in first.rows()[4:-1]:
+        assert f"- {name}: {words}\n" in note, note
+    assert f"- next: `{first.next}`\n" in note
 
 
 def test_the_best_at_each_size_is_the_winner_where_that_fits(made: Made) -> None:
