@@ -80,7 +80,8 @@ def main() -> None:
         if not Path("studies.db").exists():
             options = Options(
                 task=given.task, data=tuple(data), trials=given.trials,
-                timeout=duration("--timeout", given.timeout), max_size_kib=given.max_size, workers=given.workers, seed=given.seed, window=given.window,
+                timeout=duration("--timeout", given.timeout), max_size_kib=given.max_size,
+                workers=given.workers, seed=given.seed, window=given.window,
                 objective=given.objective, hold_out=given.hold_out,
             )  # fmt: skip
             search(options, Lines())
