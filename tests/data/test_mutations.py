@@ -1,6 +1,6 @@
 """However odd a set is: values come out right, of the right people in the right split, or one line refuses.
 
-``ATML_MUTATIONS=3000`` tries that many sets of each format, others each time; some dozen seconds a thousand.
+``ATML_MUTATIONS=3000`` tries that many sets of each format, others each time.
 """
 
 from __future__ import annotations
@@ -74,4 +74,4 @@ def test_values_come_out_right_or_one_line_refuses(kind: str) -> None:
 
     tried()
     # Not by refusing everything.
-    assert opened["right"] > 0.1 * opened.total(), opened
+    assert opened["right"] > 0.05 * opened.total(), opened
