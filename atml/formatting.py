@@ -158,8 +158,13 @@ def sentence(text: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a duration as 45 s, 12 min or 3 h 20 min."""
-    if seconds < 90:
+    """Write a duration as 45 s, 12 min or 3 h 20 min.
+
+    Example:
+        >>> clock(100), clock(151), clock(12_000)
+        ('100 s', '3 min', '3 h 20 min')
+    """
+    if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

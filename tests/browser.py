@@ -59,8 +59,11 @@ class Visit:
         self.page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
         height = int(self.page.evaluate("document.documentElement.scrollHeight"))
         for y in range(0, height + 1, 850):
-            self.page.evaluate(f"scrollTo({{top: {y}, behavior: 'instant'}})")
-            self.page.wait_for_timeout(25)
+            # What is in sight is noticed when it is painted, which a busy machine does late.
+            self.page.evaluate(
+                f"scrollTo({{top: {y}, behavior: 'instant'}}); new Promise((done) => requestAnimationFrame("
+                "() => requestAnimationFrame(() => setTimeout(done))))"
+            )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from atml.artifacts import card_kind
+from atml.artifacts.bad_input import BadInput, section
 from atml.artifacts.card_agreement import under_changes
 from atml.artifacts.card_baseline import by_rhythm, versus
 from atml.artifacts.card_label_doubts import label_doubts
@@ -18,8 +19,8 @@ from atml.training.augmentation import KINDS
 MB = 1e6
 
 
-def render(record: ExportRecord, *, size_bytes: int) -> str:
-    """Write the card; ``size_bytes`` is the size of the ONNX file."""
+def render(record: ExportRecord, *, size_bytes: int, bad_input: BadInput) -> str:
+    """Write the card; ``size_bytes`` is the size of the ONNX file, ``bad_input`` how it answers that."""
     head = f"# {record.task.name}: trial {record.trial} of study {record.study!r}"
     parts = [head]
     if record.data.synthetic:
@@ -45,6 +46,7 @@ def render(record: ExportRecord, *, size_bytes: int) -> str:
         _architecture(record, size_bytes),
         _training(record),
         _where_from(record),
+        section(bad_input, record.task),
         _limits(record),
     ]
     return "\n\n".join(parts) + "\n"
@@ -85,6 +87,8 @@ def _data(record: ExportRecord) -> str:
     ]
     if data.held_out:
         lines.append(f"- Held out of the search altogether, for `atml score`: {', '.join(data.held_out)}.")
+    if data.subjects_by:
+        lines.append(f"- Whose each recording is, by `--subjects`: `{data.subjects_by}`.")
     if data.leads:
         lines.append(f"- Leads, as asked for: {'; '.join(data.leads)}.")
     if data.amplitude is not None:

@@ -22,6 +22,7 @@ from atml import __version__
 from atml.arrays import Float32
 from atml.artifacts import card
 from atml.artifacts.backends import BACKENDS, backend
+from atml.artifacts.bad_input import measured
 from atml.artifacts.model import (
     CARD,
     CONFIG,
@@ -36,6 +37,7 @@ from atml.artifacts.model import (
     task_fields,
 )
 from atml.artifacts.record import ExportRecord
+from atml.data.formats.subject_map import without_folder
 from atml.errors import ExportError, ParityError
 from atml.evaluation.cross_validation_result import BaselineResult, stored
 from atml.models.network import Network
@@ -120,6 +122,7 @@ def metadata_of(record: ExportRecord) -> dict[str, str]:
         objective_hash=record.objective_hash,
         labels_hash=record.labels_hash,
         lead_choice=record.data.leads,
+        subjects_by=without_folder(record.data.subjects_by),
         unqualified=record.unqualified,
         amplitude=record.data.amplitude,
     )
@@ -127,11 +130,12 @@ def metadata_of(record: ExportRecord) -> dict[str, str]:
 
 def contents(record: ExportRecord, model: bytes, parity: Parity) -> dict[str, bytes]:
     """Return the files of an export folder by name: the model, what it is, its figures and its card."""
+    bad_input = measured(model, record.task)
     return {
         MODEL: model,
         CONFIG: _dump(_config(record, model)),
         METRICS: _dump(_metrics(record, parity)),
-        CARD: card.render(record, size_bytes=len(model)).encode(),
+        CARD: card.render(record, size_bytes=len(model), bad_input=bad_input).encode(),
     }
 
 

@@ -70,6 +70,8 @@ class ExportedModel:
     objective_hash: str = ""
     labels_hash: str = ""
     lead_choice: tuple[str, ...] = ()
+    subjects_by: str = ""
+    """What ``--subjects`` said in the search; of a table, a file that travels alone has its name only."""
     unqualified: tuple[str, ...] = ()
     """What the model lacks of its objective's gate, in words; () for one that qualified."""
     baseline: dict[str, Any] | None = None
@@ -127,6 +129,7 @@ def describe(
     objective_hash: str = "",
     labels_hash: str = "",
     lead_choice: tuple[str, ...] = (),
+    subjects_by: str = "",
     unqualified: tuple[str, ...] = (),
     amplitude: Amplitude | None = None,
 ) -> dict[str, str]:
@@ -139,6 +142,7 @@ def describe(
     tie = f"; a tie with {positive} is {positive}" if positive else "; of equal ones the first"
     kind = {} if task.kind == BINARY else {"kind": task.kind, "offsets": _json(list(offsets))}
     chosen = {"lead_choice": _json(list(lead_choice))} if lead_choice else {}
+    chosen |= {"subjects_by": subjects_by} if subjects_by else {}
     lacks = {"unqualified": _json(list(unqualified))} if unqualified else {}
     return {
         "format": FORMATS.get(task.kind, LATER),
@@ -232,6 +236,7 @@ def _exported(
         subjects=None if names is None else tuple(str(name) for name in names),
         objective_hash=props.get("objective_hash", ""),
         labels_hash=props.get("labels_hash", ""),
+        subjects_by=str((record or {}).get("data", {}).get("subjects_by") or props.get("subjects_by", "")),
         lead_choice=tuple(str(entry) for entry in json.loads(props.get("lead_choice", "[]"))),
         unqualified=tuple(str(entry) for entry in json.loads(props.get("unqualified", "[]"))),
         baseline=_baseline(record),
@@ -328,7 +333,6 @@ def infer(model: bytes, x: Float32, *, batch: int = 256) -> Float32:
     does not fit it.
     """
     run = Session(model)
-    # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
     parts = [np.empty((0, run.classes), np.float32)]
     for at in range(0, len(x), batch):
         parts.append(run(np.ascontiguousarray(x[at : at + batch], np.float32)))
@@ -351,7 +355,10 @@ class Session:
         self._output, self.classes = output.name, int(output.shape[1])
 
     def __call__(self, x: Float32) -> Float32:
-        """Return logits ``(n, classes)`` for ``x (n, leads, samples)``, float32 and contiguous, n above 0."""
+        """Return logits ``(n, classes)`` for ``x (n, leads, samples)``, float32 and contiguous."""
+        if not len(x):
+            # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
+            return np.empty((0, self.classes), np.float32)
         with _told():
             logits: Float32 = self._run.run([self._output], {self._input: x})[0]
         return logits

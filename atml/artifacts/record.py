@@ -48,6 +48,8 @@ class DataFacts:
     notes: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
+    subjects_by: str = ""
+    """What ``--subjects`` said of whose each recording is; "" where the data did."""
     amplitude: Amplitude | None = None
     """How large the signals are; None in records of earlier versions."""
 
@@ -67,6 +69,7 @@ class DataFacts:
             notes=dataset.notes,
             leads=() if source is None else source.leads,
             held_out=() if source is None else source.held_out,
+            subjects_by="" if source is None else source.subjects,
             amplitude=amplitude(dataset.x),
         )
 

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from atml.cli.best import best_app
+from atml.cli.check import check
 from atml.cli.compare import compare
 from atml.cli.dashboard import dashboard
 from atml.cli.data import data_app
@@ -71,6 +72,7 @@ app.add_typer(data_app, name="data", rich_help_panel=PREPARING)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=PREPARING)
 app.add_typer(studies_app, name="study", rich_help_panel=PREPARING)
 app.add_typer(regions_app, name="regions", rich_help_panel=PREPARING)
+app.command(rich_help_panel=PREPARING)(check)
 app.command("run", rich_help_panel=PREPARING)(run_again)
 
 

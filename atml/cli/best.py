@@ -235,7 +235,8 @@ def write_whole(file: Path, text: str) -> None:
 def sizes_table(found: Sequence[AtSize]) -> RenderableType:
     """Lay out the best trial at each size."""
     from atml.formatting import columns, value
-    from atml.searching.verdict import headline, where
+    from atml.searching.next_step import where
+    from atml.searching.verdict import headline
 
     rates = list(headline(found[-1].entry.rates)) if found else []
     header = ("at most KiB", "trial", "value", "runs", *rates, "KiB", "MACs", "export")

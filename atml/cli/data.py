@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atml.cli.help_text import Commands
-from atml.cli.shared_options import TASK, AsJson, Lead, SamplingRate, Window, show
+from atml.cli.shared_options import TASK, AsJson, Labels, Lead, SamplingRate, Subjects, Window, show
 from atml.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from atml.data.dataset import DataSource
     from atml.data.inspection import Inspection, Part, Split
     from atml.evaluation.label_doubts import LabelDoubt
     from atml.task_files.definition import TaskDefinition
@@ -34,7 +35,7 @@ MOST_FAULTS = 30
 @data_app.command("inspect")
 def data_inspect(
     directories: Annotated[
-        list[Path], typer.Argument(help="Folder, archive, .npz or .mat, or a WFDB folder.", metavar="PATH...")
+        list[Path], typer.Argument(help="Folder, archive, .npz, .mat, .h5 or .parquet.", metavar="PATH...")
     ],
     task: Annotated[
         str,
@@ -43,6 +44,8 @@ def data_inspect(
     window: Window = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
+    labels: Labels = None,
+    subjects: Subjects = None,
     json: AsJson = False,
 ) -> None:
     """Show subjects, rhythms, lengths, faults, and what would be left out and why.
@@ -50,6 +53,7 @@ def data_inspect(
     Ends with exit code 2 where a search would refuse the data.
     """
     from atml import data, task_files
+    from atml.data.dataset import DataSource
 
     definition = task_files.find(task, window=window)
     found = data.inspect(
@@ -58,8 +62,17 @@ def data_inspect(
         label=definition.label,
         sampling_rate=sampling_rate,
         leads=tuple(lead or ()),
+        labels=labels,
+        subjects=subjects,
     )
-    check = _labels_checked(found, directories, definition, sampling_rate, tuple(lead or ()))
+    source = DataSource(
+        paths=tuple(directories),
+        sampling_rate=sampling_rate,
+        leads=tuple(lead or ()),
+        labels=labels,
+        subjects=subjects or "",
+    )
+    check = _labels_checked(found, source, definition)
     show({**as_json(found), "labels": check.to_dict()} if json else table(found, check), json)
     if refusals := _refusals(found):
         raise DataError(f"`atml search` would refuse it: {refusals[0]}")
@@ -106,13 +119,10 @@ class _LabelCheck:
 
 def _labels_checked(
     found: Inspection,
-    directories: list[Path],
+    source: DataSource,
     definition: TaskDefinition,
-    sampling_rate: int | None,
-    leads: tuple[str, ...],
 ) -> _LabelCheck:
     """Ask the task's detector without a network what it thinks of the labels of the training split."""
-    from atml import data
     from atml.evaluation.label_doubts import doubted_by_one, fitted
 
     task = definition.task
@@ -121,9 +131,7 @@ def _labels_checked(
     if _refusals(found):
         return _LabelCheck(task=task, why="a search would refuse the data")
     try:
-        opened = data.open(
-            directories, task=task, label=definition.label, sampling_rate=sampling_rate, leads=leads
-        )
+        opened = definition.open(source)
         simple = fitted(
             definition.baseline, opened, task, lambda one: definition.value(replace(one, changed={}))
         )
@@ -176,11 +184,13 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
     from rich.console import Group
     from rich.text import Text
 
+    from atml.formatting import plural
+
     parts: list[RenderableType] = []
     for split in found.splits:
         name = split.set or found.name
         title = name if split.bare else f"{name}, {split.name}"
-        parts.append(Text(f"{title}: {len(split.subjects)} subjects", style="bold"))
+        parts.append(Text(f"{title}: {plural(len(split.subjects), 'subject')}", style="bold"))
         parts.append(_subjects(split))
         parts.extend(Text(note) for note in split.notes)
         if split.refusal:
@@ -193,7 +203,7 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
     if not found.faults:
         parts.append(Text("no faults found"))
     else:
-        parts.append(Text(f"{len(found.faults)} faults", style="bold"))
+        parts.append(Text(plural(len(found.faults), "fault"), style="bold"))
         parts.append(_faults(found))
     return Group(*parts)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.shared_options import AsJson, Lead, SamplingRate, show
+from atml.cli.shared_options import AsJson, Lead, SamplingRate, show, waiting
 from atml.cli.values import number
 
 DECISIONS = "Decisions and episodes"
@@ -80,17 +80,19 @@ def predict(
     """Classify recordings without labels: windows, episodes, burden and alarms an hour."""
     from atml.library.prediction import predict as run
 
-    found = run(
-        export,
-        files,
-        lead=lead or (),
-        sampling_rate=sampling_rate,
-        step=step,
-        classes=of or (),
-        merge_s=merge,
-        shortest_s=shortest,
-        out=out,
-    )
+    with waiting("reading") as said:
+        found = run(
+            export,
+            files,
+            lead=lead or (),
+            sampling_rate=sampling_rate,
+            step=step,
+            classes=of or (),
+            merge_s=merge,
+            shortest_s=shortest,
+            out=out,
+            on_recording=lambda count: said(f"{count:,} recordings"),
+        )
     show(found.to_dict() if json else str(found), json)
     if out is not None and not json:
         typer.echo(f"wrote {out}: windows.csv, episodes.csv, recordings.csv and pictures (.html)")

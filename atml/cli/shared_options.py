@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,8 +31,8 @@ EXPORT = "Winner and export"
 Data = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Folder, .zip, .tar.*, .npz or .mat of labelled ECG, or a WFDB folder. Repeat it to use several"
-        " sets together.",
+        help="Labelled ECG: a folder or archive of recordings or segments, .npz, .mat, .h5 or .parquet."
+        " Repeat it to use several sets together.",
         metavar="PATH",
         show_default="synthetic ECG",
         rich_help_panel=DATA,
@@ -63,6 +65,26 @@ SamplingRate = Annotated[
         help="Sampling rate of files that don't state theirs.",
         metavar="HZ",
         show_default="the task's",
+        rich_help_panel=DATA,
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="Table of the recordings in a folder that tells their labels nowhere else; its first line is"
+        " file,label or file,label,patient.",
+        metavar="FILE",
+        show_default="what the files tell",
+        rich_help_panel=DATA,
+    ),
+]
+Subjects = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose each recording is: a table, its first line recording,subject, or a pattern that fits the"
+        " whole name of each, with brackets around the subject: 'p(\\d+)_.*'.",
+        metavar="FILE|PATTERN",
+        show_default="as the data say",
         rich_help_panel=DATA,
     ),
 ]
@@ -310,3 +332,15 @@ def show(what: Any, as_json: bool = False) -> None:
     # A table in a file or a pipe need not fit the width of a terminal.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(what, markup=False, soft_wrap=isinstance(what, str))
+
+
+@contextlib.contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Show in a terminal that something goes on; the function given changes the text. Nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as status:
+        yield status.update

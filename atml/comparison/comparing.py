@@ -60,6 +60,8 @@ def on_test_data(
     objective: Path | None = None,
     leads: Sequence[str] = (),
     sampling_rate: int | None = None,
+    labels: Path | None = None,
+    subjects: str = "",
     options: Mapping[str, float] | None = None,
     by: str | None = None,
     runs: int = 200,
@@ -78,6 +80,8 @@ def on_test_data(
         objective: Objectives file, if not the task's.
         leads: As in `atml.scoring.evaluation.judge_export`, and so are ``sampling_rate`` and ``options``.
         sampling_rate: In Hz.
+        labels: Table of the recordings in a folder.
+        subjects: Whose each recording is; that of the training where "".
         options: The rule's own.
         by: Figure of a subject that is tested (`atml.metrics.paired.MEASURES`; accuracy alone with more than
             two classes); the rule's own, or accuracy, where None.
@@ -100,6 +104,8 @@ def on_test_data(
         "options": options,
         "leads": tuple(leads),
         "sampling_rate": sampling_rate,
+        "labels": labels,
+        "subjects": subjects,
     }
     pending, notes = _judged(exports, data_paths, asked)
     _same_windows(pending)

@@ -63,13 +63,16 @@ class DataSource:
 
     No ``paths`` mean synthetic ECG. ``sampling_rate`` (Hz) is of files that don't state theirs; ``leads``
     names or numbers the leads wanted, one entry for each lead of the task, its alternatives between commas.
-    ``held_out`` subjects are kept out of the search.
+    ``held_out`` subjects are kept out of the search. ``labels`` is the table of the recordings in a folder.
+    ``subjects`` is the table or the pattern that says whose each recording is, "" where the data do.
     """
 
     paths: tuple[Path, ...] = ()
     sampling_rate: int | None = None
     leads: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
+    labels: Path | None = None
+    subjects: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types, paths absolute."""
@@ -78,6 +81,8 @@ class DataSource:
             "sampling_rate": self.sampling_rate,
             "leads": list(self.leads),
             "held_out": list(self.held_out),
+            **({"labels": str(self.labels.resolve())} if self.labels else {}),
+            **({"subjects_by": self.subjects} if self.subjects else {}),
         }
 
     @classmethod
@@ -89,6 +94,8 @@ class DataSource:
             sampling_rate=fields["sampling_rate"],
             leads=tuple(fields.get("leads", ())),
             held_out=tuple(fields.get("held_out", ())),
+            labels=Path(fields["labels"]) if fields.get("labels") else None,
+            subjects=str(fields.get("subjects_by", "")),
         )
 
 

@@ -20,7 +20,8 @@ class Episode:
     The rhythm begins at sample ``onset``; what lies before is the signal before it, at most one window and
     nothing of the same class. ``onset`` is 0 where nothing is known of the time before. ``label`` is the
     class index of the rhythm, -1 until a task was asked; until then ``before`` names the rhythms that the
-    signal before holds, each with the sample at which it ends.
+    signal before holds, each with the sample at which it ends. ``place`` names the recording, "" for a row of
+    an array.
     """
 
     subject: str
@@ -28,6 +29,7 @@ class Episode:
     x: Float32
     onset: int
     label: int = -1
+    place: str = ""
     before: tuple[tuple[str, int], ...] = ()
 
 
@@ -46,18 +48,18 @@ def labelled(episode: Episode, table: Mapping[str, int | None]) -> Episode | Non
 
 
 def from_segments(
-    segments: Iterable[tuple[str, str, npt.NDArray[np.floating]]], task: Task, rate: int
+    segments: Iterable[tuple[str, str, str, npt.NDArray[np.floating]]], task: Task, rate: int
 ) -> list[Episode]:
-    """Make episodes of separate segments ``(subject, rhythm, x (leads, samples))`` at ``rate`` Hz.
+    """Make episodes of separate segments ``(place, subject, rhythm, x (leads, samples))`` at ``rate`` Hz.
 
     Nothing is known of the time before a segment: its onset is 0. A segment that is no longer than the
     task's window, has other leads or samples that are not finite makes none.
     """
     found = []
-    for subject, rhythm, x in segments:
+    for place, subject, rhythm, x in segments:
         if x.shape[0] != task.leads or not np.isfinite(x).all():
             continue
         values = resample(x, rate, task.sampling_rate).astype(np.float32)
         if values.shape[1] > task.window:
-            found.append(Episode(subject=subject, rhythm=rhythm, x=values, onset=0))
+            found.append(Episode(place=place, subject=subject, rhythm=rhythm, x=values, onset=0))
     return found

@@ -20,7 +20,7 @@ DEPTH = 12
 """Levels of subfolders that are searched, more than any published set has: links may lead in circles."""
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
-ENDINGS = (*TAR_ENDINGS, ".zip", ".npz")
+ENDINGS = (*TAR_ENDINGS, ".zip", ".npz", ".h5", ".hdf5", ".parquet")
 """Endings of files that are opened directly."""
 
 # zipfile raises RuntimeError for an encrypted file, and its NotImplementedError for unknown compression.
@@ -93,7 +93,9 @@ def find(path: Path) -> Source:
         raise _incomplete(path, error) from None
     if lower.endswith((".hea", ".dat", ".atr")):
         raise DataError(f"{path} is one file of a WFDB record: give its folder, {path.parent}")
-    raise DataError(f"can't read {path}: not a folder, .zip, .tar (.gz, .xz, .bz2), .npz or .mat")
+    raise DataError(
+        f"can't read {path}: not a folder, .zip, .tar (.gz, .xz, .bz2), .npz, .mat, .h5 or .parquet"
+    )
 
 
 @lru_cache(maxsize=4)

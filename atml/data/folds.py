@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from atml.arrays import Int64, Strings
 from atml.data.dataset import Dataset, Fold
 from atml.errors import DataError
+from atml.formatting import plural
 
 
-def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]:
+def folds(y: Int64, subject: Strings, count: int, seed: int, names: Sequence[str] = ()) -> tuple[Fold, ...]:
     """Deal subjects into ``count`` folds with like shares of each class; the same seed, the same folds.
 
     Args:
@@ -17,6 +20,7 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
         subject: Subject of each window, ``(n,)``.
         count: Number of folds, at least 2.
         seed: Of the shuffle.
+        names: Of the classes, for messages.
 
     Returns:
         One Fold each, row numbers ascending; every row is held out exactly once.
@@ -30,26 +34,25 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
         >>> [sorted(set(subject[fold.held_out].tolist())) for fold in folds(y, subject, 2, seed=0)]
         [['b', 'c'], ['a', 'd']]
     """
-    from sklearn.model_selection import StratifiedGroupKFold  # slow to import: 1 s that `--help` can't afford
-
-    classes, people = np.unique(y), np.unique(subject)
+    classes = np.unique(y)
     if len(classes) < 2:
         raise DataError(
             f"one class only ({len(y)} windows of class {classes.tolist()}): nothing to tell apart"
         )
     if count < 2:
         raise DataError(f"{count} folds: at least 2 are needed, see --folds")
-    if len(people) < count:
-        raise DataError(
-            f"{len(people)} subjects are too few for {count} folds: lower --folds or add subjects"
-        )
-    for klass in classes:
-        holders = len(np.unique(subject[y == klass]))
-        if holders < count:
-            raise DataError(
-                f"class {klass} is seen in {holders} subjects only, too few for {count} folds: "
-                "lower --folds or add subjects"
-            )
+    if dealt := _deal(y, subject, count, seed):
+        return dealt
+    raise DataError(f"{_why_not(y, subject, count, names)}: {_way_out(y, subject, count, seed, names)}")
+
+
+def _deal(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]:
+    """Deal subjects into ``count`` folds with every class on both sides of each; () where that can't be."""
+    from sklearn.model_selection import StratifiedGroupKFold  # slow to import: 1 s that `--help` can't afford
+
+    classes = np.unique(y)
+    if count < 2 or any(len(np.unique(subject[y == klass])) < count for klass in classes):
+        return ()
     # StratifiedGroupKFold deals greedily and can leave a fold without a class; another shuffle may mend it.
     for attempt in range(50):
         splitter = StratifiedGroupKFold(
@@ -61,9 +64,36 @@ def folds(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
         ]
         if all(set(np.unique(y[side])) == set(classes) for f in dealt for side in (f.train, f.held_out)):
             return tuple(dealt)
-    raise DataError(
-        f"{count} folds can't all hold every class with these subjects: lower --folds or add subjects"
-    )
+    return ()
+
+
+def _holders(y: Int64, subject: Strings, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return who has windows of each class, by the class's name, or its number where it has none."""
+    return {
+        repr(names[klass]) if names else f"class {klass}": np.unique(subject[y == klass]).tolist()
+        for klass in np.unique(y)
+    }
+
+
+def _why_not(y: Int64, subject: Strings, count: int, names: Sequence[str]) -> str:
+    if (people := len(np.unique(subject))) < count:
+        return f"{plural(people, 'subject')} {'is' if people == 1 else 'are'} too few for {count} folds"
+    name, those = min(_holders(y, subject, names).items(), key=lambda item: len(item[1]))
+    if len(those) == 1:
+        return f"only subject {those[0]} has windows of {name}, too few for {count} folds"
+    if len(those) < count:
+        return f"only {len(those)} subjects have windows of {name}, too few for {count} folds"
+    return f"{count} folds can't all hold every class with these subjects"
+
+
+def _way_out(y: Int64, subject: Strings, count: int, seed: int, names: Sequence[str]) -> str:
+    """Name the most folds that can be dealt, tried; where none can, what is lacking."""
+    holders = _holders(y, subject, names)
+    for fewer in range(min(count - 1, *map(len, holders.values())), 1, -1):
+        if _deal(y, subject, fewer, seed):
+            return f"give --folds {fewer}, or add subjects"
+    lacking = min(holders, key=lambda name: len(holders[name]))
+    return f"no number of folds can; add subjects that have windows of {lacking}"
 
 
 def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
@@ -128,9 +158,14 @@ def _dealt(dataset: Dataset, share: float, asked: str, seed: int) -> tuple[str, 
             # Fewer folds where they do as well: each then has more subjects to balance the classes with.
             if best is None or off < best[0] - 0.01 * len(dataset):
                 best = off, tuple(sorted({str(name) for name in dataset.subject[rows]}))
-    if best is None or best[0] > max(0.1 * len(dataset), wanted / 2):
+    if best is None:
         raise DataError(
-            f"--hold-out {asked} can't leave every class on both sides of so few subjects: give a larger"
-            " share, or names"
+            f"--hold-out {asked}: no share leaves every class on both sides of so few subjects; name"
+            " subjects, or leave it out"
+        )
+    if best[0] > max(0.1 * len(dataset), wanted / 2):
+        raise DataError(
+            f"--hold-out {asked} can't leave every class on both sides of so few subjects; the nearest is"
+            f" --hold-out {','.join(best[1])}"
         )
     return best[1]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from atml.arrays import Int64
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, look_all
+from atml.data.formats.subject_map import meant
 from atml.data.labelling import (
     Label,
     check_classes,
@@ -95,7 +98,14 @@ class Inspection:
 
 
 def inspect(
-    paths: Paths, *, task: Task, label: Label, sampling_rate: int | None = None, leads: Sequence[str] = ()
+    paths: Paths,
+    *,
+    task: Task,
+    label: Label,
+    sampling_rate: int | None = None,
+    leads: Sequence[str] = (),
+    labels: Path | None = None,
+    subjects: os.PathLike[str] | str | None = None,
 ) -> Inspection:
     """Read all splits of one data set, or of several, from the files themselves and not from a cache.
 
@@ -109,6 +119,8 @@ def inspect(
         label: As there.
         sampling_rate: As there.
         leads: As there.
+        labels: As there.
+        subjects: As there.
 
     Raises:
         DataError: Nothing to read: no such path, a damaged archive, no segment at all; a set given twice.
@@ -116,13 +128,18 @@ def inspect(
     Example:
         ``inspect("DIR", task=task, label=label).splits[0].total.windows`` counts the windows of each class.
     """
-    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    asked = Asked(
+        task=task,
+        label=label,
+        sampling_rate=sampling_rate,
+        leads=tuple(leads),
+        labels=labels,
+        subjects=meant(subjects),
+    )
     found = look_all(paths, asked)
     if not found:
         raise DataError("no data set to inspect: give a folder, an archive or a file")
-    seen = [
-        _Seen(item, split, item.contents.read(split), asked) for item in found for split in item.splits or ALL
-    ]
+    seen = [_Seen(item, split, item.read(split), asked) for item in found for split in item.splits or ALL]
     faults = [
         replace(fault, file=one.of.prefix + fault.file)
         for one in seen

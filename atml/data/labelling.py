@@ -13,6 +13,7 @@ from atml.arrays import Int64, Strings
 from atml.data.parsing import Files, Parsed, some
 from atml.data.rows import DROPPED
 from atml.errors import DataError
+from atml.formatting import plural
 from atml.tasks.task import Task
 
 Label = Callable[[str], int | None]
@@ -93,7 +94,8 @@ def _account(parsed: Parsed, windows: int) -> str:
     found, kept = sum(part.found for part in parsed.seconds), sum(part.kept for part in parsed.seconds)
     ordered = sorted(lost.items(), key=lambda item: -item[1])
     rest = "; left out: " + ", ".join(f"{reason} {time:.0f} s" for reason, time in ordered) if ordered else ""
-    return f"{windows} windows of one rhythm each hold {kept:.0f} s of {found:.0f} s{rest}"
+    holds = "holds" if windows == 1 else "hold"
+    return f"{plural(windows, 'window')} of one rhythm each {holds} {kept:.0f} s of {found:.0f} s{rest}"
 
 
 def duplicates(digest: npt.NDArray[np.uint8], group: Strings) -> list[tuple[int, int]]:

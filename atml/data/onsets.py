@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from atml.data.episode import Episode, labelled
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Paths, look_all
+from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label, classes_of
 from atml.data.subjects import matching
 from atml.tasks.task import Task
@@ -22,6 +25,8 @@ def episodes(
     sampling_rate: int | None = None,
     leads: Sequence[str] = (),
     leave_out: Collection[str] = (),
+    labels: Path | None = None,
+    subjects: os.PathLike[str] | str | None = None,
 ) -> tuple[Episode, ...]:
     """Return the stretches of one rhythm that outlast the task's window, of the rhythms that it knows.
 
@@ -36,11 +41,18 @@ def episodes(
         ``[episode.rhythm for episode in episodes("DIR", task=task, label=label)]``, where "DIR" holds records
         longer than the task's window. Synthetic ECG has none: ``episodes(None, ...)`` is empty.
     """
-    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    asked = Asked(
+        task=task,
+        label=label,
+        sampling_rate=sampling_rate,
+        leads=tuple(leads),
+        labels=labels,
+        subjects=meant(subjects),
+    )
     found = []
     for item in look_all(paths, asked, split):
         out = set() if item.splits else set(leave_out)
-        for episode in item.contents.episodes(split):
+        for episode in item.episodes(split):
             subject = item.prefix + episode.subject
             if not matching([subject], out)[0]:
                 found.append(replace(episode, subject=subject))

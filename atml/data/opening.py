@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from atml.data import merging
 from atml.data.dataset import Dataset
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, look_all
+from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label, check_classes, classes_of, judge, settle, unknown
 from atml.data.merging import Piece
 from atml.data.parsing import Files, some
@@ -39,6 +41,8 @@ def open(  # the verb is the module's public name: atml.data.open
     sampling_rate: int | None = None,
     leads: Sequence[str] = (),
     leave_out: Collection[str] = (),
+    labels: Path | None = None,
+    subjects: os.PathLike[str] | str | None = None,
     seed: int = 0,
 ) -> Dataset:
     """Open one split of one data set, or of several together, as windows at the task's rate.
@@ -48,10 +52,8 @@ def open(  # the verb is the module's public name: atml.data.open
     same rows and the same fingerprint.
 
     Args:
-        paths: A folder or ``.zip``, ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` in the contest's text
-            format, a folder of WFDB records, a folder or ``.zip`` as PhysioNet/CinC 2017 has it, the
-            published MATLAB struct, or an ``.npz`` with ``x, y, subject``; several of these; none for
-            synthetic ECG.
+        paths: A folder, an archive or a file of one of `atml.data.formats.FORMATS`; several of these; none
+            for synthetic ECG.
         task: Rate (Hz), window (samples), leads and classes wanted.
         label: Returns the class index of a rhythm's name, or None to leave its windows out. Names are those
             of the data; CinC 2017 gives "N", "AF", "O" and, for records too noisy to read, "NOISE".
@@ -62,6 +64,11 @@ def open(  # the verb is the module's public name: atml.data.open
             between, of which the first that a record has is taken. None for the first leads of each.
         leave_out: Subjects left out of those sets that don't tell train from test themselves; names match
             as `atml.data.same_subject` has it.
+        labels: A table of the recordings in a folder that tells their labels nowhere else, with a column for
+            the file, one for the label and, if they are known, one for the patient and one for the split.
+        subjects: Whose each recording is: a table with the columns recording and subject, or a regular
+            expression that fits the whole name of each, with brackets around the subject. None, or "data",
+            for the names that the data give.
         seed: Of the synthetic ECG.
 
     Returns:
@@ -70,6 +77,7 @@ def open(  # the verb is the module's public name: atml.data.open
 
     Raises:
         DataError: Nothing usable there; a file whose name or content can't be read; too many faulty windows;
+            a recording that ``subjects`` does not name;
             a class of the task missing from the training split, or fewer than two classes in the test
             split; a set given twice. One line that names the file and the way out.
 
@@ -81,7 +89,14 @@ def open(  # the verb is the module's public name: atml.data.open
         ((1, 500), ['AFIB', 'N'], True)
     """
     root = store.root(cache)
-    asked = Asked(task=task, label=label, sampling_rate=sampling_rate, leads=tuple(leads))
+    asked = Asked(
+        task=task,
+        label=label,
+        sampling_rate=sampling_rate,
+        leads=tuple(leads),
+        labels=labels,
+        subjects=meant(subjects),
+    )
     found = look_all(paths, asked, split)
     if not found:
         for option, value in (("--lead", ",".join(leads)), ("--sampling-rate", sampling_rate)):
@@ -114,7 +129,8 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], r
     task = asked.task
     contents = found.contents
     wanted = (contents.identity, split, asked.sampling_rate, _key_of(task), *contents.options)
-    key = store.key(found.kind, *wanted)
+    whose = () if asked.subjects is None else ("subjects", asked.subjects.identity)
+    key = store.key(found.kind, *wanted, *whose)
     entry = store.fetch(root / key, lambda: _to_store(found, split))
     given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])
     files = replace(_files(entry), given_is_class=given_is_class, named=named)
@@ -143,7 +159,7 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], r
 
 def _to_store(found: Found, split: str) -> store.Built:
     """Read and judge a split; what may pass is what is stored."""
-    parsed = found.contents.read(split)
+    parsed = found.read(split)
     notes = judge(parsed)
     rows = parsed.files.take(parsed.owner)
     rules = np.array([rows.given_is_class, rows.named, not found.splits])

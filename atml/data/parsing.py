@@ -18,6 +18,10 @@ from atml.data.subjects import NOBODY, one_spelling
 SPLITS = ("train", "test")
 
 
+class AboutPeople(str):
+    """A note on who is who, void where ``--subjects`` says so."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something wrong with a data set: ``kind`` (one word or two), the file, and the detail."""
@@ -116,7 +120,7 @@ def assemble(
         owner=_joined([start + part.owner for start, part in both], np.int64),
         digest=_joined([part.digest for part in parts], np.uint8).reshape(-1, 16),
         faults=[*faults, *missing, *found],
-        notes=[*notes, *_spellings(several)],
+        notes=[*notes, *map(AboutPeople, _spellings(several))],
     )
     return parsed
 

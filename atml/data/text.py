@@ -30,3 +30,19 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def beginning(data: bytes) -> tuple[str, str]:
+    """Return the name of the encoding of a file by its first bytes, as `decoded` has it, and their text.
+
+    Example:
+        >>> beginning("µV".encode("latin-1")), beginning("µ".encode()[:1])
+        (('latin-1', 'µV'), ('utf-8', ''))
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return encoding, codecs.getincrementaldecoder(encoding)("replace").decode(data)
+    try:
+        return "utf-8", codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return "latin-1", data.decode("latin-1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,19 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.data.file_tree import find
-from atml.data.formats import challenge_record, wfdb_record
+from atml.data.formats import challenge_record, column_file, edf_file, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.contest_text import split_name
 from atml.data.formats.detection import kind_of, look_all
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS
-from atml.data.text import decoded
 from atml.errors import DataError
 from atml.tasks.task import Task
 
-TABLES = (".csv", ".tsv", ".txt")
-FILES = (*TABLES, ".npy")
+TABLES = column_file.ENDINGS
+FILES = (*TABLES, *edf_file.ENDINGS, ".npy")
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,8 @@ def signals(
     Args:
         path: A WFDB record (its header, its signal file, or its name), a folder of WFDB records, an array
             ``(samples,)`` or ``(leads, samples)`` in ``.npy``, which is mapped and not loaded, a table in
-            ``.csv``, ``.tsv`` or ``.txt`` with one sample a line and one lead a column, a folder of these, or
-            a set of segments as `atml.data.open` takes it.
+            ``.csv``, ``.tsv`` or ``.txt`` with one sample a line and one lead a column, an EDF file, a folder
+            of these, or a set of segments as `atml.data.open` takes it.
         task: Its leads, window and rate.
         leads: Lead by name or number, one entry a lead of the task; of records and tables.
         sampling_rate: Of segments that don't tell it, in Hz; a record that tells another is refused.
@@ -85,9 +83,9 @@ def signals(
                 raise DataError(f"{file} tells {signal.rate} Hz; leave out --sampling-rate {sampling_rate}")
             yield signal
     elif path.is_file() and path.suffix.lower() in FILES:
-        yield _file(path, task, leads, trained)
+        yield _file(path, task, leads, trained, sampling_rate)
     elif path.is_dir() and (files := _files(path)):
-        yield from (_file(file, task, leads, trained) for file in files)
+        yield from (_file(file, task, leads, trained, sampling_rate) for file in files)
     else:
         yield from _segments(path, task, leads or trained, sampling_rate)
 
@@ -150,9 +148,25 @@ def _files(folder: Path) -> list[Path]:
     return files if any(split_name(file.name) is None for file in files) else []
 
 
-def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> Signal:
-    read = _array if path.suffix.lower() == ".npy" else _table
-    return Signal(path.stem, read(path, task, leads, trained), None)
+def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], asked: int | None) -> Signal:
+    """Read an array, a table of numbers or an EDF file."""
+    ending = path.suffix.lower()
+    if ending == ".npy":
+        return Signal(path.stem, _array(path, task, leads, trained), None)
+    x: npt.NDArray[np.floating]
+    rate: int | None
+    try:
+        if ending in edf_file.ENDINGS:
+            held = edf_file.opened(path, path.name)
+            x, rate = held.load(_chosen(path, held.leads, task, leads, trained)), held.rate
+        else:
+            table = column_file.read(path, path.name)
+            x, rate = table.x[_chosen(path, table.names, task, leads, trained)], table.rate
+    except Unusable as unusable:
+        raise _refused(path, unusable) from None
+    if rate is not None and asked not in (None, rate):
+        raise DataError(f"{path} tells {rate} Hz; leave out --sampling-rate {asked}")
+    return Signal(path.stem, x, rate)
 
 
 def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:
@@ -169,40 +183,6 @@ def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str])
     chosen = _chosen(path, names, task, leads, trained)
     whole: npt.NDArray[np.floating] = x
     return whole if chosen == list(range(len(x))) else whole[chosen]
-
-
-def _table(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:
-    """Read columns of numbers, with or without a line of names above."""
-    import pandas as pd
-
-    try:
-        text = decoded(path.read_bytes())
-        first = text.partition("\n")[0].strip()
-        mark = next((mark for mark in (",", ";", "\t") if mark in first), r"\s+")
-        names = [name.strip().strip('"') for name in re.split(mark, first)]
-        named = not all(_is_number(name) for name in names)
-        comma = mark != "," and "." not in text and "," in text
-        read = pd.read_csv(
-            io.StringIO(text),
-            sep=mark,
-            header=0 if named else None,
-            index_col=False,
-            dtype=np.float64,
-            decimal="," if comma else ".",
-        )
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise DataError(f"{path} can't be read as a table of numbers, a lead a column: {reason}") from None
-    names = names if named else [str(number) for number in range(len(names))]
-    return np.asarray(read.to_numpy().T[_chosen(path, names, task, leads, trained)])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _chosen(
@@ -231,7 +211,7 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
         find(path)  # says that nothing is there
     if kind_of(path) is None or (path.is_dir() and not any(path.iterdir())):
         raise DataError(
-            f"can't read {path}: it holds neither a WFDB record, nor .npy, nor a table"
+            f"can't read {path}: it holds neither a WFDB record, nor EDF, nor .npy, nor a table"
             f" ({', '.join(TABLES)}), nor a set that --data takes"
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
@@ -239,7 +219,8 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
     for split in contents.splits() or SPLITS[:1]:
         parsed = contents.read(split)
         row = 0
-        for block in parsed.blocks:
+        for number, block in enumerate(parsed.blocks):
+            parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
             for x in block:
                 owner = parsed.owner[row]
                 place, subject = parsed.files.place[owner], parsed.files.subject[owner]

@@ -14,20 +14,9 @@ from atml.arrays import Float32, Strings
 from atml.data.episode import Episode
 from atml.data.parsing import Files, Parsed, Seconds, assemble, at_rates
 from atml.data.rows import Rows, check
+from atml.data.soundness import FLAT, SATURATED, railed, still
 from atml.ecg.resampling import resample, windows
 from atml.tasks.task import Task
-
-RAIL = 0.05
-"""Shortest time in s at the lowest or highest value of a recording that makes it a saturated amplifier."""
-
-SATURATED = 0.05
-"""Largest share of a window that may be so."""
-
-STILL = 0.2
-"""Shortest time in s without any change of value that is taken for a lead that is off."""
-
-FLAT = 0.5
-"""Largest share of a window that may be so. Standstill of the heart has noise on it and stays."""
 
 MISSING = "missing samples"
 
@@ -81,7 +70,7 @@ class _Piece:
     """
 
     stretch: Stretch
-    x: npt.NDArray[np.floating]
+    x: Float32
     offset: int
     start: int
     end: int
@@ -91,12 +80,12 @@ class _Piece:
 def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
     """Cut adjacent windows inside each stretch; none has a gap, noise, a flat or a saturated lead in it.
 
-    A lead is saturated where more than `SATURATED` of a window lies in runs of `RAIL` s and longer at the
-    lowest or at the highest value of the recording, flat where more than `FLAT` of it lies in runs of
-    `STILL` s and longer of one value. One such lead is enough.
+    A lead is saturated where more than `SATURATED` of a window lies in runs of `atml.data.soundness.RAIL` s
+    and longer at the lowest or at the highest value of the recording, flat where more than `FLAT` of it lies
+    in runs of `atml.data.soundness.STILL` s and longer of one value. One such lead is enough.
     """
     rate, window = recording.rate, task.window
-    still, railed = _still(recording), _railed(recording)
+    off, rail = still(recording.x, rate), _railed(recording)
     account = _Account(recording)
     cuts = []
     whole = apart(recording)
@@ -110,14 +99,16 @@ def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
             at = piece.start + number * window
             first = piece.offset + at * rate // task.sampling_rate
             last = piece.offset + -(-(at + window) * rate // task.sampling_rate)
-            for reason, mask, most in (("flat", still, FLAT), ("saturated", railed, SATURATED)):
+            for reason, mask, most in (("flat", off, FLAT), ("saturated", rail, SATURATED)):
                 if good[number] and (mask[:, first:last].mean(axis=1) > most).any():
                     good[number] = False
                     account.lose(stretch, reason, seconds)
         left = (stretch.end - stretch.start) / rate - len(x) * seconds
         account.lose(stretch, "rest of a stretch" if len(x) else "stretch shorter than the window", left)
         samples = stretch.end - stretch.start
-        cuts.append(Cut(stretch.rhythm, stretch.start / rate, samples, x[good].astype(np.float32)))
+        cuts.append(
+            Cut(stretch.rhythm, stretch.start / rate, samples, x[good].astype(np.float32, copy=False))
+        )
     return cuts, account.seconds()
 
 
@@ -134,9 +125,11 @@ def parse(path: Path, recordings: Iterable[Recording], task: Task) -> Parsed:
         place += [f"{recording.name}{AT}{_clock(cut.start)}" for cut in cuts]
         subject += [recording.subject] * len(cuts)
         rhythm += [cut.rhythm for cut in cuts]
-        owner = np.repeat(np.arange(len(cuts)), [len(cut.x) for cut in cuts])
-        x = np.concatenate([np.empty((0, task.leads, task.window), np.float32), *(cut.x for cut in cuts)])
-        parts.append(check(x, owner, np.array([cut.samples for cut in cuts], np.int64), []))
+        # A part each: joined, they would be in memory twice.
+        parts += [
+            check(cut.x, np.zeros(len(cut.x), np.int64), np.array([cut.samples], np.int64), [])
+            for cut in cuts
+        ]
     files = Files(
         place=np.array(place, np.str_),
         subject=np.array(subject, np.str_),
@@ -172,6 +165,7 @@ def episodes(recording: Recording, task: Task) -> list[Episode]:
             found.append(
                 Episode(
                     subject=recording.subject,
+                    place=recording.name,
                     rhythm=piece.stretch.rhythm,
                     x=np.ascontiguousarray(piece.x[:, first : piece.end], np.float32),
                     onset=piece.start - first,
@@ -209,7 +203,7 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
         if run[0].reason:
             continue
         offset = run[0].start
-        x = resample(recording.x[:, offset : run[-1].end], rate, target)
+        x = _at(recording.x[:, offset : run[-1].end], rate, target)
         before: list[tuple[str, int]] = []
         for stretch in run:
             start = -(-(stretch.start - offset) * target // rate)
@@ -217,6 +211,13 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
             yield _Piece(stretch, x, offset, start, end, tuple(before))
             # Rounded up: no sample of it is left in what comes after.
             before.append((stretch.rhythm, min(-(-(stretch.end - offset) * target // rate), x.shape[1])))
+
+
+def _at(x: Float32, rate: int, target: int) -> Float32:
+    """Resample lead by lead, which takes the memory of one in float64 and not of all."""
+    if rate == target:
+        return x
+    return np.stack([resample(lead, rate, target).astype(np.float32) for lead in x])
 
 
 class _Account:
@@ -254,23 +255,9 @@ class _Account:
         ]
 
 
-def _still(recording: Recording) -> npt.NDArray[np.bool_]:
-    """Tell where each lead keeps one value for `STILL` s or longer, ``(leads, samples)``."""
-    return np.stack([_held(lead, STILL * recording.rate) for lead in recording.x])
-
-
 def _railed(recording: Recording) -> npt.NDArray[np.bool_]:
-    """Tell where each lead keeps to one of its extremes for `RAIL` s or longer, ``(leads, samples)``."""
-    masks = []
-    for lead in recording.x:
-        there = lead[~np.isnan(lead)]
-        low, high = (there.min(), there.max()) if len(there) else (0.0, 0.0)
-        masks.append(_held(lead, RAIL * recording.rate) & ((lead == low) | (lead == high)))
-    return np.stack(masks)
-
-
-def _held(lead: Float32, least: float) -> npt.NDArray[np.bool_]:
-    """Tell which samples lie in runs of one value at least ``least`` samples long, ``(samples,)``."""
-    starts = np.r_[0, np.flatnonzero(lead[1:] != lead[:-1]) + 1]
-    lengths = np.diff(np.r_[starts, len(lead)])
-    return np.repeat(lengths >= least, lengths)
+    """Tell where each lead keeps to one of its extremes for some time, ``(leads, samples)``."""
+    there = ~np.isnan(recording.x)
+    low = np.min(recording.x, axis=1, keepdims=True, where=there, initial=np.inf)
+    high = np.max(recording.x, axis=1, keepdims=True, where=there, initial=-np.inf)
+    return railed(recording.x, recording.rate, low, high)

@@ -19,8 +19,9 @@ from atml.arrays import Float32, Int64, Strings
 from atml.artifacts import model as artifact
 from atml.artifacts import seen
 from atml.artifacts.model import CARD, METRICS, ExportedModel, Session
+from atml.data.soundness import doubts
 from atml.errors import DataError, ExportError
-from atml.library.recordings import BLOCK, Recording, whole_rate, windows
+from atml.library.recordings import BLOCK, Block, Recording, block, whole_rate
 from atml.tasks import targets
 from atml.tasks.task import Task
 
@@ -63,8 +64,9 @@ class Model:
     - one recording ``(leads, samples)``, or ``(samples,)`` for one lead, of any length, cut into windows.
 
     Signals are raw, in the unit of the training data; a warning (UserWarning) says so where they are far
-    larger or smaller than those were. ``sampling_rate`` is theirs in Hz, the model's own where it is not
-    given; other rates are resampled. A recording may be a memory map: it is read piece by piece.
+    larger or smaller than those were, or flat or at the rail. ``sampling_rate`` is theirs in Hz, the model's
+    own where it is not given; other rates are resampled. A recording may be a memory map: it is read piece by
+    piece.
 
     Example:
         >>> model = load("exports/small/97-91-t0138")
@@ -157,7 +159,7 @@ class Model:
         Example:
             >>> import numpy as np
             >>> model = load("exports/small/97-91-t0138")
-            >>> model.predict(np.zeros((3, 1, 1250))).shape
+            >>> model.predict(np.random.normal(size=(3, 1, 1250))).shape
             (3,)
         """
         return np.asarray(self.classes)[self.labels(x, sampling_rate)]
@@ -169,7 +171,7 @@ class Model:
 
         Example:
             >>> import numpy as np
-            >>> load("exports/small/97-91-t0138").labels(np.zeros((3, 1, 1250))).dtype
+            >>> load("exports/small/97-91-t0138").labels(np.random.normal(size=(3, 1, 1250))).dtype
             dtype('int64')
         """
         return decided(self.logits(x, sampling_rate), self.task)
@@ -182,7 +184,7 @@ class Model:
 
         Example:
             >>> import numpy as np
-            >>> scores = load("exports/small/97-91-t0138").scores(np.zeros((2, 1, 1250)))
+            >>> scores = load("exports/small/97-91-t0138").scores(np.random.normal(size=(2, 1, 1250)))
             >>> scores.shape, scores.sum(axis=1).round(6).tolist()
             ((2, 2), [1.0, 1.0])
         """
@@ -195,42 +197,43 @@ class Model:
 
         Example:
             >>> import numpy as np
-            >>> load("exports/small/97-91-t0138").logits(np.zeros((3, 1, 1250))).shape
+            >>> load("exports/small/97-91-t0138").logits(np.random.normal(size=(3, 1, 1250))).shape
             (3, 2)
         """
         rate = whole_rate(sampling_rate, self.task)
         given = _array(x)
         if given.ndim == 3:
             return self._run(
-                windows(given[at : at + BLOCK], self.task, rate) for at in range(0, max(len(given), 1), BLOCK)
+                block(given[at : at + BLOCK], self.task, rate) for at in range(0, max(len(given), 1), BLOCK)
             )
         recording = Recording.of(given, rate, self.task)
         starts = recording.starts(None)
 
-        def whole() -> Iterator[Float32]:
+        def whole() -> Iterator[Block]:
             at = 0
-            for block, sound in recording.blocks(starts):
-                if not sound.all():
-                    first = starts[at + int(np.flatnonzero(~sound)[0])] / self.sampling_rate
+            for one in recording.blocks(starts):
+                if one.missing.any():
+                    first = starts[at + int(np.flatnonzero(one.missing)[0])] / self.sampling_rate
                     raise DataError(
                         f"the recording has missing samples in the window at {first:g} s;"
                         " predict_recording leaves such windows undecided"
                     )
-                at += len(block)
-                yield block
+                at += len(one.x)
+                yield one
 
         return self._run(whole())
 
-    def _run(self, blocks: Iterator[Float32]) -> Float32:
-        # An empty batch aborts the whole process inside onnxruntime's recurrent operators.
-        parts = [np.empty((0, len(self.classes)), np.float32)]
+    def _run(self, blocks: Iterator[Block]) -> Float32:
+        parts, flat, saturated = [np.empty((0, len(self.classes)), np.float32)], 0, 0
         sizes = [np.empty(0)]
-        for block in blocks:
-            if len(block):
-                parts.append(self._session(np.ascontiguousarray(block)))
-                sizes.append(seen.ranges(block[::EVERY]))
+        for one in blocks:
+            parts.append(self._session(np.ascontiguousarray(one.x)))
+            sizes += [seen.ranges(one.x[::EVERY])] if len(one.x) else []
+            flat, saturated = flat + int(one.flat.sum()), saturated + int(one.saturated.sum())
+        logits = np.concatenate(parts)
         self._warn(self.exported.other_unit(np.concatenate(sizes)))
-        return np.concatenate(parts)
+        self._warn(doubts(flat, saturated, len(logits), "no decision on them means anything"))
+        return logits
 
     @staticmethod
     def _warn(note: str) -> None:
@@ -252,7 +255,7 @@ class Model:
             One row a window: ``start_s`` and ``end_s`` in seconds, ``decision`` (a class name), and a column
             ``score_CLASS`` for each class as in `scores`. If the steps do not reach the end of the recording,
             one more window ends there and overlaps the one before it. A window with a missing (NaN) or
-            infinite sample, or without any signal (one value throughout, in all leads), has no decision
+            infinite sample, or with a flat or saturated lead (a warning counts those), has no decision
             (None) and NaN scores.
 
         Raises:
@@ -262,52 +265,56 @@ class Model:
         Example:
             >>> import numpy as np
             >>> model = load("exports/small/97-91-t0138")
-            >>> found = model.predict_recording(np.zeros(360 * 12), sampling_rate=360)
+            >>> found = model.predict_recording(np.random.normal(size=360 * 12), sampling_rate=360)
             >>> found[["start_s", "end_s"]].values.tolist()
             [[0.0, 5.0], [5.0, 10.0], [7.0, 12.0]]
             >>> list(found.columns)
             ['start_s', 'end_s', 'decision', 'score_other', 'score_AF']
         """
-        found, note = self.decide_recording(signal, sampling_rate, step=step)
+        import pandas as pd
+
+        columns, note = self.decide_recording(signal, sampling_rate, step=step)
         self._warn(note)
-        return found
+        return pd.DataFrame(columns)
 
     def decide_recording(
         self, signal: Signal, sampling_rate: float | None = None, *, step: float | None = None
-    ) -> tuple[DataFrame, str]:
-        """Return what `predict_recording` does, and instead of a warning its text, "" where there is none.
+    ) -> tuple[dict[str, npt.NDArray[Any]], str]:
+        """Return the columns of `predict_recording`, and instead of a warning its text, "" for none.
 
         Example:
             >>> import numpy as np
-            >>> table, note = load("exports/small/97-91-t0138").decide_recording(np.zeros(2500))
-            >>> len(table), note
-            (2, '')
+            >>> found, note = load("exports/small/97-91-t0138").decide_recording(np.random.normal(size=2500))
+            >>> found["end_s"].tolist(), note
+            ([5.0, 10.0], '')
+            >>> load("exports/small/97-91-t0138").decide_recording(np.zeros(2500))[1]
+            'of 2 windows 2 are flat (a lead is off?): they are left undecided'
         """
-        import pandas as pd
-
         recording = Recording.of(_array(signal), whole_rate(sampling_rate, self.task), self.task)
         starts = recording.starts(step)
         logits = np.empty((len(starts), len(self.classes)), np.float32)
         known = np.empty(len(starts), np.bool_)
         sizes = [np.empty(0)]
-        at = 0
-        for block, sound in recording.blocks(starts):
-            sizes.append(seen.ranges(block[sound][::EVERY]))
-            logits[at : at + len(block)] = self._session(np.ascontiguousarray(block))
-            known[at : at + len(block)] = sound
-            at += len(block)
-        known &= ~recording.still(starts)
+        at = flat = saturated = 0
+        for one in recording.blocks(starts):
+            sizes.append(seen.ranges(one.x[one.sound][::EVERY]))
+            rows = slice(at, at := at + len(one.x))
+            logits[rows] = self._session(np.ascontiguousarray(one.x))
+            known[rows] = one.sound
+            flat, saturated = flat + int(one.flat.sum()), saturated + int(one.saturated.sum())
         names = np.asarray(self.classes, object)[decided(logits, self.task)]
         names[~known] = None
         scores = softmax(logits)
         scores[~known] = np.nan
-        columns = {
+        columns: dict[str, npt.NDArray[Any]] = {
             "start_s": starts / self.sampling_rate,
             "end_s": (starts + self.window) / self.sampling_rate,
             "decision": names,
         }
         columns |= {f"score_{name}": scores[:, index] for index, name in enumerate(self.classes)}
-        return pd.DataFrame(columns), self.exported.other_unit(np.concatenate(sizes))
+        unit = self.exported.other_unit(np.concatenate(sizes))
+        notes = (unit, doubts(flat, saturated, len(starts), "they are left undecided"))
+        return columns, "; ".join(note for note in notes if note)
 
     def plot(
         self,
@@ -336,7 +343,7 @@ class Model:
 
         Example:
             >>> import numpy as np
-            >>> load("exports/small/97-91-t0138").plot(np.zeros(2500)).layout.xaxis2.title.text
+            >>> load("exports/small/97-91-t0138").plot(np.random.normal(size=2500)).layout.xaxis2.title.text
             'seconds'
         """
         from atml.library import decision_plot

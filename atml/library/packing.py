@@ -100,6 +100,9 @@ def _settle(folder: Path, study: str, places: dict[str, Path]) -> None:
         if spec is None:
             raise StudyError(f"no study {study!r} in {store.name}; `atml status` lists them")
         spec["data"] = [path.name for path in DataSource.from_dict(spec).paths] or None
+        for key in ("labels", "subjects_by"):  # no folder of this machine
+            if Path(spec.get(key) or "").is_absolute():
+                spec[key] = Path(spec[key]).name
         texts = store.facts(study).get(SOURCES) or {}
         for key, kind in (("space", "search_spaces"), ("objective", "objectives")):
             path = Path(spec[f"{key}_path"])

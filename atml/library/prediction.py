@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,9 @@ from atml.errors import DataError, InputError
 from atml.formatting import clock, columns, listed, plural, share, shorter
 from atml.library import decision_plot
 from atml.library.loaded_model import Model, load
+from atml.library.path_arguments import PathLike, paths
 from atml.library.recordings import Recording
-from atml.library.search_function import PathLike, paths
 from atml.metrics.burden import burden
-from atml.report.writing import check_writable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
 
 PICTURES = 20
 """Recordings that are drawn, the first ones: a page each."""
+
+TOGETHER = 1000
+"""Recordings whose columns are joined: arrays of one window each take ten times their memory."""
 
 SHOWN = 40
 """Rows of the table in a terminal."""
@@ -110,6 +112,7 @@ def predict(
     merge_s: float = 0.0,
     shortest_s: float = 0.0,
     out: PathLike | None = None,
+    on_recording: Callable[[int], None] | None = None,
 ) -> Prediction:
     """Decide window by window on the recordings in files. Labels are neither needed nor read.
 
@@ -126,6 +129,7 @@ def predict(
         shortest_s: Shorter episodes are left out; in s.
         out: Folder, new or empty, to write ``windows.csv``, ``episodes.csv``, ``recordings.csv`` and a
             picture of each of the first 20 recordings to.
+        on_recording: Called with the number of recordings read so far, after each.
 
     Raises:
         DataError: A file can't be read, or none is as long as a window.
@@ -147,10 +151,12 @@ def predict(
             raise InputError(f"{name} is {value:g} s; give 0 or more")
     folder = None if out is None else _empty(Path(out))
     if folder is not None:
+        from atml.report.writing import check_writable  # it brings torch, and most predictions write nothing
+
         check_writable(folder)
     leads = (lead,) if isinstance(lead, str) else tuple(lead)
     heard = _heard(found, paths(files), leads, sampling_rate)
-    parts: list[DataFrame] = []
+    parts: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     episodes: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -158,7 +164,9 @@ def predict(
     rates: list[int] = []
     people: set[str] = set()
     units: list[str] = []
-    for signal in heard:
+    for number, signal in enumerate(heard, 1):
+        if on_recording is not None:
+            on_recording(number)
         rate = signal.rate or sampling_rate or found.sampling_rate
         if signal.x.shape[-1] * found.sampling_rate // rate < found.window:
             seconds = signal.x.shape[-1] / rate
@@ -166,19 +174,21 @@ def predict(
             continue
         if signal.rate is None and sampling_rate is None:
             notes.append(f"{signal.name} doesn't state its rate: {rate} Hz, the model's, is assumed")
-        table, unit = found.decide_recording(signal.x, rate, step=step)
+        columns, unit = found.decide_recording(signal.x, rate, step=step)
         units += [f"{signal.name}: {unit}"] if unit else []
         rates.append(rate)
         people.add(signal.subject or signal.name)
         for name in named:
-            summary, those = _summary(signal.name, name, table, merge_s, shortest_s)
+            summary, those = _summary(signal.name, name, columns, merge_s, shortest_s)
             rows.append(summary)
             episodes += those
         if folder is not None and len(pictures) < PICTURES:
             x = Recording.of(signal.x, rate, found.task).x
+            table = pd.DataFrame(columns)
             pictures.append((signal.name, decision_plot.draw(x, rate, 0.0, table, found.classes)))
-        table.insert(0, "recording", signal.name)
-        parts.append(table)
+        # A table of each would take most of the time and memory where recordings are short and many.
+        parts.append({"recording": np.full(len(columns["start_s"]), signal.name, object), **columns})
+        parts = [_joined(parts)] if len(parts) == TOGETHER else parts
     if not parts:
         raise DataError(
             f"nothing to decide on: {notes[0] if notes else 'no recording there'};"
@@ -186,7 +196,7 @@ def predict(
         )
     result = Prediction(
         model=found,
-        windows=pd.concat(parts, ignore_index=True),
+        windows=pd.DataFrame(_joined(parts)),
         episodes=pd.DataFrame(episodes, columns=["recording", "class", "start_s", "end_s", "seconds"]),
         recordings=pd.DataFrame(rows),
         merge_s=merge_s,
@@ -201,6 +211,11 @@ def predict(
     if folder is not None:
         _write(result, folder, pictures)
     return result
+
+
+def _joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Join the columns of recordings."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _trained_on(model: Model, people: Iterable[str]) -> list[str]:
@@ -240,15 +255,15 @@ def _classes(model: Model, asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def _summary(
-    recording: str, name: str, table: DataFrame, merge_s: float, shortest_s: float
+    recording: str, name: str, columns: dict[str, Any], merge_s: float, shortest_s: float
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the row of a recording and a class, and those of its episodes."""
-    decision = table["decision"].astype(object)
+    decision = columns["decision"]
     found = burden(
-        table["start_s"],
-        table["end_s"],
+        columns["start_s"],
+        columns["end_s"],
         decision == name,
-        decision.notna(),
+        np.array([one is not None for one in decision], np.bool_),
         merge_s=merge_s,
         shortest_s=shortest_s,
     )

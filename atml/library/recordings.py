@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Bools, Float32
+from atml.data import soundness
 from atml.ecg.resampling import resample
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -21,6 +23,28 @@ BLOCK = 256
 
 MARGIN = 1.0
 """Seconds of signal added on either side of a block before resampling, to keep filter edges outside it."""
+
+LARGEST = 1e10
+"""Samples beyond this, either way, count as infinite: no converter gives them, and float32 overflows soon."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Windows ``x (n, leads, window)`` for a model, and which of them (``(n,)``) hold no heart to decide on.
+
+    ``missing`` have samples that are NaN, infinite or beyond `LARGEST`, ``flat`` and ``saturated`` as
+    `atml.data.soundness.doubtful` has it.
+    """
+
+    x: Float32
+    missing: Bools
+    flat: Bools
+    saturated: Bools
+
+    @property
+    def sound(self) -> Bools:
+        """Tell which windows can be decided, ``(n,)``."""
+        return ~(self.missing | self.flat | self.saturated)
 
 
 def whole_rate(sampling_rate: float | None, task: Task) -> int:
@@ -50,9 +74,10 @@ def windows(x: npt.NDArray[Any], task: Task, rate: int) -> Float32:
             f" recording ({task.leads}, samples)"
         )
     found = np.asarray(x, np.float64)
-    if (bad := ~np.isfinite(found).all(axis=(1, 2))).any():
+    if (bad := _missing(found).any(axis=(1, 2))).any():
+        odd = found[_missing(found)][0]
         raise DataError(
-            f"window {int(np.flatnonzero(bad)[0])} of x has the sample {_first_odd(found)}; leave out the"
+            f"window {int(np.flatnonzero(bad)[0])} of x has the sample {odd:g}; leave out the"
             f" {int(bad.sum())} windows with missing or infinite samples"
         )
     if n == 0:
@@ -60,8 +85,15 @@ def windows(x: npt.NDArray[Any], task: Task, rate: int) -> Float32:
     return np.asarray(resample(found, rate, task.sampling_rate)[..., : task.window], np.float32)
 
 
-def _first_odd(values: npt.NDArray[np.float64]) -> float:
-    return float(values[~np.isfinite(values)][0])
+def block(x: npt.NDArray[Any], task: Task, rate: int) -> Block:
+    """Return windows as `windows` does, which raises for missing samples, and which of them are doubtful."""
+    made = windows(x, task, rate)
+    return Block(made, np.zeros(len(made), np.bool_), *soundness.doubtful(np.asarray(x), rate))
+
+
+def _missing(values: npt.NDArray[np.float64]) -> Bools:
+    """Tell which samples are no numbers that a recorder gives; same shape."""
+    return ~(np.abs(values) <= LARGEST)
 
 
 @dataclass(frozen=True)
@@ -117,21 +149,11 @@ class Recording:
         rest = last - int(starts[-1])
         return np.append(starts, last) if rest and every <= window else starts
 
-    def still(self, starts: Sequence[int] | npt.NDArray[np.int64]) -> Bools:
-        """Tell which windows at ``starts`` have one value throughout in every lead, ``(n,)``: no signal."""
-        target, found = self.task.sampling_rate, np.empty(len(starts), np.bool_)
-        for number, first in enumerate(starts):
-            low = int(first) * self.rate // target
-            high = -(-(int(first) + self.task.window) * self.rate // target)
-            part = np.asarray(self.x[:, low:high])
-            found[number] = bool((part == part[:, :1]).all())
-        return found
+    def blocks(self, starts: Sequence[int] | npt.NDArray[np.int64]) -> Iterator[Block]:
+        """Yield the windows at ``starts`` in blocks.
 
-    def blocks(self, starts: Sequence[int] | npt.NDArray[np.int64]) -> Iterator[tuple[Float32, Any]]:
-        """Yield the windows at ``starts`` in blocks ``(n, leads, window)``, each with a mask ``(n,)``.
-
-        Missing samples (NaN or infinite) are interpolated linearly, so that every window can be run; the
-        mask is False for windows that contain any, and the caller discards their outputs.
+        Missing samples are interpolated linearly, so that every window can be run; the caller discards the
+        outputs of those that a block marks.
         """
         # A block spans all from its first to its last window, so distant windows get their own blocks.
         firsts = [int(start) for start in starts]
@@ -144,7 +166,19 @@ class Recording:
             yield self._cut(firsts[at:end])
             at = end
 
-    def _cut(self, firsts: Sequence[int]) -> tuple[Float32, Any]:
+    @functools.cached_property
+    def _rails(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Lowest and highest value of each lead, ``(leads, 1)``, read piece by piece."""
+        low, high = np.full((len(self.x), 1), np.inf), np.full((len(self.x), 1), -np.inf)
+        every = BLOCK * self.task.window
+        for at in range(0, self.x.shape[1], every):
+            piece = np.array(self.x[:, at : at + every], np.float64)
+            there = ~_missing(piece)
+            low = np.minimum(low, piece.min(axis=1, keepdims=True, where=there, initial=np.inf))
+            high = np.maximum(high, piece.max(axis=1, keepdims=True, where=there, initial=-np.inf))
+        return low, high
+
+    def _cut(self, firsts: Sequence[int]) -> Block:
         """Cut neighbouring windows out of one piece of the recording."""
         target, window = self.task.sampling_rate, self.task.window
         common = gcd(self.rate, target)
@@ -156,20 +190,24 @@ class Recording:
             self.x.shape[1], math.ceil((firsts[-1] + window) / target * self.rate + MARGIN * self.rate)
         )
         piece = np.array(self.x[:, begin:stop], np.float64)
-        missing = ~np.isfinite(piece)
+        missing = _missing(piece)
+        off = soundness.still(piece, self.rate) & ~missing
+        rail = soundness.railed(piece, self.rate, *self._rails) & ~missing
         if missing.any():
             _bridge(piece, missing)
         made = resample(piece, self.rate, target)
-        gaps = np.concatenate(([0], np.cumsum(missing.any(axis=0))))
         x = np.empty((len(firsts), len(piece), window), np.float32)
-        sound = np.empty(len(firsts), np.bool_)
+        gap, flat, saturated = np.empty((3, len(firsts)), np.bool_)
         for number, first in enumerate(firsts):
             place = first - cycle * up
             x[number] = made[:, place : place + window]
             low = min(place * self.rate // target, piece.shape[1])
             high = min(-(-(place + window) * self.rate // target), piece.shape[1])
-            sound[number] = gaps[high] == gaps[low]
-        return x, sound
+            gap[number] = missing[:, low:high].any()
+            flat[number] = (off[:, low:high].mean(axis=1) > soundness.FLAT).any()
+            saturated[number] = (rail[:, low:high].mean(axis=1) > soundness.SATURATED).any()
+        flat &= ~gap
+        return Block(x, gap, flat, saturated & ~gap & ~flat)
 
 
 def _bridge(piece: npt.NDArray[np.float64], missing: npt.NDArray[np.bool_]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from atml import task_files
 from atml.library.loaded_model import Model, load
-from atml.library.search_function import PathLike, paths
+from atml.library.path_arguments import PathLike, paths
 from atml.scoring.evaluation import judge_export
 from atml.storage import Store, urls
 
@@ -82,6 +82,8 @@ def score(
     rule_options: Mapping[str, float] | None = None,
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
+    labels: PathLike | None = None,
+    subjects: PathLike | None = None,
     objective: PathLike | None = None,
     storage: str | None = None,
 ) -> ScoreResult:
@@ -98,6 +100,10 @@ def score(
         rule_options: Options of the rule by name, such as those in ``OPTIONS`` of a file in ``rules/``.
         lead: Lead by name or number, one entry for each lead of the task; those of the training by default.
         sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
+        labels: Table (file, label, patient) of recordings in a folder that tells their labels nowhere else.
+        subjects: Table (recording, subject), or a regular expression with brackets around the subject, that
+            says whose each recording is; "data" for the names that the data give;
+            None for what the training took.
         objective: Objective file of the model's search, if it is not the task's.
         storage: Database in which the evaluation is counted; None for ``$ATML_STORAGE``, else ``studies.db``
             in the working directory, made if need be.
@@ -135,6 +141,8 @@ def score(
         options=options,
         leads=(lead,) if isinstance(lead, str) else tuple(lead),
         sampling_rate=sampling_rate,
+        labels=None if labels is None else Path(labels),
+        subjects="" if subjects is None else os.fspath(subjects),
     )
     store = Store(storage or urls.default())
     try:

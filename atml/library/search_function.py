@@ -12,6 +12,7 @@ from typing import Literal
 from atml import task_files
 from atml.errors import InputError, Interrupted, Stopped, TaskFileError
 from atml.library import notebook_view
+from atml.library.path_arguments import PathLike, paths
 from atml.library.search_result import SearchResult
 from atml.library.task_source import TaskSource
 from atml.searching import progress
@@ -21,7 +22,6 @@ from atml.searching.search_options import Options
 from atml.storage import urls
 from atml.task_files.builtin import FOLDERS
 
-PathLike = str | os.PathLike[str]
 Progress = bool | Literal["lines"]
 
 
@@ -48,6 +48,8 @@ def search(
     window: float | None = None,
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
+    labels: PathLike | None = None,
+    subjects: PathLike | None = None,
     hold_out: float | str | Sequence[str] | None = None,
     objective: PathLike | None = None,
     space: PathLike | None = None,
@@ -94,6 +96,9 @@ def search(
         window: Length of a window in seconds, for a task that allows a choice.
         lead: Lead by name or number, with alternatives between commas; one entry for each lead of the task.
         sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
+        labels: Table (file, label, patient) of recordings in a folder that tells their labels nowhere else.
+        subjects: Table (recording, subject), or a regular expression with brackets around the subject, that
+            says whose each recording is; "data" for the names that the data give.
         hold_out: Share of the subjects (0.2), or their names, kept out of the search for `atml.score`.
         objective: One of the task's objectives by name, or an objective file.
         space: Search-space file; None for the task's.
@@ -156,6 +161,8 @@ def search(
         leads=(lead,) if isinstance(lead, str) else tuple(lead),
         hold_out=_held_out(hold_out),
         sampling_rate=sampling_rate,
+        labels=None if labels is None else Path(labels),
+        subjects="" if subjects is None else os.fspath(subjects),
         patience=_at_least("patience", patience, 0),
         finalists=None if finalists is None else _at_least("finalists", finalists, 1),
         repeats=None if repeats is None else _at_least("repeats", repeats, 1),
@@ -202,12 +209,6 @@ def duration(name: str, given: float | str) -> float:
             f"{name} {given!r} is not a duration; give seconds, or text such as 2h, 90m, 1h30m or 45s"
         )
     return total
-
-
-def paths(given: PathLike | Sequence[PathLike] | None) -> tuple[Path, ...]:
-    """Return one path, several, or none as a tuple; ``~`` is the home folder."""
-    several = () if given is None else (given,) if isinstance(given, str | os.PathLike) else given
-    return tuple(Path(path).expanduser() for path in several)
 
 
 def _at_least(name: str, value: int, least: int) -> int:

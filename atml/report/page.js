@@ -14,10 +14,10 @@ const parsed = (id) => {
 };
 
 function draw(box) {
-  if (!window.Plotly) return;
+  if (!window.Plotly) return false;
   const { data, layout } = parsed("data-" + box.id);
   const plot = box.querySelector(".plot");
-  if (!plot.clientWidth && !printing) return;
+  if (!plot.clientWidth && !printing) return false;
   layout.template = { layout: parsed("layout") };
   layout.width = printing ? PRINT_WIDTH : Math.max(plot.clientWidth, layout.meta?.least || 0);
   if (coarse) layout.dragmode = false;
@@ -28,14 +28,13 @@ function draw(box) {
     toImageButtonOptions: { filename: box.id.replace(/^figure-/, ""), scale: 2 },
   });
   drawn.add(box);
+  return true;
 }
 const again = () => drawn.forEach(draw);
 
 const seen = new IntersectionObserver((entries) => {
   for (const entry of entries) {
-    if (!entry.isIntersecting) continue;
-    seen.unobserve(entry.target);
-    draw(entry.target);
+    if (entry.isIntersecting && draw(entry.target)) seen.unobserve(entry.target);
   }
 }, { rootMargin: "500px 0px" });
 

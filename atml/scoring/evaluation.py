@@ -18,6 +18,8 @@ from atml.artifacts import seen
 from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import Dataset
 from atml.data.formats.detection import chooses_leads
+from atml.data.formats.subject_map import meant
+from atml.data.soundness import doubtful, doubts
 from atml.errors import DataError, ExportError
 from atml.evaluation import baselines
 from atml.evaluation.baselines import Baseline
@@ -48,6 +50,8 @@ def judge_export(
     options: Mapping[str, float] | None = None,
     leads: Sequence[str] = (),
     sampling_rate: int | None = None,
+    labels: Path | None = None,
+    subjects: str = "",
     cache: Path | None = None,
     labels_hash: str | None = None,
     only: Collection[str] | None = None,
@@ -68,6 +72,8 @@ def judge_export(
         options: The rule's own, by name (`atml.scoring.rules.base.Rule.OPTIONS`).
         leads: Leads to use; those of the training where none are given.
         sampling_rate: In Hz, of data that do not state it.
+        labels: Table of the recordings in a folder, as `atml.data.open` takes it.
+        subjects: Whose each recording is, as `atml.data.open` takes it; that of the training where "".
         cache: Folder of the data cache.
         labels_hash: Hash of the objectives file that ``label`` comes from, compared with that of the file
             that the model was trained with.
@@ -94,6 +100,8 @@ def judge_export(
     notes += note
     used, note = _leads(exported, data_paths, tuple(leads))
     notes += note
+    told, note = _subjects(exported, data_paths, subjects)
+    notes += note
     opening: dict[str, Any] = {
         "task": exported.task,
         "label": label,
@@ -101,6 +109,8 @@ def judge_export(
         "sampling_rate": sampling_rate,
         "cache": cache,
         "leads": used,
+        "labels": labels,
+        "subjects": told,
     }
     exported = recognising(exported, data_paths, opening)
     dataset, found = opened(exported, data_paths, opening)
@@ -119,7 +129,7 @@ def judge_export(
         subjects=len(set(dataset.subject.tolist())),
         score=judge.score(judged, settings),
         evaluation=0,
-        notes=(*found, *notes, *note, *_unit(exported, dataset), *_ties(judged)),
+        notes=(*found, *notes, *note, *_signals(exported, dataset), *_ties(judged)),
         baseline=_beside(baseline, judged, judge, settings),
         streaming=streaming,
     )
@@ -148,6 +158,23 @@ def _leads(
     if asked:
         return asked, [f"scored on lead {'; '.join(asked)}, but the model was trained on {chosen}"]
     return trained, [f"lead {chosen}, as in training"]
+
+
+def _subjects(exported: ExportedModel, paths: Paths, asked: str) -> tuple[str, list[str]]:
+    """Return whose the recordings are, as in training unless that is asked for, and notes.
+
+    Raises:
+        DataError: The table of the training is not there any more: who was trained on could not be told.
+    """
+    trained = exported.subjects_by
+    if asked or not trained or not paths:
+        return asked, []
+    ways = "give --subjects, or --subjects data for the names that the data give"
+    try:
+        meant(trained)
+    except DataError as error:
+        raise DataError(f"the model was trained with another choice of subjects: {error}; {ways}") from None
+    return trained, [f"--subjects {trained}, as in training"]
 
 
 def _has_leads(paths: Paths) -> bool:
@@ -194,10 +221,14 @@ def _judged(
     )
 
 
-def _unit(exported: ExportedModel, dataset: Dataset) -> list[str]:
-    """Return a note on signals that may be in another unit than those of the training."""
-    note = exported.other_unit(seen.ranges(dataset.x))
-    return [note] if note else []
+def _signals(exported: ExportedModel, dataset: Dataset) -> list[str]:
+    """Return notes on signals in another unit than those of the training, and on windows without a heart."""
+    flat, saturated = doubtful(dataset.x, dataset.sampling_rate)
+    notes = (
+        exported.other_unit(seen.ranges(dataset.x)),
+        doubts(int(flat.sum()), int(saturated.sum()), len(dataset), "they are scored like all others"),
+    )
+    return [note for note in notes if note]
 
 
 def _ties(judged: Judged) -> list[str]:

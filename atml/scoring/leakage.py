@@ -15,6 +15,7 @@ from atml.artifacts.model import ExportedModel
 from atml.data.dataset import Dataset
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import look_all, name_of
+from atml.data.formats.subject_map import meant
 from atml.data.merging import same_patients
 from atml.data.subjects import matching
 from atml.errors import DataError, ExportError
@@ -128,6 +129,8 @@ def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any])
         label=opening["label"],
         sampling_rate=opening["sampling_rate"],
         leads=opening["leads"],
+        labels=opening.get("labels"),
+        subjects=meant(opening.get("subjects")),
     )
     for item in look_all(paths, asked, "test"):
         if not item.splits:

@@ -17,7 +17,7 @@
     supervision            beats, and trials of dead processes requeued
     ranking, importance    which trials are best, which parameters matter
     leaderboard            the trials of a study in order, with the figures that every surface shows
-    verdict                what a search came to, for the first screen and the report
+    verdict, next_step     what a search came to, and the command that leads on from there
     finalists, repeats     the best trials again, on fresh seeds
     rounds, finalist_time  which repeats come next, and what they cost
     picking                the finalist that is taken, and at what length of training

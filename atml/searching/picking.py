@@ -2,10 +2,9 @@
 
 Among the finalists that can't be told apart from the best one, the smallest (or the fastest, as asked) is
 taken, unless none of them is clearly better than the default config: then no gain was found, and the default
-is taken, or the smallest of those that are smaller than it and have no lower value. "Clearly" is when the 90%
-interval of the difference, paired by subject over the mean of the fresh seeds, excludes 0; intervals over the
-default, one for each finalist, hold at 90% together. A longer training ships where its value out of fold is
-higher.
+is taken. "Clearly" is when the 90% interval of the difference, paired by subject over the mean of the fresh
+seeds, excludes 0; intervals over the default, one for each finalist, hold at 90% together. A longer training
+ships where its value out of fold is higher.
 """
 
 from __future__ import annotations
@@ -94,8 +93,7 @@ def pick(finals: Finalists) -> Pick:
         if shipped.length > 1 and all(both):
             # The gain that counts is the one at the length that ships.
             gain = finals.compare(shipped, other, of=len(found) - 1)
-            smaller = _is_leaner(finals, taken, default) and shipped.value >= other.value
-            if gain.low <= 0 and not smaller:
+            if gain.low <= 0:
                 taken, (shipped, values) = default, _shipped(finals, default)
     if len(alike) > 1:
         ends = [gaps[one.record.number] for one in alike[1:]]
@@ -105,7 +103,7 @@ def pick(finals: Finalists) -> Pick:
             f" {min(e.low for e in ends):.3f} to {max(e.high for e in ends):.3f})"
             + (f"; the {finals.prefer} is taken" if taken is _leanest(finals, alike) else "")
         )
-    lines.append(_gain_line(gain, taken, default, found, finals.prefer))
+    lines.append(_gain_line(gain, taken, default, found))
     if len(values) > 1:
         lines.append(_length_line(values, shipped.length))
     rest = [one for one in found if one.record.number != shipped.record.number]
@@ -171,14 +169,8 @@ def _taken(
         return default, None
     over = {one.record.number: finals.compare(one, default, of=len(others)) for one in others}
     better = [one for one in alike if one is not default and over[one.record.number].low > 0]
-    lean = [one for one in alike if _is_leaner(finals, one, default) and one.value >= default.value]
-    taken = _leanest(finals, better or [default, *lean])
-    return taken, over[(others[0] if taken is default else taken).record.number]
-
-
-def _is_leaner(finals: Finalists, one: Finalist, default: Finalist) -> bool:
-    """Whether a finalist is smaller than the default, or faster, as asked."""
-    return leanness(one.record, finals.prefer) < leanness(default.record, finals.prefer)
+    taken = _leanest(finals, better) if better else default
+    return taken, over[(taken if better else others[0]).record.number]
 
 
 def _shipped(finals: Finalists, taken: Finalist) -> tuple[Finalist, dict[int, float]]:
@@ -193,11 +185,7 @@ def _shipped(finals: Finalists, taken: Finalist) -> tuple[Finalist, dict[int, fl
 
 
 def _gain_line(
-    gain: Interval | None,
-    taken: Finalist,
-    default: Finalist | None,
-    found: Sequence[Finalist],
-    prefer: str,
+    gain: Interval | None, taken: Finalist, default: Finalist | None, found: Sequence[Finalist]
 ) -> str:
     if default is None:
         return "DEFAULT is not a finalist, so a gain over it was not measured"
@@ -206,17 +194,13 @@ def _gain_line(
     # The default alone may be judged by its own run beside repeats of others.
     fresh = any(one.fresh for one in found)
     seeds = "" if fresh else ", by the values that chose it and so too good"
-    if taken is not default and gain.low > 0:
+    if taken is not default:
         size = f"{gain.value:+.3f} ({gain.low:.3f} to {gain.high:.3f})"
         return f"the search gained {size} over DEFAULT{seeds}"
-    leaner = {"smallest": "smaller", "fastest": "faster"}[prefer]
-    what = (
-        "DEFAULT is taken"
-        if taken is default
-        else f"trial {taken.record.number}, no worse, is taken as the {leaner} one"
+    return (
+        f"no gain over DEFAULT was found ({gain.value:+.3f}, {gain.low:.3f} to {gain.high:.3f}{seeds});"
+        " DEFAULT is taken"
     )
-    ends = f"{gain.value:+.3f}, {gain.low:.3f} to {gain.high:.3f}{seeds}"
-    return f"no gain over DEFAULT was found ({ends}); {what}"
 
 
 def _length_line(values: dict[int, float], shipped: int) -> str:

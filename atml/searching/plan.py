@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from atml import data, models, regions, task_files
 from atml.data.dataset import Dataset, DataSource, Fold
+from atml.data.formats.subject_map import kept_as
 from atml.errors import StudyError
 from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
+from atml.preflight import checks as preflight
 from atml.searching import study_spec
 from atml.searching.kept_files import task_of
 from atml.searching.region_learning import importable
@@ -99,7 +101,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     fold_by = options.fold_by or before.get("fold_by") or study_spec.SUBJECT
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
     count = options.folds or before.get("folds") or DEFAULT_FOLDS
-    folds = _folds(dataset, origin, fold_by, count, seed)
+    folds = _folds(dataset, origin, fold_by, count, seed, definition.task.classes)
     if fold_by == study_spec.SET and options.folds not in (None, len(folds)):
         raise StudyError(
             f"--folds {options.folds} with --fold-by set: there is a fold for each of the {len(folds)} sets;"
@@ -146,6 +148,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         regions.declare(regions.learn(definition.suggest), definition.regions)  # REGIONS of its file is sound
     for note in dataset.notes:
         say(note)
+    for finding in preflight.fast(dataset, definition, options.storage):
+        say(finding.text)
     store = store or Store(options.storage)
     store.check_writable()
     store.study(name, wanted)
@@ -196,7 +200,8 @@ def plan_of(
         definition=definition,
         origin=origin,
         dataset=dataset,
-        folds=folds or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"]),
+        folds=folds
+        or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"], definition.task.classes),
         fold_by=_fold_by(spec),
         seed=spec["seed"],
         budget=Budget(
@@ -217,7 +222,13 @@ def trial_seed(study_seed: int, number: int, use: str = "trial") -> int:
 
 def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
     """Return the data source: as the options ask, else as the study has it."""
-    asked = DataSource(paths=options.data, sampling_rate=options.sampling_rate, leads=options.leads)
+    asked = DataSource(
+        paths=options.data,
+        sampling_rate=options.sampling_rate,
+        leads=options.leads,
+        labels=options.labels,
+        subjects=kept_as(options.subjects),
+    )
     if known is None:
         return asked
     kept = DataSource.from_dict(known)
@@ -226,14 +237,18 @@ def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
         sampling_rate=asked.sampling_rate or kept.sampling_rate,
         leads=asked.leads or kept.leads,
         held_out=kept.held_out,
+        labels=asked.labels or kept.labels,
+        subjects=asked.subjects or kept.subjects,
     )
 
 
-def _folds(dataset: Dataset, origin: DataSource, fold_by: str, count: int, seed: int) -> tuple[Fold, ...]:
+def _folds(
+    dataset: Dataset, origin: DataSource, fold_by: str, count: int, seed: int, names: Sequence[str]
+) -> tuple[Fold, ...]:
     """Deal subjects into ``count`` folds, or hold out each set once."""
     if fold_by == study_spec.SET:
         return data.set_folds(dataset, origin.paths)
-    return data.folds(dataset.y, dataset.subject, count, seed)
+    return data.folds(dataset.y, dataset.subject, count, seed, names)
 
 
 def _fold_by(spec: dict[str, Any]) -> str:

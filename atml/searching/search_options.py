@@ -59,6 +59,8 @@ class Options:
     window: float | None = None
     sampling_rate: int | None = None
     leads: tuple[str, ...] = ()
+    labels: Path | None = None
+    subjects: str = ""
     hold_out: str | None = None
     patience: int = 200
     finalists: int | None = None

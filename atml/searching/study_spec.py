@@ -32,6 +32,7 @@ _SPLIT = {
     "data_fingerprint": "data",
     "window": "window in s",
     "leads": "choice of leads",
+    "subjects_by": "choice of subjects",
     "held_out": "held-out part",
     "folds": "number of folds",
     "fold_by": "kind of folds",
@@ -53,7 +54,7 @@ _RULES = {
 """Settings that may change, in words, with ``--accept-changes``."""
 
 _ADDED_LATER: dict[str, Any] = {
-    **{"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": []},
+    **{"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": [], "subjects_by": ""},
     "gate": None,
     "fold_by": SUBJECT,
 }
@@ -127,9 +128,11 @@ def check_settings(name: str, known: dict[str, Any], wanted: dict[str, Any], *, 
         # Where an earlier version knew one value only, that is the wanted one.
         key
         for key in (*_SPLIT, *_RULES)
-        if known.get(key, _ADDED_LATER.get(key, wanted[key])) != wanted[key]
+        if known.get(key, _ADDED_LATER.get(key, wanted.get(key))) != wanted.get(key, _ADDED_LATER.get(key))
     }
-    if changed & {"window", "leads", "held_out"}:
+    if "data_fingerprint" not in changed:  # said in another way, and the same people
+        changed.discard("subjects_by")
+    if changed & {"window", "leads", "held_out", "subjects_by"}:
         # The cause of other rows is listed, not their hash.
         changed.discard("data_fingerprint")
     if "fold_by" in changed:
@@ -138,7 +141,7 @@ def check_settings(name: str, known: dict[str, Any], wanted: dict[str, Any], *, 
         changed.discard("split")
     split, rules = (
         [
-            f"{word} ({_shown(known.get(key))} before, {_shown(wanted[key])} now)"
+            f"{word} ({_shown(known.get(key), key)} before, {_shown(wanted.get(key), key)} now)"
             for key, word in words.items()
             if key in changed
         ]
@@ -156,10 +159,12 @@ def check_settings(name: str, known: dict[str, Any], wanted: dict[str, Any], *, 
         )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, key: str) -> str:
     """Write a value for a message: a list in words, a hash by its first digits."""
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
+    if key == "subjects_by":
+        return str(value or "as the data say")
     text = str(value) or "the task's"
     return text if len(text) < 40 else text[:12]
 

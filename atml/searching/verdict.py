@@ -18,11 +18,12 @@ from atml.evaluation.gate import Gate
 from atml.formatting import between, listed, ordinal, plural
 from atml.metrics import Interval
 from atml.metrics.value_difference import LEVEL
+from atml.searching import next_step
 from atml.searching.leaderboard import AGREES, Entry, leaderboard
+from atml.searching.next_step import goes_on, where
 from atml.searching.ranking import PICK
-from atml.searching.search_options import Goal
 from atml.storage import urls
-from atml.training.records import ParameterSource, Role, TrialRecord
+from atml.training.records import ParameterSource, TrialRecord
 
 if TYPE_CHECKING:
     from atml.searching.finalists import Finalist, Finalists
@@ -210,12 +211,6 @@ def noun(some: Sequence[Any]) -> str:
     return "trial" if len(some) == 1 else "trials"
 
 
-def where(folder: Path) -> str:
-    """Return a path as short as it can be typed from here."""
-    here = Path.cwd()
-    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
-
-
 def verdict(store: Store, name: str) -> Verdict | None:
     """Return what a study came to; None where no trial ran over every fold yet."""
     spec, records = store.spec(name) or {}, store.trials(name)
@@ -269,7 +264,7 @@ def verdict_of(
         subjects=int(spec.get("subjects") or 0),
         tests=tests,
         missing=missing,
-        next=_next(name, first, spec, kept, _goes_on(attrs, records), bool(tests), missing) + at,
+        next=next_step.command(name, first, spec, kept, goes_on(attrs, records), bool(tests), missing) + at,
     )
 
 
@@ -358,44 +353,6 @@ def _person(row: Mapping[str, Any]) -> Person:
 
 def _interval(fields: Mapping[str, Any]) -> Interval:
     return Interval(float(fields["value"]), float(fields["low"]), float(fields["high"]))
-
-
-def _goes_on(attrs: Mapping[str, Any], records: Sequence[TrialRecord]) -> str:
-    """Return the option with the goal that the trials of a study did not reach yet; "" where they did."""
-    goal, done = Goal.of(dict(attrs)), sum(t.finished and t.role == Role.SEARCH for t in records)
-    return f" --trials {goal.trials}" if goal is not None and done < goal.trials else ""
-
-
-def _next(
-    name: str,
-    first: Entry,
-    spec: Mapping[str, Any],
-    kept: Mapping[str, Any],
-    goes_on: str,
-    tested: bool,
-    missing: Sequence[str],
-) -> str:
-    """Return the command that brings a reader further, without ``--storage``."""
-    study = shlex.quote(name)
-    if not first.seeds:
-        return f"atml search --task {spec.get('task')} --study {study}{goes_on}"
-    if first.folder is None:
-        return f"atml best export {study}{' --unqualified' if missing else ''}"
-    if tested:
-        return f"atml report {study}"
-    rule = f" --rule {kept['rule']}" if kept.get("rule") else ""
-    data = _test_data(spec, split=bool(kept.get("split")))
-    return f"atml score {shlex.quote(where(first.folder))}{data}{rule}"
-
-
-def _test_data(spec: Mapping[str, Any], *, split: bool) -> str:
-    if spec.get("synthetic"):
-        return ""
-    paths = spec.get("data") or ()
-    if not split or not paths:
-        return " --data TEST_DIR"
-    some = [paths] if isinstance(paths, str) else paths
-    return "".join(f" --data {shlex.quote(str(path))}" for path in some)
 
 
 def _url(storage: str) -> str:

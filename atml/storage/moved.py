@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-PATHS = ("space_path", "objective_path")
-"""Settings of a study that hold one path; "data" holds several, or none."""
+PATHS = ("space_path", "objective_path", "labels", "subjects_by")
+"""Settings of a study that hold one path; "data" holds several, or none. The last may hold a pattern."""
 
 
 def found_again(
@@ -45,7 +45,7 @@ def settings(spec: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
     """Return a study's settings with the places where its data and its two files lie now."""
     found = dict(spec)
     for key in PATHS:
-        if isinstance(spec.get(key), str):
+        if isinstance(spec.get(key), str) and (key != "subjects_by" or Path(spec[key]).is_absolute()):
             found[key] = str(found_again(Path(spec[key]), folders))
     data = spec.get("data")
     if isinstance(data, str):

@@ -104,6 +104,8 @@ class TaskDefinition:
             sampling_rate=origin.sampling_rate,
             leads=origin.leads,
             leave_out=origin.held_out,
+            labels=origin.labels,
+            subjects=origin.subjects,
         )
 
     def notes(self) -> tuple[str, ...]:

@@ -3,10 +3,14 @@ import itertools
 import re
 
 import numpy as np
+import onnx
 import pytest
 
 from atml.artifacts import card_kind
-from atml.artifacts.card import render
+from atml.artifacts.bad_input import BadInput, measured
+from atml.artifacts.card import render as card
+from atml.artifacts.export import onnx_bytes
+from atml.artifacts.model import infer
 from atml.artifacts.record import DataFacts, Machine
 from atml.evaluation.baselines.out_of_fold import OutOfFold
 from atml.evaluation.cross_validation_result import baseline_result, cross_validation_result
@@ -18,6 +22,12 @@ from atml.models import cost
 from atml.tasks import targets
 from atml.tasks.targets.binary import RATES
 from atml.tasks.task import MULTICLASS, Task
+
+MARKS = BadInput(flat="other", marks=True)
+
+
+def render(record, *, size_bytes, bad_input=MARKS):
+    return card(record, size_bytes=size_bytes, bad_input=bad_input)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +64,14 @@ def test_sections(text):
         "## Architecture",
         "## Training",
         "## Where it comes from",
+        "## Bad input",
         "## Known limits",
     ]
-    assert "nan" not in text and "None" not in text and "inf" not in text.lower().replace("inference", "")
+    assert (
+        "nan" not in text
+        and "None" not in text
+        and "inf" not in re.sub("inference|infinite", "", text.lower())
+    )
 
 
 def test_tables_are_aligned(text):
@@ -87,6 +102,21 @@ def test_metrics_with_intervals(text, record):
     worst = record.result.rows()[0]
     assert cells(results, worst.subject)[:2] == [str(worst.n), str(worst.positives)]
     assert cells(results, worst.subject)[-1] == f"{worst.f_beta:.3f}"
+
+
+def test_what_the_file_does_with_bad_input_is_what_it_did(make, record, text):
+    """A file of this version marks a window without a number; one without that mark says that it decides."""
+    model = onnx_bytes(make.net(), make.task, {})
+    found = measured(model, make.task)
+    logits = infer(model, np.zeros((1, 1, 100), np.float32))[0]
+    assert found == BadInput(flat=make.task.classes[int(logits[1] >= logits[0])], marks=True)
+    proto = onnx.load_model_from_string(model)
+    del proto.graph.node[-2:]
+    proto.graph.node[-1].output[0] = "logits"
+    earlier = measured(proto.SerializeToString(), make.task)
+    assert earlier == BadInput(flat=found.flat, marks=False)
+    assert "all logits of that window are NaN" in section(text, "Bad input")
+    assert "THE FILE DECIDES" in section(render(record, size_bytes=1, bad_input=earlier), "Bad input")
 
 
 def test_the_objective_is_not_mistaken_for_f_beta(make, record):
@@ -268,7 +298,10 @@ def test_labels_that_both_detectors_contradict(make, record):
     doubt = LabelDoubt(subject="S3", rhythm="", label=0, called=1, windows=20, network=0.95, baseline=0.8)
     rates = {name: make.replace(rate, value=0.991) for name, rate in record.result.rates.items()}
     found = LabelDoubts(doubts=(doubt,), value=0.987, rates=rates)
-    part = section(render(make.replace(record, label_doubts=found), size_bytes=1), "Labels to look at again")
+    part = section(
+        render(make.replace(record, label_doubts=found), size_bytes=1),
+        "Labels to look at again",
+    )
     assert cells(part, "S3") == ["(no name)", "other", "20", "AF", "95%", "80%"]
     assert cells(part, "objective") == [f"{record.result.value:.3f}", "0.987"]
     assert "without these 20" in part and "0.991 (" in part and "nothing was changed" in part

@@ -90,6 +90,20 @@ def test_a_flat_segment_is_no_nan():
         assert np.isfinite(outputs(model, np.full((1, 1, 125), 0.25, np.float32))).all()
 
 
+@pytest.mark.parametrize("normalise", shapes.NORMALISATIONS)
+def test_a_window_without_a_number_gets_none(normalise):
+    """Relu makes a 0 of NaN: without the mark such windows have one fixed, finite decision."""
+    task = dataclasses.replace(TASK, leads=2)
+    _, model = check(changed(normalise=normalise, cell="lstm"), task)
+    x = ecg(6, task)
+    clean = outputs(model, x)
+    for row, value in ((1, np.nan), (3, np.inf), (4, -np.inf)):
+        x[row, 1, 7] = value
+    found = outputs(model, x)
+    assert np.isnan(found[[1, 3, 4]]).all()
+    np.testing.assert_array_equal(found[[0, 2, 5]], clean[[0, 2, 5]])
+
+
 def test_without_convolutions_and_with_more_classes():
     task = dataclasses.replace(TASK, classes=("a", "b", "c", "d"))
     check(ModelConfig(channels=(), kernels=(), strides=(), cell="lstm", units=5, decimation=5), task)
@@ -119,13 +133,14 @@ def test_the_file_is_lean():
     assert [node.op_type for node in model.graph.node] == [
         *("ReduceMean", "Sub", "Mul", "ReduceMean", "Sqrt", "Add", "Div"),
         *("Conv", "Relu", "Conv", "Relu", "Transpose", "LSTM", "Transpose", "Reshape", "Gemm"),
+        *("ReduceMean", "Gemm"),
     ]
     assert not any(
         t.external_data or t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer
     )
     stored = sum(numpy_helper.to_array(t).size for t in model.graph.initializer)
-    # Each batch norm's four values a channel became one bias.
-    assert stored == sum(p.numel() for p in net.parameters()) - (4 + 6) + len(["epsilon"]) + len([0, 6])
+    # Each batch norm's four values a channel became one bias; zeros of a lead and two classes mark NaN.
+    assert stored == sum(p.numel() for p in net.parameters()) - (4 + 6) + len(["epsilon"]) + len([0, 6]) + 2
     dims = [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
     assert dims == ["n", 1, 125]
     assert (model.ir_version, model.opset_import[0].version, model.producer_name) == (7, 13, "atml")

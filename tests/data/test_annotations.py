@@ -63,6 +63,13 @@ def test_an_empty_name_ends_a_rhythm():
     assert cut((0, "+", "(N"), (900, "+", ""))[1] == (900, LENGTH, "", "no rhythm annotated")
 
 
+def test_a_closed_name_ends_a_rhythm_whatever_the_beats():
+    """As Icentia11k has it: what follows was not looked at, and is not normal for its beats."""
+    beats = [(at, "N") for at in range(0, LENGTH, 100)]
+    items = sorted([(0, "+", "(AFIB"), (4000, "+", ")"), *beats], key=lambda item: item[0])
+    assert cut(*items) == [(0, 4000, "AFIB", ""), (4000, LENGTH, "", "no rhythm annotated")]
+
+
 def test_brackets_hold_fibrillation_between_beats():
     found = cut((100, "N"), (200, "N"), (300, "["), (900, "]"), (1000, "N"), (1100, "N"))
     assert found == [

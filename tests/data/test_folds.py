@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -79,14 +80,42 @@ def test_folds_stay_what_they_were():
     ("plan", "count", "message"),
     [
         ([(5, 0), (6, 0)], 2, "one class only"),
-        ([(5, 5), (6, 6), (7, 7)], 5, "3 subjects are too few for 5 folds: lower --folds"),
-        ([(5, 5), (6, 0), (7, 0), (7, 0)], 2, "class 1 is seen in 1 subjects only"),
+        ([(5, 5), (6, 6), (7, 7)], 5, "3 subjects are too few for 5 folds: give --folds 3, or add"),
+        (
+            [(5, 5), (6, 0), (7, 0), (7, 0)],
+            2,
+            "only subject S0 has windows of class 1.*no number of folds can",
+        ),
         ([(5, 5), (6, 6)], 1, "1 folds: at least 2"),
     ],
 )
 def test_what_cannot_be_dealt_is_said(plan, count, message):
     with pytest.raises(DataError, match=message):
         atml.data.folds(*people(plan), count, 0)
+
+
+@pytest.mark.parametrize(
+    ("plan", "count"),
+    [
+        ([(5, 5), (6, 6), (7, 7)], 5),
+        ([(5, 5), (6, 6), (0, 7), (7, 0)], 5),
+        # Three have each class, but three folds would leave one without the other.
+        ([(9, 0), (9, 0), (9, 9), (0, 9), (0, 9)], 4),
+        ([(5, 5), (6, 0), (7, 0), (7, 0)], 3),
+        ([(5, 0), (0, 5)], 2),
+    ],
+)
+def test_the_way_out_of_folds_that_cannot_be_dealt_works(plan, count):
+    with pytest.raises(DataError) as told:
+        atml.data.folds(*people(plan), count, 0, ("calm", "AF"))
+    asked = re.search(r"give --folds (\d)", str(told.value))
+    assert "'calm'" in str(told.value) or "'AF'" in str(told.value) or "subjects are too" in str(told.value)
+    if asked:
+        assert len(atml.data.folds(*people(plan), int(asked[1]), 0)) == int(asked[1]) < count
+    else:
+        for fewer in range(2, count + 1):
+            with pytest.raises(DataError, match="no number of folds can; add subjects that have windows of"):
+                atml.data.folds(*people(plan), fewer, 0)
 
 
 def everyone(bare: bool = True) -> Dataset:
@@ -142,3 +171,21 @@ def test_what_can_not_be_held_out(asked, says):
 def test_a_set_with_a_test_split_holds_out_enough():
     with pytest.raises(DataError, match="leave --hold-out out"):
         atml.data.hold_out(everyone(bare=False), "0.2", seed=0)
+
+
+def test_the_way_out_of_a_share_that_can_not_be_held_out_works():
+    dataset = everyone()
+    one = dataset.take(
+        np.flatnonzero((dataset.y == 0) | (dataset.subject == dataset.subject[dataset.y == 1][0]))
+    )
+    with pytest.raises(DataError, match=r"no share leaves .* leave it out"):
+        atml.data.hold_out(one, "0.3", seed=0)
+    y, subject = people([(40, 40), (50, 50)])
+    big = Dataset(
+        x=np.zeros((len(y), 1, 4), np.float32), y=y, subject=subject, rhythm=subject, sampling_rate=4,
+        fingerprint="", name="set", bare=True,
+    )  # fmt: skip
+    with pytest.raises(DataError, match=r"--hold-out 0\.05 can't") as told:
+        atml.data.hold_out(big, "0.05", seed=0)
+    near = re.search(r"nearest is --hold-out (\S+)$", str(told.value))
+    assert near and atml.data.hold_out(big, near[1], seed=0) in (("S0",), ("S1",))

@@ -124,12 +124,88 @@ def write_wfdb(folder, subjects):
     return folder
 
 
+def write_record(folder, name, comment=""):
+    """Write a WFDB record by hand: lead II in format 16, and what its header has to say."""
+    values = np.round(x_of(name) * 1000).astype("<i2")
+    (folder / f"{name}.dat").write_bytes(values.tobytes())
+    line = f"{name}.dat 16 1000/mV 16 0 {values[0]} {int(values.sum(dtype=np.int64)) & 0xFFFF} 0 II"
+    (folder / f"{name}.hea").write_text(f"{name} 1 {RATE} {len(values)}\n{line}\n{comment}")
+
+
+def write_dx(folder, subjects):
+    pytest.importorskip("wfdb", reason="no wfdb; pip install 'atml[wfdb]'")
+    folder.mkdir(parents=True)
+    for name in subjects:
+        code = {"N": "426783006", "AF": "164889003"}.get(RHYTHM[name], RHYTHM[name])
+        write_record(folder, name, f"#Age: 70\n#Dx: {code}\n")
+    return folder
+
+
+def write_table(folder, subjects):
+    pytest.importorskip("wfdb", reason="no wfdb; pip install 'atml[wfdb]'")
+    folder.mkdir(parents=True)
+    for name in subjects:
+        write_record(folder, name)
+    rows = [f"{name}.hea,{name},{RHYTHM[name]}\n" for name in subjects]
+    (folder / "list.csv").write_text("".join(["File Name,Patient ID,Label\n", *rows]))
+    return folder
+
+
+def write_edf(folder, subjects):
+    edfio = pytest.importorskip("edfio", reason="no edfio; pip install 'atml[edf]'")
+    folder.mkdir(parents=True)
+    for name in subjects:
+        signal = edfio.EdfSignal(
+            x_of(name).astype(float),
+            RATE,
+            label="ECG II",
+            physical_dimension="mV",
+            physical_range=(-32.0, 32.0),
+            digital_range=(-32000, 32000),
+        )
+        note = edfio.EdfAnnotation(0, None, RHYTHM[name])
+        patient = edfio.Patient(code=name)
+        edfio.Edf([signal], patient=patient, annotations=[note]).write(folder / f"{name}.edf")
+    return folder
+
+
+def write_hdf5(folder, subjects):
+    h5py = pytest.importorskip("h5py", reason="no h5py; pip install 'atml[hdf5]'")
+    rows = [name for name in subjects for _ in range(2)]
+    path = folder.with_suffix(".h5")
+    with h5py.File(path, "w") as file:
+        file["ECG"] = np.concatenate([x_of(name).reshape(2, WINDOW) for name in subjects])
+        file["y"] = np.array([label(RHYTHM[name]) for name in rows])
+        file["patient"] = rows
+        file["rhythm"] = [RHYTHM[name] for name in rows]
+    return path
+
+
+def write_parquet(folder, subjects):
+    pyarrow = pytest.importorskip("pyarrow", reason="no pyarrow; pip install 'atml[parquet]'")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [name for name in subjects for _ in range(2)]
+    columns = {
+        "x": [list(x) for name in subjects for x in x_of(name).reshape(2, WINDOW)],
+        "label": [RHYTHM[name] for name in rows],
+        "patient_id": rows,
+        "age": [70] * len(rows),
+    }
+    parquet.write_table(pyarrow.table(columns), folder.with_suffix(".parquet"))
+    return folder.with_suffix(".parquet")
+
+
 WRITERS = {
     "contest": write_contest,
     "wfdb": write_wfdb,
     "cinc2017": write_cinc2017,
     "matlab": write_matlab,
     "npz": write_npz,
+    "hdf5": write_hdf5,
+    "parquet": write_parquet,
+    "dx": write_dx,
+    "table": write_table,
+    "edf": write_edf,
     "csv": write_csv,
 }
 
@@ -200,7 +276,7 @@ def test_the_record_of_a_window_is_known_where_there_are_records(kind, written, 
 
 def test_train_and_test_are_told_apart_where_it_says_so(kind, written, tmp_path, opened):
     assert opened(written).bare
-    if kind not in ("contest", "wfdb", "cinc2017"):
+    if kind not in ("contest", "wfdb", "cinc2017", "dx", "edf"):
         return
     both = tmp_path / "both"
     WRITERS[kind](both / "train_data", ["S1", "S2"])

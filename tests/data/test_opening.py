@@ -195,7 +195,7 @@ def test_an_option_that_is_of_no_use_is_refused(record, opened, icd):
     folder = record("set", "a")
     with pytest.raises(DataError, match=r"--sampling-rate 360: .*set tells its own rate; leave it out"):
         opened(folder, sampling_rate=360)
-    with pytest.raises(DataError, match="--lead MLII: only WFDB records have leads to choose from"):
+    with pytest.raises(DataError, match=r"--lead MLII: only recordings .* have leads to choose from"):
         opened(icd, leads=["MLII"])
     assert len(opened(folder, icd, leads=["MLII"])) == 20 + 16
 
@@ -398,7 +398,7 @@ def test_the_real_sets_open_together_whole_and_apart(real_data, label):
     assert np.isfinite(found.x).all() and not found.bare
     for name in ("vfdb", "mitdb"):
         (note,) = (note for note in found.notes if note.startswith(f"{name}: ") and "one rhythm" in note)
-        assert f"{counts[name]} windows of one rhythm each hold {4 * counts[name]} s" in note
+        assert f"{counts[name]:,} windows of one rhythm each hold {4 * counts[name]} s" in note
 
 
 def test_seconds_of_the_real_records_add_up(real_data, label):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -103,3 +104,120 @@ def test_backslashes_in_an_archive_are_slashes(
     (tmp_path / "flat" / "train_data\\S1-N-0.txt").write_text("1\n")
     with pytest.raises(DataError, match=r"has a backslash in its name, .*: give the archive itself"):
         opened(tmp_path / "flat")
+
+
+RECORDS = ["p1_a", "p1_b", "p2_a", "p3_a"]
+
+
+def recordings(kind: str, folder: Path, task: Task) -> Path:
+    """Write the same four recordings, two of one person, in a format."""
+    rng = np.random.default_rng(0)
+    signals = {name: rng.normal(size=200).round(4) for name in RECORDS}
+    folder.mkdir()
+    if kind == "npz":
+        file = folder / "set.npz"
+        np.savez(file, x=np.stack([x[:100] for x in signals.values()]), y=[0, 1, 0, 1], subject=RECORDS)
+        return file
+    if kind == "text":
+        for at, (name, x) in enumerate(signals.items()):
+            text = "".join(f"{value:.4f}\n" for value in x[:100])
+            (folder / f"{name}-{('N', 'AFIB')[at % 2]}-{at}.txt").write_text(text)
+        return folder
+    if kind == "table":
+        lines = [f"{name}.csv,{('N', 'AFIB')[at % 2]}" for at, name in enumerate(signals)]
+        for name, x in signals.items():
+            (folder / f"{name}.csv").write_text(
+                "time,ECG\n" + "".join(f"{i / 50},{v}\n" for i, v in enumerate(x))
+            )
+        (folder / "labels.csv").write_text("\n".join(["file,label", *lines]))
+        return folder
+    for at, (name, x) in enumerate(signals.items()):
+        write_wfdb(folder, name, x, ("N", "AFIB")[at % 2], task.sampling_rate)
+    return folder
+
+
+def write_wfdb(folder: Path, name: str, x: np.ndarray, rhythm: str, rate: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas, at how wfdb uses it
+        import wfdb
+
+        wfdb.wrsamp(name, rate, ["mV"], ["I"], p_signal=x[:, None], fmt=["16"], write_dir=str(folder))
+        wfdb.wrann(name, "atr", np.array([1]), ["+"], aux_note=[f"({rhythm}"], write_dir=str(folder))
+
+
+@pytest.mark.parametrize("kind", ["npz", "text", "table", "wfdb"])
+def test_whose_a_recording_is_can_be_said_of_every_format(
+    opened: Opened, task: Task, label: object, tmp_path: Path, kind: str
+) -> None:
+    place = recordings(kind, tmp_path / "set", task)
+    assert len(set(opened(place).subject.tolist())) == 4
+    table = tmp_path / "people.csv"
+    table.write_bytes("\N{BYTE ORDER MARK}recording;patient\np1_a;7.0\np1_b;7\np2_a;P2\np3_a;p2 \n".encode())
+    for subjects, people in ((r"p(\d)_.*", ["1", "1", "2", "3"]), (table, ["7", "7", "P2", "P2"])):
+        found = opened(place, subjects=subjects)
+        which = [RECORDS.index(name) for name in ("p1_a", "p1_b", "p2_a", "p3_a")]
+        assert sorted(set(found.subject.tolist())) == sorted(set(people))
+        plain = opened(place)
+        np.testing.assert_array_equal(found.x, plain.x)
+        assert found.fingerprint != plain.fingerprint
+        pairs = set(zip(plain.subject.tolist(), found.subject.tolist(), strict=True))
+        names = dict(sorted(pairs))
+        assert [names[key] for key in sorted(names)] == [people[at] for at in which]
+        told = [note for note in found.notes if "subject" in note]
+        assert len(told) == 1 and told[0].startswith("subjects by --subjects")
+        looked = atml.data.inspect(place, task=task, label=label, subjects=subjects)  # type: ignore[arg-type]
+        assert {part.name for part in looked.splits[0].subjects} == set(people)
+    for option, says in (
+        (r"p([12])_.*", "does not fit 'p3_a"),
+        (r"p(\d)_", "does not fit"),
+        ("people", r"no such file; a pattern has brackets"),
+        ("p(", "no pattern either"),
+    ):
+        with pytest.raises(DataError, match=says) as caught:
+            opened(place, subjects=option)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("recording,subject\np1_a,A\np1_b,A\n", r"has no line for 'p2_a', 'p3_a': add it"),
+        ("p1_a,A\np1_b,\np2_a,B\np3_a,B\n", r"line 2 names no subject"),
+        ("p1_a,A\np1_b,nan\np2_a,B\np3_a,B\n", r"line 2 names no subject"),
+        ("p1_a,A\n,A\n", r"line 2 names no recording"),
+        ("p1_a,A\np1_a.hea,B\n", r"line 2 gives 'p1_a' to 'B', an earlier one to another"),
+        ("recording,subject\n", "lists no recording"),
+        ("", "lists no recording"),
+        ("a,b,c\np1_a,A,1\n", "no columns recording and subject"),
+    ],
+)
+def test_a_table_of_people_that_does_not_do_is_refused(
+    opened: Opened, task: Task, tmp_path: Path, lines: str, says: str
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(lines)
+    with pytest.raises(DataError, match=says):
+        opened(recordings("npz", tmp_path / "set", task), subjects=file)
+
+
+def test_a_name_that_may_be_two_recordings_needs_its_folder(
+    opened: Opened, put: Callable[..., Path], tmp_path: Path
+) -> None:
+    for at, part in enumerate(("train_data", "test_data")):
+        put(tmp_path / "set" / part, "S1-N-0.txt")
+        put(tmp_path / "set" / part, f"S{2 + at}-AFIB-1.txt")
+    file = tmp_path / "people.csv"
+    file.write_text("S1,A\nS2,B\nS3,C\n")
+    assert set(opened(tmp_path / "set", split="test", subjects=file).subject.tolist()) == {"A", "C"}
+    nested = tmp_path / "nested"
+    for at, name in enumerate(("one/r", "two/r", "two/s")):
+        folder = (nested / name).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        signal = np.random.default_rng(at).normal(size=200)
+        write_wfdb(folder, (nested / name).name, signal, ("N", "AFIB")[at % 2], 50)
+    (nested / "RECORDS").write_text("one/r\ntwo/r\ntwo/s\n")
+    file.write_text("r,A\ns,B\n")
+    with pytest.raises(DataError, match=r"'r' may be one/r, two/r: give their folders too"):
+        opened(nested, subjects=file)
+    file.write_text("one/r,A\ntwo/r.hea,B\ns,B\n")
+    assert set(opened(nested, subjects=file).subject.tolist()) == {"A", "B"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 import warnings
 from collections import Counter, defaultdict
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from atml.data import file_tree
-from atml.data.formats import wfdb_folder, wfdb_record
+from atml.data.formats import wfdb_folder, wfdb_formats, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import look_all
 from atml.data.labelling import judge
@@ -168,7 +169,7 @@ def test_a_lead_that_lags_is_moved_and_its_sum_is_that_of_the_file(record):
 def test_missing_samples_of_compressed_signals(fmt):
     """-32768 of format 516 is no -164 mV."""
     bits = {"508": 8, "516": 16, "524": 24}[fmt]
-    assert wfdb_record.MISSING[fmt] == -(1 << (bits - 1))
+    assert wfdb_formats.MISSING[fmt] == -(1 << (bits - 1))
 
 
 def test_values_that_no_ecg_has_are_told(record):
@@ -360,7 +361,7 @@ def test_what_a_mac_leaves_is_passed_over(record):
     (path / "._r1.hea").write_bytes(b"\0\5\x16\7")
     parsed = read(path)
     assert parsed.faults == [] and {row.record for row in parsed.seconds} == {"r1"}
-    assert "1 files ._* that macOS left are passed over" in parsed.notes
+    assert "passed over: 1 file named ._*, left by macOS" in parsed.notes
 
 
 def test_capitals_name_the_way_out(record, task, label):
@@ -469,7 +470,7 @@ def test_a_list_of_labels_that_is_not_read_is_named(record):
     path = record("r1", [])
     (path / "ptbxl_database.csv").write_text("ecg_id,patient_id,scp_codes\n")
     (fault,) = read(path).faults
-    assert "labels may lie in ptbxl_database.csv" in fault.detail and "make an .npz" in fault.detail
+    assert "labels may lie in ptbxl_database.csv" in fault.detail and "--labels FILE" in fault.detail
 
 
 def test_a_longer_signal_without_a_checksum_is_a_fault(record):
@@ -525,6 +526,43 @@ def test_a_record_in_parts_is_one_and_its_parts_are_none(record):
     (path / "p2.dat").unlink()
     fault = read(path).faults[0]
     assert (fault.kind, fault.file) == ("missing", "p2.dat") and "p2.hea names it" in fault.detail
+
+
+def test_a_gap_between_parts_is_missing_time(record):
+    """A part named ``~`` holds no signal, in records whose parts are all alike too."""
+    record("p1", [(0, "+", "(N"), (30, "+", "(VF")])
+    path = record("p2", [])
+    (path / "p1.atr").rename(path / "both.atr")
+    text = f"both/3 2 {RATE} {50 * RATE}\np1 {20 * RATE}\n~ {10 * RATE}\np2 {20 * RATE}\n"
+    (path / "both.hea").write_text(text)
+    parsed = read(path)
+    assert parsed.faults == []
+    assert account(parsed) == {"N": (20, {"missing samples": 10}), "VF": (20, {})}
+    (path / "both.hea").write_text(text.replace(f"~ {10 * RATE}", f"p1 {10 * RATE}\n~ 0").replace("/3", "/4"))
+    fault = read(path).faults[0]
+    assert (fault.kind, fault.file) == ("length", "p1.hea") and "both.hea says" in fault.detail
+
+
+def test_a_long_record_is_read_in_pieces_and_is_the_same(record, monkeypatch):
+    """Whole, it is in memory once in float32; wfdb's integers, 64 bits each, a piece at a time."""
+    path = record("long", [], noise(300))
+    head = wfdb_record.header(path, "long")
+    whole = wfdb_record.signal(path, head, [0, 1])
+    monkeypatch.setattr(wfdb_record, "PIECE", 5003)
+    peaks = {}
+    for leads in ([0, 1], [1]):
+        tracemalloc.start()
+        x = wfdb_record.signal(path, head, leads)
+        peaks[len(leads)] = tracemalloc.get_traced_memory()[1] / x.nbytes
+        tracemalloc.stop()
+        np.testing.assert_array_equal(x, whole[leads])
+    assert max(peaks.values()) < 2, peaks
+    # The checksum is of all pieces together.
+    data = bytearray((path / "long.dat").read_bytes())
+    data[200_000] ^= 1
+    (path / "long.dat").write_bytes(data)
+    with pytest.raises(wfdb_record.Unusable, match="adds up to"):
+        wfdb_record.signal(path, head, [0, 1])
 
 
 def test_a_listing_of_nothing_is_refused(tmp_path):
@@ -608,3 +646,52 @@ def test_seconds_of_real_records_are_those_of_the_annotations(real_data, name):
             assert found[record, rhythm].found == pytest.approx(seconds, abs=0.7)
     kept = sum(row.kept for row in parsed.seconds)
     assert kept == pytest.approx(4 * len(parsed.owner)) and kept > 0.7 * sum(length.values())
+
+
+def test_records_without_a_signal_are_left_out_and_said(record):
+    """As two of the Atrial Fibrillation Database are."""
+    folder = record("04015", BOTH)
+    (folder / "00735.hea").write_text("00735 0 250 9225000\n")
+    (folder / "00735.atr").write_bytes((folder / "04015.atr").read_bytes())
+    (folder / "RECORDS").write_text("00735\n04015\n")
+    parsed = read(folder)
+    assert parsed.faults == [] and "records without a signal left out: 00735" in parsed.notes
+    assert account(parsed, "00735") == {"": (0, {"no signal": 36900})}
+    assert set(parsed.files.subject.tolist()) == {"04015"} and len(x_of(parsed)) == 9
+
+
+def test_records_that_a_program_alone_annotated_are_left_out_and_said(record):
+    """As half of the Sudden Cardiac Death Holter Database is."""
+    folder = record("30", BOTH)
+    record("31", [])
+    assert [fault.file for fault in read(folder).faults] == ["31.atr"]
+    (folder / "31.ari").write_bytes((folder / "30.atr").read_bytes())
+    parsed = read(folder)
+    assert parsed.faults == [] and set(parsed.files.subject.tolist()) == {"30"}
+    assert "records annotated by a program alone (.ari, no .atr) left out: 31" in parsed.notes
+    (folder / "30.atr").unlink()
+    assert [fault.file for fault in read(folder).faults] == ["30.atr", "31.atr"]
+
+
+def test_records_in_a_folder_a_patient(record, tmp_path):
+    """As Icentia11k has them: some of its patients, and no RECORDS."""
+    root = tmp_path / "icentia"
+    for name in ("p00001_s00", "p00001_s01", "p00002_s00"):
+        (root / "p00").mkdir(parents=True, exist_ok=True)
+        record(name, BOTH, folder=root / "p00" / name[:6])
+    record("r1", BOTH, folder=tmp_path / "z")  # another set beside it
+    assert wfdb_folder.is_wfdb(root) and not wfdb_folder.is_wfdb(tmp_path)
+    parsed = read(root)
+    assert parsed.faults == [] and len(x_of(parsed)) == 27
+    rows = parsed.files.take(parsed.owner)
+    assert rows.subject.tolist() == ["p00001"] * 18 + ["p00002"] * 9
+    assert "3 records are named by patient: 2 subjects" in parsed.notes
+
+
+def test_two_leads_of_one_name_are_two(record):
+    """As the Long-Term AF Database has them."""
+    x = noise(20, 250)
+    folder = record("00", BOTH, x, rate=250, names=("ECG", "ECG2"))
+    (folder / "00.hea").write_text((folder / "00.hea").read_text().replace("ECG2", "ECG"))
+    for leads, at in (((), 0), (("ECG",), 0), (("1",), 1)):
+        np.testing.assert_allclose(x_of(read(folder, leads))[0, 0], x[250:750, at], atol=0.0026)

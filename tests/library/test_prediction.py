@@ -14,6 +14,7 @@ import pytest
 import atml
 from atml.artifacts.seen import amplitude, hashed
 from atml.errors import DataError, InputError
+from atml.library import prediction
 from tests.terminal import run
 from tests.waves import write_challenge, write_wfdb
 
@@ -38,12 +39,13 @@ def kinds(where: Path, signal: np.ndarray) -> dict[str, Path]:
 def test_arrays_and_tables_are_decided_alike(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
     wanted = model.predict_recording(signal)
     for kind, file in kinds(tmp_path, signal).items():
-        found = atml.predict(model, file, lead="ECG" if kind == "table" else ())
+        found = atml.predict(model, file)
         assert found.windows["recording"].tolist() == [kind] * 4
         assert found.windows.drop(columns="recording").equals(wanted) or np.allclose(
             found.windows["score_AF"], wanted["score_AF"], atol=1e-6
         )
-        assert "doesn't state its rate: 250 Hz" in found.notes[0]
+        rate = [note for note in found.notes if "doesn't state its rate: 250 Hz" in note]
+        assert len(rate) == (kind != "table")  # its column of time tells it
 
 
 def test_episodes_follow_the_decisions(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
@@ -84,14 +86,17 @@ def test_records_of_the_challenge_need_no_labels(model: atml.Model, tmp_path: Pa
 
 
 def test_segments_of_a_set_each_are_a_recording(
-    model: atml.Model, signal: np.ndarray, tmp_path: Path
+    model: atml.Model, signal: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(prediction, "TOGETHER", 3)
+    counted: list[int] = []
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as made:
         for number, part in enumerate(signal.reshape(4, -1)):
             text = "\n".join(f"{value:.6f}" for value in part)
             made.writestr(f"set/train_data/S{number}-N-0.txt", text)
             made.writestr(f"set/test_data/S{number + 4}-N-0.txt", text)
-    found = atml.predict(model, tmp_path / "set.zip")
+    found = atml.predict(model, tmp_path / "set.zip", on_recording=counted.append)
+    assert counted == list(range(1, 9))
     assert len(found.windows) == 8 and found.windows["recording"].nunique() == 8
     wanted = model.predict(signal).tolist()
     assert found.windows["decision"].tolist() == wanted * 2
@@ -105,13 +110,34 @@ def test_missing_samples_are_not_decided(model: atml.Model, signal: np.ndarray, 
     assert (row["monitored_s"], row["undecided_s"]) == (15, 5)
 
 
+def test_flat_and_saturated_stretches_are_not_decided(
+    model: atml.Model, signal: np.ndarray, tmp_path: Path
+) -> None:
+    odd = signal.ravel()[: 4 * 1250].copy()
+    odd[1300:2400] = 0.1
+    odd[2600:2700] = odd.max()
+    np.save(tmp_path / "odd.npy", odd)
+    found = atml.predict(model, tmp_path / "odd.npy")
+    assert found.windows["decision"].isna().tolist() == [False, True, True, False]
+    assert found.windows["score_AF"].isna().tolist() == [False, True, True, False]
+    assert found.recordings["undecided_s"].tolist() == [10.0]
+    line = "of 4 windows 1 is flat (a lead is off?), 1 saturated (at the rail): they are left undecided"
+    assert f"odd: {line}" in found.notes
+    # Given as windows there is nothing but a class name to return: a warning.
+    with pytest.warns(UserWarning, match=r"1 is flat .*, 1 saturated .*: no decision on them means anything"):
+        assert len(model.predict(odd.reshape(4, 1, 1250))) == 4
+    with pytest.warns(UserWarning, match="1 is flat"):
+        model.predict(odd)
+
+
 def test_time_without_a_signal_is_not_decided(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
     """A lead that is off is no rhythm: it would thin out the burden."""
     off = np.full(2500, 0.3)
     np.save(tmp_path / "off.npy", np.concatenate([signal, off]))
     (row,) = atml.predict(model, tmp_path / "off.npy").recordings.to_dict("records")
     assert (row["monitored_s"], row["undecided_s"]) == (20, 10)
-    other = model.predict_recording(np.full(360 * 10, -3.0), 360)
+    with pytest.warns(UserWarning, match="of 2 windows 2 are flat"):
+        other = model.predict_recording(np.full(360 * 10, -3.0), 360)
     assert other["decision"].isna().all() and other["score_AF"].isna().all()
 
 
@@ -140,11 +166,11 @@ def test_the_command_writes_tables_and_pictures_whole(
     [
         (("nothing.csv",), "no such file or folder: nothing.csv"),
         (
-            ("table.csv",),
-            "table.csv has 2 columns (time, ECG), the model takes 1 lead(s): choose with --lead",
+            ("two.csv",),
+            "two.csv has 2 columns (I, II), the model takes 1 lead(s): choose with --lead",
         ),
         (("short.npy",), "nothing to decide on: short: 2 s, shorter than a window, left out"),
-        (("words.txt",), "words.txt can't be read as a table of numbers"),
+        (("words.txt",), "words.txt: is no table of numbers"),
         (("odd.npy",), "odd.npy can't be read as an array"),
         (("array.npy", "--class", "VF"), "no class 'VF'; the model decides other and AF"),
         (("array.npy", "--step", "0"), "step is 0.0"),
@@ -156,6 +182,7 @@ def test_mistakes_are_said_in_one_line(
     kinds(tmp_path, signal)
     np.save(tmp_path / "short.npy", np.zeros(500))
     (tmp_path / "words.txt").write_text("a\nb c\nd\n")
+    (tmp_path / "two.csv").write_text("time,I,II\n0,1,2\n0.004,2,3\n0.008,4,5\n")
     (tmp_path / "odd.npy").write_text("no array")
     done = run(tmp_path, "predict", earlier / "exports/small/97-91-t0138", *words, "--out", "found")
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
@@ -185,8 +212,8 @@ def test_another_unit_is_told_in_a_line(model: atml.Model, signal: np.ndarray, t
         assert knows.predict_recording(signal / 1000)["decision"].tolist() == decided.tolist()
     found = atml.predict(knows, tmp_path / "microvolts.npy")
     assert sum("microvolts: signals range over" in line for line in found.notes) == 1
-    # The same unit, even at a third of the size, or flat: nothing to warn of.
-    for sound in (signal, signal / 3, np.zeros(2500)):
+    # The same unit, even at a third of the size: nothing to warn of.
+    for sound in (signal, signal / 3):
         knows.predict(sound)
     assert not any("unit" in line for line in atml.predict(model, tmp_path / "microvolts.npy").notes)
 
@@ -223,9 +250,9 @@ def test_obvious_mistakes_are_told_in_one_line(model: atml.Model, tmp_path: Path
     np.save(tmp_path / "turned.npy", np.zeros((2500, 1)))
     with pytest.raises(DataError, match=r"turned.npy has shape \(2500, 1\): give \(leads, samples\)"):
         atml.predict(model, tmp_path / "turned.npy")
-    (tmp_path / "x.edf").write_bytes(b"0       ")
+    (tmp_path / "x.pdf").write_bytes(b"0       ")
     (tmp_path / "empty").mkdir()
-    for name in ("x.edf", "empty"):
+    for name in ("x.pdf", "empty"):
         with pytest.raises(DataError, match=rf"can't read .*{name}: it holds neither a WFDB record"):
             atml.predict(model, tmp_path / name)
     np.save(tmp_path / "x.npy", np.zeros(2500))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def noise(*shape: int) -> np.ndarray:
 def cut(recording: Recording, step: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     starts = recording.starts(step)
     parts = list(recording.blocks(starts))
-    return starts, np.concatenate([x for x, _ in parts]), np.concatenate([sound for _, sound in parts])
+    return starts, np.concatenate([one.x for one in parts]), np.concatenate([one.sound for one in parts])
 
 
 def test_windows_at_the_tasks_rate_are_the_samples_themselves() -> None:
@@ -81,9 +82,28 @@ def test_a_memory_map_is_read_piece_by_piece(tmp_path: Path) -> None:
     samples = 24 * 3600 * 250
     x = Watched(tmp_path / "day", np.float32, "w+", shape=(1, samples))
     recording = Recording.of(x, 250, TASK)
-    count = sum(len(sound) for _, sound in recording.blocks(recording.starts(None)))
+    count = sum(len(one.x) for one in recording.blocks(recording.starts(None)))
     assert count == samples // 500
     assert Watched.most <= recordings.BLOCK * 500 + 500 + 2 * 250
+
+
+def test_memory_does_not_grow_with_the_length_of_a_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "BLOCK", 16)
+    resample(noise(1000), 128, 250)  # what it imports is no memory of a recording
+    peaks = []
+    for number, minutes in enumerate((6, 24)):
+        file = tmp_path / f"{number}.npy"
+        np.save(file, noise(2, minutes * 60 * 128).astype(np.float32))
+        recording = Recording.of(np.load(file, mmap_mode="r"), 128, TWO)
+        starts = recording.starts(None)
+        tracemalloc.start()
+        count = sum(len(one.x) for one in recording.blocks(starts))
+        peaks.append(tracemalloc.get_traced_memory()[1] - 40 * len(starts))  # a number a window
+        tracemalloc.stop()
+        assert count == minutes * 30
+    assert peaks[1] < 1.1 * peaks[0] < 3e6, peaks
 
 
 def test_windows_given_at_another_rate_become_the_tasks() -> None:
@@ -111,6 +131,12 @@ def test_windows_that_hold_no_number_are_refused() -> None:
     x[2, 0, 7] = np.nan
     with pytest.raises(DataError, match="window 2 of x has the sample nan"):
         windows(x, TASK, 250)
+    # float32 makes infinity of it, or its square does.
+    for value in (np.inf, 1e39, -1e20):
+        x[2, 0, 7] = value
+        with pytest.raises(DataError, match="window 2 of x has the sample"):
+            windows(x, TASK, 250)
+        assert cut(Recording.of(x.ravel(), 250, TASK))[2].tolist() == [True, True, False, True]
 
 
 def test_signals_that_do_not_fit_are_refused() -> None:

@@ -193,3 +193,39 @@ def test_an_older_model_can_not_tell_its_labels_and_is_scored(make, tmp_path, un
     got = export(make.net(), record, make.dataset().x, root=tmp_path)
     text = score(got.folder, unseen, labels_hash="f" * 16).render()
     assert "does not record its labels" in text and "first evaluation" in text
+
+
+def test_people_are_told_apart_in_a_test_set_as_they_were_in_training(make, tmp_path):
+    """Trained on S0 to S7; the set to score names sessions: S3_b is one of S3, T0_a of a stranger."""
+    record = make.record()
+    record = make.replace(record, data=make.replace(record.data, subjects_by=r"([ST]\d)_.*"))
+    got = export(make.net(), record, make.dataset().x, root=tmp_path)
+    assert got.subjects_by == r"([ST]\d)_.*"
+    dataset = make.dataset(subjects=6, each=12, seed=2)
+    names = np.char.add(np.char.replace(dataset.subject, "S", "T"), "_a")
+    strangers = make.replace(dataset, subject=names)
+    report = score(got.folder, write_npz(tmp_path / "strangers.npz", strangers))
+    assert report.subjects == 6 and any(note.endswith("as in training") for note in report.notes)
+    known = make.replace(dataset, subject=np.where(names == "T3_a", "S3_b", names))
+    report = score(got.folder, write_npz(tmp_path / "known.npz", known))
+    assert report.subjects == 5
+    np.savez(
+        tmp_path / "test.npz", x=known.x, y=known.y, subject=known.subject, split=["test"] * len(known.y)
+    )
+    with pytest.raises(DataError, match=r"trained on subjects of this test set: S3;"):
+        score(got.folder, tmp_path / "test.npz")
+    assert (
+        score(got.folder, tmp_path / "test.npz", subjects="data").subjects == 6
+    )  # asked for in so many words
+    table = tmp_path / "people.csv"
+    table.write_text("recording,subject\n" + "".join(f"{name},{name[:2]}\n" for name in set(known.subject)))
+    by_table = make.replace(record, data=make.replace(record.data, subjects_by=str(table)))
+    got = export(make.net(), by_table, make.dataset().x, root=tmp_path / "table")
+    assert str(table).encode() not in got.model and b"people.csv" in got.model  # no folder of this machine
+    with pytest.raises(DataError, match=r"trained on subjects of this test set: S3;"):
+        score(got.folder, tmp_path / "test.npz")
+    table.unlink()
+    with pytest.raises(
+        DataError, match=r"people\.csv'?: no such file; .* give --subjects, or --subjects data"
+    ):
+        score(got.folder, tmp_path / "test.npz")

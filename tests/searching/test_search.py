@@ -234,6 +234,10 @@ def test_another_split_is_never_mixed_in(atml: Run, small: Path, space: Space, t
     for change, says in (
         (["--seed", 4], "another seed (0 before, 4 now)"),
         (["--folds", 4], "number of folds"),
+        (
+            ["--subjects", r"train(\d)\d*"],
+            r"another choice of subjects (as the data say before, train(\d)\d* now)",
+        ),
     ):
         done = atml(*line(small, space(), 2), *change, "--accept-changes")
         assert done.returncode == 2

@@ -72,7 +72,8 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
         x = g.add("AveragePool", [x], "decimated", kernel_shape=[factor], strides=[factor])
     x = net.nodes(g, x)
     weight, bias = g.store("head.weight", net.head.weight), g.store(HEAD_BIAS, net.head.bias)
-    g.add("Gemm", [x, weight, bias], OUTPUT, transB=1)
+    x = g.add("Gemm", [x, weight, bias], "head", transB=1)
+    _mark_unusable(g, x, task)
     model = helper.make_model(
         helper.make_graph(
             g.nodes,
@@ -88,6 +89,17 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
     )
     helper.set_model_props(model, dict(metadata or {}))
     return model
+
+
+def _mark_unusable(g: _Graph, logits: str, task: Task) -> None:
+    """Make all logits of a window NaN where a sample of it is NaN or infinite, and change no others.
+
+    Else the first Relu or MaxPool turns NaN into a number, and such windows get one fixed decision. The
+    product with 0 takes no operator that a graph has not anyway.
+    """
+    mean = g.add("ReduceMean", [INPUT], "usable", axes=[2], keepdims=0)
+    nothing = g.store("nothing", np.zeros((task.leads, len(task.classes)), np.float32))
+    g.add("Gemm", [mean, nothing, logits], OUTPUT)
 
 
 def _upright(g: _Graph, x: str) -> str:

@@ -21,6 +21,9 @@ FIBRILLATION = ("VF", "VFIB", "VFL")
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")
 """Symbols of beats."""
 
+END = ")"
+"""The note of a ``+`` at which a rhythm ends and none begins, as Icentia11k has it."""
+
 PAUSE = 3.0
 """Longest time in s between two beats over which a rhythm told by beats alone goes on."""
 
@@ -60,11 +63,14 @@ def stretches(marks: Marks, length: int, rate: float, leads: Sequence[int] = (0,
       else "VF". A ``+`` that names another rhythm ends it as well. After ``]`` fibrillation is over,
       whatever was named inside.
     - Where no rhythm is named and every beat of the record is coded N, it is "N" from beat to beat, over
-      pauses of up to `PAUSE`.
+      pauses of up to `PAUSE`; not in a record that tells by ``+ )`` where a rhythm ends.
     - ``~`` tells the quality from there on: subtype 0 clean, -1 unreadable; else bit i says that lead i is
       noisy, bit i + 4 that it is unreadable. ``leads`` are the numbers of those that count.
     """
-    beats = _by_beats(marks, length, rate)
+    ends = any(
+        symbol == "+" and _bare(note) == END for symbol, note in zip(marks.symbol, marks.note, strict=True)
+    )
+    beats = np.empty((0, 2), np.int64) if ends else _by_beats(marks, length, rate)
     changes = _changes(marks)
     edges = np.unique(np.clip([0, length, *(at for at, _ in changes), *beats.ravel().tolist()], 0, length))
     times = [at for at, _ in changes]
@@ -117,8 +123,13 @@ def _changes(marks: Marks) -> list[tuple[int, _State]]:
 
 
 def rhythm_of(note: str) -> str:
-    """Return the rhythm that the note of a ``+`` names: without "(" and the NUL bytes and blanks after it."""
-    return note.strip("\0 \t\r\n").removeprefix("(").strip()
+    """Return the rhythm that the note of a ``+`` names, without "(", NUL and blanks; "" where one ends."""
+    name = _bare(note).removeprefix("(").strip()
+    return "" if name == END else name
+
+
+def _bare(note: str) -> str:
+    return note.strip("\0 \t\r\n")
 
 
 def _name_inside(marks: Marks, at: int) -> str:

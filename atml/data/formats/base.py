@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from atml.data import file_tree
 from atml.data.episode import Episode
+from atml.data.formats.subject_map import SubjectMap
 from atml.data.labelling import Label
 from atml.data.parsing import Files, Parsed, assemble, at_rates
 from atml.data.rows import Rows, Shape, make
@@ -29,12 +30,16 @@ class Asked:
 
     ``sampling_rate`` (Hz) is that of files that don't tell; ``leads`` holds one entry a lead of the task,
     each a comma list of names or numbers to take the first of that is there, or nothing for the first leads.
+    ``labels`` is a table of the recordings of a folder that names their labels nowhere else; ``subjects``
+    says whose each recording is, None where the data do.
     """
 
     task: Task
     label: Label
     sampling_rate: int | None = None
     leads: tuple[str, ...] = ()
+    labels: Path | None = None
+    subjects: SubjectMap | None = None
 
 
 class Segment(NamedTuple):

@@ -16,7 +16,7 @@ from atml.data.formats.base import Asked, Format
 from atml.data.formats.contest_text import Layout
 from atml.data.formats.number_text import BadText, parse
 from atml.data.labelling import call
-from atml.data.parsing import SPLITS, Files, Parsed, assemble, at_rates, some
+from atml.data.parsing import SPLITS, AboutPeople, Files, Parsed, assemble, at_rates, some
 from atml.data.rows import Shape
 from atml.data.subjects import person
 from atml.errors import DataError
@@ -69,7 +69,7 @@ class ContestFolder(Format):
         if layout.bare:
             notes.append("no train_data, test_data or data_indices inside: nothing separates train from test")
         if both := _shared_subjects(layout):
-            notes.append(f"{len(both)} subjects are in train and in test: {some(both)}")
+            notes.append(AboutPeople(f"{len(both)} subjects are in train and in test: {some(both)}"))
         segments = {segment.name: segment for segment in layout.splits[wanted]}
         chunks = contest_reader.read(source, list(segments), shape)
         names = [name for part, _ in chunks for name in part]
@@ -92,11 +92,11 @@ class ContestFolder(Format):
         if rate is None and samples * task.sampling_rate <= task.window * published:
             return ()
         rows = self._segments(split)
-        long = (part for part in rows if rate is not None or part[2].size == samples)
+        long = (part for part in rows if rate is not None or part[3].size == samples)
         return from_segments(long, task, rate or published)
 
-    def _segments(self, split: str) -> Iterator[tuple[str, str, npt.NDArray[np.floating]]]:
-        """Read subject, rhythm and samples of each segment but flat ones, which opening leaves out."""
+    def _segments(self, split: str) -> Iterator[tuple[str, str, str, npt.NDArray[np.floating]]]:
+        """Read name, subject, rhythm and samples of each segment but flat ones, which opening leaves out."""
         source, layout = self.source, self.layout
         listed = {
             segment.name: segment for segment in layout.splits.get("train" if layout.bare else split, [])
@@ -110,7 +110,7 @@ class ContestFolder(Format):
                 except BadText as error:
                     raise DataError(f"{call(source.path, name)}: {error}") from None
                 if len(values) and values.min() < values.max():
-                    yield listed[name].subject, listed[name].rhythm, values[None]
+                    yield name, listed[name].subject, listed[name].rhythm, values[None]
 
 
 def _shared_subjects(layout: Layout) -> list[str]:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from atml.data.episode import Episode
 from atml.data.file_tree import ENDINGS, find
 from atml.data.formats import FORMATS
 from atml.data.formats.base import Asked, Format
-from atml.data.parsing import SPLITS
+from atml.data.formats.recording_table import table_above, without_labels
+from atml.data.parsing import SPLITS, Parsed, some
 from atml.errors import DataError
 
 Paths = os.PathLike[str] | str | Sequence[os.PathLike[str] | str] | None
@@ -41,6 +43,16 @@ class Found:
         """What to call the set."""
         return name_of(self.path)
 
+    def read(self, split: str) -> Parsed:
+        """Read a split, its subjects as they were asked for; raises DataError."""
+        parsed, subjects = self.contents.read(split), self.contents.asked.subjects
+        return parsed if subjects is None else subjects.applied(parsed)
+
+    def episodes(self, split: str) -> Sequence[Episode]:
+        """Return the episodes of a split, of the subjects that `read` names; raises DataError."""
+        found, subjects = self.contents.episodes(split), self.contents.asked.subjects
+        return found if subjects is None else subjects.of_episodes(found)
+
     @cached_property
     def splits(self) -> tuple[str, ...]:
         """The splits that the data tell apart; nothing where they tell none."""
@@ -62,6 +74,10 @@ def look_all(paths: Paths, asked: Asked, split: str = "train") -> list[Found]:
     found = [_look(Path(path), asked) for path in given]
     _apart(found)
     _of_use(asked, found)
+    if asked.subjects is not None and not found:
+        raise DataError(
+            f"--subjects {asked.subjects.option} is about files, and synthetic ECG has none: add --data DIR"
+        )
     return [replace(item, prefix=f"{item.name}/") for item in found] if len(found) > 1 else found
 
 
@@ -81,7 +97,8 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
     """Raise DataError for an option that none of the sets can make use of."""
     if asked.leads and found and not any(item.contents.chooses_leads for item in found):
         raise DataError(
-            f"--lead {' '.join(asked.leads)}: only WFDB records have leads to choose from; leave it out"
+            f"--lead {' '.join(asked.leads)}: only recordings (WFDB, EDF, tables) have leads to choose from;"
+            " leave it out"
         )
     if asked.sampling_rate is not None and found and all(item.contents.tells_rate for item in found):
         raise DataError(
@@ -92,13 +109,33 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
 def _look(path: Path, asked: Asked) -> Found:
     """Tell what kind of set lies at a path; of an archive no more than its list of files is read."""
     kind = kind_of(path)
+    if asked.labels is not None:
+        return _look_by_table(path, asked)
     if len(inside := _sets_inside(path, kind)) > 1:
         names = ", ".join(sorted(inside)[:6]) + (" ..." if len(inside) > 6 else "")
         raise DataError(f"{path} holds {len(inside)} sets: {names}; give each by itself")
+    if kind == "contest" and (table := table_above(path)):
+        raise DataError(f"{path} is a part of {path.parent}, whose labels stand in {table}: give that folder")
+    if kind == "contest" and (silent := without_labels(path)):
+        if books := [name for name in silent if name.lower().endswith(".xlsx")]:
+            raise DataError(f"labels in {path} may stand in {some(books)}: save it there as .csv")
+        raise DataError(
+            f"{path} holds {some(silent)} and says nowhere what they show: give a table with --labels "
+            "FILE, whose first line is 'file,label' or 'file,label,patient'"
+        )
     if kind is None:
         find(path)  # says what is wrong, if it is that nothing is there
         raise DataError(f"can't read {path}: of none of the formats {', '.join(FORMATS)}")
     return Found(kind, FORMATS[kind](path, asked))
+
+
+def _look_by_table(path: Path, asked: Asked) -> Found:
+    """Take what lies at a path for recordings that a table names."""
+    if asked.labels is None or not asked.labels.is_file():
+        raise DataError(f"no such file: --labels {asked.labels}")
+    if not path.is_dir():
+        raise DataError(f"--labels {asked.labels} names recordings in a folder, and {path} is none")
+    return Found("table", FORMATS["table"](path, asked))
 
 
 def _sets_inside(path: Path, kind: str | None) -> list[str]:
@@ -107,7 +144,7 @@ def _sets_inside(path: Path, kind: str | None) -> list[str]:
     What is recognised by a list or a file far below may be one of several: opened, the others would vanish.
     """
     parts = {f"{split}_data" for split in SPLITS}
-    if kind not in ("contest", "cinc2017") or not path.is_dir() or (path / "REFERENCE.csv").is_file():
+    if kind not in ("contest", "cinc2017", "dx") or not path.is_dir() or (path / "REFERENCE.csv").is_file():
         return []
     found = {}
     with os.scandir(path) as entries:

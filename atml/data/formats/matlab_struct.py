@@ -19,10 +19,11 @@ import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
 from atml.data.episode import Episode, from_segments
+from atml.data.formats import hdf5
 from atml.data.formats.annotations import rhythm_of
 from atml.data.formats.base import BLOCK, Format
 from atml.data.labelling import Label, classes_of
-from atml.data.parsing import SPLITS, Fault, Files, Parsed, assemble, at_rates, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Files, Parsed, assemble, at_rates, some
 from atml.data.rows import Shape, make
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.ecg.resampling import resampled_length
@@ -68,7 +69,7 @@ def read(path: Path, split: str, task: Task, label: Label) -> Parsed:
     about. Segments longer than the task's window are cut, shorter ones are faults.
 
     Raises:
-        DataError: Not such a file, or one of version 7.3; no such split; ``s_ns`` contradicts the rhythms
+        DataError: Not such a file; no such split; ``s_ns`` contradicts the rhythms
             however it is coded; the task has more than one lead.
     """
     if task.leads != 1:
@@ -166,7 +167,10 @@ def _subjects(path: Path, data: npt.NDArray[Any]) -> tuple[Strings, list[str]]:
         return np.array(numbers, np.str_), []
     called = some(sorted({names[row] for row in without}))
     return np.array(numbers, np.str_), [
-        f"{len(without)} segments have no pat_ID and are taken for the subject that their name says: {called}"
+        AboutPeople(
+            f"{len(without)} segments have no pat_ID and are taken for the subject that their name says:"
+            f" {called}"
+        )
     ]
 
 
@@ -234,9 +238,8 @@ def _load(path: Path) -> npt.NDArray[Any]:
     try:
         held = scipy.io.loadmat(str(path), appendmat=False, variable_names=["data"])
     except NotImplementedError:
-        raise DataError(
-            f"{path} is of MATLAB's version 7.3, which is HDF5 and not read: save it with save(..., '-v7')"
-        ) from None
+        found = hdf5.struct(path)
+        held = {} if found is None else {"data": found}
     except (*_DAMAGED, MatReadError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"can't read {path}: {reason}; is it complete?") from None
@@ -283,5 +286,5 @@ class MatlabStruct(Format):
         whole = read(self.path, split, replace(task, window=window), self.asked.label)
         rows = whole.files.take(whole.owner)
         x = (row for block in whole.blocks for row in block)
-        segments = zip(rows.subject.tolist(), rows.rhythm.tolist(), x, strict=True)
+        segments = zip([""] * len(rows.subject), rows.subject.tolist(), rows.rhythm.tolist(), x, strict=True)
         return from_segments(segments, task, task.sampling_rate)

@@ -1,4 +1,4 @@
-"""Segments in one ``.npz``: ``x, y, subject``, optional ``rhythm``, ``sampling_rate`` and ``split``."""
+"""Segments in one ``.npz``: ``x, y`` or ``rhythm``, ``subject``, optional ``sampling_rate`` and ``split``."""
 
 from __future__ import annotations
 
@@ -37,17 +37,25 @@ class Held:
     """Whether the file has a rhythm; where not, it is the name of the class."""
 
 
-def read(path: Path, split: str, task: Task) -> Held:
-    """Read and check one split.
+Arrays = dict[str, npt.NDArray[Any]]
+"""Arrays by name."""
+
+
+def read(path: Path, split: str, task: Task, arrays: Arrays) -> Held:
+    """Check the arrays of a file, and return one split.
 
     Raises:
-        DataError: Not an npz, an array missing, or of another shape or kind than its place needs.
+        DataError: An array is missing, or of another shape or kind than its place needs.
     """
-    arrays = _load(path)
+    unknown = "y" not in arrays and "rhythm" in arrays
+    if unknown:
+        arrays = {**arrays, "y": np.full(len(arrays["rhythm"]), -1)}
     for name in ("x", "y", "subject"):
         if name not in arrays:
+            there = f"; there are {', '.join(sorted(arrays)[:8])}" if arrays else ""
             raise DataError(
-                f"{path} has no array {name!r}; it needs x, y, subject and may have rhythm, sampling_rate"
+                f"{path} has no array {name!r}; it needs x, y (or rhythm) and subject and may have split, "
+                f"sampling_rate{there}"
             )
     x, y = arrays["x"], arrays["y"]
     if x.ndim == 2:
@@ -59,8 +67,11 @@ def read(path: Path, split: str, task: Task) -> Held:
     for name in ("y", "subject", "rhythm", "split"):
         if name in arrays and arrays[name].shape != (len(x),):
             raise DataError(f"{name} in {path} has shape {arrays[name].shape} for {len(x)} segments")
-    if y.dtype.kind not in "iub" or (len(bad := np.flatnonzero((y < 0) | (y >= len(task.classes))))):
-        which = f"row {bad[0]} has {y[bad[0]]}" if y.dtype.kind in "iub" else f"it is {y.dtype}"
+    bad: Int64 = (
+        np.flatnonzero((y < 0) | (y >= len(task.classes))) if y.dtype.kind in "iub" else np.zeros(0, int)
+    )
+    if not unknown and (y.dtype.kind not in "iub" or len(bad)):
+        which = f"row {bad[0]} has {y[bad[0]]}" if len(bad) else f"it is {y.dtype}"
         raise DataError(f"y in {path} must be class numbers 0 to {len(task.classes) - 1}; {which}")
     if x.shape[1] != task.leads:
         raise DataError(f"x in {path} has {x.shape[1]} leads where task {task.name!r} has {task.leads}")
@@ -112,9 +123,8 @@ def rate(path: Path, held: int | None, asked: int | None) -> int | None:
     return held if held is not None else asked
 
 
-def splits(path: Path) -> tuple[str, ...]:
+def splits(path: Path, held: Arrays) -> tuple[str, ...]:
     """Name the splits of a file: those in its split array, nothing where it has none."""
-    held = _load(path, only="split")
     if "split" not in held:
         return ()
     there = set(_splits_of(path, held).tolist())
@@ -159,14 +169,18 @@ class Npz(Format):
         """Tell a file that is opened by numpy from all others."""
         return path.suffix.lower() == ".npz" and path.is_file()
 
+    def load(self, only: str = "") -> Arrays:
+        """Return the arrays of the file, or the one that is wanted alone; raises DataError."""
+        return _load(self.path, only)
+
     def splits(self) -> Sequence[str]:
         """Name the splits."""
-        return splits(self.path)
+        return splits(self.path, self.load("split"))
 
     def read(self, split: str) -> Parsed:
         """Read one split; raises DataError for arrays that can't be used."""
         path, task = self.path, self.asked.task
-        held = read(path, split, task)
+        held = read(path, split, task, self.load())
         given = rate(path, held.sampling_rate, self.asked.sampling_rate)
         shape = Shape(task.sampling_rate, task.window, task.leads, given)
         files = Files(
@@ -184,12 +198,14 @@ class Npz(Format):
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the rows that are longer than a window, of a rate that is known."""
         path, task = self.path, self.asked.task
-        held = read(path, split, task)
+        held = read(path, split, task, self.load())
         given = rate(path, held.sampling_rate, self.asked.sampling_rate)
         if given is None:  # a segment that is not one window is then refused in opening
             return ()
         made = from_segments(
-            zip(held.subject.tolist(), held.rhythm.tolist(), held.x, strict=True), task, given
+            zip([""] * len(held.x), held.subject.tolist(), held.rhythm.tolist(), held.x, strict=True),
+            task,
+            given,
         )
         # Without rhythms they are called as their classes.
         return made if held.named else [replace(part, label=task.classes.index(part.rhythm)) for part in made]

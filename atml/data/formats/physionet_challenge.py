@@ -23,7 +23,7 @@ from atml.data.file_tree import Read, Source, find
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
 from atml.data.formats.wfdb_record import Unusable
-from atml.data.parsing import SPLITS, Fault, Parsed, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
@@ -190,7 +190,7 @@ class PhysionetChallenge(Format):
         noisy = [PurePosixPath(name).name for name, rhythm in found.rhythm.items() if rhythm == "NOISE"]
         if noisy:
             found.notes.append(f"{len(noisy)} records are labelled too noisy, rhythm 'NOISE': {some(noisy)}")
-        found.notes.append("each record is taken for one subject, as far as is known")
+        found.notes.append(AboutPeople("each record is taken for one subject, as far as is known"))
         found.rhythm = dict(sorted(found.rhythm.items()))
         return found
 

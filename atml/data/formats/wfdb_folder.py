@@ -9,13 +9,16 @@ from pathlib import Path
 
 from atml.data import windowing
 from atml.data.episode import Episode
+from atml.data.file_tree import find
 from atml.data.formats import wfdb_record
 from atml.data.formats.base import Format
+from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_record import Header, Unusable
-from atml.data.parsing import SPLITS, Fault, Parsed, Seconds, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
+from atml.formatting import plural
 from atml.tasks.task import Task
 
 MITDB = frozenset(
@@ -30,6 +33,9 @@ MITDB_RATE = 360
 PACED = ("102", "104", "107", "217")
 """Those with paced beats: ANSI/AAMI EC57 leaves them out."""
 
+MACHINE = "annotated by a program alone"
+"""Why a record is left out that has an ``.ari`` and no ``.atr``."""
+
 ONE_PATIENT = {"202": "201"}
 """The second of two records of one patient, and the first."""
 
@@ -38,7 +44,7 @@ BY_PATIENT = (re.compile(r"(?:.*/)?(p\d{5})_s\d{2}"), re.compile(r"(?:.*/)?(p\d{
 """Records that are named by patient: p00000_s01 of Icentia11k, p1000/p10001/s1/r1 of MIMIC-IV-ECG."""
 
 
-def _patients(names: Sequence[str]) -> dict[str, str]:
+def patients_of(names: Sequence[str]) -> dict[str, str]:
     """Return the patient of each record, by its name; nothing where not all are named so."""
     for pattern in BY_PATIENT:
         found = {name: pattern.fullmatch(name) for name in names}
@@ -84,8 +90,16 @@ def _beside(folder: Path) -> bool:
 
 
 def _headers(folder: Path) -> list[str]:
-    """Return the records that have a header in a folder; ``._r1.hea`` is what macOS leaves beside a copy."""
-    return sorted(file.stem for file in folder.glob("*.hea") if not file.name.startswith("."))
+    """Return the records that have a header in a folder; ``._r1.hea`` is what macOS leaves beside a copy.
+
+    Where all records below are named by patient, those count: a folder or more is a patient's.
+    """
+    there = sorted(file.stem for file in folder.glob("*.hea") if not file.name.startswith("."))
+    first = None if there else first_header(folder)
+    if first is None or not patients_of([first.relative_to(folder).with_suffix("").as_posix()]):
+        return there
+    names = [name.removesuffix(".hea") for name in find(folder).names if name.endswith(".hea")]
+    return names if patients_of(names) else []
 
 
 def _listed(folder: Path, below: str = "") -> list[str]:
@@ -168,7 +182,7 @@ def _names(folder: Path, found: _Records) -> list[str]:
     """Return the records of a folder: those that RECORDS lists, or those that have a header."""
     headers = _headers(folder)
     if left := [file.name for file in folder.glob("._*")]:
-        found.notes.append(f"{len(left)} files ._* that macOS left are passed over")
+        found.notes.append(f"passed over: {plural(len(left), 'file')} named ._*, left by macOS")
     listing = folder / "RECORDS"
     if not listing.is_file():
         return headers
@@ -180,6 +194,15 @@ def _names(folder: Path, found: _Records) -> list[str]:
     return listed
 
 
+def _by_machine(found: _Records) -> set[str]:
+    """Return the records that nobody has annotated, where others are, as in the Sudden Cardiac Death set."""
+    by_hand = {head.name for head in found.headers if (found.folder / f"{head.name}.atr").is_file()}
+    if not by_hand:
+        return set()
+    rest = (head.name for head in found.headers if head.name not in by_hand)
+    return {name for name in rest if (found.folder / f"{name}.ari").is_file()}
+
+
 def _explain(found: _Records, names: Sequence[str]) -> None:
     """Say whose the records are, and set aside those that are not to be used."""
     short = {name: name.removeprefix("train_data/").removeprefix("test_data/") for name in names}
@@ -187,12 +210,15 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     # By name alone it could be anybody's numbering.
     rates = {head.rate for head in found.headers}
     mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
-    patients = _patients(list(short.values()))
+    patients = patients_of(list(short.values()))
     kept = []
+    machine = _by_machine(found)
     for head in found.headers:
         name = short[head.name]
         found.subject[head.name] = ONE_PATIENT.get(name, name) if mitdb else patients.get(name, name)
         reason = "paced" if mitdb and name in PACED else "no signal" if not head.leads else ""
+        if not reason and head.name in machine:
+            reason = MACHINE
         if reason:
             time = (head.samples or 0) / head.rate
             found.seconds.append(Seconds(name, found.subject[head.name], "", time, 0.0, {reason: time}))
@@ -202,14 +228,20 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
         found.notes.append(f"paced records left out, as EC57 has it: {', '.join(paced)}")
     if empty := [row.record for row in found.seconds if "no signal" in row.left_out]:
         found.notes.append(f"records without a signal left out: {', '.join(empty)}")
+    if machine:
+        found.notes.append(
+            f"records annotated by a program alone (.ari, no .atr) left out: {some(sorted(machine))}"
+        )
     if mitdb and {"201", "202"} <= set(short.values()):
-        found.notes.append("records 201 and 202 are of one patient, called 201")
+        found.notes.append(AboutPeople("records 201 and 202 are of one patient, called 201"))
     if patients:
         people = len(set(patients.values()))
-        found.notes.append(f"{len(patients)} records are named by patient: {people} subjects")
+        found.notes.append(AboutPeople(f"{len(patients)} records are named by patient: {people} subjects"))
     elif not mitdb:
         found.notes.append(
-            "each record is taken for one subject: nothing here tells which records share a patient"
+            AboutPeople(
+                "each record is taken for one subject: nothing here tells which records share a patient"
+            )
         )
     found.headers = kept
 
@@ -217,12 +249,12 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
 def _with_lists(folder: Path, fault: Fault) -> Fault:
     """Say of a record without annotations which lists beside it may hold its label."""
     lists = sorted(file.name for file in folder.glob("*.csv") if not file.name.startswith("."))
-    if not lists or fault.kind != "missing" or not fault.file.endswith(".atr"):
+    if fault.kind != "missing" or not fault.file.endswith(".atr"):
         return fault
-    detail = (
-        f"{fault.detail}; labels may lie in {some(lists)}, in a layout that is not known: make an .npz of it"
-        " (x, y, subject)"
+    where = (
+        f"labels may lie in {some(lists)}, which is not understood" if lists else "if labels lie elsewhere"
     )
+    detail = f"{fault.detail}; {where}: give a table 'file,label,patient' with --labels FILE"
     return replace(fault, detail=detail)
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from atml.arrays import Float32
 from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
+from atml.data.formats.wfdb_formats import BYTES, MISSING
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import Fault
 from atml.data.text import decoded
@@ -27,26 +28,8 @@ from atml.errors import MissingExtraError
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 """What a sample is multiplied with, by the unit in its header, in lower case; two letters look like mu."""
 
-BYTES = {
-    "8": 1,
-    "16": 2,
-    "24": 3,
-    "32": 4,
-    "61": 2,
-    "80": 1,
-    "160": 2,
-    "212": 1.5,
-    "310": 4 / 3,
-    "311": 4 / 3,
-}
-"""Bytes of one sample in each format without compression."""
-
-MISSING = {
-    **{"16": -(1 << 15), "24": -(1 << 23), "32": -(1 << 31), "61": -(1 << 15), "80": -(1 << 7)},
-    **{"160": -(1 << 15), "212": -(1 << 11), "310": -(1 << 9), "311": -(1 << 9)},
-    **{"508": -(1 << 7), "516": -(1 << 15), "524": -(1 << 23)},
-}
-"""The value that says that a sample is missing, in each format."""
+PIECE = 1 << 20
+"""Samples of a long record that are read at once: more than two hours at 128 Hz."""
 
 # What wfdb raises for headers, signals and annotations that are damaged.
 _DAMAGED = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
@@ -179,6 +162,8 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
             _single(folder, part, there)
             for at in there:
                 units.setdefault(part.leads[at], set()).add(_unit(folder, part, at))
+    if "~" in head.raw.seg_name and head.raw.layout == "fixed":
+        return _with_gaps(folder, head, leads)
     record = _read(folder, head, leads, physical=True)
     values = _of_length(head, record.p_signal, len(leads))
     scaled = []
@@ -188,6 +173,22 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
             raise Unusable("unit", f"{head.name}.hea", f"its parts give lead {head.leads[lead]} in {told}")
         scaled.append(_scaled(head, values[:, at], next(iter(told))))
     return np.stack(scaled)
+
+
+def _with_gaps(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
+    """Join parts of one layout, NaN where one is named ``~``, which holds no signal; wfdb can't."""
+    raw, joined = head.raw, []
+    for name, samples in zip(raw.seg_name, raw.seg_len, strict=True):
+        x = np.full((len(leads), samples), np.nan, np.float32)
+        if name != "~":
+            part = header(folder, Path(head.name).with_name(name).as_posix())
+            x = _single(folder, part, [part.leads.index(head.leads[lead]) for lead in leads])
+            if (part.rate, x.shape[1]) != (head.rate, samples):
+                told = f"{samples} samples at {head.rate} Hz"
+                detail = f"has {x.shape[1]} samples at {part.rate} Hz, {head.name}.hea says {told}"
+                raise Unusable("length", f"{part.name}.hea", detail)
+        joined.append(x)
+    return _of_length(head, np.concatenate(joined, axis=1).T, len(leads)).T
 
 
 def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
@@ -202,21 +203,55 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
             )
             raise Unusable("header", f"{head.name}.hea", detail)
     told = [_told(raw, lead) for lead in leads]
-    values = _of_length(head, _read(folder, head, leads, physical=False).d_signal, len(leads))
     # The sum is of the samples as they are stored, before a lead that lags is moved.
     lags = any(raw.skew[lead] for lead in leads)
-    stored = _read(folder, head, leads, physical=False, stored=True).d_signal if lags else values
-    for at, lead in enumerate(leads):
-        _check_sum(head, lead, stored[:, at], told[at])
+    pieces = _in_pieces(head) if not lags else []
+    if pieces:
+        x, sums = np.empty((len(leads), pieces[-1][1]), np.float32), [0] * len(leads)
+        for part in pieces:
+            values = _read(folder, head, leads, physical=False, part=part).d_signal
+            values = _of_length(replace(head, samples=part[1] - part[0]), values, len(leads))
+            for at, lead in enumerate(leads):
+                sums[at] += int(values[:, at].sum(dtype=np.int64))
+                x[at, slice(*part)] = _physical(folder, head, lead, values[:, at])
+    else:
+        values = _of_length(head, _read(folder, head, leads, physical=False).d_signal, len(leads))
+        stored = _read(folder, head, leads, physical=False, stored=True).d_signal if lags else values
+        sums = [int(stored[:, at].sum(dtype=np.int64)) for at in range(len(leads))]
+        x = np.stack([_physical(folder, head, lead, values[:, at]) for at, lead in enumerate(leads)])
+    for lead, found, wanted in zip(leads, sums, told, strict=True):
+        _check_sum(head, lead, found, wanted)
     if longer and None in told:
         raise Unusable("length", head.file(leads[0]), longer)
-    return np.stack([_physical(folder, head, lead, values[:, at]) for at, lead in enumerate(leads)])
+    return x
 
 
-def _read(folder: Path, head: Header, leads: Sequence[int], *, physical: bool, stored: bool = False) -> Any:
+def _in_pieces(head: Header) -> list[tuple[int, int]]:
+    """Return the samples of a long record in pieces, which hold its memory down; [] for a short one.
+
+    What is compressed is read whole.
+    """
+    if head.samples is None or head.samples <= PIECE or not set(map(str, head.raw.fmt)) <= set(BYTES):
+        return []
+    return [(at, min(at + PIECE, head.samples)) for at in range(0, head.samples, PIECE)]
+
+
+def _read(
+    folder: Path,
+    head: Header,
+    leads: Sequence[int],
+    *,
+    physical: bool,
+    stored: bool = False,
+    part: tuple[int, int | None] = (0, None),
+) -> Any:
     try:
         return package().rdrecord(
-            str(folder / head.name), channels=list(leads), physical=physical, ignore_skew=stored
+            str(folder / head.name),
+            *part,
+            channels=list(leads),
+            physical=physical,
+            ignore_skew=stored,
         )
     except OSError as error:
         raise Unusable("missing", head.name, f"can't be read: {_line(error)}") from None
@@ -268,8 +303,7 @@ def _told(raw: Any, lead: int) -> int | None:
     return raw.checksum[lead] or None if raw.samps_per_frame[lead] == 1 else None
 
 
-def _check_sum(head: Header, lead: int, values: npt.NDArray[np.integer], told: int | None) -> None:
-    found = int(values.sum(dtype=np.int64))
+def _check_sum(head: Header, lead: int, found: int, told: int | None) -> None:
     if told is not None and (found - told) % (1 << 16):
         detail = (
             f"lead {lead} adds up to {found & 0xFFFF}, {head.name}.hea says {told & 0xFFFF}: one is damaged"

@@ -1,0 +1,50 @@
+"""What an exported file does with windows that hold no heart: measured on the file, written on its card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from atml.artifacts.model import infer
+from atml.tasks import targets
+from atml.tasks.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadInput:
+    """What a file does with a window that is ``flat`` (the class), and with one that has a NaN or infinity.
+
+    ``marks`` says that all logits of the latter are NaN. Files of earlier versions give them a decision.
+    """
+
+    flat: str
+    marks: bool
+
+
+def measured(model: bytes, task: Task) -> BadInput:
+    """Ask an ONNX file."""
+    x = np.zeros((4, task.leads, task.window), np.float32)
+    for row, value in enumerate((np.nan, np.inf, -np.inf), 1):
+        x[row, 0, task.window // 2] = value
+    logits = infer(model, x)
+    flat = task.classes[int(targets.of(task).labels(logits[:1])[0])]
+    return BadInput(flat=flat, marks=bool(np.isnan(logits[1:]).all()))
+
+
+def section(found: BadInput, task: Task) -> str:
+    """Write the section of the model card."""
+    if found.marks:
+        odd = "all logits of that window are NaN, which is no decision; other windows are decided as ever."
+    else:
+        odd = "THE FILE DECIDES on that window as if nothing were wrong. Look for such samples before."
+    lines = [
+        f"A sample that is NaN or infinite: {odd}",
+        f"A flat window (a lead is off): called {found.flat!r}. A saturated one (at the rail of the"
+        " amplifier): decided as any other. Neither means anything: look for them before the file is asked.",
+        f"Other than {task.window:,} samples or {task.leads} lead(s): refused by the runtime. Give no batch"
+        " without a window: onnxruntime aborts the process where there is an LSTM or a GRU.",
+        "`atml.load(...).predict` refuses windows with missing samples and warns of flat and saturated ones;"
+        " `predict_recording` and `atml predict` leave all three undecided.",
+    ]
+    return "\n".join(["## Bad input", "", *(f"- {line}" for line in lines)])

@@ -1,0 +1,124 @@
+"""WFDB records whose header says the diagnosis: ``# Dx: 426783006,164889003``, in folders of any depth.
+
+So have the PhysioNet/CinC Challenges 2020 and 2021 and the Chapman-Shaoxing-Ningbo set it: twelve leads, a
+signal in MATLAB's version 4, and codes of SNOMED CT. Nothing tells which records share a patient.
+
+Source: https://physionet.org/content/challenge-2021/.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from atml.data.file_tree import DEPTH, find
+from atml.data.formats import wfdb_record
+from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, wfdb_opened
+from atml.data.formats.statements import CODES, decide
+from atml.data.parsing import SPLITS, AboutPeople, Fault, some
+from atml.data.text import decoded
+
+_DX = re.compile(r"^#\s*dx\s*:(.*)$", re.IGNORECASE | re.MULTILINE)
+
+
+def diagnoses(header: Path) -> list[str] | None:
+    """Return the codes that a header names; None where it has no such line or can't be read."""
+    try:
+        found = _DX.search(decoded(header.read_bytes()))
+    except OSError:
+        return None
+    return None if found is None else [code.strip() for code in found[1].split(",") if code.strip()]
+
+
+def first_header(folder: Path, depth: int = DEPTH) -> Path | None:
+    """Return the first header in a folder or below, None where there is none; never raises."""
+    headers: list[str] = []
+    folders: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.name.endswith(".hea"):
+                    headers.append(entry.path)
+                elif depth and entry.is_dir():
+                    folders.append(entry.path)
+    except OSError:
+        return None
+    if headers:
+        return Path(min(headers))
+    below = (first_header(Path(one), depth - 1) for one in sorted(folders))
+    return next((found for found in below if found is not None), None)
+
+
+class DiagnosisHeaders(RecordingSet):
+    """A folder of such records."""
+
+    tells_rate = millivolts = True
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Tell such a folder by a header with a diagnosis and no annotations beside it."""
+        header = first_header(path) if path.is_dir() else None
+        if header is None or header.with_suffix(".atr").is_file():
+            return False
+        return diagnoses(header) is not None
+
+    @cached_property
+    def codes(self) -> dict[str, list[str] | None]:
+        """Header, relative to the set -> its codes."""
+        names = [name for name in find(self.path).names if name.endswith(".hea")]
+        return {name: diagnoses(self.path / name) for name in names}
+
+    @property
+    def statements(self) -> Sequence[str]:
+        """Return all codes, and what they may be called."""
+        known = [name for code in CODES["SNOMED CT"] for names in code.values() for name in names]
+        return [*known, *(code for codes in self.codes.values() for code in codes or ())]
+
+    def splits(self) -> Sequence[str]:
+        """Name the splits: those of train_data and test_data that hold records."""
+        return tuple(name for name in SPLITS if any(self._below(f"{name}_data/")))
+
+    def _below(self, folder: str) -> Iterator[str]:
+        return (name for name in self.codes if name.startswith(folder))
+
+    def listing(self, split: str) -> Listing:
+        """List the records of a split, each a subject."""
+        wfdb_record.package()
+        found, below = Listing(), f"{split}_data/" if self.splits() else ""
+        several: list[str] = []
+        for file in self._below(below):
+            codes, name = self.codes[file], file.removeprefix(below).removesuffix(".hea")
+            if codes is None:
+                detail = "has no line '# Dx:', as other headers here have: its diagnosis is not known"
+                found.faults.append(Fault("header", file, detail))
+                continue
+            rhythm = decide(codes, self.asked.label, "SNOMED CT")
+            if "+" in rhythm:
+                several.append(name)
+            found.items.append(Item(file.removesuffix(".hea"), name, name, rhythm))
+        beside = [name for name in self.codes if not name.startswith(tuple(f"{one}_data/" for one in SPLITS))]
+        if below and beside:
+            found.notes.append(
+                f"{len(beside)} records are in neither train nor test, and left out: {some(beside)}"
+            )
+        if not below:
+            found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+        found.notes.append(
+            AboutPeople(
+                "each record is taken for one subject: nothing here tells which records share a patient"
+            )
+        )
+        if several:
+            found.notes.append(
+                f"{len(several)} records have several diagnoses that are of no one class: {some(several)}"
+            )
+        return found
+
+    def opened(self, item: Item) -> Opened:
+        """Read the header of a record."""
+        return wfdb_opened(self.path, item.file)

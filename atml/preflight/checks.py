@@ -1,0 +1,171 @@
+"""`atml check`: everything that is looked at before a search, and the part that a search looks at itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atml import data
+from atml.data import cache
+from atml.data.dataset import Dataset, DataSource, Fold
+from atml.data.formats.contest_reader import cores
+from atml.data.inspection import Inspection
+from atml.errors import InputError
+from atml.formatting import plural
+from atml.preflight import data_checks, environment, rehearsal
+from atml.preflight.data_checks import DataSummary
+from atml.preflight.finding import Finding, Level, worst
+from atml.preflight.rehearsal import Forecast, Rehearsal
+from atml.storage import urls
+from atml.task_files.definition import TaskDefinition
+from atml.training import device
+
+FAULTS = 3
+"""Faults of the data that are quoted."""
+
+
+@dataclass(kw_only=True)
+class Preflight:
+    """What was found before a search. ``data`` and ``forecast`` are None where the data can't be used."""
+
+    versions: dict[str, str]
+    workers: int
+    devices: tuple[str, ...]
+    findings: list[Finding] = field(default_factory=list)
+    data: DataSummary | None = None
+    rehearsals: list[Rehearsal] = field(default_factory=list)
+    forecast: Forecast | None = None
+
+    @property
+    def level(self) -> Level:
+        """The worst of the findings: the exit code."""
+        return worst(self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON types; levels by name."""
+        fields = dataclasses.asdict(self)
+        for one in fields["findings"]:
+            one["level"] = Level(one["level"]).name.lower()
+        return {**fields, "level": self.level.name.lower()}
+
+
+def fast(dataset: Dataset, definition: TaskDefinition, storage: str) -> list[Finding]:
+    """Return the warnings of what can be looked at in a second: machine and data, nothing trained."""
+    found = [*_places(storage), *data_checks.fast(dataset, definition.task)]
+    return [one for one in found if one.level == Level.WARNING]
+
+
+def check(
+    definition: TaskDefinition,
+    origin: DataSource,
+    *,
+    storage: str,
+    workers: int | None = None,
+    wanted: str = "auto",
+    folds: int = 5,
+    trials: int = 100,
+    seconds: float = rehearsal.SECONDS,
+) -> Preflight:
+    """Look at the machine and the data, train three configs shortly, and forecast a search.
+
+    Args:
+        definition: The task.
+        origin: The data; none for synthetic ECG.
+        storage: URL of the database of studies.
+        workers: Worker processes that the search would have; None for one a core.
+        wanted: Device, as `atml.training.device.choose` takes it.
+        folds: Of the cross-validation.
+        trials: For which database and time are forecast.
+        seconds: Time for the steps of each of the three trainings.
+
+    Raises:
+        InputError: No such device or storage. Data that can't be used are a finding.
+    """
+    count = workers or cores()
+    found = Preflight(versions=environment.versions(), workers=count, devices=device.choose(wanted, count))
+    found.findings += [*_places(storage), *environment.load()]
+    try:
+        if origin.paths:
+            found.findings += _inspected(definition, origin)
+        dataset = definition.open(origin)
+        parts = data.folds(dataset.y, dataset.subject, folds, 0, definition.task.classes)
+    except InputError as error:
+        found.findings.append(Finding("data", Level.REFUSED, f"a search would refuse the data: {error}"))
+        return found
+    found.data = data_checks.summary(dataset, definition.task)
+    found.findings += [Finding("data", Level.FINE, note) for note in dataset.notes]
+    found.findings += data_checks.fast(dataset, definition.task)
+    _rehearsed(found, definition, dataset, parts, trials, seconds)
+    return found
+
+
+def _rehearsed(
+    found: Preflight,
+    definition: TaskDefinition,
+    dataset: Dataset,
+    folds: tuple[Fold, ...],
+    trials: int,
+    seconds: float,
+) -> None:
+    """Train, forecast, and compare the forecast with what the machine has."""
+    found.rehearsals = rehearsal.rehearse(
+        definition, dataset, folds, device=found.devices[0], seconds=seconds
+    )
+    for one in found.rehearsals:
+        if one.diverged:
+            level = Level.WARNING if one.name == "DEFAULT" else Level.FINE
+            found.findings.append(Finding("training", level, f"{one.name} diverges within {one.steps} steps"))
+    found.forecast = rehearsal.forecast(
+        found.rehearsals, dataset, len(definition.task.classes), workers=found.workers, trials=trials
+    )
+    free = environment.free_memory_gb()
+    if free is not None and found.forecast.memory_gb > free:
+        fit = max(1, int(found.workers * free / found.forecast.memory_gb))
+        found.findings.append(
+            Finding(
+                "memory",
+                Level.WARNING,
+                f"{plural(found.workers, 'worker')} need {found.forecast.memory_gb:.1f} GB and {free:.1f} GB"
+                f" are free: give --workers {fit}",
+            )
+        )
+
+
+def _places(storage: str) -> list[Finding]:
+    """Look at the places that a search writes to."""
+    places = {"the cache of data": cache.root(None)}
+    url = urls.read(storage)
+    found = []
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        database = Path(str(url.database))
+        places["the database"] = database.parent
+        found.append(environment.locks(database))
+    return [*found, *environment.disk(places)]
+
+
+def _inspected(definition: TaskDefinition, origin: DataSource) -> list[Finding]:
+    """Inspect the files themselves, as `atml data inspect` does."""
+    seen: Inspection = data.inspect(
+        origin.paths,
+        task=definition.task,
+        label=definition.label,
+        sampling_rate=origin.sampling_rate,
+        leads=origin.leads,
+        labels=origin.labels,
+    )
+    refusals = [seen.refusal, *(split.refusal for split in seen.splits if split.name == "train")]
+    found = [
+        Finding("data", Level.REFUSED, f"a search would refuse the data: {why}") for why in refusals if why
+    ]
+    kinds: dict[str, list[str]] = {}
+    for fault in seen.faults:
+        kinds.setdefault(fault.kind, []).append(f"{fault.file}: {fault.detail}")
+    for kind, lines in kinds.items():
+        more = f"; and {len(lines) - FAULTS} more" if len(lines) > FAULTS else ""
+        quoted = "; ".join(lines[:FAULTS])
+        found.append(
+            Finding("data", Level.WARNING, f"{plural(len(lines), 'fault')} ({kind}): {quoted}{more}")
+        )
+    return found
