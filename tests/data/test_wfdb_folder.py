@@ -141,11 +141,27 @@ def test_a_rate_that_is_not_whole_names_the_way_out(record):
     assert "`xform -i r1 -o r1_250 -f 250`" in fault.detail
 
 
-def test_files_named_beyond_ascii_are_a_fault_that_says_so(record):
-    path, name = record("r1", BOTH), "r\N{LATIN SMALL LETTER U WITH DIAERESIS}.dat"
-    (path / "r1.dat").rename(path / name)
-    fault = damaged(path, "r1.hea", lambda p: rewritten(path, "r1.dat", name))
-    assert "reads names in ASCII alone" in fault.detail and "rename" in fault.detail
+def test_files_named_beyond_ascii_are_read_whatever_the_header_is_encoded_in(record):
+    path, name = record("r1", BOTH), "r\N{LATIN SMALL LETTER U WITH DIAERESIS}"
+    inside = x_of(read(path))
+    header = (path / "r1.hea").read_text().replace("r1", name)
+    for ending in ("hea", "dat", "atr"):
+        (path / f"r1.{ending}").rename(path / f"{name}.{ending}")
+    for encoding in ("utf-8", "latin-1", "utf-16", "utf-8-sig"):
+        (path / f"{name}.hea").write_bytes(header.encode(encoding))
+        found = read(path)
+        assert not found.faults and set(found.files.subject.tolist()) == {name}
+        assert np.array_equal(x_of(found), inside)
+    (path / f"{name}.dat").unlink()
+    (fault,) = read(path).faults
+    assert (fault.kind, fault.file) == ("missing", f"{name}.dat")
+
+
+def test_a_length_of_nothing_and_fields_that_are_no_numbers_are_refused(record):
+    fault = damaged(record("r1", BOTH), "r1.hea", lambda p: rewritten(p.parent, " 7200", " 0"))
+    assert fault.kind == "length" and "says 0 samples" in fault.detail
+    fault = damaged(record("r1", BOTH), "r1.hea", lambda p: rewritten(p.parent, "/mV 12", "/V V 12"))
+    assert fault.kind == "header" and "'V' is no whole number" in fault.detail
 
 
 def test_several_samples_a_frame_are_refused(record):

@@ -18,10 +18,10 @@ import numpy.typing as npt
 from atml.arrays import Float32
 from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
+from atml.data.formats.header_text import in_ascii, lines_of
 from atml.data.formats.wfdb_formats import BYTES, MISSING
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import Fault
-from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import MissingExtraError
 
@@ -84,8 +84,11 @@ def header(folder: Path, name: str) -> Header:
         raise Unusable("missing", file, "is not there")
     wfdb = package()
     try:
-        raw = wfdb.rdheader(str(folder / name))
-        signals = raw if isinstance(raw, wfdb.Record) else wfdb.rdheader(str(folder / name), rd_segments=True)
+        with in_ascii(folder, name) as (path, files):
+            raw = wfdb.rdheader(path)
+            signals = raw if isinstance(raw, wfdb.Record) else wfdb.rdheader(path, rd_segments=True)
+        if files:
+            raw.file_name = files
         names = signals.sig_name if isinstance(raw, wfdb.Record) else signals.get_sig_name()
     except OSError as error:
         raise Unusable("unreadable", file, f"can't be read: {_line(error)}") from None
@@ -194,6 +197,9 @@ def _with_gaps(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
 def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     """Read some leads of a record that is no other records put together."""
     raw = head.raw
+    if head.samples == 0:
+        detail = "says 0 samples: take the number out, and the length of its signal file counts"
+        raise Unusable("length", f"{head.name}.hea", detail)
     longer = _check_files(folder, head)
     for lead in leads:
         if (frame := raw.samps_per_frame[lead]) > 1:
@@ -246,13 +252,10 @@ def _read(
     part: tuple[int, int | None] = (0, None),
 ) -> Any:
     try:
-        return package().rdrecord(
-            str(folder / head.name),
-            *part,
-            channels=list(leads),
-            physical=physical,
-            ignore_skew=stored,
-        )
+        with in_ascii(folder, head.name) as (path, _):
+            return package().rdrecord(
+                path, *part, channels=list(leads), physical=physical, ignore_skew=stored
+            )
     except OSError as error:
         raise Unusable("missing", head.name, f"can't be read: {_line(error)}") from None
     except _DAMAGED as error:
@@ -271,13 +274,6 @@ def _of_length(head: Header, values: Any, leads: int) -> npt.NDArray[Any]:
 def _check_files(folder: Path, head: Header) -> str:
     """Check the size of each signal file; return what is odd where one is longer than its header says."""
     raw, longer = head.raw, ""
-    for at, file in enumerate(raw.file_name):
-        if not (told := _words(folder, head, at)[0]).isascii():
-            detail = (
-                f"names the file {told}, and wfdb reads names in ASCII alone (here {file}): rename the"
-                " record's files, in its header too"
-            )
-            raise Unusable("header", f"{head.name}.hea", detail)
     files = [head.file(at) for at in range(len(raw.file_name))]
     for name in dict.fromkeys(files):
         lines = [at for at, file in enumerate(files) if file == name]
@@ -325,9 +321,7 @@ def _physical(folder: Path, head: Header, lead: int, values: npt.NDArray[np.inte
 
 def _words(folder: Path, head: Header, lead: int) -> list[str]:
     """Return the words of a lead's line in the header: file, format, gain and so on."""
-    text = decoded((folder / f"{head.name}.hea").read_bytes())
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    return lines[1 + lead].split()
+    return lines_of(folder, head.name)[1 + lead].split()
 
 
 def _gain(folder: Path, head: Header, lead: int) -> float:
@@ -348,6 +342,9 @@ def _unit(folder: Path, head: Header, lead: int) -> str:
     if (slash and not unit) or (len(words) > 3 and words[3].startswith("/")):
         detail = f"gives lead {lead} the gain {' '.join(words[2:4])!r}: its unit is unknown"
         raise Unusable("unit", f"{head.name}.hea", detail)
+    if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
+        detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
+        raise Unusable("header", f"{head.name}.hea", detail)
     return unit or "mV"
 
 
