@@ -25,9 +25,9 @@ from pathlib import Path
 from atml import task_files
 from atml.artifacts import model
 from atml.cli import best
-from atml.cli.shared_options import seconds
 from atml.data.formats.contest_reader import cores
 from atml.formatting import clock
+from atml.library.search_function import duration
 from atml.scoring.evaluation import score_export
 from atml.searching.entry_points import search
 from atml.searching.progress import Lines
@@ -79,8 +79,9 @@ def main() -> None:
     with working_in(given.folder):
         if not Path("studies.db").exists():
             options = Options(
-                task=given.task, data=tuple(data), trials=given.trials, timeout=seconds(given.timeout),
-                max_size_kib=given.max_size, workers=given.workers, seed=given.seed, window=given.window,
+                task=given.task, data=tuple(data), trials=given.trials,
+                timeout=duration("--timeout", given.timeout), max_size_kib=given.max_size,
+                workers=given.workers, seed=given.seed, window=given.window,
                 objective=given.objective, hold_out=given.hold_out,
             )  # fmt: skip
             search(options, Lines())

@@ -261,6 +261,14 @@ def test_every_surface_says_the_same_of_one_study(made: Made) -> None:
             # Some print fewer digits.
             same = shown == whole or (key == "value" and f"{float(whole):.3f}" == shown)
             assert same, f"{name} shows {key} {shown}, the log {whole}: {found}"
+    first = verdict(made.plan.store, "s")
+    assert first is not None and made.summary["lines"][-1] == f"next: {first.next}"
+    overlay = Overlay(made.plan.store, Shelf(made.where), made.where)
+    note = overlay.study_note(made.plan.store.study("s")._study_id)
+    assert {"gain", "worst people", "next"} <= {name for name, _ in first.rows()}
+    for name, words in first.rows()[4:-1]:
+        assert f"- {name}: {words}\n" in note, note
+    assert f"- next: `{first.next}`\n" in note
 
 
 def test_the_best_at_each_size_is_the_winner_where_that_fits(made: Made) -> None:
@@ -300,6 +308,7 @@ def test_an_operating_point_by_wish_moves_the_decision_of_the_file_alone(made: M
     for name in ("sensitivity", "specificity"):
         shown = f"{name} {rates[name]['value']:.3f} (95% interval {rates[name]['low']:.3f} to"
         assert shown in done.stdout
+    assert done.stdout.count("; asked for: ") == 1 and "; asked for: 0.98\n" in done.stdout
     assert figures["decision"] == "decision moved for sensitivity at least 0.98, cross-fitted"
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "The decision was moved for a sensitivity at least 0.98, as asked for" in card

@@ -302,6 +302,7 @@ def _baseline_fields(record: ExportRecord, baseline: BaselineResult) -> dict[str
     return {
         "source": "out of fold, on the same folds",
         "name": baseline.baseline.name,
+        "title": baseline.baseline.title,
         "rule": baseline.baseline.describe(),
         "value": baseline.value,
         **baseline.four,

@@ -29,6 +29,7 @@ from atml.report.study_contents import StudyContents
 from atml.searching import region_learning
 from atml.searching.leaderboard import Entry, entries
 from atml.searching.ranking import kib_of
+from atml.searching.verdict import verdict_of
 from atml.storage import Records, Store
 from atml.training.records import Role, State, TrialRecord
 
@@ -156,11 +157,13 @@ class Overlay(optuna.storages._CachedStorage):
         if around is None:
             return ""
         found, why = self.regions(around.name)
+        records, ranking = self.records(study_id), self.leaderboard(study_id)
         return study_notes.study_note(
             around.name,
             around.spec,
-            self.records(study_id),
-            ranking=self.leaderboard(study_id),
+            records,
+            ranking=ranking,
+            verdict=verdict_of(around.name, around.spec, around.attrs, records, ranking, self._store.name),
             exports=[(number, folder.name) for number, folder in around.exports],
             regions=[(r.status, r.box.words(), r.words()) for r in found],
             no_regions=why,

@@ -13,6 +13,7 @@ from atml.metrics import FOUR
 from atml.searching.importance import LEAST
 from atml.searching.leaderboard import Entry
 from atml.searching.pruning import POINTS
+from atml.searching.verdict import Verdict
 from atml.training.records import Role, State, TrialRecord
 
 
@@ -22,20 +23,22 @@ def study_note(
     records: Sequence[TrialRecord],
     *,
     ranking: Sequence[Entry],
+    verdict: Verdict | None = None,
     exports: Sequence[tuple[int, str]] = (),
     regions: Words = (),
     no_regions: str = "",
 ) -> str:
     """Write a study's note: what is searched for, where it stands, what came of it, how to read the page.
 
-    ``ranking`` are its trials in order, the winner first; ``no_regions`` says why no region is listed.
+    ``ranking`` are its trials in order, the winner first, ``verdict`` what `atml best` says of the first;
+    ``no_regions`` says why no region is listed.
     """
     return "\n\n".join(
         [
             f"## {name}",
             _about(spec),
             "### Where it stands",
-            _standing(records, ranking),
+            _standing(records, ranking, verdict),
             *_finalists(ranking),
             *_exports(exports),
             "### Regions",
@@ -68,7 +71,7 @@ def _about(spec: Mapping[str, Any]) -> str:
     )
 
 
-def _standing(records: Sequence[TrialRecord], ranking: Sequence[Entry]) -> str:
+def _standing(records: Sequence[TrialRecord], ranking: Sequence[Entry], verdict: Verdict | None) -> str:
     counted = [t for t in records if t.role == Role.SEARCH]
     states = Counter(t.state for t in counted)
     refused = sum(t.state == State.PRUNED and not t.feasible for t in counted)
@@ -91,11 +94,22 @@ def _standing(records: Sequence[TrialRecord], ranking: Sequence[Entry]) -> str:
         what = best.record.config.describe() if best.record.config else ""
         size = f"{best.size_kib:.1f} KiB"
         lines.append(f"- {best.title}: trial {best.number}, {best.value:.4f}, {size}: {what}")
+        lines += [] if verdict is None else _verdict(verdict)
     else:
         lines.append("- no trial ran over every fold yet")
     if moments:
         lines.append(f"- from {min(moments):%Y-%m-%d %H:%M} to {max(moments):%Y-%m-%d %H:%M}")
     return "\n".join(lines)
+
+
+def _verdict(found: Verdict) -> list[str]:
+    """List what `atml best` says beyond trial, value and size: rates, gains, worst people, test, next."""
+    rows = [(name, words) for name, words in found.rows() if name not in _IN_THE_LINE]
+    return [f"- {name}: `{words}`" if name in _TYPED else f"- {name}: {words}" for name, words in rows]
+
+
+_IN_THE_LINE, _TYPED = ("winner", "best so far", "value", "size"), ("path", "next")
+"""Rows of the verdict that the line above them has already, and those that are to be typed."""
 
 
 def _finalists(ranking: Sequence[Entry]) -> list[str]:

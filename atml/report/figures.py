@@ -29,8 +29,8 @@ class Source:
     def words(self) -> str:
         """Say it for a caption."""
         how = "" if self.runs == 1 else f", mean of {self.runs} trainings on fresh seeds"
-        what = "the card's figures" if self.kind == "card" else self.kind
-        return f"trial {self.trial} out of fold{how}; {what}"
+        what = "as in its model card" if self.kind == "card" else self.kind
+        return f"of trial {self.trial} out of fold{how}, {what}"
 
 
 def interval_of(fields: Figures | None) -> Interval | None:
@@ -38,6 +38,16 @@ def interval_of(fields: Figures | None) -> Interval | None:
     if not fields or any(fields.get(key) is None for key in ("value", "low", "high")):
         return None
     return Interval(fields["value"], fields["low"], fields["high"])
+
+
+def baseline_title(baseline: Figures) -> str:
+    """Name a baseline in words; earlier versions kept only the name that it has in code.
+
+    Example:
+        >>> baseline_title({"name": "peak_count"}), baseline_title({"name": "peak_count", "title": "peaks"})
+        ('peak count', 'peaks')
+    """
+    return str(baseline.get("title") or baseline["name"].replace("_", " "))
 
 
 def beside(number: float, interval: Interval) -> int:

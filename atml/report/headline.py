@@ -10,6 +10,7 @@ from atml.data.dataset import DataSource
 from atml.evaluation.gate import Gate
 from atml.formatting import between, clock, listed, ordinal, plural, sentence, value
 from atml.metrics import FOUR, Interval
+from atml.report.figures import baseline_title
 from atml.report.history import whole
 from atml.report.material import Material
 from atml.report.spending import spent
@@ -86,7 +87,9 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
         gain, ends = _gain(found, found.over_baseline)
         facts.append(("Gain over the baseline", gain, f"{ends}; {found.baseline}{has}"))
     elif has:
-        facts.append(("Without a network", value(baseline["value"]), f"{baseline['name']}, same folds"))
+        facts.append(
+            ("Without a network", value(baseline["value"]), f"{baseline_title(baseline)}, same folds")
+        )
     for test in found.tests:
         facts.append((f"{test.name} on test data", value(test.official.value), _tested(test)))
     if not found.tests:

@@ -81,7 +81,10 @@ def against_trials(records: Sequence[TrialRecord]) -> Chart:
     if len(best) == 1:
         said = f"The first trial over every fold stayed the best: trial {first.number}, {value(first.value)}."
     rest = len(records) - at
-    said += f" After result {at:,} of {len(records):,}, {plural(rest, 'more trial')} found nothing better."
+    if rest:
+        said += (
+            f" After result {at:,} of {len(records):,}, {plural(rest, 'more trial')} found nothing better."
+        )
     gained = [t for t in best[1:] if (t.value or 0) - (best[0].value or 0) >= LEAST_GAIN]
     if gained:
         total = (last.value or 0) - (first.value or 0)

@@ -35,9 +35,15 @@ def label_doubts(figures: Figures, task: Task) -> list[Block]:
 
 
 def _without(figures: Figures, found: Figures) -> str:
-    parts = [f"the objective is {found['value']:.3f} and not {figures['value']:.3f}"]
+    parts = [_beside("the objective is", found["value"], figures["value"])]
     for name, of in found["rates"].items():
         less, all_of = interval_of(of), interval_of(figures["rates"].get(name))
         if less is not None and all_of is not None:
-            parts.append(f"{name} {less.value:.3f} and not {all_of.value:.3f}")
+            parts.append(_beside(name, less.value, all_of.value))
     return f"Without these windows {', '.join(parts)}."
+
+
+def _beside(name: str, less: float, all_of: float) -> str:
+    """Say what a figure is without some windows, and what it was with them."""
+    same = f"{less:.3f}" == f"{all_of:.3f}"
+    return f"{name} {less:.3f} as before" if same else f"{name} {less:.3f} and not {all_of:.3f}"

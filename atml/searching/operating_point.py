@@ -72,7 +72,8 @@ def export_at(
     written = export.publish(folder, files, number, earlier)
     for key in ("sensitivity", "specificity"):
         rate = result.rates[key]
-        view.say(f"{key} {rate.value:.3f} (95% interval {between(rate)}), out of fold, cross-fitted")
+        asked = f"; asked for: {wish.least:g}" if key == wish.rate else ""
+        view.say(f"{key} {rate.value:.3f} (95% interval {between(rate)}), out of fold, cross-fitted{asked}")
     mark = f" (unqualified: {'; '.join(record.unqualified)})" if record.unqualified else ""
     view.say(f"exported {folder}{mark}")
     return written

@@ -14,6 +14,7 @@ from atml.searching.leaderboard import runs
 from atml.searching.picking import pick
 from atml.searching.plan import Plan
 from atml.searching.ranking import kib_of
+from atml.searching.verdict import verdict
 from atml.training.records import Role, State, TrialRecord
 
 
@@ -145,6 +146,8 @@ def _lines(
             f"nothing qualifies ({plan.definition.gate.words}): run the same command with --unqualified"
             " to export the best model anyway, marked so"
         )
-    if best:
+    if best and finals.named:
         lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")
+    elif best and (first := verdict(plan.store, plan.name)) is not None and first.next:
+        lines.append(f"next: {first.next}")
     return lines

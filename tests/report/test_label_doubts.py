@@ -17,14 +17,23 @@ def interval(value: float) -> dict[str, float]:
 
 
 def test_they_are_listed_with_the_figures_without_them() -> None:
-    found = {"doubts": [DOUBT], "value": 0.95, "rates": {"specificity": interval(0.99)}}
-    figures = {"value": 0.9, "rates": {"specificity": interval(0.8)}, "label_doubts": found}
+    found = {
+        "doubts": [DOUBT],
+        "value": 0.95,
+        "rates": {"sensitivity": interval(0.7001), "specificity": interval(0.99)},
+    }
+    figures = {
+        "value": 0.9,
+        "rates": {"sensitivity": interval(0.7), "specificity": interval(0.8)},
+        "label_doubts": found,
+    }
     head, grid, text = label_doubts(figures, TASK)
     assert isinstance(head, Heading) and isinstance(grid, Grid) and isinstance(text, Text)
     assert grid.rows == (("S3", "(no name)", "other", "20", "AF", "95%", "80%"),)
     assert "20 windows" in grid.says and "nothing was changed" in grid.says
     assert text.text == (
-        "Without these windows the objective is 0.950 and not 0.900, specificity 0.990 and not 0.800."
+        "Without these windows the objective is 0.950 and not 0.900, sensitivity 0.700 as before, specificity"
+        " 0.990 and not 0.800."
     )
     figures["label_doubts"] = {**found, "value": None, "rates": {}}
     assert len(label_doubts(figures, TASK)) == 2

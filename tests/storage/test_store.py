@@ -138,7 +138,7 @@ def refused(path: Path, says: str, **how: bool) -> None:
 
 
 def test_no_database_and_none_made(tmp_path: Path) -> None:
-    refused(tmp_path / "studies.db", "`atml search` makes it", create=False)
+    refused(tmp_path / "studies.db", "run `atml search` first", create=False)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -317,7 +317,7 @@ def test_one_line_for_what_can_not_be_copied(original: Path, capsys: pytest.Capt
         ((str(original / "data.npz"), there), "is not a study database"),
         ((here, str(original / "data.npz")), "is not a study database"),
         ((here, str(original / "no" / "there.db")), "is not a folder"),
-        ((here,), "Missing argument"),
+        ((here,), "missing argument"),
         (
             (here, "postgresql://me:secret@localhost/x"),
             "a password on the command line is visible to everybody",

@@ -13,7 +13,7 @@ from atml.formatting import less_or_more, sentence
 from atml.report import kind as report_kind
 from atml.report import matrix
 from atml.report.decisions import beyond_the_decision
-from atml.report.figures import Figures, Source, averaged, interval_of
+from atml.report.figures import Figures, Source, averaged, baseline_title, interval_of
 from atml.report.material import Material
 from atml.report.page import Block, Drawing, Empty, Fold, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
@@ -57,7 +57,8 @@ def _beside_baseline(figures: Figures) -> str:
     if not baseline or baseline.get("value") is None:
         return ""
     return (
-        f" {baseline['name']}, a detector without a network, has {baseline['value']:.3f} on the same folds,"
+        f" {baseline_title(baseline)}, a detector without a network, has"
+        f" {baseline['value']:.3f} on the same folds,"
         f" {less_or_more(baseline['value'], figures['value'])}."
     )
 
