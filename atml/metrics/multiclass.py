@@ -96,8 +96,9 @@ class ClassCounts:
         return ratio(np.trace(self.cells, axis1=1, axis2=2), self.cells.sum(axis=(1, 2)))
 
     def rows(self) -> tuple[ClassSubjectRow, ...]:
-        """One row a subject, the least accurate first, then by name."""
+        """One row a subject, the least accurate first; of equals first the one with most windows wrong."""
         accuracy, right = self.accuracy(), np.trace(self.cells, axis1=1, axis2=2)
+        wrong = self.cells.sum(axis=(1, 2)) - right
         return tuple(
             ClassSubjectRow(
                 str(self.names[i]),
@@ -107,7 +108,7 @@ class ClassCounts:
                 tuple(map(int, self.cells[i].sum(axis=1))),
                 tuple(map(int, self.cells[i].sum(axis=0))),
             )
-            for i in np.lexsort((self.names, accuracy))
+            for i in np.lexsort((self.names, -wrong, accuracy))
         )
 
     def of_class(self, index: int) -> ClassCounts:

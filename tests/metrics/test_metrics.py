@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as sk
 
 from atml import metrics
+from atml.metrics.multiclass import ClassCounts
 from atml.metrics.predictions import Predictions
 
 
@@ -265,3 +266,10 @@ def test_a_subject_without_positives_is_the_worst_if_all_of_it_is_called_positiv
         ("c", 1.0, 1.0),
     ]
     assert rows[0].f_beta == 1.0
+
+
+def test_of_people_with_nothing_right_the_one_with_most_windows_comes_first():
+    cells = np.zeros((3, 3, 3), np.int64)
+    cells[0, 0, 0], cells[1, 0, 1], cells[2, 2, 1] = 4, 3, 6
+    table = ClassCounts(np.array(["right", "a", "b"]), cells)
+    assert [row.subject for row in table.rows()] == ["b", "a", "right"]
