@@ -170,7 +170,7 @@ def test_what_needs_no_network_stands_beside_the_first_figure(material: Material
     )
     assert fact(before, "Without a network")[0] == f"{rival['value']:.3f}"
     first = next(b for b in results.contents(material) if isinstance(b, Text))
-    assert f"{rival['name']}, a detector without a network, has {rival['value']:.3f}" in first.text
+    assert f"{own.baseline}, a detector without a network, has {rival['value']:.3f}" in first.text
 
 
 def test_sizes_and_values_of_trials_are_of_one_kind(written: dict[str, Section], material: Material) -> None:
