@@ -125,6 +125,8 @@ class Verdict:
     worst: tuple[Person, ...] = ()
     alike: tuple[Entry, ...] = ()
     over: Mapping[int, Interval] = field(default_factory=dict)
+    short: float | None = None
+    """Its value at a trial's own length, at which finalists are compared; None where that length ships."""
     subjects: int = 0
     """How many subjects the study has."""
     tests: tuple[Evaluation, ...] = ()
@@ -178,7 +180,8 @@ class Verdict:
             rows.append(("worst people", "; ".join(map(str, self.worst))))
         if self.alike:
             others = [f"{e.number} ({self._beside(e)})" for e in self.alike]
-            rows.append(("as good", f"can't be told apart from {noun(others)} {listed(others)}"))
+            at = "" if self.short is None else f"trained as long as they are ({self.short:.4f}) it "
+            rows.append(("as good", f"{at}can't be told apart from {noun(others)} {listed(others)}"))
         elif self.compared:
             rows.append(("as good", "no other finalist: each is worse beyond its noise"))
         elif one.seeds and self.alone:
@@ -261,6 +264,7 @@ def verdict_of(
         alone=mine and len(pick["order"]) == 1,
         alike=tuple(entry for entry in ranking if entry.number in alike),
         over={int(n): Interval(*gap) for n, gap in pick.get("equals", {}).items()} if mine else {},
+        short=pick.get("values", {}).get("1") if mine and pick.get("length", 1) > 1 else None,
         subjects=int(spec.get("subjects") or 0),
         tests=tests,
         missing=missing,

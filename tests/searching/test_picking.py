@@ -258,8 +258,16 @@ def test_the_gain_that_counts_is_that_of_what_ships(plan: Plan) -> None:
     found = finals(plan, longer=4)
     wrong = {default.number: 0.3, best.number: 0.1}
     work(plan, Repeats(found), wrong, {default.number: 0.02, best.number: 0.02})
-    first = pick(found).finalists[0]
-    assert (first.record, first.length) == (default, 4)
+    taken = pick(found)
+    assert (taken.finalists[0].record, taken.finalists[0].length) == (default, 4)
+    # Who is as good was compared at a trial's length: the value there stands beside the differences.
+    summarise(found, 0.0)
+    told = verdict(plan.store, "s")
+    assert told is not None and told.short == pytest.approx(taken.values[1], abs=1e-6)
+    shown = dict(replace(told, alike=(told.entry,)).rows())["as good"]
+    assert shown.startswith(
+        f"trained as long as they are ({told.short:.4f}) it can't be told apart from trial "
+    )
 
 
 def test_finalists_cost_a_third_of_the_trials_unless_asked_for(plan: Plan) -> None:
