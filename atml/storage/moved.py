@@ -55,18 +55,11 @@ def settings(spec: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
     return found
 
 
-def export(folder: Path, sha256: str, folders: Sequence[Path], home: Path | None = None) -> Path:
-    """Return the folder of an export: where it was, or where the same model lies now.
-
-    ``home`` is the folder of the database. The same model below it comes first: a copied study is a study of
-    its own, and its scores belong to its own export.
-    """
+def export(folder: Path, sha256: str, folders: Sequence[Path]) -> Path:
+    """Return the folder of an export: where it was, or where the same model lies now."""
 
     def same(candidate: Path) -> bool:
         model = candidate / "model.onnx"
         return model.is_file() and hashlib.sha256(model.read_bytes()).hexdigest() == sha256
 
-    for candidate in _endings(folder, [] if home is None else [home]):
-        if candidate == folder or same(candidate):
-            return candidate
     return found_again(folder, folders, same)

@@ -166,13 +166,11 @@ class Store(StoredTrials):
     def exports(self, study: str) -> list[tuple[int, Path]]:
         """Return ``(trial number, folder)`` of each export of a study, oldest first.
 
-        A folder that is not there any more, or was copied with the database, is looked for by its model, as
-        `moved.export` does.
+        A folder that is not there any more is looked for by its model, as `moved.export` does.
         """
         query = sa.select(EXPORTS).where(EXPORTS.c.study == study).order_by(EXPORTS.c.at)
         rows = self._db.read(lambda db: [(r.number, Path(r.folder), r.sha256) for r in db.execute(query)])
-        home = None if self._db.file is None else self._db.file.absolute().parent
-        return [(number, moved.export(folder, sha256, self.folders, home)) for number, folder, sha256 in rows]
+        return [(number, moved.export(folder, sha256, self.folders)) for number, folder, sha256 in rows]
 
     def record(
         self,

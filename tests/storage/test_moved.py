@@ -36,19 +36,6 @@ def test_an_export_is_found_by_its_model(tmp_path: Path) -> None:
     assert moved.export(gone, "0" * 64, [tmp_path]) == gone
 
 
-def test_a_copied_study_has_its_own_export(tmp_path: Path) -> None:
-    for place in ("first", "copy"):
-        (tmp_path / place / "exports/s/m").mkdir(parents=True)
-        (tmp_path / place / "exports/s/m/model.onnx").write_bytes(b"mine")
-    first, copy = tmp_path / "first", tmp_path / "copy"
-    digest = hashlib.sha256(b"mine").hexdigest()
-    for home in (first, copy):
-        assert moved.export(first / "exports/s/m", digest, [home], home) == home / "exports/s/m"
-    # Another model of that name is not it.
-    (copy / "exports/s/m/model.onnx").write_bytes(b"another")
-    assert moved.export(first / "exports/s/m", digest, [copy], copy) == first / "exports/s/m"
-
-
 def test_settings_of_version_0_1_hold_one_path_of_data(tmp_path: Path) -> None:
     (tmp_path / "vfdb").mkdir()
     place = str(tmp_path / "vfdb")
