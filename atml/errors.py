@@ -23,6 +23,16 @@ it is and exits with ``exit_code``.
 from __future__ import annotations
 
 
+def in_one_line(error: BaseException) -> str:
+    r"""Return what an error of a library says, in one line; its kind where it says nothing.
+
+    Example:
+        >>> in_one_line(ValueError("bad\n  header")), in_one_line(EOFError())
+        ('bad header', 'EOFError')
+    """
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class AtmlError(Exception):
     """Root of everything that atml raises on purpose; ``exit_code`` is that of the command line.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from atml.artifacts.card_decision import how, what_ships
+from atml.artifacts.card_decision import what_ships
 from atml.artifacts.record import ExportRecord
 from atml.formatting import between, plural, sentence, table
 from atml.metrics import FOUR
@@ -67,7 +67,7 @@ def results(record: ExportRecord) -> str:
         [
             "## Results out of fold",
             f"Every subject was decided by models that never saw it; mean of {runs} over all folds,"
-            f" {how(record)}. The intervals (95%) come from resampling subjects. Sensitivity is the"
+            f" {result.decision}. The intervals (95%) come from resampling subjects. Sensitivity is the"
             " recall and precision the PPV of the positive class, pooled over windows.",
             table(("metric", "value", "95% interval"), rows),
             *what_ships(record, "a threshold", "as trained, threshold 0", "judged where it was chosen"),

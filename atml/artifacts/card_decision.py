@@ -6,11 +6,6 @@ from atml.artifacts.record import ExportRecord
 from atml.formatting import between, mean, table
 
 
-def how(record: ExportRecord) -> str:
-    """Say which decision the figures of the card are of."""
-    return record.result.decision
-
-
 def what_ships(record: ExportRecord, name: str, plain: str, where: str) -> list[str]:
     """Write a sentence and a table on the decision.
 

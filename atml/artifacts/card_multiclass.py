@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atml.artifacts.card_binary import WORST, counted
-from atml.artifacts.card_decision import how, what_ships
+from atml.artifacts.card_decision import what_ships
 from atml.artifacts.record import ExportRecord
 from atml.formatting import between, listed, plural, table
 from atml.metrics import Interval, class_precision
@@ -55,7 +55,7 @@ def results(record: ExportRecord) -> str:
         [
             "## Results out of fold",
             f"Every subject was decided by models that never saw it; mean of {runs} over all folds,"
-            f" {how(record)}. The intervals (95%) come from resampling subjects. Macro figures are"
+            f" {result.decision}. The intervals (95%) come from resampling subjects. Macro figures are"
             " plain means over the classes, pooled over windows: a rare class counts as much as a frequent"
             " one.",
             table(("metric", "value", "95% interval"), figures),

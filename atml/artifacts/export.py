@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from atml import __version__
-from atml.arrays import Float32
+from atml.arrays import Float32, evenly
 from atml.artifacts import card
 from atml.artifacts.backends import BACKENDS, backend
 from atml.artifacts.bad_input import measured
@@ -83,7 +83,7 @@ def check_parity(
     """
     if len(x) == 0:
         raise ExportError("no windows to compare onnxruntime and torch on; give the training data")
-    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_WINDOWS)).round().astype(np.int64))
+    rows = evenly(len(x), MOST_WINDOWS)
     some = np.array(x[rows], np.float32)
     found = run(model, some)
     with torch.inference_mode():

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from atml.arrays import Float32, Floats
+from atml.arrays import Float32, Floats, evenly
 from atml.data.subjects import person
 
 DIGITS = 6
@@ -71,7 +71,7 @@ def ranges(x: Float32) -> Floats:
 
     At most `WINDOWS` are measured, taken evenly.
     """
-    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), WINDOWS)).round().astype(np.int64))
+    rows = evenly(len(x), WINDOWS)
     some = np.asarray(x[rows], np.float64)
     low, high = np.quantile(some[np.isfinite(some).all(axis=(1, 2))], (0.02, 0.98), axis=2)
     found = (high - low).max(axis=1)

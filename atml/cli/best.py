@@ -22,6 +22,7 @@ from atml.cli.shared_options import (
     one_study,
     show,
     study_of,
+    write_whole,
 )
 from atml.cli.values import number, whole
 from atml.errors import InputError
@@ -219,17 +220,6 @@ def _chosen(store: Store, name: str, top: int, *, pareto: bool, prefer: str | No
     first = verdict(store, name)
     assert first is not None  # there are rows
     return [min((first.entry, *first.alike), key=lambda entry: leanness(entry.record, prefer)).number]
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file, which is there whole or stays as it was; raises InputError where it can't be written."""
-    aside = file.with_name(f".{file.name}.new")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="")
-        aside.replace(file)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise InputError(f"{file} can't be written: {error.strerror or error}") from error
 
 
 def sizes_table(found: Sequence[AtSize]) -> RenderableType:

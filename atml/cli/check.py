@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,6 @@ import typer
 from atml.cli.shared_options import (
     STUDIES,
     STUDY,
-    TASK,
     AsJson,
     Data,
     Device,
@@ -18,7 +16,9 @@ from atml.cli.shared_options import (
     Lead,
     Objective,
     SamplingRate,
+    Space,
     Storage,
+    Task,
     Window,
     Workers,
     show,
@@ -33,16 +33,8 @@ if TYPE_CHECKING:
 
 
 def check(
-    task: Annotated[
-        str,
-        typer.Option(help="What to detect; `atml tasks` lists them.", metavar="NAME", rich_help_panel=TASK),
-    ] = "afib",
-    space: Annotated[
-        Path | None,
-        typer.Option(
-            help="Search-space file.", metavar="FILE", show_default="the task's", rich_help_panel=TASK
-        ),
-    ] = None,
+    task: Task = "afib",
+    space: Space = None,
     objective: Objective = None,
     window: Window = None,
     data: Data = None,

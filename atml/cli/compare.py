@@ -25,6 +25,7 @@ from atml.cli.shared_options import (
     VtRate,
     rule_options,
     show,
+    write_whole,
 )
 from atml.cli.values import whole
 from atml.errors import InputError
@@ -146,7 +147,7 @@ def compare(
             raise InputError(f"rule option {next(iter(options))} needs test data: name some with --data")
         result = comparing.out_of_fold(exports, objective=objective, by=by, published=beside)
     if out is not None:
-        _write(out, result)
+        write_whole(out, result.to_markdown(), f"--out {out}")
     show(result.to_dict() if json else _laid_out(result), json)
 
 
@@ -194,13 +195,3 @@ def _writable(out: Path) -> None:
         taken = True
     if taken or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
         raise InputError(f"--out {out} can't be written; name a file in a folder that you may write to")
-
-
-def _write(out: Path, result: Comparison) -> None:
-    aside = out.with_name(f".{out.name}.new")
-    try:
-        aside.write_text(result.to_markdown(), encoding="utf-8")
-        aside.replace(out)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise InputError(f"--out {out} can't be written: {error.strerror}") from error

@@ -74,14 +74,8 @@ def data_inspect(
     )
     check = _labels_checked(found, source, definition)
     show({**as_json(found), "labels": check.to_dict()} if json else table(found, check), json)
-    if refusals := _refusals(found):
+    if refusals := found.refusals:
         raise DataError(f"`atml search` would refuse it: {refusals[0]}")
-
-
-def _refusals(found: Inspection) -> list[str]:
-    """Return why a search would not open the data."""
-    every = [found.refusal, *(split.refusal for split in found.splits if split.name == "train")]
-    return [one for one in every if one]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +122,7 @@ def _labels_checked(
     task = definition.task
     if not definition.baseline:
         return _LabelCheck(task=task, why=f"task {task.name!r} names no detector without a network")
-    if _refusals(found):
+    if found.refusals:
         return _LabelCheck(task=task, why="a search would refuse the data")
     try:
         opened = definition.open(source)

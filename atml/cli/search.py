@@ -13,7 +13,6 @@ from atml.cli.shared_options import (
     EXPORT,
     STUDIES,
     STUDY,
-    TASK,
     AsJson,
     Data,
     Device,
@@ -24,8 +23,10 @@ from atml.cli.shared_options import (
     Objective,
     Prefer,
     SamplingRate,
+    Space,
     Storage,
     Subjects,
+    Task,
     Unqualified,
     Window,
     Workers,
@@ -39,16 +40,8 @@ THIRD = "in at most a third of the trials' time"
 
 
 def search(
-    task: Annotated[
-        str,
-        typer.Option(help="What to detect; `atml tasks` lists them.", metavar="NAME", rich_help_panel=TASK),
-    ] = "afib",
-    space: Annotated[
-        Path | None,
-        typer.Option(
-            help="Search-space file.", metavar="FILE", show_default="the task's", rich_help_panel=TASK
-        ),
-    ] = None,
+    task: Task = "afib",
+    space: Space = None,
     objective: Objective = None,
     window: Window = None,
     data: Data = None,

@@ -28,6 +28,14 @@ WORKERS = "Workers"
 EXPORT = "Winner and export"
 """Groups of options, as the headings of ``--help``; an option without one stands under "Output"."""
 
+Task = Annotated[
+    str,
+    typer.Option(help="What to detect; `atml tasks` lists them.", metavar="NAME", rich_help_panel=TASK),
+]
+Space = Annotated[
+    Path | None,
+    typer.Option(help="Search-space file.", metavar="FILE", show_default="the task's", rich_help_panel=TASK),
+]
 Data = Annotated[
     list[Path] | None,
     typer.Option(
@@ -273,6 +281,14 @@ def one_study(argument: str | None, option: str | None) -> str | None:
     return option if argument is None else argument
 
 
+def named_study(argument: str | None, option: str | None) -> str:
+    """Return the study that a command line names; raises InputError where it names none, or two."""
+    study = one_study(argument, option)
+    if study is None:
+        raise InputError("which study? name it with --study NAME; `atml status` lists the studies")
+    return study
+
+
 def rule_options(
     given: Sequence[str] | None, vf_amplitude: float | None, vt_rate: float | None
 ) -> dict[str, float]:
@@ -332,6 +348,20 @@ def show(what: Any, as_json: bool = False) -> None:
     # A table in a file or a pipe need not fit the width of a terminal.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(what, markup=False, soft_wrap=isinstance(what, str))
+
+
+def write_whole(file: Path, text: str, named: str = "") -> None:
+    """Write a file, which is there whole or stays as it was.
+
+    Raises InputError where it can't be written, which calls it ``named`` ("--out FILE").
+    """
+    aside = file.with_name(f".{file.name}.new")
+    try:
+        aside.write_text(text, encoding="utf-8", newline="")
+        aside.replace(file)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"{named or file} can't be written: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager

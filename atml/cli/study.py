@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atml.cli.help_text import Commands
-from atml.cli.shared_options import STUDIES, STUDY, Storage, StudyArgument, one_study, show
+from atml.cli.shared_options import STUDIES, STUDY, Storage, StudyArgument, named_study, show
 from atml.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def pack(
     from atml.formatting import plural
     from atml.library import packing
 
-    study = _named(name, study)
+    study = named_study(name, study)
     packed = packing.pack(storage, study, out or Path(f"{safe_name(study)}.tar.gz"))
     for folder in packed.gone:
         show(f"the export {folder} no longer exists and is not in the archive")
@@ -125,7 +125,7 @@ def delete(
 
     from atml.storage import Store, study_transfer
 
-    study = _named(name, study)
+    study = named_study(name, study)
     with contextlib.closing(Store(storage, create=False)) as store:
         found = study_transfer.deletable(store, study)
         what = (
@@ -142,13 +142,6 @@ def delete(
                 return
         study_transfer.delete(store, study)
         show(f"deleted {what}")
-
-
-def _named(argument: str | None, option: str | None) -> str:
-    study = one_study(argument, option)
-    if study is None:
-        raise InputError("which study? name it with --study NAME; `atml status` lists the studies")
-    return study
 
 
 def _exports(found: Contents) -> str:

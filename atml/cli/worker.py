@@ -19,10 +19,9 @@ from atml.cli.shared_options import (
     Storage,
     StudyArgument,
     Workers,
-    one_study,
+    named_study,
 )
 from atml.cli.values import TIME, duration
-from atml.errors import InputError
 
 
 def worker(
@@ -67,9 +66,7 @@ def worker(
         hang_after=hang_after,
         log_to=log_to,
     )
-    joined = one_study(name, study)
-    if joined is None:
-        raise InputError("which study? name it with --study NAME; `atml status` lists the studies")
+    joined = named_study(name, study)
     store = Store(storage, create=False)
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32
+from atml.errors import in_one_line
 
 VERSION = 5
 """Increased whenever the content of entries changes; older ones are then ignored."""
@@ -76,7 +77,7 @@ def load(folder: Path) -> tuple[Entry | None, str]:
     except FileNotFoundError as error:
         return None, "" if not folder.exists() else f"{Path(error.filename).name} is missing"
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        return None, " ".join(str(error).split()) or type(error).__name__
+        return None, in_one_line(error)
 
 
 Built = tuple[Sequence[Float32], dict[str, npt.NDArray[Any]], Sequence[str]]

@@ -13,8 +13,7 @@ import numpy as np
 
 from atml.arrays import Int64
 from atml.data.formats.base import Asked
-from atml.data.formats.detection import Found, Paths, look_all
-from atml.data.formats.subject_map import meant
+from atml.data.formats.detection import Found, Paths, asked_of, look_all
 from atml.data.labelling import (
     Label,
     check_classes,
@@ -96,6 +95,12 @@ class Inspection:
     faults: tuple[Fault, ...]
     refusal: str = ""
 
+    @property
+    def refusals(self) -> list[str]:
+        """Why a search would not open the data; [] where it would."""
+        every = [self.refusal, *(split.refusal for split in self.splits if split.name == "train")]
+        return [one for one in every if one]
+
 
 def inspect(
     paths: Paths,
@@ -128,13 +133,13 @@ def inspect(
     Example:
         ``inspect("DIR", task=task, label=label).splits[0].total.windows`` counts the windows of each class.
     """
-    asked = Asked(
+    asked = asked_of(
         task=task,
         label=label,
         sampling_rate=sampling_rate,
-        leads=tuple(leads),
+        leads=leads,
         labels=labels,
-        subjects=meant(subjects),
+        subjects=subjects,
     )
     found = look_all(paths, asked)
     if not found:

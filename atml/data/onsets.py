@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from atml.data.episode import Episode, labelled
-from atml.data.formats.base import Asked
-from atml.data.formats.detection import Paths, look_all
-from atml.data.formats.subject_map import meant
+from atml.data.formats.detection import Paths, asked_of, look_all
 from atml.data.labelling import Label, classes_of
 from atml.data.subjects import matching
 from atml.tasks.task import Task
@@ -41,13 +39,13 @@ def episodes(
         ``[episode.rhythm for episode in episodes("DIR", task=task, label=label)]``, where "DIR" holds records
         longer than the task's window. Synthetic ECG has none: ``episodes(None, ...)`` is empty.
     """
-    asked = Asked(
+    asked = asked_of(
         task=task,
         label=label,
         sampling_rate=sampling_rate,
-        leads=tuple(leads),
+        leads=leads,
         labels=labels,
-        subjects=meant(subjects),
+        subjects=subjects,
     )
     found = []
     for item in look_all(paths, asked, split):

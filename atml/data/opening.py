@@ -14,8 +14,7 @@ from atml.data import cache as store
 from atml.data import merging
 from atml.data.dataset import Dataset
 from atml.data.formats.base import Asked
-from atml.data.formats.detection import Found, Paths, look_all
-from atml.data.formats.subject_map import meant
+from atml.data.formats.detection import Found, Paths, asked_of, look_all
 from atml.data.labelling import Label, check_classes, classes_of, judge, settle, unknown
 from atml.data.merging import Piece
 from atml.data.parsing import Files, some
@@ -89,13 +88,13 @@ def open(  # the verb is the module's public name: atml.data.open
         ((1, 500), ['AFIB', 'N'], True)
     """
     root = store.root(cache)
-    asked = Asked(
+    asked = asked_of(
         task=task,
         label=label,
         sampling_rate=sampling_rate,
-        leads=tuple(leads),
+        leads=leads,
         labels=labels,
-        subjects=meant(subjects),
+        subjects=subjects,
     )
     found = look_all(paths, asked, split)
     if not found:

@@ -155,9 +155,8 @@ def _inspected(definition: TaskDefinition, origin: DataSource) -> list[Finding]:
         leads=origin.leads,
         labels=origin.labels,
     )
-    refusals = [seen.refusal, *(split.refusal for split in seen.splits if split.name == "train")]
     found = [
-        Finding("data", Level.REFUSED, f"a search would refuse the data: {why}") for why in refusals if why
+        Finding("data", Level.REFUSED, f"a search would refuse the data: {why}") for why in seen.refusals
     ]
     kinds: dict[str, list[str]] = {}
     for fault in seen.faults:

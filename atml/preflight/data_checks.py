@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from atml.arrays import evenly
 from atml.data.dataset import Dataset
 from atml.data.soundness import doubtful
 from atml.formatting import plural
@@ -67,7 +68,7 @@ def fast(dataset: Dataset, task: Task) -> list[Finding]:
             )
         if len(subject) < RARE * len(dataset):
             found.append(f"{name!r} is rare: {len(subject)} of {plural(len(dataset), 'window')}")
-    rows = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), SOME)).round().astype(np.int64))
+    rows = evenly(len(dataset), SOME)
     flat, saturated = doubtful(np.asarray(dataset.x[rows]), dataset.sampling_rate)
     if flat.any() or saturated.any():
         found.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from atml.report.charts import clip
 from atml.report.page import Chart
 from atml.searching.pruning import LEAST_GAIN
 from atml.training.records import ParameterSource, TrialRecord
-
-if TYPE_CHECKING:
-    pass
 
 SOURCES: dict[str, tuple[str, str, str]] = {
     ParameterSource.DEFAULT: ("the default", theme.ORANGE, "diamond"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atml.arrays import Floats, Int64
+from atml.arrays import Floats, Int64, evenly
 from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import DataSource
 from atml.data.formats.detection import tells_millivolts
@@ -147,7 +147,7 @@ class Outcome:
             return None, why
         macs = best.cost.macs if best is not None and best.cost is not None else 1_000_000
         most = max(500, int(WORK / max(1, macs)))
-        rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), most)).round().astype(np.int64))
+        rows = evenly(len(data), most)
         try:
             logits = infer(found.model, data.x[rows])
         except InputError as error:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from atml.errors import in_one_line
 from atml.report import theme
 from atml.report.page import Chart, Drawing
 
@@ -55,7 +56,7 @@ def charts(blocks: Sequence[Chart | Drawing], folder: Path) -> tuple[list[Path],
     except ChromeNotFoundError:
         why = "charts are not written as files, for there is no Chrome or Chromium: install one"
     except (JavascriptError, KaleidoError, RuntimeError, OSError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = in_one_line(error)
         why = f"charts are not written as files, for the browser failed: {said[:200]}"
     else:
         return files, ""

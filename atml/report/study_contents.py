@@ -6,13 +6,13 @@ why: the parts of a report that need it say so, and the others are written all t
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atml.arrays import Int64
+from atml.artifacts.json_file import fields_of
 from atml.data.dataset import Dataset
 from atml.errors import InputError, StudyError
 from atml.metrics.predictions import Predictions
@@ -219,8 +219,8 @@ class StudyContents:
             Export(
                 number,
                 folder,
-                _json(folder / "metrics.json"),
-                _json(folder / "config.json"),
+                fields_of(folder / "metrics.json"),
+                fields_of(folder / "config.json"),
                 _scores(folder / "scores"),
             )
             for number, folder in self.store.exports(self.study)
@@ -270,18 +270,10 @@ class StudyContents:
 
 def _scores(folder: Path) -> dict[str, dict[str, Any]]:
     """Read the files of evaluations by the order they give: a copied folder has other file times."""
-    found = {file.name: _json(file) for file in folder.glob("*.json")}
+    found = {file.name: fields_of(file) for file in folder.glob("*.json")}
 
     def age(item: tuple[str, dict[str, Any]]) -> tuple[str, int, str]:
         name, one = item
         return str(one.get("at", "")), int(one.get("look") or 0), name
 
     return dict(sorted(found.items(), key=age))
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        read = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return read if isinstance(read, dict) else {}

@@ -13,9 +13,7 @@ import numpy as np
 from atml import data
 from atml.artifacts.model import ExportedModel
 from atml.data.dataset import Dataset
-from atml.data.formats.base import Asked
-from atml.data.formats.detection import look_all, name_of
-from atml.data.formats.subject_map import meant
+from atml.data.formats.detection import asked_of, look_all, name_of
 from atml.data.merging import same_patients
 from atml.data.subjects import matching
 from atml.errors import DataError, ExportError
@@ -124,13 +122,13 @@ def _sets(exported: ExportedModel) -> list[str]:
 
 
 def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> None:
-    asked = Asked(
+    asked = asked_of(
         task=opening["task"],
         label=opening["label"],
         sampling_rate=opening["sampling_rate"],
         leads=opening["leads"],
         labels=opening.get("labels"),
-        subjects=meant(opening.get("subjects")),
+        subjects=opening.get("subjects"),
     )
     for item in look_all(paths, asked, "test"):
         if not item.splits:

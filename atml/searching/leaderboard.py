@@ -8,12 +8,12 @@ at the same decision, and sizes are those of the file where there is one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atml.artifacts.json_file import fields_of
 from atml.formatting import plural
 from atml.metrics import FOUR
 from atml.searching.ranking import JUDGED, PICK, in_order, kib_of, ranked, shipped_length
@@ -153,17 +153,8 @@ def _of_before(
     if value is None or not again:
         return None
     found: dict[str, Any] = {"value": float(value), "seeds": len(again), "length": length}
-    card = _card(folder)
+    card = fields_of(folder / "metrics.json") if folder is not None else {}
     if abs(card.get("value", float("inf")) - found["value"]) <= AGREES:
         found["metrics"] = {name: card[name] for name in FOUR if name in card}
         found["rates"] = {name: rate["value"] for name, rate in card.get("rates", {}).items()}
     return found
-
-
-def _card(folder: Path | None) -> dict[str, Any]:
-    """Read the metrics.json of an export; {} where there is none, or it is damaged."""
-    try:
-        read = json.loads((folder / "metrics.json").read_text(encoding="utf-8")) if folder else {}
-    except (OSError, ValueError):
-        return {}
-    return read if isinstance(read, dict) else {}

@@ -62,14 +62,15 @@ class Pick:
             "values": {str(length): round(value, 6) for length, value in self.values.items()},
             "figures": {str(one.record.number): figures(one) for one in self.finalists},
             "alike": list(self.alike),
-            "equals": {
-                str(n): [round(v, 6) for v in (gap.value, gap.low, gap.high)]
-                for n, gap in self.equals.items()
-            },
+            "equals": {str(n): _rounded(gap) for n, gap in self.equals.items()},
             "prefer": self.prefer,
-            "gain": None if gain is None else [round(v, 6) for v in (gain.value, gain.low, gain.high)],
+            "gain": None if gain is None else _rounded(gain),
             "lines": list(self.lines),
         }
+
+
+def _rounded(gap: Interval) -> list[float]:
+    return [round(v, 6) for v in (gap.value, gap.low, gap.high)]
 
 
 def pick(finals: Finalists) -> Pick:

@@ -7,13 +7,13 @@ study (`facts`); the rest is read from trials and exports, in milliseconds.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from atml.artifacts.json_file import fields_of
 from atml.evaluation.gate import Gate
 from atml.formatting import between, listed, ordinal, plural
 from atml.metrics import Interval
@@ -298,7 +298,7 @@ def evaluations(folder: Path | None) -> tuple[Evaluation, ...]:
     Files that were damaged, or that a rule without intervals wrote, are left out.
     """
     found: dict[tuple[str, str], Evaluation] = {}
-    read = [] if folder is None else [_json(file) for file in (folder / "scores").glob("*.json")]
+    read = [] if folder is None else [fields_of(file) for file in (folder / "scores").glob("*.json")]
     for one in sorted(read, key=lambda one: (str(one.get("at", "")), int(one.get("look") or 0))):
         figures = {key: _interval(fields) for key, fields in (one.get("intervals") or {}).items()}
         if not figures or "rule" not in one:
@@ -326,7 +326,7 @@ def _known(first: Entry, kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return the kept facts of the winner, else those of its metrics.json where that is of the same runs."""
     if kept is not None or first.folder is None:
         return kept or {}
-    card = _json(first.folder / "metrics.json")
+    card = fields_of(first.folder / "metrics.json")
     return card if abs(card.get("value", float("inf")) - first.value) <= AGREES else {}
 
 
@@ -361,12 +361,3 @@ def _interval(fields: Mapping[str, Any]) -> Interval:
 
 def _url(storage: str) -> str:
     return storage if "://" in storage else f"sqlite:///{storage}"
-
-
-def _json(file: Path) -> dict[str, Any]:
-    """Read a JSON file; {} where it is missing or damaged."""
-    try:
-        read = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return read if isinstance(read, dict) else {}

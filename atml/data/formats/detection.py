@@ -14,11 +14,34 @@ from atml.data.file_tree import ENDINGS, find
 from atml.data.formats import FORMATS
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.recording_table import table_above, without_labels
+from atml.data.formats.subject_map import meant
+from atml.data.labelling import Label
 from atml.data.parsing import SPLITS, Parsed, some
 from atml.errors import DataError
+from atml.tasks.task import Task
 
 Paths = os.PathLike[str] | str | Sequence[os.PathLike[str] | str] | None
 """One set, several together, or none."""
+
+
+def asked_of(
+    *,
+    task: Task,
+    label: Label,
+    sampling_rate: int | None = None,
+    leads: Sequence[str] = (),
+    labels: Path | None = None,
+    subjects: os.PathLike[str] | str | None = None,
+) -> Asked:
+    """Return what is asked of every set, from arguments as `atml.data.open` has them; raises DataError."""
+    return Asked(
+        task=task,
+        label=label,
+        sampling_rate=sampling_rate,
+        leads=tuple(leads),
+        labels=labels,
+        subjects=meant(subjects),
+    )
 
 
 @dataclass(frozen=True)

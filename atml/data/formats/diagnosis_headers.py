@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from atml.data.file_tree import DEPTH, find
 from atml.data.formats import wfdb_record
-from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, wfdb_opened
+from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, apart, splits_of, wfdb_opened
 from atml.data.formats.statements import CODES, decide
-from atml.data.parsing import SPLITS, AboutPeople, Fault, some
+from atml.data.parsing import AboutPeople, Fault, some
 from atml.data.text import decoded
 
 _DX = re.compile(r"^#\s*dx\s*:(.*)$", re.IGNORECASE | re.MULTILINE)
@@ -81,17 +81,14 @@ class DiagnosisHeaders(RecordingSet):
 
     def splits(self) -> Sequence[str]:
         """Name the splits: those of train_data and test_data that hold records."""
-        return tuple(name for name in SPLITS if any(self._below(f"{name}_data/")))
-
-    def _below(self, folder: str) -> Iterator[str]:
-        return (name for name in self.codes if name.startswith(folder))
+        return splits_of(self.codes)
 
     def listing(self, split: str) -> Listing:
         """List the records of a split, each a subject."""
         wfdb_record.package()
         found, below = Listing(), f"{split}_data/" if self.splits() else ""
         several: list[str] = []
-        for file in self._below(below):
+        for file in (name for name in self.codes if name.startswith(below)):
             codes, name = self.codes[file], file.removeprefix(below).removesuffix(".hea")
             if codes is None:
                 detail = "has no line '# Dx:', as other headers here have: its diagnosis is not known"
@@ -101,13 +98,7 @@ class DiagnosisHeaders(RecordingSet):
             if "+" in rhythm:
                 several.append(name)
             found.items.append(Item(file.removesuffix(".hea"), name, name, rhythm))
-        beside = [name for name in self.codes if not name.startswith(tuple(f"{one}_data/" for one in SPLITS))]
-        if below and beside:
-            found.notes.append(
-                f"{len(beside)} records are in neither train nor test, and left out: {some(beside)}"
-            )
-        if not below:
-            found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+        found.notes += apart(list(self.codes), "records")
         found.notes.append(
             AboutPeople(
                 "each record is taken for one subject: nothing here tells which records share a patient"

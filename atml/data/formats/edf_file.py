@@ -19,7 +19,7 @@ from atml.data.formats.annotations import UNNAMED, rhythm_of
 from atml.data.formats.recording_set import Opened
 from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
 from atml.data.windowing import Stretch
-from atml.errors import MissingExtraError
+from atml.errors import MissingExtraError, in_one_line
 
 ENDINGS = (".edf", ".bdf")
 
@@ -68,7 +68,7 @@ def opened(path: Path, file: str) -> Opened:
     try:
         notes = [(note.onset, note.duration, str(note.text)) for note in raw.annotations]
     except _DAMAGED as error:
-        raise Unusable("annotations", file, f"its annotations can't be read: {_line(error)}") from None
+        raise Unusable("annotations", file, f"its annotations can't be read: {in_one_line(error)}") from None
 
     def told(samples: int, numbers: Sequence[int]) -> list[Stretch]:
         return stretches(notes, samples, int(rate))
@@ -85,7 +85,7 @@ def about(path: Path, file: str) -> tuple[str, bool]:
         code = (str(raw.local_patient_identification).split() or [""])[0] if plus else ""
         return ("" if code in ("X", "") else code), bool(raw.annotations)
     except _DAMAGED as error:
-        raise Unusable("annotations", file, f"its annotations can't be read: {_line(error)}") from None
+        raise Unusable("annotations", file, f"its annotations can't be read: {in_one_line(error)}") from None
 
 
 def stretches(notes: Sequence[tuple[float, float | None, str]], samples: int, rate: int) -> list[Stretch]:
@@ -126,7 +126,9 @@ def _read(path: Path, file: str) -> Any:
             raw = _of_any_encoding(edfio, path)
             continuous = raw.is_continuous
     except _DAMAGED as error:
-        raise Unusable("unreadable", file, f"can't be read as EDF: {_line(error)}; is it complete?") from None
+        raise Unusable(
+            "unreadable", file, f"can't be read as EDF: {in_one_line(error)}; is it complete?"
+        ) from None
     # The package warns of a file that is too short, and goes on with what is there.
     for warning in odd:
         said = str(warning.message)
@@ -160,7 +162,7 @@ def _millivolts(signal: Any, file: str) -> Float32:
     try:
         return np.asarray(signal.data * factor, np.float32)
     except _DAMAGED as error:
-        raise Unusable("signal", file, f"its signal can't be read: {_line(error)}") from None
+        raise Unusable("signal", file, f"its signal can't be read: {in_one_line(error)}") from None
 
 
 def _is_ecg(label: str) -> bool:
@@ -171,7 +173,3 @@ def _name(label: str) -> str:
     """Return the lead that a label names: "ECG II" and "Lead II" are lead II."""
     match = _ECG.match(label.strip())
     return match[1].strip() if match and match[1].strip() else label.strip()
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from atml.data.file_tree import find
 from atml.data.formats import edf_file
-from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet
+from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, apart, splits_of
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.parsing import SPLITS, AboutPeople, some
 from atml.errors import DataError
@@ -36,8 +36,7 @@ class EdfFolder(RecordingSet):
 
     def splits(self) -> Sequence[str]:
         """Name the splits: those of train_data and test_data that hold files."""
-        there = {file.partition("/")[0] for file in self._files}
-        return tuple(split for split in SPLITS if f"{split}_data" in there)
+        return splits_of(self._files)
 
     def listing(self, split: str) -> Listing:
         """List the files of a split that have annotations; raises DataError where none has."""
@@ -66,15 +65,7 @@ class EdfFolder(RecordingSet):
             )
         if silent:
             found.notes.append(f"{len(silent)} files have no annotations and are left out: {some(silent)}")
-        beside = [
-            name for name in self._files if not name.startswith(tuple(f"{one}_data/" for one in SPLITS))
-        ]
-        if below and beside:
-            found.notes.append(
-                f"{len(beside)} files are in neither train nor test, and left out: {some(beside)}"
-            )
-        if not below:
-            found.notes.append("neither train_data nor test_data inside: train and test are not told apart")
+        found.notes += apart(self._files, "files")
         if nameless := [name for name, code in people.items() if not code]:
             found.notes.append(
                 AboutPeople(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.data.formats.npz import Arrays, Npz
-from atml.errors import DataError, MissingExtraError
+from atml.errors import DataError, MissingExtraError, in_one_line
 
 ENDINGS = (".h5", ".hdf5")
 
@@ -160,7 +160,7 @@ def _of_matlab(file: Any, item: Any) -> npt.NDArray[Any]:
 def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, DataError):
         return error
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = in_one_line(error)
     return DataError(f"can't read {path}: {said}; is it complete?")
 
 

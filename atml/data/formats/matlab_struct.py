@@ -27,7 +27,7 @@ from atml.data.parsing import SPLITS, AboutPeople, Fault, Files, Parsed, assembl
 from atml.data.rows import Shape, make
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.ecg.resampling import resampled_length
-from atml.errors import DataError
+from atml.errors import DataError, in_one_line
 from atml.tasks.task import Task
 
 RATE = 250
@@ -241,7 +241,7 @@ def _load(path: Path) -> npt.NDArray[Any]:
         found = hdf5.struct(path)
         held = {} if found is None else {"data": found}
     except (*_DAMAGED, MatReadError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = in_one_line(error)
         raise DataError(f"can't read {path}: {reason}; is it complete?") from None
     if "data" not in held:
         of_set = (path.parent / "REFERENCE.csv").is_file()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from atml.data.formats.base import BLOCK
 from atml.data.formats.hdf5 import OTHER_NAMES, named
 from atml.data.formats.npz import Arrays, Npz
-from atml.errors import DataError, MissingExtraError
+from atml.errors import DataError, MissingExtraError, in_one_line
 
 ENDING = ".parquet"
 
@@ -57,7 +57,7 @@ def _read(path: Path, only: str) -> Arrays:
                         parts.setdefault(name, []).append(values)
                     row += batch.num_rows
         except (OSError, ValueError, TypeError, KeyError, NotImplementedError, OverflowError) as error:
-            said = " ".join(str(error).split()) or type(error).__name__
+            said = in_one_line(error)
             raise DataError(f"can't read {file}: {said}; is it complete?") from None
     try:
         found = named(path, {name: np.concatenate(values) for name, values in parts.items()})

@@ -7,7 +7,7 @@ together; windows of one rhythm, and the account of the rest.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from atml.data.formats.base import Format
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.labelling import classes_of
 from atml.data.leads import NoLead, meant
-from atml.data.parsing import Fault, Parsed, some
+from atml.data.parsing import SPLITS, Fault, Parsed, some
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
 
@@ -67,6 +67,22 @@ class Listing:
     items: list[Item] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def splits_of(files: Iterable[str]) -> tuple[str, ...]:
+    """Name the splits whose folder, train_data or test_data, holds some of these files."""
+    there = {file.partition("/")[0] for file in files}
+    return tuple(split for split in SPLITS if f"{split}_data" in there)
+
+
+def apart(files: Sequence[str], what: str) -> list[str]:
+    """Say whether folders tell train from test, and which files, called ``what``, lie in neither."""
+    if not splits_of(files):
+        return ["neither train_data nor test_data inside: train and test are not told apart"]
+    beside = [name for name in files if not name.startswith(tuple(f"{one}_data/" for one in SPLITS))]
+    if not beside:
+        return []
+    return [f"{len(beside)} {what} are in neither train nor test, and left out: {some(beside)}"]
 
 
 def wfdb_opened(folder: Path, name: str) -> Opened:
