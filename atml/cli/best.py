@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -70,9 +70,7 @@ def best_show(
     json: AsJson = False,
 ) -> None:
     """Show the winner, how good and how sure it is and what to do next, then the best trials in a table."""
-    from atml.searching.leaderboard import leaderboard
     from atml.searching.leaderboard_rows import as_csv, best_at_sizes, flat
-    from atml.searching.verdict import verdict
     from atml.storage import Store
 
     if csv + pareto + json > 1:
@@ -81,23 +79,23 @@ def best_show(
         raise InputError(f"--out {out} is the file of --csv: add --csv")
     store = Store(storage, create=False)
     study = study_of(store, one_study(name, study))
-    found = _some_rows(store, study, top)
+    read = _read(store, study)
     if csv:
-        text = as_csv([flat(entry, place) for place, entry in enumerate(leaderboard(store, study), 1)])
+        text = as_csv([flat(entry, place) for place, entry in enumerate(read.ranking, 1)])
         if out is None:
             sys.stdout.write(text.replace("\r\n", "\n"))
         else:
             write_whole(out, text)
         return
     if pareto:
-        show(sizes_table(best_at_sizes(leaderboard(store, study))))
+        show(sizes_table(best_at_sizes(read.ranking)))
         show(f"\nnext: atml best export {study} --pareto")
         return
+    found = _rows(read.records, read.ranking[:top])
     if json:
         show(found, json)
         return
-    first = verdict(store, study)
-    assert first is not None  # there are rows
+    first = _verdict(store, study, read)
     show(f"study {study}: {first.line}\n")
     show(screen(first, found))
 
@@ -182,43 +180,64 @@ def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
     change of `atml.ecg.changes`, mean over the trainings that measured it.
     """
     from atml.searching.leaderboard import entries
-    from atml.training.records import Role
 
     records = store.trials(name)
+    return _rows(records, entries(store.facts(name), records, store.exports(name))[:top])
+
+
+def _rows(records: Sequence[TrialRecord], ranking: Sequence[Entry]) -> list[dict[str, Any]]:
+    from atml.training.records import Role
+
     found = []
-    for entry in entries(store.facts(name), records, store.exports(name))[:top]:
+    for entry in ranking:
         mine = [t for t in records if t.role == Role.FINALIST and t.of == entry.number and t.finished]
         found.append({**_row(entry), "agreement": mean_agreement([entry.record, *mine])})
     return found
 
 
-def _some_rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:
-    """Return `rows`; raises InputError where there are none."""
-    found = rows(store, name, top)
-    if not found:
+class _Read(NamedTuple):
+    """What is read of a study, once, for all that is shown of it; ``ranking`` is not empty."""
+
+    attrs: dict[str, Any]
+    records: list[TrialRecord]
+    ranking: list[Entry]
+
+
+def _read(store: Store, name: str) -> _Read:
+    """Read a study; raises InputError where no trial ran over every fold."""
+    from atml.searching.leaderboard import entries
+
+    attrs, records = store.facts(name), store.trials(name)
+    ranking = entries(attrs, records, store.exports(name))
+    if not ranking:
         raise InputError(
             f"study {name!r} has no trial that ran over every fold yet; continue it with `atml search`"
         )
-    return found
+    return _Read(attrs, records, ranking)
+
+
+def _verdict(store: Store, name: str, read: _Read) -> Verdict:
+    from atml.searching.verdict import verdict_of
+
+    first = verdict_of(name, store.spec(name) or {}, read.attrs, read.records, read.ranking, store.name)
+    assert first is not None  # there is a ranking
+    return first
 
 
 def _chosen(store: Store, name: str, top: int, *, pareto: bool, prefer: str | None) -> list[int]:
     """Return the numbers of the trials to export; raises InputError where there are none."""
-    from atml.searching.leaderboard import leaderboard
     from atml.searching.leaderboard_rows import best_at_sizes
     from atml.searching.ranking import leanness
     from atml.searching.search_options import PREFER
-    from atml.searching.verdict import verdict
 
-    found = _some_rows(store, name, top)
+    read = _read(store, name)
     if pareto:
-        return [at.entry.number for at in best_at_sizes(leaderboard(store, name))]
+        return [at.entry.number for at in best_at_sizes(read.ranking)]
     if prefer is None:
-        return [row["trial"] for row in found]
+        return [entry.number for entry in read.ranking[:top]]
     if prefer not in PREFER:
         raise InputError(f"--prefer {prefer!r} is unknown: {' or '.join(PREFER)}")
-    first = verdict(store, name)
-    assert first is not None  # there are rows
+    first = _verdict(store, name, read)
     return [min((first.entry, *first.alike), key=lambda entry: leanness(entry.record, prefer)).number]
 
 

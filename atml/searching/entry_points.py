@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
     began = time.monotonic()
     open_log = trial_log.opener(options.log_to)
     plan = prepare(options, view.say)
-    store, log = plan.store, None
+    store = plan.store
     try:
         watch = _watch(plan, view, ProcessRole.SEARCH)
         learner = _learner(plan, options, view)
@@ -63,8 +64,10 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
         trials = Trials(plan, study, view, options, workers, end, learner)
         finalists = Finalists(plan, study, view, options)
         if not trials.exhausted() or Repeats(finalists).waiting() or Exports(finalists).waiting():
-            log = trials.log = open_log(plan.name, view.say)
-            with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
+            with (
+                open_log(plan.name, view.say) or nullcontext() as trials.log,
+                Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher,
+            ):
                 store.steady.hurry = dispatcher.stopping
                 dispatcher.work(trials)
                 _why_it_ended(trials, options, view)
@@ -72,14 +75,10 @@ def search(options: Options, view: View | None = None) -> dict[str, Any]:
                 _finish(dispatcher, finalists, trials, watch, end)
                 # After a stop before the goal, trials of dead processes may still be running.
                 watch.recover()
-        if log is not None:
-            log.close()
         summary = summarise(finalists, time.monotonic() - began)
         view.result(summary)
         return summary
     finally:
-        if log is not None:
-            log.close(trial_log.STOP_S)
         store.close()
 
 
@@ -111,19 +110,15 @@ def join_and_work(
     mine = replace(options, trials=goal.trials, patience=goal.patience, finalists=0, repeats=0)
     trials = Trials(plan, study, view, mine, workers, end, learner, serve=True)
     if not trials.exhausted() and not trials.state.over():
-        log = trials.log = open_log(name, view.say)
-        try:
-            with Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher:
-                store.steady.hurry = dispatcher.stopping
-                dispatcher.work(trials)
-                if not trials.state.over():
-                    _why_it_ended(trials, mine, view)
-                watch.recover()
-            if log is not None:
-                log.close()
-        finally:
-            if log is not None:
-                log.close(trial_log.STOP_S)
+        with (
+            open_log(name, view.say) or nullcontext() as trials.log,
+            Dispatcher(_pool(plan, options, workers), view, len(plan.folds), watch) as dispatcher,
+        ):
+            store.steady.hurry = dispatcher.stopping
+            dispatcher.work(trials)
+            if not trials.state.over():
+                _why_it_ended(trials, mine, view)
+            watch.recover()
     if trials.state.over():
         view.say(f"the search of {name} has used up its time; run the same `atml search` again to continue")
     done = trials.progress((), time.monotonic() - began)

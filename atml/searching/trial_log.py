@@ -64,6 +64,14 @@ class TrialLog:
         if missing := self._given - self._logged:
             self._say(f"{self._where} lacks {missing} of {self._given} trials; the study has all of them")
 
+    def __enter__(self) -> TrialLog:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close it; after an error or an interruption with less patience."""
+        self.close(CLOSE_S if kind is None else STOP_S)
+
     def _report(self) -> None:
         """Report the first error, in the thread of the search: its view is not made for two."""
         if self._problem:
