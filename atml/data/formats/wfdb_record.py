@@ -47,7 +47,8 @@ class Unusable(Exception):
 class Header:
     """What the header of a record says: ``samples`` of ``leads`` at ``rate`` Hz; None for no length told.
 
-    ``parts`` are the records that this one is put together from, none for most.
+    ``parts`` are the records that this one is put together from, none for most. ``lines`` are those of the
+    file that are neither empty nor comments.
     """
 
     name: str
@@ -56,6 +57,11 @@ class Header:
     leads: tuple[str, ...]
     parts: tuple[str, ...]
     raw: Any
+    lines: tuple[str, ...]
+
+    def words(self, lead: int) -> list[str]:
+        """Return the words of a lead's line: file, format, gain and so on."""
+        return self.lines[1 + lead].split()
 
     def file(self, lead: int) -> str:
         """Return the signal file of a lead, from the folder that the record's name starts in."""
@@ -89,6 +95,7 @@ def header(folder: Path, name: str) -> Header:
             signals = raw if isinstance(raw, wfdb.Record) else wfdb.rdheader(path, rd_segments=True)
         if files:
             raw.file_name = files
+        lines = tuple(lines_of(folder, name))
         names = signals.sig_name if isinstance(raw, wfdb.Record) else signals.get_sig_name()
     except OSError as error:
         raise Unusable("unreadable", file, f"can't be read: {_line(error)}") from None
@@ -107,7 +114,7 @@ def header(folder: Path, name: str) -> Header:
         raise Unusable("header", file, f"says {raw.n_sig} signals and describes {len(names or ())}")
     leads = tuple(str(name) if name else f"lead {at}" for at, name in enumerate(names or ()))
     parts = tuple(part for part in getattr(raw, "seg_name", None) or () if part != "~")
-    return Header(name, int(rate), raw.sig_len, leads, parts, raw)
+    return Header(name, int(rate), raw.sig_len, leads, parts, raw, lines)
 
 
 def choose(head: Header, wanted: Sequence[str], count: int) -> list[int]:
@@ -164,7 +171,7 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
         if part.samples != 0 and there:  # the first part may but list the leads of the others
             _single(folder, part, there)
             for at in there:
-                units.setdefault(part.leads[at], set()).add(_unit(folder, part, at))
+                units.setdefault(part.leads[at], set()).add(_unit(part, at))
     if "~" in head.raw.seg_name and head.raw.layout == "fixed":
         return _with_gaps(folder, head, leads)
     record = _read(folder, head, leads, physical=True)
@@ -219,12 +226,12 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
             values = _of_length(replace(head, samples=part[1] - part[0]), values, len(leads))
             for at, lead in enumerate(leads):
                 sums[at] += int(values[:, at].sum(dtype=np.int64))
-                x[at, slice(*part)] = _physical(folder, head, lead, values[:, at])
+                x[at, slice(*part)] = _physical(head, lead, values[:, at])
     else:
         values = _of_length(head, _read(folder, head, leads, physical=False).d_signal, len(leads))
         stored = _read(folder, head, leads, physical=False, stored=True).d_signal if lags else values
         sums = [int(stored[:, at].sum(dtype=np.int64)) for at in range(len(leads))]
-        x = np.stack([_physical(folder, head, lead, values[:, at]) for at, lead in enumerate(leads)])
+        x = np.stack([_physical(head, lead, values[:, at]) for at, lead in enumerate(leads)])
     for lead, found, wanted in zip(leads, sums, told, strict=True):
         _check_sum(head, lead, found, wanted)
     if longer and None in told:
@@ -307,36 +314,31 @@ def _check_sum(head: Header, lead: int, found: int, told: int | None) -> None:
         raise Unusable("checksum", head.file(lead), detail)
 
 
-def _physical(folder: Path, head: Header, lead: int, values: npt.NDArray[np.integer]) -> Float32:
+def _physical(head: Header, lead: int, values: npt.NDArray[np.integer]) -> Float32:
     """Bring whole numbers to mV."""
     raw = head.raw
-    gain = _gain(folder, head, lead)
+    gain = _gain(head, lead)
     if not gain:
         detail = f"lead {lead} ({head.leads[lead]}) has no gain: its unit is unknown"
         raise Unusable("header", f"{head.name}.hea", detail)
     x = ((values - (raw.baseline[lead] or 0)) / gain).astype(np.float32)
     x[values == MISSING.get(str(raw.fmt[lead]), 1 << 40)] = np.nan
-    return _scaled(head, x, _unit(folder, head, lead))
+    return _scaled(head, x, _unit(head, lead))
 
 
-def _words(folder: Path, head: Header, lead: int) -> list[str]:
-    """Return the words of a lead's line in the header: file, format, gain and so on."""
-    return lines_of(folder, head.name)[1 + lead].split()
-
-
-def _gain(folder: Path, head: Header, lead: int) -> float:
+def _gain(head: Header, lead: int) -> float:
     """Return the gain that a header gives a lead, 0 where it gives none: wfdb would say 200."""
-    words = _words(folder, head, lead)
+    words = head.words(lead)
     told = re.match(r"[-+]?[\d.]*[1-9]", words[2]) if len(words) > 2 else None
     return float(head.raw.adc_gain[lead]) if told else 0.0
 
 
-def _unit(folder: Path, head: Header, lead: int) -> str:
+def _unit(head: Header, lead: int) -> str:
     """Return the unit that a header gives a lead, mV where it gives none.
 
     wfdb drops what is not ASCII, so that "µV" is "V" to it, and what a blank parts from the gain.
     """
-    words = _words(folder, head, lead)
+    words = head.words(lead)
     gain = words[2] if len(words) > 2 else ""
     _, slash, unit = gain.partition("/")
     if (slash and not unit) or (len(words) > 3 and words[3].startswith("/")):
