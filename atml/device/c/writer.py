@@ -1,0 +1,304 @@
+"""From a program to ``model.h`` and ``model.c``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from atml.arrays import Float32
+from atml.device import memory
+from atml.device.c.fragments import fragment
+from atml.device.program import Conv, Layer, LayerNorm, Program, Recurrent, width_before
+from atml.ecg.beats import FRACTION
+from atml.models.blocks import EPSILON
+from atml.models.rr_series import GAIN
+
+HEADER, SOURCE = "model.h", "model.c"
+
+_LICENCE = "SPDX-License-Identifier: MIT"
+
+
+def write(program: Program, *, sampling_rate: int, hop: int, head: Sequence[str] = ()) -> dict[str, str]:
+    """Return the text of `HEADER` and `SOURCE` by name.
+
+    ``hop`` is how many samples lie between two decisions of ``atml_push``; the lines of ``head`` open both
+    files as a comment.
+    """
+    needs = _needs(program)
+    parts = [
+        _comment([*head, "", _LICENCE]),
+        f'#include "{HEADER}"\n\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n',
+        _constants(program, needs),
+        _weights(program),
+        _layers(program),
+        *(fragment(name, needs) for name in ("arithmetic.c", "layers.c", "flow.c", "mean.c", "input.c")),
+    ]
+    return {
+        HEADER: _header(program, sampling_rate, hop, head),
+        SOURCE: "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip()),
+    }
+
+
+def _comment(lines: Sequence[str]) -> str:
+    text = "\n".join(f" * {line}".rstrip() for line in lines).replace("*/", "* /")
+    return f"/*\n{text}\n */\n"
+
+
+def _header(program: Program, sampling_rate: int, hop: int, head: Sequence[str]) -> str:
+    source = program.input
+    positive = -1 if program.positive is None else program.positive
+    return (
+        _comment([*head, "", _LICENCE])
+        + f"""
+#ifndef ATML_MODEL_H
+#define ATML_MODEL_H
+
+#define ATML_LEADS {source.leads}
+#define ATML_WINDOW {source.samples} /* samples a lead */
+#define ATML_RATE {sampling_rate} /* Hz */
+#define ATML_HOP {hop} /* samples between two decisions of atml_push */
+#define ATML_CLASSES {program.classes}
+#define ATML_POSITIVE ({positive}) /* the class that is looked for; -1 for none */
+#define ATML_UNUSABLE (-1) /* a sample is NaN or infinite: all logits are NaN */
+#define ATML_WAIT (-2) /* no decision yet */
+
+/* Decide on one window of ATML_LEADS x ATML_WINDOW samples in mV, lead after lead: returns the class, or
+   ATML_UNUSABLE, and leaves the logits. Not reentrant: what it works with is static. */
+int atml_run(const float *window, float *logits);
+
+/* The same on a stream: forget what came, then push one sample of each lead at a time. Returns a class when
+   a window is full, and after every ATML_HOP further samples, with atml_logits; else ATML_WAIT. */
+void atml_reset(void);
+int atml_push(const float *sample);
+extern float atml_logits[ATML_CLASSES];
+
+#endif
+"""
+    )
+
+
+def _needs(program: Program) -> frozenset[str]:
+    """Return the names that `fragment` asks for."""
+    layers, source, kind = program.layers, program.input, program.pool.kind
+    needs = {layer.activation.upper() for layer in layers if not isinstance(layer, Recurrent)} - {"NONE"}
+    if "TANH" in needs:
+        needs = needs - {"TANH"} | {"TANH_ACTIVATION"}
+    if needs:
+        needs.add("ACTIVATE")
+    for layer in layers:
+        if isinstance(layer, Conv):
+            needs |= {"CONVOLVES", "DEPTHWISE" if layer.depthwise else "CONV"}
+        elif isinstance(layer, LayerNorm):
+            needs |= {"NORM", "ROOT"}
+        else:
+            needs |= {"CELL", layer.cell.upper(), "TWO_WAYS" if layer.ways == 2 else "ONE_WAY"}
+    needs.add(f"POOL_{kind.upper()}")
+    if kind == "mean_max":
+        needs |= {"POOL_MEAN", "POOL_MAX"}
+    if kind != "attention":
+        needs.add("POOL_LOOP")
+    if needs & {"CONVOLVES", "NORM", "TWO_WAYS"}:
+        needs.add("FINISHES")
+    needs |= _input_needs(program)
+    if program.positive is not None:
+        needs.add("TIE")
+    if source.decimation > 1:
+        needs.add("DECIMATES")
+    if needs & {"CELL", "TANH_ACTIVATION"}:
+        needs.add("TANH")
+    if needs & {"TANH", "SILU"}:
+        needs.add("SIGMOID")
+    if needs & {"SIGMOID", "ELU", "POOL_ATTENTION"}:
+        needs.add("EXP")
+    return frozenset(needs)
+
+
+def _input_needs(program: Program) -> set[str]:
+    source = program.input
+    needs = set()
+    if source.kind in ("zscore", "maxabs", "centre"):
+        needs |= {"MEAN", "MEAN_OF"}
+    if source.kind in ("zscore", "maxabs"):
+        needs.add(source.kind.upper())
+    if source.kind in ("zscore", "rr"):
+        needs.add("ROOT")
+    if source.kind == "rr":
+        needs |= {"RR", "LOG"}
+    if source.upright:
+        needs |= {"UPRIGHT", "MEAN_OF"}
+    if not needs & {"MEAN", "UPRIGHT"}:
+        needs.add("UNUSED_X")
+    return needs
+
+
+def _constants(program: Program, needs: frozenset[str]) -> str:
+    source, pool = program.input, program.pool
+    found: dict[str, str] = {
+        "LAYERS": str(len(program.layers)),
+        "INPUT_STEPS": str(source.steps),
+        "PATCH": str(source.patch),
+        "DECIMATION": str(source.decimation),
+        "REACHED": str(source.samples),
+        "POOLED": str(pool.width),
+        "FEATURES": str(pool.features),
+        "STEPS": str(pool.steps),
+    }
+    if needs & {"ZSCORE", "MAXABS"}:
+        found["EPSILON"] = _number(EPSILON)
+    if source.upright:
+        found["CENTRE"] = "mean_of(x)" if source.kind == "none" else "mean[lead]"
+    if pool.kind in ("max", "mean_max"):
+        found["MAX_AT"] = str(pool.width if pool.kind == "mean_max" else 0)
+    if pool.kind == "last":
+        found["TURNED"] = str(pool.turned)
+    if "CELL" in needs:
+        found["STATES"] = "2" if "LSTM" in needs else "1"
+    plan = source.rr
+    if plan is not None:
+        found |= {
+            "REACHED": str(plan.window + plan.box - 1),
+            "SLOPE": str(plan.step),
+            "BOX": str(plan.box),
+            "BOX_BITS": str(len(f"{plan.box:b}") - 2),
+            "SECOND": str(plan.second),
+            "SECONDS": str(plan.seconds),
+            "REFRACTORY": str(plan.reach),
+            "LONGEST": str(plan.longest),
+            "MOST_BEATS": str(plan.most),
+            "USUAL": _number(1 / plan.usual),
+            "GAIN": _number(GAIN),
+            "FRACTION": _number(FRACTION),
+        }
+    return "".join(f"#define {name} {value}\n" for name, value in found.items())
+
+
+def _number(value: float | np.float32) -> str:
+    """Write a number as the shortest C float that reads back as the same float32.
+
+    Example:
+        >>> _number(0.1), _number(np.float32(-3))
+        ('0.1f', '-3.0f')
+    """
+    return f"{np.float32(value)!s}f"
+
+
+def _array(name: str, values: Float32, kind: str = "float") -> str:
+    flat = np.asarray(values).ravel()
+    words = [_number(value) if kind == "float" or flat.dtype.kind == "f" else str(value) for value in flat]
+    lines: list[str] = []
+    line = "   "
+    for word in words:
+        if len(line) + len(word) > 108:
+            lines.append(line)
+            line = "   "
+        line += f" {word},"
+    body = "\n".join([*lines, line])
+    return f"static const {kind} {name}[{len(words)}] = {{\n{body}\n}};\n"
+
+
+def identifier(name: str) -> str:
+    """Return a layer's name as C has it."""
+    return "".join(one if one.isalnum() else "_" for one in name)
+
+
+def stored(layer: Layer) -> tuple[Float32, Float32]:
+    """Return weights and biases of a layer in the order that the C reads them."""
+    if isinstance(layer, Conv):
+        weight = layer.weight
+        if layer.kernel < layer.stride:
+            weight = np.pad(weight, ((0, 0), (0, layer.stride - layer.kernel), (0, 0)))
+        return weight, layer.bias
+    if isinstance(layer, LayerNorm):
+        return np.zeros(0, np.float32), np.concatenate([layer.gain, layer.offset])
+    both = np.concatenate([layer.weight, layer.recurrent], 3)  # (ways, units, gates, inputs + units)
+    return both.transpose(0, 1, 3, 2), layer.bias
+
+
+def _weights(program: Program) -> str:
+    parts = ["typedef float weight;\n"]
+    for layer in program.layers:
+        weight, bias = stored(layer)
+        name = identifier(layer.name)
+        if weight.size:
+            parts.append(_array(f"{name}_weights", weight, "weight"))
+        parts.append(_array(f"{name}_bias", bias))
+    if program.pool.score.size:
+        parts.append(_array("attention_weights", program.pool.score, "weight"))
+    parts.append(_array("head_weights", program.head.weight, "weight"))
+    parts.append(_array("head_bias", program.head.bias))
+    return "\n".join(parts)
+
+
+_LAYER = """
+enum { CONV, CONV_EACH, NORM, LSTM, GRU, LSTM_TWO_WAYS, GRU_TWO_WAYS, POOL };
+enum { NONE, RELU, LEAKY_RELU, ELU, SILU, HARDSWISH, TANH };
+
+/* One layer: rows of `in` channels come, rows of `out` channels go to the next. */
+typedef struct {
+    const weight *weights;
+    const float *bias;
+    float *rows; /* those that came and are still needed */
+    float *state; /* of a recurrent layer */
+    float *both; /* what the two directions put out */
+    float epsilon;
+    uint16_t in, out, kernel, stride, pad, tail, units;
+    uint8_t kind, activation;
+} layer;
+"""
+
+
+def _layers(program: Program) -> str:
+    plan = memory.plan(program)
+    parts = [_LAYER]
+    rows: list[str] = []
+    at = 0
+    for place, layer in enumerate(program.layers):
+        name = identifier(layer.name)
+        parts.append(f"static float {name}_rows[{plan.rows[place]}];")
+        fields = {
+            "weights": f"{name}_weights",
+            "bias": f"{name}_bias",
+            "rows": f"{name}_rows",
+            "in": str(width_before(program, place)),
+            "out": str(layer.outputs),
+        }
+        if isinstance(layer, Conv):
+            kernel = max(layer.kernel, layer.stride)
+            fields["kind"] = "CONV_EACH" if layer.depthwise else "CONV"
+            before = program.layers[place - 1].steps if place else program.input.steps
+            tail = (layer.steps - 1) * layer.stride + kernel - layer.pad - before
+            fields |= {"kernel": str(kernel), "stride": str(layer.stride)}
+            fields |= {"pad": str(layer.pad), "tail": str(max(tail, 0))}
+        elif isinstance(layer, LayerNorm):
+            del fields["weights"]
+            fields |= {"kind": "NORM", "epsilon": _number(layer.epsilon)}
+        else:
+            fields["kind"] = layer.cell.upper() + ("_TWO_WAYS" if layer.ways == 2 else "")
+            fields |= {"units": str(layer.units), "state": f"states + {at}"}
+            at += layer.ways * layer.units * plan.states
+            if layer.ways == 2:
+                parts.append(f"static float {name}_both[{layer.steps * layer.outputs}];")
+                fields["both"] = f"{name}_both"
+        if not isinstance(layer, Recurrent) and layer.activation != "none":
+            fields["activation"] = layer.activation.upper()
+        rows.append(_fields(fields))
+    pool = {"rows": "pool_rows", "in": str(program.pool.width), "kind": "POOL"}
+    if program.pool.score.size:
+        pool["weights"] = "attention_weights"
+    rows.append(_fields(pool))
+    parts.append(f"static float pool_rows[{plan.rows[-1]}];")
+    parts.append("static float features[FEATURES];")
+    if program.pool.kind == "attention":
+        parts.append("static float most, total; /* the largest score, the sum of all shares */")
+    if at:
+        parts.append(f"static float states[{at}];")
+    if program.input.rr is not None:
+        parts.append("static float series[ATML_LEADS * REACHED];")
+    parts.append("static int pooled; /* rows that the pool has seen */")
+    parts.append("static int have[LAYERS + 1]; /* rows that wait in each layer */")
+    return "\n".join(parts) + "\nstatic const layer layers[LAYERS + 1] = {\n" + "\n".join(rows) + "\n};\n"
+
+
+def _fields(fields: Mapping[str, str]) -> str:
+    return "    {" + ", ".join(f".{name} = {value}" for name, value in fields.items()) + "},"

@@ -1,0 +1,251 @@
+"""From an exported ONNX file to a program, so that what runs on a board is the file that was judged.
+
+Files of every version of atml are read; a graph of other operators, a family of a user's own, is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from atml.arrays import Float32
+from atml.device.program import Conv, Head, Input, Layer, LayerNorm, Pool, Program, Recurrent
+from atml.errors import ExportError
+from atml.models.config import ModelConfig
+from atml.models.rr_series import rr_plan
+from atml.tasks.task import Task
+
+_SINGLE = {"Relu": "relu", "LeakyRelu": "leaky_relu", "Elu": "elu", "Tanh": "tanh"}
+_GATED = {"Sigmoid": "silu", "HardSigmoid": "hardswish"}
+
+
+def read(model: bytes, config: ModelConfig, task: Task) -> Program:
+    """Return the program of an ONNX file that `atml.artifacts.backends.onnx` wrote for a config.
+
+    Raises:
+        ExportError: a graph with an operator, or in an order, that has no form on a device.
+    """
+    return _Reader(onnx.load_model_from_string(model).graph, config, task).program()
+
+
+class _Reader:
+    """Follows a graph from the input stage to the logits."""
+
+    def __init__(self, graph: onnx.GraphProto, config: ModelConfig, task: Task) -> None:
+        self.config, self.task = config, task
+        self.stored = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+        self.made_by: dict[str, onnx.NodeProto] = {}
+        self.used_by: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+        for node in graph.node:
+            self.made_by.update({name: node for name in node.output if name})
+            for name in node.input:
+                self.used_by[name].append(node)
+
+    def program(self) -> Program:
+        source = self._input()
+        x = self._end_of_input()
+        layers: list[Layer] = []
+        width, steps = source.width, source.steps
+        while (node := self._next(x)).op_type in ("Conv", "Transpose") and not self._scores(node):
+            layer: Layer
+            if node.op_type == "Conv":
+                layer, x = self._conv(node, width, steps)
+                layers.append(layer)
+                width, steps = layer.outputs, layer.steps
+                normed = self._norm(x, steps)
+                if normed is not None:
+                    layer, x = normed
+                    layers.append(layer)
+            else:
+                some, x = self._cells(node.output[0], steps)
+                layers += some
+                width = some[-1].outputs
+        pool, x = self._pool(x, layers, width, steps)
+        return Program(
+            input=source, layers=tuple(layers), pool=pool, head=self._head(x), positive=self.task.positive
+        )
+
+    def _input(self) -> Input:
+        config, task = self.config, self.task
+        return Input(
+            leads=task.leads,
+            samples=task.window,
+            kind=config.normalise,
+            upright=config.upright,
+            decimation=config.decimation,
+            patch=config.patch,
+            rr=rr_plan(task.sampling_rate, task.window) if config.normalise == "rr" else None,
+        )
+
+    def _end_of_input(self) -> str:
+        """Name of what the first layer gets."""
+        config = self.config
+        ends = {"none": "ecg", "centre": "centred", "rr": "intervals"}
+        name = ends.get(config.normalise, "normalised")
+        if config.upright:
+            name = "upright"
+        if config.decimation > 1:
+            name = "decimated"
+        if config.patch > 1:
+            name = "patch"
+        if name != "ecg" and name not in self.made_by:
+            raise ExportError(f"the model's graph has no {name!r} for its config; export the model again")
+        return name
+
+    def _next(self, x: str) -> onnx.NodeProto:
+        """Return the first node that uses ``x``, but for the mark of unusable windows."""
+        found = [node for node in self.used_by[x] if node.output[0] not in ("usable", "mean")]
+        if not found:
+            raise ExportError(f"the model's graph ends at {x!r}; export the model again")
+        return found[0]
+
+    def _conv(self, node: onnx.NodeProto, width: int, steps: int) -> tuple[Conv, str]:
+        attributes = _attributes(node)
+        weight = np.ascontiguousarray(self._array(node.input[1]).transpose(0, 2, 1))
+        outputs, kernel, _ = weight.shape
+        groups, pads = attributes.get("group", 1), attributes.get("pads", [0, 0])
+        if groups not in (1, width) or (groups > 1 and outputs != width) or pads[0] != pads[1]:
+            raise _no_form(node)
+        stride, pad = attributes.get("strides", [1])[0], pads[0]
+        bias = self._array(node.input[2]) if len(node.input) > 2 else np.zeros(outputs, np.float32)
+        conv = Conv(
+            name=node.name,
+            weight=weight,
+            bias=bias,
+            inputs=width,
+            stride=stride,
+            pad=pad,
+            steps=(steps + 2 * pad - kernel) // stride + 1,
+            depthwise=groups > 1,
+        )
+        activation, x = self._activation(node.output[0])
+        return dataclasses.replace(conv, activation=activation), x
+
+    def _activation(self, x: str) -> tuple[str, str]:
+        """Return the activation that follows ``x``, "none" for none, and the name of what it gives."""
+        node = self._next(x)
+        if node.op_type in _SINGLE:
+            return _SINGLE[node.op_type], node.output[0]
+        if node.op_type in _GATED or (
+            node.op_type == "Mul" and self._maker(node.input[1]).op_type in _GATED and x in node.input
+        ):
+            gate = node if node.op_type in _GATED else self._maker(node.input[1])
+            product = self._next(gate.output[0])
+            return _GATED[gate.op_type], product.output[0]
+        return "none", x
+
+    def _norm(self, x: str, steps: int) -> tuple[LayerNorm, str] | None:
+        """Return the layer norm that follows a convolution, where one does."""
+        node = self._next(x)
+        if node.op_type != "Reshape" or not node.output[0].endswith(".norm.flat"):
+            return None
+        unit = self._next(node.output[0])
+        scaled = self._next(self._next(unit.output[0]).output[0])
+        moved = self._next(scaled.output[0])
+        if (unit.op_type, scaled.op_type, moved.op_type) != ("InstanceNormalization", "Mul", "Add"):
+            raise _no_form(node)
+        activation, x = self._activation(moved.output[0])
+        norm = LayerNorm(
+            name=moved.output[0],
+            gain=self._array(scaled.input[1]).ravel(),
+            offset=self._array(moved.input[1]).ravel(),
+            epsilon=float(np.float32(_attributes(unit)["epsilon"])),
+            steps=steps,
+            activation=activation,
+        )
+        return norm, x
+
+    def _cells(self, x: str, steps: int) -> tuple[list[Recurrent], str]:
+        found: list[Recurrent] = []
+        while (node := self._next(x)).op_type in ("LSTM", "GRU"):
+            found.append(self._cell(node, steps))
+            name = next(output for output in node.output if output)
+            after = self._next(name)
+            x = after.output[0]
+            if after.op_type == "Transpose":
+                x = self._next(x).output[0]
+            elif after.op_type != "Squeeze":
+                raise _no_form(after)
+        if not found:
+            raise _no_form(node)
+        return found, x
+
+    def _cell(self, node: onnx.NodeProto, steps: int) -> Recurrent:
+        attributes = _attributes(node)
+        gru = node.op_type == "GRU"
+        gates = 3 if gru else 4
+        w, r, b = (self._array(name) for name in node.input[1:4])
+        ways, units = w.shape[0], attributes["hidden_size"]
+        if gru and not attributes.get("linear_before_reset"):
+            raise _no_form(node)
+        of_input, of_state = (part.reshape(ways, gates, units) for part in np.split(b, 2, axis=1))
+        bias = np.zeros((ways, 4, units), np.float32)
+        bias[:, :gates] = of_input
+        if gru:
+            bias[:, :2] += of_state[:, :2]
+            bias[:, 3] = of_state[:, 2]
+        else:
+            bias += of_state
+        return Recurrent(
+            name=node.name,
+            cell=node.op_type.lower(),
+            weight=np.ascontiguousarray(w.reshape(ways, gates, units, -1).transpose(0, 2, 1, 3)),
+            recurrent=np.ascontiguousarray(r.reshape(ways, gates, units, units).transpose(0, 2, 1, 3)),
+            bias=np.ascontiguousarray(bias.transpose(0, 2, 1)),
+            steps=steps,
+        )
+
+    def _scores(self, node: onnx.NodeProto) -> bool:
+        return bool(node.output[0] == "attention.score")
+
+    def _pool(self, x: str, layers: list[Layer], width: int, steps: int) -> tuple[Pool, str]:
+        kind = self.config.pool
+        score = np.zeros(0, np.float32)
+        if kind == "attention":
+            score = self._array("attention.weight").ravel()
+        last = layers[-1]
+        two = isinstance(last, Recurrent) and last.ways == 2
+        recurrent = isinstance(last, Recurrent)
+        end = x if kind == "last" and recurrent else "pooled"
+        if end not in self.made_by:
+            raise ExportError(f"the model's graph has no pool {kind!r}; export the model again")
+        pool = Pool(kind=kind, width=width, steps=steps, turned=width // 2 if two else 0, score=score)
+        return pool, end
+
+    def _head(self, x: str) -> Head:
+        node = self._next(x)
+        if node.op_type != "Gemm":
+            raise _no_form(node)
+        return Head(weight=self._array(node.input[1]), bias=self._array(node.input[2]))
+
+    def _maker(self, name: str) -> onnx.NodeProto:
+        return self.made_by.get(name, onnx.NodeProto())
+
+    def _array(self, name: str) -> Float32:
+        """Return a stored array; one that is kept as 8 bits, by the node that makes it float."""
+        if name in self.stored:
+            return np.asarray(self.stored[name], np.float32)
+        node = self._maker(name)
+        if node.op_type != "DequantizeLinear":
+            raise ExportError(f"the model's graph has no stored {name!r}; export the model again")
+        values, scale = self.stored[node.input[0]], self.stored[node.input[1]]
+        axis = _attributes(node).get("axis", 1)
+        shape = [1] * values.ndim
+        shape[axis] = -1
+        return np.asarray(values, np.float32) * np.asarray(scale, np.float32).reshape(shape)
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+
+
+def _no_form(node: onnx.NodeProto) -> ExportError:
+    return ExportError(
+        f"the model's {node.op_type} {node.name!r} has no form on a device; networks of the family"
+        " 'conv_recurrent' have one"
+    )
