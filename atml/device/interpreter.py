@@ -41,11 +41,23 @@ def _run(program: Program, x: Float32) -> Float32:
         for layer in program.layers:
             rows = apply(layer, rows)
         features = pool(program.pool, rows)
-        logits = np.broadcast_to(program.head.bias, (len(x), program.classes)).astype(F)
+        head = program.head
+        logits = begin(head.bias, head.scale, (len(x), program.classes))
         for i in range(features.shape[1]):
-            logits = logits + features[:, i : i + 1] * program.head.weight[:, i]
+            logits = logits + features[:, i : i + 1] * head.weight[:, i]
+        logits = end(logits, head.bias, head.scale)
         logits[unusable] = np.nan
     return logits
+
+
+def begin(bias: Float32, scale: Float32, shape: tuple[int, ...]) -> Float32:
+    """Return what a sum starts from: the bias, or 0 where weights have a scale."""
+    return np.zeros(shape, F) if scale.size else np.broadcast_to(bias, shape).astype(F)
+
+
+def end(total: Float32, bias: Float32, scale: Float32) -> Float32:
+    """Return a sum in its own unit: scaled, then the bias added, where weights have a scale."""
+    return np.asarray(total * scale + bias, F) if scale.size else total
 
 
 def prepared(source: Input, x: Float32) -> Float32:
@@ -123,7 +135,7 @@ def apply(layer: Layer, rows: Float32) -> Float32:
 def _conv(layer: Conv, rows: Float32) -> Float32:
     n = len(rows)
     padded = np.pad(rows, ((0, 0), (layer.pad, layer.pad), (0, 0)))
-    out = np.broadcast_to(layer.bias, (n, layer.steps, layer.outputs)).astype(F)
+    out = begin(layer.bias, layer.scale, (n, layer.steps, layer.outputs))
     for k in range(layer.kernel):
         seen = padded[:, k : k + (layer.steps - 1) * layer.stride + 1 : layer.stride]
         if layer.depthwise:
@@ -131,7 +143,7 @@ def _conv(layer: Conv, rows: Float32) -> Float32:
             continue
         for c in range(layer.inputs):
             out = out + seen[:, :, c : c + 1] * layer.weight[:, k, c]
-    return activate(out, layer.activation)
+    return activate(end(out, layer.bias, layer.scale), layer.activation)
 
 
 def _layer_norm(layer: LayerNorm, rows: Float32) -> Float32:
@@ -152,8 +164,9 @@ def _cell(layer: Recurrent, rows: Float32, way: int) -> Float32:
     c = np.zeros((n, layer.units), F)
     out = np.zeros((n, steps, layer.units), F)
     weight, recurrent, bias = layer.weight[way], layer.recurrent[way], layer.bias[way]
+    scale = layer.scale[way] if layer.scale.size else layer.scale
     for t in range(steps) if way == 0 else range(steps - 1, -1, -1):
-        gates = [np.broadcast_to(bias[:, g], (n, layer.units)).astype(F) for g in range(4)]
+        gates = [begin(bias[:, g], scale, (n, layer.units)) for g in range(4)]
         for i in range(layer.inputs):
             x = rows[:, t, i : i + 1]
             for g in range(layer.gates):
@@ -164,6 +177,9 @@ def _cell(layer: Recurrent, rows: Float32, way: int) -> Float32:
                 # The new gate of a GRU keeps what it gets from the state apart.
                 to = 3 if layer.cell == "gru" and g == 2 else g
                 gates[to] = gates[to] + x * recurrent[:, g, i]
+        if scale.size:
+            rows_of = (0, 1, 2, 2) if layer.cell == "gru" else (0, 1, 2, 3)
+            gates = [end(gate, bias[:, g], scale[:, rows_of[g]]) for g, gate in enumerate(gates)]
         if layer.cell == "gru":
             new = tanh(gates[2] + sigmoid(gates[1]) * gates[3])
             h = new + sigmoid(gates[0]) * (h - new)

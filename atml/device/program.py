@@ -4,17 +4,25 @@ A program is a chain. Rows (the channels of one time step) pass from operation t
 needs the whole window first (a layer norm, a recurrent layer of two directions) waits for all of its rows.
 The order of every sum is fixed here: from the bias on (`Conv`, `Recurrent`, `Head`), kernel row by kernel row
 and channel by channel. So the interpreter and C on any processor with IEEE floats give the same bits.
+
+In a program of format `W8` weights are whole numbers from -127 to 127, still held as float32, and each row of
+them has a ``scale``: sums begin at 0, and the whole sum is scaled before the bias is added.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from atml.arrays import Float32
 from atml.models.rr_series import RRPlan
 
-EXACT = "f32"
-"""The format of weights as they were trained."""
+F32, W8 = "f32", "w8"
+"""Formats: weights as they were trained, or as 8 bits with a scale a row."""
+
+NO_SCALE: Float32 = np.zeros(0, np.float32)
+"""The ``scale`` of weights in their own unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +57,9 @@ class Input:
 class Conv:
     """A convolution over time, then an activation; ``weight (outputs, kernel, inputs)``, ``bias (outputs,)``.
 
-    ``pad`` rows of zeros stand before the window and after it. A ``depthwise`` one has a weight ``(outputs,
-    kernel, 1)``, and each channel sees itself alone. ``steps`` rows come out.
+    ``scale (outputs,)`` belongs to weights of 8 bits. ``pad`` rows of zeros stand before the window and after
+    it. A ``depthwise`` one has a weight ``(outputs, kernel, 1)``, and each channel sees itself alone.
+    ``steps`` rows come out.
     """
 
     name: str
@@ -62,6 +71,7 @@ class Conv:
     steps: int
     depthwise: bool = False
     activation: str = "none"
+    scale: Float32 = field(default_factory=lambda: NO_SCALE, repr=False)
 
     @property
     def outputs(self) -> int:
@@ -100,10 +110,11 @@ class LayerNorm:
 class Recurrent:
     """One layer of an LSTM or GRU over ``steps`` rows of ``inputs`` channels.
 
-    ``weight (ways, units, gates, inputs)``, ``recurrent (ways, units, gates, units)``, ``bias (ways, units,
-    4)``. Gates of an "lstm" are input, output, forget and cell, whose two biases are added up already; of a
-    "gru" update, reset and new, with the new gate's recurrent bias fourth. The second way reads time
-    backwards; a row that comes out holds both, the first way first.
+    ``weight (ways, units, gates, inputs)``, ``recurrent (ways, units, gates, units)``, both with ``scale
+    (ways, units, gates)`` where they have 8 bits, ``bias (ways, units, 4)``. Gates of an "lstm" are input,
+    output, forget and cell, whose two biases are added up already; of a "gru" update, reset and new, with the
+    new gate's recurrent bias fourth. The second way reads time backwards; a row that comes out holds both,
+    the first way first.
     """
 
     name: str
@@ -112,6 +123,7 @@ class Recurrent:
     recurrent: Float32 = field(repr=False)
     bias: Float32 = field(repr=False)
     steps: int
+    scale: Float32 = field(default_factory=lambda: NO_SCALE, repr=False)
 
     @property
     def ways(self) -> int:
@@ -149,7 +161,7 @@ class Pool:
     """Leave time behind: "mean", "max", "mean_max", "last" or "attention" over ``steps`` rows of ``width``.
 
     ``turned`` channels at the end of a row, those of a second direction, have their last step at the first
-    row. ``score (width,)`` weighs the channels for "attention", else it is empty.
+    row. ``score (width,)`` weighs the channels for "attention", in every format as float; else it is empty.
     """
 
     kind: str
@@ -166,10 +178,14 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """The linear layer; ``weight (classes, features)``, ``bias (classes,)`` with the decision in it."""
+    """The linear layer; ``weight (classes, features)``, ``bias (classes,)`` with the decision in it.
+
+    ``scale (classes,)`` belongs to weights of 8 bits.
+    """
 
     weight: Float32 = field(repr=False)
     bias: Float32 = field(repr=False)
+    scale: Float32 = field(default_factory=lambda: NO_SCALE, repr=False)
 
 
 Layer = Conv | LayerNorm | Recurrent
@@ -190,6 +206,11 @@ class Program:
     positive: int | None
 
     @property
+    def format(self) -> str:
+        """`F32` or `W8`."""
+        return W8 if self.head.scale.size else F32
+
+    @property
     def classes(self) -> int:
         """Logits that come out."""
         return len(self.head.bias)
@@ -206,7 +227,7 @@ class Program:
         return layers + 2 * self.pool.score.size * self.pool.steps + int(self.head.weight.size)
 
     def arrays(self) -> list[Float32]:
-        """Return what is stored, in order."""
+        """Return what is stored, in order; scales are no parameters."""
         found: list[Float32] = []
         for layer in self.layers:
             if isinstance(layer, Conv):

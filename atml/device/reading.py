@@ -14,7 +14,7 @@ import onnx
 from onnx import numpy_helper
 
 from atml.arrays import Float32
-from atml.device.program import Conv, Head, Input, Layer, LayerNorm, Pool, Program, Recurrent
+from atml.device.program import NO_SCALE, Conv, Head, Input, Layer, LayerNorm, Pool, Program, Recurrent
 from atml.errors import ExportError
 from atml.models.config import ModelConfig
 from atml.models.rr_series import rr_plan
@@ -106,7 +106,8 @@ class _Reader:
 
     def _conv(self, node: onnx.NodeProto, width: int, steps: int) -> tuple[Conv, str]:
         attributes = _attributes(node)
-        weight = np.ascontiguousarray(self._array(node.input[1]).transpose(0, 2, 1))
+        weight, scale = self._rows(node.input[1])
+        weight = np.ascontiguousarray(weight.transpose(0, 2, 1))
         outputs, kernel, _ = weight.shape
         groups, pads = attributes.get("group", 1), attributes.get("pads", [0, 0])
         if groups not in (1, width) or (groups > 1 and outputs != width) or pads[0] != pads[1]:
@@ -122,6 +123,7 @@ class _Reader:
             pad=pad,
             steps=(steps + 2 * pad - kernel) // stride + 1,
             depthwise=groups > 1,
+            scale=scale,
         )
         activation, x = self._activation(node.output[0])
         return dataclasses.replace(conv, activation=activation), x
@@ -179,7 +181,11 @@ class _Reader:
         attributes = _attributes(node)
         gru = node.op_type == "GRU"
         gates = 3 if gru else 4
-        w, r, b = (self._array(name) for name in node.input[1:4])
+        w, scale = self._rows(node.input[1])
+        r, of_recurrent = self._rows(node.input[2])
+        b = self._array(node.input[3])
+        if not np.array_equal(scale, of_recurrent):
+            raise _no_form(node)
         ways, units = w.shape[0], attributes["hidden_size"]
         if gru and not attributes.get("linear_before_reset"):
             raise _no_form(node)
@@ -198,6 +204,9 @@ class _Reader:
             recurrent=np.ascontiguousarray(r.reshape(ways, gates, units, units).transpose(0, 2, 1, 3)),
             bias=np.ascontiguousarray(bias.transpose(0, 2, 1)),
             steps=steps,
+            scale=np.ascontiguousarray(scale.reshape(ways, gates, units).transpose(0, 2, 1))
+            if scale.size
+            else scale,
         )
 
     def _scores(self, node: onnx.NodeProto) -> bool:
@@ -214,30 +223,38 @@ class _Reader:
         end = x if kind == "last" and recurrent else "pooled"
         if end not in self.made_by:
             raise ExportError(f"the model's graph has no pool {kind!r}; export the model again")
-        pool = Pool(kind=kind, width=width, steps=steps, turned=width // 2 if two else 0, score=score)
+        turned = width // 2 if two else 0
+        pool = Pool(kind=kind, width=width, steps=steps, turned=turned, score=score)
         return pool, end
 
     def _head(self, x: str) -> Head:
         node = self._next(x)
         if node.op_type != "Gemm":
             raise _no_form(node)
-        return Head(weight=self._array(node.input[1]), bias=self._array(node.input[2]))
+        weight, scale = self._rows(node.input[1])
+        return Head(weight=weight, bias=self._array(node.input[2]), scale=scale)
 
     def _maker(self, name: str) -> onnx.NodeProto:
         return self.made_by.get(name, onnx.NodeProto())
 
     def _array(self, name: str) -> Float32:
-        """Return a stored array; one that is kept as 8 bits, by the node that makes it float."""
-        if name in self.stored:
-            return np.asarray(self.stored[name], np.float32)
-        node = self._maker(name)
-        if node.op_type != "DequantizeLinear":
+        if name not in self.stored:
             raise ExportError(f"the model's graph has no stored {name!r}; export the model again")
-        values, scale = self.stored[node.input[0]], self.stored[node.input[1]]
-        axis = _attributes(node).get("axis", 1)
-        shape = [1] * values.ndim
-        shape[axis] = -1
-        return np.asarray(values, np.float32) * np.asarray(scale, np.float32).reshape(shape)
+        return np.asarray(self.stored[name], np.float32)
+
+    def _rows(self, name: str) -> tuple[Float32, Float32]:
+        """Return stored weights and their scales, none for weights in their own unit.
+
+        Weights of 8 bits go through DequantizeLinear, and those of two directions through Reshape.
+        """
+        node, shape = self._maker(name), None
+        if node.op_type == "Reshape":
+            shape = self.stored[node.input[1]]
+            node = self._maker(node.input[0])
+        if node.op_type != "DequantizeLinear":
+            return self._array(name), NO_SCALE
+        values, scale = self._array(node.input[0]), self._array(node.input[1]).ravel()
+        return values if shape is None else values.reshape(shape), scale
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from atml.arrays import Float32
 from atml.device import memory
 from atml.device.c.fragments import fragment
-from atml.device.program import Conv, Layer, LayerNorm, Program, Recurrent, width_before
+from atml.device.program import NO_SCALE, W8, Conv, Layer, LayerNorm, Program, Recurrent, width_before
 from atml.ecg.beats import FRACTION
 from atml.models.blocks import EPSILON
 from atml.models.rr_series import GAIN
@@ -101,6 +101,8 @@ def _needs(program: Program) -> frozenset[str]:
     if needs & {"CONVOLVES", "NORM", "TWO_WAYS"}:
         needs.add("FINISHES")
     needs |= _input_needs(program)
+    if program.format == W8:
+        needs.add("W8")
     if program.positive is not None:
         needs.add("TIE")
     if source.decimation > 1:
@@ -185,7 +187,7 @@ def _number(value: float | np.float32) -> str:
 
 def _array(name: str, values: Float32, kind: str = "float") -> str:
     flat = np.asarray(values).ravel()
-    words = [_number(value) if kind == "float" or flat.dtype.kind == "f" else str(value) for value in flat]
+    words = [_number(value) if kind == "float" else str(int(value)) for value in flat]
     lines: list[str] = []
     line = "   "
     for word in words:
@@ -216,17 +218,25 @@ def stored(layer: Layer) -> tuple[Float32, Float32]:
 
 
 def _weights(program: Program) -> str:
-    parts = ["typedef float weight;\n"]
+    narrow = program.format == W8
+    kind = "weight" if narrow else "float"
+    parts = [f"typedef {'signed char' if narrow else 'float'} weight;\n"]
+
+    def add(name: str, weight: Float32, bias: Float32, scale: Float32) -> None:
+        for part, values, of in (
+            ("weights", weight, kind),
+            ("bias", bias, "float"),
+            ("scale", scale, "float"),
+        ):
+            if values.size:
+                parts.append(_array(f"{name}_{part}", values, of))
+
     for layer in program.layers:
-        weight, bias = stored(layer)
-        name = identifier(layer.name)
-        if weight.size:
-            parts.append(_array(f"{name}_weights", weight, "weight"))
-        parts.append(_array(f"{name}_bias", bias))
+        scale = NO_SCALE if isinstance(layer, LayerNorm) else layer.scale
+        add(identifier(layer.name), *stored(layer), scale)
     if program.pool.score.size:
-        parts.append(_array("attention_weights", program.pool.score, "weight"))
-    parts.append(_array("head_weights", program.head.weight, "weight"))
-    parts.append(_array("head_bias", program.head.bias))
+        parts.append(_array("attention_score", program.pool.score))
+    add("head", program.head.weight, program.head.bias, program.head.scale)
     return "\n".join(parts)
 
 
@@ -238,6 +248,7 @@ enum { NONE, RELU, LEAKY_RELU, ELU, SILU, HARDSWISH, TANH };
 typedef struct {
     const weight *weights;
     const float *bias;
+    const float *scale; /* of weights of 8 bits, one a row */
     float *rows; /* those that came and are still needed */
     float *state; /* of a recurrent layer */
     float *both; /* what the two directions put out */
@@ -280,12 +291,14 @@ def _layers(program: Program) -> str:
             if layer.ways == 2:
                 parts.append(f"static float {name}_both[{layer.steps * layer.outputs}];")
                 fields["both"] = f"{name}_both"
+        if not isinstance(layer, LayerNorm) and layer.scale.size:
+            fields["scale"] = f"{name}_scale"
         if not isinstance(layer, Recurrent) and layer.activation != "none":
             fields["activation"] = layer.activation.upper()
         rows.append(_fields(fields))
     pool = {"rows": "pool_rows", "in": str(program.pool.width), "kind": "POOL"}
     if program.pool.score.size:
-        pool["weights"] = "attention_weights"
+        pool["bias"] = "attention_score"
     rows.append(_fields(pool))
     parts.append(f"static float pool_rows[{plan.rows[-1]}];")
     parts.append("static float features[FEATURES];")

@@ -42,10 +42,7 @@ static void attend(const layer *l, const float *x)
 {
     float score = 0.0f, share;
     int i;
-    for (i = 0; i < l->in; i++) score += x[i] * (float)l->weights[i];
-//if W8
-    score = score * l->scale[0];
-//end
+    for (i = 0; i < l->in; i++) score += x[i] * l->bias[i];
     if (score > most) {
         share = power(most - score);
         total = total * share + 1.0f;
