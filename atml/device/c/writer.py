@@ -25,7 +25,7 @@ def write(program: Program, *, sampling_rate: int, hop: int, head: Sequence[str]
     ``hop`` is how many samples lie between two decisions of ``atml_push``; the lines of ``head`` open both
     files as a comment.
     """
-    needs = _needs(program)
+    needs = pieces(program)
     parts = [
         _comment([*head, "", _LICENCE]),
         f'#include "{HEADER}"\n\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n',
@@ -78,8 +78,8 @@ extern float atml_logits[ATML_CLASSES];
     )
 
 
-def _needs(program: Program) -> frozenset[str]:
-    """Return the names that `fragment` asks for."""
+def pieces(program: Program) -> frozenset[str]:
+    """Return the names of what a program needs of ``runtime/``, as `fragment` asks for them."""
     layers, source, kind = program.layers, program.input, program.pool.kind
     needs = {layer.activation.upper() for layer in layers if not isinstance(layer, Recurrent)} - {"NONE"}
     if "TANH" in needs:
