@@ -1,0 +1,1 @@
+"""From an exported network to a board."""
