@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from atml.device.boards import Board
     from atml.library.board_estimate import OnBoard, Subject
 
-device_app = Commands(no_args_is_help=True, help="Estimate what a model takes on a board, or enter what was measured.")
+device_app = Commands(no_args_is_help=True, help="What a model takes on a board, and what was measured.")
 
 OnBoardNamed = Annotated[
     str,
@@ -68,7 +68,7 @@ def estimate(
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """Estimate milliseconds, flash and RAM on a board, by layer, and the official total. Nothing is compiled."""
+    """Estimate milliseconds, flash and RAM on a board, by layer, and the official total."""
     from atml.device.boards import board_named
     from atml.library.board_estimate import on_board
 
@@ -81,7 +81,8 @@ def estimate(
 @device_app.command("calibrate")
 def calibrate(
     export: Annotated[
-        Path, typer.Argument(help="Export folder, or an ONNX file of atml: what ran on the board.", metavar="EXPORT")
+        Path,
+        typer.Argument(help="Export folder, or an ONNX file of atml.", metavar="EXPORT"),
     ],
     board: OnBoardNamed = ...,  # type: ignore[assignment]
     measured: Annotated[
@@ -127,8 +128,8 @@ def calibrate(
     show(f"measured {measured:.4g} ms: {cycles:.2f} cycles an instruction on {on.title}")
     if not low <= cycles <= high:
         show(
-            f"that is outside the {low:g} to {high:g} that the processor leads to expect: check the clock, -O2, the"
-            " caches and the hardware floats of your build"
+            f"that is outside the {low:g} to {high:g} that the processor leads to expect: check the"
+            " clock, -O2, the caches and the hardware floats of your build"
         )
     show(f"estimate before: {_ms(before)}\nestimate now: {_ms(after)}, from {_measurements(len(mine))}")
     show(f"kept in {measurements.place()} for every later estimate of {on.name}")
@@ -141,13 +142,14 @@ def _timing(export: Path, board: Board) -> str:
     sources = folder / "device"
     if not (sources / "model.h").is_file():
         raise InputError(
-            f"{export} holds no device/model.h to time: atml best export --target {board.target} writes one; or"
-            " enter a latency with --measured"
+            f"{export} holds no device/model.h to time: atml best export --target {board.target} writes"
+            " one; or enter a latency with --measured"
         )
     write_whole(sources / "timing.c", (FOLDER / "timing.c").read_text(encoding="utf-8"))
     return (
-        f"wrote {sources / 'timing.c'}: build it with model.c for {board.title} (-std=c99 -O2), run it there and enter"
-        f" what it prints: atml device calibrate {export} --board {board.name} --measured MILLISECONDSms"
+        f"wrote {sources / 'timing.c'}: build it with model.c for {board.title} (-std=c99 -O2), run"
+        f" it there and enter what it prints: atml device calibrate {export} --board {board.name}"
+        " --measured MILLISECONDSms"
     )
 
 
@@ -161,7 +163,9 @@ def _awarding(rule: str | None) -> str | None:
 
     awarding = [name for name, judge in RULES.items() if hasattr(judge, "points")]
     if rule is not None and rule not in awarding:
-        raise InputError(f"rule {rule!r} awards nothing for latency and size; rules that do: {', '.join(awarding)}")
+        raise InputError(
+            f"rule {rule!r} awards nothing for latency and size; rules that do: " + ", ".join(awarding)
+        )
     return rule
 
 
@@ -197,10 +201,14 @@ def screen(found: OnBoard) -> RenderableType:
     from atml.formatting import columns
 
     one, board = found.estimate, found.estimate.board
-    because = f"from {_measurements(one.measured)}" if one.measured else "nobody measured; see atml device calibrate"
+    because = f"from {_measurements(one.measured)}" if one.measured else "nobody measured yet"
     rows = [
         ("board", f"{board.title}, {board.megahertz:g} MHz"),
-        ("model", f"{found.subject.name}, {one.format}, {found.subject.program.macs:,} MACs, as {one.compiler} -O2 writes it"),
+        (
+            "model",
+            f"{found.subject.name}, {one.format}, {found.subject.program.macs:,} MACs, as {one.compiler} -O2"
+            " writes it",
+        ),
         ("instructions", f"{one.instructions:,}"),
         ("latency", f"{_ms(one)}: {because}"),
         ("flash", f"{one.flash_bytes:,} bytes ({one.flash_kib:.1f} KiB) of {board.flash_kib:,g} KiB"),

@@ -57,7 +57,9 @@ def place() -> Path:
     try:
         return (Path(base) if base else Path.home() / ".config") / "atml" / "measurements.json"
     except RuntimeError as error:  # no home
-        raise InputError("there is no home folder to keep measurements in; set ATML_CONFIG to a folder") from error
+        raise InputError(
+            "there is no home folder to keep measurements in; set ATML_CONFIG to a folder"
+        ) from error
 
 
 def read(file: Path | None = None) -> list[Measurement]:
@@ -100,7 +102,9 @@ def add(one: Measurement, file: Path | None = None) -> list[Measurement]:
         new.write_text(text, encoding="utf-8")
         new.replace(file)
     except OSError as error:
-        raise InputError(f"{file} can't be written: {in_one_line(error)}; set ATML_CONFIG to a folder") from error
+        raise InputError(
+            f"{file} can't be written: {in_one_line(error)}; set ATML_CONFIG to a folder"
+        ) from error
     return [each for each in found if each.board == one.board]
 
 

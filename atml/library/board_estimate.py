@@ -112,7 +112,7 @@ def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
     record = next((one for one in records if one.number == number), None)
     if record is None or record.config is None:
         raise InputError(
-            f"study {study!r} has no trial {number} with a network; it has {len(records)} trials, the first is 0"
+            f"study {study!r} has no trial {number} with a network; it has {len(records)} trials"
         )
     spec = store.spec(study) or {}
     task = task_files.find(str(spec["task"])).task
@@ -143,7 +143,9 @@ def on_board(
     points = awarded(judge.points, known, found)
     total = None
     if len(known) == len(wanted):
-        total = Interval(*(sum(getattr(one, end) for one in points.values()) for end in ("value", "low", "high")))
+        total = Interval(
+            *(sum(getattr(one, end) for one in points.values()) for end in ("value", "low", "high"))
+        )
     else:
         points = {key: one for key, one in points.items() if key not in wanted}
     return OnBoard(subject, found, judge.NAME, points, total, sum(judge.WEIGHTS.values()))
