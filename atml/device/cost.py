@@ -143,11 +143,12 @@ def _norm(layer: LayerNorm, held: int) -> Part:
 
 def _cell(layer: Recurrent, feed: _Feed, held: int, states: int) -> Part:
     steps, units = layer.steps * layer.ways, layer.units
+    ways = ", two ways" if layer.ways == 2 else ""
     events = Counter(
         {
             "give": feed.calls,
             "step": steps,
-            f"{layer.cell} unit": steps * units,
+            f"{layer.cell} unit{ways}": steps * units,
             "copy word": steps * units,
         }
     )
@@ -246,6 +247,8 @@ def code_of(needs: Collection[str], layers: int, head: int, features: int) -> Co
                 found[f"{one} {other}"] = 1
     if "FINISHES" in needs:
         found["layer that finishes"] = layers
+    if layers == 1:
+        found["only layer"] = 1
     if features <= UNROLLED:
         found["written out"] = 1
         found["head weight"] = head

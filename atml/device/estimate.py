@@ -53,7 +53,7 @@ class Estimate:
         measured: How many measurements of this board the milliseconds are from; 0 for none.
         flash_bytes: Code, constants and first values of variables, all that the model needs.
         ram_bytes: Static variables of the model, exact.
-        stack_bytes: Stack of one `atml_run`, an upper bound.
+        stack_bytes: Stack of one `atml_run`; no counted program needs more than this says of it.
         window_bytes: The window, which the caller holds (``atml_push`` has a ring of that size).
         layers: The same by layer.
     """
@@ -158,7 +158,7 @@ def estimate(
         measured=sum(one.board == on.name for one in mine),
         flash_bytes=round(flash + Rates.total(pieces, known.code)),
         ram_bytes=ram_bytes(program, compiler),
-        stack_bytes=round(Rates.total(pieces, known.stack)),
+        stack_bytes=round(Rates.total(cost.frames(program), known.stack)),
         window_bytes=4 * program.input.leads * program.input.samples,
         layers=tuple(rows),
     )

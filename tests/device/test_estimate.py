@@ -94,13 +94,12 @@ def test_layers_add_up_to_the_whole() -> None:
 
 
 def test_more_work_takes_longer_and_int8_takes_less_flash() -> None:
-    lean, rich = small(), small(channels=(8,), kernels=(9,))
+    lean, rich, wide = small(), small(channels=(8,), kernels=(9,)), small(cell="lstm", units=24)
     for board in BOARDS:
         one, other = estimate(lean, board), estimate(rich, board)
         assert one.ms.low < one.ms.value < one.ms.high < 10 * one.ms.low
         assert one.ms.value < other.ms.value and one.flash_bytes < other.flash_bytes
-        wide = small(cell="lstm", units=24)
-        assert estimate(wide, board, "w8").flash_bytes < 0.6 * estimate(wide, board).flash_bytes
+        assert estimate(wide, board, "w8").flash_bytes < 0.7 * estimate(wide, board).flash_bytes
     assert estimate(lean, "rp2040").instructions > 10 * estimate(lean, "l432kc").instructions
 
 
