@@ -4,6 +4,7 @@
 
     AtmlError                    a fault of ours                              exit code 1
     |-- ParityError              onnxruntime and torch disagree on an export
+    |-- BuildError               the C of a model does not compile, or does not run to its end
     |-- Stopped                  Ctrl-C or SIGTERM; the study is whole        exit code 130
     |   `-- Interrupted          ... of the library: a KeyboardInterrupt too
     `-- InputError               what a person gave can't be used             exit code 2
@@ -14,6 +15,7 @@
         |-- RegionError          a region of a search space, or a file of them
         |-- StudyError           a study, or the database that holds it
         |-- MissingExtraError    an optional package that is not installed
+        |-- ToolchainError       a target, or a compiler or emulator that is not installed
         `-- ExportError          an export folder or an ONNX file
 
 The message is one line that quotes the value and names the way out; the command line prints it as
@@ -49,6 +51,10 @@ class AtmlError(Exception):
 
 class ParityError(AtmlError):
     """An exported file does not compute what the trained model computes."""
+
+
+class BuildError(AtmlError):
+    """The C of a model does not compile, or its program does not run to its end."""
 
 
 class Stopped(AtmlError):
@@ -103,6 +109,10 @@ class StudyError(InputError):
 
 class ExportError(InputError):
     """An export folder or ONNX file is missing, damaged or not ours."""
+
+
+class ToolchainError(InputError):
+    """No such target, or no compiler or emulator for it; the message has the commands that install one."""
 
 
 class MissingExtraError(InputError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from atml.data import cache
 from tests import browser as chromium
 from tests.postgres import PACKAGE, Server, binaries
 
@@ -81,5 +82,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the parsed copies of this run to itself."""
+    """Keep the parsed copies of this run to itself, and what zig builds once for a target where it was."""
+    os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(cache.root(None) / "zig"))
     os.environ["ATML_CACHE"] = str(tmp_path_factory.mktemp("cache"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from atml.artifacts import card_kind
 from atml.artifacts.bad_input import BadInput, section
 from atml.artifacts.card_agreement import under_changes
 from atml.artifacts.card_baseline import by_rhythm, versus
+from atml.artifacts.card_formats import in_fewer_bits
 from atml.artifacts.card_label_doubts import label_doubts
 from atml.artifacts.record import ExportRecord
 from atml.formatting import figure, gap, less_or_more, mean, plural, table
@@ -19,8 +20,13 @@ from atml.training.augmentation import KINDS
 MB = 1e6
 
 
-def render(record: ExportRecord, *, size_bytes: int, bad_input: BadInput) -> str:
-    """Write the card; ``size_bytes`` is the size of the ONNX file, ``bad_input`` how it answers that."""
+def render(
+    record: ExportRecord, *, size_bytes: int, bad_input: BadInput, sizes: Mapping[str, int] | None = None
+) -> str:
+    """Write the card; ``size_bytes`` is the size of the ONNX file, ``bad_input`` how it answers that.
+
+    ``sizes`` are those of the same network's files in other formats.
+    """
     head = f"# {record.task.name}: trial {record.trial} of study {record.study!r}"
     parts = [head]
     if record.data.synthetic:
@@ -42,6 +48,7 @@ def render(record: ExportRecord, *, size_bytes: int, bad_input: BadInput) -> str
         *by_rhythm(record),
         *label_doubts(record),
         *under_changes(record),
+        *in_fewer_bits(record, size_bytes, sizes or {}),
         _fit(record),
         _architecture(record, size_bytes),
         _training(record),

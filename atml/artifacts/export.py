@@ -21,7 +21,7 @@ import torch
 from atml import __version__
 from atml.arrays import Float32, evenly
 from atml.artifacts import card
-from atml.artifacts.backends import BACKENDS, backend
+from atml.artifacts.backends import BACKENDS, backend, onnx_w8
 from atml.artifacts.bad_input import measured
 from atml.artifacts.model import (
     CARD,
@@ -135,8 +135,16 @@ def contents(record: ExportRecord, model: bytes, parity: Parity) -> dict[str, by
         MODEL: model,
         CONFIG: _dump(_config(record, model)),
         METRICS: _dump(_metrics(record, parity)),
-        CARD: card.render(record, size_bytes=len(model), bad_input=bad_input).encode(),
+        CARD: card.render(
+            record, size_bytes=len(model), bad_input=bad_input, sizes=_sizes(record, model)
+        ).encode(),
     }
+
+
+def _sizes(record: ExportRecord, model: bytes) -> dict[str, int]:
+    """Return the bytes of the ONNX file in the formats that a record has figures of, where there is one."""
+    judged = {one.format for one in record.result.formats}
+    return {"w8": len(onnx_w8.quantised(model))} if "w8" in judged else {}
 
 
 def export(

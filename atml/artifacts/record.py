@@ -162,6 +162,8 @@ class ExportRecord:
     """What the search's objective gives a model that is wrong everywhere; None where that is not known."""
     unqualified: tuple[str, ...] = ()
     """What it lacks of its objective's gate, in words; () for a model that qualifies."""
+    lacks_in_format: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What it lacks of the gate in each format of `CrossValidationResult.formats`, in words."""
     objective_hash: str = ""
     """Of the objectives file (`atml.task_files.definition.TaskDefinition.objective_hash`)."""
     labels_hash: str = ""

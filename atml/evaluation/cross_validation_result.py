@@ -16,7 +16,7 @@ from atml.evaluation.baselines.out_of_fold import OutOfFold
 from atml.evaluation.decision import Wish, decide
 from atml.evaluation.gate import Gate
 from atml.metrics import FOUR, ClassCounts, Interval
-from atml.metrics.predictions import Predictions
+from atml.metrics.predictions import QUANTISED, Predictions
 from atml.tasks.targets import Target, Value, shifted
 
 AS_TRAINED, TUNED = "decision as trained", "decision tuned, cross-fitted"
@@ -37,6 +37,38 @@ class RhythmRow:
     subjects: int
     right: float
     label: int = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatResult:
+    """What the networks of the folds reach with fewer bits, at the same decision and on the same windows.
+
+    ``value`` is None where the objective asks for windows after changes, which were not predicted in the
+    format. ``agreement`` is the share of windows that are decided as in float32. Figures are means over the
+    runs; ``table`` are counts by subject, summed.
+    """
+
+    format: str
+    value: float | None
+    four: dict[str, float]
+    rates: dict[str, Interval]
+    agreement: float
+    table: Any
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The four metrics and the rates by name, of which a gate asks for some."""
+        return {**self.four, **{name: rate.value for name, rate in self.rates.items()}}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every figure as JSON types."""
+        return {
+            "value": self.value,
+            **self.four,
+            "rates": {key: dataclasses.asdict(interval) for key, interval in self.rates.items()},
+            "agreement": self.agreement,
+            "subjects": [dataclasses.asdict(row) for row in self.table.rows()],
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +100,8 @@ class CrossValidationResult:
     agreement: dict[str, float] = field(default_factory=dict)
     """Share of the windows decided as before after each change of `atml.ecg.changes`, mean over the runs, at
     the decision that ships; empty where the runs did not measure it."""
+    formats: tuple[FormatResult, ...] = ()
+    """What the same networks reach in formats of fewer bits; () where the runs did not measure it."""
     decided: tuple[Predictions, ...] = field(default=(), repr=False)
     """Each run's predictions, shifted by the offsets that it is judged at: what they call is decided at 0."""
 
@@ -138,6 +172,7 @@ class CrossValidationResult:
             "decision": self.decision,
             "tuning": None if self.tuning is None else dataclasses.asdict(self.tuning),
             "agreement": dict(self.agreement),
+            "formats": {one.format: one.to_dict() for one in self.formats},
             "subjects": [dataclasses.asdict(row) for row in self.rows()],
             **({"matrix": self.table.pooled().tolist()} if isinstance(self.table, ClassCounts) else {}),
         }
@@ -209,6 +244,7 @@ def cross_validation_result(
         rates=target.rates(total),
         rhythms=() if rhythm is None else by_rhythm(parts, rows, rhythm),
         agreement=_mean_agreement(parts),
+        formats=_formats(target, parts, None if agreement else value),
         decided=tuple(parts),
     )
 
@@ -219,6 +255,29 @@ def _mean_agreement(runs: Sequence[Predictions]) -> dict[str, float]:
         return {}
     each = [run.agreement() for run in runs]
     return {kind: float(np.mean([one[kind] for one in each])) for kind in each[0]}
+
+
+def _formats(target: Target, runs: Sequence[Predictions], value: Value | None) -> tuple[FormatResult, ...]:
+    """Judge the formats that every run was predicted in."""
+    found = []
+    for name in QUANTISED:
+        if not all(name in run.quantised for run in runs):
+            continue
+        parts = [run.in_format(name) for run in runs]
+        tables = [target.table(part) for part in parts]
+        total = target.total(tables)
+        same = [target.labels(a.logits) == target.labels(b.logits) for a, b in zip(parts, runs, strict=True)]
+        found.append(
+            FormatResult(
+                format=name,
+                value=None if value is None else float(np.mean([value(part) for part in parts])),
+                four=_mean_four(target, tables),
+                rates=target.rates(total),
+                agreement=float(np.mean([one.mean() for one in same])),
+                table=total,
+            )
+        )
+    return tuple(found)
 
 
 def _mean_four(target: Target, tables: Sequence[Any]) -> dict[str, float]:

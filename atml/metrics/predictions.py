@@ -9,6 +9,10 @@ import numpy as np
 
 from atml.arrays import Bools, Float32, Int64, Strings
 
+QUANTISED = ("w8", "w8a8")
+"""Formats of fewer bits than float32, in the order that databases keep what networks in them make of windows:
+weights in 8 bits, and weights and activations in 8 bits."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -19,6 +23,7 @@ class Predictions:
 
     ``changed`` are the outputs on the same windows after changes that should change no decision
     (`atml.ecg.changes`), ``(n, classes)`` by name; empty where none were made, None where nobody asked.
+    ``quantised`` are those of the same network in formats of fewer bits, by the format's name.
 
     Example:
         >>> logits = np.array([[0.0, 2.0, 1.0], [3.0, 0.0, 0.0]], np.float32)
@@ -32,6 +37,7 @@ class Predictions:
     subject: Strings
     positive: int | None = 1
     changed: Mapping[str, Float32] | None = field(default=None, repr=False)
+    quantised: Mapping[str, Float32] = field(default_factory=dict, repr=False)
 
     def margin(self) -> Float32:
         """Positive logit minus the best other logit, ``(n,)``; the decision is ``margin >= 0``."""
@@ -106,17 +112,25 @@ class Predictions:
             y=self.y[rows],
             subject=self.subject[rows],
             changed=self._each(lambda logits: logits[rows]),
+            quantised={name: logits[rows] for name, logits in self.quantised.items()},
         )
 
     def lowered(self, offsets: Float32) -> Predictions:
         """Take ``offsets``, ``(classes,)`` or ``(n, classes)``, off all logits."""
         return replace(
-            self, logits=self.logits - offsets, changed=self._each(lambda logits: logits - offsets)
+            self,
+            logits=self.logits - offsets,
+            changed=self._each(lambda logits: logits - offsets),
+            quantised={name: logits - offsets for name, logits in self.quantised.items()},
         )
+
+    def in_format(self, name: str) -> Predictions:
+        """Return the predictions of the network in one of the formats of ``quantised``, and of no other."""
+        return replace(self, logits=self.quantised[name], changed=None, quantised={})
 
     @staticmethod
     def joined(parts: Sequence[Predictions]) -> Predictions:
-        """Put predictions one after the other; changed ones where all parts have the same.
+        """Put predictions one after the other; changed and quantised ones where all parts have the same.
 
         Raises ValueError without any.
         """
@@ -130,12 +144,14 @@ class Predictions:
                 name: np.concatenate([part.changed[name] for part in parts if part.changed is not None])
                 for name in first
             }
+        formats = [name for name in parts[0].quantised if all(name in part.quantised for part in parts)]
         return Predictions(
             np.concatenate([part.logits for part in parts]),
             np.concatenate([part.y for part in parts]),
             np.concatenate([part.subject for part in parts]),
             parts[0].positive,
             changed,
+            {name: np.concatenate([part.quantised[name] for part in parts]) for name in formats},
         )
 
     def by_subject(self) -> Predictions:

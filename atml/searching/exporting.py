@@ -81,6 +81,9 @@ def record_of(
         objective_hash=plan.definition.objective_hash,
         labels_hash=plan.definition.labels_hash,
         unqualified=plan.definition.gate.missing(judged.result.figures),
+        lacks_in_format={
+            one.format: plan.definition.gate.missing(one.figures) for one in judged.result.formats
+        },
         baseline=finals.baseline(),
         label_doubts=finals.label_doubts(judged),
     )

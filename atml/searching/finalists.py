@@ -275,6 +275,7 @@ class Finalists:
         data, kept = self.plan.dataset, record.result
         found = self.plan.definition.target.predictions(logits, data.y[rows], data.subject[rows])
         changed = self.plan.store.changed_predictions(self.plan.name, record.number)
+        quantised = self.plan.store.quantised_predictions(self.plan.name, record.number)
         return Measurement(
             value=kept["value"],
             fold_values=tuple(kept["fold_values"]),
@@ -284,7 +285,7 @@ class Finalists:
             steps=kept["steps"],
             finished=kept["finished"],
             rows=rows,
-            predictions=replace(found, changed=changed),
+            predictions=replace(found, changed=changed, quantised=quantised),
         )
 
     def baseline(self) -> BaselineResult | None:

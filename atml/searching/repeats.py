@@ -61,7 +61,7 @@ class Repeats(JobSource):
         config = one.record.lengthened(one.length)
         trial = self._plan.store.begin_repeat(self._finals.study, one.record, one.seed, one.length)
         self._open[trial.number] = (trial, time.monotonic(), one)
-        return TrialJob(number=trial.number, config=config, seed=one.seed, agreement=True)
+        return TrialJob(number=trial.number, config=config, seed=one.seed, agreement=True, quantised=True)
 
     def _again_todo(self) -> None:
         """Read which repeats come next, now that a round is over, without those that were lost too often."""
@@ -152,7 +152,9 @@ class Repeats(JobSource):
                 )
                 return
             found = measured.predictions
-            plan.store.save_predictions(plan.name, job.number, measured.rows, found.logits, found.changed)
+            plan.store.save_predictions(
+                plan.name, job.number, measured.rows, found.logits, found.changed, found.quantised
+            )
             self._finals.study.tell(job.number, measured.value)
         total = self._done + len(self._waiting) + len(self._open)
         what = f"of trial {of}" if one.length == 1 else f"of trial {of}, {one.length} times as long"

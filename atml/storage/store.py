@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from atml.arrays import Float32, Int64
 from atml.ecg.changes import CHANGES
+from atml.metrics.predictions import QUANTISED
 from atml.storage import moved
 from atml.storage.recovery import Recovery
 from atml.storage.schema import EVALUATIONS, EXPORTS, PREDICTIONS
@@ -97,13 +98,18 @@ class Store(StoredTrials):
         rows: Int64,
         logits: Float32,
         changed: Mapping[str, Float32] | None = None,
+        quantised: Mapping[str, Float32] | None = None,
     ) -> None:
         """Keep the out-of-fold logits ``(n, classes)`` of a trial for dataset ``rows (n,)``, as float16.
 
         ``changed`` are those of the same windows after changes, by the names of `atml.ecg.changes.CHANGES`
-        and in that order.
+        and in that order; ``quantised`` are of the same network in other formats, which takes ``changed``.
         """
-        every = np.stack([logits, *([changed[kind] for kind in CHANGES] if changed else ())])
+        layers = [logits]
+        if changed:
+            layers += [changed[kind] for kind in CHANGES]
+            layers += [(quantised or {})[name] for name in QUANTISED if name in (quantised or {})]
+        every = np.stack(layers)
         key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
         row = PREDICTIONS.insert().values(
             study=study,
@@ -126,8 +132,13 @@ class Store(StoredTrials):
             return None
         return dict(zip(CHANGES, found[1][1:], strict=False))
 
+    def quantised_predictions(self, study: str, number: int) -> dict[str, Float32]:
+        """Return the logits of a trial in each format of fewer bits; empty where none were saved."""
+        found = self._every(study, number)
+        return {} if found is None else dict(zip(QUANTISED, found[1][1 + len(CHANGES) :], strict=False))
+
     def _every(self, study: str, number: int) -> tuple[Int64, Float32] | None:
-        """Return rows and logits, ``(1 + changes, n, classes)``."""
+        """Return rows and logits, ``(1 + changes + formats, n, classes)``."""
         key = (PREDICTIONS.c.study == study) & (PREDICTIONS.c.number == number)
         found = self._db.read(lambda db: db.execute(sa.select(PREDICTIONS).where(key)).first())
         if found is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from atml.arrays import Int64
+from atml.arrays import Float32, Int64
 from atml.data.dataset import Dataset, Fold, Rows
 from atml.metrics.predictions import Predictions
 from atml.models.config import ModelConfig
@@ -18,6 +18,9 @@ from atml.tasks.task import Task
 from atml.training.agreement import changed_logits
 from atml.training.loop import Fitted, fit, predict
 from atml.training.records import Measurement, ReportPoint
+
+Quantise = Callable[[Network, Rows, Rows], Mapping[str, Float32]]
+"""From a network, rows it was trained on and rows it was not: the logits of the latter, by format."""
 
 TRAIN_SAMPLE = 1500
 """Training rows that the training value is taken over."""
@@ -35,6 +38,7 @@ def run(
     on_progress: Callable[[ReportPoint], bool] | None = None,
     agreement: bool = False,
     judged: bool = False,
+    quantise: Quantise | None = None,
 ) -> Measurement:
     """Train on every fold in order and measure on the subjects it holds out.
 
@@ -44,7 +48,8 @@ def run(
 
     With ``agreement`` each fold's held-out rows are predicted after every change of `atml.ecg.changes` too,
     at the end of its training: `Predictions.changed` of the measurement. With ``judged``, where ``value``
-    asks for them, wherever it is computed.
+    asks for them, wherever it is computed. With ``quantise`` they are predicted by each fold's network in
+    other formats too: `Predictions.quantised`.
 
     A model that decides every held-out window of a fold the same ends the trial too: ``collapsed``.
     Only rows of ``folds`` are touched. Training that diverges gives a measurement with ``diverged`` and
@@ -53,7 +58,7 @@ def run(
     Raises:
         ConfigError: a config that can't be built or trained.
     """
-    state = _State(targets.of(task), task, dataset, value, device, agreement or judged, judged)
+    state = _State(targets.of(task), task, dataset, value, device, agreement or judged, judged, quantise)
     finished, diverged, collapsed = True, False, False
     for number, fold in enumerate(folds):
         fitted = _fold(state, config, fold, number, seed + number, on_progress)
@@ -65,6 +70,7 @@ def run(
             finished = False
             break
         state.measure_agreement(fitted.model)
+        state.measure_formats(fitted.model, fold)
         state.fold_values.append(fitted.curve[-1][2])
         state.train_values.append(state.on_training_rows(fitted.model, fold, seed))
         collapsed = state.collapsed()
@@ -103,6 +109,7 @@ class _State:
     device: str
     agreement: bool
     judged: bool
+    quantise: Quantise | None = None
     rows: list[Int64] = field(default_factory=list)
     found: list[Predictions] = field(default_factory=list)
     fold_values: list[float] = field(default_factory=list)
@@ -126,6 +133,13 @@ class _State:
         """Add what the last fold's model makes of its held-out rows after each change, where asked for."""
         if self.agreement and self.found[-1].changed is None:
             self.found[-1] = self.predicted(model, self.rows[-1], changed=True)
+
+    def measure_formats(self, model: Network, fold: Fold) -> None:
+        """Add what the last fold's model makes of its held-out rows in other formats, where asked for."""
+        if self.quantise is not None:
+            x = self.dataset.x
+            found = self.quantise(model, Rows(x, fold.train), Rows(x, self.rows[-1]))
+            self.found[-1] = replace(self.found[-1], quantised=found)
 
     def predictions(self) -> Predictions:
         """All out-of-fold predictions so far."""

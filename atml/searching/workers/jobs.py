@@ -46,9 +46,13 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialJob(Job):
-    """Train and predict fold by fold; with ``agreement`` after each change of `atml.ecg.changes` too."""
+    """Train and predict fold by fold; with ``agreement`` after each change of `atml.ecg.changes` too.
+
+    With ``quantised`` each fold's network predicts in the formats of fewer bits as well.
+    """
 
     agreement: bool = False
+    quantised: bool = False
 
 
 class FinalJob(Job):

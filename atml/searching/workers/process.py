@@ -156,6 +156,7 @@ def _do(
     device: str,
     pipe: Connection,
 ) -> Report:
+    from atml.device.fold_networks import by_format
     from atml.models.weights import weights
     from atml.training import cross_validation, loop
     from atml.training.agreement import changed_logits
@@ -177,6 +178,7 @@ def _do(
             on_progress=ask,
             agreement=job.agreement,
             judged=definition.agreement,
+            quantise=by_format(definition.task) if job.quantised else None,
         )
         return Report(index, ReportKind.MEASURED, measurement=measured)
     fitted = loop.fit(
