@@ -31,8 +31,8 @@ HOST_WINDOWS, EMULATED_WINDOWS = 1024, 32
 class Checked:
     """What a check found on one target.
 
-    ``apart`` is the largest difference of a logit from onnxruntime, ``flipped`` how many of the ``windows`` it
-    decides otherwise, ``other_bits`` how many logits of the first `EMULATED_WINDOWS` are not those of the
+    ``apart`` is the largest difference of a logit from onnxruntime, ``flipped`` how many of the ``windows``
+    it decides otherwise, ``other_bits`` how many logits of the first `EMULATED_WINDOWS` are not those of the
     interpreter to the last bit.
     ``instructions`` are of one window and ``stack`` is in bytes; None where nothing here counts them. The
     sizes are of the linked program without its harness, in bytes.
@@ -69,8 +69,8 @@ def windows(task: Task, count: int, seed: int = 0) -> Float32:
     """
     random = np.random.default_rng(seed)
     x = random.normal(size=(count, task.leads, task.window))
-    x *= 10.0 ** random.uniform(-3, 2, (count, 1, 1))
     x += random.normal(size=(count, task.leads, 1))
+    x *= 10.0 ** random.uniform(-3, 2, (count, 1, 1))
     seconds = task.window / task.sampling_rate
     for place in range(0, count, 2):
         who = heart(random, task.leads)
@@ -130,7 +130,7 @@ def check(
         apart=float(apart.max(initial=0.0)),
         limit=float(limit.max(initial=TOLERANCE)),
         flipped=int(flipped.sum()),
-        other_bits=int((found[: len(exact)] != exact)[usable[: len(exact)]].sum()),
+        other_bits=int(np.count_nonzero((found[: len(exact)] - exact)[usable[: len(exact)]])),
         instructions=instructions,
         stack=stack,
         flash=flash,
@@ -154,6 +154,6 @@ def demand(found: Checked) -> None:
         return
     raise ParityError(
         f"on {found.title} the C and the model disagree: logits by up to {found.apart:.3g} (limit"
-        f" {found.limit:g}), {found.flipped} of {found.windows} labels, {found.other_bits} logits in their last"
-        " bits"
+        f" {found.limit:g}), {found.flipped} of {found.windows} labels, {found.other_bits} logits in their"
+        " last bits"
     )

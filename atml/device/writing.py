@@ -12,13 +12,24 @@ from typing import Any
 
 from atml.artifacts.backends import onnx_w8
 from atml.artifacts.model import MODEL, ExportedModel
+from atml.device.checking import HOST_WINDOWS, Checked, check, demand, windows
 from atml.device.folder import FOLDER, contents
 from atml.device.program import F32, W8, Program
 from atml.device.reading import read
-from atml.errors import ExportError, InputError
+from atml.device.toolchains.targets import target_named
+from atml.errors import BuildError, ExportError, InputError, ToolchainError
 
 FORMATS = (F32, W8)
 """Formats that a model is written in for a device."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What C is asked for: the ``target``, the ``format``, and seconds from decision to decision."""
+
+    target: str
+    format: str = F32
+    hop_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,3 +92,33 @@ def write(folder: Path, content: Mapping[str, bytes]) -> Path:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
     return place
+
+
+def write_checked(exported: ExportedModel, wanted: Wanted) -> str:
+    """Write ``device/`` into an export's folder, checked here where that can be, and say so in one line.
+
+    Raises:
+        InputError: no such target or format, or a hop below one sample.
+        ParityError: the C and the model disagree; nothing is written.
+        ExportError: the network has no form on a device, or the folder can't be written.
+    """
+    assert exported.folder is not None, "an export in a study has a folder"
+    target_named(wanted.target)
+    task = exported.task
+    found = in_format(exported, wanted.format)
+    hop = task.window if wanted.hop_s is None else round(wanted.hop_s * task.sampling_rate)
+    made = files(found, target=wanted.target, hop=hop)
+    checks: list[Checked] = []
+    unchecked: list[str] = []
+    for name in dict.fromkeys(("host", wanted.target)):
+        try:
+            x = windows(task, HOST_WINDOWS)
+            checks.append(check(found.program, found.model, made, x, name))
+        except (ToolchainError, BuildError) as error:
+            unchecked.append(f"not checked on {name}: {error}")
+            continue
+        demand(checks[-1])
+    facts = {"checked": [one.to_dict() for one in checks], "unchecked": unchecked}
+    place = write(exported.folder, files(found, target=wanted.target, hop=hop, facts=facts))
+    said = [f"on {one.title} the same decisions on {one.windows:,} windows" for one in checks]
+    return f"wrote {place} ({found.program.format}): {'; '.join([*said, *unchecked])}"
