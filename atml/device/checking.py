@@ -117,7 +117,7 @@ def check(
         x = x[:EMULATED_WINDOWS]
     found, called = run(image, x)
     expected, exact = infer(model, x), interpreter.run(program, x[:EMULATED_WINDOWS])
-    usable = np.isfinite(expected).all(1)
+    usable = np.asarray(np.isfinite(expected).all(1), np.bool_)
     apart = np.abs(found[usable] - expected[usable])
     limit = np.maximum(TOLERANCE, RELATIVE * np.abs(expected[usable]))
     flipped = called != np.where(usable, interpreter.labels(program, expected), -1)
@@ -130,7 +130,7 @@ def check(
         apart=float(apart.max(initial=0.0)),
         limit=float(limit.max(initial=TOLERANCE)),
         flipped=int(flipped.sum()),
-        other_bits=int(np.count_nonzero((found[: len(exact)] - exact)[usable[: len(exact)]])),
+        other_bits=int(np.sum((found[: len(exact)] != exact)[usable[: len(exact)]])),
         instructions=instructions,
         stack=stack,
         flash=flash,

@@ -90,6 +90,8 @@ def _needs(program: Program) -> frozenset[str]:
         needs.add("SIGMOID")
     if needs & {"SIGMOID", "ELU", "POOL_ATTENTION"}:
         needs.add("EXP")
+    if needs & {"EXP", "ROOT", "LOG"}:
+        needs.add("BITS")
     return frozenset(needs)
 
 
