@@ -98,11 +98,12 @@ def _zig(target: Target) -> Compiler | None:
 def _gcc(target: Target) -> Compiler | None:
     if not shutil.which(target.gcc):
         return None
-    link: tuple[str, ...] = ()
-    if target.freestanding:
-        link = ("-nostartfiles", "-static")
-        if target.emulator == "cortex-m":
-            link += ("--specs=nano.specs",)
+    link: tuple[str, ...] = ("-nostartfiles", "-static") if target.freestanding else ()
+    if target.emulator == "cortex-m":
+        # The C library is a package of its own; GCC gives the bare name of a file that it can't find.
+        if _said((target.gcc, "-print-file-name=nano.specs")) == "nano.specs":
+            return None
+        link += ("--specs=nano.specs",)
     return Compiler("gcc", (target.gcc, *target.gcc_flags), link, True)
 
 
