@@ -102,7 +102,7 @@ class Machine:
         return word - 2**32 if word >= 2**31 else word
 
     def run(self, values: Float32) -> tuple[Float32, int]:
-        """Return logits (classes,) and class of one window (leads, samples), or of one more sample (leads, 1)."""
+        """Return logits (classes,) and class of one window (leads, samples), or of a sample (leads, 1)."""
         given, kept = self.address("atml_harness_input"), self.address("atml_harness_logits")
         self.core.mem_write(given, np.ascontiguousarray(values, np.float32).tobytes())
         if self.image.entry == "atml_run":
