@@ -269,9 +269,19 @@ def test_a_model_that_does_not_compile_says_why(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"model\.c:2.*unused") as caught:
         build(tmp_path, "host")
     assert "\n" not in str(caught.value)
+    (tmp_path / "model.c").write_text(
+        '#include "model.h"\nint absent(void);\nint atml_run(const float *w, float *l);\n'
+        "int atml_run(const float *w, float *l) { (void)w; (void)l; return absent(); }\n"
+    )
+    with (tmp_path / "model.h").open("a") as header:
+        header.write("int atml_run(const float *window, float *logits);\n")
+    with pytest.raises(BuildError, match=r"undefined .*absent"):
+        build(tmp_path, "host")
 
 
-def test_what_is_unknown_or_missing_is_named(built: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_unknown_or_missing_is_named(
+    built: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with pytest.raises(
         ToolchainError, match=r"no such target: 'm5'; targets: host, cortex-m0, .*loongarch64"
     ):
@@ -287,6 +297,10 @@ def test_what_is_unknown_or_missing_is_named(built: Any, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setitem(sys.modules, "unicorn", None)
     assert shutil.which("gcc") is None
+    old = tmp_path / "zig"
+    old.write_text("#!/bin/sh\necho 0.14.1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     m4 = (
         r"no C compiler for Cortex-M4F here: pip install 'atml\[device\]' \(zig\), or apt-get install gcc-arm"
     )

@@ -157,6 +157,7 @@ def _called(command: list[str], where: Path) -> None:
     except OSError as error:
         raise BuildError(f"{command[0]} can't be started: {in_one_line(error)}") from error
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        # A linker's own complaints come before the compiler's, that it failed.
+        said = [line for line in done.stderr.splitlines() if re.search("error|undefined|cannot find", line)]
         first = (said or done.stderr.splitlines() or [f"exit code {done.returncode}"])[0]
         raise BuildError(f"{' '.join(command[:3])} ... refuses: {' '.join(first.split())}")
