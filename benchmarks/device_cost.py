@@ -317,27 +317,42 @@ def errors(
     return np.array(found)
 
 
-def costs_of(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Fit what each event costs. Only soft floats make trips over inputs that are half zeros cheaper."""
-    keys = sorted({key for one in rows for key in one["events"]})
-    dense = sorted({key.removesuffix(ZEROS) for key in keys})
-    merged = []
-    for one in rows:
-        together: Counter[str] = Counter()
-        for key, times in one["events"].items():
-            together[key.removesuffix(ZEROS)] += times
-        merged.append({**one, "events": together})
-    first = dict(zip(dense, fitted(merged, "instructions", "events", dense), strict=True))
-    start = np.array([first[key.removesuffix(ZEROS)] for key in keys])
+def costs_of(rows: list[dict[str, Any]], like: dict[str, float] | None) -> dict[str, float]:
+    """Fit what each event costs; what is hardly seen costs as in the column that this one is ``like``.
+
+    Only soft floats make trips over inputs that are half zeros cheaper.
+    """
+    keys = sorted({key for one in rows for key in one["events"]} | set(like or {}))
+    if like is None:
+        dense = sorted({key.removesuffix(ZEROS) for key in keys})
+        merged = []
+        for one in rows:
+            together: Counter[str] = Counter()
+            for key, times in one["events"].items():
+                together[key.removesuffix(ZEROS)] += times
+            merged.append({**one, "events": together})
+        first = dict(zip(dense, fitted(merged, "instructions", "events", dense), strict=True))
+        start = np.array([first[key.removesuffix(ZEROS)] for key in keys])
+    else:
+        scale = 1 / (1 + np.median(errors(rows, "instructions", "events", like)))
+        start = np.array([scale * like.get(key, 0.0) for key in keys])
     return dict(zip(keys, fitted(rows, "instructions", "events", keys, start).tolist(), strict=True))
 
 
-def bytes_of(rows: list[dict[str, Any]], part: str, y: npt.NDArray[Any]) -> dict[str, float]:
-    """Fit what each piece takes: least squares that keep what is not needed to explain sizes small."""
-    keys = sorted({key for one in rows for key in one[part]})
+def bytes_of(
+    rows: list[dict[str, Any]], part: str, y: npt.NDArray[Any], like: dict[str, float] | None
+) -> dict[str, float]:
+    """Fit what each piece takes: least squares that keep what is not needed to explain sizes small.
+
+    What is hardly seen takes what it takes in the column that this one is ``like``.
+    """
+    keys = sorted({key for one in rows for key in one[part]} | set(like or {}))
+    start = np.array([(like or {}).get(key, 0.0) for key in keys])
     a = np.array([[one[part].get(key, 0) for key in keys] for one in rows], float)
-    keep = np.diag([1e-6 if key in ("always", "layer", "head weight", "call") else 0.3 for key in keys])
-    return dict(zip(keys, np.linalg.solve(a.T @ a + keep, a.T @ y).tolist(), strict=True))
+    free = 1e-6 if like is None else 0.3
+    keep = np.diag([free if key in ("always", "layer", "head weight", "call") else 0.3 for key in keys])
+    found = start + np.linalg.solve(a.T @ a + keep, a.T @ (y - a @ start))
+    return dict(zip(keys, found.tolist(), strict=True))
 
 
 def of_errors(found: npt.NDArray[Any]) -> str:
@@ -355,13 +370,17 @@ def fit(options: argparse.Namespace) -> None:
     head = f"{'column':<22}{'fit to':>7}{'on':>4}   {'instructions':<21} {'flash':<21}"
     print(f"{head} {'off':>4} {'RAM off':>8} {'stack':>12}")
     table: dict[str, Any] = {"columns": {}, "instructions": {}, "code": {}, "stack": {}}
+    known_costs: dict[str, tuple[dict[str, float], ...]] = {}
     for name in sorted({one["column"] for one in rows}, key=COLUMNS.index):
         mine = [one for one in rows if one["column"] == name and one["program"] in known]
         mine = [with_features(one, known[one["program"]]) for one in mine]
         seen = [one for one in mine if not one["program"].startswith("check")]
-        costs = costs_of(seen)
-        code = bytes_of(seen, "pieces", np.array([one["flash"] - one["stored"] for one in seen], float))
-        stack = bytes_of(seen, "frames", np.array([one["stack"] for one in seen], float))
+        like = known_costs.get(relative(name), (None, None, None))
+        costs = costs_of(seen, like[0])
+        sizes = np.array([one["flash"] - one["stored"] for one in seen], float)
+        code = bytes_of(seen, "pieces", sizes, like[1])
+        stack = bytes_of(seen, "frames", np.array([one["stack"] for one in seen], float), like[2])
+        known_costs[name] = costs, code, dict(stack)
         stack["always"] += 64 + max(-spare(one, stack) for one in mine)  # rather too much
         judged = [one for one in mine if one["program"].startswith("check")] or seen
         off = errors(judged, "instructions", "events", costs)
@@ -379,6 +398,13 @@ def fit(options: argparse.Namespace) -> None:
     if options.write:
         rates.FILE.write_text(written(table))
         COUNTS.write_text(examples(options, rows))
+
+
+def relative(name: str) -> str:
+    """Return the column that another one is like, so that few programs do for it; "" for none."""
+    for one, like in (("zig:cortex-m7", "zig:cortex-m4"), ("gcc:cortex-m7", "gcc:cortex-m4")):
+        name = name.replace(one, like)
+    return name.replace("gcc:cortex-m0", "zig:cortex-m0")
 
 
 def other(judged: list[dict[str, Any]], code: dict[str, float], stack: dict[str, float]) -> str:

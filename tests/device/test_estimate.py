@@ -56,8 +56,9 @@ def test_estimates_are_those_of_counted_programs(programs: list[Program]) -> Non
             assert found.instructions == pytest.approx(counted["instructions"], rel=0.05), (one, column)
             off = abs(found.flash_bytes - counted["flash"])
             assert off <= max(256, 0.05 * counted["flash"]), (column, off)
-            assert found.ram_bytes == counted["ram"], column
-            assert counted["stack"] <= found.stack_bytes, column
+            # GCC moves a variable to the next multiple of 8 now and then.
+            assert 0 <= counted["ram"] - found.ram_bytes <= (4 if compiler == "gcc" else 0), column
+            assert counted["stack"] <= found.stack_bytes < 3 * counted["stack"], column
             seen.add(column)
     assert seen == set(rates.columns()), "every column is checked"
 
