@@ -301,7 +301,10 @@ def screen(found: OnBoard) -> RenderableType:
             f"{found.subject.name}, {one.format}, {found.subject.program.macs:,} MACs, as {one.compiler} -O2"
             " writes it",
         ),
-        ("instructions", f"{one.instructions:,}, within {100 * one.error:.1f}% of what was counted in checks"),
+        (
+            "instructions",
+            f"{one.instructions:,}, within {100 * one.error:.1f}% of what was counted in checks",
+        ),
         ("latency", f"{_ms(one)}: {because}"),
         ("flash", f"{one.flash_bytes:,} bytes ({one.flash_kib:.1f} KiB) of {board.flash_kib:,g} KiB"),
         (
@@ -342,4 +345,4 @@ def _points(found: OnBoard) -> list[tuple[str, str]]:
         return [("points", f"{found.rule}: {parts}; F is not known without an export")]
     total = found.total
     line = f"{found.rule}: {total.value:.1f} of {found.best:g} ({total.low:.1f} to {total.high:.1f}): {parts}"
-    return [("total", f"{line}; F out of fold")]
+    return [("total", f"{line}; F out of fold, size of the model without a program around it")]

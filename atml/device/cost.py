@@ -8,7 +8,6 @@ of ``c/runtime/`` line by line; nothing here depends on the values of weights, o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from atml.device import memory
@@ -226,30 +225,29 @@ def table_bytes(program: Program, *, wide: bool) -> int:
     return row * (len(program.layers) + 1)
 
 
-def code(program: Program) -> Counter[str]:
-    """Return what a program's code consists of: pieces by name, and how many of each."""
-    needs = pieces(program)
-    return code_of(needs, len(program.layers), program.head.weight.size, program.pool.features)
-
+TOGETHER = {
+    "LSTM": ("ONE_WAY", "TWO_WAYS"),
+    "GRU": ("ONE_WAY", "TWO_WAYS"),
+    "NORM": ("ELU", "SILU", "ONE_WAY", "TWO_WAYS"),
+}
+"""Pieces that a compiler writes out once more where another one uses them."""
 
 UNROLLED = 20
 """Features up to which a compiler writes the head out, its weights as constants in the code (seen of zig)."""
 
 
-def code_of(needs: Collection[str], layers: int, head: int, features: int) -> Counter[str]:
-    """Return `code` of the ``needs`` of the C writer; ``head`` weights read ``features`` numbers."""
+def code(program: Program) -> Counter[str]:
+    """Return what a program's code consists of: pieces by name, and how many of each."""
+    needs, layers = pieces(program), len(program.layers)
     found = Counter({"always": 1, "layer": layers, **dict.fromkeys(needs, 1)})
-    for one in needs:
-        for other in needs:
-            if (one in ("LSTM", "GRU") and other.endswith("_WAY" if "ONE" in other else "_WAYS")) or (
-                one == "NORM" and other in ("ELU", "SILU", "ONE_WAY", "TWO_WAYS")
-            ):
-                found[f"{one} {other}"] = 1
+    for one, others in TOGETHER.items():
+        if one in needs:
+            found.update({f"{one} {other}": 1 for other in others if other in needs})
     if "FINISHES" in needs:
         found["layer that finishes"] = layers
     if layers == 1:
         found["only layer"] = 1
-    if features <= UNROLLED:
+    if program.pool.features <= UNROLLED:
         found["written out"] = 1
-        found["head weight"] = head
+        found["head weight"] = program.head.weight.size
     return found
