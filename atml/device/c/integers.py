@@ -45,7 +45,7 @@ def weights(quantised: Quantised) -> str:
     }
     cells = [layer for layer in program.layers if isinstance(layer, Recurrent)]
     if cells:
-        defined["MOST_ROWS"] = str(max(cell.gates * cell.units for cell in cells))
+        defined["MOST_ROWS"] = str(max(rows_of(cell) for cell in cells))
     if quantised.score.size:
         defined |= {"SCORE_UNIT": number(quantised.score_scale), "SHARE_BITS": str(quantised.share_bits)}
     parts = ["typedef int8_t weight;\ntypedef int8_t value;\n"]
@@ -56,8 +56,9 @@ def weights(quantised: Quantised) -> str:
             assert isinstance(layer, Conv)
             parts.append(array(f"{name}_weights", widened(layer, numbers.weight), "weight"))
         elif isinstance(numbers, RecurrentIntegers):
-            parts.append(array(f"{name}_weights", numbers.weight, "weight"))
-            parts.append(array(f"{name}_recurrent", in_fours(numbers.recurrent), "weight"))
+            assert isinstance(layer, Recurrent)
+            parts.append(array(f"{name}_weights", filled(layer, numbers.weight), "weight"))
+            parts.append(array(f"{name}_recurrent", filled(layer, in_fours(numbers.recurrent)), "weight"))
         parts.append(array(f"{name}_bias", numbers.bias, "int32_t"))
         parts.append(array(f"{name}_multiplier", numbers.multiplier, "int16_t"))
         if not isinstance(numbers, RecurrentIntegers) and numbers.table.size:
@@ -70,6 +71,17 @@ def weights(quantised: Quantised) -> str:
     parts.append(array("head_scale", quantised.head_scale))
     parts.append(array("head_bias", program.head.bias))
     return "\n".join(parts)
+
+
+def rows_of(layer: Recurrent) -> int:
+    """Return the rows of weights of one direction, four at a time."""
+    return -(-layer.units * layer.gates // 4) * 4
+
+
+def filled(layer: Recurrent, weight: Int64) -> Int64:
+    """Return weights ``(ways, rows, inputs)`` with rows of zeros up to `rows_of`."""
+    flat = weight.reshape(layer.ways, -1, weight.shape[-1])
+    return np.pad(flat, ((0, 0), (0, rows_of(layer) - flat.shape[1]), (0, 0)))
 
 
 def in_fours(weight: Int64) -> Int64:

@@ -1,29 +1,61 @@
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
-#include <arm_acle.h>
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
 #define PAIRED /* two products an instruction */
 
-static uint32_t four(const void *bytes)
+/* Four bytes in one load, aligned or not; a memcpy would be a call where there is no C library. */
+static inline int32_t four(const void *bytes)
 {
-    uint32_t word;
-    memcpy(&word, bytes, sizeof word);
+    int32_t word;
+    __builtin_memcpy(&word, bytes, sizeof word);
     return word;
 }
 
-/* Bytes 0 and 2, or 1 and 3, of a word as two numbers of 16 bits. */
-#define EVEN(word) __sxtb16(word)
-#define ODD(word) __sxtb16((word) >> 8 | (word) << 24)
+/* Bytes 0 and 2 of a word as two numbers of 16 bits. */
+static inline int32_t even(int32_t word)
+{
+    int32_t two;
+    __asm__("sxtb16 %0, %1" : "=r"(two) : "r"(word));
+    return two;
+}
+
+/* Bytes 1 and 3. */
+static inline int32_t odd(int32_t word)
+{
+    int32_t two;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(two) : "r"(word));
+    return two;
+}
+
+static inline int32_t pair(int32_t x, int32_t y, int32_t sum)
+{
+    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(y));
+    return sum;
+}
 #endif
 
-/* sum * multiplier / 2^shift, halves rounded up, in 32 bits; shift is 17 or more. */
-static int32_t scaled(int32_t sum, int32_t multiplier, int shift)
+/* sum * multiplier / 2^shift, halves rounded up; shift is 17 or more, multiplier has 16 bits. */
+static inline int32_t scaled(int32_t sum, int32_t multiplier, int shift)
 {
+#if defined(__thumb__) && !defined(__thumb2__) /* no product of 64 bits */
     const int32_t high = (sum >> 16) * multiplier + ((sum & 0xffff) * multiplier >> 16);
+#else
+    const int32_t high = (int32_t)(((int64_t)sum * (multiplier * 65536)) >> 32);
+#endif
     return (high + (1 << (shift - 17))) >> (shift - 16);
 }
 
-static int32_t within(int32_t x, int32_t lowest, int32_t highest)
+static inline int32_t within(int32_t x, int32_t lowest, int32_t highest)
 {
     return x < lowest ? lowest : x > highest ? highest : x;
+}
+
+static inline value in_8_bits(int32_t x)
+{
+#ifdef PAIRED
+    __asm__("ssat %0, #8, %1" : "=r"(x) : "r"(x));
+    return (value)x;
+#else
+    return (value)within(x, -128, 127);
+#endif
 }
 
 static int32_t rounded(float x)
@@ -37,23 +69,24 @@ static value entered(float x)
     x = x * INPUT_RATE;
     if (!(x > -512.0f)) x = -512.0f;
     if (!(x < 512.0f)) x = 512.0f;
-    return (value)within(rounded(x) + INPUT_ZERO, -128, 127);
+    return in_8_bits(rounded(x) + INPUT_ZERO);
 }
 
 //if SETTLES
 /* What is passed on for a scaled sum: kept within 8 bits, or the activation of one of 12 bits. */
-static value settled(const layer *l, int32_t x)
+static inline value settled(int32_t x, int zero_out, const int16_t *table)
 {
-    x += l->zero_out;
+    x += zero_out;
 //if TABLE
-    if (l->table) {
+    if (table) {
         const int16_t *entry;
         x = within(x, -2048, 2047);
-        entry = l->table + (x >> 4) + 128;
+        entry = table + (x >> 4) + 128;
         return (value)((entry[0] * 16 + (entry[1] - entry[0]) * (x & 15) + 2048) >> 12);
     }
 //end
-    return (value)within(x, -128, 127);
+    (void)table;
+    return in_8_bits(x);
 }
 
 //end
@@ -61,23 +94,22 @@ static value settled(const layer *l, int32_t x)
 /* Two outputs a pass, at two times: each number that is loaded is used twice. */
 static void convolve(const layer *l, const value *x0, const value *x1, value *y0, value *y1)
 {
-    const int n = l->kernel * l->in;
-    const weight *w0 = l->weights;
+    const layer k = *l; /* kept apart from what is written */
+    const int n = k.kernel * k.in;
+    const weight *w0 = k.weights;
     int o, i;
-    for (o = 0; o < l->out; o += 2) {
-        const int p = o + 1 < l->out ? o + 1 : o;
+    for (o = 0; o < k.out; o += 2) {
+        const int p = o + 1 < k.out ? o + 1 : o;
         const weight *w1 = p > o ? w0 + n : w0;
-        int32_t a = l->bias[o], b = a, c = l->bias[p], d = c;
+        int32_t a = k.bias[o], b = a, c = k.bias[p], d = c;
         i = 0;
 #ifdef PAIRED
         for (; i + 4 <= n; i += 4) {
-            const uint32_t u = four(w0 + i), v = four(w1 + i), x = four(x0 + i), z = four(x1 + i);
-            const int32_t u0 = EVEN(u), u1 = ODD(u), v0 = EVEN(v), v1 = ODD(v);
-            const int32_t s0 = EVEN(x), s1 = ODD(x), t0 = EVEN(z), t1 = ODD(z);
-            a = __smlad(u1, s1, __smlad(u0, s0, a));
-            b = __smlad(u1, t1, __smlad(u0, t0, b));
-            c = __smlad(v1, s1, __smlad(v0, s0, c));
-            d = __smlad(v1, t1, __smlad(v0, t0, d));
+            const int32_t u = four(w0 + i), v = four(w1 + i), x = four(x0 + i), z = four(x1 + i);
+            a = pair(odd(u), odd(x), pair(even(u), even(x), a));
+            b = pair(odd(u), odd(z), pair(even(u), even(z), b));
+            c = pair(odd(v), odd(x), pair(even(v), even(x), c));
+            d = pair(odd(v), odd(z), pair(even(v), even(z), d));
         }
 #endif
         for (; i < n; i++) {
@@ -87,10 +119,10 @@ static void convolve(const layer *l, const value *x0, const value *x1, value *y0
             c += v * x;
             d += v * z;
         }
-        y0[o] = settled(l, scaled(a, l->multiplier[o], l->shift));
-        y1[o] = settled(l, scaled(b, l->multiplier[o], l->shift));
-        y0[p] = settled(l, scaled(c, l->multiplier[p], l->shift));
-        y1[p] = settled(l, scaled(d, l->multiplier[p], l->shift));
+        y0[o] = settled(scaled(a, k.multiplier[o], k.shift), k.zero_out, k.table);
+        y1[o] = settled(scaled(b, k.multiplier[o], k.shift), k.zero_out, k.table);
+        y0[p] = settled(scaled(c, k.multiplier[p], k.shift), k.zero_out, k.table);
+        y1[p] = settled(scaled(d, k.multiplier[p], k.shift), k.zero_out, k.table);
         w0 = w1 + n;
     }
 }
@@ -99,20 +131,21 @@ static void convolve(const layer *l, const value *x0, const value *x1, value *y0
 //if DEPTHWISE
 static void convolve_each(const layer *l, const value *x0, const value *x1, value *y0, value *y1)
 {
-    const weight *w = l->weights;
-    int o, k;
-    for (o = 0; o < l->out; o++) {
+    const layer k = *l;
+    const weight *w = k.weights;
+    int o, i;
+    for (o = 0; o < k.out; o++) {
         const value *u = x0 + o, *v = x1 + o;
-        int32_t a = l->bias[o], b = a;
-        for (k = 0; k < l->kernel; k++) {
+        int32_t a = k.bias[o], b = a;
+        for (i = k.kernel; i > 0; i--) {
             a += *w * *u;
             b += *w * *v;
             w++;
-            u += l->in;
-            v += l->in;
+            u += k.in;
+            v += k.in;
         }
-        y0[o] = settled(l, scaled(a, l->multiplier[o], l->shift));
-        y1[o] = settled(l, scaled(b, l->multiplier[o], l->shift));
+        y0[o] = settled(scaled(a, k.multiplier[o], k.shift), k.zero_out, k.table);
+        y1[o] = settled(scaled(b, k.multiplier[o], k.shift), k.zero_out, k.table);
     }
 }
 
@@ -141,10 +174,11 @@ static void measure(const layer *l, int count)
 
 static void normalised(const layer *l, const value *x, value *y)
 {
+    const layer k = *l;
     int c;
-    for (c = 0; c < l->in; c++) {
+    for (c = 0; c < k.in; c++) {
         const int32_t unit = scaled((x[c] * 256 - norm_middle) * 8192, norm_rate, norm_shift);
-        y[c] = settled(l, scaled(unit + l->bias[c], l->multiplier[c], l->shift));
+        y[c] = settled(scaled(unit + k.bias[c], k.multiplier[c], k.shift), k.zero_out, k.table);
     }
 }
 
@@ -164,94 +198,105 @@ static int32_t hyperbolic(int32_t x)
     return 2 * sigmoid(2 * x) - 32768;
 }
 
-/* Sums of `rows` rows of weights over n numbers of 8 bits, two rows at a time. */
-static void sums_of_input(const weight *w, int rows, const value *x, int n, int32_t *sums)
+/* Sums of all `rows` rows of weights, four at a time, over n numbers of 8 bits. */
+static void sums_of_input(const weight *p, int rows, const value *x, int n, int32_t *sums)
 {
-    int r, i;
-    for (r = 0; r < rows; r += 2) {
-        const weight *v = r + 1 < rows ? w + n : w;
-        int32_t a = 0, b = 0;
+    int row, i;
+    for (row = 0; row < rows; row += 4) {
+        const weight *q = p + n, *r = q + n, *s = r + n;
+        int32_t a = 0, b = 0, c = 0, d = 0;
         i = 0;
 #ifdef PAIRED
         for (; i + 4 <= n; i += 4) {
-            const uint32_t p = four(w + i), q = four(v + i), s = four(x + i);
-            const int32_t s0 = EVEN(s), s1 = ODD(s);
-            a = __smlad(ODD(p), s1, __smlad(EVEN(p), s0, a));
-            b = __smlad(ODD(q), s1, __smlad(EVEN(q), s0, b));
+            const int32_t word = four(x + i), x0 = even(word), x1 = odd(word);
+            const int32_t t = four(p + i), u = four(q + i), v = four(r + i), w = four(s + i);
+            a = pair(odd(t), x1, pair(even(t), x0, a));
+            b = pair(odd(u), x1, pair(even(u), x0, b));
+            c = pair(odd(v), x1, pair(even(v), x0, c));
+            d = pair(odd(w), x1, pair(even(w), x0, d));
         }
 #endif
         for (; i < n; i++) {
-            a += w[i] * x[i];
-            b += v[i] * x[i];
+            a += p[i] * x[i];
+            b += q[i] * x[i];
+            c += r[i] * x[i];
+            d += s[i] * x[i];
         }
-        sums[r] = a;
-        if (r + 1 < rows) sums[r + 1] = b;
-        w = v + n;
+        sums[row] = a;
+        sums[row + 1] = b;
+        sums[row + 2] = c;
+        sums[row + 3] = d;
+        p = s + n;
     }
 }
 
 /* The same over n numbers of 16 bits. Weights 1 and 2 of every whole group of four have changed places. */
-static void sums_of_state(const weight *w, int rows, const int16_t *h, int n, int32_t *sums)
+static void sums_of_state(const weight *p, int rows, const int16_t *x, int n, int32_t *sums)
 {
-    int r, i;
-    for (r = 0; r < rows; r += 2) {
-        const weight *v = r + 1 < rows ? w + n : w;
-        int32_t a = 0, b = 0;
+    int row, i;
+    for (row = 0; row < rows; row += 4) {
+        const weight *q = p + n, *r = q + n, *s = r + n;
+        int32_t a = 0, b = 0, c = 0, d = 0;
         for (i = 0; i + 4 <= n; i += 4) {
 #ifdef PAIRED
-            const uint32_t p = four(w + i), q = four(v + i);
-            const int32_t s0 = (int32_t)four(h + i), s1 = (int32_t)four(h + i + 2);
-            a = __smlad(ODD(p), s1, __smlad(EVEN(p), s0, a));
-            b = __smlad(ODD(q), s1, __smlad(EVEN(q), s0, b));
+            const int32_t x0 = four(x + i), x1 = four(x + i + 2);
+            const int32_t t = four(p + i), u = four(q + i), v = four(r + i), w = four(s + i);
+            a = pair(odd(t), x1, pair(even(t), x0, a));
+            b = pair(odd(u), x1, pair(even(u), x0, b));
+            c = pair(odd(v), x1, pair(even(v), x0, c));
+            d = pair(odd(w), x1, pair(even(w), x0, d));
 #else
-            a += w[i] * h[i] + w[i + 2] * h[i + 1] + w[i + 1] * h[i + 2] + w[i + 3] * h[i + 3];
-            b += v[i] * h[i] + v[i + 2] * h[i + 1] + v[i + 1] * h[i + 2] + v[i + 3] * h[i + 3];
+            int j;
+            for (j = 0; j < 4; j++) {
+                const int at = i + (j == 1 || j == 2 ? 3 - j : j);
+                a += p[at] * x[i + j];
+                b += q[at] * x[i + j];
+                c += r[at] * x[i + j];
+                d += s[at] * x[i + j];
+            }
 #endif
         }
         for (; i < n; i++) {
-            a += w[i] * h[i];
-            b += v[i] * h[i];
+            a += p[i] * x[i];
+            b += q[i] * x[i];
+            c += r[i] * x[i];
+            d += s[i] * x[i];
         }
-        sums[r] = a;
-        if (r + 1 < rows) sums[r + 1] = b;
-        w = v + n;
+        sums[row] = a;
+        sums[row + 1] = b;
+        sums[row + 2] = c;
+        sums[row + 3] = d;
+        p = s + n;
     }
 }
 
 static int32_t of_input[MOST_ROWS], of_state[MOST_ROWS]; /* sums of each gate of each unit */
 
-static value put_out(const layer *l, int32_t h)
-{
-    return (value)within(scaled(h, l->multiplier_out, l->shift_out) + l->zero_out, -128, 127);
-}
-
 //end
 //if LSTM
 /* The sum of a gate, 12 bits after the point. */
-static int32_t gate(const layer *l, int32_t bias, int at, const int16_t *multiplier)
-{
-    return scaled((of_input[at] + bias) * 32, multiplier[0], l->shift)
-           + scaled(of_state[at], multiplier[1], l->shift_state);
-}
+#define GATE(g) \
+    (scaled((of_input[at + g] + bias[at + g]) * 32, m[2 * g], k.shift) \
+     + scaled(of_state[at + g], m[2 * g + 1], k.shift_state))
 
 /* One step of one direction: gates input, output, forget, cell. */
 static void lstm_step(const layer *l, int way, const value *x, int16_t *h, value *y)
 {
-    const int units = l->units, rows = 4 * units;
-    const int32_t *bias = l->bias + way * rows;
-    const int16_t *m = l->multiplier + way * rows * 2;
-    int32_t *cell = l->cell + way * units;
+    const layer k = *l;
+    const int units = k.units, rows = 4 * units;
+    const int32_t *bias = k.bias + way * rows;
+    const int16_t *m = k.multiplier + way * rows * 2;
+    int32_t *cell = k.cell + way * units;
     int u, at = 0;
-    sums_of_input(l->weights + way * rows * l->in, rows, x, l->in, of_input);
-    sums_of_state(l->recurrent + way * rows * units, rows, h, units, of_state);
+    sums_of_input(k.weights + way * rows * k.in, rows, x, k.in, of_input);
+    sums_of_state(k.recurrent + way * rows * units, rows, h, units, of_state);
     for (u = 0; u < units; u++, at += 4, m += 8) {
-        const int32_t in = sigmoid(gate(l, bias[at], at, m));
-        const int32_t out = sigmoid(gate(l, bias[at + 1], at + 1, m + 2));
-        const int32_t forget = sigmoid(gate(l, bias[at + 2], at + 2, m + 4));
-        const int32_t fresh = hyperbolic(gate(l, bias[at + 3], at + 3, m + 6));
-        cell[u] = scaled(cell[u] * 4, forget, 17) + ((fresh * in + (1 << 13)) >> 14);
-        h[u] = (int16_t)((hyperbolic(cell[u] >> 4) * out + (1 << 14)) >> 15);
-        y[u] = put_out(l, h[u]);
+        const int32_t in = sigmoid(GATE(0)), out = sigmoid(GATE(1)), forget = sigmoid(GATE(2));
+        const int32_t c = scaled(cell[u] * 4, forget, 17) + ((hyperbolic(GATE(3)) * in + (1 << 13)) >> 14);
+        const int32_t new = (hyperbolic(c >> 4) * out + (1 << 14)) >> 15;
+        cell[u] = c;
+        h[u] = (int16_t)new;
+        y[u] = in_8_bits(scaled(new, k.multiplier_out, k.shift_out) + k.zero_out);
     }
 }
 
@@ -260,22 +305,24 @@ static void lstm_step(const layer *l, int way, const value *x, int16_t *h, value
 /* One step of one direction: gates update, reset, new; the state's part of the new gate stays apart. */
 static void gru_step(const layer *l, int way, const value *x, int16_t *h, value *y)
 {
-    const int units = l->units, rows = 3 * units;
-    const int32_t *bias = l->bias + way * units * 4;
-    const int16_t *m = l->multiplier + way * rows * 2;
-    int u, at = 0;
-    sums_of_input(l->weights + way * rows * l->in, rows, x, l->in, of_input);
-    sums_of_state(l->recurrent + way * rows * units, rows, h, units, of_state);
-    for (u = 0; u < units; u++, at += 3, m += 6, bias += 4) {
-        int32_t a = scaled((of_input[at] + bias[0]) * 32, m[0], l->shift);
-        int32_t b = scaled((of_input[at + 1] + bias[1]) * 32, m[2], l->shift);
-        int32_t c = scaled((of_input[at + 2] + bias[2]) * 32, m[4], l->shift);
-        const int32_t d = scaled(of_state[at + 2] + bias[3], m[5], l->shift_state);
-        a = sigmoid(a + scaled(of_state[at], m[1], l->shift_state));
-        b = sigmoid(b + scaled(of_state[at + 1], m[3], l->shift_state));
-        c = hyperbolic(c + scaled(d * 4, b, 17));
-        h[u] = (int16_t)(c + (((h[u] - c) * a + (1 << 14)) >> 15));
-        y[u] = put_out(l, h[u]);
+    const layer k = *l;
+    const int units = k.units, rows = (3 * units + 3) / 4 * 4;
+    const int32_t *bias = k.bias + way * units * 4, *in = of_input, *back = of_state;
+    const int16_t *m = k.multiplier + way * units * 6;
+    int u;
+    sums_of_input(k.weights + way * rows * k.in, rows, x, k.in, of_input);
+    sums_of_state(k.recurrent + way * rows * units, rows, h, units, of_state);
+    for (u = 0; u < units; u++, in += 3, back += 3, m += 6, bias += 4) {
+        const int32_t a = scaled((in[0] + bias[0]) * 32, m[0], k.shift);
+        const int32_t b = scaled((in[1] + bias[1]) * 32, m[2], k.shift);
+        const int32_t c = scaled((in[2] + bias[2]) * 32, m[4], k.shift);
+        const int32_t d = scaled(back[2] + bias[3], m[5], k.shift_state);
+        const int32_t update = sigmoid(a + scaled(back[0], m[1], k.shift_state));
+        const int32_t reset = sigmoid(b + scaled(back[1], m[3], k.shift_state));
+        const int32_t fresh = hyperbolic(c + scaled(d * 4, reset, 17));
+        const int32_t new = fresh + (((h[u] - fresh) * update + (1 << 14)) >> 15);
+        h[u] = (int16_t)new;
+        y[u] = in_8_bits(scaled(new, k.multiplier_out, k.shift_out) + k.zero_out);
     }
 }
 
