@@ -8,7 +8,7 @@ import numpy as np
 
 from atml.arrays import Float32
 from atml.device import memory
-from atml.device.c import integers
+from atml.device.c import header, integers, stream
 from atml.device.c.fragments import fragment
 from atml.device.c.text import array, fields_of, identifier, number, sliding, widened
 from atml.device.program import NO_SCALE, W8, Conv, Layer, LayerNorm, Program, Recurrent, width_before
@@ -20,78 +20,53 @@ from atml.models.rr_series import GAIN
 HEADER, SOURCE = "model.h", "model.c"
 FRAGMENTS = ("arithmetic.c", "layers.c", "flow.c", "mean.c", "input.c")
 
-_LICENCE = "SPDX-License-Identifier: MIT"
-
 
 def write(
-    written: Program | Quantised, *, sampling_rate: int, hop: int, head: Sequence[str] = ()
+    program: Program | Quantised,
+    *,
+    sampling_rate: int,
+    hop: int,
+    classes: Sequence[str] = (),
+    head: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Return the text of `HEADER` and `SOURCE` of a program, in float32 or in integers, by name.
+    """Return the text of `HEADER` and `SOURCE` by name.
 
-    ``hop`` is how many samples lie between two decisions of ``atml_push``; the lines of ``head`` open both
-    files as a comment.
+    Args:
+        program: What is written, in float32, with weights of 8 bits, or in integers.
+        sampling_rate: In Hz.
+        hop: Samples between two decisions of ``atml_push``.
+        classes: Names of the classes in order; none for their numbers.
+        head: Lines that open both files as a comment.
+
+    Raises:
+        ConfigError: A hop below one sample.
     """
-    program = written.program if isinstance(written, Quantised) else written
-    needs = _needs(program)
-    if isinstance(written, Quantised):
-        needs = integers.needs(written, needs)
-        own = [integers.weights(written), integers.layers(written)]
+    needs = pieces(program)
+    shape = program.program if isinstance(program, Quantised) else program
+    if isinstance(program, Quantised):
+        own = [integers.weights(program), integers.layers(program)]
     else:
         own = [_weights(program), _layers(program)]
-    fragments = integers.FRAGMENTS if isinstance(written, Quantised) else FRAGMENTS
+    fragments = integers.FRAGMENTS if isinstance(program, Quantised) else FRAGMENTS
     parts = [
-        _comment([*head, "", _LICENCE]),
+        header.comment(head),
         f'#include "{HEADER}"\n\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n',
-        _constants(program, needs),
+        _constants(shape, needs),
         *own,
         *(fragment(name, needs) for name in fragments),
+        stream.constants(shape.input.samples, sampling_rate),
+        fragment("stream.c", needs),
     ]
     return {
-        HEADER: _header(program, sampling_rate, hop, head),
+        HEADER: header.text(shape, sampling_rate, hop, classes, head),
         SOURCE: "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip()),
     }
 
 
-def _comment(lines: Sequence[str]) -> str:
-    text = "\n".join(f" * {line}".rstrip() for line in lines).replace("*/", "* /")
-    return f"/*\n{text}\n */\n"
-
-
-def _header(program: Program, sampling_rate: int, hop: int, head: Sequence[str]) -> str:
-    source = program.input
-    positive = -1 if program.positive is None else program.positive
-    return (
-        _comment([*head, "", _LICENCE])
-        + f"""
-#ifndef ATML_MODEL_H
-#define ATML_MODEL_H
-
-#define ATML_LEADS {source.leads}
-#define ATML_WINDOW {source.samples} /* samples a lead */
-#define ATML_RATE {sampling_rate} /* Hz */
-#define ATML_HOP {hop} /* samples between two decisions of atml_push */
-#define ATML_CLASSES {program.classes}
-#define ATML_POSITIVE ({positive}) /* the class that is looked for; -1 for none */
-#define ATML_UNUSABLE (-1) /* a sample is NaN or infinite: all logits are NaN */
-#define ATML_WAIT (-2) /* no decision yet */
-
-/* Decide on one window of ATML_LEADS x ATML_WINDOW samples in mV, lead after lead: returns the class, or
-   ATML_UNUSABLE, and leaves the logits. Not reentrant: what it works with is static. */
-int atml_run(const float *window, float *logits);
-
-/* The same on a stream: forget what came, then push one sample of each lead at a time. Returns a class when
-   a window is full, and after every ATML_HOP further samples, with atml_logits; else ATML_WAIT. */
-void atml_reset(void);
-int atml_push(const float *sample);
-extern float atml_logits[ATML_CLASSES];
-
-#endif
-"""
-    )
-
-
-def _needs(program: Program) -> frozenset[str]:
-    """Return the names that `fragment` asks for."""
+def pieces(program: Program | Quantised) -> frozenset[str]:
+    """Return the names of what a program needs of ``runtime/``, as `fragment` asks for them."""
+    if isinstance(program, Quantised):
+        return integers.needs(program, pieces(program.program))
     layers, source, kind = program.layers, program.input, program.pool.kind
     needs = {layer.activation.upper() for layer in layers if not isinstance(layer, Recurrent)} - {"NONE"}
     if "TANH" in needs:
@@ -125,6 +100,8 @@ def _needs(program: Program) -> frozenset[str]:
         needs.add("SIGMOID")
     if needs & {"SIGMOID", "ELU", "POOL_ATTENTION"}:
         needs.add("EXP")
+    if needs & {"EXP", "ROOT", "LOG"}:
+        needs.add("BITS")
     return frozenset(needs)
 
 
