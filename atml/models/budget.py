@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ class Budget:
     def of_spec(cls, spec: Mapping[str, Any], operators: frozenset[str] | None = None) -> Budget:
         """Return the budget of a study, from its settings; studies of earlier versions have fewer."""
         return cls(
-            size_kib=spec["max_size_kib"],
+            size_kib=spec.get("max_size_kib", math.inf),
             macs=spec.get("max_macs"),
             ram_kib=spec.get("max_ram_kib"),
             operators=operators,
@@ -119,7 +120,8 @@ class Budget:
 
     def describe(self) -> str:
         """Say the limits in words."""
-        words = [f"at most {self.size_kib:g} KiB" + (f" as {self.format}" if self.format != "f32" else "")]
+        of = f" as {self.format}" if self.format != "f32" else ""
+        words = [f"at most {self.size_kib:g} KiB{of}"] if self.size_kib < math.inf else ["a file of any size"]
         if self.macs is not None:
             words.append(f"{self.macs:,.0f} MACs a window")
         if self.ram_kib is not None:
