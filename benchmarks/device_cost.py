@@ -35,8 +35,10 @@ from scipy.optimize import nnls
 from atml import task_files
 from atml.artifacts.backends import onnx_w8
 from atml.device import c, cost, rates, untrained
-from atml.device.estimate import ram_bytes, stored_bytes
+from atml.device.calibration import calibrate
+from atml.device.estimate import ram_bytes
 from atml.device.program import Conv, Head, Input, Layer, LayerNorm, Pool, Program, Recurrent
+from atml.device.quantised import Quantised, quantise
 from atml.device.toolchains import building, cortex_m, emulation
 from atml.device.toolchains.building import Image
 from atml.errors import ShapeError
@@ -46,15 +48,22 @@ SPACES = ("afib", "defib", "rhythm")
 COLUMNS = (
     *(
         f"zig:{target}:{form}"
-        for form in ("f32", "w8")
+        for form in ("f32", "w8", "w8a8")
         for target in ("cortex-m0", "cortex-m4", "cortex-m7", "loongarch64")
     ),
-    *(f"gcc:{target}:{form}" for form in ("f32", "w8") for target in ("cortex-m0", "cortex-m4", "cortex-m7")),
+    *(
+        f"gcc:{target}:{form}"
+        for form in ("f32", "w8", "w8a8")
+        for target in ("cortex-m0", "cortex-m4", "cortex-m7")
+    ),
 )
 ACTIVATIONS = ("none", "relu", "leaky_relu", "elu", "silu", "hardswish", "tanh")
 
-ZEROS = " of zeros"
+VARIETIES = (" of zeros", " state", ", two ways")
+"""What a kind of an event has in its name: it costs about what that event costs."""
 COUNTS = Path(__file__).parent.parent / "tests" / "fixtures" / "device_counts.json"
+PULL = 0.01
+"""How much a cost that few programs show is drawn to that of its like; chosen by errors of programs not seen."""
 EXAMPLES = 9
 """Configs with their counts that are kept for the tests."""
 
@@ -252,11 +261,14 @@ class Blocks:
 def counted(program: Program, name: str, blocks: Blocks, random: np.random.Generator) -> dict[str, Any]:
     """Compile a program, run one window, and return what was counted beside what the formula is given."""
     compiler, target, form = name.split(":")
-    if form == "w8":
-        program = narrow(program)
     x = window(program, random)
+    written: Program | Quantised = program
+    if form == "w8":
+        written = narrow(program)
+    elif form == "w8a8":
+        written = quantise(program, calibrate(program, x[None]))
     with tempfile.TemporaryDirectory() as folder:
-        for file, text in c.write(program, sampling_rate=250, hop=program.input.samples).items():
+        for file, text in c.write(written, sampling_rate=250, hop=program.input.samples).items():
             (Path(folder) / file).write_text(text)
         image = building.build(Path(folder), target, compiler=compiler)
     if image.target.emulator == "cortex-m":
@@ -298,7 +310,7 @@ def fitted(
     a, y = a / y[:, None], np.ones(len(y))
     size = np.maximum(a.max(0), 1e-12)
     a = a / size
-    pull = 0.003 if start is not None else 1e-6
+    pull = PULL if start is not None else 1e-6
     goal = np.zeros(len(keys)) if start is None else start * size
     found, _ = nnls(
         np.vstack([a, pull * np.eye(len(keys))]), np.concatenate([y, pull * goal]), maxiter=100_000
@@ -317,6 +329,13 @@ def errors(
     return np.array(found)
 
 
+def plain(key: str) -> str:
+    """Return the event that another one is a variety of."""
+    for variety in VARIETIES:
+        key = key.replace(variety, "")
+    return key
+
+
 def costs_of(rows: list[dict[str, Any]], like: dict[str, float] | None) -> dict[str, float]:
     """Fit what each event costs; what is hardly seen costs as in the column that this one is ``like``.
 
@@ -324,15 +343,15 @@ def costs_of(rows: list[dict[str, Any]], like: dict[str, float] | None) -> dict[
     """
     keys = sorted({key for one in rows for key in one["events"]} | set(like or {}))
     if like is None:
-        dense = sorted({key.removesuffix(ZEROS) for key in keys})
         merged = []
         for one in rows:
             together: Counter[str] = Counter()
             for key, times in one["events"].items():
-                together[key.removesuffix(ZEROS)] += times
+                together[plain(key)] += times
             merged.append({**one, "events": together})
-        first = dict(zip(dense, fitted(merged, "instructions", "events", dense), strict=True))
-        start = np.array([first[key.removesuffix(ZEROS)] for key in keys])
+        first = sorted({plain(key) for key in keys})
+        costs = dict(zip(first, fitted(merged, "instructions", "events", first), strict=True))
+        start = np.array([costs[plain(key)] for key in keys])
     else:
         scale = 1 / (1 + np.median(errors(rows, "instructions", "events", like)))
         start = np.array([scale * like.get(key, 0.0) for key in keys])
@@ -419,14 +438,14 @@ def other(judged: list[dict[str, Any]], code: dict[str, float], stack: dict[str,
 def with_features(one: dict[str, Any], program: Program) -> dict[str, Any]:
     """Add to what was counted of a program what the formula is given."""
     compiler, target, form = one["column"].split(":")
-    stored = sum(stored_bytes(part, form) for part in cost.parts(program))
+    stored = sum(flash for flash, _ in cost.stored(program, form))
     return {
         **one,
         "events": cost.events(program),
-        "pieces": cost.code(program),
-        "frames": cost.frames(program),
-        "stored": stored + cost.table_bytes(program, wide=target == "loongarch64"),
-        "ram said": ram_bytes(program, compiler),
+        "pieces": cost.code(program, form),
+        "frames": cost.frames(program, form),
+        "stored": stored + cost.table_bytes(program, form, wide=target == "loongarch64"),
+        "ram said": ram_bytes(program, form, compiler),
     }
 
 

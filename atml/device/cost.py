@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from atml.device import memory
+from atml.device import integer_sizes, memory
 from atml.device.c.writer import pieces
-from atml.device.program import Conv, Input, LayerNorm, Pool, Program, Recurrent, width_before
+from atml.device.calibration import Ranges
+from atml.device.program import W8, Conv, Input, LayerNorm, Pool, Program, Recurrent, width_before
+from atml.device.quantised import W8A8, Quantised, quantise
 
 INPUT, POOL, HEAD = "input", "pool", "head"
 """Names of the parts of a program beside its layers."""
@@ -42,7 +44,10 @@ class Part:
 
 
 def parts(program: Program) -> list[Part]:
-    """Return what each part of a program does in one window: the input, the layers, pool and head."""
+    """Return what each part of a program does in one window: the input, the layers, pool and head.
+
+    Shapes alone decide; so a program in any format, or none yet, gives the same.
+    """
     plan = memory.plan(program)
     found = [_input(program.input)]
     feed = _Feed(program.input.steps, 1, sparse=False)
@@ -153,7 +158,7 @@ def _cell(layer: Recurrent, feed: _Feed, held: int, states: int) -> Part:
     )
     sparse = " of zeros" if feed.sparse else ""
     events.update(_trips(layer.cell, steps * units, layer.inputs, sparse))
-    events.update(_trips(layer.cell, steps * units, units, ""))
+    events.update(_trips(f"{layer.cell} state", steps * units, units, ""))
     ram = held + layer.ways * units * states
     if layer.ways == 2:
         events["both row"] = layer.steps
@@ -190,7 +195,35 @@ def events(program: Program) -> Counter[str]:
     return sum((part.events for part in parts(program)), Counter())
 
 
-def frames(program: Program) -> Counter[str]:
+def in_integers(program: Program) -> Quantised:
+    """Return a program in integers for its shapes and sizes: nothing was measured, so it decides nothing."""
+    one = ((-1.0, 1.0),)
+    return quantise(program, Ranges(one * (len(program.layers) + 1), one * len(program.layers)))
+
+
+def needs(program: Program, format: str) -> frozenset[str]:
+    """Return the names of the pieces of C that a program needs in a format, whichever it is in now."""
+    if format == W8A8:
+        return pieces(in_integers(program))
+    found = pieces(program) - {W8.upper()}
+    return found | {W8.upper()} if format == W8 else found
+
+
+def stored(program: Program, format: str) -> list[tuple[int, int]]:
+    """Return bytes of constants and of buffers of each of `parts`, in a format."""
+    found = parts(program)
+    if format == W8A8:
+        sizes = integer_sizes.sizes(in_integers(program))
+        return [
+            (one.flash, one.ram + (4 * part.ram if part.name == INPUT else 0))
+            for one, part in zip(sizes, found, strict=True)
+        ]
+    if format == W8:
+        return [(part.weights + 4 * (part.rows + part.floats), 4 * part.ram) for part in found]
+    return [(4 * (part.weights + part.floats), 4 * part.ram) for part in found]
+
+
+def frames(program: Program, format: str) -> Counter[str]:
     """Return what lies on the stack at its deepest, by name and how many of each.
 
     A layer hands its rows on by a call, so calls nest from layer to layer. A layer norm and a layer of two
@@ -204,7 +237,7 @@ def frames(program: Program) -> Counter[str]:
             depth = 1
     longest = max(longest, depth + 1)
     found = Counter({"always": 1, "call": longest})
-    for need in pieces(program) & set(NESTED):
+    for need in needs(program, format) & set(NESTED):
         found[need] = 1
         found[f"call, {need}"] = longest
     if program.input.rr is not None:
@@ -219,10 +252,14 @@ NESTED = (
 """Pieces of code that decide how much each nested call keeps."""
 
 
-def table_bytes(program: Program, *, wide: bool) -> int:
-    """Return the bytes of the table of layers and pool: a row has six addresses and 20 bytes more."""
-    row = 6 * 8 + 24 if wide else 6 * 4 + 20
-    return row * (len(program.layers) + 1)
+def table_bytes(program: Program, format: str, *, wide: bool) -> int:
+    """Return the bytes of the table of layers and pool.
+
+    A row has six addresses and 20 bytes more, in integers nine and 27, filled up to whole addresses.
+    """
+    addresses, others = (9, 27) if format == W8A8 else (6, 20)
+    size = 8 if wide else 4
+    return -(-(addresses * size + others) // size) * size * (len(program.layers) + 1)
 
 
 TOGETHER = {
@@ -236,14 +273,14 @@ UNROLLED = 20
 """Features up to which a compiler writes the head out, its weights as constants in the code (seen of zig)."""
 
 
-def code(program: Program) -> Counter[str]:
-    """Return what a program's code consists of: pieces by name, and how many of each."""
-    needs, layers = pieces(program), len(program.layers)
-    found = Counter({"always": 1, "layer": layers, **dict.fromkeys(needs, 1)})
+def code(program: Program, format: str) -> Counter[str]:
+    """Return what a program's code consists of in a format: pieces by name, and how many of each."""
+    named, layers = needs(program, format), len(program.layers)
+    found = Counter({"always": 1, "layer": layers, **dict.fromkeys(named, 1)})
     for one, others in TOGETHER.items():
-        if one in needs:
-            found.update({f"{one} {other}": 1 for other in others if other in needs})
-    if "FINISHES" in needs:
+        if one in named:
+            found.update({f"{one} {other}": 1 for other in others if other in named})
+    if "FINISHES" in named:
         found["layer that finishes"] = layers
     if layers == 1:
         found["only layer"] = 1

@@ -14,7 +14,8 @@ from typing import Any
 from atml.device import cost, measurements
 from atml.device.boards import Board, board_named
 from atml.device.measurements import Measurement
-from atml.device.program import F32, Program, Recurrent
+from atml.device.program import LayerNorm, Program, Recurrent
+from atml.device.quantised import W8A8, Quantised
 from atml.device.rates import COMPILERS, Rates, rates
 from atml.metrics import Interval
 
@@ -109,7 +110,7 @@ class Estimate:
 
 
 def estimate(
-    program: Program,
+    program: Program | Quantised,
     board: str | Board,
     format: str | None = None,
     *,
@@ -136,13 +137,15 @@ def estimate(
         (100, True)
     """
     on = board if isinstance(board, Board) else board_named(board)
-    form = program.format if format is None else format
+    if isinstance(program, Quantised):
+        form, program = format or W8A8, program.program
+    else:
+        form = format or program.format
     known = rates(on.target, form, compiler)
     mine = measurements.read() if measured is None else measured
     cycles = measurements.cycles(on, mine)
     rows, ms_each = [], 1e-3 / on.megahertz
-    parts = cost.parts(program)
-    for part in parts:
+    for part, (flash, ram) in zip(cost.parts(program), cost.stored(program, form), strict=True):
         count = Rates.total(part.events, known.instructions)
         rows.append(
             LayerEstimate(
@@ -150,13 +153,12 @@ def estimate(
                 macs=part.macs,
                 instructions=round(count),
                 ms=count * cycles.value * ms_each,
-                flash_bytes=stored_bytes(part, form),
-                ram_bytes=4 * part.ram,
+                flash_bytes=flash,
+                ram_bytes=ram,
             )
         )
     instructions = sum(row.instructions for row in rows)
-    pieces = cost.code(program)
-    flash = sum(row.flash_bytes for row in rows) + cost.table_bytes(program, wide=on.wide)
+    constants = sum(row.flash_bytes for row in rows) + cost.table_bytes(program, form, wide=on.wide)
     return Estimate(
         board=on,
         format=form,
@@ -165,25 +167,20 @@ def estimate(
         error=known.error,
         ms=Interval(*(instructions * each * ms_each for each in (cycles.value, cycles.low, cycles.high))),
         measured=sum(one.board == on.name for one in mine),
-        flash_bytes=round(flash + Rates.total(pieces, known.code)),
-        ram_bytes=ram_bytes(program, compiler),
-        stack_bytes=round(Rates.total(cost.frames(program), known.stack)),
+        flash_bytes=round(constants + Rates.total(cost.code(program, form), known.code)),
+        ram_bytes=ram_bytes(program, form, compiler),
+        stack_bytes=round(Rates.total(cost.frames(program, form), known.stack)),
         window_bytes=4 * program.input.leads * program.input.samples,
         layers=tuple(rows),
     )
 
 
-def stored_bytes(part: cost.Part, format: str) -> int:
-    """Return the bytes of weights, scales and biases of a part in a format."""
-    if format == F32:
-        return 4 * (part.weights + part.floats)
-    return part.weights + 4 * (part.rows + part.floats)
-
-
-def ram_bytes(program: Program, compiler: str = COMPILERS[0]) -> int:
+def ram_bytes(program: Program, format: str, compiler: str = COMPILERS[0]) -> int:
     """Return the bytes of static variables that a program has when it is linked with `atml_run` alone."""
     layers = program.layers
-    found = 4 * sum(part.ram for part in cost.parts(program)) + 4 * (len(layers) + 2)
+    found = sum(ram for _, ram in cost.stored(program, format)) + 4 * (len(layers) + 2)
+    if format == W8A8 and any(isinstance(layer, LayerNorm) for layer in layers):
+        found += 12  # what is known of the window that is being normalised
     only = layers[0]
     if compiler == "zig" and len(layers) == 1 and isinstance(only, Recurrent) and only.ways == 2:
         return found - 4  # it sees that the pool never waits for rows

@@ -241,5 +241,5 @@ def test_bad_input_is_one_line(tmp_path: Path, words: tuple[object, ...], line: 
 
 def test_two_directions_alone_take_one_counter_less(tmp_path: Path) -> None:
     program = small(channels=(), kernels=(), strides=(), patch=5, cell="lstm", units=4, bidirectional=True)
-    assert ram_bytes(program, "zig") == ram_bytes(program, "gcc") - 4
+    assert ram_bytes(program, "f32", "zig") == ram_bytes(program, "f32", "gcc") - 4
     assert isinstance(estimate(program, "l432kc"), Estimate)
