@@ -62,8 +62,8 @@ ACTIVATIONS = ("none", "relu", "leaky_relu", "elu", "silu", "hardswish", "tanh")
 VARIETIES = (" of zeros", " state", ", two ways")
 """What a kind of an event has in its name: it costs about what that event costs."""
 COUNTS = Path(__file__).parent.parent / "tests" / "fixtures" / "device_counts.json"
-PULL = 0.01
-"""How much a cost that few programs show is drawn to that of its like; chosen by errors of programs not seen."""
+PULL = 0.1
+"""How much a cost that few programs show is drawn to that of its like, by errors of programs not seen."""
 EXAMPLES = 9
 """Configs with their counts that are kept for the tests."""
 
@@ -173,6 +173,32 @@ def small(random: np.random.Generator) -> Program:
     )
 
 
+def cells() -> dict[str, Program]:
+    """Return programs of nothing but one recurrent layer, of each kind and of one or two directions."""
+    random, found = np.random.default_rng(0), {}
+    for cell, gates in (("lstm", 4), ("gru", 3)):
+        for ways in (1, 2):
+            for units, inputs, steps in ((8, 4, 40), (20, 10, 20), (12, 7, 60)):
+                layer = Recurrent(
+                    name="cell",
+                    cell=cell,
+                    weight=normal(random, units, ways, units, gates, inputs),
+                    recurrent=normal(random, units, ways, units, gates, units),
+                    bias=normal(random, 9, ways, units, 4),
+                    steps=steps,
+                )
+                width, none = ways * units, np.zeros(0, np.float32)
+                turned = units if ways == 2 else 0
+                found[f"cell {cell} {ways} {units}"] = Program(
+                    input=Input(leads=1, samples=inputs * steps, kind="none", patch=inputs),
+                    layers=(layer,),
+                    pool=Pool(kind="last", width=width, steps=steps, turned=turned, score=none),
+                    head=Head(weight=normal(random, width, 2, width), bias=normal(random, 9, 2)),
+                    positive=1,
+                )
+    return found
+
+
 def narrow(program: Program) -> Program:
     """Return a program with its weights in 8 bits."""
     layers: list[Layer] = []
@@ -208,7 +234,7 @@ def configs(seed: int) -> Iterator[tuple[str, ModelConfig, Program]]:
 def programs(options: argparse.Namespace) -> dict[str, Program]:
     """Return every program by name: small ones, and those of configs to fit to and to check with."""
     random = np.random.default_rng(options.seed)
-    found = {f"small {i}": small(random) for i in range(options.programs)}
+    found = cells() | {f"small {i}": small(random) for i in range(options.programs)}
     for kind, seed, most in (
         ("fit", options.seed, options.configs),
         ("check", options.seed + 1000, options.check),
