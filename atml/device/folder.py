@@ -22,13 +22,15 @@ from atml.artifacts.model import METRICS, MODEL, ExportedModel
 from atml.data import soundness
 from atml.device import c
 from atml.device.program import Program
+from atml.device.toolchains.compilers import MODEL_FLAGS
+from atml.device.toolchains.targets import TARGETS, Target, target_named
 from atml.formatting import plural
 from atml.tasks import targets
 
-FOLDER, REPORT, README = "device", "report.json", "README"
+FOLDER, REPORT, README, MAIN, MAKEFILE = "device", "report.json", "README", "main.c", "Makefile"
 
 PROJECT = Path(c.__file__).parent / "project"
-"""Files that lie beside a model as they are, and the words of `README`."""
+"""Where `MAIN` lies as it is written, and templates of `README` and `MAKEFILE`."""
 
 RATES = ("sensitivity", "specificity", "balanced accuracy")
 """Rates that a card begins with."""
@@ -54,18 +56,19 @@ def contents(
     Args:
         program: What is written, read from the export (`atml.device.reading.read`).
         exported: The export that it comes from; its figures are read where its folder is there.
-        target: What it is for, a name of the Makefile or "host".
+        target: What it is for, a name of `atml.device.toolchains.targets.TARGETS`.
         hop: Samples from one decision of a stream to the next.
         facts: Further entries of `REPORT`: sizes, an estimate, what was checked.
 
     Raises:
         ConfigError: A hop below one sample.
+        ToolchainError: No such target.
 
     Example:
         ``contents(read(found.model, found.config, found.task), found, target="cortex-m4", hop=250)`` of an
         export ``found`` has the names Makefile, README, main.c, model.c, model.h and report.json.
     """
-    task = exported.task
+    task, aim = exported.task, target_named(target)
     figures = _figures(exported)
     written = c.write(
         program,
@@ -75,8 +78,9 @@ def contents(
         head=_card(program, exported, figures),
     )
     files = {name: text.encode() for name, text in written.items()}
-    files |= {file.name: file.read_bytes() for file in PROJECT.iterdir() if file.name != README}
-    files[README] = _readme(program, exported, figures, hop).encode()
+    files[MAIN] = (PROJECT / MAIN).read_bytes()
+    files[MAKEFILE] = _makefile().encode()
+    files[README] = _readme(program, exported, figures, aim, hop).encode()
     report = _report(program, exported, figures, target, hop) | dict(facts or {})
     report["files"] = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
@@ -162,7 +166,29 @@ def _report(
     }
 
 
-def _readme(program: Program, exported: ExportedModel, figures: Mapping[str, float], hop: int) -> str:
+def _makefile() -> str:
+    """Return a Makefile that compiles for this computer and for every board."""
+    boards = [one for one in TARGETS.values() if one.freestanding]
+    each = "".join(
+        f"{one.name}: TOOLS = {one.gcc.removesuffix('gcc')}\n{one.name}: CORE = {' '.join(one.gcc_flags)}\n"
+        for one in boards
+    )
+    return _filled_in(
+        MAKEFILE,
+        boards=" ".join(one.name for one in boards),
+        flags=" ".join((*MODEL_FLAGS, "-ffunction-sections", "-fdata-sections")),
+        each=each,
+    )
+
+
+def _filled_in(name: str, **words: str) -> str:
+    """Return a template of `PROJECT` with its words."""
+    return Template((PROJECT / name).read_text(encoding="utf-8")).substitute(words)
+
+
+def _readme(
+    program: Program, exported: ExportedModel, figures: Mapping[str, float], aim: Target, hop: int
+) -> str:
     task = exported.task
     leads, positive = plural(task.leads, "lead"), task.positive
     title = f"{task.name} on a device"
@@ -199,16 +225,17 @@ def _readme(program: Program, exported: ExportedModel, figures: Mapping[str, flo
         "macs": f"{program.macs:,}",
         "ring": f"{4 * task.leads * task.window:,} bytes",
         "data": exported.data_name,
+        "board": aim.name if aim.freestanding else "cortex-m4",
         "licence": LICENCE,
     }
-    return _filled(Template((PROJECT / README).read_text(encoding="utf-8")).substitute(words))
+    return _wrapped(_filled_in(README, **words))
 
 
-def _filled(text: str) -> str:
+def _wrapped(text: str) -> str:
     r"""Break the lines of paragraphs anew; those with a line that is set in stay as they are.
 
     Example:
-        >>> print(_filled("one\ntwo\n\n  a\n  b"), end="")
+        >>> print(_wrapped("one\ntwo\n\n  a\n  b"), end="")
         one two
         <BLANKLINE>
           a

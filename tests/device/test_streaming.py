@@ -19,7 +19,7 @@ from atml.device import c, folder, interpreter
 from atml.device.c import stream
 from atml.device.program import Conv, Head, Input, Pool, Program
 from atml.device.reading import read
-from atml.errors import ConfigError
+from atml.errors import ConfigError, ToolchainError
 from atml.library import recordings
 from atml.library.recordings import Recording
 from atml.metrics.burden import burden
@@ -29,8 +29,8 @@ REPO = Path(__file__).resolve().parents[2]
 EXPORT = REPO / "tests" / "fixtures" / "v0.1" / "exports" / "small" / "97-91-t0138"
 SETS = REPO / "tests" / "fixtures" / "v0.1" / "afib.npz"
 
-FLAGS = ("-std=c99", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
-SPLIT = ("-fPIC", "-ffunction-sections", "-fdata-sections")
+FLAGS = ("-std=c99", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fPIC")
+FLAGS += ("-ffunction-sections", "-fdata-sections")
 
 CC = shutil.which("cc")
 
@@ -174,6 +174,19 @@ def test_a_board_gets_objects_and_their_size(device: Path) -> None:
     assert {path.name for path in (device / "build" / "cortex-m4").iterdir()} == {"model.o", "main.o"}
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_every_compiler_takes_it_without_a_word(device: Path, compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here; Debian's package has its name")
+    strict = (*FLAGS, "-pedantic", "-fsyntax-only")
+    for words in (("model.c",), ("main.c",), ("-DATML_BOARD", "main.c"), ("-DATML_HOP=5000", "model.c")):
+        made = run(compiler, *strict, *words, cwd=device)
+        assert (made.returncode, made.stderr) == (0, ""), words
+    (device / "twice.cpp").write_text('#include "model.h"\n#include "model.h"\natml_event event;\n')
+    made = run(compiler, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "twice.cpp", cwd=device)
+    assert made.returncode == 0 or "cc1plus" in made.stderr, made.stderr
+
+
 def test_the_folder_says_what_the_model_is(device: Path, model: atml.Model) -> None:
     report = json.loads((device / "report.json").read_text(encoding="utf-8"))
     for name in ("model.c", "model.h"):
@@ -201,6 +214,8 @@ def test_a_file_alone_and_further_facts(model: atml.Model, tmp_path: Path) -> No
     assert report["figures"] == {"source": "out of fold, of the float model"}
     with pytest.raises(ConfigError, match="hop is 0; give 1 sample or more"):
         folder.contents(program, exported, target="cortex-m0", hop=0)
+    with pytest.raises(ToolchainError, match="no such target: 'cortex-m5'"):
+        folder.contents(program, exported, target="cortex-m5", hop=1)
 
 
 # A model of a few samples, two leads and three classes, whose stream can be as long and odd as one likes
@@ -247,13 +262,17 @@ class Library:
     c: ctypes.CDLL
 
     def hear(
-        self, x: np.ndarray, hop: int, merge: int = 0, shortest: int = 0
-    ) -> tuple[list[tuple[int, int]], list[tuple[int, ...]]]:
-        """Push ``x (leads, samples)`` and end; return ``(start, class)`` of windows, and events."""
+        self, x: np.ndarray, hop: int, merge: int = 0, shortest: int = 0, begin: int = 0
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int, int]]]:
+        """Push ``x (leads, samples)`` and end; return ``(start, class)`` of windows, and events.
+
+        The counter of samples begins at ``begin``, from which everything that is returned counts.
+        """
         for name, value in zip(KNOBS, (hop, merge, shortest), strict=True):
             ctypes.c_int.in_dll(self.c, name).value = value
         windows, events, event = [], [], Event()
         self.c.atml_reset()
+        self.c.test_begin(ctypes.c_uint32(begin))
         columns = np.ascontiguousarray(x.T, np.float32)
         pointer = columns.ctypes.data
         for at in range(len(columns) + 1):
@@ -262,7 +281,8 @@ class Library:
             if found != -2:
                 windows.append((min(at + 1, len(columns)) - WINDOW, found))
             while self.c.atml_event_next(ctypes.byref(event)):
-                events.append((event.class_, event.onset, event.end))
+                onset, end = ((one - begin) % 2**32 for one in (event.onset, event.end))
+                events.append((event.class_, onset, end))
         return windows, events
 
 
@@ -274,19 +294,22 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     head = ["trial */ 7 of /* 'what??/'", "turned \u202e round\nand\\"]
     for name, text in c.write(tiny(), sampling_rate=RATE, hop=4, classes=ODD, head=head).items():
         (where / name).write_text(text, encoding="utf-8")
-    (where / "knobs.h").write_text(f"extern int {', '.join(KNOBS)};\n")
-    (where / "knobs.c").write_text(
-        f'#include "model.h"\nint {", ".join(KNOBS)};\nconst char *const names[] = ATML_NAMES;\n'
+    knobs = "".join(f"#define ATML_{name.removeprefix('test_').upper()} {name}\n" for name in KNOBS)
+    (where / "tiny.c").write_text(
+        f'int {", ".join(KNOBS)};\n{knobs}#include "model.c"\n'
+        "void test_begin(uint32_t at);\nvoid test_begin(uint32_t at) { pushed = at; }\n"
+        "const char *const test_names[ATML_CLASSES] = ATML_NAMES;\n",
+        encoding="utf-8",
     )
-    knobs = [f"-DATML_{name.removeprefix('test_').upper()}={name}" for name in KNOBS]
-    for part in ("model", "knobs"):
-        source, target = where / f"{part}.c", where / f"{part}.o"
-        more = knobs if part == "model" else []
-        made = run(*(CC, *FLAGS, *SPLIT, *more, "-include", where / "knobs.h", "-c", source, "-o", target))
+    for more in (("-c", where / "tiny.c", "-o", where / "tiny.o"), ("-shared", where / "tiny.o")):
+        made = run(CC, *FLAGS, *more, *(() if "-c" in more else ("-o", where / "tiny.so")))
         assert made.returncode == 0, made.stderr
-    made = run(CC, "-shared", "-o", where / "tiny.so", where / "model.o", where / "knobs.o")
-    assert made.returncode == 0, made.stderr
     return Library(where, ctypes.CDLL(str(where / "tiny.so")))
+
+
+def test_names_arrive_as_they_are(library: Library) -> None:
+    found = (ctypes.c_char_p * len(ODD)).in_dll(library.c, "test_names")
+    assert tuple(one.decode() for one in found) == ODD
 
 
 def judged(x: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -306,7 +329,8 @@ def test_any_stream_gives_the_events_of_the_product(library: Library) -> None:
         x = x.astype(np.float32)
         if random.random() < 0.5:
             x[random.integers(2), random.integers(samples)] = random.choice((np.nan, -np.inf, 2e10))
-        windows, events = library.hear(x, hop, merge, shortest)
+        begin = int(random.choice((0, 2**31 - 50, 2**32 - 50)))
+        windows, events = library.hear(x, hop, merge, shortest, begin)
 
         starts = Recording.of(x, RATE, TASK).starts(hop / RATE)
         classes = judged(x, starts)
@@ -347,8 +371,8 @@ def test_a_board_that_decides_whole_windows_carries_no_ring(library: Library) ->
         (where / "call.c").write_text(
             f'#include "model.h"\nint main(void) {{ float x[16] = {{0}}; return {call}(x{more}); }}\n'
         )
-        objects = [where / "call.c", where / "model.o", where / "knobs.o"]
-        made = run(CC, *FLAGS, *SPLIT, "-Wl,--gc-sections", *objects, "-o", where / "call")
+        objects = [where / "call.c", where / "tiny.o"]
+        made = run(CC, *FLAGS, "-Wl,--gc-sections", *objects, "-o", where / "call")
         if "gc-sections" in made.stderr:
             pytest.skip("this linker has no --gc-sections")
         assert made.returncode == 0, made.stderr
