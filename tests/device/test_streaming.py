@@ -266,15 +266,18 @@ class Library:
     ) -> tuple[list[tuple[int, int]], list[tuple[int, int, int]]]:
         """Push ``x (leads, samples)`` and end; return ``(start, class)`` of windows, and events.
 
-        The counter of samples begins at ``begin``, from which everything that is returned counts.
+        The counter of samples begins at ``begin``, from which everything that is returned counts. What came
+        before a reset is forgotten, and an event is told of at the first decision that makes it certain.
         """
         for name, value in zip(KNOBS, (hop, merge, shortest), strict=True):
             ctypes.c_int.in_dll(self.c, name).value = value
         windows, events, event = [], [], Event()
-        self.c.atml_reset()
-        self.c.test_begin(ctypes.c_uint32(begin))
         columns = np.ascontiguousarray(x.T, np.float32)
         pointer = columns.ctypes.data
+        for at in range(len(columns) // 2):
+            self.c.atml_push(ctypes.c_void_p(pointer + at * 4 * len(x)))
+        self.c.atml_reset()
+        self.c.test_begin(ctypes.c_uint32(begin))
         for at in range(len(columns) + 1):
             here = ctypes.c_void_p(pointer + at * 4 * len(x))
             found = self.c.atml_push(here) if at < len(columns) else self.c.atml_end()
@@ -283,6 +286,8 @@ class Library:
             while self.c.atml_event_next(ctypes.byref(event)):
                 onset, end = ((one - begin) % 2**32 for one in (event.onset, event.end))
                 events.append((event.class_, onset, end))
+                certain = [start for start, _ in windows if start >= end + merge]
+                assert at == len(columns) or certain == [windows[-1][0]]
         return windows, events
 
 
