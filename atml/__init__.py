@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from atml.metrics.predictions import Predictions
     from atml.models.budget import Cost
     from atml.models.config import ModelConfig
+    from atml.scoring.rules.awarded import contest_points
     from atml.scoring.rules.base import Figure, Judged, Score, Table
     from atml.task_files import find as find_task
     from atml.tasks.task import Task
@@ -82,6 +83,7 @@ _HOME = {
     "TaskFileError": "atml.errors",
     "TaskSource": "atml.library.task_source",
     "confusion": "atml.metrics",
+    "contest_points": "atml.scoring.rules.awarded",
     "find_task": "atml.task_files",
     "four_metrics": "atml.metrics",
     "load": "atml.library.loaded_model",
@@ -125,6 +127,7 @@ __all__ = [
     "TaskSource",
     "__version__",
     "confusion",
+    "contest_points",
     "find_task",
     "four_metrics",
     "load",

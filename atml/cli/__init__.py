@@ -20,6 +20,7 @@ from atml.cli.check import check
 from atml.cli.compare import compare
 from atml.cli.dashboard import dashboard
 from atml.cli.data import data_app
+from atml.cli.device import device_app
 from atml.cli.help_text import Commands
 from atml.cli.predict import predict
 from atml.cli.regions import regions_app
@@ -68,6 +69,7 @@ app.command(rich_help_panel=JUDGING)(predict)
 app.command(rich_help_panel=JUDGING)(compare)
 app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)
+app.add_typer(device_app, name="device", rich_help_panel=JUDGING)
 app.add_typer(data_app, name="data", rich_help_panel=PREPARING)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=PREPARING)
 app.add_typer(studies_app, name="study", rich_help_panel=PREPARING)

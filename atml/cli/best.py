@@ -28,10 +28,11 @@ from atml.cli.values import number, whole
 from atml.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.console import RenderableType
 
+    from atml.device.writing import Wanted
     from atml.searching.leaderboard import Entry
     from atml.searching.leaderboard_rows import AtSize
     from atml.searching.verdict import Verdict
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from atml.training.records import TrialRecord
 
 TRIALS = "Which trials"
+ON_DEVICE = "On a device"
 
 Pareto = Annotated[
     bool,
@@ -133,11 +135,43 @@ def best_export(
         ),
     ] = None,
     unqualified: Unqualified = False,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Write C beside the model, into device/, and check it: host, cortex-m0, cortex-m4, cortex-m7"
+            " or loongarch64.",
+            metavar="NAME",
+            show_default="no C",
+            rich_help_panel=ON_DEVICE,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Of the C: weights as trained (f32) or in 8 bits (w8).",
+            metavar="FORMAT",
+            show_default="f32",
+            rich_help_panel=ON_DEVICE,
+        ),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(
+            parser=number(),
+            help="Time between two decisions on a stream.",
+            metavar="SECONDS",
+            show_default="a window's length",
+            rich_help_panel=ON_DEVICE,
+        ),
+    ] = None,
     device: Device = "auto",
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
     """Train the best trials on all subjects and write them as ONNX. Finalists come before other trials."""
+    from atml.device.program import F32
+    from atml.device.writing import Wanted
     from atml.evaluation.decision import Wish
     from atml.searching import progress
     from atml.searching.entry_points import export_best
@@ -145,6 +179,10 @@ def best_export(
     from atml.searching.search_options import Options
     from atml.storage import Store
 
+    if target is None and (format or hop) is not None:
+        name = "--format" if format is not None else "--hop"
+        raise InputError(f"{name} is about the C of a model: name what it is for, as --target cortex-m4")
+    wanted_c = None if target is None else Wanted(target, format or F32, hop)
     wishes = {"sensitivity": min_sensitivity, "specificity": min_specificity}
     wanted = [Wish(rate, least) for rate, least in wishes.items() if least is not None]
     if len(wanted) + (top > 1) + pareto + (prefer is not None) > 1:
@@ -159,7 +197,8 @@ def best_export(
     shown = progress.choose(as_json=json, is_terminal=sys.stdout.isatty())
     try:
         if wanted:
-            export_at(store, study, numbers[0], wanted[0], options, shown)
+            moved = export_at(store, study, numbers[0], wanted[0], options, shown)
+            _write_c([moved.path.parent], wanted_c, shown.say)
             return
         summary = export_best(store, study, numbers, options, shown)
     finally:
@@ -169,6 +208,18 @@ def best_export(
             f"none of trials {numbers} of study {study!r} qualifies, so nothing was exported; --unqualified"
             " exports them anyway, marked so"
         )
+    there = dict(store.exports(study))
+    _write_c([there[trial] for trial in numbers if trial in there], wanted_c, shown.say)
+
+
+def _write_c(folders: Iterable[Path], wanted: Wanted | None, say: Callable[[str], None]) -> None:
+    """Write the C of exports into their folders, and say of each what was checked."""
+    from atml.artifacts.model import load
+    from atml.device import writing
+
+    if wanted is not None:
+        for folder in folders:
+            say(writing.write_checked(load(folder), wanted))
 
 
 def rows(store: Store, name: str, top: int) -> list[dict[str, Any]]:

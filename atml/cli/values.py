@@ -69,3 +69,21 @@ def _check(value: float, least: float, most: float | None) -> None:
         raise typer.BadParameter(f"must be {least} or more")
     if most is not None and value > most:
         raise typer.BadParameter(f"must be {most} or less")
+
+
+def milliseconds(text: str) -> float:
+    """Return a latency such as "4.9ms" in milliseconds; a number alone is in milliseconds.
+
+    >>> milliseconds("4.9ms"), milliseconds("0.5s"), milliseconds("880us"), milliseconds("12")
+    (4.9, 500.0, 0.88, 12.0)
+    """
+    for unit, factor in (("ms", 1.0), ("us", 1e-3), ("s", 1e3), ("", 1.0)):
+        if text.endswith(unit):
+            try:
+                value = float(text.removesuffix(unit)) * factor
+            except ValueError:
+                break
+            if math.isfinite(value) and value > 0:
+                return value
+            break
+    raise typer.BadParameter("must be a time above 0: 4.9ms, 880us or 0.5s")

@@ -23,7 +23,8 @@ class Predictions:
 
     ``changed`` are the outputs on the same windows after changes that should change no decision
     (`atml.ecg.changes`), ``(n, classes)`` by name; empty where none were made, None where nobody asked.
-    ``quantised`` are those of the same network in formats of fewer bits, by the format's name.
+    ``quantised`` are those of the same network in formats of fewer bits, by the format's name. ``board`` is
+    what the network takes on the board that a search is for: milliseconds a window and KiB of flash.
 
     Example:
         >>> logits = np.array([[0.0, 2.0, 1.0], [3.0, 0.0, 0.0]], np.float32)
@@ -38,6 +39,7 @@ class Predictions:
     positive: int | None = 1
     changed: Mapping[str, Float32] | None = field(default=None, repr=False)
     quantised: Mapping[str, Float32] = field(default_factory=dict, repr=False)
+    board: tuple[float, float] | None = None
 
     def margin(self) -> Float32:
         """Positive logit minus the best other logit, ``(n,)``; the decision is ``margin >= 0``."""
@@ -152,6 +154,7 @@ class Predictions:
             parts[0].positive,
             changed,
             {name: np.concatenate([part.quantised[name] for part in parts]) for name in formats},
+            parts[0].board,
         )
 
     def by_subject(self) -> Predictions:

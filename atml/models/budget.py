@@ -11,7 +11,9 @@ class Cost:
 
     ``parameters`` are trained, ``fixed`` are stored but not trained (batch-norm statistics); ``macs``
     are multiply-accumulates for one window; ``size_bytes`` is the exported ONNX file; ``peak_bytes`` is
-    the largest sum of activations alive at once, float32.
+    the largest sum of activations alive at once, float32. In a search for a board ``latency_ms`` is what a
+    window takes on it, by the middle of its estimate, ``flash_bytes`` and ``board_ram_bytes`` are what its C
+    takes there, stack included.
     """
 
     parameters: int
@@ -19,9 +21,19 @@ class Cost:
     macs: int
     size_bytes: int
     peak_bytes: int
+    latency_ms: float | None = None
+    flash_bytes: int | None = None
+    board_ram_bytes: int | None = None
+
+    @property
+    def board(self) -> tuple[float, float] | None:
+        """Milliseconds a window and KiB of flash on the board that it was estimated for."""
+        if self.latency_ms is None or self.flash_bytes is None:
+            return None
+        return self.latency_ms, self.flash_bytes / 1024
 
 
-LIMITS = ("size_kib", "macs", "ram_kib", "operators")
+LIMITS = ("size_kib", "macs", "ram_kib", "operators", "latency_ms", "flash_kib", "board_ram_kib")
 """Names of the constraints that a budget makes."""
 
 
@@ -30,13 +42,17 @@ class Budget:
     """What a device has room for; None where it does not matter.
 
     ``size_kib`` of exported file, ``macs`` for one window, ``ram_kib`` of activations alive at once, and the
-    ONNX ``operators`` that its runtime knows.
+    ONNX ``operators`` that its runtime knows. ``latency_ms``, ``flash_kib`` and ``board_ram_kib`` are of the
+    estimate for a board, which a cost has in a search for one.
     """
 
     size_kib: float
     macs: float | None = None
     ram_kib: float | None = None
     operators: frozenset[str] | None = None
+    latency_ms: float | None = None
+    flash_kib: float | None = None
+    board_ram_kib: float | None = None
 
     def excess(self, cost: Cost, used: frozenset[str] = frozenset()) -> dict[str, float]:
         """Return by how much a model is over each limit that is set: at or below 0 it keeps it.
@@ -50,7 +66,20 @@ class Budget:
             over["ram_kib"] = cost.peak_bytes / 1024 - self.ram_kib
         if self.operators is not None:
             over["operators"] = float(len(used - self.operators))
+        for name, taken in self._on_board(cost).items():
+            most = getattr(self, name)
+            if most is not None and taken is not None:
+                over[name] = taken - most
         return over
+
+    @staticmethod
+    def _on_board(cost: Cost) -> dict[str, float | None]:
+        flash, ram = cost.flash_bytes, cost.board_ram_bytes
+        return {
+            "latency_ms": cost.latency_ms,
+            "flash_kib": None if flash is None else flash / 1024,
+            "board_ram_kib": None if ram is None else ram / 1024,
+        }
 
     def broken(self, cost: Cost, used: frozenset[str] = frozenset()) -> str:
         """Say which limits a model breaks, "" where it keeps all."""
@@ -59,6 +88,12 @@ class Budget:
             "macs": f"{cost.macs:,} MACs",
             "ram_kib": f"{cost.peak_bytes / 1024:.1f} KiB of RAM",
             "operators": f"needs {', '.join(sorted(used - (self.operators or used)))}",
+            **{
+                name: f"{taken or 0:.3g} {unit} on the board"
+                for (name, taken), unit in zip(
+                    self._on_board(cost).items(), ("ms", "KiB of flash", "KiB of RAM"), strict=True
+                )
+            },
         }
         return ", ".join(words[name] for name, over in self.excess(cost, used).items() if over > 0)
 
@@ -71,4 +106,10 @@ class Budget:
             words.append(f"{self.ram_kib:g} KiB of RAM")
         if self.operators is not None:
             words.append(f"{len(self.operators)} operators")
+        if self.latency_ms is not None:
+            words.append(f"{self.latency_ms:g} ms a window on the board")
+        if self.flash_kib is not None:
+            words.append(f"{self.flash_kib:g} KiB of its flash")
+        if self.board_ram_kib is not None:
+            words.append(f"{self.board_ram_kib:g} KiB of its RAM")
         return ", ".join(words)

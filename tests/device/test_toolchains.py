@@ -23,7 +23,9 @@ HEADER = """\
 #define ATML_WINDOW 64          /* samples a lead */
 #define ATML_CLASSES 2
 int atml_run(const float *window, float *logits);
+void atml_reset(void);
 int atml_push(const float *sample);
+extern float atml_logits[ATML_CLASSES];
 """
 
 SOURCE = """\
@@ -32,12 +34,6 @@ SOURCE = """\
 #include <string.h>
 static const float weight[ATML_CLASSES][ATML_WINDOW] = {WEIGHTS};
 static float kept[ATML_WINDOW];
-int atml_push(const float *sample)
-{
-  static int calls;
-  (void)sample;
-  return ++calls - 2;
-}
 int atml_run(const float *window, float *logits)
 {
 #ifdef NOPS
@@ -67,6 +63,15 @@ int atml_run(const float *window, float *logits)
     if (sum > 9.0f) logits[c] = 1.0f;
   }
   return logits[1] > logits[0];
+}
+float atml_logits[ATML_CLASSES];
+static float ring[ATML_WINDOW];
+static int held = -1;
+void atml_reset(void) { held = 0; }
+int atml_push(const float *sample)
+{
+  ring[held++ % ATML_WINDOW] = *sample;
+  return held % ATML_WINDOW ? -2 : atml_run(ring, atml_logits);
 }
 """
 
@@ -117,6 +122,8 @@ def built(sources: Path) -> Any:
     @functools.cache
     def one(target: str, compiler: str | None = None, *flags: str) -> Image:
         try:
+            if flags == ("atml_push",):
+                return build(sources, target, compiler=compiler, entry="atml_push")
             return build(sources, target, compiler=compiler, flags=flags)
         except ToolchainError as error:
             pytest.skip(str(error))
@@ -191,20 +198,36 @@ def test_stack_is_what_the_model_writes_to(built: Any, target: str) -> None:
         assert 1000 <= deep <= 1000 + shallow + 32
 
 
-def test_sections_are_those_of_the_model(built: Any, sources: Path) -> None:
+def test_sections_are_those_of_the_model(built: Any) -> None:
     image = built("cortex-m4")
-    assert (image.leads, image.window, image.classes) == (1, 64, 2)
+    assert (image.leads, image.samples, image.classes) == (1, 64, 2)
     assert image.model.rodata == image.linked.rodata == WEIGHTS.nbytes
-    assert (image.model.data, image.linked.data) == (0, 0)
-    assert (image.model.bss, image.linked.bss) == (256 + 4, 256), "nothing calls atml_push"
-    assert image.linked.ram == 256
-    kept = build(sources, "cortex-m4", keep=["atml_push"])
-    assert kept.linked.bss == 260
-    assert 0 < kept.linked.text - image.linked.text < 40
-    machine = cortex_m.Machine(kept)
-    assert [machine.call("atml_push", 0) for _ in range(3)] == [-1, 0, 1]
-    with pytest.raises(BuildError, match="holds no atml_push"):
-        cortex_m.Machine(image).call("atml_push", 0)
+    pushed = built("cortex-m4", None, "atml_push")
+    assert (image.linked.data, pushed.linked.data, pushed.model.data) == (0, 4, 4), (
+        "only atml_push needs held"
+    )
+    assert (image.linked.bss, pushed.linked.bss, pushed.model.bss) == (256, 520, 520)
+    assert image.linked.text < pushed.linked.text < image.linked.text + 200
+    assert (pushed.linked.ram, image.linked.flash) == (524, image.linked.text + WEIGHTS.nbytes)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_samples_are_pushed_one_by_one(built: Any, target: str) -> None:
+    image = built(target, None, "atml_push")
+    samples = WINDOWS[:3].reshape(-1, 1)
+    decided = [63, 127, 191]
+    wanted = expected(False)[:3]
+    for emulator in emulators(target):
+        logits, classes = emulation.run(image, samples, emulator=emulator)
+        assert logits[decided].tobytes() == wanted.tobytes()
+        assert classes[decided].tolist() == (wanted[:, 1] > wanted[:, 0]).tolist()
+        assert np.delete(classes, decided).tolist() == [-2] * 189
+        if image.target.freestanding:
+            whole = emulation.count(built(target), WINDOWS[0], emulator=emulator)
+            waits, decides = (emulation.count(image, samples[:n], emulator=emulator) for n in (63, 64))
+            assert waits < 100 < whole < decides < whole + 200
+        waiting, deciding = (emulation.stack(image, samples[:n], emulator=emulator) for n in (63, 64))
+        assert waiting < deciding if emulator == "unicorn" else waiting <= deciding
 
 
 def test_images_of_their_own_go_when_nothing_holds_them(sources: Path, tmp_path: Path) -> None:
@@ -246,9 +269,19 @@ def test_a_model_that_does_not_compile_says_why(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"model\.c:2.*unused") as caught:
         build(tmp_path, "host")
     assert "\n" not in str(caught.value)
+    (tmp_path / "model.c").write_text(
+        '#include "model.h"\nint absent(void);\nint atml_run(const float *w, float *l);\n'
+        "int atml_run(const float *w, float *l) { (void)w; (void)l; return absent(); }\n"
+    )
+    with (tmp_path / "model.h").open("a") as header:
+        header.write("int atml_run(const float *window, float *logits);\n")
+    with pytest.raises(BuildError, match=r"undefined .*absent"):
+        build(tmp_path, "host")
 
 
-def test_what_is_unknown_or_missing_is_named(built: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_unknown_or_missing_is_named(
+    built: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with pytest.raises(
         ToolchainError, match=r"no such target: 'm5'; targets: host, cortex-m0, .*loongarch64"
     ):
@@ -256,7 +289,7 @@ def test_what_is_unknown_or_missing_is_named(built: Any, monkeypatch: pytest.Mon
     with pytest.raises(ToolchainError, match="no such compiler: 'icc'; compilers: zig, gcc, clang"):
         compiler_for(TARGETS["host"], "icc")
     image = built("host")
-    with pytest.raises(InputError, match=r"shape \(1, 2, 64\); the model takes \(n, 1, 64\)"):
+    with pytest.raises(InputError, match=r"shape \(1, 2, 64\) for atml_run; the model takes \(n, 1, 64\)"):
         emulation.run(image, np.zeros((1, 2, 64), np.float32))
     with pytest.raises(InputError, match="not on this machine"):
         emulation.count(image, WINDOWS[0])
@@ -264,6 +297,10 @@ def test_what_is_unknown_or_missing_is_named(built: Any, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setitem(sys.modules, "unicorn", None)
     assert shutil.which("gcc") is None
+    old = tmp_path / "zig"
+    old.write_text("#!/bin/sh\necho 0.14.1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     m4 = (
         r"no C compiler for Cortex-M4F here: pip install 'atml\[device\]' \(zig\), or apt-get install gcc-arm"
     )

@@ -38,7 +38,7 @@ def write(
     Raises:
         ConfigError: A hop below one sample.
     """
-    needs = _needs(program)
+    needs = pieces(program)
     parts = [
         header.comment(head),
         f'#include "{HEADER}"\n\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n',
@@ -55,8 +55,8 @@ def write(
     }
 
 
-def _needs(program: Program) -> frozenset[str]:
-    """Return the names that `fragment` asks for."""
+def pieces(program: Program) -> frozenset[str]:
+    """Return the names of what a program needs of ``runtime/``, as `fragment` asks for them."""
     layers, source, kind = program.layers, program.input, program.pool.kind
     needs = {layer.activation.upper() for layer in layers if not isinstance(layer, Recurrent)} - {"NONE"}
     if "TANH" in needs:
@@ -90,6 +90,8 @@ def _needs(program: Program) -> frozenset[str]:
         needs.add("SIGMOID")
     if needs & {"SIGMOID", "ELU", "POOL_ATTENTION"}:
         needs.add("EXP")
+    if needs & {"EXP", "ROOT", "LOG"}:
+        needs.add("BITS")
     return frozenset(needs)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from atml.device.toolchains import harness
 from atml.device.toolchains.compilers import LAYOUT_FLAGS, MODEL_FLAGS, Compiler, compiler_for, environment
@@ -27,16 +28,18 @@ class Image:
         target: What it was compiled for.
         compiler: Name and version of the compiler.
         folder: Where it lies, with the objects it was linked from.
+        entry: Function of the model that is called, ``atml_run`` or ``atml_push``.
         leads: Leads of a window.
-        window: Samples a lead.
+        samples: Samples a lead that one call takes: a window, or 1.
         classes: Classes, as many as logits.
     """
 
     target: Target
     compiler: str
     folder: Path
+    entry: str
     leads: int
-    window: int
+    samples: int
     classes: int
 
     @property
@@ -56,7 +59,7 @@ class Image:
 
     @cached_property
     def linked(self) -> Sections:
-        """Sizes of the program without its harness: what `atml_run` needs, the compiler's functions included.
+        """Sizes of the program without its harness: what ``entry`` needs, the compiler's functions included.
 
         For the host the start-up of the C library and the harness are in it too.
         """
@@ -69,7 +72,7 @@ def build(
     *,
     compiler: str | None = None,
     flags: Sequence[str] = (),
-    keep: Sequence[str] = (),
+    entry: Literal["atml_run", "atml_push"] = "atml_run",
     folder: Path | None = None,
 ) -> Image:
     """Compile ``model.c`` and a harness for a target and link them.
@@ -79,7 +82,7 @@ def build(
         target: A name of `atml.device.toolchains.targets.TARGETS`.
         compiler: ``zig``, ``gcc`` or ``clang``; None for the first one here.
         flags: More flags for ``model.c`` and the linker, such as ``-fsanitize=undefined``.
-        keep: Functions that stay in the program beside `atml_run`, such as ``atml_push``.
+        entry: What the program calls: ``atml_run`` with windows, or ``atml_push`` with samples, one by one.
         folder: Where program and objects go; None for a temporary folder.
 
     Raises:
@@ -88,7 +91,7 @@ def build(
         BuildError: the compiler refuses; the message has its first complaint.
     """
     aim = target_named(target)
-    sizes = _sizes(sources)
+    leads, window, classes = _sizes(sources)
     chosen = compiler_for(aim, compiler)
     if folder is None:
         where = Path(tempfile.mkdtemp(prefix="atml-device-"))
@@ -96,8 +99,8 @@ def build(
         where = folder
         where.mkdir(parents=True, exist_ok=True)
     try:
-        _compile(sources.resolve(), aim, chosen, where, tuple(flags), keep)
-        image = Image(aim, chosen.version, where, *sizes)
+        _compile(sources.resolve(), aim, chosen, where, tuple(flags), entry)
+        image = Image(aim, chosen.version, where, entry, leads, window if entry == "atml_run" else 1, classes)
     except BaseException:
         if folder is None:
             shutil.rmtree(where, ignore_errors=True)
@@ -127,19 +130,19 @@ def _compile(
     compiler: Compiler,
     where: Path,
     flags: tuple[str, ...],
-    keep: Sequence[str],
+    entry: str,
 ) -> None:
     include = ["-I", str(sources)]
     if not compiler.own_headers:
         (where / "include").mkdir(exist_ok=True)
         (where / "include/string.h").write_text(harness.STRING_H, encoding="utf-8")
         include += ["-isystem", str(where / "include")]
-    (where / "harness.c").write_text(harness.source(target), encoding="utf-8")
+    (where / "harness.c").write_text(harness.source(target, entry), encoding="utf-8")
     command = list(compiler.command)
     model = [*MODEL_FLAGS, *LAYOUT_FLAGS, *flags, *include]
     _called([*command, *model, "-c", str(sources / "model.c"), "-o", "model.o"], where)
     _called([*command, "-std=c99", "-O2", *include, "-c", "harness.c", "-o", "harness.o"], where)
-    link = [*compiler.link, *flags, *(f"-Wl,-u,{name}" for name in keep)]
+    link = [*compiler.link, *flags]
     if target.freestanding:
         (where / "atml.ld").write_text(harness.linker_script(target), encoding="utf-8")
         link += ["-Wl,-T,atml.ld", "-Wl,--gc-sections"]
@@ -154,6 +157,7 @@ def _called(command: list[str], where: Path) -> None:
     except OSError as error:
         raise BuildError(f"{command[0]} can't be started: {in_one_line(error)}") from error
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        # A linker's own complaints come before the compiler's, that it failed.
+        said = [line for line in done.stderr.splitlines() if re.search("error|undefined|cannot find", line)]
         first = (said or done.stderr.splitlines() or [f"exit code {done.returncode}"])[0]
         raise BuildError(f"{' '.join(command[:3])} ... refuses: {' '.join(first.split())}")

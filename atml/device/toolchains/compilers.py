@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from atml.errors import ToolchainError
 
 NAMES = ("zig", "gcc", "clang")
 """Names that compilers are asked for by."""
+
+OLDEST_ZIG = (0, 17)
+"""Older ones are passed over: 0.14 gives wrong bits on a Cortex-M0 and lacks the LoongArch64 of `targets`."""
 
 MODEL_FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
 """What a model is compiled with, everywhere."""
@@ -88,21 +92,27 @@ def _zig(target: Target) -> Compiler | None:
         shutil.which("zig", path=str(Path(packaged.origin).parent)) if packaged and packaged.origin else None
     )
     program = found or shutil.which("zig")
-    if program is None:
+    if program is None or not _recent(_said((program, "version"))):
         return None
     # Without an optimisation level it would check for undefined behaviour and end the program there.
     command = (program, "cc", "-fno-sanitize=undefined", *target.zig_flags)
     return Compiler("zig", command, (), not target.freestanding)
 
 
+def _recent(version: str) -> bool:
+    stated = re.match(r"(\d+)\.(\d+)", version)
+    return stated is not None and (int(stated[1]), int(stated[2])) >= OLDEST_ZIG
+
+
 def _gcc(target: Target) -> Compiler | None:
     if not shutil.which(target.gcc):
         return None
-    link: tuple[str, ...] = ()
-    if target.freestanding:
-        link = ("-nostartfiles", "-static")
-        if target.emulator == "cortex-m":
-            link += ("--specs=nano.specs",)
+    link: tuple[str, ...] = ("-nostartfiles", "-static") if target.freestanding else ()
+    if target.emulator == "cortex-m":
+        # The C library is a package of its own; GCC gives the bare name of a file that it can't find.
+        if _said((target.gcc, "-print-file-name=nano.specs")) == "nano.specs":
+            return None
+        link += ("--specs=nano.specs",)
     return Compiler("gcc", (target.gcc, *target.gcc_flags), link, True)
 
 

@@ -73,24 +73,12 @@ class Machine:
         self.core.mem_map(ram, harness.TOP)
         for address, content in image.elf.loaded():
             self.core.mem_write(address, content)
+        if image.entry == "atml_push":
+            self.call("atml_reset")
 
     def address(self, name: str) -> int:
-        """Return where a function or variable is; raises BuildError where the program has none so named."""
-        if name not in self.image.elf.symbols:
-            raise BuildError(
-                f"{self.image.path} holds no {name}; build(..., keep=[{name!r}]) keeps a function"
-            )
+        """Return where a function or variable is."""
         return self.image.elf.symbols[name].address
-
-    def write(self, name: str, values: Float32) -> int:
-        """Write values where a variable is and return its address."""
-        at = self.address(name)
-        self.core.mem_write(at, np.ascontiguousarray(values, np.float32).tobytes())
-        return at
-
-    def read(self, name: str, count: int) -> Float32:
-        """Return ``count`` values (count,) of a variable."""
-        return np.frombuffer(bytes(self.core.mem_read(self.address(name), 4 * count)), np.float32)
 
     def call(self, name: str, *arguments: int) -> int:
         """Call a function with up to four words and return the word that it returns, signed.
@@ -113,11 +101,16 @@ class Machine:
         word = int(self.core.reg_read(self.arm.UC_ARM_REG_R0))
         return word - 2**32 if word >= 2**31 else word
 
-    def run(self, window: Float32) -> tuple[Float32, int]:
-        """Return logits (classes,) and class of one window (leads, samples)."""
-        at = self.write("atml_harness_window", window)
-        chosen = self.call("atml_run", at, self.address("atml_harness_logits"))
-        return self.read("atml_harness_logits", self.image.classes), chosen
+    def run(self, values: Float32) -> tuple[Float32, int]:
+        """Return logits (classes,) and class of one window (leads, samples), or of a sample (leads, 1)."""
+        given, kept = self.address("atml_harness_input"), self.address("atml_harness_logits")
+        self.core.mem_write(given, np.ascontiguousarray(values, np.float32).tobytes())
+        if self.image.entry == "atml_run":
+            chosen = self.call("atml_run", given, kept)
+        else:
+            chosen = self.call("atml_push", given)
+            kept = self.address("atml_logits")
+        return np.frombuffer(bytes(self.core.mem_read(kept, 4 * self.image.classes)), np.float32), chosen
 
 
 def run(image: Image, windows: Float32) -> tuple[Float32, Int64]:
@@ -128,8 +121,8 @@ def run(image: Image, windows: Float32) -> tuple[Float32, Int64]:
     return logits, np.array([chosen for _, chosen in answers], np.int64)
 
 
-def profile(image: Image, window: Float32) -> Profile:
-    """Return what one `atml_run` executed: every block of straight code is counted, and its instructions.
+def profile(image: Image, windows: Float32) -> Profile:
+    """Return what the call for the last of ``windows`` executed: each block is counted, and its instructions.
 
     Code of an IT block counts whether its condition holds or not.
     """
@@ -139,8 +132,12 @@ def profile(image: Image, window: Float32) -> Profile:
     def block(_core: Any, address: int, size: int, _data: Any) -> None:
         times[address, size] += 1
 
+    for window in windows[:-1]:
+        machine.run(window)
+    # What was translated without the hook is translated again.
+    machine.core.ctl_flush_tb()
     machine.core.hook_add(machine.unicorn.UC_HOOK_BLOCK, block)
-    machine.run(window)
+    machine.run(windows[-1])
     runs: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for (address, size), count in times.items():
         code = bytes(machine.core.mem_read(address, size))
@@ -148,10 +145,11 @@ def profile(image: Image, window: Float32) -> Profile:
     return summed(image.elf, runs)
 
 
-def stack(image: Image, window: Float32) -> int:
-    """Return how many bytes of stack one `atml_run` writes to, its caller's not counted."""
+def stack(image: Image, windows: Float32) -> int:
+    """Return the most bytes of stack that a call for one of ``windows`` writes to, beside its caller's."""
     machine = Machine(image)
     machine.core.mem_write(machine.stack - harness.PAINTED, bytes([harness.PAINT]) * harness.PAINTED)
-    machine.run(window)
+    for window in windows:
+        machine.run(window)
     left = bytes(machine.core.mem_read(machine.stack - harness.PAINTED, harness.PAINTED))
     return len(left.lstrip(bytes([harness.PAINT])))

@@ -43,74 +43,86 @@ def run(image: Image, windows: Float32, *, emulator: Emulator | None = None) -> 
 
     Args:
         image: What `atml.device.toolchains.building.build` returned.
-        windows: float32 (n, leads, samples), as the ONNX file takes them.
-        emulator: ``unicorn`` or ``qemu``; None for unicorn where it is there.
+        windows: float32 (n, leads, samples), as the ONNX file takes them; for a program that calls
+            ``atml_push`` samples (n, leads), and each has its logits and its class or ``ATML_WAIT``.
+        emulator: ``unicorn`` or ``qemu``; None for unicorn where it is there. A Cortex-M0 has qemu first,
+            which is ten times as fast at functions that stand in for an FPU.
 
     Raises:
         InputError: windows of another shape than the model takes.
         ToolchainError: nothing here runs programs of that target.
         BuildError: the program does not run to its end.
     """
-    _fits(image, windows)
+    inputs = _inputs(image, windows)
+    if emulator is None and image.target.name == "cortex-m0" and qemu.program_for(image.target):
+        emulator = "qemu"
     if emulator_for(image.target, emulator) == "unicorn":
-        return cortex_m.run(image, windows)
-    logits, classes, _ = qemu.ran(image, windows)
+        return cortex_m.run(image, inputs)
+    logits, classes, _ = qemu.ran(image, inputs)
     return logits, classes
 
 
-def profile(image: Image, window: Float32, *, emulator: Emulator | None = None) -> Profile:
-    """Count what one `atml_run` of a window (leads, samples) executes, by function and by block.
+def profile(image: Image, windows: Float32, *, emulator: Emulator | None = None) -> Profile:
+    """Count what the model executes for a window, by function and by block.
 
     Every instruction of a block that runs counts. Where Thumb code skips some by an IT instruction these
     count too: the processor spends their cycle all the same.
 
+    Args:
+        image: What was built.
+        windows: One window (leads, samples), or several as for `run`: the call for the last is counted, so
+            that ``atml_push`` can be counted where it decides.
+        emulator: ``unicorn`` or ``qemu``; None for unicorn where it is there.
+
     Raises:
-        InputError: a window of another shape; the host, whose instructions nothing here counts.
+        InputError: windows of another shape; the host, whose instructions nothing here counts.
         ToolchainError: nothing here runs programs of that target.
         BuildError: the program does not run to its end.
     """
     if not image.target.freestanding:
-        raise InputError(
-            f"instructions are counted under emulation, not on {image.target.title}; take a target"
-        )
-    _fits(image, window[None])
+        raise InputError(f"instructions are counted under emulation, not on {image.target.title}")
+    inputs = _inputs(image, windows)
     if emulator_for(image.target, emulator) == "unicorn":
-        return cortex_m.profile(image, window)
-    return qemu.profile(image, window)
+        return cortex_m.profile(image, inputs)
+    return qemu.profile(image, inputs)
 
 
-def count(image: Image, window: Float32, *, emulator: Emulator | None = None) -> int:
-    """Return how many instructions one `atml_run` of a window (leads, samples) takes; see `profile`."""
-    return profile(image, window, emulator=emulator).instructions
+def count(image: Image, windows: Float32, *, emulator: Emulator | None = None) -> int:
+    """Return how many instructions the model takes for a window; see `profile`."""
+    return profile(image, windows, emulator=emulator).instructions
 
 
-def stack(image: Image, window: Float32 | None = None, *, emulator: Emulator | None = None) -> int:
-    """Return how many bytes of stack one `atml_run` writes to, beside its caller's.
+def stack(image: Image, windows: Float32 | None = None, *, emulator: Emulator | None = None) -> int:
+    """Return the most bytes of stack that a call of the model writes to, beside its caller's.
 
     The stack is painted and looked over afterwards. Where qemu or this machine runs the program, its first
     128 bytes stay unpainted: 128 then means 128 or less.
 
     Args:
         image: What was built.
-        window: The window (leads, samples) to run; None for one of zeros.
-        emulator: As for `run`.
+        windows: As for `profile`; None for one call with zeros.
+        emulator: As for `profile`.
 
     Raises:
-        InputError: a window of another shape; a processor whose stack pointer the harness can't read.
+        InputError: windows of another shape; a processor whose stack pointer the harness can't read.
     """
-    if window is None:
-        window = np.zeros((image.leads, image.window), np.float32)
-    _fits(image, window[None])
+    inputs = _inputs(
+        image, np.zeros((1, image.leads, image.samples), np.float32) if windows is None else windows
+    )
     if emulator_for(image.target, emulator) == "unicorn":
-        return cortex_m.stack(image, window)
-    used = qemu.ran(image, window[None])[2]
+        return cortex_m.stack(image, inputs)
+    used = qemu.ran(image, inputs, painted=True)[2]
     if used < 0:
         raise InputError(f"the stack can't be painted on {image.target.title}; take an emulated target")
     return used
 
 
-def _fits(image: Image, windows: Float32) -> None:
-    if windows.shape[1:] != (image.leads, image.window):
-        raise InputError(
-            f"windows of shape {windows.shape}; the model takes (n, {image.leads}, {image.window})"
-        )
+def _inputs(image: Image, windows: Float32) -> Float32:
+    """Return what the calls take one by one: (n, leads, samples)."""
+    shaped = windows
+    if windows.ndim == 2:
+        shaped = windows[None] if image.entry == "atml_run" else windows[:, :, None]
+    if shaped.ndim != 3 or not len(shaped) or shaped.shape[1:] != (image.leads, image.samples):
+        takes = f"(n, {image.leads}, {image.samples})"
+        raise InputError(f"an array of shape {windows.shape} for {image.entry}; the model takes {takes}")
+    return shaped

@@ -1,8 +1,11 @@
 """The program around a model that reads windows, runs them and writes what came out.
 
-Input: windows as they lie in memory, float32. Output: for each window its logits (float32) and its class
-(int32), and at the end the bytes of stack of the first `atml_run` (int32). A process reads standard input
-and writes standard output; a bare Cortex-M reads and writes files by semihosting.
+Input: an int32, 1 to paint the stack before each call; then windows as they lie in memory (float32), or
+samples, where `atml_push` is called. Output: for each call the logits (float32) and what it returned (int32),
+and at the end the most bytes of stack that a call wrote to (int32), -1 where nothing was painted.
+
+A process reads standard input and writes standard output; a bare Cortex-M reads and writes files by
+semihosting, and unicorn calls the model's functions itself.
 """
 
 from __future__ import annotations
@@ -139,7 +142,7 @@ static void give(const void *from, int size)
 """
 
 LOOP = """\
-float atml_harness_window[ATML_LEADS * ATML_WINDOW];
+float atml_harness_input[ATML_LEADS * SAMPLES];
 float atml_harness_logits[ATML_CLASSES];
 
 /* What lies just below the stack pointer belongs to these two functions themselves. */
@@ -157,27 +160,48 @@ __attribute__((noinline)) static int painted_over(volatile unsigned char *top)
 
 static void loop(void)
 {
-  int used = -1;
+  int used = -1, painted = 0;
   begin();
-  while (take(atml_harness_window, sizeof atml_harness_window)) {
+  take(&painted, 4);
+  PREPARE;
+  while (take(atml_harness_input, sizeof atml_harness_input)) {
     int class;
 #ifdef STACK_POINTER
     volatile unsigned char *top;
-    int first = used < 0;
     STACK_POINTER(top);
-    if (first) paint(top);
-    class = atml_run(atml_harness_window, atml_harness_logits);
-    if (first) used = painted_over(top);
+    if (painted) paint(top);
+    class = CALL;
+    if (painted) {
+      int now = painted_over(top);
+      used = now > used ? now : used;
+    }
 #else
-    (void)paint; (void)painted_over;
-    class = atml_run(atml_harness_window, atml_harness_logits);
+    (void)paint;
+    (void)painted_over;
+    class = CALL;
 #endif
-    give(atml_harness_logits, sizeof atml_harness_logits);
+    give(LOGITS, sizeof atml_harness_logits);
     give(&class, 4);
   }
   give(&used, 4);
 }
 """
+
+CALLS = {
+    "atml_run": """\
+#define SAMPLES ATML_WINDOW
+#define PREPARE (void)0
+#define CALL atml_run(atml_harness_input, atml_harness_logits)
+#define LOGITS atml_harness_logits
+""",
+    "atml_push": """\
+#define SAMPLES 1
+#define PREPARE atml_reset()
+#define CALL atml_push(atml_harness_input)
+#define LOGITS atml_logits
+""",
+}
+"""What the loop calls, by the function of the model that is run."""
 
 START = {
     "none": "int main(void) { loop(); return 0; }\n",
@@ -202,8 +226,8 @@ __attribute__((section(".vectors"), used)) static void *const vectors[16] = {
 }
 
 
-def source(target: Target) -> str:
-    """Return the C of the harness for a target; it includes ``model.h``.
+def source(target: Target, entry: str = "atml_run") -> str:
+    """Return the C of the harness for a target; it includes ``model.h`` and calls one of `CALLS`.
 
     Example:
         >>> from atml.device.toolchains.targets import TARGETS
@@ -216,7 +240,7 @@ def source(target: Target) -> str:
     else:
         way = (LOONGARCH64 if target.emulator == "user" else HOST) + PROCESS
     loop = LOOP % {"painted": PAINTED, "paint": PAINT}
-    return "\n".join(['#include "model.h"', way, loop, START[target.emulator]])
+    return "\n".join(['#include "model.h"', CALLS[entry], way, loop, START[target.emulator]])
 
 
 def linker_script(target: Target) -> str:

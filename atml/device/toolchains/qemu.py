@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -44,13 +45,12 @@ def program_for(target: Target) -> list[str] | None:
     return [found, "-M", target.machine, *quiet, *files, "-kernel"]
 
 
-def ran(image: Image, windows: Float32) -> tuple[Float32, Int64, int]:
-    """Return logits (n, classes), classes (n,), and bytes of stack of the first `atml_run`; -1 is unknown."""
+def ran(image: Image, windows: Float32, *, painted: bool = False) -> tuple[Float32, Int64, int]:
+    """Return logits (n, classes), classes (n,), and the most bytes of ``painted`` stack; -1 is unknown."""
     with tempfile.TemporaryDirectory(prefix="atml-device-") as name:
         folder = Path(name)
-        (folder / harness.WINDOWS).write_bytes(np.ascontiguousarray(windows, np.float32).tobytes())
-        command = _command(image)
-        with (folder / harness.WINDOWS).open("rb") as source, _answers(image, folder).open("wb") as sink:
+        command, source, sink = _prepared(image, windows, folder, painted=painted)
+        with source, sink:
             process = subprocess.run(
                 command, cwd=folder, stdin=source, stdout=sink, stderr=subprocess.PIPE, check=False
             )
@@ -65,16 +65,19 @@ def ran(image: Image, windows: Float32) -> tuple[Float32, Int64, int]:
     return rows[:, :-1].copy(), chosen, int(np.frombuffer(raw[-4:], np.int32)[0])
 
 
-def _answers(image: Image, folder: Path) -> Path:
-    """Where standard output goes: a Cortex-M writes its file itself."""
-    return folder / ("stdout" if image.target.emulator == "cortex-m" else harness.ANSWERS)
-
-
-def _command(image: Image) -> list[str]:
+def _prepared(
+    image: Image, windows: Float32, folder: Path, *, painted: bool = False
+) -> tuple[list[str], BinaryIO, BinaryIO]:
+    """Return the command that runs a program, with the files for its standard input and output."""
     program = program_for(image.target)
     if program is None:
         raise ToolchainError(missing(image.target))
-    return [*program, str(image.path.resolve())]
+    flag = np.array([painted], np.int32).tobytes()
+    (folder / harness.WINDOWS).write_bytes(flag + np.ascontiguousarray(windows, np.float32).tobytes())
+    # A Cortex-M opens both files by itself.
+    answers = "stdout" if image.target.emulator == "cortex-m" else harness.ANSWERS
+    command = [*program, str(image.path.resolve())]
+    return command, (folder / harness.WINDOWS).open("rb"), (folder / answers).open("wb")
 
 
 def missing(target: Target) -> str:
@@ -85,22 +88,21 @@ def missing(target: Target) -> str:
     return f"no emulator for {target.title} here: {ways}"
 
 
-def profile(image: Image, window: Float32) -> Profile:
-    """Return what one `atml_run` executed, from a trace of qemu: each block, with the instructions in it.
+def profile(image: Image, windows: Float32) -> Profile:
+    """Return what the call for the last of ``windows`` executed, from a trace of qemu.
 
-    The trace begins where `atml_run` is entered and ends where its caller goes on.
+    The trace of a call begins where the function is entered and ends where its caller goes on.
     """
-    command = _command(image)
-    command[1:1] = TRACE
     with tempfile.TemporaryDirectory(prefix="atml-device-") as name:
-        folder = Path(name)
-        (folder / harness.WINDOWS).write_bytes(np.ascontiguousarray(window, np.float32).tobytes())
-        with (folder / harness.WINDOWS).open("rb") as source, _answers(image, folder).open("wb") as sink:
+        command, source, sink = _prepared(image, windows, Path(name))
+        command[1:1] = TRACE
+        with source, sink:
             # The trace comes by standard error, which the program does not write to.
-            process = subprocess.Popen(command, cwd=folder, stdin=source, stdout=sink, stderr=subprocess.PIPE)
+            process = subprocess.Popen(command, cwd=name, stdin=source, stdout=sink, stderr=subprocess.PIPE)
             assert process.stderr is not None
             try:
-                times = counted(process.stderr, image.elf.symbols["atml_run"].address & ~1)
+                entry = image.elf.symbols[image.entry].address & ~1
+                times = counted(process.stderr, entry, len(windows))
             finally:
                 process.kill()
                 process.stderr.close()
@@ -111,11 +113,16 @@ def profile(image: Image, window: Float32) -> Profile:
     return summed(image.elf, runs)
 
 
-def counted(trace: Iterable[bytes], entry: int) -> Counter[tuple[int, int]]:
-    """Return how often each block ran, by address and instructions, from ``entry`` until its caller goes on.
+def counted(trace: Iterable[bytes], entry: int, call: int = 1) -> Counter[tuple[int, int]]:
+    """Return how often each block ran in one call, by address and instructions.
+
+    Args:
+        trace: Lines that qemu writes.
+        entry: Address of the function.
+        call: Which call of it, counted from 1.
 
     Raises:
-        BuildError: the trace ends before the caller goes on.
+        BuildError: the trace ends before the call does.
 
     Example:
         >>> block = [b"IN: main", b"0x00000010:  f7ff fffe  bl 0x20", b"Trace 0: 0x7f [0/10/0/0] main"]
@@ -132,14 +139,16 @@ def counted(trace: Iterable[bytes], entry: int) -> Counter[tuple[int, int]]:
         if line.startswith(b"Trace"):
             before, at = at, int(RAN.match(line)[1], 16)  # type: ignore[index]
             if back < 0 and at == entry:
-                back = ends[before]
+                back, call = ends[before], call - 1
             elif at == back:
-                return times
-            if back >= 0:
+                if not call:
+                    return times
+                back = -1
+            if back >= 0 and not call:
                 times[at, lengths[at]] += 1
         elif line.startswith(b"IN:"):
             translated = -1
-        elif line.startswith(b"Stopped execution of TB chain before") and back >= 0:
+        elif line.startswith(b"Stopped execution of TB chain before") and back >= 0 and not call:
             times[at, lengths[at]] -= 1
         elif line.startswith(b"0x") and (found := LINE.match(line)):
             address = int(found[1], 16)
@@ -148,4 +157,4 @@ def counted(trace: Iterable[bytes], entry: int) -> Counter[tuple[int, int]]:
             lengths[translated] += 1
             # A call takes four bytes, on Thumb and on LoongArch.
             ends[translated] = address + 4
-    raise BuildError("qemu's trace ends before atml_run does; versions 7.2 to 10 are known to work")
+    raise BuildError("qemu's trace ends before the call does; versions 7.2 to 10 are known to work")

@@ -25,6 +25,8 @@ from atml.tasks.task import Task
 NAME = "iesd2024"
 GOOD = 0.9
 WEIGHTS = {"F": 25.0, "G": 15.0, "latency": 35.0, "size": 5.0}
+FULL = (0.5, 50.0)
+"""Latency in ms and size in KiB that earn all that their weights have."""
 OPTIONS: Mapping[str, float] = {}
 AWARDS = True
 

@@ -1,10 +1,18 @@
+//if BITS
+/* A float and its bits. */
+typedef union {
+    float value;
+    uint32_t bits;
+} number;
+
+//end
 //if EXP
 /* e to the power of x: a power of two times a Taylor series; the same bits on every processor. */
 static float power(float x)
 {
-    float n, r, y, scale;
+    float n, r, y;
     int32_t whole;
-    uint32_t bits;
+    number scale;
     if (x < -87.0f) x = -87.0f;
     if (x > 88.0f) x = 88.0f;
     whole = (int32_t)(x * 1.44269504f + (x < 0.0f ? -0.5f : 0.5f));
@@ -17,9 +25,8 @@ static float power(float x)
     y = y * r + 0.5f;
     y = y * r + 1.0f;
     y = y * r + 1.0f;
-    bits = (uint32_t)(whole + 127) << 23;
-    memcpy(&scale, &bits, sizeof scale);
-    return y * scale;
+    scale.bits = (uint32_t)(whole + 127) << 23;
+    return y * scale.value;
 }
 
 //end
@@ -41,12 +48,13 @@ static float hyperbolic(float x)
 /* Square root, rounded as IEEE 754 says, digit by digit. */
 static float root(float x)
 {
-    uint32_t bits, left, digit, sum = 0, q = 0;
+    uint32_t left, digit, sum = 0, q = 0;
     int32_t e;
-    memcpy(&bits, &x, sizeof bits);
-    e = (int32_t)(bits >> 23) - 127;
+    number found;
+    found.value = x;
+    e = (int32_t)(found.bits >> 23) - 127;
     if (e < -126 || e > 127) return e > 127 ? x : 0.0f;
-    left = (bits & 0x7fffffu) | 0x800000u;
+    left = (found.bits & 0x7fffffu) | 0x800000u;
     if (e & 1) {
         left += left;
         e -= 1;
@@ -62,9 +70,8 @@ static float root(float x)
         left += left;
     }
     if (left != 0) q += q & 1;
-    bits = (q >> 1) + 0x3f000000u + ((uint32_t)(e / 2) << 23);
-    memcpy(&x, &bits, sizeof x);
-    return x;
+    found.bits = (q >> 1) + 0x3f000000u + ((uint32_t)(e / 2) << 23);
+    return found.value;
 }
 
 //end
@@ -72,12 +79,13 @@ static float root(float x)
 /* Natural logarithm of a number above 0. */
 static float logarithm(float x)
 {
-    int32_t bits, e;
+    int32_t e;
     float m, s, q, y;
-    memcpy(&bits, &x, sizeof bits);
-    e = (bits >> 23) - 127;
-    bits = (bits & 0x7fffff) | 0x3f800000;
-    memcpy(&m, &bits, sizeof m);
+    number part;
+    part.value = x;
+    e = (int32_t)(part.bits >> 23) - 127;
+    part.bits = (part.bits & 0x7fffffu) | 0x3f800000u;
+    m = part.value;
     if (m > 1.41421354f) {
         m = m * 0.5f;
         e += 1;

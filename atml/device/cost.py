@@ -1,0 +1,223 @@
+"""What a program costs: how often each loop of its C runs, by layer, and the bytes that it takes.
+
+A trip of a loop costs a whole number of instructions that the compiler has chosen, so instructions are the
+sum over `events` of how often each happens times what one costs (`atml.device.rates`). Events follow the C
+of ``c/runtime/`` line by line; nothing here depends on the values of weights, only on shapes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from atml.device import memory
+from atml.device.c.writer import pieces
+from atml.device.program import Conv, Input, LayerNorm, Pool, Program, Recurrent, width_before
+
+INPUT, POOL, HEAD = "input", "pool", "head"
+"""Names of the parts of a program beside its layers."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One row of a table by layer.
+
+    Attributes:
+        name: A layer's name, or `INPUT`, `POOL`, `HEAD`.
+        macs: Multiply-accumulates of one window.
+        events: How often each thing happens in one window, by its name.
+        weights: Numbers that are stored as weights, padding included: one byte or four each.
+        rows: Scales that int8 weights have, one an output (one a gate of a unit).
+        floats: Numbers that are stored as float in any format: biases, gains and offsets.
+        ram: Numbers in RAM, four bytes each.
+    """
+
+    name: str
+    macs: int
+    events: Counter[str]
+    weights: int
+    rows: int
+    floats: int
+    ram: int
+
+
+def parts(program: Program) -> list[Part]:
+    """Return what each part of a program does in one window: the input, the layers, pool and head."""
+    plan = memory.plan(program)
+    found = [_input(program.input)]
+    feed = _Feed(program.input.steps, 1, sparse=False)
+    for place, layer in enumerate(program.layers):
+        width, held = width_before(program, place), plan.rows[place]
+        if isinstance(layer, Conv):
+            found.append(_conv(layer, feed, width, held))
+            feed = _Feed(layer.steps, 2, layer.activation == "relu")
+        elif isinstance(layer, LayerNorm):
+            found.append(_norm(layer, held))
+            feed = _Feed(layer.steps, 1, layer.activation == "relu")
+        else:
+            found.append(_cell(layer, feed, held, plan.states))
+            feed = _Feed(layer.steps, 1, sparse=False)
+    pool = program.pool
+    found.append(_pool(pool, feed, plan.rows[-1]))
+    weight = program.head.weight
+    events = Counter({"window": 1, "head class": len(weight), "head trip": weight.size})
+    found.append(Part(HEAD, weight.size, events, weight.size, len(weight), len(weight), 0))
+    return found
+
+
+@dataclass(frozen=True)
+class _Feed:
+    """How rows come to a layer: how many, how many at once, and whether about half of them is 0."""
+
+    rows: int
+    at_once: int
+    sparse: bool
+
+    @property
+    def calls(self) -> int:
+        return self.rows // self.at_once + self.rows % self.at_once
+
+
+def _input(source: Input) -> Part:
+    values = source.leads * source.samples
+    events: Counter[str] = Counter({"input scan": values})
+    if source.kind in ("zscore", "maxabs", "centre") or (source.upright and source.kind == "none"):
+        events["input mean"] = values
+    if source.kind in ("zscore", "maxabs"):
+        events[f"input {source.kind}"] = values
+    if source.kind == "zscore":
+        events["root"] = source.leads
+    if source.upright:
+        events["input cube"] = values
+    ram = 0
+    if (rr := source.rr) is not None:
+        reached = rr.window + rr.box - 1
+        events["rr scan"] = source.leads * reached
+        events["rr box"] = source.leads * reached * (rr.box.bit_length() + rr.box.bit_count() - 2)
+        ram = source.leads * reached + reached + (rr.most + 1) // 2
+    events["input row"] = source.steps
+    events["input lead"] = source.steps * source.leads
+    taken = source.steps * source.leads * source.patch
+    events["input value" if source.decimation > 1 else "input single"] = taken
+    if source.decimation > 1:
+        events["input sample"] = taken * source.decimation
+    return Part(INPUT, 0, events, 0, 0, 0, ram)
+
+
+def _conv(layer: Conv, feed: _Feed, width: int, held: int) -> Part:
+    kernel = max(layer.kernel, layer.stride)
+    pairs, single = divmod(layer.steps, 2)
+    calls = pairs + single
+    after = max((layer.steps - 1) * layer.stride + kernel - layer.pad - feed.rows, 0)
+    late = (kernel + layer.stride - layer.pad) % 2 if feed.at_once == 2 else 0
+    events = Counter(
+        {
+            "give": feed.calls + after,
+            "pass": pairs,
+            "move word": pairs * (kernel - layer.stride + late) * width,
+            "clear word": (layer.pad + after) * width,
+        }
+    )
+    sparse = " of zeros" if feed.sparse else ""
+    if layer.depthwise:
+        events["each call"] = calls
+        events["each output"] = calls * layer.outputs
+        events.update(_trips("each", calls * layer.outputs, kernel, sparse))
+    else:
+        blocks = calls * ((layer.outputs + 1) // 2)
+        events["conv call"] = calls
+        events["conv block"] = blocks
+        events.update(_trips("conv", blocks, kernel * width, sparse))
+    _activation(events, layer.activation, calls, layer.steps * layer.outputs)
+    weights = layer.outputs * kernel * (1 if layer.depthwise else width)
+    return Part(layer.name, layer.macs, events, weights, layer.outputs, layer.outputs, held)
+
+
+def _norm(layer: LayerNorm, held: int) -> Part:
+    count = layer.steps * layer.outputs
+    events = Counter({"norm value": count, "norm row": layer.steps, "root": 1, "give": layer.steps})
+    _activation(events, layer.activation, layer.steps, count)
+    return Part(layer.name, 0, events, 0, 0, 2 * layer.outputs, held)
+
+
+def _cell(layer: Recurrent, feed: _Feed, held: int, states: int) -> Part:
+    steps, units = layer.steps * layer.ways, layer.units
+    events = Counter(
+        {
+            "give": feed.calls,
+            "step": steps,
+            f"{layer.cell} unit": steps * units,
+            "copy word": steps * units,
+        }
+    )
+    sparse = " of zeros" if feed.sparse else ""
+    events.update(_trips(layer.cell, steps * units, layer.inputs, sparse))
+    events.update(_trips(layer.cell, steps * units, units, ""))
+    ram = held + layer.ways * units * states
+    if layer.ways == 2:
+        events["both row"] = layer.steps
+        events["copy word"] += layer.steps * 2 * units
+        ram += layer.steps * layer.outputs
+    weights = layer.weight.size + layer.recurrent.size
+    rows = layer.ways * units * layer.gates
+    return Part(layer.name, layer.macs, events, weights, rows, layer.ways * units * 4, ram)
+
+
+def _pool(pool: Pool, feed: _Feed, held: int) -> Part:
+    values = pool.steps * pool.width
+    events = Counter({"give": feed.calls, "pool row": pool.steps, f"pool {pool.kind}": values})
+    scored = pool.kind == "attention"
+    if scored:
+        events["share"] = pool.steps
+    macs = 2 * values if scored else 0
+    return Part(POOL, macs, events, 0, 0, pool.score.size, held + pool.features + 2 * scored)
+
+
+def _trips(name: str, times: int, trips: int, sparse: str) -> dict[str, int]:
+    """Split the trips of an inner loop, which compilers unroll by four."""
+    return {f"{name} four{sparse}": times * (trips // 4), f"{name} one{sparse}": times * (trips % 4)}
+
+
+def _activation(events: Counter[str], kind: str, calls: int, values: int) -> None:
+    if kind != "none":
+        events["activation"] += calls
+        events[kind] += values
+
+
+def events(program: Program) -> Counter[str]:
+    """Return how often each thing happens in one window, over all parts."""
+    return sum((part.events for part in parts(program)), Counter())
+
+
+def table_bytes(program: Program, *, wide: bool) -> int:
+    """Return the bytes of the table of layers: six addresses and 20 bytes more a row, and one row for the pool."""
+    row = 6 * 8 + 24 if wide else 6 * 4 + 20
+    return row * (len(program.layers) + 1)
+
+
+def code(program: Program) -> Counter[str]:
+    """Return what a program's code consists of, for its size in flash: pieces by name, and how many of each."""
+    needs = pieces(program)
+    return code_of(needs, len(program.layers), program.head.weight.size, program.pool.features)
+
+
+UNROLLED = 20
+"""Features up to which a compiler writes the head out, its weights as constants in the code (seen of zig)."""
+
+
+def code_of(needs: Collection[str], layers: int, head: int, features: int) -> Counter[str]:
+    """Return `code` of the ``needs`` of the C writer; ``head`` weights read ``features`` numbers."""
+    found = Counter({"always": 1, "layer": layers, **dict.fromkeys(needs, 1)})
+    for one in needs:
+        for other in needs:
+            if (one in ("LSTM", "GRU") and other.endswith("_WAY" if "ONE" in other else "_WAYS")) or (
+                one == "NORM" and other in ("ELU", "SILU", "ONE_WAY", "TWO_WAYS")
+            ):
+                found[f"{one} {other}"] = 1
+    if "FINISHES" in needs:
+        found["layer that finishes"] = layers
+    if features <= UNROLLED:
+        found["written out"] = 1
+        found["head weight"] = head
+    return found

@@ -1,0 +1,181 @@
+"""What a program will take on a board: instructions, milliseconds as an interval, flash, RAM and stack.
+
+Nothing is compiled and no compiler is needed: `atml.device.cost` counts what the C does, `atml.device.rates`
+says what that costs. Instructions, flash and RAM are near exact; milliseconds are an interval, wide until
+someone measures on the board (`atml.device.measurements`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from atml.device import cost, measurements
+from atml.device.boards import Board, board_named
+from atml.device.measurements import Measurement
+from atml.device.program import F32, Program, Recurrent
+from atml.device.rates import COMPILERS, Rates, rates
+from atml.metrics import Interval
+
+
+@dataclass(frozen=True)
+class LayerEstimate:
+    """One row of the table by layer.
+
+    Attributes:
+        name: A layer's name, or "input", "pool", "head".
+        macs: Multiply-accumulates of one window.
+        instructions: Instructions of one window.
+        ms: Milliseconds, the likely figure.
+        flash_bytes: Weights, scales and biases.
+        ram_bytes: Buffers.
+    """
+
+    name: str
+    macs: int
+    instructions: int
+    ms: float
+    flash_bytes: int
+    ram_bytes: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one program takes on one board.
+
+    Attributes:
+        board: The board.
+        format: Format of the weights.
+        compiler: Name and version of the compiler that the figures are for.
+        instructions: Instructions of one `atml_run`.
+        ms: Milliseconds of one `atml_run`: likely, least and most.
+        measured: How many measurements of this board the milliseconds are from; 0 for none.
+        flash_bytes: Code, constants and first values of variables, all that the model needs.
+        ram_bytes: Static variables of the model, exact.
+        stack_bytes: Stack of one `atml_run`, an upper bound.
+        window_bytes: The window, which the caller holds (``atml_push`` has a ring of that size).
+        layers: The same by layer.
+    """
+
+    board: Board
+    format: str
+    compiler: str
+    instructions: int
+    ms: Interval
+    measured: int
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    window_bytes: int
+    layers: tuple[LayerEstimate, ...]
+
+    @property
+    def flash_kib(self) -> float:
+        """`flash_bytes` in KiB, as the contests' rules take a size."""
+        return self.flash_bytes / 1024
+
+    @property
+    def ram_needed(self) -> int:
+        """Bytes of RAM in use while it runs: variables, stack and the window."""
+        return self.ram_bytes + self.stack_bytes + self.window_bytes
+
+    @property
+    def fits(self) -> bool:
+        """Whether the board has that much flash and RAM.
+
+        Example:
+            >>> Estimate.__dataclass_fields__["ram_bytes"].type
+            'int'
+        """
+        return self.flash_kib <= self.board.flash_kib and self.ram_needed <= self.board.ram_kib * 1024
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON types."""
+        return {
+            "board": self.board.name,
+            "target": self.board.target,
+            "megahertz": self.board.megahertz,
+            "format": self.format,
+            "compiler": self.compiler,
+            "instructions": self.instructions,
+            "ms": {"low": self.ms.low, "likely": self.ms.value, "high": self.ms.high},
+            "measured": self.measured,
+            "flash_bytes": self.flash_bytes,
+            "ram_bytes": self.ram_bytes,
+            "stack_bytes": self.stack_bytes,
+            "window_bytes": self.window_bytes,
+            "fits": self.fits,
+            "layers": [vars(one) for one in self.layers],
+        }
+
+
+def estimate(
+    program: Program,
+    board: str | Board,
+    format: str | None = None,
+    *,
+    compiler: str = COMPILERS[0],
+    measured: Sequence[Measurement] | None = None,
+) -> Estimate:
+    """Return what a program takes on a board.
+
+    ``format`` is the program's own if it is None; another one is estimated as if the program were written in
+    it, as costs depend on shapes alone. ``measured`` are measurements of boards, by default those this user
+    has entered.
+
+    Raises:
+        InputError: no such board, or no figures for the format or the compiler; the message lists the known.
+    """
+    on = board if isinstance(board, Board) else board_named(board)
+    form = program.format if format is None else format
+    known = rates(on.target, form, compiler)
+    mine = measurements.read() if measured is None else measured
+    cycles = measurements.cycles(on, mine)
+    rows, ms_each = [], 1e-3 / on.megahertz
+    parts = cost.parts(program)
+    for part in parts:
+        count = Rates.total(part.events, known.instructions)
+        rows.append(
+            LayerEstimate(
+                name=part.name,
+                macs=part.macs,
+                instructions=round(count),
+                ms=count * cycles.value * ms_each,
+                flash_bytes=stored_bytes(part, form),
+                ram_bytes=4 * part.ram,
+            )
+        )
+    instructions = sum(row.instructions for row in rows)
+    pieces = cost.code(program)
+    flash = sum(row.flash_bytes for row in rows) + cost.table_bytes(program, wide=on.wide)
+    return Estimate(
+        board=on,
+        format=form,
+        compiler=known.compiler,
+        instructions=instructions,
+        ms=Interval(*(instructions * each * ms_each for each in (cycles.value, cycles.low, cycles.high))),
+        measured=sum(one.board == on.name for one in mine),
+        flash_bytes=round(flash + Rates.total(pieces, known.code)),
+        ram_bytes=ram_bytes(program, compiler),
+        stack_bytes=round(Rates.total(pieces, known.stack)),
+        window_bytes=4 * program.input.leads * program.input.samples,
+        layers=tuple(rows),
+    )
+
+
+def stored_bytes(part: cost.Part, format: str) -> int:
+    """Return the bytes of weights, scales and biases of a part in a format."""
+    if format == F32:
+        return 4 * (part.weights + part.floats)
+    return part.weights + 4 * (part.rows + part.floats)
+
+
+def ram_bytes(program: Program, compiler: str = COMPILERS[0]) -> int:
+    """Return the bytes of static variables that a program has when it is linked with `atml_run` alone."""
+    layers = program.layers
+    found = 4 * sum(part.ram for part in cost.parts(program)) + 4 * (len(layers) + 2)
+    only = layers[0]
+    if compiler == "zig" and len(layers) == 1 and isinstance(only, Recurrent) and only.ways == 2:
+        return found - 4  # it sees that the pool never waits for rows
+    return found
