@@ -19,6 +19,8 @@ from atml.device import c, folder, interpreter
 from atml.device.c import stream
 from atml.device.program import Conv, Head, Input, Pool, Program
 from atml.device.reading import read
+from atml.device.toolchains import emulation
+from atml.device.toolchains.building import build
 from atml.errors import ConfigError, ToolchainError
 from atml.library import recordings
 from atml.library.recordings import Recording
@@ -366,6 +368,22 @@ def test_no_part_of_a_window_is_decided_and_one_missing_sample_stays_for_a_windo
     assert [start for start, found in windows if found == -1] == list(range(20 - WINDOW + 1, 21))
     # After a reset nothing of it is left.
     assert all(found >= 0 for _, found in library.hear(x[:, 21:], 1)[0])
+
+
+def test_a_board_decides_on_a_stream_to_the_last_bit(library: Library) -> None:
+    x = np.random.default_rng(3).normal(size=(2, 60)).astype(np.float32)
+    x[1, 33] = np.nan
+    try:
+        logits, found = emulation.run(build(library.at, "cortex-m4", entry="atml_push"), x.T)
+    except ToolchainError as error:
+        pytest.skip(str(error))
+    ends = np.flatnonzero(found != -2)
+    starts = np.arange(0, 60 - WINDOW + 1, 4)
+    assert ends.tolist() == (starts + WINDOW - 1).tolist()
+    classes = judged(x, starts)
+    assert found[ends].tolist() == classes.tolist()
+    windows = np.stack([x[:, at : at + WINDOW] for at in starts])
+    assert np.array_equal(logits[ends], interpreter.run(tiny(), windows), equal_nan=True)
 
 
 def test_a_board_that_decides_whole_windows_carries_no_ring(library: Library) -> None:
