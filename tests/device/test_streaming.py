@@ -17,6 +17,7 @@ from atml.artifacts.model import infer
 from atml.data import soundness
 from atml.device import c, folder, interpreter
 from atml.device.c import stream
+from atml.device.checking import Checked
 from atml.device.program import Conv, Head, Input, Pool, Program
 from atml.device.reading import read
 from atml.device.toolchains import emulation
@@ -204,16 +205,38 @@ def test_the_folder_says_what_the_model_is(device: Path, model: atml.Model) -> N
     assert max(map(len, text.splitlines())) <= 112
 
 
-def test_a_file_alone_and_further_facts(model: atml.Model, tmp_path: Path) -> None:
+def test_a_file_alone_and_what_was_checked(model: atml.Model, tmp_path: Path) -> None:
     alone = shutil.copy(EXPORT / "model.onnx", tmp_path / "model.onnx")
     exported = atml.load(alone).exported
     program = read(exported.model, exported.config, exported.task)
-    files = folder.contents(program, exported, target="cortex-m0", hop=25, facts={"flash_bytes": 4744})
+    checked = Checked(
+        target="cortex-m0",
+        title="Cortex-M0 and M0+",
+        compiler="gcc 12.2",
+        windows=32,
+        apart=4.1e-7,
+        flipped=0,
+        other_bits=0,
+        instructions=5_000_000,
+        stack=None,
+        flash=4744,
+        ram=592,
+    )
+    facts = {"checked": [checked.to_dict()], "unchecked": ["not checked on host: no C compiler"]}
+    files = folder.contents(program, exported, target="cortex-m0", hop=25, facts=facts)
     assert b"#define ATML_HOP 25 " in files["model.h"]
-    assert b"sensitivity" not in files["README"]
     report = json.loads(files["report.json"])
-    assert (report["flash_bytes"], report["target"]) == (4744, "cortex-m0")
+    assert (report["checked"][0]["flash"], report["target"]) == (4744, "cortex-m0")
     assert report["figures"] == {"source": "out of fold, of the float model"}
+    text = files["README"].decode()
+    assert "sensitivity" not in text
+    for words in (
+        "decisions of model.onnx on 32 windows, every logit to within 4e-07",
+        "atml_run takes 4,744 bytes of flash, 592 bytes of RAM and 5,000,000 instructions a window",
+        "not checked on host: no C compiler",
+        "make cortex-m0",
+    ):
+        assert words in " ".join(text.split())
     with pytest.raises(ConfigError, match="hop is 0; give 1 sample or more"):
         folder.contents(program, exported, target="cortex-m0", hop=0)
     with pytest.raises(ToolchainError, match="no such target: 'cortex-m5'"):
