@@ -1,6 +1,6 @@
 """Shock or no shock: ventricular fibrillation, flutter and tachycardia against every other rhythm."""
 
-from atml import Predictions, Task, confusion, mean_subject_f_beta, worst_subjects
+from atml import Predictions, Task, confusion, contest_points, mean_subject_f_beta, worst_subjects
 
 TASK = Task(
     name="defib",
@@ -39,6 +39,8 @@ HOPELESS = {
     "subject_f_beta": 0.6,
     "worst_subjects": 0.2,
     "robust": -8.0,
+    "official": 60.0,
+    "official_2023": 40.0,
 }
 """Value of each objective at the end of the first fold below which a random draw is given up.
 
@@ -111,6 +113,25 @@ def robust(predictions: Predictions) -> float:
     return value(predictions.at_worst())
 
 
+def official(predictions: Predictions) -> float:
+    """ICCAD 2022's total, in points: F, and what the board's latency and size earn, higher is better.
+
+    Both are those of the estimate for `--board`. A model that does not reach the gate gets nothing for them:
+    no speed makes up for wrong decisions.
+    """
+    return contest_points(predictions, "iccad2022", qualified=_reaches_gate(predictions))
+
+
+def official_2023(predictions: Predictions) -> float:
+    """ICCAD 2023's total, in points: F and G by subject, latency and size as in "official"."""
+    return contest_points(predictions, "iccad2023", qualified=_reaches_gate(predictions))
+
+
+def _reaches_gate(predictions: Predictions) -> bool:
+    found = confusion(predictions.truth(), predictions.decided())
+    return found.sensitivity >= GATE["sensitivity"] and found.specificity >= GATE["specificity"]
+
+
 OBJECTIVES = {
     "aed": value,
     "balanced": balanced_accuracy,
@@ -118,8 +139,13 @@ OBJECTIVES = {
     "subject_f_beta": subject_f_beta,
     "worst_subjects": worst_fifth,
     "robust": robust,
+    "official": official,
+    "official_2023": official_2023,
 }
 """What `--objective NAME` can ask for; `value` is the default."""
 
 AGREEMENT = ("robust",)
 """Objectives that ask what becomes of a decision when its window is changed; trials take longer for them."""
+
+AWARDED = ("official", "official_2023")
+"""Objectives that count what the board takes for a window, and the size there: they need `--board`."""

@@ -165,6 +165,55 @@ def search(
             rich_help_panel=LIMITS,
         ),
     ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(
+            help="Estimate every trial for this board: l432kc, f303k8, 2k0500, rp2040, g071rb or f746ng.",
+            metavar="NAME",
+            show_default="none",
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Format of the weights that sizes are of: as trained (f32) or in 8 bits (w8).",
+            metavar="FORMAT",
+            show_default="f32",
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    latency_ms: Annotated[
+        float | None,
+        typer.Option(
+            parser=number(0),
+            help="Longest time for one window on the board, by the middle of the estimate.",
+            metavar="MS",
+            show_default="none",
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    flash_kib: Annotated[
+        float | None,
+        typer.Option(
+            parser=number(0),
+            help="Most flash of the board for code and weights.",
+            metavar="KIB",
+            show_default="none",
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    ram_kib: Annotated[
+        float | None,
+        typer.Option(
+            parser=number(0),
+            help="Most RAM of the board: variables, stack and window.",
+            metavar="KIB",
+            show_default="none",
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
     finalists: Annotated[
         int | None,
         typer.Option(
@@ -249,6 +298,11 @@ def search(
             max_size=max_size,
             max_macs=max_macs,
             max_ram=max_ram,
+            board=board,
+            format=format,
+            latency_ms=latency_ms,
+            flash_kib=flash_kib,
+            ram_kib=ram_kib,
             window=window,
             lead=lead or (),
             sampling_rate=sampling_rate,

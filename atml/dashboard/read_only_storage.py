@@ -314,6 +314,11 @@ def _settings(around: Around) -> dict[str, Any]:
         "size budget KiB": spec.get("max_size_kib"),
         "MACs budget": spec.get("max_macs"),
         "RAM budget KiB": spec.get("max_ram_kib"),
+        "board": spec.get("board"),
+        "format": spec.get("format"),
+        "latency budget ms": spec.get("latency_ms"),
+        "flash budget KiB": spec.get("flash_kib"),
+        "board RAM budget KiB": spec.get("board_ram_kib"),
         "qualifies": Gate.of_spec(spec).words,
     }
     return {key: value for key, value in shown.items() if value is not None}

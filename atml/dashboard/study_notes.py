@@ -10,6 +10,7 @@ from atml.dashboard.trial_notes import Words
 from atml.evaluation.gate import Gate
 from atml.formatting import figure, plural, table
 from atml.metrics import FOUR
+from atml.models.budget import Budget
 from atml.searching.importance import LEAST
 from atml.searching.leaderboard import Entry
 from atml.searching.pruning import POINTS
@@ -57,17 +58,12 @@ def study_note(
 
 
 def _about(spec: Mapping[str, Any]) -> str:
-    limits = [
-        f"{spec[key]:,.6g} {unit}"
-        for key, unit in (("max_size_kib", "KiB"), ("max_macs", "MACs"), ("max_ram_kib", "KiB of RAM"))
-        if spec.get(key) is not None
-    ]
     data = "synthetic ECG" if spec.get("synthetic") else str(spec.get("data_name"))
     objective = f", objective {spec['objective_name']}" if spec.get("objective_name") else ""
     return (
         f"Task {spec.get('task')}{objective} on {data}: windows of {spec.get('window', 0):g} s,"
         f" {spec.get('folds')} folds by {spec.get('fold_by') or 'subject'}, seed {spec.get('seed')};"
-        f" at most {', '.join(limits)}; what qualifies: {Gate.of_spec(spec).words}."
+        f" {Budget.of_spec(spec).describe()}; what qualifies: {Gate.of_spec(spec).words}."
     )
 
 

@@ -45,6 +45,11 @@ def search(
     max_size: float | None = None,
     max_macs: float | None = None,
     max_ram: float | None = None,
+    board: str | None = None,
+    format: str | None = None,
+    latency_ms: float | None = None,
+    flash_kib: float | None = None,
+    ram_kib: float | None = None,
     window: float | None = None,
     lead: str | Sequence[str] = (),
     sampling_rate: int | None = None,
@@ -93,6 +98,11 @@ def search(
         max_size: Largest ONNX file in KiB; None for the task's.
         max_macs: Most multiply-accumulates for one window.
         max_ram: Most RAM in KiB for activations that are held at once.
+        board: Board that every trial is estimated for, a name of `atml.device.boards.BOARDS`.
+        format: Format of the weights that sizes are of: "f32" or "w8".
+        latency_ms: Longest time for one window on the board in ms, by the middle of the estimate.
+        flash_kib: Most flash of the board in KiB, for code and weights.
+        ram_kib: Most RAM of the board in KiB, for variables, stack and window.
         window: Length of a window in seconds, for a task that allows a choice.
         lead: Lead by name or number, with alternatives between commas; one entry for each lead of the task.
         sampling_rate: Sampling rate in Hz of files that don't state theirs; None for the task's.
@@ -153,6 +163,11 @@ def search(
         max_size_kib=max_size,
         max_macs=max_macs,
         max_ram_kib=max_ram,
+        board=board,
+        format=format,
+        latency_ms=latency_ms,
+        flash_kib=flash_kib,
+        board_ram_kib=ram_kib,
         device=device,
         hang_after=None if hang_after is None else duration("hang_after", hang_after),
         space=None if space is None else Path(space),

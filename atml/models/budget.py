@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,8 @@ class Budget:
 
     ``size_kib`` of exported file, ``macs`` for one window, ``ram_kib`` of activations alive at once, and the
     ONNX ``operators`` that its runtime knows. ``latency_ms``, ``flash_kib`` and ``board_ram_kib`` are of the
-    estimate for a board, which a cost has in a search for one.
+    estimate for ``board``, a name of `atml.device.boards.BOARDS`, "" for none. With the ``format`` "w8" the
+    file is that with weights of 8 bits.
     """
 
     size_kib: float
@@ -53,6 +56,23 @@ class Budget:
     latency_ms: float | None = None
     flash_kib: float | None = None
     board_ram_kib: float | None = None
+    board: str = ""
+    format: str = "f32"
+
+    @classmethod
+    def of_spec(cls, spec: Mapping[str, Any], operators: frozenset[str] | None = None) -> Budget:
+        """Return the budget of a study, from its settings; studies of earlier versions have fewer."""
+        return cls(
+            size_kib=spec["max_size_kib"],
+            macs=spec.get("max_macs"),
+            ram_kib=spec.get("max_ram_kib"),
+            operators=operators,
+            latency_ms=spec.get("latency_ms"),
+            flash_kib=spec.get("flash_kib"),
+            board_ram_kib=spec.get("board_ram_kib"),
+            board=spec.get("board") or "",
+            format=spec.get("format") or "f32",
+        )
 
     def excess(self, cost: Cost, used: frozenset[str] = frozenset()) -> dict[str, float]:
         """Return by how much a model is over each limit that is set: at or below 0 it keeps it.
@@ -99,7 +119,7 @@ class Budget:
 
     def describe(self) -> str:
         """Say the limits in words."""
-        words = [f"at most {self.size_kib:g} KiB"]
+        words = [f"at most {self.size_kib:g} KiB" + (f" as {self.format}" if self.format != "f32" else "")]
         if self.macs is not None:
             words.append(f"{self.macs:,.0f} MACs a window")
         if self.ram_kib is not None:
@@ -112,4 +132,6 @@ class Budget:
             words.append(f"{self.flash_kib:g} KiB of its flash")
         if self.board_ram_kib is not None:
             words.append(f"{self.board_ram_kib:g} KiB of its RAM")
+        if self.board:
+            words.append(f"estimated for {self.board}")
         return ", ".join(words)

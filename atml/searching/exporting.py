@@ -155,6 +155,8 @@ class Exports(JobSource):
             if report.kind != ReportKind.REFUSED and self._lost[job.number] <= RETRIES:
                 self._waiting.append(judged)
             return
+        assert judged.record.cost is not None
+        predictions = replace(trained.predictions, board=judged.record.cost.board)
         model = models.build(job.config, plan.definition.task)
         load_weights(model, trained.weights)
         final = Final(
@@ -162,9 +164,9 @@ class Exports(JobSource):
             steps=trained.steps,
             seconds=trained.seconds,
             windows=len(plan.dataset),
-            train_value=plan.definition.value(shifted(trained.predictions, judged.result.offsets)),
+            train_value=plan.definition.value(shifted(predictions, judged.result.offsets)),
         )
-        worst, first = always_wrong(plan.definition, trained.predictions), self._pick.finalists[0]
+        worst, first = always_wrong(plan.definition, predictions), self._pick.finalists[0]
         record = record_of(finals, judged, final, Machine.here(trained.device), worst)
         if judged.record == first.record:
             record = replace(record, values_by_length=self._pick.values)

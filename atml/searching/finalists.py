@@ -285,7 +285,12 @@ class Finalists:
             steps=kept["steps"],
             finished=kept["finished"],
             rows=rows,
-            predictions=replace(found, changed=changed, quantised=quantised),
+            predictions=replace(
+                found,
+                changed=changed,
+                quantised=quantised,
+                board=None if record.cost is None else record.cost.board,
+            ),
         )
 
     def baseline(self) -> BaselineResult | None:

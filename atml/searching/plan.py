@@ -12,6 +12,7 @@ import numpy as np
 from atml import data, models, regions, task_files
 from atml.data.dataset import Dataset, DataSource, Fold
 from atml.data.formats.subject_map import kept_as
+from atml.device import costing
 from atml.errors import StudyError
 from atml.evaluation import baselines
 from atml.metrics.predictions import Predictions
@@ -111,6 +112,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "max_size_kib": definition.budget.size_kib,
         "max_macs": definition.budget.macs,
         "max_ram_kib": definition.budget.ram_kib,
+        **dict.fromkeys(("board", "format", "latency_ms", "flash_kib", "board_ram_kib")),
     }
     wanted = {
         "version": 1,
@@ -135,6 +137,13 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "gate": definition.gate.to_spec(),
         **{key: _first(getattr(options, key), before.get(key), limit) for key, limit in limits.items()},
     }
+    budget = Budget.of_spec(wanted)
+    costing.check(budget)
+    if definition.awarded and not budget.board:
+        raise StudyError(
+            f"objective {definition.objective_name} counts what latency and size earn: name the board, as"
+            " --board 2k0500"
+        )
     if known is not None:
         study_spec.check_settings(name, known, wanted, accept=options.accept_changes)
         assert store is not None
@@ -204,12 +213,7 @@ def plan_of(
         or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"], definition.task.classes),
         fold_by=_fold_by(spec),
         seed=spec["seed"],
-        budget=Budget(
-            size_kib=spec["max_size_kib"],
-            macs=spec.get("max_macs"),
-            ram_kib=spec.get("max_ram_kib"),
-            operators=definition.budget.operators,
-        ),
+        budget=Budget.of_spec(spec, definition.budget.operators),
         rules=study_spec.rules_of(spec),
     )
 

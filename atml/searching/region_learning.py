@@ -33,12 +33,15 @@ _ABOUT = (
     *("space", "data_fingerprint", "window", "folds", "seed", "objective", "objective_name", "qualifies"),
     *("max_size_kib", "max_macs", "max_ram_kib"),
 )
-"""Settings of a study that the claims of its regions are about."""
+_ABOUT_A_BOARD = ("board", "format", "latency_ms", "flash_kib", "board_ram_kib")
+"""Settings of a study that the claims of its regions are about; those of a board where it has one."""
 
 
 def fingerprint(spec: dict[str, Any]) -> dict[str, str]:
     """Return what the claims of a study's regions are about, from its settings."""
-    return {key: str(spec.get(key)) for key in _ABOUT}
+    about = {key: str(spec.get(key)) for key in _ABOUT}
+    # Studies of earlier versions were for no board, and their claims stay what they are.
+    return about | {key: str(spec[key]) for key in _ABOUT_A_BOARD if spec.get(key)}
 
 
 def qualified(record: TrialRecord, threshold: float) -> bool:

@@ -61,7 +61,10 @@ class Repeats(JobSource):
         config = one.record.lengthened(one.length)
         trial = self._plan.store.begin_repeat(self._finals.study, one.record, one.seed, one.length)
         self._open[trial.number] = (trial, time.monotonic(), one)
-        return TrialJob(number=trial.number, config=config, seed=one.seed, agreement=True, quantised=True)
+        board = None if one.record.cost is None else one.record.cost.board
+        return TrialJob(
+            number=trial.number, config=config, seed=one.seed, agreement=True, quantised=True, board=board
+        )
 
     def _again_todo(self) -> None:
         """Read which repeats come next, now that a round is over, without those that were lost too often."""

@@ -99,7 +99,10 @@ class Rerun(JobSource):
             return None
         self._given = True
         assert self._record.config is not None
-        return TrialJob(number=self._record.number, config=self._record.config, seed=self._record.seed)
+        board = None if self._record.cost is None else self._record.cost.board
+        return TrialJob(
+            number=self._record.number, config=self._record.config, seed=self._record.seed, board=board
+        )
 
     def go_on(self, job: Job, report: Report) -> bool:
         """Stop at the step at which the trial was stopped."""

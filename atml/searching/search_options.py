@@ -27,16 +27,18 @@ class Options:
 
     ``timeout`` is in seconds for the whole job, ``window`` in seconds of ECG. ``max_size_kib`` limits the
     ONNX file and ``max_ram_kib`` the activations alive at once, both in KiB (1024 bytes), ``max_macs`` those
-    of one window. With ``regions`` rejected regions are learned and avoided (None: see `learns`);
-    ``imported`` is a file of them. ``hold_out`` is a share of the subjects, or their names separated by
-    commas. ``fold_by`` is "set" for folds that hold out whole sets, "subject" for people (None: the study's,
-    or "subject"). ``hang_after`` is in seconds (None: `atml.searching.workers.pool.HANG_S`). ``finalists``
-    and ``repeats`` are how many trials are repeated and on how many fresh seeds (None: `FINALISTS` and
-    `REPEATS`, as far as a third of what the trials took has room for them), ``longer`` is how many times as
-    long the final training may be (None: `LONGER`, under the same limit; 1: no longer). With ``unqualified``
-    a search in which no model qualifies exports its best one all the same. ``prefer`` is which of the
-    finalists that can't be told apart is taken, one of `PREFER` (None: as before, else the smallest).
-    ``log_to`` is a name of `atml.searching.trial_log.LOGGERS`.
+    of one window. ``board`` is what every trial is estimated for, ``format`` that of the weights whose size
+    counts; ``latency_ms``, ``flash_kib`` and ``board_ram_kib`` limit what it takes there. With ``regions``
+    rejected regions are learned and avoided (None: see `learns`); ``imported`` is a file of them.
+    ``hold_out`` is a share of the subjects, or their names separated by commas. ``fold_by`` is "set" for
+    folds that hold out whole sets, "subject" for people (None: the study's, or "subject"). ``hang_after`` is
+    in seconds (None: `atml.searching.workers.pool.HANG_S`). ``finalists`` and ``repeats`` are how many trials
+    are repeated and on how many fresh seeds (None: `FINALISTS` and `REPEATS`, as far as a third of what the
+    trials took has room for them), ``longer`` is how many times as long the final training may be (None:
+    `LONGER`, under the same limit; 1: no longer). With ``unqualified`` a search in which no model qualifies
+    exports its best one all the same. ``prefer`` is which of the finalists that can't be told apart is taken,
+    one of `PREFER` (None: as before, else the smallest). ``log_to`` is a name of
+    `atml.searching.trial_log.LOGGERS`.
     """
 
     task: str = "afib"
@@ -52,6 +54,11 @@ class Options:
     max_size_kib: float | None = None
     max_macs: float | None = None
     max_ram_kib: float | None = None
+    board: str | None = None
+    format: str | None = None
+    latency_ms: float | None = None
+    flash_kib: float | None = None
+    board_ram_kib: float | None = None
     device: str = "auto"
     hang_after: float | None = None
     space: Path | None = None

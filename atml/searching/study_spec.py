@@ -50,11 +50,17 @@ _RULES = {
     "max_size_kib": "size budget",
     "max_macs": "MACs budget",
     "max_ram_kib": "RAM budget",
+    "board": "board",
+    "format": "format",
+    "latency_ms": "latency budget",
+    "flash_kib": "flash budget",
+    "board_ram_kib": "board's RAM budget",
 }
 """Settings that may change, in words, with ``--accept-changes``."""
 
 _ADDED_LATER: dict[str, Any] = {
     **{"max_macs": None, "max_ram_kib": None, "held_out": [], "leads": [], "subjects_by": ""},
+    **{"board": None, "format": None, "latency_ms": None, "flash_kib": None, "board_ram_kib": None},
     "gate": None,
     "fold_by": SUBJECT,
 }

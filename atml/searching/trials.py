@@ -23,6 +23,7 @@ from optuna.trial import TrialState
 
 from atml import models
 from atml.artifacts.backends.onnx import operators
+from atml.device.costing import costed
 from atml.errors import ConfigError, TaskFileError
 from atml.regions.sequential_test import DRAWN_FROM_Q
 from atml.searching import pruning
@@ -175,7 +176,9 @@ class Trials(JobSource):
         begun.what = config.describe()
         self._warn(begun)
         try:
-            cost = models.cost(config, plan.definition.task)
+            cost = costed(
+                models.cost(config, plan.definition.task), config, plan.definition.task, plan.budget
+            )
         except ConfigError as error:
             self._cannot_work(begun, "shape", 1.0, str(error))
             return None
@@ -187,7 +190,7 @@ class Trials(JobSource):
         if broken := plan.budget.broken(cost, used):
             self._cannot_work(begun, None, 0.0, broken)
             return None
-        return TrialJob(number=trial.number, config=config, seed=begun.seed)
+        return TrialJob(number=trial.number, config=config, seed=begun.seed, board=cost.board)
 
     def _warn(self, begun: RunningTrial) -> None:
         """Print a line for a queued trial in a rejected region: no sampler chose its parameters."""

@@ -78,6 +78,8 @@ class TaskDefinition:
     """Value at the end of the first fold below which a random draw is given up; None runs it to its end."""
     agreement: bool = False
     """Whether the objective asks for `Predictions.agreement`: every trial then predicts changed windows."""
+    awarded: bool = False
+    """Whether the objective counts `Predictions.board`: a search then needs a board."""
     regions: tuple[str, ...] = ()
     """What of the space is tested where regions are learned, see `atml.regions.declare`; () for the usual."""
 
@@ -227,7 +229,8 @@ def _load(
         objective_name=named,
         baseline=_baseline(objective, objective_path),
         floor=_floor(objective, objective_path, named),
-        agreement=(named or VALUE) in _agreement(objective, objective_path),
+        agreement=(named or VALUE) in _names(objective, objective_path, "AGREEMENT", "robust"),
+        awarded=(named or VALUE) in _names(objective, objective_path, "AWARDED", "official"),
         regions=_regions(space, space_path),
     )
 
@@ -351,15 +354,15 @@ def _regions(module: ModuleType, path: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _agreement(module: ModuleType, path: Path) -> tuple[str, ...]:
-    """Return AGREEMENT: names of the objectives that ask for the agreement of decisions."""
-    found = getattr(module, "AGREEMENT", ())
+def _names(module: ModuleType, path: Path, constant: str, example: str) -> tuple[str, ...]:
+    """Return a constant with names of objectives: AGREEMENT or AWARDED."""
+    found = getattr(module, constant, ())
     offered = _offered(module, path) or {VALUE: module.value}
     if not _are_texts(found):
-        raise TaskFileError(f'{path}: AGREEMENT is {found!r}; give a list of objectives, as ("robust",)')
+        raise TaskFileError(f'{path}: {constant} is {found!r}; give a list of objectives, as ("{example}",)')
     if strange := [name for name in found if name not in offered]:
         raise TaskFileError(
-            f"{path}: AGREEMENT has {strange[0]!r}, not one of its objectives: {', '.join(offered)}"
+            f"{path}: {constant} has {strange[0]!r}, not one of its objectives: {', '.join(offered)}"
         )
     return tuple(found)
 

@@ -55,12 +55,7 @@ def _training(material: Material) -> list[Block]:
     spec, definition = material.spec, material.definition
     name = spec.get("objective_name") or "value"
     means = sentence(definition.value_name) if definition else f"{name}; {material.task_gone}"
-    budget = Budget(
-        size_kib=spec["max_size_kib"],
-        macs=spec.get("max_macs"),
-        ram_kib=spec.get("max_ram_kib"),
-        operators=definition.budget.operators if definition else None,
-    )
+    budget = Budget.of_spec(spec, definition.budget.operators if definition else None)
     folds, by = spec["folds"], spec.get("fold_by") or "subject"
     rows = [
         ("objective", means),

@@ -48,11 +48,13 @@ class Job:
 class TrialJob(Job):
     """Train and predict fold by fold; with ``agreement`` after each change of `atml.ecg.changes` too.
 
-    With ``quantised`` each fold's network predicts in the formats of fewer bits as well.
+    With ``quantised`` each fold's network predicts in the formats of fewer bits as well. ``board`` is
+    `Cost.board` of the config, for an objective that counts it.
     """
 
     agreement: bool = False
     quantised: bool = False
+    board: tuple[float, float] | None = None
 
 
 class FinalJob(Job):

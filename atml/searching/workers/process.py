@@ -167,12 +167,13 @@ def _do(
         return bool(pipe.recv())
 
     if isinstance(job, TrialJob):
+        board = job.board
         measured = cross_validation.run(
             job.config,
             definition.task,
             dataset,
             setup.folds,
-            definition.value,
+            lambda predictions: definition.value(dataclasses.replace(predictions, board=board)),
             seed=job.seed,
             device=device,
             on_progress=ask,

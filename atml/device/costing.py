@@ -1,0 +1,63 @@
+"""What a config costs on the board that a search is for, known before it is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from atml.device.boards import board_named
+from atml.device.program import F32, W8
+from atml.errors import InputError
+from atml.models.budget import Budget, Cost
+from atml.models.config import ModelConfig
+from atml.tasks.task import Task
+
+
+def costed(cost: Cost, config: ModelConfig, task: Task, budget: Budget) -> Cost:
+    """Return a config's ``cost`` in a budget's format, with the estimate for its board, if it has one.
+
+    In the format "w8" the file is that with weights of 8 bits. Latency is the middle of the estimate, RAM is
+    variables, stack and the window.
+
+    Raises:
+        ConfigError: a config that can't be built.
+        ExportError: a network that has no form on a device.
+    """
+    if not budget.board and budget.format == F32:
+        return cost
+    from atml import models
+    from atml.artifacts.backends import onnx_w8
+    from atml.artifacts.export import onnx_bytes
+    from atml.device.estimate import estimate
+    from atml.device.reading import read
+
+    file = onnx_bytes(models.build(config, task).eval(), task, {})
+    if budget.format == W8:
+        # An estimate of a file's size is above it; by how much the file shrinks is known to the byte.
+        file, whole = onnx_w8.quantised(file), len(file)
+        cost = dataclasses.replace(cost, size_bytes=cost.size_bytes - whole + len(file))
+    if not budget.board:
+        return cost
+    found = estimate(read(file, config, task), budget.board)
+    return dataclasses.replace(
+        cost,
+        latency_ms=found.ms.value,
+        flash_bytes=found.flash_bytes,
+        board_ram_bytes=found.ram_needed,
+    )
+
+
+def check(budget: Budget) -> None:
+    """Raise InputError for a board or format that is not known, or limits of a board that is not named."""
+    if budget.format not in (F32, W8):
+        raise InputError(f"--format {budget.format!r} is unknown: one of {F32}, {W8}")
+    if budget.board:
+        board_named(budget.board)
+        return
+    limits = {
+        "--latency-ms": budget.latency_ms,
+        "--flash-kib": budget.flash_kib,
+        "--ram-kib": budget.board_ram_kib,
+    }
+    for option, most in limits.items():
+        if most is not None:
+            raise InputError(f"{option} {most:g} is of a board: name it, as --board l432kc")
