@@ -301,7 +301,10 @@ def screen(found: OnBoard) -> RenderableType:
             f"{found.subject.name}, {one.format}, {found.subject.program.macs:,} MACs, as {one.compiler} -O2"
             " writes it",
         ),
-        ("instructions", f"{one.instructions:,}, within {100 * one.error:.1f}% of what was counted in checks"),
+        (
+            "instructions",
+            f"{one.instructions:,}, within {100 * one.error:.1f}% of what was counted in checks",
+        ),
         ("latency", f"{_ms(one)}: {because}"),
         ("flash", f"{one.flash_bytes:,} bytes ({one.flash_kib:.1f} KiB) of {board.flash_kib:,g} KiB"),
         (
