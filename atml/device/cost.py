@@ -60,7 +60,7 @@ def parts(program: Program) -> list[Part]:
             found.append(_norm(layer, held))
             feed = _Feed(layer.steps, 1, layer.activation == "relu")
         else:
-            found.append(_cell(layer, feed, held, plan.states))
+            found.append(_cell(layer, feed, held, plan.states, alone=len(program.layers) == 1))
             feed = _Feed(layer.steps, 1, sparse=False)
     pool = program.pool
     found.append(_pool(pool, feed, plan.rows[-1]))
@@ -145,20 +145,22 @@ def _norm(layer: LayerNorm, held: int) -> Part:
     return Part(layer.name, 0, events, 0, 0, 2 * layer.outputs, held)
 
 
-def _cell(layer: Recurrent, feed: _Feed, held: int, states: int) -> Part:
+def _cell(layer: Recurrent, feed: _Feed, held: int, states: int, *, alone: bool) -> Part:
     steps, units = layer.steps * layer.ways, layer.units
-    ways = ", two ways" if layer.ways == 2 else ""
+    # The sizes of an only layer are constants to the compiler, and code of two directions is there twice.
+    only = ", alone" if alone else ""
+    kind = (", two ways" if layer.ways == 2 else "") + only
     events = Counter(
         {
             "give": feed.calls,
             "step": steps,
-            f"{layer.cell} unit{ways}": steps * units,
+            f"{layer.cell} unit{kind}": steps * units,
             "copy word": steps * units,
         }
     )
     sparse = " of zeros" if feed.sparse else ""
-    events.update(_trips(layer.cell, steps * units, layer.inputs, sparse))
-    events.update(_trips(f"{layer.cell} state", steps * units, units, ""))
+    events.update(_trips(layer.cell, steps * units, layer.inputs, only + sparse))
+    events.update(_trips(f"{layer.cell} state", steps * units, units, only))
     ram = held + layer.ways * units * states
     if layer.ways == 2:
         events["both row"] = layer.steps
@@ -282,8 +284,11 @@ def code(program: Program, format: str) -> Counter[str]:
             found.update({f"{one} {other}": 1 for other in others if other in named})
     if "FINISHES" in named:
         found["layer that finishes"] = layers
+    if "CELL" in named and named & {"ELU", "SILU", "TANH_ACTIVATION", "POOL_ATTENTION"}:
+        found["EXP shared"] = 1
     if layers == 1:
         found["only layer"] = 1
+        found.update({f"only layer, {one}": 1 for one in ("LSTM", "GRU", "TWO_WAYS") if one in named})
     if program.pool.features <= UNROLLED:
         found["written out"] = 1
         found["head weight"] = program.head.weight.size

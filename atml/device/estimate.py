@@ -179,8 +179,11 @@ def ram_bytes(program: Program, format: str, compiler: str = COMPILERS[0]) -> in
     """Return the bytes of static variables that a program has when it is linked with `atml_run` alone."""
     layers = program.layers
     found = sum(ram for _, ram in cost.stored(program, format)) + 4 * (len(layers) + 2)
-    if format == W8A8 and any(isinstance(layer, LayerNorm) for layer in layers):
-        found += 12  # what is known of the window that is being normalised
+    if format == W8A8:
+        if any(isinstance(layer, LayerNorm) for layer in layers):
+            found += 12  # what is known of the window that is being normalised
+        found += 8 if program.pool.kind == "attention" else 0
+        found += -found % 4
     only = layers[0]
     if compiler == "zig" and len(layers) == 1 and isinstance(only, Recurrent) and only.ways == 2:
         return found - 4  # it sees that the pool never waits for rows
