@@ -68,12 +68,12 @@ def calibrate(program: Program, windows: Float32) -> Ranges:
     """
     if program.format != F32:
         raise ExportError(f"ranges are measured on weights in {F32}, not in {program.format}")
-    finite = np.flatnonzero(np.isfinite(windows).all((1, 2)))
-    if not len(finite):
+    x = np.asarray(windows[evenly(len(windows), WINDOWS)], np.float32)
+    x = x[np.isfinite(x).all((1, 2))]
+    if not len(x):
         raise ExportError(
             "no window without NaN to calibrate 8-bit activations on; give some of the training's"
         )
-    x = np.asarray(windows[finite[evenly(len(finite), WINDOWS)]], np.float32)
     with np.errstate(all="ignore"):
         rows = interpreter.prepared(program.input, x)
         found, before = [_range(rows)], []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import atml
+from atml import cli
 from atml.arrays import Float32
-from atml.device import c, integer_interpreter, interpreter
+from atml.device import c, integer_interpreter, interpreter, ranges_file, writing
 from atml.device.calibration import Ranges, calibrate
 from atml.device.integer_sizes import sizes
 from atml.device.program import Conv, Head, Input, Pool, Program, Recurrent
@@ -22,6 +25,7 @@ from atml.errors import ExportError, ToolchainError
 from tests.device.programs import CASES, ecg, model
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "v0.1"
+EXPORT = FIXTURES / "exports/small/97-91-t0138"
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 CHECKED = (*STRICT, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 THUMB1 = ("-D__thumb__",)
@@ -92,7 +96,7 @@ def test_integers_stay_near_the_floats(name: str) -> None:
 
 
 def trained() -> tuple[Program, Float32]:
-    exported = atml.load(FIXTURES / "exports/small/97-91-t0138").exported
+    exported = atml.load(EXPORT).exported
     with np.load(FIXTURES / "afib.npz") as stored:
         x = stored["x"].astype(np.float32)[:, None]
     return read(exported.model, exported.config, exported.task), x
@@ -219,3 +223,38 @@ def scratch(program: Quantised) -> int:
         -(-one.units * one.gates // 4) * 4 for one in program.program.layers if isinstance(one, Recurrent)
     ]
     return 8 * max(rows, default=0)
+
+
+def test_an_export_with_ranges_is_checked_in_integers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = tmp_path / "export"
+    shutil.copytree(EXPORT, export)
+    line = [
+        "device",
+        "check",
+        str(export),
+        "--format",
+        "w8a8",
+        "--windows",
+        "60",
+        "--compiler",
+        "gcc",
+        "--json",
+    ]
+    assert cli.run(line) == 2
+    assert "has no usable ranges.json, the ranges that w8a8 needs: export the model again" in (
+        capsys.readouterr().err.replace("\n", " ")
+    )
+    _, x = trained()
+    found = atml.load(export).exported
+    for name, content in ranges_file.contents(found.model, found.config, found.task, x).items():
+        (export / name).write_bytes(content)
+    written = writing.files(writing.in_format(found, "w8a8"), target="cortex-m0", hop=250)
+    assert json.loads(written["report.json"])["format"] == "w8a8"
+    assert "model.onnx" not in written  # ONNX can't say it
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc here")
+    assert cli.run(line) == 0
+    (said,) = json.loads(capsys.readouterr().out)
+    assert said["passed"] and said["apart"] == said["flipped"] == said["other_bits"] == 0
