@@ -14,6 +14,7 @@ def contest_points(predictions: Predictions, rule: str, *, qualified: bool = Tru
     Accuracy is that of the predictions; latency and size are those that ``predictions.board`` has, and the
     least that earns full marks where it has none: a detector without a network takes next to nothing. A model
     that is not ``qualified`` gets no points for being fast or small: no speed makes up for wrong decisions.
+    What ``predictions.qualified`` says goes before that, so that some of the subjects can be resampled.
 
     Raises:
         InputError: another rule than "iesd2024", "iccad2022" and "iccad2023", or predictions of a task
@@ -43,5 +44,7 @@ def contest_points(predictions: Predictions, rule: str, *, qualified: bool = Tru
         parts = iesd2024.points(f, g, *(predictions.board or iesd2024.FULL))
     else:
         raise InputError(f"rule {rule!r} awards no points; iesd2024, iccad2022 and iccad2023 do")
+    if predictions.qualified is not None:
+        qualified = predictions.qualified
     counted = parts if qualified else {key: parts[key] for key in parts if key in ("F", "G")}
     return float(sum(counted.values()))
