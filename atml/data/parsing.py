@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Int64, Strings
+from atml.data.rates import Rate, shown
 from atml.data.rows import DROPPED, Rows
 from atml.data.subjects import NOBODY, one_spelling
 
@@ -125,7 +126,7 @@ def assemble(
     return parsed
 
 
-def at_rates(rates: Iterable[int | None], wanted: int) -> list[str]:
+def at_rates(rates: Iterable[Rate | None], wanted: int) -> list[str]:
     """Say from which rates, in Hz, signals were resampled to the one ``wanted``; nothing for no other.
 
     Example:
@@ -133,7 +134,7 @@ def at_rates(rates: Iterable[int | None], wanted: int) -> list[str]:
         ['resampled from 360 Hz to 250 Hz']
     """
     others = sorted({rate for rate in rates if rate is not None and rate != wanted})
-    return [f"resampled from {', '.join(map(str, others))} Hz to {wanted} Hz"] if others else []
+    return [f"resampled from {', '.join(map(shown, others))} Hz to {wanted} Hz"] if others else []
 
 
 def _spellings(several: Sequence[Sequence[str]]) -> list[str]:

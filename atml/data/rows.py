@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32
-from atml.ecg.resampling import resample, windows
+from atml.data.rates import Rate, resampled, shown
+from atml.ecg.resampling import windows
 
 DROPPED = ("not finite", "flat")
 """Kinds of fault that leave a row out; every other kind stops `atml.data.open`."""
@@ -28,7 +29,7 @@ class Shape:
     sampling_rate: int
     window: int
     leads: int
-    given: int | None = None
+    given: Rate | None = None
     published: tuple[int, int] | None = None
 
 
@@ -93,18 +94,20 @@ def fit(
         given = shape.published[1]
     if given != shape.sampling_rate:
         finite = np.isfinite(segment).all()  # a filter would spread one NaN over its neighbours
-        segment = resample(segment if finite else np.full_like(segment, np.nan), given, shape.sampling_rate)
+        filled = segment if finite else np.full_like(segment, np.nan)
+        segment = resampled(filled, given, shape.sampling_rate)
     cut = windows(segment, shape.window)
     if len(cut):
         return cut, ""
     if shape.given is None:
         return [], (
-            f"{samples} samples are taken for {samples / given:g} s at {given} Hz, less than the task's "
-            f"window of {shape.window / shape.sampling_rate:g} s: give --window {samples / given:g} or less, "
+            f"{samples} samples are taken for {(seconds := float(samples / given)):g} s at {shown(given)} "
+            f"Hz, less than the task's window of {shape.window / shape.sampling_rate:g} s: give --window "
+            f"{seconds:g} or less, "
             "or --sampling-rate"
         )
     return [], (
-        f"{samples} samples at {given} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, "
+        f"{samples} samples at {shown(given)} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, "
         f"fewer than the task's window of {shape.window}"
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atml.data.parsing import at_rates, some
+from atml.data.rates import Rate
 from atml.data.unlabelled import Signal, signals
 from atml.errors import DataError, InputError
 from atml.formatting import clock, columns, listed, plural, share, shorter
@@ -161,7 +162,7 @@ def predict(
     episodes: list[dict[str, Any]] = []
     notes: list[str] = []
     pictures: list[tuple[str, Any]] = []
-    rates: list[int] = []
+    rates: list[Rate] = []
     people: set[str] = set()
     units: list[str] = []
     for number, signal in enumerate(heard, 1):
@@ -169,12 +170,12 @@ def predict(
             on_recording(number)
         rate = signal.rate or sampling_rate or found.sampling_rate
         if signal.x.shape[-1] * found.sampling_rate // rate < found.window:
-            seconds = signal.x.shape[-1] / rate
+            seconds = float(signal.x.shape[-1] / rate)
             notes.append(f"{signal.name}: {seconds:.3g} s, shorter than a window, left out")
             continue
         if signal.rate is None and sampling_rate is None:
             notes.append(f"{signal.name} doesn't state its rate: {rate} Hz, the model's, is assumed")
-        columns, unit = found.decide_recording(signal.x, rate, step=step)
+        columns, unit = found.decide_recording(signal.x, float(rate), step=step)
         units += [f"{signal.name}: {unit}"] if unit else []
         rates.append(rate)
         people.add(signal.subject or signal.name)
@@ -185,7 +186,7 @@ def predict(
         if folder is not None and len(pictures) < PICTURES:
             x = Recording.of(signal.x, rate, found.task).x
             table = pd.DataFrame(columns)
-            pictures.append((signal.name, decision_plot.draw(x, rate, 0.0, table, found.classes)))
+            pictures.append((signal.name, decision_plot.draw(x, float(rate), 0.0, table, found.classes)))
         # A table of each would take most of the time and memory where recordings are short and many.
         parts.append({"recording": np.full(len(columns["start_s"]), signal.name, object), **columns})
         parts = [_joined(parts)] if len(parts) == TOGETHER else parts

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from atml.arrays import Float32, Floats
-from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
+from atml.data.formats.wfdb_header import MILLIVOLTS, Unusable
 from atml.data.text import beginning
 
 ENDINGS = (".csv", ".tsv", ".txt")
@@ -66,7 +66,7 @@ def read(path: Path, file: str) -> ColumnFile:
         match = _UNIT.match(name)
         if match and (named_as := match[1].strip()):
             plain[at] = named_as
-        units.append(match[2] if match else text[at] if text else "")
+        units.append(match[2] if match else text[at] if at < len(text) else "")
     dropped: list[str] = []
     rate: int | None = None
     keep = []

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 import atml
-from atml.data.file_tree import Read, Source
+from atml.data.file_tree import Listed, Read, Source
 from atml.data.formats.number_text import BadText, parse
 from atml.data.rows import Rows, Shape, join, make
 
@@ -145,7 +145,7 @@ def _drive(
     requests, replies = helper.stdin, helper.stdout
     assert requests is not None and replies is not None
     source, shape = about
-    message: object = (dataclasses.replace(source, listed=()), shape)
+    message: object = (dataclasses.replace(source, listed=Listed(())), shape)
     while True:
         try:
             number = pending.popleft()

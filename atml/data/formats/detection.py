@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from atml.data.episode import Episode
-from atml.data.file_tree import ENDINGS, find
+from atml.data.file_tree import ENDINGS, TAR_ENDINGS, file_there, find
 from atml.data.formats import FORMATS
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.recording_table import table_above, without_labels
@@ -69,6 +69,8 @@ class Found:
     def read(self, split: str) -> Parsed:
         """Read a split, its subjects as they were asked for; raises DataError."""
         parsed, subjects = self.contents.read(split), self.contents.asked.subjects
+        if self.path.is_dir() or self.path.name.lower().endswith((*TAR_ENDINGS, ".zip")):
+            parsed.notes += find(self.path).notes
         return parsed if subjects is None else subjects.applied(parsed)
 
     def episodes(self, split: str) -> Sequence[Episode]:
@@ -167,13 +169,17 @@ def _sets_inside(path: Path, kind: str | None) -> list[str]:
     What is recognised by a list or a file far below may be one of several: opened, the others would vanish.
     """
     parts = {f"{split}_data" for split in SPLITS}
-    if kind not in ("contest", "cinc2017", "dx") or not path.is_dir() or (path / "REFERENCE.csv").is_file():
+    if kind not in ("contest", "cinc2017", "dx") or not path.is_dir() or file_there(path, "REFERENCE.csv"):
         return []
     found = {}
     with os.scandir(path) as entries:
         for entry in entries:
             folder, name = entry.is_dir(), entry.name
-            if name in parts or name.startswith(".") or not (folder or name.lower().endswith(ENDINGS)):
+            if (
+                name.casefold() in parts
+                or name.startswith(".")
+                or not (folder or name.lower().endswith(ENDINGS))
+            ):
                 continue
             of = kind_of(path / name)
             # Any folder may hold the contest's text, so that tells nothing.
@@ -201,7 +207,7 @@ def tells_millivolts(path: Path) -> bool:
 def name_of(path: Path) -> str:
     """Name a data set by its file or folder; of a split's own folder, by the one above."""
     path = path.absolute()
-    if path.name in ("train_data", "test_data") and path.parent.name:
+    if path.name.casefold() in ("train_data", "test_data") and path.parent.name:
         path = path.parent
     for ending in (*ENDINGS, ".mat"):
         if path.name.lower().endswith(ending) and path.is_file():

@@ -16,12 +16,14 @@ import numpy as np
 from atml.arrays import Float32
 from atml.data import windowing
 from atml.data.episode import Episode
-from atml.data.formats import wfdb_record
+from atml.data.file_names import in_split
+from atml.data.formats import wfdb_header, wfdb_record
 from atml.data.formats.base import Format
-from atml.data.formats.wfdb_record import Unusable
+from atml.data.formats.wfdb_header import Unusable
 from atml.data.labelling import classes_of
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS, Fault, Parsed, some
+from atml.data.rates import Rate
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
 
@@ -40,7 +42,7 @@ class Opened:
     given samples and leads, None where it has none. ``notes`` tell what was assumed or passed over.
     """
 
-    rate: int
+    rate: Rate
     leads: tuple[str, ...]
     load: Callable[[Sequence[int]], Float32]
     told: Callable[[int, Sequence[int]], list[Stretch]] | None = None
@@ -71,7 +73,7 @@ class Listing:
 
 def splits_of(files: Iterable[str]) -> tuple[str, ...]:
     """Name the splits whose folder, train_data or test_data, holds some of these files."""
-    there = {file.partition("/")[0] for file in files}
+    there = {file.partition("/")[0].casefold() for file in files}
     return tuple(split for split in SPLITS if f"{split}_data" in there)
 
 
@@ -79,7 +81,7 @@ def apart(files: Sequence[str], what: str) -> list[str]:
     """Say whether folders tell train from test, and which files, called ``what``, lie in neither."""
     if not splits_of(files):
         return ["neither train_data nor test_data inside: train and test are not told apart"]
-    beside = [name for name in files if not name.startswith(tuple(f"{one}_data/" for one in SPLITS))]
+    beside = [name for name in files if all(in_split(name, split) is None for split in SPLITS)]
     if not beside:
         return []
     return [f"{len(beside)} {what} are in neither train nor test, and left out: {some(beside)}"]
@@ -87,7 +89,7 @@ def apart(files: Sequence[str], what: str) -> list[str]:
 
 def wfdb_opened(folder: Path, name: str) -> Opened:
     """Read the header of a WFDB record; raises `Unusable`."""
-    head = wfdb_record.header(folder, name)
+    head = wfdb_header.header(folder, name)
     return Opened(head.rate, head.leads, lambda leads: wfdb_record.signal(folder, head, leads))
 
 
