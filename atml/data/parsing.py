@@ -129,12 +129,18 @@ def assemble(
 def at_rates(rates: Iterable[Rate | None], wanted: int) -> list[str]:
     """Say from which rates, in Hz, signals were resampled to the one ``wanted``; nothing for no other.
 
+    Of many rates the lowest and the highest are named.
+
     Example:
         >>> at_rates([250, 360, 360, None], 250)
         ['resampled from 360 Hz to 250 Hz']
     """
     others = sorted({rate for rate in rates if rate is not None and rate != wanted})
-    return [f"resampled from {', '.join(map(shown, others))} Hz to {wanted} Hz"] if others else []
+    if not others:
+        return []
+    named = ", ".join(map(shown, others)) if len(others) <= 6 else ""
+    named = named or f"{len(others)} rates of {shown(others[0])} to {shown(others[-1])}"
+    return [f"resampled from {named} Hz to {wanted} Hz"]
 
 
 def _spellings(several: Sequence[Sequence[str]]) -> list[str]:

@@ -15,6 +15,9 @@ Rate = int | Fraction
 LARGEST_DENOMINATOR = 1000
 """Of a rate: the filter that resamples grows with it. The error is below a millionth of a Hz."""
 
+DRIFT = 0.01
+"""Samples that a signal may be off at its end, at most, for a simpler ratio of rates and a shorter filter."""
+
 
 def rate_of(hz: float) -> Rate:
     """Return a rate exactly as its decimals or its fraction say it.
@@ -40,8 +43,16 @@ def shown(rate: Rate) -> str:
 def resampled(x: npt.NDArray[np.floating], source: Rate, target: int) -> Floats:
     """Resample the last axis as `atml.ecg.resampling.resample`, from a rate that need not be whole.
 
+    Of such a rate the last sample is off by `DRIFT` of a sample at most.
+
     Example:
         >>> resampled(np.ones((1, 721)), rate_of(360.5), 250).shape
         (1, 500)
     """
-    return resample(x, source.numerator, target * source.denominator)
+    if source.denominator == 1:
+        return resample(x, source.numerator, target)
+    exact = target / Fraction(source)
+    simpler = (exact.limit_denominator(most) for most in (100, 1000, 10_000))
+    near = (ratio for ratio in simpler if ratio and abs(ratio - exact) * x.shape[-1] <= DRIFT)
+    ratio = next(near, exact)
+    return resample(x, ratio.denominator, ratio.numerator)

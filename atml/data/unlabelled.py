@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +91,7 @@ def signals(
     elif path.is_dir() and (files := _files(path)):
         yield from (_file(file, task, leads, trained, sampling_rate) for file in files)
     else:
-        yield from _segments(path, task, leads or trained, sampling_rate)
+        yield from _segments(path, task, leads, trained, sampling_rate)
 
 
 def _header_of(path: Path) -> Path | None:
@@ -209,7 +209,9 @@ def _chosen(
     )
 
 
-def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) -> Iterator[Signal]:
+def _segments(
+    path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], rate: int | None
+) -> Iterator[Signal]:
     """Read the segments of a set, each a signal of its own at the task's rate."""
     if not path.exists():
         find(path)  # says that nothing is there
@@ -220,6 +222,8 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
     contents = look_all(path, asked)[0].contents
+    if trained and not leads and contents.chooses_leads:
+        contents = look_all(path, replace(asked, leads=tuple(trained)))[0].contents
     for split in contents.splits() or SPLITS[:1]:
         parsed = contents.read(split)
         row = 0

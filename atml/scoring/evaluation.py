@@ -17,7 +17,7 @@ from atml import data
 from atml.artifacts import seen
 from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import Dataset
-from atml.data.formats.detection import chooses_leads
+from atml.data.formats.detection import asked_of, look_all
 from atml.data.formats.subject_map import meant
 from atml.data.soundness import doubtful, doubts
 from atml.errors import DataError, ExportError
@@ -98,8 +98,6 @@ def judge_export(
         notes.append(f"the model was exported unqualified: {'; '.join(exported.unqualified)}")
     baseline, note = _baseline(exported)
     notes += note
-    used, note = _leads(exported, data_paths, tuple(leads))
-    notes += note
     told, note = _subjects(exported, data_paths, subjects)
     notes += note
     opening: dict[str, Any] = {
@@ -108,10 +106,11 @@ def judge_export(
         "split": "test",
         "sampling_rate": sampling_rate,
         "cache": cache,
-        "leads": used,
         "labels": labels,
         "subjects": told,
     }
+    opening["leads"], note = _leads(exported, data_paths, tuple(leads), opening)
+    notes += note
     exported = recognising(exported, data_paths, opening)
     dataset, found = opened(exported, data_paths, opening)
     if only is None:
@@ -148,11 +147,11 @@ def _baseline(exported: ExportedModel) -> tuple[Baseline | None, list[str]]:
 
 
 def _leads(
-    exported: ExportedModel, paths: Paths, asked: tuple[str, ...]
+    exported: ExportedModel, paths: Paths, asked: tuple[str, ...], opening: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return the leads to score on, those of the training unless others are asked for, and notes."""
     trained = exported.lead_choice
-    if not trained or asked == trained or not _has_leads(paths):
+    if not trained or asked == trained or not _has_leads(paths, opening):
         return asked, []
     chosen = "; ".join(trained)
     if asked:
@@ -177,10 +176,11 @@ def _subjects(exported: ExportedModel, paths: Paths, asked: str) -> tuple[str, l
     return trained, [f"--subjects {trained}, as in training"]
 
 
-def _has_leads(paths: Paths) -> bool:
+def _has_leads(paths: Paths, opening: Mapping[str, Any]) -> bool:
     """Whether any of the data offer a choice of leads, as WFDB records do."""
-    every = paths if isinstance(paths, list | tuple) else () if paths is None else (paths,)
-    return any(chooses_leads(Path(path)) for path in every)
+    options = ("task", "label", "sampling_rate", "labels", "subjects")
+    asked = asked_of(**{name: opening[name] for name in options})
+    return any(found.contents.chooses_leads for found in look_all(paths, asked, "test"))
 
 
 def _of_subjects(dataset: Dataset, only: Collection[str]) -> Dataset:

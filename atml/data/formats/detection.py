@@ -122,8 +122,8 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
     """Raise DataError for an option that none of the sets can make use of."""
     if asked.leads and found and not any(item.contents.chooses_leads for item in found):
         raise DataError(
-            f"--lead {' '.join(asked.leads)}: only recordings (WFDB, EDF, tables) have leads to choose from;"
-            " leave it out"
+            f"--lead {' '.join(asked.leads)}: only recordings (WFDB, EDF, tables) and text of several"
+            " columns have leads to choose from; leave it out"
         )
     if asked.sampling_rate is not None and found and all(item.contents.tells_rate for item in found):
         raise DataError(
@@ -192,11 +192,6 @@ def _sets_inside(path: Path, kind: str | None) -> list[str]:
 def kind_of(path: Path) -> str | None:
     """Return the name of the format of the set at a path, None where there is none that is known."""
     return next((kind for kind in reversed(FORMATS) if FORMATS[kind].recognises(path)), None)
-
-
-def chooses_leads(path: Path) -> bool:
-    """Tell whether ``--lead`` means something for the set at a path; False where there is none."""
-    return (kind := kind_of(path)) is not None and FORMATS[kind].chooses_leads
 
 
 def tells_millivolts(path: Path) -> bool:

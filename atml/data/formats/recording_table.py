@@ -118,6 +118,11 @@ class RecordingTable(RecordingSet):
         known = [name for code in CODES[self._source[1].code] for names in code.values() for name in names]
         return [*known, *(name for row in self._rows for name in row.statements)]
 
+    @property
+    def options(self) -> tuple[object, ...]:
+        """Those of all such sets; the number is that of the way in which tables of numbers are read."""
+        return (*super().options, 2)
+
     def splits(self) -> Sequence[str]:
         """Name the splits that the table tells apart."""
         there = {row.split for row in self._rows}

@@ -310,8 +310,8 @@ class WfdbFolder(Format):
 
     @property
     def options(self) -> tuple[object, ...]:
-        """The leads that are wanted."""
-        return (self.asked.leads,)
+        """The leads that are wanted; the number is that of the way in which parts are joined."""
+        return (self.asked.leads, 2)
 
     def splits(self) -> Sequence[str]:
         """Name the splits."""
