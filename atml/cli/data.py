@@ -192,6 +192,8 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
         parts.append(Text(""))
     if found.refusal:
         parts.append(Text(f"`atml search` would refuse them: {found.refusal}\n", style="bold red"))
+    if found.refusals == [found.no_folds]:
+        parts.append(Text(f"`atml search` would refuse it: {found.no_folds}\n", style="bold red"))
     if check is not None:
         parts += [*check.text(), Text("")]
     if not found.faults:

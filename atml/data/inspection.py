@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from atml.arrays import Int64
+from atml.arrays import Int64, Strings
+from atml.data.folds import folds
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
 from atml.data.labelling import (
@@ -86,7 +87,8 @@ class Split:
 class Inspection:
     """What is in a data set, or in several together, and what is wrong with it.
 
-    ``refusal`` says why several would not open together, "" where they would.
+    ``refusal`` says why several would not open together, ``no_folds`` why the people in the training data
+    can't be dealt into folds, "" where they would and can.
     """
 
     name: str
@@ -94,11 +96,13 @@ class Inspection:
     splits: tuple[Split, ...]
     faults: tuple[Fault, ...]
     refusal: str = ""
+    no_folds: str = ""
 
     @property
     def refusals(self) -> list[str]:
-        """Why a search would not open the data; [] where it would."""
-        every = [self.refusal, *(split.refusal for split in self.splits if split.name == "train")]
+        """Why a search would not take the data; [] where it would."""
+        splits = (split.refusal for split in self.splits if split.name == "train")
+        every = [self.refusal, *splits, self.no_folds]
         return [one for one in every if one]
 
 
@@ -156,6 +160,7 @@ def inspect(
         splits=tuple(_split(one) for one in seen),
         faults=(*faults, *_leaks(seen)),
         refusal=_refusal(seen) if len(found) > 1 else "",
+        no_folds=_no_folds([one for one in seen if one.split == "train"]),
     )
 
 
@@ -179,6 +184,11 @@ class _Seen:
         rows = self.y[self.parsed.owner]
         return rows[rows >= 0]
 
+    def people(self) -> Strings:
+        """Subjects of the usable rows, after the name of the set where there are several."""
+        owner = self.parsed.owner[self.y[self.parsed.owner] >= 0]
+        return np.char.add(self.of.prefix, self.parsed.files.subject[owner])
+
     def strange(self) -> list[str]:
         """Rhythms that the task does not know."""
         return list(unknown(self.parsed.files, self.y))
@@ -200,6 +210,20 @@ def _refusal(seen: Sequence[_Seen]) -> str:
             )
         except DataError as error:
             return str(error)
+    return ""
+
+
+def _no_folds(parts: Sequence[_Seen]) -> str:
+    """Say why training data give no folds by subject: one person alone has all of a class; "" where not."""
+    y = np.concatenate([one.known() for one in parts] or [np.empty(0, np.int64)])
+    subject = np.concatenate([one.people() for one in parts] or [np.empty(0, np.str_)])
+    there, names = np.unique(y), parts[0].asked.task.classes if parts else ()
+    if len(there) < len(names) or all(len(np.unique(subject[y == klass])) > 1 for klass in there):
+        return ""  # classes that are missing are told by themselves
+    try:
+        folds(y, subject, 2, 0, names)
+    except DataError as error:
+        return str(error)
     return ""
 
 

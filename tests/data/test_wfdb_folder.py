@@ -267,6 +267,19 @@ def test_missing_samples_of_compressed_signals(fmt):
     assert wfdb_formats.MISSING[fmt] == -(1 << (bits - 1))
 
 
+def test_a_missing_sample_in_a_compressed_file_is_a_gap(record):
+    """Taken for a value it was -164 mV, and the range of the record."""
+    soundfile = pytest.importorskip("soundfile", reason="no soundfile")
+    path = record("r1", BOTH)
+    values = np.round(noise(20)[:, 0] * 200).astype(np.int16)
+    values[5 * RATE : 5 * RATE + 3] = -(1 << 15)
+    soundfile.write(str(path / "r1.dat"), values, RATE, subtype="PCM_16", format="FLAC")
+    (path / "r1.hea").write_text(f"r1 1 {RATE} 7200\nr1.dat 516 200/mV 16 0 0 0 0 ECG\n")
+    parsed = read(path)
+    assert parsed.faults == [] and np.abs(x_of(parsed)).max() < 2
+    assert account(parsed)["N"][1]["missing samples"] == round(3 / RATE, 3)
+
+
 def test_values_that_no_ecg_has_are_told(record):
     path = record("r1", BOTH)
     assert not any("for an ECG" in note for note in judge(read(path)))
