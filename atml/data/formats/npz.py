@@ -16,6 +16,7 @@ from atml.arrays import Int64, Strings
 from atml.data.episode import Episode, from_segments
 from atml.data.formats.base import BLOCK, Format
 from atml.data.parsing import SPLITS, Files, Parsed, assemble, at_rates
+from atml.data.rates import Rate, rate_of, shown
 from atml.data.rows import Shape, make
 from atml.data.text import decoded
 from atml.errors import DataError
@@ -31,7 +32,7 @@ class Held:
     subject: Strings
     rhythm: Strings
     row: Int64
-    sampling_rate: int | None
+    sampling_rate: Rate | None
     notes: tuple[str, ...]
     named: bool
     """Whether the file has a rhythm; where not, it is the name of the class."""
@@ -102,24 +103,19 @@ def read(path: Path, split: str, task: Task, arrays: Arrays) -> Held:
     )
 
 
-def _rate(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> int | None:
+def _rate(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Rate | None:
     if "sampling_rate" not in arrays:
         return None
     rate = arrays["sampling_rate"]
-    if (
-        rate.size != 1
-        or rate.dtype.kind not in "fiu"
-        or not (rate > 0).all()
-        or rate.item() != int(rate.item())
-    ):
-        raise DataError(f"sampling_rate in {path} must be one whole number of Hz, not {rate.tolist()}")
-    return int(rate.item())
+    if rate.size != 1 or rate.dtype.kind not in "fiu" or not (np.isfinite(rate) & (rate >= 1)).all():
+        raise DataError(f"sampling_rate in {path} must be one number of Hz, 1 or more, not {rate.tolist()}")
+    return rate_of(float(rate.item()))
 
 
-def rate(path: Path, held: int | None, asked: int | None) -> int | None:
+def rate(path: Path, held: Rate | None, asked: int | None) -> Rate | None:
     """Return the rate in Hz of a file's segments; raises DataError where file and person disagree."""
     if held is not None and asked is not None and held != asked:
-        raise DataError(f"{path} says {held} Hz, --sampling-rate says {asked}: leave one out")
+        raise DataError(f"{path} says {shown(held)} Hz, --sampling-rate says {asked}: leave one out")
     return held if held is not None else asked
 
 
