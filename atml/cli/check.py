@@ -18,6 +18,7 @@ from atml.cli.shared_options import (
     SamplingRate,
     Space,
     Storage,
+    Subjects,
     Task,
     Window,
     Workers,
@@ -41,6 +42,7 @@ def check(
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
+    subjects: Subjects = None,
     storage: Storage = STUDIES,
     folds: Annotated[
         int,
@@ -64,13 +66,18 @@ def check(
     """
     from atml import task_files
     from atml.data.dataset import DataSource
+    from atml.data.formats.subject_map import kept_as
     from atml.preflight.checks import check as run
 
     with waiting("looking at machine and data, training three configs"):
         found = run(
             task_files.find(task, space=space, objective=objective, window=window),
             DataSource(
-                paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ()), labels=labels
+                paths=tuple(data or ()),
+                sampling_rate=sampling_rate,
+                leads=tuple(lead or ()),
+                labels=labels,
+                subjects=kept_as(subjects or ""),
             ),
             storage=storage,
             workers=workers,

@@ -59,8 +59,8 @@ def open(  # the verb is the module's public name: atml.data.open
         split: "train" or "test". A set that does not tell them apart is read whole for either.
         cache: Folder for the parsed copy; None for ``$ATML_CACHE`` or ``~/.cache/atml``.
         sampling_rate: Of the files, in Hz, where they don't say it and it is not the task's.
-        leads: Of WFDB records, one entry a lead of the task: a name or a number, or several with commas
-            between, of which the first that a record has is taken. None for the first leads of each.
+        leads: Of recordings, or columns of text, one entry a lead of the task: a name or a number, or several
+            with commas between, of which the first that is there is taken. None for the first leads of each.
         leave_out: Subjects left out of those sets that don't tell train from test themselves; names match
             as `atml.data.same_subject` has it.
         labels: A table of the recordings in a folder that tells their labels nowhere else, with a column for

@@ -154,6 +154,7 @@ def _inspected(definition: TaskDefinition, origin: DataSource) -> list[Finding]:
         sampling_rate=origin.sampling_rate,
         leads=origin.leads,
         labels=origin.labels,
+        subjects=origin.subjects,
     )
     found = [
         Finding("data", Level.REFUSED, f"a search would refuse the data: {why}") for why in seen.refusals

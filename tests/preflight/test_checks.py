@@ -88,6 +88,8 @@ def test_faults_of_the_data_and_exit_codes(
         task_files.find("afib").open(DataSource(paths=(one_class,)))
     assert run(["check", "--data", str(tmp_path / "nothing")]) == 2
     assert "nothing" in capsys.readouterr().out
+    assert run(["check", "--data", str(twice), "--subjects", "nobody_(.*)"]) == 2
+    assert "--subjects 'nobody_(.*)' does not fit" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_a_search_says_only_what_is_wrong(small: Path, tmp_path: Path) -> None:
