@@ -293,7 +293,8 @@ def _leaks(seen: Sequence[_Seen]) -> list[Fault]:
     people: dict[str, list[dict[str, str]]] = {}
     for one in seen:
         files, before = one.parsed.files, one.of.prefix
-        people.setdefault(before, []).append({person(name): name for name in files.subject.tolist()})
+        if one.asked.subjects is None:  # else it is a fault of the training split
+            people.setdefault(before, []).append({person(name): name for name in files.subject.tolist()})
         owner += [before + place for place in files.place[one.parsed.owner].tolist()]
         group += [f"{before}{one.split}\0{name}" for name in files.subject[one.parsed.owner].tolist()]
     for before, parts in people.items():

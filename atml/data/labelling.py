@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
-from atml.data.parsing import Files, Parsed, some
+from atml.data.parsing import Files, Parsed, look_at, some
 from atml.data.rows import DROPPED
 from atml.errors import DataError
 from atml.formatting import plural
@@ -20,6 +20,13 @@ Label = Callable[[str], int | None]
 
 PLAUSIBLE = (0.02, 50.0)
 """Range in mV of an ECG: a surface one has 0.1 to 10 mV, an electrogram up to some 30."""
+
+REMEDIES = {
+    "lead": "",
+    "missing": "put it back or take it out of the list, or ",
+    "overlap": "take that person out of one of them or correct --subjects, or ",
+}
+"""What to do about a fault, by its kind; of any other kind, a file to remove."""
 
 MOST_DROPPED = 0.10
 """Largest share of windows that may be flat or not finite; a data set with more is refused."""
@@ -52,13 +59,11 @@ def judge(parsed: Parsed) -> list[str]:
             windows are flat or not finite.
     """
     path, dropped = parsed.path, parsed.dropped()
-    inspect = f"`atml data inspect {path}`"
+    inspect = look_at(path)
     hard = [fault for fault in parsed.faults if fault.kind not in DROPPED]
     if hard:
         more = f" ({len(hard) - 1} more faults)" if len(hard) > 1 else ""
-        remedy = {"lead": "", "missing": "put it back or take it out of the list, or "}.get(
-            hard[0].kind, "remove it, or "
-        )
+        remedy = REMEDIES.get(hard[0].kind, "remove it, or ")
         raise DataError(f"{call(path, hard[0].file)}: {hard[0].detail}{more}; {remedy}see {inspect}")
     total = len(parsed.owner) + len(dropped)
     if not total and parsed.seconds:

@@ -128,7 +128,7 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], r
     task = asked.task
     contents = found.contents
     wanted = (contents.identity, split, asked.sampling_rate, _key_of(task), *contents.options)
-    whose = () if asked.subjects is None else ("subjects", asked.subjects.identity)
+    whose = () if asked.subjects is None else ("subjects", asked.subjects.identity, "apart")
     key = store.key(found.kind, *wanted, *whose)
     entry = store.fetch(root / key, lambda: _to_store(found, split))
     given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])

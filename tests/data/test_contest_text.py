@@ -196,7 +196,7 @@ def test_no_known_rhythm_at_all_is_refused_and_named(contest, opened):
 
 def test_a_subject_in_both_splits_is_told(contest, opened, put):
     put(contest / "test_data", "S11-N-90.txt")
-    assert any("1 subjects are in train and in test: S11" in note for note in opened(contest).notes)
+    assert any("1 subject is in train and in test: S11" in note for note in opened(contest).notes)
 
 
 def test_what_systems_and_people_leave_behind_is_ignored(contest, opened):

@@ -23,7 +23,7 @@ from atml.data.file_tree import Read, Source, find
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
 from atml.data.formats.wfdb_record import Unusable
-from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, look_at, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
@@ -151,13 +151,17 @@ class PhysionetChallenge(Format):
         parsed.notes += found.notes
         return parsed
 
+    def whose(self, split: str) -> list[tuple[str, str]]:
+        """Name the records of a split, each a subject."""
+        return [(PurePosixPath(name).name,) * 2 for name in self._split(split).rhythm]
+
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the records that hold more than a window; raises as `read` does, and for a fault."""
         task, found = self.asked.task, self._split(split)
         result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
         if found.faults:
             first, path = found.faults[0], self.path
-            raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+            raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
         return result
 
     def _split(self, split: str) -> _Split:

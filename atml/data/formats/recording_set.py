@@ -21,7 +21,7 @@ from atml.data.formats.base import Format
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.labelling import classes_of
 from atml.data.leads import NoLead, meant
-from atml.data.parsing import SPLITS, Fault, Parsed, some
+from atml.data.parsing import SPLITS, Fault, Parsed, look_at, some
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
 
@@ -127,13 +127,17 @@ class RecordingSet(Format):
         parsed.notes += found.notes
         return parsed
 
+    def whose(self, split: str) -> Iterator[tuple[str, str]]:
+        """Name the recordings of a split and their subjects."""
+        return ((item.name, item.subject) for item in self._listing(split).items)
+
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the stretches that hold more than a window; raises as `read` does, and for a fault."""
         task, found = self.asked.task, self._listing(split)
         result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
         if found.faults:
             first, path = found.faults[0], self.path
-            raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+            raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
         return result
 
     def _listing(self, split: str) -> Listing:

@@ -14,7 +14,7 @@ from atml.data.formats import wfdb_record
 from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_record import Header, Unusable
-from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, look_at, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
@@ -146,7 +146,7 @@ def episodes(path: Path, split: str, task: Task, leads: Sequence[str]) -> list[E
     result = [item for record in _recordings(found, leads, task) for item in windowing.episodes(record, task)]
     if found.faults:
         first = found.faults[0]
-        raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+        raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
     return result
 
 
@@ -307,6 +307,11 @@ class WfdbFolder(Format):
     def read(self, split: str) -> Parsed:
         """Read one split."""
         return read(self.path, split, self.asked.task, self.asked.leads)
+
+    def whose(self, split: str) -> list[tuple[str, str]]:
+        """Name the records of a split and their subjects, by their headers alone."""
+        found = _find(self.path, split, self.asked.task, self.asked.leads)
+        return [(found.name[head.name], found.subject[head.name]) for head in found.headers]
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return all stretches of one rhythm that hold more than a window."""
