@@ -76,9 +76,20 @@ def test_faults_of_the_data_and_exit_codes(
         x, y = kept["x"].copy(), kept["y"].copy()
     x[8] = x[0]
     twice = changed(small, tmp_path / "twice.npz", x=x)
-    assert run(["check", "--data", str(twice), "--folds", "2"]) == 1
+    with np.load(twice) as kept:
+        np.savez(tmp_path / "bare.npz", **{name: kept[name] for name in ("x", "y", "subject")})
+    bare = str(tmp_path / "bare.npz")
+    assert run(["check", "--data", bare, "--folds", "2", "--hold-out", "S1,S10"]) == 1
     said = capsys.readouterr()
     assert "1 fault (duplicate): " in said.out and said.err == ""
+    assert "held out: S1, S10" in said.out and "bare: 10 subjects" in said.out
+    # What a search would refuse: one person in train and test, by --subjects; a fold for each set, of one.
+    ways = {r"S\d*(\d)": "is of '0' by --subjects", r"(S\d*)": "holds out whole sets, and twice is one"}
+    for pattern, says in ways.items():
+        assert run(["check", "--data", str(twice), "--subjects", pattern, "--fold-by", "set"]) == 2
+        assert says in capsys.readouterr().out
+    assert run(["check", "--data", str(twice), "--fold-by", "record"]) == 2
+    assert "--fold-by 'record' is unknown: subject or set" in capsys.readouterr().err
     y[:72] = 0
     one_class = changed(small, tmp_path / "one_class.npz", y=y)
     assert run(["check", "--data", str(one_class), "--json"]) == 2
