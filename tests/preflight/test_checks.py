@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +140,52 @@ def test_a_folder_that_can_not_be_written_is_refused() -> None:
     found = environment.locks(Path("/proc/nothing/studies.db"))
     assert found.level == Level.REFUSED and "/proc can't be written" in found.text
     assert environment.locks(Path("/dev/shm/studies.db")).level == Level.FINE
+
+
+UNLOCKED = """
+import ctypes, errno, os, sys
+from pathlib import Path
+from atml.preflight import environment
+
+OFD, POSIX, ALLOW, ANSWER = 37, 6, 0x7FFF0000, 0x00050000
+
+class Step(ctypes.Structure):
+    byte = ctypes.c_ubyte
+    _fields_ = [("code", ctypes.c_ushort), ("yes", byte), ("no", byte), ("k", ctypes.c_uint)]
+
+class Filter(ctypes.Structure):
+    _fields_ = [("steps", ctypes.c_ushort), ("first", ctypes.POINTER(Step))]
+
+def answer(command, code):  # the kernel answers every fcntl(file, command) so
+    steps = ((0x20, 0, 0, 0), (0x15, 0, 3, 72), (0x20, 0, 0, 24), (0x15, 0, 1, command))
+    program = (Step * 6)(*(Step(*step) for step in steps), Step(6, 0, 0, ANSWER | code), Step(6, 0, 0, ALLOW))
+    libc = ctypes.CDLL(None)
+    assert not libc.prctl(38, 1, 0, 0, 0) and not libc.prctl(22, 2, ctypes.byref(Filter(6, program)), 0, 0)
+
+for command, code in ((OFD, errno.ENOLCK), (OFD, 0), (POSIX, errno.ENOLCK)):
+    child = os.fork()
+    if not child:
+        answer(command, code)
+        found = environment.locks(Path(sys.argv[1]) / "studies.db")
+        os.write(1, f"{found.level.name} {found.text}\\n".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="a system call by its number there"
+)
+def test_places_without_locks_are_told(tmp_path: Path) -> None:
+    """The kernel answers as file systems do that have no locks, or that grant a lock and keep nobody out."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNLOCKED, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    if "AssertionError" in done.stderr:
+        pytest.skip("no system call filters here")
+    none, again, sqlite = done.stdout.splitlines()
+    end = "two processes on one study would spoil it: give --storage on a local disk, or PostgreSQL"
+    assert none == f"WARNING {tmp_path}: files can't be locked (No locks available); {end}"
+    assert again == f"WARNING {tmp_path}: a locked file can be locked again; {end}"
+    assert sqlite.startswith(f"WARNING {tmp_path}: SQLite can't write (") and sqlite.endswith(end)
+    assert list(tmp_path.iterdir()) == []
