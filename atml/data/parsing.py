@@ -89,6 +89,8 @@ class Parsed:
     faults: list[Fault]
     notes: list[str]
     seconds: list[Seconds] = field(default_factory=list)
+    listed: str = ""
+    """The file that lists what is in the set, "" where what is there counts."""
 
     def dropped(self) -> list[Fault]:
         """Faults that leave a row out."""

@@ -106,7 +106,9 @@ def check(
         names = definition.task.classes
         parts = dealt(dataset, origin.paths, names, by=fold_by or SUBJECT, count=folds, seed=seed)
     except InputError as error:
-        found.findings.append(Finding("data", Level.REFUSED, f"a search would refuse the data: {error}"))
+        refused = Finding("data", Level.REFUSED, f"a search would refuse the data: {error}")
+        if refused not in found.findings:
+            found.findings.append(refused)
         return found
     found.data = data_checks.summary(dataset, definition.task)
     found.findings += [Finding("data", Level.FINE, note) for note in dataset.notes]
@@ -136,13 +138,14 @@ def _rehearsed(
     )
     free = environment.free_memory_gb()
     if free is not None and found.forecast.memory_gb > free:
-        fit = max(1, int(found.workers * free / found.forecast.memory_gb))
+        fit = int((found.workers + 1) * free / found.forecast.memory_gb) - 1
+        way = f"give --workers {fit}" if fit > 0 else "free some, or give --data with fewer windows"
         found.findings.append(
             Finding(
                 "memory",
                 Level.WARNING,
                 f"{plural(found.workers, 'worker')} need {found.forecast.memory_gb:.1f} GB and {free:.1f} GB"
-                f" are free: give --workers {fit}",
+                f" are free: {way}",
             )
         )
 

@@ -384,8 +384,12 @@ def test_capitals_name_the_way_out(record, task, label):
     path = record("r1", BOTH)
     for file in sorted(path.iterdir()):
         file.rename(path / file.name.upper())
-    with pytest.raises(DataError, match=r"R1.HEA end in capitals; call them .hea, and .* .dat and .atr"):
+    says = r"R1.HEA end in capitals; call them .hea, annotations .atr, signals as they say"
+    with pytest.raises(DataError, match=says):
         look_all(path, Asked(task=task, label=label))[0].contents.read("train")
+    for name, way in (("R1.HEA", "R1.hea"), ("R1.ATR", "R1.atr"), ("R1.DAT", "r1.dat")):
+        (path / name).rename(path / way)
+    assert len(look_all(path, Asked(task=task, label=label))[0].contents.read("train").files.place)
 
 
 def test_records_lists_which_count(record):

@@ -80,6 +80,7 @@ class ContestFolder(Format):
         faults = layout.faults.get(wanted, [])
         parsed = assemble(source.path, files, [rows for _, rows in chunks], faults, notes)
         parsed.notes += _taken_for(parsed, shape)
+        parsed.listed = layout.listed.get(wanted, "")
         return parsed
 
     def whose(self, split: str) -> Iterator[tuple[str, str]]:

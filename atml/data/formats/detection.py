@@ -189,7 +189,10 @@ def _look_by_table(path: Path, asked: Asked) -> Found:
     if asked.labels is None or not asked.labels.is_file():
         raise DataError(f"no such file: --labels {asked.labels}")
     if not path.is_dir():
-        raise DataError(f"--labels {asked.labels} names recordings in a folder, and {path} is none")
+        raise DataError(
+            f"--labels {asked.labels} names recordings in a folder, and {path} is none: unpack it, or leave"
+            " --labels out"
+        )
     return Found("table", FORMATS["table"](path, asked))
 
 

@@ -74,8 +74,9 @@ def _folder(name: str) -> str:
 
 @dataclass
 class _Split:
-    """The records of a split: rhythm by name in the source (no ending), faults and notes."""
+    """The records of a split: their list, rhythm by name in the source (no ending), faults and notes."""
 
+    listed: str
     rhythm: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -149,6 +150,7 @@ class PhysionetChallenge(Format):
             )
         parsed.faults[:0] = found.faults
         parsed.notes += found.notes
+        parsed.listed = found.listed
         return parsed
 
     def whose(self, split: str) -> list[tuple[str, str]]:
@@ -172,7 +174,7 @@ class PhysionetChallenge(Format):
         if "" not in self.folders and split not in self.folders:
             raise DataError(f"no {split} split in {path}: it holds {', '.join(self.folders)} only")
         listing = self.folders.get("") or self.folders[split]
-        folder, found = _folder(listing), _Split()
+        folder, found = _folder(listing), _Split(listing)
         if "" in self.folders:
             found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
         wanted = self._wanted(folder, names)

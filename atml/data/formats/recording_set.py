@@ -62,9 +62,10 @@ class Item:
 
 @dataclass
 class Listing:
-    """The recordings of a split, and what is wrong or worth a note."""
+    """The recordings of a split, the file that lists them if one does, what is wrong or worth a note."""
 
     items: list[Item] = field(default_factory=list)
+    listed: str = ""
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -125,6 +126,7 @@ class RecordingSet(Format):
         parsed = windowing.parse(self.path, self._recordings(found), self.asked.task)
         parsed.faults[:0] = found.faults
         parsed.notes += found.notes
+        parsed.listed = found.listed
         return parsed
 
     def whose(self, split: str) -> Iterator[tuple[str, str]]:

@@ -55,12 +55,13 @@ def patients_of(names: Sequence[str]) -> dict[str, str]:
 
 @dataclass
 class _Records:
-    """The records of a split: headers of those to read, seconds of those left out, faults and notes.
+    """The records of a split: their list, headers of those to read, seconds of the rest, faults and notes.
 
     ``name`` and ``subject`` go by the name in the header, which starts with the folder of the split.
     """
 
     folder: Path
+    listed: str = ""
     headers: list[Header] = field(default_factory=list)
     name: dict[str, str] = field(default_factory=dict)
     subject: dict[str, str] = field(default_factory=dict)
@@ -133,6 +134,7 @@ def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
     parsed = windowing.parse(path, _recordings(found, leads, task), task)
     parsed.faults[:0] = found.faults
     parsed.notes += found.notes
+    parsed.listed = found.listed
     parsed.seconds = sorted([*parsed.seconds, *found.seconds], key=lambda row: (row.record, row.rhythm))
     return parsed
 
@@ -161,7 +163,7 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     if there and split not in there:
         raise DataError(f"no {split} split in {path}: it holds {', '.join(there)} only")
     below = f"{split}_data/" if there else ""
-    found = _Records(path)
+    found = _Records(path, f"{below}RECORDS" if (path / below / "RECORDS").is_file() else "")
     if not there:
         found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
     elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
