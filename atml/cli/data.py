@@ -204,7 +204,8 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
             parts.append(Text(f"`atml search` would refuse it: {split.refusal}", style="bold red"))
         parts.append(Text(""))
     if found.refusal:
-        parts.append(Text(f"`atml search` would refuse them: {found.refusal}\n", style="bold red"))
+        them = "them" if len({split.set for split in found.splits}) > 1 else "it"
+        parts.append(Text(f"`atml search` would refuse {them}: {found.refusal}\n", style="bold red"))
     if check is not None:
         parts += [*check.text(), Text("")]
     if not found.faults:
