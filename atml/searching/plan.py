@@ -174,7 +174,10 @@ def reopen(store: Store, name: str, say: Callable[[str], None] = lambda _: None)
     dataset = definition.open(origin)
     if dataset.fingerprint != spec["data_fingerprint"]:
         what = ", ".join(map(str, origin.paths)) or "the synthetic data"
-        raise StudyError(f"{what} changed since study {name!r} was made from it")
+        raise StudyError(
+            f"{what} changed since study {name!r} was made from it: restore it, or search anew with another"
+            " --study"
+        )
     return plan_of(store, name, spec, definition, origin, dataset)
 
 
