@@ -25,6 +25,7 @@ from atml.cli.shared_options import (
     show,
     waiting,
 )
+from atml.cli.split_options import FoldBy, Folds, HoldOut, Seed
 from atml.cli.values import whole
 
 if TYPE_CHECKING:
@@ -43,16 +44,11 @@ def check(
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
     subjects: Subjects = None,
+    hold_out: HoldOut = None,
     storage: Storage = STUDIES,
-    folds: Annotated[
-        int,
-        typer.Option(
-            parser=whole(2),
-            help="Folds of the cross-validation by subject.",
-            metavar="N",
-            rich_help_panel=STUDY,
-        ),
-    ] = 5,
+    seed: Seed = None,
+    folds: Folds = None,
+    fold_by: FoldBy = None,
     trials: Annotated[
         int, typer.Option(parser=whole(1), help="Trials to forecast.", metavar="N", rich_help_panel=STUDY)
     ] = 100,
@@ -66,7 +62,6 @@ def check(
     """
     from atml import task_files
     from atml.data.dataset import DataSource
-    from atml.data.formats.subject_map import kept_as
     from atml.preflight.checks import check as run
 
     with waiting("looking at machine and data, training three configs"):
@@ -77,12 +72,15 @@ def check(
                 sampling_rate=sampling_rate,
                 leads=tuple(lead or ()),
                 labels=labels,
-                subjects=kept_as(subjects or ""),
+                subjects=subjects or "",
             ),
             storage=storage,
             workers=workers,
             wanted=device,
+            hold_out=hold_out,
+            seed=seed or 0,
             folds=folds,
+            fold_by=fold_by,
             trials=trials,
         )
     show(found.to_dict() if json else table(found), json)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from atml.arrays import Int64, Strings
+from atml.arrays import Int64
 from atml.data.folds import folds
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
@@ -87,8 +87,8 @@ class Split:
 class Inspection:
     """What is in a data set, or in several together, and what is wrong with it.
 
-    ``refusal`` says why several would not open together, ``no_folds`` why the people in the training data
-    can't be dealt into folds, "" where they would and can.
+    ``refusal`` says why several would not open together, or why their people can't be dealt into any folds;
+    "" where that is not so.
     """
 
     name: str
@@ -96,13 +96,11 @@ class Inspection:
     splits: tuple[Split, ...]
     faults: tuple[Fault, ...]
     refusal: str = ""
-    no_folds: str = ""
 
     @property
     def refusals(self) -> list[str]:
-        """Why a search would not take the data; [] where it would."""
-        splits = (split.refusal for split in self.splits if split.name == "train")
-        every = [self.refusal, *splits, self.no_folds]
+        """Why a search would not open the data; [] where it would."""
+        every = [self.refusal, *(split.refusal for split in self.splits if split.name == "train")]
         return [one for one in every if one]
 
 
@@ -154,13 +152,16 @@ def inspect(
         for one in seen
         for fault in (*one.parsed.faults, *one.contradictions())
     ]
+    splits = tuple(_split(one) for one in seen)
+    refusal = _refusal(seen) if len(found) > 1 else ""
+    if not refusal and not any(split.refusal for split in splits if split.name == SPLITS[0]):
+        refusal = _too_few(seen, task)
     return Inspection(
         name="+".join(item.name for item in found),
         path=" and ".join(str(item.path) for item in found),
-        splits=tuple(_split(one) for one in seen),
+        splits=splits,
         faults=(*faults, *_leaks(seen)),
-        refusal=_refusal(seen) if len(found) > 1 else "",
-        no_folds=_no_folds([one for one in seen if one.split == "train"]),
+        refusal=refusal,
     )
 
 
@@ -183,11 +184,6 @@ class _Seen:
         """Classes of the usable rows."""
         rows = self.y[self.parsed.owner]
         return rows[rows >= 0]
-
-    def people(self) -> Strings:
-        """Subjects of the usable rows, after the name of the set where there are several."""
-        owner = self.parsed.owner[self.y[self.parsed.owner] >= 0]
-        return np.char.add(self.of.prefix, self.parsed.files.subject[owner])
 
     def strange(self) -> list[str]:
         """Rhythms that the task does not know."""
@@ -213,15 +209,14 @@ def _refusal(seen: Sequence[_Seen]) -> str:
     return ""
 
 
-def _no_folds(parts: Sequence[_Seen]) -> str:
-    """Say why training data give no folds by subject: one person alone has all of a class; "" where not."""
-    y = np.concatenate([one.known() for one in parts] or [np.empty(0, np.int64)])
-    subject = np.concatenate([one.people() for one in parts] or [np.empty(0, np.str_)])
-    there, names = np.unique(y), parts[0].asked.task.classes if parts else ()
-    if len(there) < len(names) or all(len(np.unique(subject[y == klass])) > 1 for klass in there):
-        return ""  # classes that are missing are told by themselves
+def _too_few(seen: Sequence[_Seen], task: Task) -> str:
+    """Say why the people of the training split can't be dealt into two folds, "" where they can."""
+    parts = [one for one in seen if one.split == SPLITS[0]]
+    owner = [one.parsed.owner[one.y[one.parsed.owner] >= 0] for one in parts]
+    both = list(zip(parts, owner, strict=True))
+    names = [np.char.add(one.of.prefix, one.parsed.files.subject[rows]) for one, rows in both]
     try:
-        folds(y, subject, 2, 0, names)
+        folds(np.concatenate([one.y[rows] for one, rows in both]), np.concatenate(names), 2, 0, task.classes)
     except DataError as error:
         return str(error)
     return ""
@@ -317,7 +312,8 @@ def _leaks(seen: Sequence[_Seen]) -> list[Fault]:
     people: dict[str, list[dict[str, str]]] = {}
     for one in seen:
         files, before = one.parsed.files, one.of.prefix
-        people.setdefault(before, []).append({person(name): name for name in files.subject.tolist()})
+        if one.asked.subjects is None:  # else it is a fault of the training split
+            people.setdefault(before, []).append({person(name): name for name in files.subject.tolist()})
         owner += [before + place for place in files.place[one.parsed.owner].tolist()]
         group += [f"{before}{one.split}\0{name}" for name in files.subject[one.parsed.owner].tolist()]
     for before, parts in people.items():

@@ -256,7 +256,7 @@ class Model:
             ``score_CLASS`` for each class as in `scores`. If the steps do not reach the end of the recording,
             one more window ends there and overlaps the one before it. A window with a missing (NaN) or
             infinite sample, or with a flat or saturated lead (a warning counts those), has no decision
-            (None) and NaN scores.
+            (a missing value, as `pandas.isna` has it) and NaN scores.
 
         Raises:
             DataError: leads or rate do not match, the step is not above 0, or the signal is shorter than one
@@ -357,8 +357,7 @@ class Model:
             )
         part = whole[:, first:last]
         found = self.predict_recording(part, float(rate), step=step)
-        offset = float(first / rate)
-        found[["start_s", "end_s"]] += offset
+        found[["start_s", "end_s"]] += (offset := float(first / rate))
         return decision_plot.draw(part, float(rate), offset, found, self.classes)
 
     def __repr__(self) -> str:

@@ -523,6 +523,30 @@ def test_patients_in_names_are_known_in_capitals_too(record):
     assert set(read(path).files.subject.tolist()) == {"P00001"}
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_damaged_record_is_taken_out_as_the_message_has_it(record, listed):
+    """Its signal file alone removed, the header would name one that is not there; so would RECORDS."""
+    path = record("r1", BOTH)
+    record("r2", BOTH)
+    (path / "r2.dat").write_bytes((path / "r2.dat").read_bytes()[:100])
+    if listed:
+        (path / "RECORDS").write_text("r1\nr2\n")
+    way = "take the record out of RECORDS" if listed else "remove the record"
+    with pytest.raises(DataError, match=rf"r2.dat: .*is it complete\?; {way}, or see `atml data inspect"):
+        judge(read(path))
+    (path / "r2.dat").unlink()
+    with pytest.raises(DataError, match=rf"r2.dat: is not there, .*; put it back or {way}, or see"):
+        judge(read(path))
+    if listed:
+        (path / "RECORDS").write_text("r1\n")
+    else:
+        for file in path.glob("r2.*"):
+            file.unlink()
+    parsed = read(path)
+    judge(parsed)
+    assert set(parsed.files.subject.tolist()) == {"r1"}
+
+
 def test_records_lists_which_count(record):
     record("r1", BOTH)
     path = record("r2", BOTH)

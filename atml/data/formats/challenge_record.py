@@ -70,7 +70,7 @@ def header(file: str, data: bytes) -> Header:
         raise Unusable("header", file, f"says {rate:g} Hz, which is no rate of an ECG")
     factor = MILLIVOLTS.get((told[3] or "mV").casefold())
     if factor is None:
-        raise Unusable("unit", file, f"gives its signal in {told[3]!r}, not in mV")
+        raise Unusable("unit", file, f"gives its signal in {told[3]!r}, not in mV: convert it")
     return Header(file, rate_of(rate), samples, gain, baseline, factor, checksum)
 
 

@@ -22,6 +22,9 @@ from atml.errors import MissingExtraError
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 """What a sample is multiplied with, by the unit in its header, in lower case; two letters look like mu."""
 
+NOT_MILLIVOLTS = "not in mV: convert it, or give --lead of another"
+"""Said of every other unit."""
+
 # What wfdb raises for headers, signals and annotations that are damaged.
 DAMAGED = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
 

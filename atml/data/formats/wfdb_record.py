@@ -20,7 +20,17 @@ from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
 from atml.data.formats.header_text import readable
 from atml.data.formats.wfdb_formats import BYTES, MISSING
-from atml.data.formats.wfdb_header import DAMAGED, GAP, MILLIVOLTS, Header, Unusable, package, part_of, said
+from atml.data.formats.wfdb_header import (
+    DAMAGED,
+    GAP,
+    MILLIVOLTS,
+    NOT_MILLIVOLTS,
+    Header,
+    Unusable,
+    package,
+    part_of,
+    said,
+)
 from atml.data.windowing import Recording
 
 PIECE = 1 << 20
@@ -240,9 +250,7 @@ def _unit(head: Header, lead: int) -> str:
 def _scaled(head: Header, x: npt.NDArray[np.floating], unit: str | None) -> Float32:
     factor = MILLIVOLTS.get((unit or "mV").casefold())
     if factor is None:
-        raise Unusable(
-            "unit", f"{head.name}.hea", f"gives a lead in {unit!r}, not in mV: give --lead of another"
-        )
+        raise Unusable("unit", f"{head.name}.hea", f"gives a lead in {unit!r}, {NOT_MILLIVOLTS}")
     return np.asarray(x * np.float32(factor), np.float32)
 
 
