@@ -54,9 +54,22 @@ def test_from_data_to_a_scored_model_and_on_from_there(
     assert len(list((folders[0] / "scores").iterdir())) == 2
 
     # The winner is exported already: into another folder it goes all the same.
-    exported = atml("best", "export", "s", "--top", "1", "--out", "more")
+    exported = atml(
+        "best", "export", "s", "--top", 1, "--out", "more", "--target", "cortex-m4", "--format", "w8"
+    )
     assert exported.returncode == 0, exported.stderr
-    assert len(list((tmp_path / "more" / "s").iterdir())) == 1
+    (folder,) = (tmp_path / "more" / "s").iterdir()
+    # With C beside it: of the 8-bit weights that lie there as ONNX too, and that the card has figures of.
+    assert {file.name for file in (folder / "device").iterdir()} == {
+        "model.c", "model.h", "model.onnx", "main.c", "Makefile", "README", "report.json"
+    }  # fmt: skip
+    report = json.loads((folder / "device" / "report.json").read_text(encoding="utf-8"))
+    assert report["format"] == "w8" and len(report["checked"]) + len(report["unchecked"]) == 2
+    assert all(one["passed"] for one in report["checked"])
+    assert (folder / "device" / "model.onnx").stat().st_size < (folder / "model.onnx").stat().st_size
+    figures = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["formats"]["w8"]
+    assert figures["agreement"] > 0.9 and set(figures) >= {"value", "F1", "subjects"}
+    assert "## With fewer bits" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_what_no_budget_holds_is_not_trained(atml: Run, small: Path, space: Space, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""The C of a program: as onnxruntime decides, to the bit as numpy computes, the same on every processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from atml.artifacts.model import infer
+from atml.device import c, interpreter
+from atml.device.program import Program
+from atml.device.toolchains.building import Image, build
+from atml.device.toolchains.emulation import run
+from atml.errors import ToolchainError
+from tests.device.programs import CASES, ecg, model
+
+WINDOWS = 1024
+STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-O1")
+CHECKED = (*STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+def compiled(program: Program, where: Path, target: str = "host", **more: Any) -> Image:
+    for name, text in c.write(program, sampling_rate=50, hop=25).items():
+        (where / name).write_text(text, encoding="utf-8")
+    try:
+        return build(where, target, **more)
+    except ToolchainError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("format", ["f32", "w8"])
+def test_the_interpreter_computes_what_onnxruntime_does(name: str, format: str) -> None:
+    file, program = model(name, format)
+    x = ecg(CASES[name][1], 101)
+    found, expected = interpreter.run(program, x), infer(file, x)
+    np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-5)
+    assert np.isnan(found[50]).all()
+    assert program.format == format
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_c_decides_as_onnxruntime_and_has_the_bits_of_the_interpreter(name: str, tmp_path: Path) -> None:
+    # One compile a case: every third has weights of 8 bits, which is another text of the same loops.
+    format = "w8" if list(CASES).index(name) % 3 == 2 else "f32"
+    file, program = model(name, format)
+    x = ecg(CASES[name][1], WINDOWS)
+    found, called = run(compiled(program, tmp_path, compiler="gcc", flags=CHECKED), x)
+    expected = infer(file, x)
+    np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-5)
+    np.testing.assert_array_equal(called, interpreter.labels(program, expected))
+    some = slice(0, 128)
+    np.testing.assert_array_equal(found[some], interpreter.run(program, x[some]))
+    assert (called[50::100] == -1).all() and np.isnan(found[50::100]).all()
+
+
+BOARDS = ("cortex-m0", "cortex-m4", "cortex-m7", "loongarch64")
+ON_BOARDS = {"bilstm, mean and max": "f32", "gru of patches, mean and max": "w8", "rr, decimated": "f32"}
+
+
+@pytest.mark.parametrize("target", BOARDS)
+@pytest.mark.parametrize("name", ON_BOARDS)
+def test_every_processor_computes_the_same_bits(name: str, target: str, tmp_path: Path) -> None:
+    _, program = model(name, ON_BOARDS[name])
+    x = ecg(CASES[name][1], 60)[47:53]
+    found, called = run(compiled(program, tmp_path, target, flags=("-Wall", "-Wextra", "-Werror")), x)
+    exact = interpreter.run(program, x)
+    np.testing.assert_array_equal(found, exact)
+    np.testing.assert_array_equal(called, interpreter.labels(program, exact))
+
+
+def test_another_compiler_has_nothing_to_complain_of(tmp_path: Path) -> None:
+    _, program = model("bigru, max")
+    x = ecg(CASES["bigru, max"][1], 20)
+    found, _ = run(compiled(program, tmp_path, compiler="clang", flags=STRICT), x)
+    np.testing.assert_array_equal(found, interpreter.run(program, x))
