@@ -26,7 +26,7 @@ fast it is, and one that shocks more often without need is not borne."""
 QUALIFIES = 0.80
 """The lowest of F1, accuracy, precision and recall that a learned region counts as good."""
 
-HOPELESS = {"f_beta": 0.45, "official": 50.0, "official_2023": 35.0}
+HOPELESS = {"f_beta": 0.2, "official": 50.0, "official_2023": 35.0}
 """Value of each objective at the end of the first fold below which a random draw is given up.
 
 Fixed before any search.

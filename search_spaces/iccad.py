@@ -56,7 +56,7 @@ def suggest(trial: Any) -> ModelConfig:
 
     fields: dict[str, Any] = {"cell": cell}
     fields["normalise"] = trial.suggest_categorical("normalise", ["zscore", "maxabs", "centre"])
-    # Nothing of these signals is above 55 Hz: a mean over 2 samples halves the work and loses next to nothing.
+    # Nothing of these signals is above 55 Hz: a mean over 2 samples halves the work and loses little.
     fields["decimation"] = trial.suggest_int("decimation", 2, 4)
     if convolves:
         fields.update(_convolutions(trial, fields["decimation"], cell))
@@ -79,7 +79,8 @@ def _convolutions(trial: Any, decimation: int, cell: str) -> dict[str, Any]:
     """
     depth = trial.suggest_int("depth", 1, 2)
     width = trial.suggest_int("width", 3, 8)
-    hop = trial.suggest_int("hop", 8, 32, step=4) if cell == "none" else trial.suggest_int("hop_cell", 20, 40, step=4)
+    name, shortest, longest = ("hop", 8, 32) if cell == "none" else ("hop_cell", 20, 40)
+    hop = trial.suggest_int(name, shortest, longest, step=4)
     stride = round(hop / decimation)
     kernel = round(stride * trial.suggest_float("reach", 1.0, 3.0))
     channels, kernels, strides = [width], [kernel + 1 - kernel % 2], [stride]

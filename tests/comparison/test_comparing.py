@@ -16,13 +16,13 @@ from atml import cli
 from atml.artifacts.export import export
 from atml.artifacts.latency import latencies
 from atml.artifacts.model import ExportedModel, load
-from atml.comparison import published
 from atml.comparison.compared_models import found
 from atml.comparison.comparing import on_test_data, out_of_fold
-from atml.comparison.published import Published
 from atml.errors import DataError, ExportError, InputError
 from atml.metrics import counts, paired
+from atml.scoring import published
 from atml.scoring.evaluation import judge_export, score_export
+from atml.scoring.published import Published
 from atml.storage import Store
 from tests.artifacts import conftest as make
 

@@ -89,7 +89,7 @@ def read(name: str) -> Published:
     except (KeyError, TypeError, ValueError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(
-            f"--published {name}: {what}; see `atml/comparison/published.py` for the format"
+            f"--published {name}: {what}; see `atml/scoring/published.py` for the format"
         ) from error
 
 
