@@ -1,6 +1,6 @@
 """How well the formula for instructions, flash, RAM and stack fits what compilers write; makes `rates.json`.
 
-    python benchmarks/device_cost.py count --folder DIR [--programs 150] [--configs 50] [--columns zig:cortex-m4:f32 ...]
+    python benchmarks/device_cost.py count --folder DIR [--columns zig:cortex-m4:f32 gcc:cortex-m4:w8 ...]
     python benchmarks/device_cost.py fit --folder DIR [--write]
 
 ``count`` writes C of random small programs and of random configs of the search spaces, compiles it, runs one
@@ -15,6 +15,7 @@ A bare Cortex-M is counted in unicorn by a hook written in C, 100 times as fast 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import dataclasses
 import json
@@ -31,25 +32,31 @@ import numpy.typing as npt
 import optuna
 from scipy.optimize import nnls
 
-from atml import models, task_files
+from atml import task_files
 from atml.artifacts.backends import onnx_w8
-from atml.artifacts.export import onnx_bytes
-from atml.device import c, cost, rates, reading
+from atml.device import c, cost, rates, untrained
 from atml.device.estimate import ram_bytes, stored_bytes
 from atml.device.program import Conv, Head, Input, Layer, LayerNorm, Pool, Program, Recurrent
 from atml.device.toolchains import building, cortex_m, emulation
 from atml.device.toolchains.building import Image
 from atml.errors import ShapeError
+from atml.models.config import ModelConfig
 
 SPACES = ("afib", "defib", "rhythm")
 COLUMNS = (
-    *(f"zig:{target}:{form}" for form in ("f32", "w8") for target in ("cortex-m0", "cortex-m4", "cortex-m7", "loongarch64")),
+    *(
+        f"zig:{target}:{form}"
+        for form in ("f32", "w8")
+        for target in ("cortex-m0", "cortex-m4", "cortex-m7", "loongarch64")
+    ),
     *(f"gcc:{target}:{form}" for form in ("f32", "w8") for target in ("cortex-m0", "cortex-m4", "cortex-m7")),
 )
 ACTIVATIONS = ("none", "relu", "leaky_relu", "elu", "silu", "hardswish", "tanh")
 
 ZEROS = " of zeros"
-STACKED = ("always", "layer", "NORM", "TWO_WAYS", "ONE_WAY", "LSTM", "GRU", "DEPTHWISE", "RR", "POOL_ATTENTION")
+COUNTS = Path(__file__).parent.parent / "tests" / "fixtures" / "device_counts.json"
+EXAMPLES = 9
+"""Configs with their counts that are kept for the tests."""
 
 HOOK = """
 #include <stdint.h>
@@ -87,7 +94,10 @@ def small(random: np.random.Generator) -> Program:
             activation = "relu"
         separable = random.random() < 0.35
         for depth in range(int(random.integers(1, 5))):
-            out, kernel = int(random.choice([3, 4, 5, 8, 12, 16, 20, 24])), int(random.choice([3, 5, 7, 9, 11, 13]))
+            out, kernel = (
+                int(random.choice([3, 4, 5, 8, 12, 16, 20, 24])),
+                int(random.choice([3, 5, 7, 9, 11, 13])),
+            )
             stride = int(random.integers(1, 4)) if steps > 30 else 1
             stages = [(out, kernel, stride, False)]
             if separable and depth:
@@ -134,7 +144,10 @@ def small(random: np.random.Generator) -> Program:
             )
         )
         width = units * ways
-    kind, classes = str(random.choice(["mean", "max", "mean_max", "last", "attention"])), int(random.integers(2, 5))
+    kind, classes = (
+        str(random.choice(["mean", "max", "mean_max", "last", "attention"])),
+        int(random.integers(2, 5)),
+    )
     pool = Pool(
         kind=kind,
         width=width,
@@ -171,21 +184,29 @@ def narrow(program: Program) -> Program:
     return dataclasses.replace(program, layers=tuple(layers), head=head)
 
 
-def configs(seed: int) -> Iterator[tuple[str, Program]]:
-    """Draw configs of the search spaces in turn, with the weights that a network begins with."""
+def configs(seed: int) -> Iterator[tuple[str, ModelConfig, Program]]:
+    """Draw configs of the search spaces in turn: the space, the config, its program before training."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    studies = {
-        name: optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)) for name in SPACES
-    }
+    studies = {name: optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)) for name in SPACES}
     while True:
         for name, study in studies.items():
             found = task_files.find(name)
             config = found.suggest(study.ask())
-            try:
-                network = models.build(config, found.task).eval()
-            except ShapeError:
-                continue  # its convolutions leave nothing of a window
-            yield name, reading.read(onnx_bytes(network, found.task, {}), config, found.task)
+            with contextlib.suppress(ShapeError):  # its convolutions leave nothing of a window
+                yield name, config, untrained.program(config, found.task)
+
+
+def programs(options: argparse.Namespace) -> dict[str, Program]:
+    """Return every program by name: small ones, and those of configs to fit to and to check with."""
+    random = np.random.default_rng(options.seed)
+    found = {f"small {i}": small(random) for i in range(options.programs)}
+    for kind, seed, most in (
+        ("fit", options.seed, options.configs),
+        ("check", options.seed + 1000, options.check),
+    ):
+        for i, (space, _, program) in zip(range(most), configs(seed), strict=False):
+            found[f"{kind} {space} {i}"] = program
+    return found
 
 
 def window(program: Program, random: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -222,7 +243,8 @@ class Blocks:
         )
         machine.run(x)
         return sum(
-            cortex_m.instructions(bytes(machine.core.mem_read(int(i) * 2, int(times[0x200000 + i])))) * int(times[i])
+            cortex_m.instructions(bytes(machine.core.mem_read(int(i) * 2, int(times[0x200000 + i]))))
+            * int(times[i])
             for i in np.flatnonzero(times[:0x200000])
         )
 
@@ -241,19 +263,12 @@ def counted(program: Program, name: str, blocks: Blocks, random: np.random.Gener
         instructions = blocks.count(image, x)
     else:
         instructions = emulation.count(image, x)
-    linked = image.linked
-    exact = sum(stored_bytes(part, form) for part in cost.parts(program))
-    exact += cost.table_bytes(program, wide=target == "loongarch64")
     return {
         "column": name,
         "compiler": image.compiler,
-        "macs": program.macs,
-        "events": dict(cost.events(program)),
-        "pieces": dict(cost.code(program)),
-        "stored": exact,
         "instructions": instructions,
-        "flash": linked.flash,
-        "ram": [linked.ram, ram_bytes(program, compiler)],
+        "flash": image.linked.flash,
+        "ram": image.linked.ram,
         "stack": emulation.stack(image, x),
     }
 
@@ -264,15 +279,9 @@ def count(options: argparse.Namespace) -> None:
     file = options.folder / f"{options.seed}.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
     have = {(one["program"], one["column"]) for one in map(json.loads, lines)}
-    random = np.random.default_rng(options.seed)
-    programs = [(f"small {i}", small(random)) for i in range(options.programs)]
-    drawn = configs(options.seed)
-    programs += [(f"{space} {i}", one) for i, (space, one) in zip(range(options.configs), drawn, strict=False)]
-    checks = zip(range(options.check), configs(options.seed + 1000), strict=False)
-    programs += [(f"check {space} {i}", one) for i, (space, one) in checks]
     with tempfile.TemporaryDirectory() as folder, file.open("a") as sink:
         blocks = Blocks(Path(folder))
-        for place, (name, program) in enumerate(programs):
+        for place, (name, program) in enumerate(programs(options).items()):
             for column in options.columns:
                 if (name, column) not in have:
                     found = counted(program, column, blocks, np.random.default_rng(place))
@@ -280,8 +289,10 @@ def count(options: argparse.Namespace) -> None:
                     sink.flush()
 
 
-def fitted(rows: list[dict[str, Any]], wanted: str, part: str, keys: list[str], start: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-    """Find costs, none below 0, that least squares of relative errors give; ``start`` draws those that are not seen."""
+def fitted(
+    rows: list[dict[str, Any]], wanted: str, part: str, keys: list[str], start: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """Find costs, none below 0, by least squares of relative errors; ``start`` draws what is hardly seen."""
     a = np.array([[one[part].get(key, 0) for key in keys] for one in rows], float)
     y = np.array([one[wanted] for one in rows], float)
     a, y = a / y[:, None], np.ones(len(y))
@@ -289,11 +300,15 @@ def fitted(rows: list[dict[str, Any]], wanted: str, part: str, keys: list[str], 
     a = a / size
     pull = 0.003 if start is not None else 1e-6
     goal = np.zeros(len(keys)) if start is None else start * size
-    found, _ = nnls(np.vstack([a, pull * np.eye(len(keys))]), np.concatenate([y, pull * goal]), maxiter=100_000)
+    found, _ = nnls(
+        np.vstack([a, pull * np.eye(len(keys))]), np.concatenate([y, pull * goal]), maxiter=100_000
+    )
     return found / size
 
 
-def errors(rows: list[dict[str, Any]], wanted: str, part: str, costs: dict[str, float], plus: str = "") -> npt.NDArray[Any]:
+def errors(
+    rows: list[dict[str, Any]], wanted: str, part: str, costs: dict[str, float], plus: str = ""
+) -> npt.NDArray[Any]:
     """Return predicted minus counted over counted, a program each."""
     found = []
     for one in rows:
@@ -302,26 +317,42 @@ def errors(rows: list[dict[str, Any]], wanted: str, part: str, costs: dict[str, 
     return np.array(found)
 
 
-def costs_of(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Fit what each event costs. Trips over inputs that are half zeros cost the same but where floats are soft."""
-    keys = sorted({key for one in rows for key in one["events"]})
-    dense = sorted({key.removesuffix(ZEROS) for key in keys})
-    merged = []
-    for one in rows:
-        together: Counter[str] = Counter()
-        for key, times in one["events"].items():
-            together[key.removesuffix(ZEROS)] += times
-        merged.append({**one, "events": together})
-    first = dict(zip(dense, fitted(merged, "instructions", "events", dense), strict=True))
-    start = np.array([first[key.removesuffix(ZEROS)] for key in keys])
+def costs_of(rows: list[dict[str, Any]], like: dict[str, float] | None) -> dict[str, float]:
+    """Fit what each event costs; what is hardly seen costs as in the column that this one is ``like``.
+
+    Only soft floats make trips over inputs that are half zeros cheaper.
+    """
+    keys = sorted({key for one in rows for key in one["events"]} | set(like or {}))
+    if like is None:
+        dense = sorted({key.removesuffix(ZEROS) for key in keys})
+        merged = []
+        for one in rows:
+            together: Counter[str] = Counter()
+            for key, times in one["events"].items():
+                together[key.removesuffix(ZEROS)] += times
+            merged.append({**one, "events": together})
+        first = dict(zip(dense, fitted(merged, "instructions", "events", dense), strict=True))
+        start = np.array([first[key.removesuffix(ZEROS)] for key in keys])
+    else:
+        scale = 1 / (1 + np.median(errors(rows, "instructions", "events", like)))
+        start = np.array([scale * like.get(key, 0.0) for key in keys])
     return dict(zip(keys, fitted(rows, "instructions", "events", keys, start).tolist(), strict=True))
 
 
-def bytes_of(rows: list[dict[str, Any]], y: npt.NDArray[Any], keys: list[str]) -> dict[str, float]:
-    """Fit what each piece takes: least squares that keep what is not needed to explain sizes small."""
-    a = np.array([[one["pieces"].get(key, 0) for key in keys] for one in rows], float)
-    keep = np.diag([1e-6 if key in ("always", "layer", "head weight") else 0.3 for key in keys])
-    return dict(zip(keys, np.linalg.solve(a.T @ a + keep, a.T @ y).tolist(), strict=True))
+def bytes_of(
+    rows: list[dict[str, Any]], part: str, y: npt.NDArray[Any], like: dict[str, float] | None
+) -> dict[str, float]:
+    """Fit what each piece takes: least squares that keep what is not needed to explain sizes small.
+
+    What is hardly seen takes what it takes in the column that this one is ``like``.
+    """
+    keys = sorted({key for one in rows for key in one[part]} | set(like or {}))
+    start = np.array([(like or {}).get(key, 0.0) for key in keys])
+    a = np.array([[one[part].get(key, 0) for key in keys] for one in rows], float)
+    free = 1e-6 if like is None else 0.3
+    keep = np.diag([free if key in ("always", "layer", "head weight", "call") else 0.3 for key in keys])
+    found = start + np.linalg.solve(a.T @ a + keep, a.T @ (y - a @ start))
+    return dict(zip(keys, found.tolist(), strict=True))
 
 
 def of_errors(found: npt.NDArray[Any]) -> str:
@@ -329,41 +360,95 @@ def of_errors(found: npt.NDArray[Any]) -> str:
 
 
 def fit(options: argparse.Namespace) -> None:
-    """Fit every column, print errors of what was not fitted to, and write the costs where that is asked for."""
-    rows = [json.loads(line) for file in sorted(options.folder.glob("*.jsonl")) for line in file.read_text().splitlines()]
-    for one in rows:
-        one["held out"] = one["program"].startswith("check")
-    print("errors in %: median, 95th percentile, worst; flash also in bytes beyond 5%\n")
-    print(f"{'column':<22}{'fit to':>7}{'on':>4}   {'instructions':<21} {'flash':<21} {'bytes':>6} {'RAM off':>8} {'stack':>12}")
+    """Fit every column and print errors of what was not fitted to; write the costs if asked to."""
+    files = sorted(options.folder.glob("*.jsonl"))
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    rows = [json.loads(line) for line in lines if line.endswith("}")]
+    known = programs(options)
+    print("errors in %: median, 95th percentile, worst; how many flash sizes are off by more than 5% and 256")
+    print("bytes; how many RAM sizes are off; the least and the most bytes of stack to spare\n")
+    head = f"{'column':<22}{'fit to':>7}{'on':>4}   {'instructions':<21} {'flash':<21}"
+    print(f"{head} {'off':>4} {'RAM off':>8} {'stack':>12}")
     table: dict[str, Any] = {"columns": {}, "instructions": {}, "code": {}, "stack": {}}
+    known_costs: dict[str, tuple[dict[str, float], ...]] = {}
     for name in sorted({one["column"] for one in rows}, key=COLUMNS.index):
-        mine = [one for one in rows if one["column"] == name]
-        seen, check = [one for one in mine if not one["held out"]], [one for one in mine if one["held out"]]
-        costs = costs_of(seen)
-        keys = sorted({key for one in seen for key in one["pieces"]})
-        code = bytes_of(seen, np.array([one["flash"] - one["stored"] for one in seen], float), keys)
-        few = [key for key in keys if key in STACKED]
-        deep = np.array([one["stack"] for one in seen], float)
-        stack = bytes_of(seen, deep, few)
-        said = np.array([sum(stack.get(key, 0) * n for key, n in one["pieces"].items()) for one in seen])
-        stack["always"] += float((deep - said).max())
-        judged = check or seen
+        mine = [one for one in rows if one["column"] == name and one["program"] in known]
+        mine = [with_features(one, known[one["program"]]) for one in mine]
+        seen = [one for one in mine if not one["program"].startswith("check")]
+        like = known_costs.get(relative(name), (None, None, None))
+        costs = costs_of(seen, like[0])
+        sizes = np.array([one["flash"] - one["stored"] for one in seen], float)
+        code = bytes_of(seen, "pieces", sizes, like[1])
+        stack = bytes_of(seen, "frames", np.array([one["stack"] for one in seen], float), like[2])
+        known_costs[name] = costs, code, dict(stack)
+        stack["always"] += 64 + max(-spare(one, stack) for one in mine)  # rather too much
+        judged = [one for one in mine if one["program"].startswith("check")] or seen
         off = errors(judged, "instructions", "events", costs)
-        flash = errors(judged, "flash", "pieces", code, "stored")
-        beyond = max(abs(e) * one["flash"] for e, one in zip(flash, judged, strict=True))
-        wrong = sum(one["ram"][0] != one["ram"][1] for one in judged)
-        over = [sum(stack.get(key, 0) * n for key, n in one["pieces"].items()) - one["stack"] for one in judged]
-        print(
-            f"{name.replace(':', ' '):<22}{len(seen):>7}{len(check):>4}   {of_errors(off):<21} {of_errors(flash):<21}"
-            f" {beyond:>6.0f} {wrong:>8} {min(over):>5.0f} {max(over):>5.0f}"
-        )
         column = name.replace(":", " ")
-        table["columns"][column] = {"compiler": mine[0]["compiler"], "error": round(float(np.abs(off).max()), 4)}
+        print(
+            f"{column:<22}{len(seen):>7}{len(judged):>4}   {of_errors(off):<21} {other(judged, code, stack)}"
+        )
+        table["columns"][column] = {
+            "compiler": mine[0]["compiler"],
+            "error": round(float(np.abs(off).max()), 4),
+        }
         for part, found in (("instructions", costs), ("code", code), ("stack", stack)):
             for key, value in found.items():
-                table[part].setdefault(key, {})[column] = float(f"{value:.4g}")
+                table[part].setdefault(key, {})[column] = float(f"{value:.4g}") if abs(value) > 0.01 else 0.0
     if options.write:
         rates.FILE.write_text(written(table))
+        COUNTS.write_text(examples(options, rows))
+
+
+def relative(name: str) -> str:
+    """Return the column that another one is like, so that few programs do for it; "" for none."""
+    for one, like in (("zig:cortex-m7", "zig:cortex-m4"), ("gcc:cortex-m7", "gcc:cortex-m4")):
+        name = name.replace(one, like)
+    return name.replace("gcc:cortex-m0", "zig:cortex-m0")
+
+
+def other(judged: list[dict[str, Any]], code: dict[str, float], stack: dict[str, float]) -> str:
+    """Return what is printed of flash, RAM and stack."""
+    flash = errors(judged, "flash", "pieces", code, "stored")
+    beyond = sum(abs(e) > max(0.05, 256 / one["flash"]) for e, one in zip(flash, judged, strict=True))
+    wrong = sum(one["ram"] != one["ram said"] for one in judged)
+    left = [spare(one, stack) for one in judged]
+    return f"{of_errors(flash):<21} {beyond:>4} {wrong:>8} {min(left):>5.0f} {max(left):>5.0f}"
+
+
+def with_features(one: dict[str, Any], program: Program) -> dict[str, Any]:
+    """Add to what was counted of a program what the formula is given."""
+    compiler, target, form = one["column"].split(":")
+    stored = sum(stored_bytes(part, form) for part in cost.parts(program))
+    return {
+        **one,
+        "events": cost.events(program),
+        "pieces": cost.code(program),
+        "frames": cost.frames(program),
+        "stored": stored + cost.table_bytes(program, wide=target == "loongarch64"),
+        "ram said": ram_bytes(program, compiler),
+    }
+
+
+def spare(one: dict[str, Any], stack: dict[str, float]) -> float:
+    """Return the bytes of stack that are estimated beyond those that were measured."""
+    return float(sum(stack.get(key, 0) * n for key, n in one["frames"].items()) - one["stack"])
+
+
+def examples(options: argparse.Namespace, rows: list[dict[str, Any]]) -> str:
+    """Return the first configs that were checked with what was counted, for the tests."""
+    found = []
+    for i, (space, config, _) in zip(range(EXAMPLES), configs(options.seed + 1000), strict=False):
+        mine = [one for one in rows if one["program"] == f"check {space} {i}"]
+        counted = {
+            one["column"].replace(":", " "): {
+                key: one[key] for key in ("instructions", "flash", "ram", "stack")
+            }
+            for one in sorted(mine, key=lambda one: COLUMNS.index(one["column"]))
+        }
+        task = dataclasses.asdict(task_files.find(space).task)
+        found.append({"task": task, "config": config.to_dict(), "counted": counted})
+    return "[\n" + ",\n".join(json.dumps(one) for one in found) + "\n]\n"
 
 
 def written(table: dict[str, Any]) -> str:
@@ -371,7 +456,9 @@ def written(table: dict[str, Any]) -> str:
     columns = list(table["columns"])
     parts = [f' "columns": {{\n{_lines(table["columns"])}\n }}']
     for part in ("instructions", "code", "stack"):
-        lines = {key: [found.get(column, 0.0) for column in columns] for key, found in sorted(table[part].items())}
+        lines = {
+            key: [found.get(column, 0.0) for column in columns] for key, found in sorted(table[part].items())
+        }
         parts.append(f' "{part}": {{\n{_lines(lines)}\n }}')
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
@@ -387,7 +474,9 @@ def main() -> None:
     options.add_argument("--programs", type=int, default=100, help="small programs to fit to")
     options.add_argument("--configs", type=int, default=20, help="configs of the search spaces to fit to")
     options.add_argument("--check", type=int, default=50, help="configs of the search spaces to check with")
-    options.add_argument("--columns", nargs="+", default=list(COLUMNS), help="compiler:target:format, several")
+    options.add_argument(
+        "--columns", nargs="+", default=list(COLUMNS), help="compiler:target:format, several"
+    )
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--write", action="store_true", help="write atml/device/rates.json")
     chosen = options.parse_args()

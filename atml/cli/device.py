@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 device_app = Commands(
     no_args_is_help=True,
-    help="Check an export's C under emulation, estimate what a model takes on a board, or enter what was measured there.",
+    help="Check an export's C under emulation, estimate what a model takes on a board, or enter what was"
+    " measured there.",
 )
 
 OnBoardNamed = Annotated[
@@ -158,7 +159,7 @@ def estimate(
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
-    """Estimate milliseconds, flash and RAM on a board, by layer, and the official total. Nothing is compiled."""
+    """Estimate milliseconds, flash and RAM on a board, by layer, and the official total."""
     from atml.device.boards import board_named
     from atml.library.board_estimate import on_board
 
@@ -220,8 +221,8 @@ def calibrate(
     show(f"measured {measured:.4g} ms: {cycles:.2f} cycles an instruction on {on.title}")
     if not low <= cycles <= high:
         show(
-            f"that is outside the {low:g} to {high:g} that the processor leads to expect: check the clock, -O2, the"
-            " caches and the hardware floats of your build"
+            f"that is outside the {low:g} to {high:g} that the processor leads to expect: check the"
+            " clock, -O2, the caches and the hardware floats of your build"
         )
     show(f"estimate before: {_ms(before)}\nestimate now: {_ms(after)}, from {_measurements(len(mine))}")
     show(f"kept in {measurements.place()} for every later estimate of {on.name}")
@@ -234,13 +235,14 @@ def _timing(export: Path, board: Board) -> str:
     sources = folder / "device"
     if not (sources / "model.h").is_file():
         raise InputError(
-            f"{export} holds no device/model.h to time: atml best export --target {board.target} writes one; or"
-            " enter a latency with --measured"
+            f"{export} holds no device/model.h to time: atml best export --target {board.target} writes"
+            " one; or enter a latency with --measured"
         )
     write_whole(sources / "timing.c", (FOLDER / "timing.c").read_text(encoding="utf-8"))
     return (
-        f"wrote {sources / 'timing.c'}: build it with model.c for {board.title} (-std=c99 -O2), run it there and enter"
-        f" what it prints: atml device calibrate {export} --board {board.name} --measured MILLISECONDSms"
+        f"wrote {sources / 'timing.c'}: build it with model.c for {board.title} (-std=c99 -O2), run"
+        f" it there and enter what it prints: atml device calibrate {export} --board {board.name}"
+        " --measured MILLISECONDSms"
     )
 
 
@@ -289,18 +291,18 @@ def screen(found: OnBoard) -> RenderableType:
     from atml.formatting import columns
 
     one, board = found.estimate, found.estimate.board
-    because = (
-        f"from {_measurements(one.measured)}"
-        if one.measured
-        else "nobody measured; see atml device calibrate"
-    )
+    because = f"from {_measurements(one.measured)}" if one.measured else "nobody measured yet"
     rows = [
         ("board", f"{board.title}, {board.megahertz:g} MHz"),
         (
             "model",
-            f"{found.subject.name}, {one.format}, {found.subject.program.macs:,} MACs, as {one.compiler} -O2 writes it",
+            f"{found.subject.name}, {one.format}, {found.subject.program.macs:,} MACs, as {one.compiler} -O2"
+            " writes it",
         ),
-        ("instructions", f"{one.instructions:,}"),
+        (
+            "instructions",
+            f"{one.instructions:,}, within {100 * one.error:.1f}% of what was counted in checks",
+        ),
         ("latency", f"{_ms(one)}: {because}"),
         ("flash", f"{one.flash_bytes:,} bytes ({one.flash_kib:.1f} KiB) of {board.flash_kib:,g} KiB"),
         (

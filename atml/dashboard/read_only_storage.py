@@ -20,7 +20,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from atml.artifacts.export import safe_name
-from atml.dashboard import study_notes, trial_notes
+from atml.dashboard import pareto, study_notes, trial_notes
 from atml.dashboard.artifact_store import Artifact, Shelf, of_folder
 from atml.errors import InputError
 from atml.evaluation.gate import Gate
@@ -88,13 +88,16 @@ class Overlay(optuna.storages._CachedStorage):
             if around is not None:
                 study.user_attrs = _settings(around)
                 study.system_attrs.update(self._study_attrs(around))
+                study.system_attrs.update(self._plots(study._study_id, around))
         return sorted(every, key=lambda study: study._study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """Return the attributes, with the artifacts of the study."""
         attrs = dict(super().get_study_system_attrs(study_id))
         around = self.around(study_id)
-        return attrs if around is None else {**attrs, **self._study_attrs(around)}
+        if around is None:
+            return attrs
+        return {**attrs, **self._study_attrs(around), **self._plots(study_id, around)}
 
     def get_all_trials(self, study_id: int, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:
         """Return the trials as they are shown; copies of what is kept."""
@@ -218,6 +221,16 @@ class Overlay(optuna.storages._CachedStorage):
         value = around.spec.get("objective_name") or "value"
         named = {_METRIC_NAMES: [f"{value} out of fold"]}
         return {**named, **_metas(around.files.get(None, ()))}
+
+    def _plots(self, study_id: int, around: Around) -> dict[str, str]:
+        """Return plots of what trials reach against what they cost, in the form that the Dashboard reads."""
+
+        def made() -> dict[str, str]:
+            value = str(around.spec.get("objective_name") or "value")
+            board = str(around.spec.get("board") or "")
+            return pareto.attributes(pareto.plots(self.leaderboard(study_id), board, value))
+
+        return self._fresh(f"plots of {around.name}", made)
 
     def _look(self, study_id: int) -> Around | None:
         attrs = super().get_study_user_attrs(study_id)

@@ -56,7 +56,7 @@ BOARDS: dict[str, Board] = {
             256,
             64,
             (1.40, 1.60, 2.20),
-            "a table of the Cortex-M4's cycles gives 1.42 to 1.46 without wait states; weights from flash wait",
+            "a table of its cycles gives 1.42 to 1.46 without wait states; weights from flash wait",
         ),
         # STM32F303K8 datasheet DS9866 and manual RM0316: 12 KB SRAM and 4 KB CCM; 64 MHz is what its internal
         # oscillator reaches, 72 MHz needs one outside. 2 wait states behind a prefetch buffer, no cache.
@@ -68,7 +68,7 @@ BOARDS: dict[str, Board] = {
             64,
             16,
             (1.50, 2.00, 2.90),
-            "as the Cortex-M4, and 2 wait states behind a prefetch buffer that every branch and weight empties",
+            "as any Cortex-M4, and 2 wait states behind a prefetch buffer that branches and weights empty",
         ),
         # Loongson 2K0500: one LA264 core of LoongArch at 500 MHz, two instructions a cycle, 32 KB caches for
         # code and data, DDR3 memory and Linux on the contest's board. Nothing is published on its latencies.
@@ -82,8 +82,8 @@ BOARDS: dict[str, Board] = {
             (0.70, 1.20, 2.20),
             "a core of two instructions a cycle; four chains of float additions wait for their own results",
         ),
-        # RP2040 datasheet: two Cortex-M0+ at 133 MHz (one is used), 264 KB SRAM, code from a 2 MB serial flash
-        # behind a 16 KB cache.
+        # RP2040 datasheet: two Cortex-M0+ at 133 MHz (one is used), 264 KB SRAM, code from a 2 MB serial
+        # flash behind a 16 KB cache.
         Board(
             "rp2040",
             "RP2040 (Raspberry Pi Pico), one Cortex-M0+",
@@ -92,10 +92,10 @@ BOARDS: dict[str, Board] = {
             2048,
             264,
             (1.20, 1.40, 2.10),
-            "loads and taken branches are 2 cycles, calls 3 (Cortex-M0+ manual, 3.3); serial flash behind a cache",
+            "loads and taken branches take 2 cycles, calls 3 (Cortex-M0+ manual, 3.3); serial flash, cached",
         ),
-        # STM32G071RB datasheet DS12232 and manual RM0444: 128 KB flash, 36 KB SRAM, 64 MHz, 2 wait states with
-        # prefetch and a cache of 16 bytes.
+        # STM32G071RB datasheet DS12232 and manual RM0444: 128 KB flash, 36 KB SRAM, 64 MHz, 2 wait states
+        # with prefetch and a cache of 16 bytes.
         Board(
             "g071rb",
             "STM32G071RB, Cortex-M0+",
@@ -116,7 +116,7 @@ BOARDS: dict[str, Board] = {
             1024,
             320,
             (0.60, 0.90, 1.60),
-            "two instructions a cycle at best (5.0 CoreMark a MHz; the M4 has 3.4); caches of 4 KB, 7 wait states",
+            "two instructions a cycle at best (5.0 CoreMark a MHz, the M4 3.4); caches of 4 KB, 7 waits",
         ),
     )
 }

@@ -143,11 +143,12 @@ def _norm(layer: LayerNorm, held: int) -> Part:
 
 def _cell(layer: Recurrent, feed: _Feed, held: int, states: int) -> Part:
     steps, units = layer.steps * layer.ways, layer.units
+    ways = ", two ways" if layer.ways == 2 else ""
     events = Counter(
         {
             "give": feed.calls,
             "step": steps,
-            f"{layer.cell} unit": steps * units,
+            f"{layer.cell} unit{ways}": steps * units,
             "copy word": steps * units,
         }
     )
@@ -190,14 +191,43 @@ def events(program: Program) -> Counter[str]:
     return sum((part.events for part in parts(program)), Counter())
 
 
+def frames(program: Program) -> Counter[str]:
+    """Return what lies on the stack at its deepest, by name and how many of each.
+
+    A layer hands its rows on by a call, so calls nest from layer to layer. A layer norm and a layer of two
+    directions wait for the whole window, and the nesting begins anew behind them.
+    """
+    longest, depth = 0, 0
+    for layer in program.layers:
+        depth += 1
+        longest = max(longest, depth)
+        if isinstance(layer, LayerNorm) or (isinstance(layer, Recurrent) and layer.ways == 2):
+            depth = 1
+    longest = max(longest, depth + 1)
+    found = Counter({"always": 1, "call": longest})
+    for need in pieces(program) & set(NESTED):
+        found[need] = 1
+        found[f"call, {need}"] = longest
+    if program.input.rr is not None:
+        found["rr second"] = program.input.rr.seconds
+    return found
+
+
+NESTED = (
+    *("ONE_WAY", "TWO_WAYS", "LSTM", "GRU", "CONV", "DEPTHWISE", "NORM"),
+    *("POOL_ATTENTION", "ACTIVATE", "EXP", "W8"),
+)
+"""Pieces of code that decide how much each nested call keeps."""
+
+
 def table_bytes(program: Program, *, wide: bool) -> int:
-    """Return the bytes of the table of layers: six addresses and 20 bytes more a row, and one row for the pool."""
+    """Return the bytes of the table of layers and pool: a row has six addresses and 20 bytes more."""
     row = 6 * 8 + 24 if wide else 6 * 4 + 20
     return row * (len(program.layers) + 1)
 
 
 def code(program: Program) -> Counter[str]:
-    """Return what a program's code consists of, for its size in flash: pieces by name, and how many of each."""
+    """Return what a program's code consists of: pieces by name, and how many of each."""
     needs = pieces(program)
     return code_of(needs, len(program.layers), program.head.weight.size, program.pool.features)
 
@@ -217,6 +247,8 @@ def code_of(needs: Collection[str], layers: int, head: int, features: int) -> Co
                 found[f"{one} {other}"] = 1
     if "FINISHES" in needs:
         found["layer that finishes"] = layers
+    if layers == 1:
+        found["only layer"] = 1
     if features <= UNROLLED:
         found["written out"] = 1
         found["head weight"] = head

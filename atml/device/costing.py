@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+from atml.device import measurements
 from atml.device.boards import board_named
+from atml.device.measurements import Measurement
 from atml.device.program import F32, W8
 from atml.errors import InputError
 from atml.models.budget import Budget, Cost
@@ -37,7 +40,8 @@ def costed(cost: Cost, config: ModelConfig, task: Task, budget: Budget) -> Cost:
         cost = dataclasses.replace(cost, size_bytes=cost.size_bytes - whole + len(file))
     if not budget.board:
         return cost
-    found = estimate(read(file, config, task), budget.board)
+    measured = [Measurement(**one) for one in budget.measured]
+    found = estimate(read(file, config, task), budget.board, measured=measured)
     return dataclasses.replace(
         cost,
         latency_ms=found.ms.value,
@@ -61,3 +65,8 @@ def check(budget: Budget) -> None:
     for option, most in limits.items():
         if most is not None:
             raise InputError(f"{option} {most:g} is of a board: name it, as --board l432kc")
+
+
+def measured(board: str | None) -> list[dict[str, Any]]:
+    """Return what was measured on a board so far, as a study keeps it."""
+    return [dataclasses.asdict(one) for one in measurements.read() if one.board == board]

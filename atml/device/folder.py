@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import textwrap
 from collections.abc import Mapping
-from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -19,26 +16,17 @@ from atml import __version__
 from atml.artifacts import card_kind
 from atml.artifacts.json_file import fields_of
 from atml.artifacts.model import METRICS, MODEL, ExportedModel
-from atml.data import soundness
-from atml.device import c
+from atml.device import c, readme
 from atml.device.program import Program
+from atml.device.toolchains.compilers import MODEL_FLAGS
+from atml.device.toolchains.targets import TARGETS, target_named
 from atml.formatting import plural
 from atml.tasks import targets
 
-FOLDER, REPORT, README = "device", "report.json", "README"
-
-PROJECT = Path(c.__file__).parent / "project"
-"""Files that lie beside a model as they are, and the words of `README`."""
+FOLDER, REPORT, README, MAIN, MAKEFILE = "device", "report.json", readme.NAME, "main.c", "Makefile"
 
 RATES = ("sensitivity", "specificity", "balanced accuracy")
 """Rates that a card begins with."""
-
-DAY, WIDTH = 86_400, 110
-
-LICENCE = """MIT License: whoever has these files may use, copy, modify, merge, publish, distribute,
-sublicense and sell them, provided that this notice stays with them. Copyright (c) 2026 The atml authors.
-They are provided "as is", without warranty of any kind, express or implied; in no event shall the authors be
-liable for any claim, damages or other liability that arises from them or their use."""
 
 
 def contents(
@@ -54,29 +42,32 @@ def contents(
     Args:
         program: What is written, read from the export (`atml.device.reading.read`).
         exported: The export that it comes from; its figures are read where its folder is there.
-        target: What it is for, a name of the Makefile or "host".
+        target: What it is for, a name of `atml.device.toolchains.targets.TARGETS`.
         hop: Samples from one decision of a stream to the next.
         facts: Further entries of `REPORT`: sizes, an estimate, what was checked.
 
     Raises:
         ConfigError: A hop below one sample.
+        ToolchainError: No such target.
 
     Example:
         ``contents(read(found.model, found.config, found.task), found, target="cortex-m4", hop=250)`` of an
         export ``found`` has the names Makefile, README, main.c, model.c, model.h and report.json.
     """
-    task = exported.task
+    task, aim = exported.task, target_named(target)
     figures = _figures(exported)
+    card = _card(program, exported, figures)
     written = c.write(
         program,
         sampling_rate=task.sampling_rate,
         hop=hop,
         classes=task.classes,
-        head=_card(program, exported, figures),
+        head=card,
     )
     files = {name: text.encode() for name, text in written.items()}
-    files |= {file.name: file.read_bytes() for file in PROJECT.iterdir() if file.name != README}
-    files[README] = _readme(program, exported, figures, hop).encode()
+    files[MAIN] = (readme.PROJECT / MAIN).read_bytes()
+    files[MAKEFILE] = _makefile().encode()
+    files[README] = readme.render(program, exported, card, aim, hop, facts or {}).encode()
     report = _report(program, exported, figures, target, hop) | dict(facts or {})
     report["files"] = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
@@ -111,8 +102,8 @@ def _card(program: Program, exported: ExportedModel, figures: Mapping[str, float
         f"{task.name}: decides {kind.decides(task)}.",
         f"Takes {plural(task.leads, 'lead')} at {task.sampling_rate} Hz, windows of"
         f" {plural(task.window, 'sample')} in mV; {kind.wins(task)}.",
-        f"Study {exported.study!r}, trial {exported.trial}, {MODEL} of SHA-256 {exported.sha256[:16]};"
-        f" written by atml {__version__}, weights {program.format}.",
+        f"Study {exported.study!r}, trial {exported.trial}, whose {MODEL} has the SHA-256"
+        f" {exported.sha256[:16]}; written by atml {__version__}, weights {program.format}.",
         f"Decision, part of the last biases: {targets.of(task).describe_decision(exported.offsets)}.",
         f"Trained on {exported.data_name}, fingerprint {exported.data_fingerprint[:16]}.",
     ]
@@ -162,58 +153,16 @@ def _report(
     }
 
 
-def _readme(program: Program, exported: ExportedModel, figures: Mapping[str, float], hop: int) -> str:
-    task = exported.task
-    leads, positive = plural(task.leads, "lead"), task.positive
-    title = f"{task.name} on a device"
-    several = task.leads > 1
-    amplitude = ""
-    if exported.amplitude is not None:
-        low, middle, high = exported.amplitude
-        amplitude = (
-            f"; of the training's windows 98% range over {low:g} to {high:g}, {middle:g} at the median"
-        )
-    words = {
-        "title": title,
-        "line": "=" * len(title),
-        "card": "\n\n".join(_card(program, exported, figures)),
-        "window": f"{task.window}",
-        "leads": leads,
-        "rate": f"{task.sampling_rate}",
-        "layout": ", lead after lead" if several else "",
-        "amplitude": amplitude,
-        "wins": card_kind.of(task).wins(task),
-        "each": f"{leads} (sample[0], sample[1], ...)" if several else "the lead",
-        "columns": "the leads side by side, with a comma or a blank between" if several else "one number",
-        "hop": f"{hop}",
-        "hop_s": f"{hop / task.sampling_rate:g}",
-        "seconds": f"{task.seconds:g}",
-        "flat": f"{soundness.FLAT:.0%}",
-        "still": f"{soundness.STILL:g}",
-        "saturated": f"{soundness.SATURATED:.0%}",
-        "rail": f"{soundness.RAIL:g}",
-        "events": "every class has its own" if positive is None else f"only {task.classes[positive]} has any",
-        "wraps": f"{2**32 / task.sampling_rate / DAY:.0f}",
-        "parameters": f"{program.parameters:,}",
-        "form": program.format,
-        "macs": f"{program.macs:,}",
-        "ring": f"{4 * task.leads * task.window:,} bytes",
-        "data": exported.data_name,
-        "licence": LICENCE,
-    }
-    return _filled(Template((PROJECT / README).read_text(encoding="utf-8")).substitute(words))
-
-
-def _filled(text: str) -> str:
-    r"""Break the lines of paragraphs anew; those with a line that is set in stay as they are.
-
-    Example:
-        >>> print(_filled("one\ntwo\n\n  a\n  b"), end="")
-        one two
-        <BLANKLINE>
-          a
-          b
-    """
-    parts = text.rstrip().split("\n\n")
-    kept = [part if "\n  " in f"\n{part}" or "==" in part else textwrap.fill(part, WIDTH) for part in parts]
-    return "\n\n".join(kept) + "\n"
+def _makefile() -> str:
+    """Return a Makefile that compiles for this computer and for every board."""
+    boards = [one for one in TARGETS.values() if one.freestanding]
+    each = "".join(
+        f"{one.name}: TOOLS = {one.gcc.removesuffix('gcc')}\n{one.name}: CORE = {' '.join(one.gcc_flags)}\n"
+        for one in boards
+    )
+    return readme.filled_in(
+        MAKEFILE,
+        boards=" ".join(one.name for one in boards),
+        flags=" ".join((*MODEL_FLAGS, "-ffunction-sections", "-fdata-sections")),
+        each=each,
+    )

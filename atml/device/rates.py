@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from atml.errors import InputError
 
@@ -45,9 +46,19 @@ class Rates:
 
 
 @functools.cache
-def _table() -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = json.loads(FILE.read_text(encoding="utf-8"))
+def _table() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return found
+
+
+def columns() -> list[str]:
+    """Return the names of the columns: compiler, target and format.
+
+    Example:
+        >>> columns()[0]
+        'zig cortex-m0 f32'
+    """
+    return list(_table()["columns"])
 
 
 def rates(target: str, format: str, compiler: str = COMPILERS[0]) -> Rates:
@@ -60,22 +71,20 @@ def rates(target: str, format: str, compiler: str = COMPILERS[0]) -> Rates:
         >>> rates("cortex-m4", "f32").compiler.startswith("zig")
         True
     """
-    table = _table()
     name = f"{compiler} {target} {format}"
-    columns = list(table["columns"])
-    if name not in columns:
-        raise InputError(f"no estimate for {name!r} (compiler, target, format); known: {', '.join(columns)}")
-    at = columns.index(name)
+    if name not in columns():
+        known = ", ".join(columns())
+        raise InputError(f"no estimate for {name!r} (compiler, target, format); known: {known}")
+    table, at = _table(), columns().index(name)
 
     def column(part: str) -> dict[str, float]:
-        rows: dict[str, list[float]] = table[part]  # type: ignore[assignment]
-        return {event: costs[at] for event, costs in rows.items()}
+        return {key: costs[at] for key, costs in table[part].items()}
 
     about = table["columns"][name]
     return Rates(
-        compiler=str(about["compiler"]),  # type: ignore[index]
+        compiler=about["compiler"],
         instructions=column("instructions"),
         code=column("code"),
         stack=column("stack"),
-        error=float(about["error"]),  # type: ignore[index]
+        error=about["error"],
     )

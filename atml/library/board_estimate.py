@@ -103,7 +103,7 @@ def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
     record = next((one for one in records if one.number == number), None)
     if record is None or record.config is None:
         raise InputError(
-            f"study {study!r} has no trial {number} with a network; it has {len(records)} trials, the first is 0"
+            f"study {study!r} has no trial {number} with a network; it has {len(records)} trials"
         )
     spec = store.spec(study) or {}
     task = task_files.find(str(spec["task"])).task

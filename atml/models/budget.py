@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,12 +59,14 @@ class Budget:
     board_ram_kib: float | None = None
     board: str = ""
     format: str = "f32"
+    measured: tuple[Mapping[str, Any], ...] = ()
+    """Measurements of the board as the study began: all its trials are estimated by the same."""
 
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any], operators: frozenset[str] | None = None) -> Budget:
         """Return the budget of a study, from its settings; studies of earlier versions have fewer."""
         return cls(
-            size_kib=spec["max_size_kib"],
+            size_kib=spec.get("max_size_kib", math.inf),
             macs=spec.get("max_macs"),
             ram_kib=spec.get("max_ram_kib"),
             operators=operators,
@@ -72,6 +75,7 @@ class Budget:
             board_ram_kib=spec.get("board_ram_kib"),
             board=spec.get("board") or "",
             format=spec.get("format") or "f32",
+            measured=tuple(spec.get("measured") or ()),
         )
 
     def excess(self, cost: Cost, used: frozenset[str] = frozenset()) -> dict[str, float]:
@@ -119,7 +123,8 @@ class Budget:
 
     def describe(self) -> str:
         """Say the limits in words."""
-        words = [f"at most {self.size_kib:g} KiB" + (f" as {self.format}" if self.format != "f32" else "")]
+        of = f" as {self.format}" if self.format != "f32" else ""
+        words = [f"at most {self.size_kib:g} KiB{of}"] if self.size_kib < math.inf else ["a file of any size"]
         if self.macs is not None:
             words.append(f"{self.macs:,.0f} MACs a window")
         if self.ram_kib is not None:

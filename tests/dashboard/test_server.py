@@ -107,6 +107,23 @@ def rows(folder: Path) -> list[str]:
         return list(db.iterdump())
 
 
+def test_value_against_cost_is_plotted(app: server.Wsgi) -> None:
+    _, content = ask(app, "/api/studies/1?after=0")
+    plots = {
+        one["id"]: json.loads(one["graph_object"]) for one in json.loads(content)["plotly_graph_objects"]
+    }
+    assert set(plots) == {"value-against-time", "value-against-size"}
+    for name, unit in (("value-against-time", "MACs"), ("value-against-size", "KiB")):
+        trials, best, winner = plots[name]["data"]
+        assert unit in plots[name]["layout"]["xaxis"]["title"]["text"]
+        pairs = list(zip(trials["x"], trials["y"], strict=True))
+        assert len(winner["x"]) == 1 and (winner["x"][0], winner["y"][0]) == pairs[0]
+        # No other trial is as cheap and better than one of the front.
+        for x, y in zip(best["x"], best["y"], strict=True):
+            assert not any(a <= x and b > y for a, b in pairs)
+        assert best["x"] == sorted(best["x"]) and best["y"] == sorted(best["y"])
+
+
 def test_notes_of_trials_say_how_they_came_out(app: server.Wsgi, store: Store) -> None:
     trials = study(app)["trials"]
     records = store.trials(NAME)

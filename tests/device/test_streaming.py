@@ -17,9 +17,12 @@ from atml.artifacts.model import infer
 from atml.data import soundness
 from atml.device import c, folder, interpreter
 from atml.device.c import stream
+from atml.device.checking import Checked
 from atml.device.program import Conv, Head, Input, Pool, Program
 from atml.device.reading import read
-from atml.errors import ConfigError
+from atml.device.toolchains import emulation
+from atml.device.toolchains.building import build
+from atml.errors import ConfigError, ToolchainError
 from atml.library import recordings
 from atml.library.recordings import Recording
 from atml.metrics.burden import burden
@@ -29,8 +32,8 @@ REPO = Path(__file__).resolve().parents[2]
 EXPORT = REPO / "tests" / "fixtures" / "v0.1" / "exports" / "small" / "97-91-t0138"
 SETS = REPO / "tests" / "fixtures" / "v0.1" / "afib.npz"
 
-FLAGS = ("-std=c99", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
-SPLIT = ("-fPIC", "-ffunction-sections", "-fdata-sections")
+FLAGS = ("-std=c99", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fPIC")
+FLAGS += ("-ffunction-sections", "-fdata-sections")
 
 CC = shutil.which("cc")
 
@@ -174,6 +177,19 @@ def test_a_board_gets_objects_and_their_size(device: Path) -> None:
     assert {path.name for path in (device / "build" / "cortex-m4").iterdir()} == {"model.o", "main.o"}
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_every_compiler_takes_it_without_a_word(device: Path, compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here; Debian's package has its name")
+    strict = (*FLAGS, "-pedantic", "-fsyntax-only")
+    for words in (("model.c",), ("main.c",), ("-DATML_BOARD", "main.c"), ("-DATML_HOP=5000", "model.c")):
+        made = run(compiler, *strict, *words, cwd=device)
+        assert (made.returncode, made.stderr) == (0, ""), words
+    (device / "twice.cpp").write_text('#include "model.h"\n#include "model.h"\natml_event event;\n')
+    made = run(compiler, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "twice.cpp", cwd=device)
+    assert made.returncode == 0 or "cc1plus" in made.stderr, made.stderr
+
+
 def test_the_folder_says_what_the_model_is(device: Path, model: atml.Model) -> None:
     report = json.loads((device / "report.json").read_text(encoding="utf-8"))
     for name in ("model.c", "model.h"):
@@ -189,18 +205,42 @@ def test_the_folder_says_what_the_model_is(device: Path, model: atml.Model) -> N
     assert max(map(len, text.splitlines())) <= 112
 
 
-def test_a_file_alone_and_further_facts(model: atml.Model, tmp_path: Path) -> None:
+def test_a_file_alone_and_what_was_checked(model: atml.Model, tmp_path: Path) -> None:
     alone = shutil.copy(EXPORT / "model.onnx", tmp_path / "model.onnx")
     exported = atml.load(alone).exported
     program = read(exported.model, exported.config, exported.task)
-    files = folder.contents(program, exported, target="cortex-m0", hop=25, facts={"flash_bytes": 4744})
+    checked = Checked(
+        target="cortex-m0",
+        title="Cortex-M0 and M0+",
+        compiler="gcc 12.2",
+        windows=32,
+        apart=4.1e-7,
+        flipped=0,
+        other_bits=0,
+        instructions=5_000_000,
+        stack=None,
+        flash=4744,
+        ram=592,
+    )
+    facts = {"checked": [checked.to_dict()], "unchecked": ["not checked on host: no C compiler"]}
+    files = folder.contents(program, exported, target="cortex-m0", hop=25, facts=facts)
     assert b"#define ATML_HOP 25 " in files["model.h"]
-    assert b"sensitivity" not in files["README"]
     report = json.loads(files["report.json"])
-    assert (report["flash_bytes"], report["target"]) == (4744, "cortex-m0")
+    assert (report["checked"][0]["flash"], report["target"]) == (4744, "cortex-m0")
     assert report["figures"] == {"source": "out of fold, of the float model"}
+    text = files["README"].decode()
+    assert "sensitivity" not in text
+    for words in (
+        "decisions of model.onnx on 32 windows, every logit to within 4e-07",
+        "atml_run takes 4,744 bytes of flash, 592 bytes of RAM and 5,000,000 instructions a window",
+        "not checked on host: no C compiler",
+        "make cortex-m0",
+    ):
+        assert words in " ".join(text.split())
     with pytest.raises(ConfigError, match="hop is 0; give 1 sample or more"):
         folder.contents(program, exported, target="cortex-m0", hop=0)
+    with pytest.raises(ToolchainError, match="no such target: 'cortex-m5'"):
+        folder.contents(program, exported, target="cortex-m5", hop=1)
 
 
 # A model of a few samples, two leads and three classes, whose stream can be as long and odd as one likes
@@ -247,22 +287,32 @@ class Library:
     c: ctypes.CDLL
 
     def hear(
-        self, x: np.ndarray, hop: int, merge: int = 0, shortest: int = 0
-    ) -> tuple[list[tuple[int, int]], list[tuple[int, ...]]]:
-        """Push ``x (leads, samples)`` and end; return ``(start, class)`` of windows, and events."""
+        self, x: np.ndarray, hop: int, merge: int = 0, shortest: int = 0, begin: int = 0
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int, int]]]:
+        """Push ``x (leads, samples)`` and end; return ``(start, class)`` of windows, and events.
+
+        The counter of samples begins at ``begin``, from which everything that is returned counts. What came
+        before a reset is forgotten, and an event is told of at the first decision that makes it certain.
+        """
         for name, value in zip(KNOBS, (hop, merge, shortest), strict=True):
             ctypes.c_int.in_dll(self.c, name).value = value
         windows, events, event = [], [], Event()
-        self.c.atml_reset()
         columns = np.ascontiguousarray(x.T, np.float32)
         pointer = columns.ctypes.data
+        for at in range(len(columns) // 2):
+            self.c.atml_push(ctypes.c_void_p(pointer + at * 4 * len(x)))
+        self.c.atml_reset()
+        self.c.test_begin(ctypes.c_uint32(begin))
         for at in range(len(columns) + 1):
             here = ctypes.c_void_p(pointer + at * 4 * len(x))
             found = self.c.atml_push(here) if at < len(columns) else self.c.atml_end()
             if found != -2:
                 windows.append((min(at + 1, len(columns)) - WINDOW, found))
             while self.c.atml_event_next(ctypes.byref(event)):
-                events.append((event.class_, event.onset, event.end))
+                onset, end = ((one - begin) % 2**32 for one in (event.onset, event.end))
+                events.append((event.class_, onset, end))
+                certain = [start for start, _ in windows if start >= end + merge]
+                assert at == len(columns) or certain == [windows[-1][0]]
         return windows, events
 
 
@@ -274,19 +324,22 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     head = ["trial */ 7 of /* 'what??/'", "turned \u202e round\nand\\"]
     for name, text in c.write(tiny(), sampling_rate=RATE, hop=4, classes=ODD, head=head).items():
         (where / name).write_text(text, encoding="utf-8")
-    (where / "knobs.h").write_text(f"extern int {', '.join(KNOBS)};\n")
-    (where / "knobs.c").write_text(
-        f'#include "model.h"\nint {", ".join(KNOBS)};\nconst char *const names[] = ATML_NAMES;\n'
+    knobs = "".join(f"#define ATML_{name.removeprefix('test_').upper()} {name}\n" for name in KNOBS)
+    (where / "tiny.c").write_text(
+        f'int {", ".join(KNOBS)};\n{knobs}#include "model.c"\n'
+        "void test_begin(uint32_t at);\nvoid test_begin(uint32_t at) { pushed = at; }\n"
+        "const char *const test_names[ATML_CLASSES] = ATML_NAMES;\n",
+        encoding="utf-8",
     )
-    knobs = [f"-DATML_{name.removeprefix('test_').upper()}={name}" for name in KNOBS]
-    for part in ("model", "knobs"):
-        source, target = where / f"{part}.c", where / f"{part}.o"
-        more = knobs if part == "model" else []
-        made = run(*(CC, *FLAGS, *SPLIT, *more, "-include", where / "knobs.h", "-c", source, "-o", target))
+    for more in (("-c", where / "tiny.c", "-o", where / "tiny.o"), ("-shared", where / "tiny.o")):
+        made = run(CC, *FLAGS, *more, *(() if "-c" in more else ("-o", where / "tiny.so")))
         assert made.returncode == 0, made.stderr
-    made = run(CC, "-shared", "-o", where / "tiny.so", where / "model.o", where / "knobs.o")
-    assert made.returncode == 0, made.stderr
     return Library(where, ctypes.CDLL(str(where / "tiny.so")))
+
+
+def test_names_arrive_as_they_are(library: Library) -> None:
+    found = (ctypes.c_char_p * len(ODD)).in_dll(library.c, "test_names")
+    assert tuple(one.decode() for one in found) == ODD
 
 
 def judged(x: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -306,7 +359,8 @@ def test_any_stream_gives_the_events_of_the_product(library: Library) -> None:
         x = x.astype(np.float32)
         if random.random() < 0.5:
             x[random.integers(2), random.integers(samples)] = random.choice((np.nan, -np.inf, 2e10))
-        windows, events = library.hear(x, hop, merge, shortest)
+        begin = int(random.choice((0, 2**31 - 50, 2**32 - 50)))
+        windows, events = library.hear(x, hop, merge, shortest, begin)
 
         starts = Recording.of(x, RATE, TASK).starts(hop / RATE)
         classes = judged(x, starts)
@@ -339,6 +393,22 @@ def test_no_part_of_a_window_is_decided_and_one_missing_sample_stays_for_a_windo
     assert all(found >= 0 for _, found in library.hear(x[:, 21:], 1)[0])
 
 
+def test_a_board_decides_on_a_stream_to_the_last_bit(library: Library) -> None:
+    x = np.random.default_rng(3).normal(size=(2, 60)).astype(np.float32)
+    x[1, 33] = np.nan
+    try:
+        logits, found = emulation.run(build(library.at, "cortex-m4", entry="atml_push"), x.T)
+    except ToolchainError as error:
+        pytest.skip(str(error))
+    ends = np.flatnonzero(found != -2)
+    starts = np.arange(0, 60 - WINDOW + 1, 4)
+    assert ends.tolist() == (starts + WINDOW - 1).tolist()
+    classes = judged(x, starts)
+    assert found[ends].tolist() == classes.tolist()
+    windows = np.stack([x[:, at : at + WINDOW] for at in starts])
+    assert np.array_equal(logits[ends], interpreter.run(tiny(), windows), equal_nan=True)
+
+
 def test_a_board_that_decides_whole_windows_carries_no_ring(library: Library) -> None:
     where = library.at
     sizes = {}
@@ -347,8 +417,8 @@ def test_a_board_that_decides_whole_windows_carries_no_ring(library: Library) ->
         (where / "call.c").write_text(
             f'#include "model.h"\nint main(void) {{ float x[16] = {{0}}; return {call}(x{more}); }}\n'
         )
-        objects = [where / "call.c", where / "model.o", where / "knobs.o"]
-        made = run(CC, *FLAGS, *SPLIT, "-Wl,--gc-sections", *objects, "-o", where / "call")
+        objects = [where / "call.c", where / "tiny.o"]
+        made = run(CC, *FLAGS, "-Wl,--gc-sections", *objects, "-o", where / "call")
         if "gc-sections" in made.stderr:
             pytest.skip("this linker has no --gc-sections")
         assert made.returncode == 0, made.stderr

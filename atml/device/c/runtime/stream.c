@@ -4,6 +4,11 @@ enum {
     EVENT_LAST = ATML_POSITIVE < 0 ? ATML_CLASSES - 1 : ATML_POSITIVE
 };
 
+static const union {
+    uint32_t bits;
+    float value;
+} undecided = {0x7fc00000u}; /* NaN */
+
 float atml_logits[ATML_CLASSES];
 static float ring[ATML_LEADS * ATML_WINDOW]; /* the last window */
 static float low[ATML_LEADS], high[ATML_LEADS]; /* of each lead so far */
@@ -23,25 +28,23 @@ void atml_reset(void)
     memset(over, 0, sizeof over);
 }
 
-static void reverse(float *x, int count)
-{
-    int i;
-    for (i = 0; i < count / 2; i++) {
-        const float kept = x[i];
-        x[i] = x[count - 1 - i];
-        x[count - 1 - i] = kept;
-    }
-}
-
-/* Put the oldest sample first. */
+/* Put the oldest sample first: each goes `ring_at` places back, one after another round the ring. */
 static void turn(void)
 {
-    int lead;
+    int lead, first, moved;
     for (lead = 0; lead < ATML_LEADS && ring_at > 0; lead++) {
         float *x = ring + lead * ATML_WINDOW;
-        reverse(x, ring_at);
-        reverse(x + ring_at, ATML_WINDOW - ring_at);
-        reverse(x, ATML_WINDOW);
+        for (first = 0, moved = 0; moved < ATML_WINDOW; first++) {
+            const float kept = x[first];
+            int to = first, from = first + ring_at;
+            for (; from != first; moved++) {
+                x[to] = x[from];
+                to = from;
+                from += from < ATML_WINDOW - ring_at ? ring_at : ring_at - ATML_WINDOW;
+            }
+            x[to] = kept;
+            moved++;
+        }
     }
     ring_at = 0;
 }
@@ -101,8 +104,7 @@ static int judge(void)
     if (usable) {
         class_ = atml_run(ring, atml_logits);
     } else {
-        const uint32_t nan = 0x7fc00000u;
-        for (c = 0; c < ATML_CLASSES; c++) memcpy(&atml_logits[c], &nan, sizeof nan);
+        for (c = 0; c < ATML_CLASSES; c++) atml_logits[c] = undecided.value;
     }
     follow(class_, pushed - ATML_WINDOW);
     return class_;

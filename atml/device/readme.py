@@ -1,0 +1,125 @@
+"""The README of ``device/``: what its files are, how to use them, and what was found out about them here."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from atml.artifacts import card_kind
+from atml.artifacts.model import MODEL, ExportedModel
+from atml.data import soundness
+from atml.device import c
+from atml.device.program import Program
+from atml.device.toolchains.targets import Target
+from atml.formatting import listed, plural
+
+NAME = "README"
+
+PROJECT = Path(c.__file__).parent / "project"
+"""Where the demo lies, and templates of the README and of the Makefile."""
+
+DAY, WIDTH = 86_400, 110
+
+LICENCE = """MIT License: whoever has these files may use, copy, modify, merge, publish, distribute,
+sublicense and sell them, provided that this notice stays with them. Copyright (c) 2026 The atml authors.
+They are provided "as is", without warranty of any kind, express or implied; in no event shall the authors be
+liable for any claim, damages or other liability that arises from them or their use."""
+
+
+def filled_in(name: str, **words: str) -> str:
+    """Return a template of `PROJECT` with its words."""
+    return Template((PROJECT / name).read_text(encoding="utf-8")).substitute(words)
+
+
+def render(
+    program: Program,
+    exported: ExportedModel,
+    card: Sequence[str],
+    aim: Target,
+    hop: int,
+    facts: Mapping[str, Any],
+) -> str:
+    """Write the README; ``card`` are paragraphs on the model, ``facts`` what else the report says."""
+    task = exported.task
+    leads, positive = plural(task.leads, "lead"), task.positive
+    title = f"{task.name} on a device"
+    several = task.leads > 1
+    amplitude = ""
+    if exported.amplitude is not None:
+        low, middle, high = exported.amplitude
+        amplitude = (
+            f"; of the training's windows 98% range over {low:g} to {high:g}, {middle:g} at the median"
+        )
+    words = {
+        "title": title,
+        "line": "=" * len(title),
+        "card": "\n\n".join(card),
+        "window": f"{task.window}",
+        "leads": leads,
+        "rate": f"{task.sampling_rate}",
+        "layout": ", lead after lead" if several else "",
+        "amplitude": amplitude,
+        "wins": card_kind.of(task).wins(task),
+        "each": f"{leads} (sample[0], sample[1], ...)" if several else "the lead",
+        "columns": "the leads side by side, with a comma or a blank between" if several else "one number",
+        "hop": f"{hop}",
+        "hop_s": f"{hop / task.sampling_rate:g}",
+        "seconds": f"{task.seconds:g}",
+        "flat": f"{soundness.FLAT:.0%}",
+        "still": f"{soundness.STILL:g}",
+        "saturated": f"{soundness.SATURATED:.0%}",
+        "rail": f"{soundness.RAIL:g}",
+        "events": "every class has its own" if positive is None else f"only {task.classes[positive]} has any",
+        "wraps": f"{2**32 / task.sampling_rate / DAY:.0f}",
+        "parameters": f"{program.parameters:,}",
+        "form": program.format,
+        "macs": f"{program.macs:,}",
+        "ring": f"{4 * task.leads * task.window:,} bytes",
+        "data": exported.data_name,
+        "board": aim.name if aim.freestanding else "cortex-m4",
+        "checks": "\n".join(_checks(facts)),
+        "licence": LICENCE,
+    }
+    return _wrapped(filled_in(NAME, **words))
+
+
+def _checks(facts: Mapping[str, Any]) -> list[str]:
+    """Say what compiling and running it came to, by target (`atml.device.checking.Checked`)."""
+    lines = []
+    for one in facts.get("checked", ()):
+        lines.append(
+            f"{one['title']}, compiled by {one['compiler']}: the decisions of {MODEL} on"
+            f" {plural(one['windows'], 'window')}, every logit to within {one['apart']:.1g}"
+        )
+        sizes = [
+            f"{one[name]:,} {words}"
+            for name, words in (
+                ("flash", "bytes of flash"),
+                ("ram", "bytes of RAM"),
+                ("stack", "bytes of stack"),
+                ("instructions", "instructions a window"),
+            )
+            if one[name] is not None
+        ]
+        lines += [f"atml_run takes {listed(sizes)}"] if sizes else []
+    lines += facts.get("unchecked", ())
+    lines = lines or ["nothing was compiled here"]
+    return [textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    ") for line in lines]
+
+
+def _wrapped(text: str) -> str:
+    r"""Break the lines of paragraphs anew; those with a line that is set in stay as they are.
+
+    Example:
+        >>> print(_wrapped("one\ntwo\n\n  a\n  b"), end="")
+        one two
+        <BLANKLINE>
+          a
+          b
+    """
+    parts = text.rstrip().split("\n\n")
+    kept = [part if "\n  " in f"\n{part}" or "==" in part else textwrap.fill(part, WIDTH) for part in parts]
+    return "\n\n".join(kept) + "\n"
