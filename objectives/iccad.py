@@ -69,7 +69,7 @@ def official(predictions: Predictions) -> float:
     Both are those of the estimate for `--board`. A model that does not reach the gate gets nothing for them:
     no speed makes up for wrong decisions.
     """
-    return contest_points(predictions, "iccad2022", qualified=max(_lacking(predictions)) <= 0)
+    return contest_points(predictions, "iccad2022", qualified=_reaches_gate(predictions))
 
 
 def official_2023(predictions: Predictions) -> float:
@@ -77,13 +77,17 @@ def official_2023(predictions: Predictions) -> float:
 
     As `official`, a model that does not reach the gate gets nothing for speed and size.
     """
-    return contest_points(predictions, "iccad2023", qualified=max(_lacking(predictions)) <= 0)
+    return contest_points(predictions, "iccad2023", qualified=_reaches_gate(predictions))
 
 
 def _lacking(predictions: Predictions) -> tuple[float, float]:
     """Return what sensitivity and specificity lack of the gate; at or below 0 they reach it."""
     found = confusion(predictions.truth(), predictions.decided())
     return GATE["sensitivity"] - found.sensitivity, GATE["specificity"] - found.specificity
+
+
+def _reaches_gate(predictions: Predictions) -> bool:
+    return max(_lacking(predictions.drawn_from or predictions)) <= 0
 
 
 OBJECTIVES = {"f_beta": value, "official": official, "official_2023": official_2023}

@@ -14,38 +14,41 @@ FAMILIES = ("cnn", "gru", "lstm", "cnn+gru", "cnn+lstm")
 DEFAULT: dict[str, Any] = {
     "family": "cnn+gru",
     "normalise": "zscore",
-    "decimation": 2,
-    "depth": 1,
+    "decimation": 3,
+    "depth": 2,
     "width": 6,
-    "hop_cell": 24,
-    "reach": 2.0,
-    "norm": "batch",
+    "hop_cell": 40,
+    "reach": 1.3,
+    "width_second": 8,
+    "kernel_second": 7,
+    "stride_second": 2,
+    "norm": "layer",
     "activation": "relu",
-    "units": 6,
+    "units": 5,
     "pool": "mean_max",
-    "dropout": 0.1,
-    "optimizer": "adamw",
-    "learning_rate": 5e-3,
-    "weight_decay": 1e-2,
+    "dropout": 0.2,
+    "optimizer": "adam",
+    "learning_rate": 1e-2,
+    "weight_decay_l2": 5e-6,
     "schedule": "cosine",
     "batch": 128,
     "segments": 64_000,
     "averaging": True,
-    "decay": 0.99,
+    "decay": 0.994,
     "sampling": "subject",
     "loss": "cross_entropy",
-    "label_smoothing": 0.05,
+    "label_smoothing": 0.03,
     "class_weights": "none",
-    "positive_weight": 1.5,
-    "scale": 0.2,
-    "noise": 0.1,
-    "shift": 0.5,
-    "stretch": 0.1,
-    "filter": 0.1,
+    "positive_weight": 1.8,
+    "scale": 0.25,
+    "noise": 0.08,
+    "shift": 0.35,
+    "stretch": 0.08,
+    "filter": 0.06,
     "orientation": "both",
-    "mixup": 0.0,
+    "mixup": 0.05,
 }
-"""Trial 0, a model that is good as it stands."""
+"""Trial 0, a model that is good as it stands: the middle of the ten best of 60 trials on 24 people."""
 
 
 def suggest(trial: Any) -> ModelConfig:
@@ -61,8 +64,8 @@ def suggest(trial: Any) -> ModelConfig:
     if convolves:
         fields.update(_convolutions(trial, fields["decimation"], cell))
     else:
-        # 31 to 62 patches of 80 to 160 ms: a cell that sees every sample is past the budget at once.
-        fields["patch"] = round(trial.suggest_int("hop_cell", 20, 40, step=4) / fields["decimation"])
+        # 26 to 62 patches of 80 to 192 ms: a cell that sees every sample is past the budget at once.
+        fields["patch"] = round(trial.suggest_int("hop_cell", 20, 48, step=4) / fields["decimation"])
         fields.update(channels=(), kernels=(), strides=())
     if cell != "none":
         fields["units"] = trial.suggest_int("units", 4, 8)
@@ -79,7 +82,7 @@ def _convolutions(trial: Any, decimation: int, cell: str) -> dict[str, Any]:
     """
     depth = trial.suggest_int("depth", 1, 2)
     width = trial.suggest_int("width", 3, 8)
-    name, shortest, longest = ("hop", 8, 32) if cell == "none" else ("hop_cell", 20, 40)
+    name, shortest, longest = ("hop", 8, 32) if cell == "none" else ("hop_cell", 20, 48)
     hop = trial.suggest_int(name, shortest, longest, step=4)
     stride = round(hop / decimation)
     kernel = round(stride * trial.suggest_float("reach", 1.0, 3.0))

@@ -363,6 +363,11 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
         "runs": runs,
         "final": stored(record.final),
         "cost": dataclasses.asdict(record.cost),
+        **(
+            {}
+            if record.board is None
+            else {"board": record.board.estimate, "official": record.board.official}
+        ),
         "machine": dataclasses.asdict(record.machine),
         "parity": stored(parity),
         "trials": record.trials,

@@ -361,5 +361,5 @@ def leaderboard(found: OfficialTotal) -> RenderableType:
     from atml.formatting import columns
     from atml.scoring.official_total import leaderboard_rows
 
-    header, rows = leaderboard_rows(found)
+    header, rows = leaderboard_rows(found.to_dict())
     return Group(columns(header, rows, right=range(1, len(header))), Text("\n".join(found.notes())))

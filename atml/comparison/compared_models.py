@@ -71,9 +71,10 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
                     f"{first.path} and {other.path} can't be compared: {what} {mine} and {theirs}"
                 )
     for one in published:
-        if one.task != first.task.name:
+        if first.task.name not in one.tasks:
             raise InputError(
-                f"figures of {one.source.split(';')[0]} are of task {one.task}, not {first.task.name}"
+                f"figures of {one.source.split(';')[0]} are of task {' or '.join(one.tasks)}, not"
+                f" {first.task.name}"
             )
 
 

@@ -177,21 +177,27 @@ def official_total(
     )
 
 
-def leaderboard_rows(found: OfficialTotal) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return a header and the rows of the leaderboard with the model in it, as text."""
-    figures = tuple(found.figures)
-    header = ("", "total", *figures, "ms", "KiB")
+def leaderboard_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return a header and the rows of the leaderboard with the model in it, as text.
+
+    ``found`` is what `OfficialTotal.to_dict` returns, which a metrics.json holds too.
+    """
+    figures = tuple(found["figures"])
+
+    def cell(row: Mapping[str, Any], key: str, decimals: int) -> str:
+        return between(Interval(**row[key]), decimals)
+
     rows = [
         (
-            row.name,
-            between(row.total, 1),
-            *(between(row.figures[key], 3) for key in figures),
-            between(row.latency_ms, 2),
-            f"{row.size_kib:.1f}",
+            str(row["name"]),
+            cell(row, "total", 1),
+            *(cell(row, key, 3) for key in figures),
+            cell(row, "latency_ms", 2),
+            f"{row['size_kib']:.1f}",
         )
-        for row in found.places()
+        for row in found["leaderboard"]
     ]
-    return header, rows
+    return ("", "total", *figures, "ms", "KiB"), rows
 
 
 def between(one: Interval, decimals: int) -> str:
