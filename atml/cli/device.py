@@ -339,7 +339,7 @@ def screen(found: OnBoard) -> RenderableType:
 
 
 def _points(found: OnBoard) -> list[tuple[str, str]]:
-    from atml.scoring.official_total import between
+    from atml.scoring.official_total import with_ends
 
     one = found.official
     if one is None:
@@ -347,7 +347,7 @@ def _points(found: OnBoard) -> list[tuple[str, str]]:
     parts = ", ".join(f"{name} {points.value:.1f}" for name, points in one.points.items())
     if one.total is None:
         return [("points", f"{one.rule}: {parts}; F is not known without an export")]
-    rows = [("total", f"{one.rule}: {between(one.total, 1)} of {one.best:g}: {parts}; F out of fold")]
+    rows = [("total", f"{one.rule}: {with_ends(one.total, 1)} of {one.best:g}: {parts}; F out of fold")]
     if found.subject.unqualified:
         rows.append(("unqualified", "; ".join(found.subject.unqualified)))
     return rows
