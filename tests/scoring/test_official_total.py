@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -154,6 +155,15 @@ def test_speed_is_worth_nothing_below_the_gate(task: str, objective: str, rule: 
     below = {value(bad, board) for board in boards}
     assert len(below) == 1 and below.pop() < slow
     assert not task_files.find(task).awarded
+
+
+def test_whether_all_subjects_reach_the_gate_counts_for_some_of_them() -> None:
+    definition = task_files.find("iccad", objective="official")
+    few = decisions(right=0.7)  # as a draw of subjects may be
+    shut, open_ = (definition.value(dataclasses.replace(few, qualified=said)) for said in (False, True))
+    assert definition.value(few) == shut < open_
+    earned = CONTESTS["iccad2022"].points(0.0, ESTIMATE.value, 8.0)
+    assert open_ - shut == pytest.approx(earned["latency"] + earned["size"])
 
 
 def test_an_export_beside_the_leaderboard(capsys: pytest.CaptureFixture[str]) -> None:
