@@ -13,7 +13,7 @@ from atml.metrics import Counts
 from atml.metrics.predictions import Predictions
 from atml.scoring.rules import contest_figures, iccad2022, iccad2023, iesd2024
 
-CONTESTS: dict[str, Any] = {one.NAME: one for one in (iesd2024, iccad2022, iccad2023)}
+CONTESTS: dict[str, Any] = {one.NAME: one for one in (iccad2022, iccad2023, iesd2024)}
 """Rules that award points for latency and size besides accuracy, by name."""
 
 
