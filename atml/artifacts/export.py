@@ -40,6 +40,7 @@ from atml.artifacts.record import ExportRecord
 from atml.data.formats.subject_map import without_folder
 from atml.errors import ExportError, ParityError
 from atml.evaluation.cross_validation_result import BaselineResult, stored
+from atml.metrics import Counts
 from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.task import Task
@@ -155,13 +156,15 @@ def export(
     root: Path,
     max_kib: float | None = None,
     also: Sequence[str] = (),
+    beside: Callable[[bytes], Mapping[str, bytes]] | None = None,
 ) -> ExportedModel:
     """Write ``<root>/<study>/<xx>-<yy>-t<NNNN>/`` and return it as read back.
 
     ``net`` decides at ``record.result.offsets``, which are folded into the file. ``x (n, leads,
     samples)`` are real windows for the parity gate, the training data. ``also`` names further backends
-    (`atml.artifacts.backends`), whose files lie beside and pass the same gate. An earlier export of the same
-    trial is replaced whole; its scores are kept if it is the very same model.
+    (`atml.artifacts.backends`), whose files lie beside and pass the same gate; ``beside`` makes further files
+    of the ONNX file. An earlier export of the same trial is replaced whole; its scores are kept if it is the
+    very same model.
 
     Raises:
         ParityError: onnxruntime and torch disagree.
@@ -179,7 +182,7 @@ def export(
             f"trial {record.trial} makes a file of {len(model) / 1024:.1f} KiB, over the {max_kib:g} KiB"
             " allowed; raise --max-size or export another trial"
         )
-    files = contents(record, model, parity)
+    files = contents(record, model, parity) | dict(beside(model) if beside else {})
     for one in others:
         files[one.file_name] = one.write(folded, task, metadata)
         check_parity(files[one.file_name], folded, x, task, run=one.run)
@@ -326,11 +329,19 @@ def _baseline_fields(record: ExportRecord, baseline: BaselineResult) -> dict[str
     }
 
 
+def _counts(table: object) -> dict[str, Any]:
+    """What a repeat decided of each subject, at the decision that ships: [TP, FP, FN, TN] by name."""
+    if not isinstance(table, Counts):
+        return {}
+    cells = np.stack([table.tp, table.fp, table.fn, table.tn], axis=1).tolist()
+    return {"counts": dict(zip(map(str, table.names), cells, strict=True))}
+
+
 def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
     """Every figure that the model card prints, and the curves behind them."""
     result = record.result
     runs = []
-    for run in record.runs:
+    for place, run in enumerate(record.runs):
         m = run.measurement
         runs.append(
             {
@@ -341,6 +352,7 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
                 "curves": m.curves,
                 "seconds": m.seconds,
                 "steps": m.steps,
+                **_counts(result.target.table(result.decided[place]) if result.decided else None),
             }
         )
     return {
@@ -353,6 +365,11 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
         "runs": runs,
         "final": stored(record.final),
         "cost": dataclasses.asdict(record.cost),
+        **(
+            {}
+            if record.board is None
+            else {"board": record.board.estimate, "official": record.board.official}
+        ),
         "machine": dataclasses.asdict(record.machine),
         "parity": stored(parity),
         "trials": record.trials,

@@ -112,7 +112,7 @@ def compare(
     """Put models side by side: figures, differences by subject and a test of them, size, speed."""
     from atml.comparison import comparing
     from atml.comparison.compared_models import found
-    from atml.comparison.published import read
+    from atml.scoring.published import read
     from atml.storage import Store, missing
 
     beside = [read(name) for name in published or ()]
@@ -165,7 +165,7 @@ def _best(store: Store | None, storage: str, name: str) -> Path | None:
     for entry in leaderboard(store, name):
         if entry.folder is not None:
             return entry.folder
-    raise InputError(f"study {name!r} no longer has an export; `atml best export {name}` makes one")
+    raise InputError(f"study {name!r} has no export; `atml best export {name}` makes one")
 
 
 def _laid_out(result: Comparison) -> object:

@@ -21,9 +21,9 @@ from atml.errors import ExportError
 WINDOWS = 256
 """Windows that ranges are measured on, at most; they are taken evenly."""
 
-_SAMPLED = 1 << 18
-"""Values of a tensor that its clipped ranges are compared on."""
-_SHARES = (0.0, 1e-5, 1e-4, 1e-3)
+_SAMPLED = 1024
+"""Values of a tensor in each window that its clipped ranges are compared on."""
+_SHARES = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 """Shares of the values that a range may clip at either end."""
 
 Range = tuple[float, float]
@@ -68,12 +68,12 @@ def calibrate(program: Program, windows: Float32) -> Ranges:
     """
     if program.format != F32:
         raise ExportError(f"ranges are measured on weights in {F32}, not in {program.format}")
-    finite = np.flatnonzero(np.isfinite(windows).all((1, 2)))
-    if not len(finite):
+    x = np.asarray(windows[evenly(len(windows), WINDOWS)], np.float32)
+    x = x[np.isfinite(x).all((1, 2))]
+    if not len(x):
         raise ExportError(
             "no window without NaN to calibrate 8-bit activations on; give some of the training's"
         )
-    x = np.asarray(windows[finite[evenly(len(finite), WINDOWS)]], np.float32)
     with np.errstate(all="ignore"):
         rows = interpreter.prepared(program.input, x)
         found, before = [_range(rows)], []
@@ -90,18 +90,24 @@ def calibrate(program: Program, windows: Float32) -> Ranges:
 
 
 def _range(values: Float32) -> Range:
-    """Return the range of `_SHARES` whose 256 steps lie nearest to the values."""
-    flat = values.ravel()
-    some = flat[evenly(flat.size, _SAMPLED)].astype(np.float64)
-    best, least = (min(float(flat.min()), 0.0), max(float(flat.max()), 0.0)), np.inf
+    """Return the range of `_SHARES` whose 256 steps lie nearest to the values, all windows counting alike.
+
+    So a window with an artefact costs no more than any other that is clipped.
+    """
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    flat = values.reshape(len(values), -1)
+    some = flat[:, evenly(flat.shape[1], _SAMPLED)].astype(np.float64)
+    size = np.square(some).mean(1) + 1e-12
+    best, least = (low, high), np.inf
     for share in _SHARES:
-        low, high = best if share == 0 else np.quantile(some, [share, 1 - share])
-        low, high = min(float(low), 0.0), max(float(high), 0.0)
+        if share:
+            low, high = (float(one) for one in np.quantile(some, [share, 1 - share]))
+            low, high = min(low, 0.0), max(high, 0.0)
         step = (high - low) / 255
         if step == 0:
             continue
         lost = np.clip(np.round((some - low) / step), 0, 255) * step + low - some
-        error = float(lost @ lost)
+        error = float((np.square(lost).mean(1) / size).mean())
         if error < least:
             best, least = (low, high), error
     return best

@@ -139,6 +139,26 @@ class Quantised:
     head: Int64 = field(repr=False)
     head_scale: Float32 = field(repr=False)
 
+    @property
+    def format(self) -> str:
+        """`W8A8`."""
+        return W8A8
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that were trained, those of `Program.parameters`."""
+        return self.program.parameters
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one window."""
+        return self.program.macs
+
+    @property
+    def positive(self) -> int | None:
+        """The class that a binary task looks for, or None."""
+        return self.program.positive
+
 
 def quantise(program: Program, ranges: Ranges) -> Quantised:
     """Return a program in float32 as one in integers.

@@ -13,11 +13,13 @@ import numpy as np
 from atml import models
 from atml.artifacts import export
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
+from atml.device import ranges_file
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
 from atml.searching.finalist_time import final_seconds, grace
 from atml.searching.finalists import Finalist, Finalists
+from atml.searching.on_board import on_board
 from atml.searching.picking import pick
 from atml.searching.plan import trial_seed
 from atml.searching.progress import Progress, Running, phase
@@ -60,6 +62,7 @@ def record_of(
     """Return all that an export says of a finalist; ``worst`` is the value of one that is always wrong."""
     plan = finals.plan
     assert judged.record.cost is not None
+    data = DataFacts.of(plan.dataset, plan.definition.task, plan.origin)
     return ExportRecord(
         config=judged.config,
         task=plan.definition.task,
@@ -72,7 +75,7 @@ def record_of(
         fold_by=plan.fold_by,
         result=judged.result,
         final=final,
-        data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
+        data=data,
         machine=machine,
         search_seed=plan.seed,
         trials=sum(t.finished and t.role == Role.SEARCH for t in finals.records()),
@@ -86,6 +89,7 @@ def record_of(
         },
         baseline=finals.baseline(),
         label_doubts=finals.label_doubts(judged),
+        board=on_board(plan, judged.config, judged.result, data),
     )
 
 
@@ -172,7 +176,12 @@ class Exports(JobSource):
             record = replace(record, values_by_length=self._pick.values)
         try:
             written = export.export(
-                model, record, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib
+                model,
+                record,
+                plan.dataset.x,
+                root=finals.options.out,
+                max_kib=plan.budget.size_kib,
+                beside=lambda file: ranges_file.contents(file, job.config, record.task, plan.dataset.x),
             )
         except (ParityError, ExportError) as error:
             # A folder that can't be written concerns every export, other errors only this one.
