@@ -47,7 +47,7 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Format of the weights: f32 or w8.",
+        help="Format: f32, w8 or (of a check) w8a8.",
         metavar="NAME",
         show_default="the export's",
         rich_help_panel=EXPORT,

@@ -30,6 +30,14 @@ static inline int32_t pair(int32_t x, int32_t y, int32_t sum)
     __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(y));
     return sum;
 }
+#elif UINTPTR_MAX > 0xffffffffu && !defined(__thumb__)
+#define WIDE /* two products of 32 bits in one of 64: the sums lie 32 bits apart */
+#define APART ((int64_t)1 << 32)
+
+static inline int32_t upper(int64_t sums)
+{
+    return (int32_t)((sums - (int32_t)sums) >> 32);
+}
 #endif
 
 /* sum * multiplier / 2^shift, halves rounded up; shift is 17 or more, multiplier has 16 bits. */
@@ -110,6 +118,20 @@ static void convolve(const layer *l, const value *x0, const value *x1, value *y0
             b = pair(odd(u), odd(z), pair(even(u), even(z), b));
             c = pair(odd(v), odd(x), pair(even(v), even(x), c));
             d = pair(odd(v), odd(z), pair(even(v), even(z), d));
+        }
+#endif
+#ifdef WIDE
+        {
+            int64_t s = 0, t = 0;
+            for (; i < n; i++) {
+                const int64_t both = w1[i] * APART + w0[i];
+                s += both * x0[i];
+                t += both * x1[i];
+            }
+            a += (int32_t)s;
+            b += (int32_t)t;
+            c += upper(s);
+            d += upper(t);
         }
 #endif
         for (; i < n; i++) {
@@ -198,13 +220,28 @@ static int32_t hyperbolic(int32_t x)
     return 2 * sigmoid(2 * x) - 32768;
 }
 
+/* Add the products of one number of a row that came, or of the state, to the sums of four rows. */
+#ifdef WIDE
+#define ADD(at, number) \
+    (ab += (q[at] * APART + p[at]) * (number), cd += (s[at] * APART + r[at]) * (number))
+#define STORE(to) ((to)[0] = (int32_t)ab, (to)[1] = upper(ab), (to)[2] = (int32_t)cd, (to)[3] = upper(cd))
+#else
+#define ADD(at, number) \
+    (a += p[at] * (number), b += q[at] * (number), c += r[at] * (number), d += s[at] * (number))
+#define STORE(to) ((to)[0] = a, (to)[1] = b, (to)[2] = c, (to)[3] = d)
+#endif
+
 /* Sums of all `rows` rows of weights, four at a time, over n numbers of 8 bits. */
 static void sums_of_input(const weight *p, int rows, const value *x, int n, int32_t *sums)
 {
     int row, i;
     for (row = 0; row < rows; row += 4) {
         const weight *q = p + n, *r = q + n, *s = r + n;
+#ifdef WIDE
+        int64_t ab = 0, cd = 0;
+#else
         int32_t a = 0, b = 0, c = 0, d = 0;
+#endif
         i = 0;
 #ifdef PAIRED
         for (; i + 4 <= n; i += 4) {
@@ -216,16 +253,8 @@ static void sums_of_input(const weight *p, int rows, const value *x, int n, int3
             d = pair(odd(w), x1, pair(even(w), x0, d));
         }
 #endif
-        for (; i < n; i++) {
-            a += p[i] * x[i];
-            b += q[i] * x[i];
-            c += r[i] * x[i];
-            d += s[i] * x[i];
-        }
-        sums[row] = a;
-        sums[row + 1] = b;
-        sums[row + 2] = c;
-        sums[row + 3] = d;
+        for (; i < n; i++) ADD(i, x[i]);
+        STORE(sums + row);
         p = s + n;
     }
 }
@@ -236,7 +265,11 @@ static void sums_of_state(const weight *p, int rows, const int16_t *x, int n, in
     int row, i;
     for (row = 0; row < rows; row += 4) {
         const weight *q = p + n, *r = q + n, *s = r + n;
+#ifdef WIDE
+        int64_t ab = 0, cd = 0;
+#else
         int32_t a = 0, b = 0, c = 0, d = 0;
+#endif
         for (i = 0; i + 4 <= n; i += 4) {
 #ifdef PAIRED
             const int32_t x0 = four(x + i), x1 = four(x + i + 2);
@@ -246,26 +279,14 @@ static void sums_of_state(const weight *p, int rows, const int16_t *x, int n, in
             c = pair(odd(v), x1, pair(even(v), x0, c));
             d = pair(odd(w), x1, pair(even(w), x0, d));
 #else
-            int j;
-            for (j = 0; j < 4; j++) {
-                const int at = i + (j == 1 || j == 2 ? 3 - j : j);
-                a += p[at] * x[i + j];
-                b += q[at] * x[i + j];
-                c += r[at] * x[i + j];
-                d += s[at] * x[i + j];
-            }
+            ADD(i, x[i]);
+            ADD(i + 2, x[i + 1]);
+            ADD(i + 1, x[i + 2]);
+            ADD(i + 3, x[i + 3]);
 #endif
         }
-        for (; i < n; i++) {
-            a += p[i] * x[i];
-            b += q[i] * x[i];
-            c += r[i] * x[i];
-            d += s[i] * x[i];
-        }
-        sums[row] = a;
-        sums[row + 1] = b;
-        sums[row + 2] = c;
-        sums[row + 3] = d;
+        for (; i < n; i++) ADD(i, x[i]);
+        STORE(sums + row);
         p = s + n;
     }
 }
