@@ -346,7 +346,7 @@ def _points(found: OnBoard) -> list[tuple[str, str]]:
         return []
     parts = ", ".join(f"{name} {points.value:.1f}" for name, points in one.points.items())
     if one.total is None:
-        return [("points", f"{one.rule}: {parts}; F is not known without an export")]
+        return [("points", f"{one.rule}: {parts}; F is not known without predictions")]
     rows = [("total", f"{one.rule}: {with_ends(one.total, 1)} of {one.best:g}: {parts}; F out of fold")]
     if found.subject.unqualified:
         rows.append(("unqualified", "; ".join(found.subject.unqualified)))

@@ -65,6 +65,8 @@ class _Reader:
                 some, x = self._cells(node.output[0], steps)
                 layers += some
                 width = some[-1].outputs
+        if not layers:  # a family of a user's own
+            raise _no_form(node)
         pool, x = self._pool(x, layers, width, steps)
         return Program(
             input=source, layers=tuple(layers), pool=pool, head=self._head(x), positive=self.task.positive

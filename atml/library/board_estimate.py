@@ -14,7 +14,8 @@ from atml.device.boards import Board
 from atml.device.estimate import Estimate, estimate
 from atml.device.program import F32, Program
 from atml.errors import InputError
-from atml.metrics import Counts
+from atml.metrics import Counts, prediction_counts
+from atml.report.study_contents import StudyContents
 from atml.scoring.official_total import OfficialTotal, official_total, tables_of
 from atml.scoring.rules.awarded import CONTESTS
 from atml.storage import Store
@@ -83,6 +84,9 @@ def of_export(path: Path) -> Subject:
 def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
     """Return a trial of a study, its export where there is one; None for the best trial.
 
+    Of a trial without one the figures are those of its own predictions, as trained, where the data of the
+    study can be opened: they helped to pick it, so they flatter it.
+
     Raises:
         InputError: no such study or trial, or a trial without a config.
     """
@@ -105,10 +109,30 @@ def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
         raise InputError(
             f"study {study!r} has no trial {number} with a network; it has {len(records)} trials"
         )
-    spec = store.spec(study) or {}
-    task = task_files.find(str(spec["task"])).task
-    name = f"trial {number} of study {study!r}"
-    return Subject(name, untrained.program(record.config, task), task)
+    contents = StudyContents(store, study)
+    spec, kept = contents.spec, contents.definition
+    task = (kept or task_files.find(str(spec["task"]), window=spec.get("window"))).task
+    tables: dict[str, tuple[Counts, ...]] = {}
+    if (
+        record.state == "complete"
+        and task.positive is not None
+        and (found_again := contents.predictions(number))
+    ):
+        _, one = found_again
+        tables = {F32: (prediction_counts(one),)}
+        tables |= {name: (prediction_counts(one.in_format(name)),) for name in one.quantised}
+    program = untrained.program(record.config, task)
+    return Subject(
+        f"trial {number} of study {study!r}",
+        program,
+        task,
+        tables,
+        data=f"{_data(spec)}, which helped to pick it",
+    )
+
+
+def _data(spec: Mapping[str, Any]) -> str:
+    return "synthetic ECG" if spec["synthetic"] else f"data set {spec['data_name']}"
 
 
 def on_board(

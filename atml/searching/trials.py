@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 
 from atml.artifacts.backends.onnx import operators
 from atml.device.costing import costed
-from atml.errors import ConfigError, TaskFileError
+from atml.errors import ConfigError, ExportError, TaskFileError
 from atml.regions.sequential_test import DRAWN_FROM_Q
 from atml.searching import pruning
 from atml.searching.collapse import BELOW_FLOOR
@@ -176,7 +176,7 @@ class Trials(JobSource):
         self._warn(begun)
         try:
             cost = costed(config, plan.definition.task, plan.budget)
-        except ConfigError as error:
+        except (ConfigError, ExportError) as error:
             self._cannot_work(begun, "shape", 1.0, str(error))
             return None
         with plan.store.errors():

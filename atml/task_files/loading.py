@@ -136,7 +136,8 @@ def summary(function: Callable[..., Any], otherwise: str) -> str:
     """Take the first sentence of a docstring as the name of what a function computes."""
     text = (function.__doc__ or otherwise).strip().split("\n\n")[0]
     name = " ".join(text.split()).split(", higher is better")[0].rstrip(".")
-    return name[:1].lower() + name[1:]
+    # "ICCAD", "F-beta" and "F1" stay what they are.
+    return name[:1].lower() + name[1:] if name[1:2].islower() or name[1:2] == " " else name
 
 
 def _line(error: BaseException, path: Path) -> str:

@@ -13,7 +13,7 @@ import atml
 from atml.device import measurements
 from atml.device.measurements import Measurement
 from atml.errors import InputError, StudyError
-from atml.library.board_estimate import of_export, on_board
+from atml.library.board_estimate import of_export, of_trial, on_board
 from atml.models.budget import Budget, Cost
 from atml.report.contest_places import contest_places
 from atml.report.page import Grid, Heading
@@ -113,6 +113,14 @@ def test_a_study_goes_on_for_its_board(made: Plan) -> None:
 
 def test_card_and_report_have_the_total_beside_the_leaderboard(made: Plan) -> None:
     record = untrained.add(made, 0.9)
+    # Before there is an export, the total is that of the trial's own predictions.
+    alone = of_trial(f"sqlite:///{made.store.name}", "s", record.number)
+    before = on_board(alone, "l432kc").official
+    assert before is not None and before.total is not None
+    assert (
+        before.total.value == pytest.approx(record.value)
+        and alone.data == "data set data, which helped to pick it"
+    )
     finals = untrained.finals(made)
     untrained.repeat(finals, {record.number: 0.9})
     untrained.export(finals)

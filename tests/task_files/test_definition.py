@@ -262,3 +262,9 @@ def test_built_in_files_that_are_known_by_an_earlier_hash_are_still_there() -> N
     earlier = list(loading.KNOWN_AS.values())
     assert set(earlier) <= here
     assert not set(earlier) & set(loading.KNOWN_AS)
+
+
+def test_what_an_objective_computes_is_said_in_the_midst_of_a_sentence() -> None:
+    said = {name: task_files.find("iccad", objective=name).value_name for name in ("f_beta", "official")}
+    assert said["f_beta"].startswith("F-beta (beta 2) over all windows")
+    assert said["official"].startswith("ICCAD 2022's total, in points")
