@@ -252,7 +252,13 @@ class StudyContents:
         rows, logits = saved
         data, target = self.dataset, self.plan.definition.target
         found = target.predictions(logits, data.y[rows], data.subject[rows])
-        return rows, replace(found, changed=self.store.changed_predictions(self.study, number))
+        cost = next((t.cost for t in self.records if t.number == number), None)
+        return rows, replace(
+            found,
+            changed=self.store.changed_predictions(self.study, number),
+            quantised=self.store.quantised_predictions(self.study, number),
+            board=None if cost is None else cost.board,
+        )
 
     @cached_property
     def out_of_fold(self) -> tuple[tuple[Int64, Predictions], ...]:
