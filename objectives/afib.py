@@ -78,7 +78,7 @@ def official(predictions: Predictions) -> float:
     Both are those of the estimate for `--board`. A model that does not qualify gets nothing for them: no
     speed makes up for wrong decisions.
     """
-    qualified = min(four_metrics(predictions).values()) >= QUALIFIES
+    qualified = min(four_metrics(predictions.drawn_from or predictions).values()) >= QUALIFIES
     return contest_points(predictions, "iesd2024", qualified=qualified)
 
 

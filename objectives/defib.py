@@ -128,7 +128,8 @@ def official_2023(predictions: Predictions) -> float:
 
 
 def _reaches_gate(predictions: Predictions) -> bool:
-    found = confusion(predictions.truth(), predictions.decided())
+    judged = predictions.drawn_from or predictions
+    found = confusion(judged.truth(), judged.decided())
     return found.sensitivity >= GATE["sensitivity"] and found.specificity >= GATE["specificity"]
 
 

@@ -82,6 +82,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the parsed copies of this run to itself, and what zig builds once for a target where it was."""
+    """Keep parsed copies and measurements of this run to itself, and what zig builds once where it was."""
     os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(cache.root(None) / "zig"))
     os.environ["ATML_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["ATML_CONFIG"] = str(tmp_path_factory.mktemp("config"))

@@ -176,7 +176,8 @@ def test_there_are_commands() -> None:
         "report",
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
-    for verb in (*verbs, *more, "data inspect", "data fetch"):
+    device = ("device check", "device estimate", "device calibrate")
+    for verb in (*verbs, *more, *device, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 

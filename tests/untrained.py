@@ -5,13 +5,15 @@ Predictions are drawn at random around the truth, the weights of an exported net
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from atml import models, task_files
+from atml.device.costing import costed
+from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.searching.exporting import Exports
 from atml.searching.finalists import Finalists
@@ -54,7 +56,7 @@ def finals(made: Plan, view: View | None = None, **options: Any) -> Finalists:
     return Finalists(made, made.store.study("s"), view or View(), Options(**wanted))
 
 
-def measured(made: Plan, noise: float, seed: int) -> Measurement:
+def measured(made: Plan, noise: float, seed: int, cost: Cost | None = None) -> Measurement:
     """Measure a model whose logits are the truth with some ``noise``: 1 is good, 3 is bad."""
     dataset, random = made.dataset, np.random.default_rng(seed)
     rows = np.concatenate([fold.held_out for fold in made.folds])
@@ -62,6 +64,7 @@ def measured(made: Plan, noise: float, seed: int) -> Measurement:
     clean = 3 * np.eye(len(made.definition.task.classes))[y]
     logits = (clean + random.normal(0, noise, clean.shape)).astype(np.float16).astype(np.float32)
     found = made.definition.target.predictions(logits, y, dataset.subject[rows])
+    found = replace(found, board=None if cost is None else cost.board)
     value = made.definition.value(found)
     return Measurement(
         value=value,
@@ -83,12 +86,13 @@ def add(made: Plan, noise: float, channels: tuple[int, ...] = (4,), origin: str 
     config = ModelConfig(
         decimation=5, channels=channels, kernels=tuple(7 * n for n in one), strides=tuple(2 * n for n in one)
     )
-    found = measured(made, noise, trial.number)
+    cost = costed(config, made.definition.task, made.budget)
+    found = measured(made, noise, trial.number, cost)
     assert found.predictions is not None
     result = {"value": found.value, "fold_values": found.fold_values, "train_values": found.train_values}
     result |= {"curves": found.curves, "training_s": 10.0, "wall_s": 10.0, "steps": 40, "finished": True}
     result |= {"metrics": made.definition.target.four(found.predictions)}
-    fields = {"config": config.to_dict(), "cost": asdict(models.cost(config, made.definition.task))}
+    fields = {"config": config.to_dict(), "cost": asdict(cost)}
     for key, value in {**fields, "origin": origin, "seed": trial.number, "result": result}.items():
         trial.set_user_attr(key, value)
     made.store.save_predictions("s", trial.number, found.rows, found.predictions.logits)
@@ -102,7 +106,8 @@ def repeat(found: Finalists, noise: dict[int, float]) -> None:
     while isinstance(job := source.next(), TrialJob):
         record = made.store.trials("s")[job.number]
         assert record.of is not None
-        left = measured(made, noise[record.of] * (0.9 if record.length > 1 else 1), 1000 + job.number)
+        cost = made.store.trials("s")[record.of].cost
+        left = measured(made, noise[record.of] * (0.9 if record.length > 1 else 1), 1000 + job.number, cost)
         source.ended(job, Report(0, "measured", job, measurement=left), "cpu")
 
 

@@ -10,6 +10,7 @@ from atml.artifacts import card_kind
 from atml.artifacts.bad_input import BadInput, section
 from atml.artifacts.card_agreement import under_changes
 from atml.artifacts.card_baseline import by_rhythm, versus
+from atml.artifacts.card_board import on_the_board
 from atml.artifacts.card_formats import in_fewer_bits
 from atml.artifacts.card_label_doubts import label_doubts
 from atml.artifacts.record import ExportRecord
@@ -49,6 +50,7 @@ def render(
         *label_doubts(record),
         *under_changes(record),
         *in_fewer_bits(record, size_bytes, sizes or {}),
+        *on_the_board(record),
         _fit(record),
         _architecture(record, size_bytes),
         _training(record),

@@ -40,6 +40,7 @@ from atml.artifacts.record import ExportRecord
 from atml.data.formats.subject_map import without_folder
 from atml.errors import ExportError, ParityError
 from atml.evaluation.cross_validation_result import BaselineResult, stored
+from atml.metrics import Counts
 from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.task import Task
@@ -326,11 +327,19 @@ def _baseline_fields(record: ExportRecord, baseline: BaselineResult) -> dict[str
     }
 
 
+def _counts(table: object) -> dict[str, Any]:
+    """What a repeat decided of each subject, at the decision that ships: [TP, FP, FN, TN] by name."""
+    if not isinstance(table, Counts):
+        return {}
+    cells = np.stack([table.tp, table.fp, table.fn, table.tn], axis=1).tolist()
+    return {"counts": dict(zip(map(str, table.names), cells, strict=True))}
+
+
 def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
     """Every figure that the model card prints, and the curves behind them."""
     result = record.result
     runs = []
-    for run in record.runs:
+    for place, run in enumerate(record.runs):
         m = run.measurement
         runs.append(
             {
@@ -341,6 +350,7 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
                 "curves": m.curves,
                 "seconds": m.seconds,
                 "steps": m.steps,
+                **_counts(result.target.table(result.decided[place]) if result.decided else None),
             }
         )
     return {
@@ -353,6 +363,11 @@ def _metrics(record: ExportRecord, parity: Parity) -> dict[str, Any]:
         "runs": runs,
         "final": stored(record.final),
         "cost": dataclasses.asdict(record.cost),
+        **(
+            {}
+            if record.board is None
+            else {"board": record.board.estimate, "official": record.board.official}
+        ),
         "machine": dataclasses.asdict(record.machine),
         "parity": stored(parity),
         "trials": record.trials,

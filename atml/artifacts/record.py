@@ -138,6 +138,24 @@ class Final:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BoardFacts:
+    """What the model takes on the board that its search was for, and what a contest would award for it.
+
+    ``title`` names the board, ``estimate`` and ``official`` hold the figures as JSON types. The lines of the
+    model card are ``rows`` of what and value; ``places`` are a header and the rows of the contest's
+    leaderboard with the model in it, () where the rule awards nothing for speed and size; ``notes`` are what
+    their reader has to know.
+    """
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    places: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    estimate: dict[str, Any] = field(default_factory=dict)
+    official: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportRecord:
     """One model worth exporting and everything known about it."""
 
@@ -177,3 +195,5 @@ class ExportRecord:
     """What a detector without a network reaches; None where the task names none."""
     label_doubts: LabelDoubts | None = None
     """Labels that network and baseline contradict; None without a baseline."""
+    board: BoardFacts | None = None
+    """Estimate for the board of the search; None where it was for none."""

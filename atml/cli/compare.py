@@ -112,7 +112,7 @@ def compare(
     """Put models side by side: figures, differences by subject and a test of them, size, speed."""
     from atml.comparison import comparing
     from atml.comparison.compared_models import found
-    from atml.comparison.published import read
+    from atml.scoring.published import read
     from atml.storage import Store, missing
 
     beside = [read(name) for name in published or ()]

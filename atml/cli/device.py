@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from atml.device.boards import Board
     from atml.device.checking import Checked
     from atml.library.board_estimate import OnBoard, Subject
+    from atml.scoring.official_total import OfficialTotal
 
 device_app = Commands(
     no_args_is_help=True,
@@ -252,13 +253,10 @@ def _network(subject: Subject) -> str:
 
 
 def _awarding(rule: str | None) -> str | None:
-    from atml.scoring.rules import RULES
+    from atml.scoring.rules.awarded import contest_named
 
-    awarding = [name for name, judge in RULES.items() if hasattr(judge, "points")]
-    if rule is not None and rule not in awarding:
-        raise InputError(
-            f"rule {rule!r} awards nothing for latency and size; rules that do: {', '.join(awarding)}"
-        )
+    if rule is not None:
+        contest_named(rule)
     return rule
 
 
@@ -302,15 +300,34 @@ def screen(found: OnBoard) -> RenderableType:
         )
         for layer in one.layers
     ]
-    return Group(grid, Text(""), columns(header, cells, right=range(1, len(header))))
+    blocks: list[RenderableType] = [grid, Text(""), columns(header, cells, right=range(1, len(header)))]
+    if found.official is not None and found.official.total is not None:
+        blocks += [Text(""), leaderboard(found.official)]
+    return Group(*blocks)
 
 
 def _points(found: OnBoard) -> list[tuple[str, str]]:
-    if found.rule is None:
+    from atml.scoring.official_total import between
+
+    one = found.official
+    if one is None:
         return []
-    parts = ", ".join(f"{name} {one.value:.1f}" for name, one in found.points.items())
-    if found.total is None:
-        return [("points", f"{found.rule}: {parts}; F is not known without an export")]
-    total = found.total
-    line = f"{found.rule}: {total.value:.1f} of {found.best:g} ({total.low:.1f} to {total.high:.1f}): {parts}"
-    return [("total", f"{line}; F out of fold")]
+    parts = ", ".join(f"{name} {points.value:.1f}" for name, points in one.points.items())
+    if one.total is None:
+        return [("points", f"{one.rule}: {parts}; F is not known without an export")]
+    rows = [("total", f"{one.rule}: {between(one.total, 1)} of {one.best:g}: {parts}; F out of fold")]
+    if found.subject.unqualified:
+        rows.append(("unqualified", "; ".join(found.subject.unqualified)))
+    return rows
+
+
+def leaderboard(found: OfficialTotal) -> RenderableType:
+    """Lay out a contest's leaderboard with the model in it, and what a reader of it has to know."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from atml.formatting import columns
+    from atml.scoring.official_total import leaderboard_rows
+
+    header, rows = leaderboard_rows(found.to_dict())
+    return Group(columns(header, rows, right=range(1, len(header))), Text("\n".join(found.notes())))

@@ -12,12 +12,13 @@ import numpy as np
 from atml.arrays import Floats
 from atml.artifacts.latency import Latency
 from atml.artifacts.model import CONFIG, METRICS, ExportedModel, load
-from atml.comparison.published import Published
 from atml.comparison.result import Column
 from atml.errors import ExportError, InputError
 from atml.formatting import plural
-from atml.metrics import FOUR, Counts, Interval, paired
+from atml.metrics import FOUR, Interval, paired
 from atml.models.budget import Cost
+from atml.scoring.official_total import counts_of_rows
+from atml.scoring.published import Published
 from atml.tasks.task import Task
 
 ANY_RULE = (*FOUR, "specificity", "NPV", "sensitivity", "PPV", "balanced accuracy", "balanced_accuracy")
@@ -70,9 +71,10 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
                     f"{first.path} and {other.path} can't be compared: {what} {mine} and {theirs}"
                 )
     for one in published:
-        if one.task != first.task.name:
+        if first.task.name not in one.tasks:
             raise InputError(
-                f"figures of {one.source.split(';')[0]} are of task {one.task}, not {first.task.name}"
+                f"figures of {one.source.split(';')[0]} are of task {' or '.join(one.tasks)}, not"
+                f" {first.task.name}"
             )
 
 
@@ -162,8 +164,7 @@ def subject_figures(rows: Sequence[Mapping[str, Any]], task: Task) -> tuple[list
     names = [str(row["subject"]) for row in rows]
     if task.positive is None:
         return names, {"accuracy": np.array([row["right"] / row["n"] for row in rows])}
-    cells = {key: np.array([row[key] for row in rows], np.int64) for key in ("tp", "fp", "fn", "tn")}
-    return names, paired.of_subjects(Counts(np.array(names), **cells))
+    return names, paired.of_subjects(counts_of_rows(rows))
 
 
 def names_of(exports: Sequence[ExportedModel]) -> list[str]:

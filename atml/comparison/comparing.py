@@ -29,7 +29,6 @@ from atml.comparison.compared_models import (
     out_of_fold_rows,
     subject_figures,
 )
-from atml.comparison.published import Published
 from atml.comparison.result import Comparison, Pair
 from atml.errors import DataError, InputError
 from atml.formatting import plural
@@ -38,6 +37,7 @@ from atml.metrics.paired import Difference
 from atml.scoring.evaluation import judge_export
 from atml.scoring.leakage import Paths
 from atml.scoring.presentation import ScoreReport
+from atml.scoring.published import Published
 from atml.scoring.recording import Evaluations, Pending, record
 from atml.tasks import targets
 from atml.tasks.task import Task

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+from atml.device import measurements
 from atml.device.boards import board_named
+from atml.device.measurements import Measurement
 from atml.device.program import F32, W8
 from atml.errors import InputError
 from atml.models.budget import Budget, Cost
@@ -12,8 +15,8 @@ from atml.models.config import ModelConfig
 from atml.tasks.task import Task
 
 
-def costed(cost: Cost, config: ModelConfig, task: Task, budget: Budget) -> Cost:
-    """Return a config's ``cost`` in a budget's format, with the estimate for its board, if it has one.
+def costed(config: ModelConfig, task: Task, budget: Budget) -> Cost:
+    """Return a config's cost in a budget's format, with the estimate for its board, if it has one.
 
     In the format "w8" the file is that with weights of 8 bits. Latency is the middle of the estimate, RAM is
     variables, stack and the window.
@@ -22,9 +25,11 @@ def costed(cost: Cost, config: ModelConfig, task: Task, budget: Budget) -> Cost:
         ConfigError: a config that can't be built.
         ExportError: a network that has no form on a device.
     """
+    from atml import models
+
+    cost = models.cost(config, task)
     if not budget.board and budget.format == F32:
         return cost
-    from atml import models
     from atml.artifacts.backends import onnx_w8
     from atml.artifacts.export import onnx_bytes
     from atml.device.estimate import estimate
@@ -37,7 +42,7 @@ def costed(cost: Cost, config: ModelConfig, task: Task, budget: Budget) -> Cost:
         cost = dataclasses.replace(cost, size_bytes=cost.size_bytes - whole + len(file))
     if not budget.board:
         return cost
-    found = estimate(read(file, config, task), budget.board)
+    found = estimate(read(file, config, task), budget.board, measured=measurements_of(budget))
     return dataclasses.replace(
         cost,
         latency_ms=found.ms.value,
@@ -61,3 +66,13 @@ def check(budget: Budget) -> None:
     for option, most in limits.items():
         if most is not None:
             raise InputError(f"{option} {most:g} is of a board: name it, as --board l432kc")
+
+
+def measurements_of(budget: Budget) -> list[Measurement]:
+    """Return the measurements of its board that a budget has."""
+    return [Measurement(**one) for one in budget.measured]
+
+
+def measured(board: str | None) -> list[dict[str, Any]]:
+    """Return what was measured on a board so far, as a study keeps it."""
+    return [dataclasses.asdict(one) for one in measurements.read() if one.board == board]

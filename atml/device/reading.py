@@ -223,9 +223,21 @@ class _Reader:
         end = x if kind == "last" and recurrent else "pooled"
         if end not in self.made_by:
             raise ExportError(f"the model's graph has no pool {kind!r}; export the model again")
+        if end != x and not self._reads(end, x):
+            raise _no_form(self._next(x))
         turned = width // 2 if two else 0
         pool = Pool(kind=kind, width=width, steps=steps, turned=turned, score=score)
         return pool, end
+
+    def _reads(self, name: str, x: str) -> bool:
+        """Whether what makes ``name`` gets ``x`` within the three operators that a pool has."""
+        makers = [self._maker(name)]
+        for _ in range(3):
+            inputs = [one for node in makers for one in node.input]
+            if x in inputs:
+                return True
+            makers = [self._maker(one) for one in inputs]
+        return False
 
     def _head(self, x: str) -> Head:
         node = self._next(x)

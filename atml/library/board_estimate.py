@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,13 @@ from atml.artifacts.model import load
 from atml.device import reading, untrained
 from atml.device.boards import Board
 from atml.device.estimate import Estimate, estimate
-from atml.device.program import Program
+from atml.device.program import F32, Program
 from atml.errors import InputError
-from atml.metrics import Interval
-from atml.scoring.rules import RULES
+from atml.metrics import Counts
+from atml.scoring.official_total import OfficialTotal, official_total, tables_of
+from atml.scoring.rules.awarded import CONTESTS
 from atml.storage import Store
 from atml.tasks.task import Task
-
-OUT_OF_FOLD: Mapping[str, Mapping[str, str]] = {
-    "iccad2022": {"F": "pooled F"},
-    "iccad2023": {"F": "F", "G": "G"},
-    "iesd2024": {"F": "F", "G": "G"},
-}
-"""Where metrics.json of an export has the F and G of each rule that awards points for speed and size."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +29,18 @@ class Subject:
         name: How sentences name it.
         program: What runs.
         task: Its task.
-        figures: The figures of metrics.json by name; empty for a trial without export.
+        tables: Counts by subject of each repeat, out of fold, by the format of the weights; empty for a trial
+            without export.
+        unqualified: What it lacks of its objective's gate, in words.
+        data: What it was trained and judged on, in words.
     """
 
     name: str
     program: Program
     task: Task
-    figures: Mapping[str, float]
+    tables: Mapping[str, tuple[Counts, ...]] = field(default_factory=dict)
+    unqualified: tuple[str, ...] = ()
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,41 +50,34 @@ class OnBoard:
     Attributes:
         subject: What was estimated.
         estimate: What it takes.
-        rule: Name of a rule with points for speed and size, or None.
-        points: Points of each part: at the likely latency, at the slowest and at the fastest.
-        total: Their sum; None where F or G are not known.
-        best: The largest total.
+        official: What the rule awards, beside its leaderboard; None for a rule without points for speed and
+            size.
     """
 
     subject: Subject
     estimate: Estimate
-    rule: str | None
-    points: Mapping[str, Interval]
-    total: Interval | None
-    best: float
+    official: OfficialTotal | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
         return {
             "what": self.subject.name,
             "task": self.subject.task.name,
+            "unqualified": list(self.subject.unqualified),
             **self.estimate.to_dict(),
-            "rule": self.rule,
-            "points": {key: vars(one) for key, one in self.points.items()},
-            "total": None if self.total is None else vars(self.total),
-            "best": self.best if self.rule else None,
+            "official": None if self.official is None else self.official.to_dict(),
         }
 
 
 def of_export(path: Path) -> Subject:
     """Return an export folder or an ONNX file of atml; raises ExportError for anything else."""
     model = load(path)
-    figures: dict[str, float] = {}
+    tables: dict[str, tuple[Counts, ...]] = {}
     if model.folder is not None and (model.folder / "metrics.json").is_file():
-        intervals = fields_of(model.folder / "metrics.json").get("intervals", {})
-        figures = {key: float(one["value"]) for key, one in intervals.items()}
+        tables = tables_of(fields_of(model.folder / "metrics.json"))
     program = reading.read(model.model, model.config, model.task)
-    return Subject(str(path), program, model.task, figures)
+    data = "synthetic ECG" if model.synthetic else f"data set {model.data_name}"
+    return Subject(str(path), program, model.task, tables, model.unqualified, data)
 
 
 def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
@@ -117,7 +108,7 @@ def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
     spec = store.spec(study) or {}
     task = task_files.find(str(spec["task"])).task
     name = f"trial {number} of study {study!r}"
-    return Subject(name, untrained.program(record.config, task), task, {})
+    return Subject(name, untrained.program(record.config, task), task)
 
 
 def on_board(
@@ -132,36 +123,16 @@ def on_board(
 
     Raises:
         InputError: no such board, format or compiler.
+        ExportError: a ``rule`` for another kind of task.
     """
     found = estimate(subject.program, board, format, compiler=compiler)
     named = rule or _rule_of(subject.task)
-    judge: Any = RULES.get(named or "")
-    if judge is None or not hasattr(judge, "points"):
-        return OnBoard(subject, found, None, {}, None, 0.0)
-    wanted = OUT_OF_FOLD[judge.NAME]
-    known = {key: subject.figures[name] for key, name in wanted.items() if name in subject.figures}
-    points = awarded(judge.points, known, found)
-    total = None
-    if len(known) == len(wanted):
-        total = Interval(
-            *(sum(getattr(one, end) for one in points.values()) for end in ("value", "low", "high"))
-        )
-    else:
-        points = {key: one for key, one in points.items() if key not in wanted}
-    return OnBoard(subject, found, judge.NAME, points, total, sum(judge.WEIGHTS.values()))
-
-
-def awarded(
-    points: Callable[..., dict[str, float]], figures: Mapping[str, float], found: Estimate
-) -> dict[str, Interval]:
-    """Return what a rule's ``points`` awards at the likely, the slowest and the fastest latency.
-
-    ``figures`` are F and, where the rule asks for it, G; what is not known counts as 0.
-    """
-    asked = [name for name in inspect.signature(points).parameters if len(name) == 1]
-    known = [figures.get(name.upper(), 0.0) for name in asked]
-    ends = [points(*known, ms, found.flash_kib) for ms in (found.ms.value, found.ms.high, found.ms.low)]
-    return {key: Interval(ends[0][key], ends[1][key], ends[2][key]) for key in ends[0]}
+    if named not in CONTESTS:
+        return OnBoard(subject, found, None)
+    CONTESTS[named].fits(subject.task)
+    # Exports of earlier versions have the figures of the weights as they were trained.
+    tables = subject.tables.get(found.format) or subject.tables.get(F32, ())
+    return OnBoard(subject, found, official_total(named, tables, found.ms, found.flash_kib, subject.data))
 
 
 def _rule_of(task: Task) -> str | None:

@@ -59,6 +59,8 @@ class Budget:
     board_ram_kib: float | None = None
     board: str = ""
     format: str = "f32"
+    measured: tuple[Mapping[str, Any], ...] = ()
+    """Measurements of the board as the study began: all its trials are estimated by the same."""
 
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any], operators: frozenset[str] | None = None) -> Budget:
@@ -73,6 +75,7 @@ class Budget:
             board_ram_kib=spec.get("board_ram_kib"),
             board=spec.get("board") or "",
             format=spec.get("format") or "f32",
+            measured=tuple(spec.get("measured") or ()),
         )
 
     def excess(self, cost: Cost, used: frozenset[str] = frozenset()) -> dict[str, float]:

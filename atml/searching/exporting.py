@@ -18,6 +18,7 @@ from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
 from atml.searching.finalist_time import final_seconds, grace
 from atml.searching.finalists import Finalist, Finalists
+from atml.searching.on_board import on_board
 from atml.searching.picking import pick
 from atml.searching.plan import trial_seed
 from atml.searching.progress import Progress, Running, phase
@@ -60,6 +61,7 @@ def record_of(
     """Return all that an export says of a finalist; ``worst`` is the value of one that is always wrong."""
     plan = finals.plan
     assert judged.record.cost is not None
+    data = DataFacts.of(plan.dataset, plan.definition.task, plan.origin)
     return ExportRecord(
         config=judged.config,
         task=plan.definition.task,
@@ -72,7 +74,7 @@ def record_of(
         fold_by=plan.fold_by,
         result=judged.result,
         final=final,
-        data=DataFacts.of(plan.dataset, plan.definition.task, plan.origin),
+        data=data,
         machine=machine,
         search_seed=plan.seed,
         trials=sum(t.finished and t.role == Role.SEARCH for t in finals.records()),
@@ -86,6 +88,7 @@ def record_of(
         },
         baseline=finals.baseline(),
         label_doubts=finals.label_doubts(judged),
+        board=on_board(plan, judged.config, judged.result, data),
     )
 
 

@@ -102,7 +102,8 @@ def _moved(finals: Finalists, judged: Finalist, before: ExportedModel) -> tuple[
     model = lowered(before.model, by.tolist(), export.metadata_of(record))
     logits, parity = _checked(plan, before.model, model, by)
     seen = plan.definition.target.predictions(logits, plan.dataset.y, plan.dataset.subject)
-    value = plan.definition.value(replace(seen, changed={}))
+    board = None if judged.record.cost is None else judged.record.cost.board
+    value = plan.definition.value(replace(seen, changed={}, board=board))
     return replace(record, final=replace(final, train_value=value)), model, parity
 
 

@@ -137,9 +137,10 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "gate": definition.gate.to_spec(),
         **{key: _first(getattr(options, key), before.get(key), limit) for key, limit in limits.items()},
     }
-    budget = Budget.of_spec(wanted)
-    costing.check(budget)
-    if definition.awarded and not budget.board:
+    costing.check(Budget.of_spec(wanted))
+    kept = before.get("measured") if before.get("board") == wanted["board"] else None
+    wanted["measured"] = costing.measured(wanted["board"]) if kept is None else kept
+    if definition.awarded and not wanted["board"]:
         raise StudyError(
             f"objective {definition.objective_name} counts what latency and size earn: name the board, as"
             " --board 2k0500"

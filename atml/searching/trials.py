@@ -21,7 +21,6 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from atml import models
 from atml.artifacts.backends.onnx import operators
 from atml.device.costing import costed
 from atml.errors import ConfigError, TaskFileError
@@ -176,9 +175,7 @@ class Trials(JobSource):
         begun.what = config.describe()
         self._warn(begun)
         try:
-            cost = costed(
-                models.cost(config, plan.definition.task), config, plan.definition.task, plan.budget
-            )
+            cost = costed(config, plan.definition.task, plan.budget)
         except ConfigError as error:
             self._cannot_work(begun, "shape", 1.0, str(error))
             return None

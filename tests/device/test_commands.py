@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -98,3 +99,14 @@ def test_the_windows_of_a_check_are_of_every_size() -> None:
     spread = x.std(-1)[:, 0]
     assert x.shape == (400, 1, task.window) and np.isfinite(x).all()
     assert (spread == 0).any() and (spread > 5).any() and (spread[spread > 0] < 0.01).any()
+
+
+def test_an_operation_without_a_form_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    proto = onnx.load(EXPORT / "model.onnx")
+    for node in proto.graph.node:
+        if node.op_type == "Relu":
+            node.op_type = "Softplus"
+    onnx.save(proto, tmp_path / "other.onnx")
+    assert cli.run(["device", "check", str(tmp_path / "other.onnx")]) == 2
+    said = capsys.readouterr().err
+    assert "Softplus 'conv1.relu' has no form on a device" in said and said.count("\n") == 1

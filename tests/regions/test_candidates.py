@@ -46,7 +46,7 @@ def test_what_a_file_names_wrongly_is_quoted(named, message, space):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("task", ["afib", "defib", "rhythm"])
+@pytest.mark.parametrize("task", ["afib", "defib", "iccad", "rhythm"])
 def test_the_families_of_the_built_in_spaces(task):
     definition = task_files.find(task)
     space = learn(definition.suggest, 500)

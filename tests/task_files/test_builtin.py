@@ -19,7 +19,7 @@ EARLIER = sorted((builtin.folder("search_spaces") / builtin.EARLIER).glob("*.py"
 
 
 def test_earlier_spaces_are_no_tasks(tmp_path: Path) -> None:
-    assert set(task_files.names(tmp_path)) == {"afib", "defib", "rhythm"}
+    assert set(task_files.names(tmp_path)) == {"afib", "defib", "iccad", "rhythm"}
     assert {path.stem for path in EARLIER} >= {"afib_1", "defib_1", "rhythm_1"}
 
 
@@ -58,18 +58,18 @@ def test_whatever_opens_a_study_gets_the_space_that_it_began_with(tmp_path: Path
     assert definition_of(spec, own, today.objective_path).space_path == own
 
 
-@pytest.mark.parametrize("task", ["afib", "defib", "rhythm"])
+@pytest.mark.parametrize("task", ["afib", "defib", "iccad", "rhythm"])
 def test_what_a_built_in_space_names_lies_in_it(task: str) -> None:
     definition = task_files.find(task)
     for params in (definition.default, *definition.portfolio):
         within(definition.suggest, params)
         cost = models.cost(from_params(definition.suggest, params), definition.task)
         assert not definition.budget.broken(cost, frozenset())
-    with pytest.raises(TaskFileError, match=r"dropout is 7.0, outside 0.[01] to 0.5"):
+    with pytest.raises(TaskFileError, match=r"dropout is 7.0, outside 0.[01] to 0.[35]"):
         within(definition.suggest, {**definition.default, "dropout": 7.0})
 
 
-@pytest.mark.parametrize("task", ["afib", "defib", "rhythm"])
+@pytest.mark.parametrize("task", ["afib", "defib", "iccad", "rhythm"])
 def test_every_kind_of_network_can_be_drawn(task: str) -> None:
     definition = task_files.find(task)
     drawn = [

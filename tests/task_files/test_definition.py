@@ -195,7 +195,7 @@ def test_which_objectives_ask_for_changed_windows(tmp_path: Path) -> None:
     make(tmp_path, judge=objective() + "AGREEMENT = ('value',)\n")
     assert task_files.find("mine", cwd=tmp_path).agreement
     assert not task_files.find("mine", objective="worst_subjects", cwd=tmp_path).agreement
-    make(tmp_path, judge=objective() + "del OBJECTIVES\nAGREEMENT = ['value']\n")
+    make(tmp_path, judge=objective() + "del OBJECTIVES, AWARDED\nAGREEMENT = ['value']\n")
     assert task_files.find("mine", cwd=tmp_path).agreement
 
 

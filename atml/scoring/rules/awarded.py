@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from atml import metrics
+from atml.arrays import Floats, Int64
 from atml.errors import InputError
+from atml.metrics import Counts
 from atml.metrics.predictions import Predictions
 from atml.scoring.rules import contest_figures, iccad2022, iccad2023, iesd2024
+
+CONTESTS: dict[str, Any] = {one.NAME: one for one in (iesd2024, iccad2022, iccad2023)}
+"""Rules that award points for latency and size besides accuracy, by name."""
 
 
 def contest_points(predictions: Predictions, rule: str, *, qualified: bool = True) -> float:
@@ -29,19 +38,37 @@ def contest_points(predictions: Predictions, rule: str, *, qualified: bool = Tru
     """
     if predictions.positive is None:
         raise InputError(f"rule {rule} judges tasks with a positive class; this one has none")
-    table = metrics.counts(predictions.truth(), predictions.decided(), predictions.subject)
-    beta = contest_figures.BETA
-    if rule == iccad2022.NAME:
-        parts = iccad2022.points(table.pooled().f_beta(beta), *(predictions.board or iccad2022.FULL))
-    elif rule == iccad2023.NAME:
-        each = table.f_beta(beta, None)
-        f, g = float(each.mean()), float((each > iccad2023.GOOD).mean())
-        parts = iccad2023.points(f, g, *(predictions.board or iccad2023.FULL))
-    elif rule == iesd2024.NAME:
-        each = table.f_beta(beta)
-        f, g = float(each.mean()), float((each > iesd2024.GOOD).mean())
-        parts = iesd2024.points(f, g, *(predictions.board or iesd2024.FULL))
-    else:
-        raise InputError(f"rule {rule!r} awards no points; iesd2024, iccad2022 and iccad2023 do")
-    counted = parts if qualified else {key: parts[key] for key in parts if key in ("F", "G")}
-    return float(sum(counted.values()))
+    contest = contest_named(rule)
+    found = accuracy(rule, metrics.counts(predictions.truth(), predictions.decided(), predictions.subject))
+    parts = contest.points(*(each.item() for each in found.values()), *(predictions.board or contest.FULL))
+    return float(sum(parts.values() if qualified else (parts[key] for key in found)))
+
+
+def contest_named(rule: str) -> Any:
+    """Return the module of a contest's rule; raises InputError for a name that awards no points."""
+    if rule not in CONTESTS:
+        raise InputError(
+            f"rule {rule!r} awards nothing for latency and size; rules that do: {', '.join(CONTESTS)}"
+        )
+    return CONTESTS[rule]
+
+
+def accuracy(rule: str, table: Counts, sets: Int64 | None = None) -> dict[str, Floats]:
+    """Return what a contest calls F and, where it has it, G, as its ``points`` take them.
+
+    ``sets (draws, subjects)`` are numbers of subjects, those of one set in a row; None for all subjects as
+    they are. Each figure is ``(draws,)``. Raises InputError for a rule that awards no points.
+
+    Example:
+        >>> one = np.array([8]), np.array([2]), np.array([2]), np.array([8])
+        >>> accuracy("iccad2022", Counts(np.array(["a"]), *one))["F"].tolist()
+        [0.8]
+    """
+    contest = contest_named(rule)
+    rows = np.arange(len(table.names))[None] if sets is None else sets
+    if contest is iccad2022:
+        tp, fp, fn = (cell[rows].sum(axis=1) for cell in (table.tp, table.fp, table.fn))
+        pooled = metrics.f_beta(metrics.ratio(tp, tp + fp), metrics.ratio(tp, tp + fn), contest_figures.BETA)
+        return {"F": np.asarray(pooled, np.float64)}
+    each = table.f_beta(contest_figures.BETA, None if contest is iccad2023 else metrics.DECIMALS)
+    return {"F": each[rows].mean(axis=1), "G": (each > contest.GOOD)[rows].mean(axis=1)}

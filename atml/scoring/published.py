@@ -4,7 +4,7 @@
 
     {
      "format": 1,
-     "task": "afib", "rule": "iesd2024",          # of atml; by which rule "F", "G" and "total" are meant
+     "task": "afib", "rule": "iesd2024",          # of atml, a list of several; whose "F", "G" and "total"
      "data": "IESD 2024, the contest's test subjects",
      "windows": 12604,                            # how many, and the names of its subjects: by these a
      "subjects": ["S66", "S67"],                  # comparison knows the same test set; may be left out
@@ -49,13 +49,13 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Contents of a file; ``task`` and ``rule`` are names of atml, ``data`` and ``source`` are words.
+    """Contents of a file; ``tasks`` and ``rule`` are names of atml, ``data`` and ``source`` are words.
 
     ``windows`` counts those of its test set, ``subjects`` names those that can be in it; None and () where
     the source does not say.
     """
 
-    task: str
+    tasks: tuple[str, ...]
     rule: str
     data: str
     source: str
@@ -89,7 +89,7 @@ def read(name: str) -> Published:
     except (KeyError, TypeError, ValueError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(
-            f"--published {name}: {what}; see `atml/comparison/published.py` for the format"
+            f"--published {name}: {what}; see `atml/scoring/published.py` for the format"
         ) from error
 
 
@@ -101,12 +101,16 @@ def _read(fields: Any) -> Published:
     if not entries:
         raise ValueError("no entries")
     notes = tuple(_text(note, "a note") for note in fields.get("notes", ()))
-    words = {key: _text(fields[key], key) for key in ("task", "rule", "data", "source")}
+    words = {key: _text(fields[key], key) for key in ("rule", "data", "source")}
+    given = fields["task"]
+    tasks = tuple(_text(name, "a task") for name in (given if isinstance(given, list) else [given]))
+    if not tasks:
+        raise ValueError("no task")
     windows = fields.get("windows")
     if windows is not None and (not isinstance(windows, int) or isinstance(windows, bool) or windows < 1):
         raise ValueError(f"windows is {windows!r}, no count")
     subjects = tuple(_text(name, "a subject") for name in fields.get("subjects", ()))
-    return Published(entries=entries, notes=notes, windows=windows, subjects=subjects, **words)
+    return Published(tasks=tasks, entries=entries, notes=notes, windows=windows, subjects=subjects, **words)
 
 
 def _entry(fields: Any) -> Entry:
