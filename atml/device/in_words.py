@@ -6,9 +6,24 @@ from atml.device.estimate import Estimate
 from atml.formatting import plural
 
 
+def milliseconds(number: float) -> str:
+    """Write milliseconds without an exponent.
+
+    Example:
+        >>> milliseconds(4.3802), milliseconds(2163.4)
+        ('4.38', '2,163')
+    """
+    return f"{number:.3g}" if number < 999.5 else f"{number:,.0f}"
+
+
+def ends(found: Estimate) -> str:
+    """Write the interval of milliseconds: "3.83 to 6.02"."""
+    return f"{milliseconds(found.ms.low)} to {milliseconds(found.ms.high)}"
+
+
 def ms(found: Estimate) -> str:
     """Write milliseconds with their interval: "4.38 ms, 3.83 to 6.02"."""
-    return f"{found.ms.value:.3g} ms, {found.ms.low:.3g} to {found.ms.high:.3g}"
+    return f"{milliseconds(found.ms.value)} ms, {ends(found)}"
 
 
 def measurements(count: int) -> str:

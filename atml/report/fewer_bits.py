@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atml.artifacts.card_formats import WORDS
+from atml.device import in_words
 from atml.device.estimate import Estimate
 from atml.device.program import F32
 from atml.evaluation.gate import Gate
@@ -78,7 +79,7 @@ def _figures(material: Material, source: Source, task: Task, estimates: dict[str
     costs = [estimates.get(name) for name in columns]
     board = next((one.board.name for one in costs if one is not None), "")
     for title, cells in (
-        (f"ms on {board}", [None if one is None else f"{one.ms.value:.3g}" for one in costs]),
+        (f"ms on {board}", [None if one is None else in_words.milliseconds(one.ms.value) for one in costs]),
         (f"KiB of flash on {board}", [None if one is None else f"{one.flash_kib:.1f}" for one in costs]),
     ):
         if board:
@@ -92,6 +93,8 @@ def _figures(material: Material, source: Source, task: Task, estimates: dict[str
         f"Change of the objective against float32: {listed(losses)}. Gate: {gate.words}. Milliseconds are the"
         " middle of the estimate."
     )
+    if material.definition is not None and material.definition.awarded:
+        says += f" The objective counts latency and size as the search did, of {material.device.format}."
     return Grid(("figure", *header), tuple(rows), says, right=tuple(header))
 
 

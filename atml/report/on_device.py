@@ -15,6 +15,9 @@ from atml.models.budget import Budget
 from atml.report.outcome import Outcome
 from atml.report.study_contents import StudyContents
 
+CONTEST_BOARDS = {"iesd2024": "2k0500", "iccad2022": "l432kc", "iccad2023": "l432kc"}
+"""Boards that official rules measure latency on."""
+
 
 class OnDevice:
     """The winner of a study on a board; what is missing is None, and ``why`` says so.
@@ -36,6 +39,13 @@ class OnDevice:
     def board(self) -> Board | None:
         """The board that the study was searched for; None where it names none, or one that is not known."""
         return BOARDS.get(Budget.of_spec(self.material.spec).board)
+
+    @property
+    def shown(self) -> Board:
+        """The board that stands first: the study's, else that of its task's contest, else any."""
+        definition = self.material.definition
+        contest = CONTEST_BOARDS.get("" if definition is None else definition.rule, next(iter(BOARDS)))
+        return self.board or BOARDS[contest]
 
     @cached_property
     def _read(self) -> tuple[Program | None, str]:

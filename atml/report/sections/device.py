@@ -9,18 +9,21 @@ from atml.device import cost, in_words
 from atml.device.boards import BOARDS, Board
 from atml.device.estimate import Estimate
 from atml.device.folder import FOLDER, REPORT
-from atml.device.program import Program
+from atml.device.program import F32, Program
 from atml.formatting import listed, plural, sentence, shares
 from atml.models.budget import Budget
+from atml.report.contest_places import contest_places
 from atml.report.device_charts import Part, memory, timeline
 from atml.report.fewer_bits import in_fewer_bits
 from atml.report.material import Material
 from atml.report.on_device import OnDevice
 from atml.report.page import Block, Chart, Empty, Fold, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
+from atml.scoring.official_total import official_total, tables_of
+from atml.scoring.rules.awarded import CONTESTS
 
-LIKELY = next(iter(BOARDS.values()))
-"""The board whose layers are shown where a study names none."""
+SAME = 0.005
+"""Relative difference below which two estimates are the same."""
 
 
 def contents(material: Material) -> list[Block]:
@@ -28,7 +31,7 @@ def contents(material: Material) -> list[Block]:
     device = material.device
     if device.program is None:
         return [Empty(sentence(f"nothing can be estimated for a board: {device.why}"))]
-    board = device.board or LIKELY
+    board = device.shown
     found, why = device.estimate(board)
     if found is None:
         blocks: list[Block] = [Empty(sentence(f"no estimate for {board.title}: {why}")), _boards(device)]
@@ -38,6 +41,7 @@ def contents(material: Material) -> list[Block]:
             *_figures(material, found),
             *_layers(found),
             *_memory(device.program, found),
+            *_official(material, found),
         ]
     estimates = {name: one for name in device.formats if (one := device.estimate(board, name)[0]) is not None}
     blocks += [Heading("In fewer bits"), *in_fewer_bits(material, task_of(material), estimates)]
@@ -59,8 +63,8 @@ def _said(device: OnDevice, found: Estimate) -> str:
         lead += f" The study was for the board {named!r}, which this version does not know."
     elif not named:
         lead += (
-            " The study names no board, so this one stands for all; a search for one (`atml search --board"
-            " NAME`) counts what its trials take there."
+            " The study names no board, so this one is shown; a search for one (`atml search --board NAME`)"
+            " counts what its trials take there."
         )
     if not found.measured:
         lead += (
@@ -78,6 +82,9 @@ def _figures(material: Material, found: Estimate) -> list[Block]:
     asked = _asked(material, found)
     if asked:
         rows.append(("asked for", asked))
+    counted = _counted(material, found)
+    if counted:
+        rows.append(("in the search", counted))
     says = (
         "Instructions, flash and RAM follow from the network's shapes alone; the caller holds the window, and"
         " the stack is an upper end."
@@ -106,6 +113,20 @@ def _asked(material: Material, found: Estimate) -> str:
     return said
 
 
+def _counted(material: Material, found: Estimate) -> str:
+    """Say what the search had counted for the winner, "" where that is the same."""
+    cost = None if material.best is None else material.best.cost
+    if cost is None or cost.board is None or material.device.board is None:
+        return ""
+    before, kib = cost.board
+    if abs(before / found.ms.value - 1) < SAME and abs(kib / found.flash_kib - 1) < SAME:
+        return ""
+    return (
+        f"{in_words.milliseconds(before)} ms and {kib:.1f} KiB of flash were counted, by the measurements and"
+        " the version that it had"
+    )
+
+
 def _boards(device: OnDevice) -> Grid:
     """Give every board a row."""
     rows, gone = [], []
@@ -128,13 +149,28 @@ def _board(board: Board, found: Estimate | None) -> tuple[str, ...]:
     return (
         board.name,
         f"{board.megahertz:g}",
-        f"{found.ms.value:.3g}",
-        f"{found.ms.low:.3g} to {found.ms.high:.3g}",
+        in_words.milliseconds(found.ms.value),
+        in_words.ends(found),
         f"{found.measured}" if found.measured else "nobody",
         f"{found.flash_kib:.1f}",
         f"{found.ram_needed / 1024:.1f}",
         "yes" if found.fits else "no",
     )
+
+
+def _official(material: Material, found: Estimate) -> list[Block]:
+    """Show what the contest of the task would award, as the export says or else as the study's figures do."""
+    source, definition, spec = material.outcome.source, material.definition, material.spec
+    if source is None or definition is None or definition.rule not in CONTESTS:
+        return []
+    figures = source.figures
+    if not figures.get("official"):
+        tables = tables_of({"runs": [], **figures})
+        data = "synthetic ECG" if spec.get("synthetic") else f"data set {spec.get('data_name')}"
+        judged = tables.get(found.format) or tables.get(F32, ())
+        total = official_total(definition.rule, judged, found.ms, found.flash_kib, data)
+        figures = {"official": total.to_dict()}
+    return contest_places(figures)
 
 
 # --- by layer
@@ -151,25 +187,26 @@ def _layers(found: Estimate) -> list[Block]:
             f"{one.macs:,}",
             share_of_macs,
             f"{one.instructions:,}",
-            f"{one.ms:.3g}",
+            in_words.milliseconds(one.ms),
             share,
             f"{one.flash_bytes:,}",
             f"{one.ram_bytes:,}",
         )
         for one, share, share_of_macs in zip(layers, parts, macs, strict=True)
     )
+    whole_ms = in_words.milliseconds(found.ms.value)
     whole = (
         "together",
         f"{sum(one.macs for one in layers):,}",
         "100%",
         f"{found.instructions:,}",
-        f"{found.ms.value:.3g}",
+        whole_ms,
         "100%",
         f"{sum(one.flash_bytes for one in layers):,}",
         f"{sum(one.ram_bytes for one in layers):,}",
     )
     says = (
-        f"{layers[most].name} takes {parts[most]} of {found.ms.value:.3g} ms, and has {macs[most]} of"
+        f"{layers[most].name} takes {parts[most]} of {whole_ms} ms, and has {macs[most]} of"
         f" {sum(one.macs for one in layers):,} MACs. Layers take turns while a window runs, and a bar is the"
         " sum of its turns; a share of milliseconds is that of instructions."
     )
@@ -231,7 +268,7 @@ def _checked(material: Material, found: Estimate | None) -> list[Block]:
     device, winner = material.device, material.winner
     if winner is None:
         return [Empty(sentence(f"no C was written: {material.outcome.exported[1]}"))]
-    target = (device.board or LIKELY).target
+    target = device.shown.target
     command = f"`atml best export {winner.number} --study {material.study} --target {target}`"
     if not device.written:
         return [
