@@ -35,6 +35,16 @@ class Part:
     size: int
 
 
+def percent(parts: Sequence[float]) -> list[str]:
+    """Write shares in whole percent that add up to 100, short enough to stand behind a bar.
+
+    Example:
+        >>> percent([1, 1000])
+        ['<1%', '100%']
+    """
+    return [one.replace("less than ", "<") for one in shares(parts)]
+
+
 def timeline(layers: Sequence[LayerEstimate]) -> Figure:
     """Draw the milliseconds of each layer, each beginning where the one before ends, and its share of MACs.
 
@@ -53,14 +63,14 @@ def timeline(layers: Sequence[LayerEstimate]) -> Figure:
     ends = [sum(one.ms for one in layers[: at + 1]) for at in range(len(layers))]
     hover = [
         f"{one.name}: {one.ms:.3g} ms, {one.instructions:,} instructions ({share}), {one.macs:,} MACs"
-        for one, share in zip(layers, shares(work), strict=True)
+        for one, share in zip(layers, percent(work), strict=True)
     ]
     made.add_bar(
         x=[one.ms for one in layers],
         base=[end - one.ms for end, one in zip(ends, layers, strict=True)],
         y=names,
         marker={"color": BLUE},
-        **_bars(shares(work), hover),
+        **_bars(percent(work), hover),
         row=1,
         col=1,
     )
@@ -69,7 +79,7 @@ def timeline(layers: Sequence[LayerEstimate]) -> Figure:
         x=[100 * one / total for one in macs],
         y=names,
         marker={"color": GREY},
-        **_bars(shares(macs), hover),
+        **_bars(percent(macs), hover),
         row=1,
         col=2,
     )
@@ -149,6 +159,7 @@ def _in_rows(made: Figure, names: Sequence[str]) -> Figure:
         categoryarray=list(names),
         range=[len(names) - 0.5, -0.5],
         showgrid=False,
+        ticks="",
         dtick=1,
     )
     return made

@@ -75,7 +75,7 @@ def _figures(material: Material, source: Source, task: Task, estimates: dict[str
     for one in columns.values():
         known = {name: one[name] for name in FOUR} | {key: r["value"] for key, r in one["rates"].items()}
         verdicts.append("; ".join(gate.missing(known)) or "reached")
-    rows.append(("gate", *_between(verdicts, [""] * len(verdicts))))
+    rows.append(("gate", *_between(verdicts, ["-"] * len(verdicts))))
     costs = [estimates.get(name) for name in columns]
     board = next((one.board.name for one in costs if one is not None), "")
     for title, cells in (
@@ -83,7 +83,7 @@ def _figures(material: Material, source: Source, task: Task, estimates: dict[str
         (f"KiB of flash on {board}", [None if one is None else f"{one.flash_kib:.1f}" for one in costs]),
     ):
         if board:
-            rows.append((title, *_between([cell or "-" for cell in cells], [""] * len(cells))))
+            rows.append((title, *_between([cell or "-" for cell in cells], ["-"] * len(cells))))
     header = [name for form in columns for name in ([form] if form == F32 else [form, f"{form} − f32"])]
     losses = [
         f"{name} {_signed(_apart(figures['value'], one.get('value')))}"
@@ -100,7 +100,7 @@ def _figures(material: Material, source: Source, task: Task, estimates: dict[str
 
 def _row(title: str, name: str, values: list[float | None]) -> tuple[str, ...]:
     cells = ["-" if one is None else f"{one:.{DIGITS}f}" for one in values]
-    apart = ["" if name == "agreement" else _signed(_apart(values[0], one)) for one in values]
+    apart = ["-" if name == "agreement" else _signed(_apart(values[0], one)) for one in values]
     return (title, *_between(cells, apart))
 
 
@@ -165,7 +165,7 @@ def _subjects(source: Source, task: Task, judged: Figures) -> list[Block]:
     drawn = device_charts.subject_changes(
         shown,
         {form: [one[name] for name in shown] for form, one in apart.items()},
-        f"change of {kind.OF_SUBJECT}",
+        "change against f32",
     )
     cut = f" The {len(shown)} that lose most are drawn." if len(moved) > len(shown) else ""
     chart = Chart("device-subjects", drawn, f"{says}{cut}")

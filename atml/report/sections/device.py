@@ -10,10 +10,10 @@ from atml.device.boards import BOARDS, Board
 from atml.device.estimate import Estimate
 from atml.device.folder import FOLDER, REPORT
 from atml.device.program import F32, Program
-from atml.formatting import listed, plural, sentence, shares
+from atml.formatting import listed, plural, sentence
 from atml.models.budget import Budget
 from atml.report.contest_places import contest_places
-from atml.report.device_charts import Part, memory, timeline
+from atml.report.device_charts import Part, memory, percent, timeline
 from atml.report.fewer_bits import in_fewer_bits
 from atml.report.material import Material
 from atml.report.on_device import OnDevice
@@ -178,8 +178,8 @@ def _official(material: Material, found: Estimate) -> list[Block]:
 
 def _layers(found: Estimate) -> list[Block]:
     layers = found.layers
-    parts = shares([one.instructions for one in layers])
-    macs = shares([one.macs for one in layers])
+    parts = percent([one.instructions for one in layers])
+    macs = percent([one.macs for one in layers])
     most = max(range(len(layers)), key=lambda at: layers[at].instructions)
     rows = tuple(
         (
@@ -211,7 +211,12 @@ def _layers(found: Estimate) -> list[Block]:
         " sum of its turns; a share of milliseconds is that of instructions."
     )
     header = ("layer", "MACs", "of MACs", "instructions", "ms", "of ms", "weights, bytes", "buffers, bytes")
-    table = Grid(header, (*rows, whole), f"The same in figures, on {found.board.title} as {found.format}.")
+    table = Grid(
+        header,
+        (*rows, whole),
+        f"The same in figures, on {found.board.title} as {found.format}.",
+        right=header[1:],
+    )
     return [
         Heading("Where the time goes"),
         Chart("device-time", timeline(layers), says),
