@@ -128,8 +128,7 @@ def official_2023(predictions: Predictions) -> float:
 
 
 def _reaches_gate(predictions: Predictions) -> bool:
-    judged = predictions.drawn_from or predictions
-    found = confusion(judged.truth(), judged.decided())
+    found = confusion(predictions.truth(), predictions.decided())
     return found.sensitivity >= GATE["sensitivity"] and found.specificity >= GATE["specificity"]
 
 

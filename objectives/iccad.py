@@ -87,7 +87,7 @@ def _lacking(predictions: Predictions) -> tuple[float, float]:
 
 
 def _reaches_gate(predictions: Predictions) -> bool:
-    return max(_lacking(predictions.drawn_from or predictions)) <= 0
+    return max(_lacking(predictions)) <= 0
 
 
 OBJECTIVES = {"f_beta": value, "official": official, "official_2023": official_2023}

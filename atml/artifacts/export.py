@@ -156,13 +156,15 @@ def export(
     root: Path,
     max_kib: float | None = None,
     also: Sequence[str] = (),
+    beside: Callable[[bytes], Mapping[str, bytes]] | None = None,
 ) -> ExportedModel:
     """Write ``<root>/<study>/<xx>-<yy>-t<NNNN>/`` and return it as read back.
 
     ``net`` decides at ``record.result.offsets``, which are folded into the file. ``x (n, leads,
     samples)`` are real windows for the parity gate, the training data. ``also`` names further backends
-    (`atml.artifacts.backends`), whose files lie beside and pass the same gate. An earlier export of the same
-    trial is replaced whole; its scores are kept if it is the very same model.
+    (`atml.artifacts.backends`), whose files lie beside and pass the same gate; ``beside`` makes further files
+    of the ONNX file. An earlier export of the same trial is replaced whole; its scores are kept if it is the
+    very same model.
 
     Raises:
         ParityError: onnxruntime and torch disagree.
@@ -180,7 +182,7 @@ def export(
             f"trial {record.trial} makes a file of {len(model) / 1024:.1f} KiB, over the {max_kib:g} KiB"
             " allowed; raise --max-size or export another trial"
         )
-    files = contents(record, model, parity)
+    files = contents(record, model, parity) | dict(beside(model) if beside else {})
     for one in others:
         files[one.file_name] = one.write(folded, task, metadata)
         check_parity(files[one.file_name], folded, x, task, run=one.run)

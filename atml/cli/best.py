@@ -149,7 +149,7 @@ def best_export(
         str | None,
         typer.Option(
             "--format",
-            help="Of the C: weights as trained (f32) or in 8 bits (w8).",
+            help="Of the C: weights as trained (f32), in 8 bits (w8), or activations too (w8a8).",
             metavar="FORMAT",
             show_default="f32",
             rich_help_panel=ON_DEVICE,

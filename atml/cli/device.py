@@ -47,7 +47,7 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Format of the weights: f32 or w8.",
+        help="Format: f32, w8 or (of a check) w8a8.",
         metavar="NAME",
         show_default="the export's",
         rich_help_panel=EXPORT,
@@ -307,7 +307,7 @@ def screen(found: OnBoard) -> RenderableType:
 
 
 def _points(found: OnBoard) -> list[tuple[str, str]]:
-    from atml.scoring.official_total import between
+    from atml.scoring.official_total import with_ends
 
     one = found.official
     if one is None:
@@ -315,7 +315,7 @@ def _points(found: OnBoard) -> list[tuple[str, str]]:
     parts = ", ".join(f"{name} {points.value:.1f}" for name, points in one.points.items())
     if one.total is None:
         return [("points", f"{one.rule}: {parts}; F is not known without an export")]
-    rows = [("total", f"{one.rule}: {between(one.total, 1)} of {one.best:g}: {parts}; F out of fold")]
+    rows = [("total", f"{one.rule}: {with_ends(one.total, 1)} of {one.best:g}: {parts}; F out of fold")]
     if found.subject.unqualified:
         rows.append(("unqualified", "; ".join(found.subject.unqualified)))
     return rows

@@ -49,8 +49,8 @@ Data = Annotated[
 Lead = Annotated[
     list[str] | None,
     typer.Option(
-        help="Lead by name or number (0 is the first), with alternatives between commas: MLII,ECG. Repeat it"
-        " for each lead of the task.",
+        help="Lead, or column of text, by name or number (0 is the first), with alternatives between commas:"
+        " MLII,ECG. Repeat it for each lead of the task.",
         metavar="NAME|N",
         show_default="0",
         rich_help_panel=DATA,

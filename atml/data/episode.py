@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32
-from atml.ecg.resampling import resample
+from atml.data.rates import Rate, resampled
 from atml.tasks.task import Task
 
 
@@ -48,7 +48,7 @@ def labelled(episode: Episode, table: Mapping[str, int | None]) -> Episode | Non
 
 
 def from_segments(
-    segments: Iterable[tuple[str, str, str, npt.NDArray[np.floating]]], task: Task, rate: int
+    segments: Iterable[tuple[str, str, str, npt.NDArray[np.floating]]], task: Task, rate: Rate
 ) -> list[Episode]:
     """Make episodes of separate segments ``(place, subject, rhythm, x (leads, samples))`` at ``rate`` Hz.
 
@@ -59,7 +59,7 @@ def from_segments(
     for place, subject, rhythm, x in segments:
         if x.shape[0] != task.leads or not np.isfinite(x).all():
             continue
-        values = resample(x, rate, task.sampling_rate).astype(np.float32)
+        values = resampled(x, rate, task.sampling_rate).astype(np.float32)
         if values.shape[1] > task.window:
             found.append(Episode(place=place, subject=subject, rhythm=rhythm, x=values, onset=0))
     return found

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
+from atml.data import file_names
+from atml.data.file_names import plain
 from atml.errors import DataError
 
 DEPTH = 12
@@ -30,6 +33,13 @@ _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOF
 Read = Callable[[Sequence[str]], Iterator[tuple[str, "bytes | str"]]]
 
 
+class Listed(NamedTuple):
+    """Names of the files of a set, sorted, and how many others macOS ``left``."""
+
+    names: tuple[str, ...]
+    left: int = 0
+
+
 @dataclass(frozen=True)
 class Source:
     """The files under ``path``; ``identity`` changes with their content.
@@ -42,12 +52,29 @@ class Source:
     path: Path
     kind: str
     identity: str
-    listed: tuple[str, ...] | None = field(repr=False)
+    listed: Listed | None = field(repr=False)
 
     @cached_property
+    def _listed(self) -> Listed:
+        return _list_tar(self.path, self.path.stat().st_mtime_ns) if self.listed is None else self.listed
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names relative to ``path``, with "/", sorted; raises DataError for a damaged tar."""
-        return _list_tar(self.path) if self.listed is None else self.listed
+        return self._listed.names
+
+    @property
+    def notes(self) -> list[str]:
+        """What is odd about the names; raises as `names` does."""
+        return file_names.notes(*self._listed)
+
+    @cached_property
+    def _by_plain_name(self) -> dict[str, str]:
+        return {plain(name): name for name in self.names}
+
+    def called(self, name: str) -> str:
+        """Return the file of that name, or of one that differs in case or Unicode form alone; "" for none."""
+        return self._by_plain_name.get(plain(name), "")
 
     @contextmanager
     def opened(self) -> Iterator[Read]:
@@ -77,7 +104,8 @@ def find(path: Path) -> Source:
     """Recognise the folder or archive at ``path`` and list its files; a tar is listed later.
 
     Raises:
-        DataError: Nothing is there, it is neither a folder nor a known archive, or the zip is damaged.
+        DataError: Nothing is there, it is neither a folder nor a known archive, the zip is damaged, or two
+            files in it differ in case alone.
     """
     try:
         if path.is_dir():
@@ -103,15 +131,19 @@ def _find_zip(path: Path, changed: int) -> Source:
     """List a zip, once for all formats that try it; ``changed`` is its time of change, for the cache."""
     with zipfile.ZipFile(path) as archive:
         names = [_clean(info.filename) for info in archive.infolist() if not info.is_dir()]
-    return Source(path, "zip", identity(path), _wanted([name for name in names if not name.endswith("/")]))
+    listed = _wanted(path, [name for name in names if not name.endswith("/")])
+    return Source(path, "zip", identity(path), listed)
 
 
-def _list_tar(path: Path) -> tuple[str, ...]:
+@lru_cache(maxsize=4)
+def _list_tar(path: Path, changed: int) -> Listed:
+    """List a tar, once for all that ask; ``changed`` is its time of change, for the cache."""
     try:
         with tarfile.open(path) as archive:
-            return _wanted([_clean(member.name) for member in archive if member.isfile()])
+            names = [_clean(member.name) for member in archive if member.isfile()]
     except _BROKEN as error:
         raise _incomplete(path, error) from None
+    return _wanted(path, names)
 
 
 def _incomplete(path: Path, error: BaseException) -> DataError:
@@ -124,33 +156,34 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
-def _hidden(name: str) -> bool:
-    """Whether a file was left by an operating system (.DS_Store, __MACOSX/._S0-N-0.txt)."""
-    return name.startswith((".", "__MACOSX/")) or "/." in name or "/__MACOSX/" in name
-
-
 def _clean(name: str) -> str:
     """Return a name in an archive as a path; Windows' own archiver writes backslashes for slashes."""
     return name.replace("\\", "/").removeprefix("./")
 
 
-def _wanted(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted({name for name in names if not _hidden(name)}))
+def _wanted(path: Path, names: Sequence[str]) -> Listed:
+    """Leave out what systems left; raises DataError where two names differ in case alone."""
+    wanted = sorted({name for name in names if not file_names.is_hidden(name)})
+    file_names.told_apart(path, wanted)
+    return Listed(tuple(wanted), sum(map(file_names.is_left, names)))
 
 
 def _find_folder(path: Path) -> Source:
     found: list[tuple[str, int, int]] = []
+    left = 0
 
     def walk(folder: str, prefix: str, depth: int) -> None:
+        nonlocal left
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = prefix + entry.name
+                left += entry.name.startswith("._")
                 if "\\" in entry.name:
                     raise DataError(
                         f"{path / name} has a backslash in its name, as from an archive of Windows that was"
                         " unpacked without its folders: give the archive itself"
                     )
-                if _hidden(entry.name) or entry.name == "__MACOSX":
+                if file_names.is_hidden(entry.name) or entry.name == "__MACOSX":
                     continue
                 if entry.is_dir():
                     if depth:
@@ -164,7 +197,53 @@ def _find_folder(path: Path) -> Source:
     found.sort()
     listing = "\n".join(f"{name}\0{size}\0{time}" for name, size, time in found)
     digest = hashlib.sha256(listing.encode(errors="surrogateescape"))  # a name may be no valid text
-    return Source(path, "folder", digest.hexdigest(), tuple(name for name, _, _ in found))
+    listed = Listed(tuple(name for name, _, _ in found), left)
+    file_names.told_apart(path, listed.names)
+    return Source(path, "folder", digest.hexdigest(), listed)
+
+
+def file_there(folder: Path, name: str) -> Path | None:
+    """Return the file of that name in or below a folder, or the one that differs in case alone.
+
+    None where there is neither. Raises DataError where several differ in case alone and none is the one.
+    """
+    return _there(folder, name, Path.is_file)
+
+
+def folder_there(folder: Path, name: str) -> Path | None:
+    """Return the folder of that name, as `file_there` does a file."""
+    return _there(folder, name, Path.is_dir)
+
+
+def _there(folder: Path, name: str, wanted: Callable[[Path], bool]) -> Path | None:
+    try:
+        if wanted(folder / name):
+            return folder / name
+        at, parts = folder, PurePosixPath(name).parts
+        for number, part in enumerate(parts, 1):
+            fits = wanted if number == len(parts) else Path.is_dir
+            if not fits(at / part):
+                names = _by_plain_name(str(at), at.stat().st_mtime_ns).get(plain(part), ())
+                found = [one for one in names if fits(at / one)]
+                if len(found) > 1:
+                    raise file_names.alike(at, *found[:2])
+                if not found:
+                    return None
+                part = found[0]
+            at = at / part
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+    return at
+
+
+@lru_cache(maxsize=64)
+def _by_plain_name(folder: str, changed: int) -> dict[str, list[str]]:
+    """List a folder; ``changed`` is its time of change, for the cache."""
+    found: dict[str, list[str]] = {}
+    with os.scandir(folder) as entries:
+        for name in sorted(entry.name for entry in entries):
+            found.setdefault(plain(name), []).append(name)
+    return found
 
 
 def identity(path: Path, edge: int = 1 << 16) -> str:

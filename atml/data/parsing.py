@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Int64, Strings
+from atml.data.rates import Rate, shown
 from atml.data.rows import DROPPED, Rows
 from atml.data.subjects import NOBODY, one_spelling
 
@@ -88,6 +90,8 @@ class Parsed:
     faults: list[Fault]
     notes: list[str]
     seconds: list[Seconds] = field(default_factory=list)
+    listed: str = ""
+    """The file that lists what is in the set, "" where what is there counts."""
 
     def dropped(self) -> list[Fault]:
         """Faults that leave a row out."""
@@ -125,15 +129,21 @@ def assemble(
     return parsed
 
 
-def at_rates(rates: Iterable[int | None], wanted: int) -> list[str]:
+def at_rates(rates: Iterable[Rate | None], wanted: int) -> list[str]:
     """Say from which rates, in Hz, signals were resampled to the one ``wanted``; nothing for no other.
+
+    Of many rates the lowest and the highest are named.
 
     Example:
         >>> at_rates([250, 360, 360, None], 250)
         ['resampled from 360 Hz to 250 Hz']
     """
     others = sorted({rate for rate in rates if rate is not None and rate != wanted})
-    return [f"resampled from {', '.join(map(str, others))} Hz to {wanted} Hz"] if others else []
+    if not others:
+        return []
+    named = ", ".join(map(shown, others)) if len(others) <= 6 else ""
+    named = named or f"{len(others)} rates of {shown(others[0])} to {shown(others[-1])}"
+    return [f"resampled from {named} Hz to {wanted} Hz"]
 
 
 def _spellings(several: Sequence[Sequence[str]]) -> list[str]:
@@ -146,6 +156,11 @@ def _spellings(several: Sequence[Sequence[str]]) -> list[str]:
 
 def _joined(arrays: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
     return np.concatenate(arrays) if arrays else np.empty(0, dtype)
+
+
+def look_at(path: Path) -> str:
+    """Return the command that shows all that is wrong with a set."""
+    return f"`atml data inspect {shlex.quote(str(path))}` with the same options"
 
 
 def some(names: Sequence[str], count: int = 3) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32
-from atml.ecg.resampling import resample, windows
+from atml.data.rates import Rate, resampled, shown
+from atml.ecg.resampling import windows
 
 DROPPED = ("not finite", "flat")
 """Kinds of fault that leave a row out; every other kind stops `atml.data.open`."""
@@ -28,7 +30,7 @@ class Shape:
     sampling_rate: int
     window: int
     leads: int
-    given: int | None = None
+    given: Rate | None = None
     published: tuple[int, int] | None = None
 
 
@@ -87,25 +89,27 @@ def fit(
             return segment[None], ""
         if shape.published is None or samples != shape.published[0]:
             return [], (
-                f"{samples} samples where the task's window has {shape.window} (at another rate than "
-                f"{shape.sampling_rate} Hz? then give --sampling-rate)"
+                f"{samples} samples where the task's window has {shape.window}: give the files' rate with"
+                " --sampling-rate, and longer ones are cut"
             )
         given = shape.published[1]
     if given != shape.sampling_rate:
         finite = np.isfinite(segment).all()  # a filter would spread one NaN over its neighbours
-        segment = resample(segment if finite else np.full_like(segment, np.nan), given, shape.sampling_rate)
+        filled = segment if finite else np.full_like(segment, np.nan)
+        segment = resampled(filled, given, shape.sampling_rate)
     cut = windows(segment, shape.window)
     if len(cut):
         return cut, ""
+    # Rounded down: a window that is a sample longer than this would be refused again.
+    other = f"give --window {math.floor(1000 * samples / given) / 1000:g} or less if the task takes it"
     if shape.given is None:
         return [], (
-            f"{samples} samples are taken for {samples / given:g} s at {given} Hz, less than the task's "
-            f"window of {shape.window / shape.sampling_rate:g} s: give --window {samples / given:g} or less, "
-            "or --sampling-rate"
+            f"{samples} samples are taken for {float(samples / given):g} s at {shown(given)} Hz, less than "
+            f"the task's window of {shape.window / shape.sampling_rate:g} s: {other}, or --sampling-rate"
         )
     return [], (
-        f"{samples} samples at {given} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, "
-        f"fewer than the task's window of {shape.window}"
+        f"{samples} samples at {shown(given)} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, "
+        f"fewer than the task's window of {shape.window}: {other}"
     )
 
 

@@ -44,14 +44,14 @@ def held(x: npt.NDArray[np.floating], least: float) -> Mask:
     return found.reshape(x.shape)
 
 
-def still(x: npt.NDArray[np.floating], rate: int) -> Mask:
+def still(x: npt.NDArray[np.floating], rate: float) -> Mask:
     """Tell where each lead keeps one value for `STILL` s or longer, ``(..., samples)``."""
     return held(x, STILL * rate)
 
 
 def railed(
     x: npt.NDArray[np.floating],
-    rate: int,
+    rate: float,
     low: npt.NDArray[np.floating],
     high: npt.NDArray[np.floating],
 ) -> Mask:
@@ -60,7 +60,7 @@ def railed(
     return there
 
 
-def doubtful(x: npt.NDArray[np.floating], rate: int) -> tuple[Mask, Mask]:
+def doubtful(x: npt.NDArray[np.floating], rate: float) -> tuple[Mask, Mask]:
     """Tell which windows ``x (n, leads, samples)`` at ``rate`` Hz have a flat or a saturated lead.
 
     Returns:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from atml.data.file_tree import find
-from atml.data.formats import challenge_record, column_file, edf_file, wfdb_record
+from atml.data.file_names import plain
+from atml.data.file_tree import file_there, find
+from atml.data.formats import challenge_record, column_file, edf_file, wfdb_header, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.contest_text import split_name
 from atml.data.formats.detection import kind_of, look_all
-from atml.data.formats.wfdb_record import Unusable
+from atml.data.formats.wfdb_header import Unusable
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS
+from atml.data.rates import Rate, shown
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -35,7 +37,7 @@ class Signal:
 
     name: str
     x: npt.NDArray[np.floating]
-    rate: int | None
+    rate: Rate | None
     subject: str = ""
 
 
@@ -80,57 +82,55 @@ def signals(
         for file, name in names.items():
             signal = _record(file, task, leads or trained, name=name)
             if sampling_rate not in (None, signal.rate):
-                raise DataError(f"{file} tells {signal.rate} Hz; leave out --sampling-rate {sampling_rate}")
+                raise DataError(
+                    f"{file} tells {shown(signal.rate or 0)} Hz; leave out --sampling-rate {sampling_rate}"
+                )
             yield signal
     elif path.is_file() and path.suffix.lower() in FILES:
         yield _file(path, task, leads, trained, sampling_rate)
     elif path.is_dir() and (files := _files(path)):
         yield from (_file(file, task, leads, trained, sampling_rate) for file in files)
     else:
-        yield from _segments(path, task, leads or trained, sampling_rate)
+        yield from _segments(path, task, leads, trained, sampling_rate)
 
 
 def _header_of(path: Path) -> Path | None:
     """Return the header of the WFDB record that a path means, None where it means none."""
     if path.is_dir():
         return None
-    if path.suffix == ".hea":
-        return path if path.is_file() else None
-    for candidate in (path.with_suffix(".hea"), path.with_name(f"{path.name}.hea")):
-        if path.suffix.lower() not in (*FILES, ".npz") and candidate.is_file():
-            return candidate
-    return None
+    if path.suffix.lower() == ".hea":
+        return file_there(path.parent, path.name)
+    if path.suffix.lower() in (*FILES, ".npz"):
+        return None
+    names = (path.with_suffix(".hea").name, f"{path.name}.hea")
+    return next((found for name in names if (found := file_there(path.parent, name))), None)
 
 
 def _records(folder: Path) -> dict[Path, str]:
     """Return headers and names of the records in and below a folder; parts of others are left out."""
-    headers = sorted(folder.rglob("*.hea"))
-    parts: set[Path] = set()
-    for file in headers:
-        first = file.read_text(encoding="utf-8", errors="replace").lstrip().split(maxsplit=1)[:1]
-        if first and "/" in first[0]:
-            parts |= {file.with_name(f"{name}.hea") for name in _parts(file)}
-    return {
-        file: file.relative_to(folder).with_suffix("").as_posix() for file in headers if file not in parts
-    }
-
-
-def _parts(file: Path) -> tuple[str, ...]:
-    try:
-        return wfdb_record.header(file.parent, file.stem).parts
-    except Unusable as unusable:
-        raise _refused(file, unusable) from None
+    names = [name[:-4] for name in find(folder).names if name.lower().endswith(".hea")]
+    parts: set[str] = set()
+    for name in names:
+        file = folder / f"{name}.hea"
+        try:
+            if wfdb_header.is_of_parts(folder, name):
+                head = wfdb_header.header(folder, name)
+                parts |= {plain(head.beside(part)) for part in head.parts}
+        except Unusable as unusable:
+            raise _refused(file, unusable) from None
+    return {folder / f"{name}.hea": name for name in names if plain(name) not in parts}
 
 
 def _record(file: Path, task: Task, leads: Sequence[str], *, name: str) -> Signal:
     folder, stem = file.parent, file.stem
     try:
-        if re.search(rb"\s16\+24\s", file.read_bytes()):
-            head = challenge_record.header(file.name, file.read_bytes())
-            data = file.with_suffix(".mat").read_bytes()
+        text = (file_there(folder, file.name) or file).read_bytes()
+        if re.search(rb"\s16\+24\s", text):
+            head = challenge_record.header(file.name, text)
+            data = (file_there(folder, f"{stem}.mat") or file.with_suffix(".mat")).read_bytes()
             return Signal(name, challenge_record.signal(stem, head, data), head.rate)
-        found = wfdb_record.header(folder, stem)
-        x = wfdb_record.signal(folder, found, wfdb_record.choose(found, leads, task.leads))
+        found = wfdb_header.header(folder, stem)
+        x = wfdb_record.signal(folder, found, wfdb_header.choose(found, leads, task.leads))
     except Unusable as unusable:
         raise _refused(file, unusable) from None
     except OSError as error:
@@ -144,7 +144,11 @@ def _refused(file: Path, unusable: Unusable) -> DataError:
 
 def _files(folder: Path) -> list[Path]:
     """Return the arrays and tables in a folder; nothing where they are segments of a contest."""
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in FILES and file.is_file())
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in FILES and file.is_file() and not file.name.startswith(".")
+    )
     return files if any(split_name(file.name) is None for file in files) else []
 
 
@@ -154,7 +158,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
     if ending == ".npy":
         return Signal(path.stem, _array(path, task, leads, trained), None)
     x: npt.NDArray[np.floating]
-    rate: int | None
+    rate: Rate | None
     try:
         if ending in edf_file.ENDINGS:
             held = edf_file.opened(path, path.name)
@@ -165,7 +169,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
     except Unusable as unusable:
         raise _refused(path, unusable) from None
     if rate is not None and asked not in (None, rate):
-        raise DataError(f"{path} tells {rate} Hz; leave out --sampling-rate {asked}")
+        raise DataError(f"{path} tells {shown(rate)} Hz; leave out --sampling-rate {asked}")
     return Signal(path.stem, x, rate)
 
 
@@ -205,7 +209,9 @@ def _chosen(
     )
 
 
-def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) -> Iterator[Signal]:
+def _segments(
+    path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], rate: int | None
+) -> Iterator[Signal]:
     """Read the segments of a set, each a signal of its own at the task's rate."""
     if not path.exists():
         find(path)  # says that nothing is there
@@ -216,6 +222,8 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
     contents = look_all(path, asked)[0].contents
+    if trained and not leads and contents.chooses_leads:
+        contents = look_all(path, replace(asked, leads=tuple(trained)))[0].contents
     for split in contents.splits() or SPLITS[:1]:
         parsed = contents.read(split)
         row = 0

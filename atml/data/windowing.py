@@ -13,9 +13,10 @@ import numpy.typing as npt
 from atml.arrays import Float32, Strings
 from atml.data.episode import Episode
 from atml.data.parsing import Files, Parsed, Seconds, assemble, at_rates
+from atml.data.rates import Rate, resampled
 from atml.data.rows import Rows, check
 from atml.data.soundness import FLAT, SATURATED, railed, still
-from atml.ecg.resampling import resample, windows
+from atml.ecg.resampling import windows
 from atml.tasks.task import Task
 
 MISSING = "missing samples"
@@ -46,7 +47,7 @@ class Recording:
 
     name: str
     subject: str
-    rate: int
+    rate: Rate
     x: Float32
     stretches: Sequence[Stretch]
     by_beats: bool = False
@@ -85,7 +86,7 @@ def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
     in runs of `atml.data.soundness.STILL` s and longer of one value. One such lead is enough.
     """
     rate, window = recording.rate, task.window
-    off, rail = still(recording.x, rate), _railed(recording)
+    off, rail = still(recording.x, float(rate)), _railed(recording)
     account = _Account(recording)
     cuts = []
     whole = apart(recording)
@@ -103,11 +104,11 @@ def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
                 if good[number] and (mask[:, first:last].mean(axis=1) > most).any():
                     good[number] = False
                     account.lose(stretch, reason, seconds)
-        left = (stretch.end - stretch.start) / rate - len(x) * seconds
+        left = float((stretch.end - stretch.start) / rate) - len(x) * seconds
         account.lose(stretch, "rest of a stretch" if len(x) else "stretch shorter than the window", left)
         samples = stretch.end - stretch.start
         cuts.append(
-            Cut(stretch.rhythm, stretch.start / rate, samples, x[good].astype(np.float32, copy=False))
+            Cut(stretch.rhythm, float(stretch.start / rate), samples, x[good].astype(np.float32, copy=False))
         )
     return cuts, account.seconds()
 
@@ -117,7 +118,7 @@ def parse(path: Path, recordings: Iterable[Recording], task: Task) -> Parsed:
     place, subject, rhythm = [], [], []
     parts: list[Rows] = []
     account: list[Seconds] = []
-    rates: set[int] = set()
+    rates: set[Rate] = set()
     for recording in recordings:
         rates.add(recording.rate)
         cuts, seconds = cut(recording, task)
@@ -213,11 +214,11 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
             before.append((stretch.rhythm, min(-(-(stretch.end - offset) * target // rate), x.shape[1])))
 
 
-def _at(x: Float32, rate: int, target: int) -> Float32:
+def _at(x: Float32, rate: Rate, target: int) -> Float32:
     """Resample lead by lead, which takes the memory of one in float64 and not of all."""
     if rate == target:
         return x
-    return np.stack([resample(lead, rate, target).astype(np.float32) for lead in x])
+    return np.stack([resampled(lead, rate, target).astype(np.float32) for lead in x])
 
 
 class _Account:
@@ -230,7 +231,7 @@ class _Account:
 
     def found(self, stretch: Stretch) -> None:
         """Count a stretch, and leave out all of it that has a reason."""
-        seconds = (stretch.end - stretch.start) / self.recording.rate
+        seconds = float((stretch.end - stretch.start) / self.recording.rate)
         self.time[stretch.rhythm] += seconds
         if stretch.reason:
             self.lose(stretch, stretch.reason, seconds)
@@ -260,4 +261,4 @@ def _railed(recording: Recording) -> npt.NDArray[np.bool_]:
     there = ~np.isnan(recording.x)
     low = np.min(recording.x, axis=1, keepdims=True, where=there, initial=np.inf)
     high = np.max(recording.x, axis=1, keepdims=True, where=there, initial=-np.inf)
-    return railed(recording.x, recording.rate, low, high)
+    return railed(recording.x, float(recording.rate), low, high)

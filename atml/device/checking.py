@@ -15,8 +15,9 @@ from atml.artifacts.model import infer
 from atml.data.synthetic.beat_shapes import heart, render
 from atml.data.synthetic.generator import noise
 from atml.data.synthetic.rhythms import fibrillation, sinus
-from atml.device import interpreter
+from atml.device import integer_interpreter, interpreter
 from atml.device.program import Program
+from atml.device.quantised import Quantised
 from atml.errors import ParityError
 from atml.tasks.task import Task
 
@@ -84,7 +85,7 @@ def windows(task: Task, count: int, seed: int = 0) -> Float32:
 
 
 def check(
-    program: Program,
+    program: Program | Quantised,
     model: bytes,
     sources: dict[str, bytes],
     x: Float32,
@@ -96,7 +97,8 @@ def check(
 
     Args:
         program: What the C was written of.
-        model: The ONNX file that it has to agree with.
+        model: The ONNX file that it has to agree with; of a program in integers, which has none, the
+            interpreter's logits stand for it.
         sources: The C by name of file.
         x: Windows; on a target that is emulated the first `EMULATED_WINDOWS` of them are used.
         target: A name of `atml.device.toolchains.targets.TARGETS`.
@@ -116,7 +118,10 @@ def check(
     if image.target.freestanding:
         x = x[:EMULATED_WINDOWS]
     found, called = run(image, x)
-    expected, exact = infer(model, x), interpreter.run(program, x[:EMULATED_WINDOWS])
+    if isinstance(program, Quantised):
+        expected = exact = integer_interpreter.run(program, x)
+    else:
+        expected, exact = infer(model, x), interpreter.run(program, x[:EMULATED_WINDOWS])
     usable = np.asarray(np.isfinite(expected).all(1), np.bool_)
     apart = np.abs(found[usable] - expected[usable])
     limit = np.maximum(TOLERANCE, RELATIVE * np.abs(expected[usable]))

@@ -18,6 +18,7 @@ from atml.artifacts.json_file import fields_of
 from atml.artifacts.model import METRICS, MODEL, ExportedModel
 from atml.device import c, readme
 from atml.device.program import Program
+from atml.device.quantised import Quantised
 from atml.device.toolchains.compilers import MODEL_FLAGS
 from atml.device.toolchains.targets import TARGETS, target_named
 from atml.formatting import plural
@@ -30,7 +31,7 @@ RATES = ("sensitivity", "specificity", "balanced accuracy")
 
 
 def contents(
-    program: Program,
+    program: Program | Quantised,
     exported: ExportedModel,
     *,
     target: str,
@@ -94,7 +95,7 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
 
 
-def _card(program: Program, exported: ExportedModel, figures: Mapping[str, float]) -> list[str]:
+def _card(program: Program | Quantised, exported: ExportedModel, figures: Mapping[str, float]) -> list[str]:
     """Say in a few lines what a model is, what it reached, and what it is not."""
     task = exported.task
     kind = card_kind.of(task)
@@ -120,7 +121,7 @@ def _card(program: Program, exported: ExportedModel, figures: Mapping[str, float
 
 
 def _report(
-    program: Program, exported: ExportedModel, figures: Mapping[str, float], target: str, hop: int
+    program: Program | Quantised, exported: ExportedModel, figures: Mapping[str, float], target: str, hop: int
 ) -> dict[str, Any]:
     task = exported.task
     return {

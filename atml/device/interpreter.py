@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from atml.arrays import Float32, Int64
@@ -10,6 +12,15 @@ from atml.device.program import Conv, Input, Layer, LayerNorm, Pool, Program, Re
 from atml.ecg.beats import FRACTION
 from atml.models.blocks import EPSILON
 from atml.models.rr_series import GAIN, RRPlan
+
+
+class Decides(Protocol):
+    """What `labels` asks of a program, in floats or in integers."""
+
+    @property
+    def positive(self) -> int | None:
+        """The class that wins a tie, or None."""
+
 
 BLOCK = 128
 """Windows that are worked on at a time."""
@@ -24,7 +35,7 @@ def run(program: Program, x: Float32) -> Float32:
     return np.concatenate([np.empty((0, program.classes), F), *parts])
 
 
-def labels(program: Program, logits: Float32) -> Int64:
+def labels(program: Decides, logits: Float32) -> Int64:
     """Return the class of each row of logits, -1 where they are NaN."""
     found = np.argmax(logits, 1)
     if program.positive is not None:

@@ -13,6 +13,7 @@ from atml.artifacts.model import MODEL, ExportedModel
 from atml.data import soundness
 from atml.device import c
 from atml.device.program import Program
+from atml.device.quantised import Quantised
 from atml.device.toolchains.targets import Target
 from atml.formatting import listed, plural
 
@@ -35,7 +36,7 @@ def filled_in(name: str, **words: str) -> str:
 
 
 def render(
-    program: Program,
+    program: Program | Quantised,
     exported: ExportedModel,
     card: Sequence[str],
     aim: Target,

@@ -12,14 +12,16 @@ from typing import Any
 
 from atml.artifacts.backends import onnx_w8
 from atml.artifacts.model import MODEL, ExportedModel
+from atml.device import ranges_file
 from atml.device.checking import HOST_WINDOWS, Checked, check, demand, windows
 from atml.device.folder import FOLDER, contents
 from atml.device.program import F32, W8, Program
+from atml.device.quantised import W8A8, Quantised
 from atml.device.reading import read
 from atml.device.toolchains.targets import target_named
 from atml.errors import BuildError, ExportError, InputError, ToolchainError
 
-FORMATS = (F32, W8)
+FORMATS = (F32, W8, W8A8)
 """Formats that a model is written in for a device."""
 
 
@@ -34,11 +36,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class DeviceModel:
-    """An export in one format: the ONNX file ``model`` and the program that was read from it."""
+    """An export in one format: the ONNX file ``model`` and the program that was read from it.
+
+    A program in integers has no ONNX form; its ``model`` is the one in float32.
+    """
 
     exported: ExportedModel
     model: bytes
-    program: Program
+    program: Program | Quantised
 
 
 def in_format(exported: ExportedModel, name: str = F32) -> DeviceModel:
@@ -46,11 +51,13 @@ def in_format(exported: ExportedModel, name: str = F32) -> DeviceModel:
 
     Raises:
         InputError: no such format; the message lists them.
-        ExportError: the network has no form on a device.
+        ExportError: the network has no form on a device, or the export no ranges for `W8A8`.
     """
     if name not in FORMATS:
         raise InputError(f"--format {name!r} is unknown: one of {', '.join(FORMATS)}")
     model = exported.model
+    if name == W8A8:
+        return DeviceModel(exported, model, ranges_file.quantised(exported))
     if name == W8:
         model = onnx_w8.quantised(model, {"weights": W8, "float_sha256": exported.sha256})
     return DeviceModel(exported, model, read(model, exported.config, exported.task))
@@ -61,7 +68,7 @@ def files(
 ) -> dict[str, bytes]:
     """Return the files of ``device/`` by name; ``hop`` is in samples, ``facts`` go into its report.json."""
     made = contents(found.program, found.exported, target=target, hop=hop, facts=facts)
-    return made | {MODEL: found.model}
+    return made if isinstance(found.program, Quantised) else made | {MODEL: found.model}
 
 
 def write(folder: Path, content: Mapping[str, bytes]) -> Path:

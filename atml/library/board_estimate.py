@@ -65,7 +65,7 @@ class OnBoard:
             "task": self.subject.task.name,
             "unqualified": list(self.subject.unqualified),
             **self.estimate.to_dict(),
-            "official": None if self.official is None else self.official.to_dict(),
+            **({"rule": None, "total": None} if self.official is None else self.official.to_dict()),
         }
 
 

@@ -21,7 +21,7 @@ COLUMNS = 4000
 UNDECIDED = "not decided"
 
 
-def draw(x: npt.NDArray[Any], rate: int, offset: float, found: DataFrame, classes: Sequence[str]) -> Figure:
+def draw(x: npt.NDArray[Any], rate: float, offset: float, found: DataFrame, classes: Sequence[str]) -> Figure:
     """Draw ``x (leads, samples)`` at ``rate`` Hz over decisions and scores.
 
     ``found`` is the table of `atml.Model.predict_recording`; its times in seconds start from the same zero as

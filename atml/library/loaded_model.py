@@ -21,7 +21,7 @@ from atml.artifacts import seen
 from atml.artifacts.model import CARD, METRICS, ExportedModel, Session
 from atml.data.soundness import doubts
 from atml.errors import DataError, ExportError
-from atml.library.recordings import BLOCK, Block, Recording, block, whole_rate
+from atml.library.recordings import BLOCK, Block, Recording, block, rate_in_hz
 from atml.tasks import targets
 from atml.tasks.task import Task
 
@@ -200,7 +200,7 @@ class Model:
             >>> load("exports/small/97-91-t0138").logits(np.random.normal(size=(3, 1, 1250))).shape
             (3, 2)
         """
-        rate = whole_rate(sampling_rate, self.task)
+        rate = rate_in_hz(sampling_rate, self.task)
         given = _array(x)
         if given.ndim == 3:
             return self._run(
@@ -256,7 +256,7 @@ class Model:
             ``score_CLASS`` for each class as in `scores`. If the steps do not reach the end of the recording,
             one more window ends there and overlaps the one before it. A window with a missing (NaN) or
             infinite sample, or with a flat or saturated lead (a warning counts those), has no decision
-            (None) and NaN scores.
+            (a missing value, as `pandas.isna` has it) and NaN scores.
 
         Raises:
             DataError: leads or rate do not match, the step is not above 0, or the signal is shorter than one
@@ -290,7 +290,7 @@ class Model:
             >>> load("exports/small/97-91-t0138").decide_recording(np.zeros(2500))[1]
             'of 2 windows 2 are flat (a lead is off?): they are left undecided'
         """
-        recording = Recording.of(_array(signal), whole_rate(sampling_rate, self.task), self.task)
+        recording = Recording.of(_array(signal), rate_in_hz(sampling_rate, self.task), self.task)
         starts = recording.starts(step)
         logits = np.empty((len(starts), len(self.classes)), np.float32)
         known = np.empty(len(starts), np.bool_)
@@ -348,7 +348,7 @@ class Model:
         """
         from atml.library import decision_plot
 
-        rate = whole_rate(sampling_rate, self.task)
+        rate = rate_in_hz(sampling_rate, self.task)
         whole = Recording.of(_array(signal), rate, self.task).x
         first, last = round(start * rate), whole.shape[1] if end is None else round(end * rate)
         if not 0 <= first < last:
@@ -356,9 +356,9 @@ class Model:
                 f"there is no signal from start {start!r} s to end {end!r} s; give seconds within it"
             )
         part = whole[:, first:last]
-        found = self.predict_recording(part, rate, step=step)
-        found[["start_s", "end_s"]] += first / rate
-        return decision_plot.draw(part, rate, first / rate, found, self.classes)
+        found = self.predict_recording(part, float(rate), step=step)
+        found[["start_s", "end_s"]] += (offset := float(first / rate))
+        return decision_plot.draw(part, float(rate), offset, found, self.classes)
 
     def __repr__(self) -> str:
         where = self.exported.folder or self.path

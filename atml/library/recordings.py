@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import gcd
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from atml.arrays import Bools, Float32
 from atml.data import soundness
-from atml.ecg.resampling import resample
+from atml.data.rates import Rate, rate_of, resampled, shown
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -47,31 +47,31 @@ class Block:
         return ~(self.missing | self.flat | self.saturated)
 
 
-def whole_rate(sampling_rate: float | None, task: Task) -> int:
+def rate_in_hz(sampling_rate: float | None, task: Task) -> Rate:
     """Return a sampling rate in Hz, the task's for None.
 
     Raises:
-        DataError: it is not a positive whole number.
+        DataError: it is not a positive number, or below 1 Hz.
     """
     if sampling_rate is None:
         return task.sampling_rate
-    if not (math.isfinite(sampling_rate) and sampling_rate > 0 and sampling_rate == int(sampling_rate)):
-        raise DataError(f"sampling_rate is {sampling_rate!r}; give a positive whole number of Hz")
-    return int(sampling_rate)
+    if not (math.isfinite(sampling_rate) and sampling_rate >= 1):
+        raise DataError(f"sampling_rate is {sampling_rate!r}; give Hz, 1 or more")
+    return rate_of(float(sampling_rate))
 
 
-def windows(x: npt.NDArray[Any], task: Task, rate: int) -> Float32:
+def windows(x: npt.NDArray[Any], task: Task, rate: Rate) -> Float32:
     """Resample windows ``x (n, leads, samples)`` at ``rate`` Hz to the task's: ``(n, leads, task.window)``.
 
     Raises:
         DataError: leads or length are not the task's, or a sample is not finite.
     """
     n, leads, samples = x.shape
-    wanted = task.window * rate / task.sampling_rate
+    wanted = float(task.window * rate / task.sampling_rate)
     if leads != task.leads or round(samples * task.sampling_rate / rate) != task.window:
         raise DataError(
-            f"x has shape {x.shape}; the model takes (n, {task.leads}, {wanted:g}) at {rate} Hz, or one"
-            f" recording ({task.leads}, samples)"
+            f"x has shape {x.shape}; the model takes (n, {task.leads}, {wanted:g}) at {shown(rate)} Hz, or"
+            f" one recording ({task.leads}, samples)"
         )
     found = np.asarray(x, np.float64)
     if (bad := _missing(found).any(axis=(1, 2))).any():
@@ -82,13 +82,13 @@ def windows(x: npt.NDArray[Any], task: Task, rate: int) -> Float32:
         )
     if n == 0:
         return np.empty((0, leads, task.window), np.float32)
-    return np.asarray(resample(found, rate, task.sampling_rate)[..., : task.window], np.float32)
+    return np.asarray(resampled(found, rate, task.sampling_rate)[..., : task.window], np.float32)
 
 
-def block(x: npt.NDArray[Any], task: Task, rate: int) -> Block:
+def block(x: npt.NDArray[Any], task: Task, rate: Rate) -> Block:
     """Return windows as `windows` does, which raises for missing samples, and which of them are doubtful."""
     made = windows(x, task, rate)
-    return Block(made, np.zeros(len(made), np.bool_), *soundness.doubtful(np.asarray(x), rate))
+    return Block(made, np.zeros(len(made), np.bool_), *soundness.doubtful(np.asarray(x), float(rate)))
 
 
 def _missing(values: npt.NDArray[np.float64]) -> Bools:
@@ -101,11 +101,11 @@ class Recording:
     """One recording ``x (leads, samples)`` at ``rate`` Hz, to be cut for a task; it may be a memory map."""
 
     x: npt.NDArray[Any]
-    rate: int
+    rate: Rate
     task: Task
 
     @classmethod
-    def of(cls, signal: npt.NDArray[Any], rate: int, task: Task) -> Recording:
+    def of(cls, signal: npt.NDArray[Any], rate: Rate, task: Task) -> Recording:
         """Check a signal ``(samples,)`` or ``(leads, samples)``.
 
         Raises:
@@ -121,7 +121,8 @@ class Recording:
         found = cls(x, rate, task)
         if found.samples < task.window:
             raise DataError(
-                f"the signal is {x.shape[1] / rate:g} s long at {rate} Hz; the model needs {task.seconds:g} s"
+                f"the signal is {float(x.shape[1] / rate):g} s long at {shown(rate)} Hz; the model needs"
+                f" {task.seconds:g} s"
             )
         return found
 
@@ -181,8 +182,8 @@ class Recording:
     def _cut(self, firsts: Sequence[int]) -> Block:
         """Cut neighbouring windows out of one piece of the recording."""
         target, window = self.task.sampling_rate, self.task.window
-        common = gcd(self.rate, target)
-        down, up = self.rate // common, target // common
+        ratio = Fraction(self.rate) / target
+        down, up = ratio.numerator, ratio.denominator
         # The piece starts where samples of both rates coincide, so that positions stay whole numbers.
         cycle = max(0, int((firsts[0] / target - MARGIN) * self.rate) // down)
         begin = cycle * down
@@ -191,11 +192,11 @@ class Recording:
         )
         piece = np.array(self.x[:, begin:stop], np.float64)
         missing = _missing(piece)
-        off = soundness.still(piece, self.rate) & ~missing
-        rail = soundness.railed(piece, self.rate, *self._rails) & ~missing
+        off = soundness.still(piece, float(self.rate)) & ~missing
+        rail = soundness.railed(piece, float(self.rate), *self._rails) & ~missing
         if missing.any():
             _bridge(piece, missing)
-        made = resample(piece, self.rate, target)
+        made = resampled(piece, self.rate, target)
         x = np.empty((len(firsts), len(piece), window), np.float32)
         gap, flat, saturated = np.empty((3, len(firsts)), np.bool_)
         for number, first in enumerate(firsts):

@@ -25,8 +25,7 @@ class Predictions:
     (`atml.ecg.changes`), ``(n, classes)`` by name; empty where none were made, None where nobody asked.
     ``quantised`` are those of the same network in formats of fewer bits, by the format's name. ``board`` is
     what the network takes on the board that a search is for: milliseconds a window and KiB of flash.
-    ``drawn_from`` are the predictions that these were drawn from to estimate an interval, None for all that a
-    model is judged by: whether it reaches a gate is asked of all, not of a draw.
+    ``qualified`` is whether it reaches the gate, where that is known of all subjects and these are some.
 
     Example:
         >>> logits = np.array([[0.0, 2.0, 1.0], [3.0, 0.0, 0.0]], np.float32)
@@ -42,7 +41,7 @@ class Predictions:
     changed: Mapping[str, Float32] | None = field(default=None, repr=False)
     quantised: Mapping[str, Float32] = field(default_factory=dict, repr=False)
     board: tuple[float, float] | None = None
-    drawn_from: Predictions | None = field(default=None, repr=False)
+    qualified: bool | None = None
 
     def margin(self) -> Float32:
         """Positive logit minus the best other logit, ``(n,)``; the decision is ``margin >= 0``."""

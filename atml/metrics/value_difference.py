@@ -70,7 +70,7 @@ class SubjectValues:
         return values
 
     def _rows(self, rows: Int64) -> Predictions:
-        return replace(self._found.take(rows), drawn_from=self._found)
+        return self._found.take(rows)
 
 
 def value_difference(

@@ -17,14 +17,14 @@ from atml import data
 from atml.artifacts import seen
 from atml.artifacts.model import ExportedModel, infer, load
 from atml.data.dataset import Dataset
-from atml.data.formats.detection import chooses_leads
+from atml.data.formats.detection import asked_of, look_all
 from atml.data.formats.subject_map import meant
 from atml.data.soundness import doubtful, doubts
 from atml.errors import DataError, ExportError
 from atml.evaluation import baselines
 from atml.evaluation.baselines import Baseline
 from atml.scoring import rules, time_to_decision
-from atml.scoring.leakage import Paths, opened, people, recognising, same_labels
+from atml.scoring.leakage import Paths, opened, same_labels
 from atml.scoring.presentation import ScoreReport
 from atml.scoring.recording import Evaluations, Pending
 from atml.scoring.rules import Judged, Rule
@@ -98,8 +98,6 @@ def judge_export(
         notes.append(f"the model was exported unqualified: {'; '.join(exported.unqualified)}")
     baseline, note = _baseline(exported)
     notes += note
-    used, note = _leads(exported, data_paths, tuple(leads))
-    notes += note
     told, note = _subjects(exported, data_paths, subjects)
     notes += note
     opening: dict[str, Any] = {
@@ -108,14 +106,14 @@ def judge_export(
         "split": "test",
         "sampling_rate": sampling_rate,
         "cache": cache,
-        "leads": used,
         "labels": labels,
         "subjects": told,
     }
-    exported = recognising(exported, data_paths, opening)
-    dataset, found = opened(exported, data_paths, opening)
+    opening["leads"], note = _leads(exported, data_paths, tuple(leads), opening)
+    notes += note
+    dataset, trained, found = opened(exported, data_paths, opening)
     if only is None:
-        streaming, note = _streaming(exported, baseline, data_paths, opening)
+        streaming, note = _streaming(exported, baseline, data_paths, {**opening, "leave_out": trained})
     else:
         dataset = _of_subjects(dataset, only)
         streaming, note = (), ["time to decision is not measured where only some subjects are scored"]
@@ -148,11 +146,11 @@ def _baseline(exported: ExportedModel) -> tuple[Baseline | None, list[str]]:
 
 
 def _leads(
-    exported: ExportedModel, paths: Paths, asked: tuple[str, ...]
+    exported: ExportedModel, paths: Paths, asked: tuple[str, ...], opening: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return the leads to score on, those of the training unless others are asked for, and notes."""
     trained = exported.lead_choice
-    if not trained or asked == trained or not _has_leads(paths):
+    if not trained or asked == trained or not _has_leads(paths, opening):
         return asked, []
     chosen = "; ".join(trained)
     if asked:
@@ -177,10 +175,11 @@ def _subjects(exported: ExportedModel, paths: Paths, asked: str) -> tuple[str, l
     return trained, [f"--subjects {trained}, as in training"]
 
 
-def _has_leads(paths: Paths) -> bool:
+def _has_leads(paths: Paths, opening: Mapping[str, Any]) -> bool:
     """Whether any of the data offer a choice of leads, as WFDB records do."""
-    every = paths if isinstance(paths, list | tuple) else () if paths is None else (paths,)
-    return any(chooses_leads(Path(path)) for path in every)
+    options = ("task", "label", "sampling_rate", "labels", "subjects")
+    asked = asked_of(**{name: opening[name] for name in options})
+    return any(found.contents.chooses_leads for found in look_all(paths, asked, "test"))
 
 
 def _of_subjects(dataset: Dataset, only: Collection[str]) -> Dataset:
@@ -275,7 +274,7 @@ def _streaming(
         return (), [f"time to decision is not measured: task {task.name!r} has no positive class"]
     wanted = {key: value for key, value in opening.items() if key != "cache"}
     try:
-        episodes = data.episodes(paths, **wanted, leave_out=people(exported, paths))
+        episodes = data.episodes(paths, **wanted)
     except DataError as error:  # opening skips single faulty windows, but episodes need whole files
         return (), [f"time to decision was not measured: {error}"]
     if not any(episode.label == task.positive for episode in episodes):

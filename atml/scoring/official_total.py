@@ -185,7 +185,7 @@ def leaderboard_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tu
     figures = tuple(found["figures"])
 
     def cell(row: Mapping[str, Any], key: str, decimals: int) -> str:
-        return between(Interval(**row[key]), decimals)
+        return with_ends(Interval(**row[key]), decimals)
 
     rows = [
         (
@@ -200,11 +200,11 @@ def leaderboard_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tu
     return ("", "total", *figures, "ms", "KiB"), rows
 
 
-def between(one: Interval, decimals: int) -> str:
+def with_ends(one: Interval, decimals: int) -> str:
     """Write a value with its two ends, or alone where it is exact.
 
     Example:
-        >>> between(Interval(0.5, 0.25, 0.75), 2), between(Interval(0.5, 0.5, 0.5), 1)
+        >>> with_ends(Interval(0.5, 0.25, 0.75), 2), with_ends(Interval(0.5, 0.5, 0.5), 1)
         ('0.50 (0.25 to 0.75)', '0.5')
     """
     value = f"{one.value:.{decimals}f}"

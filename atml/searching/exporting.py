@@ -13,6 +13,7 @@ import numpy as np
 from atml import models
 from atml.artifacts import export
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
+from atml.device import ranges_file
 from atml.errors import AtmlError, ExportError, ParityError, TaskFileError
 from atml.metrics.predictions import Predictions
 from atml.models.weights import load_weights
@@ -175,7 +176,12 @@ class Exports(JobSource):
             record = replace(record, values_by_length=self._pick.values)
         try:
             written = export.export(
-                model, record, plan.dataset.x, root=finals.options.out, max_kib=plan.budget.size_kib
+                model,
+                record,
+                plan.dataset.x,
+                root=finals.options.out,
+                max_kib=plan.budget.size_kib,
+                beside=lambda file: ranges_file.contents(file, job.config, record.task, plan.dataset.x),
             )
         except (ParityError, ExportError) as error:
             # A folder that can't be written concerns every export, other errors only this one.

@@ -17,7 +17,7 @@ import optuna
 
 from atml.artifacts.record import Run
 from atml.errors import ExportError
-from atml.evaluation import baselines
+from atml.evaluation import baselines, gate
 from atml.evaluation.baselines.out_of_fold import OutOfFold, decided, out_of_fold
 from atml.evaluation.cross_validation_result import (
     BaselineResult,
@@ -189,7 +189,7 @@ class Finalists:
         baseline = self.baseline()
         if baseline is None or baseline.decided is None:
             return None
-        theirs = SubjectValues(baseline.decided.predictions, self._unchanged)
+        theirs = SubjectValues(self._gated(baseline.decided.predictions), self._unchanged)
         mine = [self._by_subject(judged, at) for at in range(len(judged.sources))]
         if not np.array_equal(theirs.names, mine[0].names):
             return None
@@ -199,8 +199,19 @@ class Finalists:
         # The decision of a run depends on the runs that it was chosen with.
         key = (at, *(t.number for t in judged.sources))
         if key not in self._compared:
-            self._compared[key] = SubjectValues(judged.result.decided[at], self._value)
+            self._compared[key] = SubjectValues(self._gated(judged.result.decided[at]), self._value)
         return self._compared[key]
+
+    def _gated(self, found: Predictions) -> Predictions:
+        """Note in predictions whether they reach the gate, for an objective that awards points only then.
+
+        Subjects are resampled for intervals; whether a model qualifies is asked once, of all of them.
+        """
+        definition = self.plan.definition
+        if not definition.awarded:
+            return found
+        figures = {**definition.target.four(found), **gate.rates(definition.task, found)}
+        return replace(found, qualified=definition.gate.reached(figures))
 
     def _clearly_below(self, record: TrialRecord, best: TrialRecord) -> bool:
         """Whether a trial's own untuned predictions are clearly worse than those of the best one."""
@@ -219,7 +230,7 @@ class Finalists:
                 return None
             found = self._measurement(record).predictions
             assert found is not None
-            self._compared[key] = SubjectValues(found, self._value)
+            self._compared[key] = SubjectValues(self._gated(found), self._value)
         return self._compared[key]
 
     def _judge(self, record: TrialRecord, sources: tuple[TrialRecord, ...], length: int = 1) -> Finalist:

@@ -9,7 +9,7 @@ from atml.device.untrained import program
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.metrics import Counts
 from atml.models.config import ModelConfig
-from atml.scoring.official_total import between, leaderboard_rows, official_total
+from atml.scoring.official_total import leaderboard_rows, official_total, with_ends
 from atml.scoring.rules.awarded import CONTESTS
 from atml.searching.plan import Plan
 
@@ -30,7 +30,7 @@ def on_board(
     board = found.board
     measured = f"{found.measured} measured" if found.measured else "none measured"
     rows = [
-        ("latency", f"{between(found.ms, 2)} ms a window at {board.megahertz:g} MHz; {measured}"),
+        ("latency", f"{with_ends(found.ms, 2)} ms a window at {board.megahertz:g} MHz; {measured}"),
         ("flash", f"{found.flash_kib:.1f} of {board.flash_kib:,g} KiB, weights as {found.format}"),
         ("RAM", f"{found.ram_needed / 1024:.1f} of {board.ram_kib:,g} KiB, window and stack included"),
     ]
@@ -46,7 +46,7 @@ def on_board(
     if total.total is not None:
         parts = ", ".join(f"{key} {one.value:.1f}" for key, one in total.points.items())
         rows.append(
-            (f"total by {total.rule}", f"{between(total.total, 1)} of {total.best:g} points: {parts}")
+            (f"total by {total.rule}", f"{with_ends(total.total, 1)} of {total.best:g} points: {parts}")
         )
     fields = total.to_dict()
     header, places = leaderboard_rows(fields)

@@ -18,6 +18,7 @@ from atml.artifacts import export
 from atml.artifacts.backends.onnx import lowered
 from atml.artifacts.model import EVALUATIONS, METRICS, ExportedModel, infer, load
 from atml.artifacts.record import ExportRecord, Final, Machine
+from atml.device import ranges_file
 from atml.errors import ExportError, ParityError, StudyError
 from atml.evaluation.decision import Wish
 from atml.formatting import between
@@ -66,9 +67,10 @@ def export_at(
     folder = before.parent / f"{result.name}-t{number:04d}-{said}"
     earlier = [path for path in before.parent.glob(f"*-t{number:04d}-{said}") if path.is_dir()]
     files = export.contents(record, model, parity)
-    if (before / EVALUATIONS).is_file():
-        # A test set that the model was scored on is no fresh one for another decision of it.
-        files[EVALUATIONS] = (before / EVALUATIONS).read_bytes()
+    # A test set that the model was scored on is no fresh one for another decision of it; ranges are the same.
+    for name in (EVALUATIONS, ranges_file.NAME):
+        if (before / name).is_file():
+            files[name] = (before / name).read_bytes()
     written = export.publish(folder, files, number, earlier)
     for key in ("sensitivity", "specificity"):
         rate = result.rates[key]

@@ -19,11 +19,11 @@ KNOWN_AS = {
     "1498f1e3c62ac8e3": "03a4ade7582259c1",  # its labels
     "3cdb0939a0d1bd0b": "2c6c3b9c41ff38be",  # objectives/afib.py since it has objectives
     "6871e2ff83e6d1b4": "03a4ade7582259c1",  # its labels
+    "6bffe25ea0e2796f": "2c6c3b9c41ff38be",  # objectives/afib.py since it has a contest total
+    "9d5119fabde3f991": "03a4ade7582259c1",  # its labels
     "0be1f6af7d06e55f": "b5ed91787e3175cb",  # objectives/defib.py since it names a gate and more objectives
     "ba93008ad3faee76": "8f02638482ad1921",  # its labels
-    "6abf62457cf410a9": "2c6c3b9c41ff38be",  # objectives/afib.py since a contest's total is one of them
-    "67d2a47bb30729a3": "03a4ade7582259c1",  # its labels
-    "e6ad70f890d3ddb6": "b5ed91787e3175cb",  # objectives/defib.py since contests' totals are among them
+    "6d69974583bccec3": "b5ed91787e3175cb",  # objectives/defib.py since contests' totals are among them
     "e153ded3e43c461d": "8f02638482ad1921",  # its labels
     "b24c36c50f88124e": "3b32d100054d6745",  # objectives/rhythm.py since it has more objectives
 }

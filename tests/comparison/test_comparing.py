@@ -390,7 +390,7 @@ def test_a_study_stands_for_its_best_export(capsys: Capture, here: Path) -> None
     studies.study(store, "mine", 12)
     one, two, three = folders(here)
     assert cli.run(["compare", "mine", str(two)]) == 2
-    assert "no longer has an export" in capsys.readouterr().err
+    assert "has no export; `atml best export" in capsys.readouterr().err
     judged = store.study("mine").user_attrs["judged"]
     ranked = sorted(judged, key=lambda number: -judged[number])
     store.save_export("mine", int(ranked[1]), one, "0")

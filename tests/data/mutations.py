@@ -106,6 +106,8 @@ def contest_zip(draw: Draw, folder: Path) -> Drawn:
     above = rarely(draw, "set/", "./", "a/b/", usual="")
     slash = rarely(draw, "\\", usual="/")
     splits = draw(st.sampled_from([("train_data", "test_data"), ("train_data",), ("",)]))
+    column = rarely(draw, "{}\t", "{:.3f};", "{} ", usual="", of=6)  # counts the samples
+    capitals = draw(st.integers(1, 8)) == 1
     rows: list[Row] = []
     file = folder / f"set{rarely(draw, '.ZIP', usual='.zip')}"
     with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as archive:
@@ -115,8 +117,9 @@ def contest_zip(draw: Draw, folder: Path) -> Drawn:
                 rhythm = draw(st.sampled_from(["N", "T", ""])) if at % 2 == 0 else "AFIB"
                 x = wave(len(rows))
                 called = f"{name}-{rhythm}-{len(rows)}.{rarely(draw, 'TXT', usual='txt', of=8)}"
-                text = mark + end.join(spell % value for value in x) + end + tail
-                inner = "/".join(filter(None, (part, called)))
+                lines = (column.format(k) + spell % value for k, value in enumerate(x))
+                text = mark + end.join(lines) + end + tail
+                inner = "/".join(filter(None, (part.upper() if capitals else part, called)))
                 info = zipfile.ZipInfo((above + inner).replace("/", slash))
                 info.filename = (above + inner).replace("/", slash)
                 info.compress_type = draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
@@ -174,6 +177,8 @@ def npz(draw: Draw, folder: Path) -> Drawn:
         held.pop(draw(st.sampled_from(sorted(held))))
         if "split" not in held:
             rows = [Row("", row.subject, row.klass, row.x) for row in rows]
+    if rate == 249.5:  # is resampled
+        rows = None  # type: ignore[assignment]
     file = folder / "set.npz"
     draw(st.sampled_from([np.savez, np.savez_compressed]))(file, **held)
     if draw(st.integers(1, 3)) == 1:
@@ -281,6 +286,9 @@ def wfdb(draw: Draw, folder: Path) -> Drawn:
         file.write_bytes(hit(draw, file.read_bytes()))
         if file.suffix != ".dat":
             rows = None
+    if draw(st.integers(1, 6)) == 1:
+        for file in sorted(folder.iterdir()):
+            file.rename(file.with_name(file.name.upper()))
     return folder, rows
 
 
@@ -313,7 +321,7 @@ def _record(draw: Draw, folder: Path, name: str, at: int) -> list[Row] | None:
     (folder / f"{name}.hea").write_bytes(encoded(draw, comments + f"{first}\n{line}\n# age: 40\n"))
     (folder / f"{name}.dat").write_bytes(b"\0" * offset + written.values.tobytes())
     (folder / f"{name}.atr").write_bytes(annotations([(0, "N"), (samples // 2, "AFIB")]))
-    if not guarded or length == "":
+    if not guarded or length == "" or rate == "249.5":
         return None
     x = written.x[lags:]
     cut = [(0, samples // 2, 0), (samples // 2, len(x), 1)]
@@ -346,7 +354,7 @@ def cinc2017(draw: Draw, folder: Path) -> Drawn:
         lines.append(f"{name},{blank}{label}{rarely(draw, ' ', ',', usual='')}\n")
         guarded = sum_told == checksum(written.values)
         found = [Row("", name, int(label == "A"), written.x[k : k + WINDOW]) for k in (0, WINDOW)]
-        rows = [*rows, *found] if rows is not None and guarded else None
+        rows = [*rows, *found] if rows is not None and guarded and rate != "299.5" else None
     if draw(st.integers(1, 8)) == 1:
         lines.append(draw(st.sampled_from(["A00001,A\n", "A00009,N\n", "\n", "A00001\n", "A00002,X\n"])))
     files["REFERENCE.csv"] = encoded(draw, "".join(lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,8 +108,12 @@ def test_an_index_that_contradicts_the_rhythm_is_named(contest, opened):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("1,S9-AFIB-1.txt", r"S9-AFIB-1\.txt: is not there, but line 26 of data_indices/train_indice\.csv"),
-        ("yes,S1-AFIB-1.txt", "line 26: label 'yes' is neither 0 nor 1"),
+        (
+            "1,S9-AFIB-1.txt",
+            r"S9-AFIB-1\.txt: is not there, but line 26 of data_indices/train_indice\.csv .*; put it back or"
+            r" take it out of data_indices/train_indice.csv, or see",
+        ),
+        ("yes,S1-AFIB-1.txt", "line 26: label 'yes' is neither 0 nor 1; mend that line, or see"),
         ("1,S1-AFIB-1.txt", r"line 26: lists S1-AFIB-1\.txt again"),
         ("1,odd.txt", "in line 26 of .* is not SUBJECT-LABEL-INDEX.txt"),
         ("1", "line 26"),
@@ -196,7 +201,7 @@ def test_no_known_rhythm_at_all_is_refused_and_named(contest, opened):
 
 def test_a_subject_in_both_splits_is_told(contest, opened, put):
     put(contest / "test_data", "S11-N-90.txt")
-    assert any("1 subjects are in train and in test: S11" in note for note in opened(contest).notes)
+    assert any("1 subject is in train and in test: S11" in note for note in opened(contest).notes)
 
 
 def test_what_systems_and_people_leave_behind_is_ignored(contest, opened):
@@ -341,6 +346,85 @@ def test_text_has_one_lead(contest, opened, task):
         opened(contest, task=dataclasses.replace(task, leads=2))
 
 
+# Several columns.
+
+
+def with_columns(contest, *columns, names=""):
+    """Put columns before the signal of each segment, each a function of the numbers of samples."""
+    for path in contest.rglob("*.txt"):
+        signal = path.read_text().split()
+        before = [column(np.arange(len(signal))) for column in columns]
+        lines = ["\t".join(map(str, row)) for row in zip(*before, signal, strict=True)]
+        path.write_text("\n".join([*([names] if names else []), *lines]) + "\n")
+
+
+def test_an_index_is_no_signal_and_the_set_is_the_same(contest, opened, monkeypatch):
+    before = opened(contest)
+    with_columns(contest, lambda at: at)
+    monkeypatch.setattr("atml.data.formats.contest_reader.ALONE", 0)  # in helper processes too
+    found = opened(contest)
+    assert found.fingerprint == before.fingerprint
+    assert found.notes == ("columns that are no leads are passed over: column 1",)
+    archive = shutil.make_archive(str(contest), "gztar", contest)
+    assert opened(Path(archive)).fingerprint == before.fingerprint
+
+
+def test_a_time_gives_the_rate_and_holds_that_given_against_it(contest, opened):
+    rewrite(contest, 200, 100)
+    told = opened(contest, sampling_rate=100)
+    with_columns(contest, lambda at: np.round(at / 100, 3))
+    found = opened(contest)
+    np.testing.assert_allclose(found.x, told.x, atol=1e-6)
+    assert "resampled from 100 Hz to 50 Hz" in found.notes
+    assert opened(contest, sampling_rate=100).fingerprint == found.fingerprint
+    with pytest.raises(DataError, match=r"tell 100 Hz, --sampling-rate says 250: leave it out"):
+        opened(contest, sampling_rate=250)
+    odd = contest / "train_data" / "S2-N-6.txt"
+    odd.write_text("\n".join(f"{at / 90:.4f} {at % 7}" for at in range(200)))
+    with pytest.raises(DataError, match=r"S2-N-6\.txt: its time tells 90 Hz, .* 100 Hz"):
+        opened(contest)
+    odd.write_text("\n".join(f"{(at + 50 * (at > 99)) / 100} {at % 7}" for at in range(200)))
+    with pytest.raises(DataError, match=r"S2-N-6\.txt: column 'column 1': time does not go on evenly"):
+        opened(contest)
+
+
+def test_one_column_of_several_is_chosen(contest, opened, task, label):
+    before = opened(contest)
+    noise = np.random.default_rng(1).normal(size=100).round(3)
+    with_columns(contest, lambda at: at / 50, lambda at: noise[at], names="time\tresp\tECG (mV)")
+    with pytest.raises(
+        DataError, match=r"S3-AFIB-1\.txt has 2 columns \(resp, ECG\): choose one with --lead"
+    ):
+        opened(contest)
+    for lead in ("ECG", "ecg", "1", "V5,ECG"):
+        assert opened(contest, leads=(lead,)).fingerprint == before.fingerprint
+    other = opened(contest, leads=("resp",))  # not the copy of before
+    np.testing.assert_allclose(other.x[3, 0], noise, atol=1e-6)
+    with pytest.raises(DataError, match=r"has no column 'V5'; it has resp, ECG: choose with --lead"):
+        opened(contest, leads=("V5",))
+    whole = atml.data.episodes(
+        contest, task=dataclasses.replace(task, window=50), label=label, leads=("ECG",)
+    )
+    assert {part.x.shape for part in whole} == {(1, 100)} and len(whole) == 8  # of the test split
+    (contest / "train_data" / "S1-N-0.txt").write_text("1.0\n" * 100)
+    with pytest.raises(DataError, match=r"S1-N-0\.txt: has the columns 0, the first file of the set time"):
+        opened(contest, leads=("ECG",))
+
+
+def test_a_file_with_columns_among_plain_ones_is_named(contest, opened, put):
+    put(contest / "train_data", "S1-N-98.txt", "0 1.5\n" * 100)
+    with pytest.raises(DataError, match=r"S1-N-98\.txt: line 1 holds 2 numbers, not one, unlike the first"):
+        opened(contest)
+
+
+def test_an_index_file_in_capitals_lists_the_same_segments(contest, opened):
+    root = indexed(contest)
+    before = {split: opened(root, split).fingerprint for split in ("train", "test")}
+    for file in sorted(root.rglob("*"), reverse=True):
+        file.rename(file.with_name(file.name.upper()))
+    assert {split: opened(root, split).fingerprint for split in before} == before
+
+
 def test_an_unknown_split_is_refused(contest, opened):
     with pytest.raises(DataError, match="unknown split 'validation'"):
         opened(contest, "validation")
@@ -384,6 +468,13 @@ def test_a_window_longer_than_a_published_segment_names_the_option(contest, open
     rewrite(contest, 1250, 250)
     with pytest.raises(DataError, match=r"less than the task's window of 8 s: give --window 5 or less"):
         opened(contest, task=timed(task, 250, 2000))
+    assert len(opened(contest, task=timed(task, 250, 1250)).y)
+    # So does one of a rate that is given; the sample that rounding would add is not named.
+    with pytest.raises(
+        DataError, match=r"fewer than the task's window of 1500: give --window 4\.166 or less"
+    ):
+        opened(contest, task=timed(task, 250, 1500), sampling_rate=300)
+    assert len(opened(contest, task=timed(task, 250, int(4.166 * 250)), sampling_rate=300).y)
 
 
 @pytest.mark.parametrize("samples", [1249, 1000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import atml.data
 from atml.data.dataset import Dataset
 from atml.data.formats import edf_file
 from atml.data.formats.detection import kind_of
-from atml.data.formats.wfdb_record import Unusable
+from atml.data.formats.wfdb_header import Unusable
 from atml.data.unlabelled import signals
 from atml.data.windowing import Stretch
 from atml.errors import DataError, MissingExtraError
@@ -148,12 +149,15 @@ def change(file: Path, *pairs: bytes) -> None:
     file.write_bytes(data)
 
 
-def test_a_rate_that_is_no_whole_number_is_refused(tmp_path: Path) -> None:
+def test_a_rate_need_not_be_whole_but_one_of_an_ecg(tmp_path: Path) -> None:
     file = write(tmp_path / "a.edf", x_of(1), [])
     header = bytearray(file.read_bytes())
     header[244:252] = b"1.1     "  # seconds of a data record
     file.write_bytes(header)
-    with pytest.raises(Unusable, match="whole number of Hz"):
+    assert edf_file.opened(file, "a.edf").rate == Fraction(500, 11)
+    header[244:252] = b"1000    "
+    file.write_bytes(header)
+    with pytest.raises(Unusable, match=r"0\.05 Hz, which is no rate of an ECG"):
         edf_file.opened(file, "a.edf")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import shutil
 import struct
 import warnings
 from pathlib import Path
@@ -290,6 +292,52 @@ def test_train_and_test_are_told_apart_where_it_says_so(kind, written, tmp_path,
     assert sorted({*test.subject.tolist()}) == ["S3", "S4"]
 
 
+def in_capitals(path):
+    """Name a set, and all in it, as a disk of another system does."""
+    for file in sorted(path.rglob("*"), reverse=True):
+        file.rename(file.with_name(file.name.upper()))
+    return path if path.is_dir() else path.rename(path.with_name(path.name.upper()))
+
+
+def test_names_in_capitals_make_no_other_set(kind, written, tmp_path, opened):
+    if kind == "csv":  # a user's own
+        return
+    before = opened(written)
+    found = opened(in_capitals(written))
+    assert found.fingerprint == before.fingerprint
+    said = [note for note in found.notes if "other letters than usual, capital or small" in note]
+    assert len(said) == (tmp_path / "set").is_dir()
+    if kind not in ("contest", "wfdb", "cinc2017", "dx", "edf"):
+        return
+    both = tmp_path / "both"
+    WRITERS[kind](both / "train_data", ["S1", "S2"])
+    WRITERS[kind](both / "test_data", ["S3", "S4"])
+    in_capitals(both)
+    sets = [both]
+    if kind in ("contest", "cinc2017"):
+        sets.append(Path(shutil.make_archive(str(tmp_path / "both"), "zip", both)))
+    if kind == "contest":
+        sets.append(Path(shutil.make_archive(str(tmp_path / "both"), "gztar", both)))
+    two = dataclasses.replace(TASK, classes=("N", "other"))
+    for one in sets:
+        for split, people in (("train", ["S1", "S2"]), ("test", ["S3", "S4"])):
+            part = opened(one, two, lambda rhythm: int(rhythm != "N"), split=split)
+            assert not part.bare and sorted({*part.subject.tolist()}) == people
+
+
+def test_files_that_differ_in_case_alone_are_refused_with_both_names(kind, written, opened):
+    if kind == "csv" or not written.is_dir():
+        return
+    file = next(path for path in sorted(written.iterdir()) if path.name.startswith("S1"))
+    other = file.with_name(file.name.swapcase())
+    other.write_bytes(file.read_bytes())
+    if other.samefile(file):
+        pytest.skip("this disk does not tell them apart")
+    first, second = sorted([file.name, other.name])
+    with pytest.raises(DataError, match=f"holds {re.escape(first)} and {re.escape(second)}, whose names"):
+        opened(written)
+
+
 def test_rhythms_that_the_task_does_not_know_are_left_out_and_said(written, opened):
     found = opened(written, label={"N": 0, "AF": 1}.get, split="test")
     assert set(found.subject.tolist()) == {"S1", "S2", "S4"}
@@ -322,7 +370,7 @@ def test_a_rate_is_told_or_has_to_be_given(kind, written, opened):
 
 
 def test_leads_can_be_chosen_only_where_there_are_some(kind, written, opened):
-    if FORMATS[kind].chooses_leads:
+    if look_all(written, Asked(task=TASK, label=label))[0].contents.chooses_leads:
         assert len(opened(written, leads=("II",))) == 8
     else:
         with pytest.raises(DataError, match=r"--lead II: .*; leave it out"):

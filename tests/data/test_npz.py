@@ -69,14 +69,17 @@ def test_a_split_array_is_obeyed(made, opened):
         opened(made(split=np.array(["train"] * 8 + ["val"] * 4)), "test")
 
 
-def test_another_rate_is_resampled_and_long_segments_are_cut(made, opened):
-    t = np.arange(450) / 90
+@pytest.mark.parametrize("rate", [90, 89.5])
+def test_another_rate_is_resampled_and_long_segments_are_cut(made, opened, rate):
+    t = np.arange(450) / rate
     x = np.tile(np.sin(2 * np.pi * 2 * t), (12, 1)) * np.arange(1, 13)[:, None]
-    found = opened(made(x=x, sampling_rate=90))
+    found = opened(made(x=x, sampling_rate=rate))
+    assert f"resampled from {rate} Hz to 50 Hz" in found.notes
     assert found.x.shape == (24, 1, 100)  # 5 s at 50 Hz are two windows and a half
     again = np.sin(2 * np.pi * 2 * np.arange(200) / 50) * 12
     np.testing.assert_allclose(found.x[22:, 0].ravel()[10:190], again[10:190], atol=0.15)
-    assert found.fingerprint == opened(made(x=x), sampling_rate=90).fingerprint
+    if rate == 90:
+        assert found.fingerprint == opened(made(x=x), sampling_rate=90).fingerprint
 
 
 def test_two_rates_that_disagree_are_refused(made, opened):
@@ -132,8 +135,8 @@ def test_missing_samples_leave_out_their_row(made, opened):
         ({"y": np.full(12, 0.5)}, "class numbers 0 to 1; it is float64"),
         ({"y": np.zeros(12, int)}, "holds only 'other' of the classes other, AF"),
         ({"subject": np.array([{}] * 12)}, "an array of Python objects"),
-        ({"sampling_rate": -1}, "one whole number of Hz, not -1"),
-        ({"sampling_rate": 99.5}, "one whole number of Hz, not 99.5"),
+        ({"sampling_rate": -1}, "one number of Hz, 1 or more, not -1"),
+        ({"sampling_rate": np.nan}, "one number of Hz, 1 or more, not nan"),
     ],
 )
 def test_what_cannot_be_used_is_named(made, opened, other, message):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from atml.data import file_tree
-from atml.data.formats import wfdb_folder, wfdb_formats, wfdb_record
+from atml.data.formats import wfdb_folder, wfdb_formats, wfdb_header, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import look_all
 from atml.data.labelling import judge
@@ -19,6 +19,7 @@ from atml.tasks.task import Task
 
 TASK = Task(name="defib", classes=("no shock", "shock"), positive=1, sampling_rate=250, window=500)
 RATE = 360
+LABELS = {"N": 0, "VF": 1}
 
 
 def noise(seconds, rate=RATE, leads=2, seed=0):
@@ -136,9 +137,18 @@ def test_a_gain_whose_unit_is_apart_is_a_fault(record):
         assert fault.kind == "unit" and "gives lead 0 the gain" in fault.detail
 
 
-def test_a_rate_that_is_not_whole_names_the_way_out(record):
-    fault = damaged(record("r1", BOTH), "r1.hea", lambda p: rewritten(p.parent, " 360 ", " 249.89 "))
-    assert "`xform -i r1 -o r1_250 -f 250`" in fault.detail
+def test_a_rate_that_is_not_whole_is_that_rate(record):
+    """As the waveforms of MIMIC-IV have it: taken for 250 Hz, a day of it would be 38 s too short."""
+    time = np.arange(7200) / 249.89
+    path = record("r1", BOTH, np.stack([np.sin(2 * np.pi * 5 * time)] * 2, axis=1), 360)
+    parsed = read(rewritten(path, " 360 ", " 249.89 "))
+    assert "resampled from 249.89 Hz to 250 Hz" in parsed.notes
+    assert account(parsed)["VF"][0] == 18 and parsed.files.place.tolist() == ["r1 at 0:01", "r1 at 0:10"]
+    first, second = 250, 2499  # samples of the annotations, which tell a rate of their own, 360 Hz
+    begin = first / 249.89 + np.ceil((second - first) * 250 / 249.89) / 250
+    wanted = np.sin(2 * np.pi * 5 * (begin + np.arange(9 * 500) / 250))
+    got = x_of(parsed)[parsed.files.rhythm[parsed.owner] == "VF"].ravel()
+    assert np.abs(got - wanted).max() < 0.01
 
 
 def test_files_named_beyond_ascii_are_read_whatever_the_header_is_encoded_in(record):
@@ -155,6 +165,75 @@ def test_files_named_beyond_ascii_are_read_whatever_the_header_is_encoded_in(rec
     (path / f"{name}.dat").unlink()
     (fault,) = read(path).faults
     assert (fault.kind, fault.file) == ("missing", f"{name}.dat")
+
+
+JOINED = "M\N{LATIN SMALL LETTER U WITH DIAERESIS}ller"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_records_in_parts_and_leads_may_be_named_beyond_ascii(record, encoding):
+    """Names of parts, of their files and of their leads."""
+    names = {"p1": f"{JOINED}_1", "p2": f"{JOINED}-2"}
+    record("p1", [(0, "+", "(N"), (20, "+", "(VF")])
+    path = record("p2", [], noise(20, seed=1))
+    plain = {name: (path / f"{name}.hea").read_text() for name in names}
+    (path / "p1.atr").rename(path / f"{JOINED}.atr")
+    for name, new in names.items():
+        text = plain[name].replace(name, new).replace("MLII", "Abl. II \N{MICRO SIGN}")
+        (path / f"{name}.hea").unlink()
+        (path / f"{new}.hea").write_bytes(text.encode(encoding))
+        (path / f"{name}.dat").rename(path / f"{new}.dat")
+    head = [f"{JOINED}/3 2 {RATE} 18000", f"{names['p1']} 7200", "~ 3600", f"{names['p2']} 7200"]
+    (path / f"{JOINED}.hea").write_bytes("\n".join(head).encode(encoding))
+    found = wfdb_header.header(path, JOINED)
+    assert found.leads == ("Abl. II \N{MICRO SIGN}", "V1") and found.parts == tuple(names.values())
+    x = wfdb_record.signal(path, found, [1, 0])
+    np.testing.assert_allclose(x[:, : 20 * RATE], noise(20)[:, ::-1].T, atol=0.0026)
+    assert np.isnan(x[:, 20 * RATE : 30 * RATE]).all()
+    np.testing.assert_allclose(x[:, 30 * RATE :], noise(20, seed=1)[:, ::-1].T, atol=0.0026)
+    parsed = read(path, ("Abl. II \N{MICRO SIGN}",))
+    assert parsed.faults == [] and set(parsed.files.subject.tolist()) == {JOINED}
+    assert account(parsed) == {"N": (20, {}), "VF": (20, {"missing samples": 10})}
+    (path / f"{names['p2']}.hea").unlink()
+    (fault,) = read(path).faults
+    assert fault.file == f"{names['p2']}.hea" and f"is not there, but {JOINED}.hea names it" in fault.detail
+
+
+def test_parts_whose_leads_change_go_by_name(record):
+    """As bedside monitors write them: the first part but lists all leads, others have some, in any order."""
+    record("p1", [(0, "+", "(N")], names=("V1", "II"))
+    path = record("p2", [], noise(20, leads=1, seed=1), names=("II",))
+    (path / "all.hea").write_text("all 2 360 0\n~ 0 200/mV 12 0 0 0 0 II\n~ 0 200/mV 12 0 0 0 0 V1\n")
+    (path / "p1.atr").rename(path / "r.atr")
+    (path / "r.hea").write_text(f"r/3 2 {RATE} {40 * RATE}\nall 0\np1 {20 * RATE}\np2 {20 * RATE}\n")
+    found = wfdb_header.header(path, "r")
+    x = wfdb_record.signal(path, found, [0, 1])
+    assert found.leads == ("II", "V1") and np.isnan(x[1, 20 * RATE :]).all()
+    np.testing.assert_allclose(x[:, : 20 * RATE], noise(20)[:, ::-1].T, atol=0.0026)
+    np.testing.assert_allclose(x[0, 20 * RATE :], noise(20, leads=1, seed=1)[:, 0], atol=0.0026)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "file", "says"),
+    [
+        ("p2 7200", "p2 7000", "both.hea", "says 14400 samples, and its parts add up to 14200"),
+        ("both/2", "both/3", "both.hea", "says 3 parts and lists 2"),
+        ("p2 7200", "both 7200", "both.hea", "names itself as a part of it"),
+        ("p2 7200", "two 7200", "two.hea", "is a part of both, and has parts itself"),
+        ("both/2 2 360", "both/2 2 250", "p1.hea", "has 360 Hz where both.hea says 250 Hz"),
+        ("MLII", "V5", "p2.hea", "has the leads V5, V1, other parts of both MLII, V1"),
+    ],
+)
+def test_a_record_that_its_parts_contradict_is_a_fault(record, old, new, file, says):
+    record("p1", [(0, "+", "(N"), (20, "+", "(VF")])
+    path = record("p2", [], names=("V5", "V1") if new == "V5" else ("MLII", "V1"))
+    (path / "p1.atr").rename(path / "both.atr")
+    text = f"both/2 2 {RATE} {40 * RATE}\np1 {20 * RATE}\np2 {20 * RATE}\n"
+    (path / "both.hea").write_text(text.replace(old, new))
+    (path / "two.hea").write_text(text.replace("both", "two"))
+    (path / "RECORDS").write_text("both\n")
+    (fault,) = read(path).faults
+    assert fault.file == file and says in fault.detail
 
 
 def test_a_length_of_nothing_and_fields_that_are_no_numbers_are_refused(record):
@@ -186,6 +265,19 @@ def test_missing_samples_of_compressed_signals(fmt):
     """-32768 of format 516 is no -164 mV."""
     bits = {"508": 8, "516": 16, "524": 24}[fmt]
     assert wfdb_formats.MISSING[fmt] == -(1 << (bits - 1))
+
+
+def test_a_missing_sample_in_a_compressed_file_is_a_gap(record):
+    """Taken for a value it was -164 mV, and the range of the record."""
+    soundfile = pytest.importorskip("soundfile", reason="no soundfile")
+    path = record("r1", BOTH)
+    values = np.round(noise(20)[:, 0] * 200).astype(np.int16)
+    values[5 * RATE : 5 * RATE + 3] = -(1 << 15)
+    soundfile.write(str(path / "r1.dat"), values, RATE, subtype="PCM_16", format="FLAC")
+    (path / "r1.hea").write_text(f"r1 1 {RATE} 7200\nr1.dat 516 200/mV 16 0 0 0 0 ECG\n")
+    parsed = read(path)
+    assert parsed.faults == [] and np.abs(x_of(parsed)).max() < 2
+    assert account(parsed)["N"][1]["missing samples"] == round(3 / RATE, 3)
 
 
 def test_values_that_no_ecg_has_are_told(record):
@@ -375,17 +467,84 @@ def test_records_beside_the_splits_are_told(record, tmp_path):
 def test_what_a_mac_leaves_is_passed_over(record):
     path = record("r1", BOTH)
     (path / "._r1.hea").write_bytes(b"\0\5\x16\7")
-    parsed = read(path)
+    (found,) = look_all(path, Asked(task=TASK, label=LABELS.get))
+    parsed = found.read("train")
     assert parsed.faults == [] and {row.record for row in parsed.seconds} == {"r1"}
-    assert "passed over: 1 file named ._*, left by macOS" in parsed.notes
+    assert parsed.notes.count("passed over: 1 file named ._*, left by macOS") == 1
 
 
-def test_capitals_name_the_way_out(record, task, label):
+def in_capitals(folder):
+    """Name all in a folder as a disk of another system does."""
+    for file in sorted(folder.rglob("*"), reverse=True):
+        file.rename(file.with_name(file.name.upper()))
+
+
+@pytest.mark.parametrize("listed", ["", "r1\nr2\n", "R1.HEA\nR2.HEA\n"])
+def test_names_in_capitals_are_read_as_others(record, tmp_path, listed):
+    """The header names r1.dat, and the list r1 or R1.HEA; the folders of the splits are in capitals too."""
+    root = tmp_path / "set"
+    root.mkdir()
+    for split, names in (("train", ("r1", "r2")), ("test", ("r3",))):
+        for at, name in enumerate(names):
+            record(name, BOTH, noise(20, seed=at), folder=root / f"{split}_data")
+    if listed:
+        (root / "train_data" / "RECORDS").write_text(listed)
+    inside = {split: x_of(read(root, split=split)) for split in ("train", "test")}
+    in_capitals(root)
+    (found,) = look_all(root, Asked(task=TASK, label=LABELS.get))
+    assert (found.kind, found.splits) == ("wfdb", ("train", "test"))
+    for split, x in inside.items():
+        parsed = found.read(split)
+        assert parsed.faults == []
+        np.testing.assert_array_equal(x_of(parsed), x)
+        wanted = {"train": {"r1", "r2"}, "test": {"r3"}}[split]
+        assert {name.casefold() for name in parsed.files.subject.tolist()} == wanted
+        (note,) = [note for note in parsed.notes if "other letters than usual" in note]
+        count = 9 + bool(listed)
+        assert note.startswith(f"{count} files are named in other letters than usual, capital or small")
+
+
+def test_two_files_that_differ_in_case_alone_are_refused(record):
     path = record("r1", BOTH)
-    for file in sorted(path.iterdir()):
-        file.rename(path / file.name.upper())
-    with pytest.raises(DataError, match=r"R1.HEA end in capitals; call them .hea, and .* .dat and .atr"):
-        look_all(path, Asked(task=task, label=label))[0].contents.read("train")
+    (path / "R1.ATR").write_bytes((path / "r1.atr").read_bytes())
+    if len(list(path.iterdir())) == 3:
+        pytest.skip("this disk does not tell them apart")
+    (found,) = look_all(path, Asked(task=TASK, label=LABELS.get))
+    with pytest.raises(DataError, match=r"holds R1\.ATR and r1\.atr, whose names differ in case or Unicode"):
+        found.read("train")
+    (path / "r1.atr").unlink()
+    assert found.read("train").faults == []
+
+
+def test_patients_in_names_are_known_in_capitals_too(record):
+    for name in ("p00001_s00", "p00001_s01"):
+        path = record(name, BOTH)
+    in_capitals(path)
+    assert set(read(path).files.subject.tolist()) == {"P00001"}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_damaged_record_is_taken_out_as_the_message_has_it(record, listed):
+    """Its signal file alone removed, the header would name one that is not there; so would RECORDS."""
+    path = record("r1", BOTH)
+    record("r2", BOTH)
+    (path / "r2.dat").write_bytes((path / "r2.dat").read_bytes()[:100])
+    if listed:
+        (path / "RECORDS").write_text("r1\nr2\n")
+    way = "take the record out of RECORDS" if listed else "remove the record"
+    with pytest.raises(DataError, match=rf"r2.dat: .*is it complete\?; {way}, or see `atml data inspect"):
+        judge(read(path))
+    (path / "r2.dat").unlink()
+    with pytest.raises(DataError, match=rf"r2.dat: is not there, .*; put it back or {way}, or see"):
+        judge(read(path))
+    if listed:
+        (path / "RECORDS").write_text("r1\n")
+    else:
+        for file in path.glob("r2.*"):
+            file.unlink()
+    parsed = read(path)
+    judge(parsed)
+    assert set(parsed.files.subject.tolist()) == {"r1"}
 
 
 def test_records_lists_which_count(record):
@@ -469,7 +628,7 @@ def cut_to(share):
             "holds 7200 samples a lead where r1.hea says 9000",
         ),
         ("r1.hea", edit("360 7200", "360 7000"), "checksum", "one is damaged"),
-        ("r1.hea", edit("360 7200", "257.5 7200"), "header", "257.5 Hz"),
+        ("r1.hea", edit("360 7200", "0.36 7200"), "header", "0.36 Hz, which is no rate of an ECG"),
         ("r1.hea", edit(r"212 200\.0", "212 0"), "header", "lead 0 (MLII) has no gain"),
         ("r1.hea", edit(r"212 200\.0.*", "212"), "header", "lead 0 (lead 0) has no gain"),
         ("r1.hea", lambda p: p.write_bytes(bytes(range(128, 256))), "header", ""),
@@ -562,7 +721,7 @@ def test_a_gap_between_parts_is_missing_time(record):
 def test_a_long_record_is_read_in_pieces_and_is_the_same(record, monkeypatch):
     """Whole, it is in memory once in float32; wfdb's integers, 64 bits each, a piece at a time."""
     path = record("long", [], noise(300))
-    head = wfdb_record.header(path, "long")
+    head = wfdb_header.header(path, "long")
     whole = wfdb_record.signal(path, head, [0, 1])
     monkeypatch.setattr(wfdb_record, "PIECE", 5003)
     peaks = {}
@@ -577,7 +736,7 @@ def test_a_long_record_is_read_in_pieces_and_is_the_same(record, monkeypatch):
     data = bytearray((path / "long.dat").read_bytes())
     data[200_000] ^= 1
     (path / "long.dat").write_bytes(data)
-    with pytest.raises(wfdb_record.Unusable, match="adds up to"):
+    with pytest.raises(wfdb_header.Unusable, match="adds up to"):
         wfdb_record.signal(path, head, [0, 1])
 
 

@@ -153,7 +153,10 @@ def test_parquet_in_lists_in_columns_and_in_several_files(opened: Opened, tmp_pa
         ({"rhythm": None, "y": [0, 1, None, 1, 0, 1]}, r"y in .* must be class numbers"),
         ({"rhythm": None}, r"has no array 'y'; it needs x, y \(or rhythm\).*; there are subject, x"),
         ({"patient": SUBJECT}, r"holds 'subject' twice, also as 'patient': leave one out"),
-        ({"sampling_rate": [50, 50, 50, 50, 50, 100]}, r"must be one whole number of Hz, not \[50, 100\]"),
+        (
+            {"sampling_rate": [50, 50, 50, 50, 50, 100]},
+            r"must be one number of Hz, 1 or more, not \[50, 100\]",
+        ),
     ],
 )
 def test_what_is_wrong_with_parquet_is_one_line(

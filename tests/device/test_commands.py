@@ -86,11 +86,12 @@ def test_a_network_of_a_fold_predicts_in_8_bits() -> None:
     config, _ = CASES["lstm, mean"]
     x = ecg(TASK, 40)
     net = network(config, TASK)
-    found = by_format(TASK)(net, Rows(x, np.arange(20)), Rows(x, np.arange(20, 40)))
+    found = by_format(config, TASK)(net, Rows(x, np.arange(20)), Rows(x, np.arange(20, 40)))
     exact = net(torch.from_numpy(x[20:])).detach().numpy()
-    apart = np.abs(found["w8"] - exact)
-    assert found["w8"].shape == exact.shape
-    assert 1e-5 < apart.max() < 0.2  # other weights, and not by much
+    assert list(found) == ["w8", "w8a8"]
+    for logits, most in zip(found.values(), (0.2, 0.4), strict=True):
+        assert logits.shape == exact.shape
+        assert 1e-5 < np.abs(logits - exact).max() < most  # other numbers, and not by much
 
 
 def test_the_windows_of_a_check_are_of_every_size() -> None:

@@ -74,6 +74,14 @@ def test_wfdb_records_are_found_by_any_of_their_names(model: atml.Model, tmp_pat
         assert one.windows.equals(whole.windows[whole.windows["recording"] == "100"].reset_index(drop=True))
     with pytest.raises(DataError, match=r"has no lead 'V9'; its leads are 0 MLII"):
         atml.predict(model, tmp_path / "db", lead="V9")
+    # Names in capitals, and what macOS leaves: the same decisions.
+    for file in sorted((tmp_path / "db").iterdir()):
+        file.rename(file.with_name(file.name.upper()))
+    for clutter in ("._100.hea", "._100.HEA"):
+        (tmp_path / "db" / clutter).write_bytes(b"\0\5\x16\7")
+    again = atml.predict(model, tmp_path / "db")
+    assert again.windows.equals(whole.windows)
+    assert atml.predict(model, tmp_path / "db" / "100.HEA").windows["recording"].unique().tolist() == ["100"]
     with pytest.raises(DataError, match="leave out --sampling-rate 500"):
         atml.predict(model, tmp_path / "db", sampling_rate=500)
 
@@ -100,6 +108,17 @@ def test_segments_of_a_set_each_are_a_recording(
     assert len(found.windows) == 8 and found.windows["recording"].nunique() == 8
     wanted = model.predict(signal).tolist()
     assert found.windows["decision"].tolist() == wanted * 2
+    # The lead of the training is no lead of such a set; with several columns it has a choice.
+    of_mlii = told(model, lead_choice=("MLII",))
+    assert atml.predict(of_mlii, tmp_path / "set.zip").windows["decision"].tolist() == wanted * 2
+    for number, part in enumerate(signal.reshape(4, -1)):
+        lines = [f"{at / 250}\t{at % 7}\t{value:.6f}" for at, value in enumerate(part)]
+        (tmp_path / "columns").mkdir(exist_ok=True)
+        (tmp_path / "columns" / f"S{number}-N-0.txt").write_text("\n".join(["time\tresp\tMLII", *lines]))
+    assert atml.predict(of_mlii, tmp_path / "columns").windows["decision"].tolist() == wanted
+    assert atml.predict(model, tmp_path / "columns", lead="1").windows["decision"].tolist() == wanted
+    with pytest.raises(DataError, match=r"has 2 columns \(resp, MLII\): choose one with --lead"):
+        atml.predict(model, tmp_path / "columns")
 
 
 def test_missing_samples_are_not_decided(model: atml.Model, signal: np.ndarray, tmp_path: Path) -> None:
@@ -242,6 +261,8 @@ def test_people_that_the_model_was_trained_on_are_told(model: atml.Model, tmp_pa
     knows = told(model, subjects=None, hashes=hashed(["100"], model.exported.data_fingerprint))
     (line, *_) = atml.predict(told(knows, synthetic=False), tmp_path / "db").notes
     assert line.startswith("TRAINED ON, by name: 100. ")
+    by_name = told(model, subjects=("10",), synthetic=False, subjects_by=r"(\d\d)\d")
+    assert atml.predict(by_name, tmp_path / "db").notes[0].startswith("TRAINED ON, by name: 10. ")
     strangers = told(model, subjects=("102",), synthetic=False)
     assert not any("TRAINED" in line for line in atml.predict(strangers, tmp_path / "db").notes)
 

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import tracemalloc
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from atml import DataError, Task
-from atml.ecg.resampling import resample
+from atml.data.rates import Rate, resampled
 from atml.library import recordings
-from atml.library.recordings import Recording, whole_rate, windows
+from atml.library.recordings import Recording, rate_in_hz, windows
 
 TASK = Task(name="t", classes=("a", "b"), positive=1, sampling_rate=250, window=500)
 TWO = Task(name="t", classes=("a", "b"), positive=1, sampling_rate=250, window=500, leads=2)
@@ -34,13 +35,13 @@ def test_windows_at_the_tasks_rate_are_the_samples_themselves() -> None:
         np.testing.assert_array_equal(window, x[:, start : start + 500].astype(np.float32))
 
 
-@pytest.mark.parametrize("rate", [128, 257, 360, 1000])
-def test_blocks_are_resampled_as_the_whole_recording_is(rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rate", [128, 257, Fraction(515, 2), 360, 1000])
+def test_blocks_are_resampled_as_the_whole_recording_is(rate: Rate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recordings, "BLOCK", 3)
-    seconds = np.arange(60 * rate) / rate
+    seconds = np.arange(int(60 * rate)) / float(rate)
     x = np.sin(2 * np.pi * 5 * seconds) + np.sin(2 * np.pi * 17 * seconds)
     starts, found, _ = cut(Recording.of(x, rate, TASK), step=1.3)
-    whole = resample(x, rate, 250)
+    whole = resampled(x, rate, 250)
     assert len(starts) > 40
     for start, window in zip(starts, found, strict=True):
         np.testing.assert_allclose(window[0], whole[start : start + 500], atol=5e-3)
@@ -91,7 +92,7 @@ def test_memory_does_not_grow_with_the_length_of_a_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recordings, "BLOCK", 16)
-    resample(noise(1000), 128, 250)  # what it imports is no memory of a recording
+    resampled(noise(1000), 128, 250)  # what it imports is no memory of a recording
     peaks = []
     for number, minutes in enumerate((6, 24)):
         file = tmp_path / f"{number}.npy"
@@ -149,6 +150,7 @@ def test_signals_that_do_not_fit_are_refused() -> None:
     for step in (0.0, -1.0, float("nan")):
         with pytest.raises(DataError, match="step is"):
             Recording.of(noise(5000), 250, TASK).starts(step)
-    for rate in (0, -250, 249.5, float("inf")):
+    for rate in (0, -250, 0.5, float("nan"), float("inf")):
         with pytest.raises(DataError, match="sampling_rate is"):
-            whole_rate(rate, TASK)
+            rate_in_hz(rate, TASK)
+    assert rate_in_hz(249.89, TASK) == Fraction(24989, 100)

@@ -102,19 +102,3 @@ def test_equals_are_called_different_as_rarely_as_it_says_with_few_people_too(su
     one = [SubjectValues(d._found.take(who == "0"), share) for d in (drawn(), drawn())]
     alone = value_difference(one[:1], one[1:])
     assert (alone.low, alone.high) == (-np.inf, np.inf)
-
-
-def test_a_gate_is_asked_of_all_and_not_of_a_draw() -> None:
-    """A verdict that flips from draw to draw would drown what the models differ by."""
-
-    def points(found: Predictions) -> float:
-        judged = found.drawn_from or found
-        return 100 * mean_accuracy(found) + (40 if mean_accuracy(judged) >= 0.8 else 0)
-
-    people = np.random.default_rng(0).uniform(-0.08, 0.08, SUBJECTS)
-    better, good = run(0.1 + people), run(0.18 + people, seed=1)
-    assert points(better) > points(good) > 120
-    found = value_difference([SubjectValues(better, points)], [SubjectValues(good, points)])
-    plain = value_difference([SubjectValues(better, mean_accuracy)], [SubjectValues(good, mean_accuracy)])
-    for gated, alone in zip(vars(found).values(), vars(plain).values(), strict=True):
-        assert gated == pytest.approx(100 * alone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def test_without_predictions_there_are_points_for_speed_and_size_alone() -> None
     found = official_total("iesd2024", [], ESTIMATE, 60.0)
     assert found.total is None and found.figures == {} and set(found.points) == {"latency", "size"}
     assert not any(place.ours for place in found.places()) and found.notes() == ()
-    with pytest.raises(InputError, match=r"rule 'aha-aed' awards nothing .* iesd2024, iccad2022, iccad2023"):
+    with pytest.raises(InputError, match=r"rule 'aha-aed' awards nothing .* iccad2022, iccad2023, iesd2024"):
         official_total("aha-aed", [], ESTIMATE, 60.0)
 
 
@@ -156,10 +157,19 @@ def test_speed_is_worth_nothing_below_the_gate(task: str, objective: str, rule: 
     assert not task_files.find(task).awarded
 
 
+def test_whether_all_subjects_reach_the_gate_counts_for_some_of_them() -> None:
+    definition = task_files.find("iccad", objective="official")
+    few = decisions(right=0.7)  # as a draw of subjects may be
+    shut, open_ = (definition.value(dataclasses.replace(few, qualified=said)) for said in (False, True))
+    assert definition.value(few) == shut < open_
+    earned = CONTESTS["iccad2022"].points(0.0, ESTIMATE.value, 8.0)
+    assert open_ - shut == pytest.approx(earned["latency"] + earned["size"])
+
+
 def test_an_export_beside_the_leaderboard(capsys: pytest.CaptureFixture[str]) -> None:
     line = ["device", "estimate", str(SHOCK), "--board", "l432kc", "--rule", "iccad2022"]
     assert cli.run([*line, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["official"]
+    found = json.loads(capsys.readouterr().out)
     kept = json.loads((SHOCK / "metrics.json").read_text(encoding="utf-8"))
     assert found["figures"]["F"]["value"] == pytest.approx(kept["intervals"]["pooled F"]["value"], abs=0.005)
     assert found["total"]["low"] < found["total"]["value"] < found["total"]["high"] < 141

@@ -137,6 +137,9 @@ def test_card_and_report_have_the_total_beside_the_leaderboard(made: Plan) -> No
     found_again = contents.predictions(record.number)
     assert found_again is not None and found_again[1].board == cost.board
     assert made.definition.value(found_again[1]) == pytest.approx(record.value)
+    # Its final training is right everywhere (see `untrained.export`), and gets what its board allows.
+    best = sum(iccad2022.points(1.0, *cost.board).values())
+    assert metrics["final"]["train_value"] == pytest.approx(best, abs=1e-9) and best != 140
     heading, grid = contest_places(metrics)
     assert isinstance(heading, Heading) and isinstance(grid, Grid)
     assert [row[0] for row in grid.rows].count("this model") == 1 and len(grid.rows) == 6

@@ -26,7 +26,7 @@ def test_from_data_to_a_scored_model_and_on_from_there(
     folders = sorted((tmp_path / "exports" / "s").iterdir())
     assert folders, first.stdout
     held = {p.name for p in folders[0].iterdir()}
-    assert held == {"model.onnx", "config.json", "metrics.json", "MODEL_CARD.md"}
+    assert held == {"model.onnx", "config.json", "metrics.json", "MODEL_CARD.md", "ranges.json"}
 
     # The same line again has nothing to do; a larger total goes on to exactly that.
     again = atml(*line(small, space(), 5))
@@ -67,8 +67,10 @@ def test_from_data_to_a_scored_model_and_on_from_there(
     assert report["format"] == "w8" and len(report["checked"]) + len(report["unchecked"]) == 2
     assert all(one["passed"] for one in report["checked"])
     assert (folder / "device" / "model.onnx").stat().st_size < (folder / "model.onnx").stat().st_size
-    figures = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["formats"]["w8"]
-    assert figures["agreement"] > 0.9 and set(figures) >= {"value", "F1", "subjects"}
+    formats = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["formats"]
+    assert list(formats) == ["w8", "w8a8"]
+    for figures in formats.values():
+        assert figures["agreement"] > 0.9 and set(figures) >= {"value", "F1", "subjects"}
     assert "## With fewer bits" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 

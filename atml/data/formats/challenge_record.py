@@ -6,6 +6,7 @@ of these headers gives the date before the time, against that format; nothing he
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from atml.arrays import Float32
-from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
+from atml.data.formats.wfdb_header import MILLIVOLTS, Unusable
+from atml.data.rates import Rate, rate_of
 from atml.data.text import decoded
 
 RATE, GAIN = 300, 1000.0
@@ -37,7 +39,7 @@ class Header:
     """
 
     file: str
-    rate: int
+    rate: Rate
     samples: int
     gain: float
     baseline: int
@@ -64,12 +66,12 @@ def header(file: str, data: bytes) -> Header:
         raise Unusable("header", file, f"is not a complete WFDB header{why}") from None
     if signals != 1 or line[1] != "16+24":
         raise Unusable("header", file, f"has {signals} signals in format {line[1]}, not one in format 16+24")
-    if rate <= 0 or rate != int(rate):
-        raise Unusable("header", file, f"says {rate:g} Hz, which is not a whole number of Hz")
+    if not (math.isfinite(rate) and rate >= 1):
+        raise Unusable("header", file, f"says {rate:g} Hz, which is no rate of an ECG")
     factor = MILLIVOLTS.get((told[3] or "mV").casefold())
     if factor is None:
-        raise Unusable("unit", file, f"gives its signal in {told[3]!r}, not in mV")
-    return Header(file, int(rate), samples, gain, baseline, factor, checksum)
+        raise Unusable("unit", file, f"gives its signal in {told[3]!r}, not in mV: convert it")
+    return Header(file, rate_of(rate), samples, gain, baseline, factor, checksum)
 
 
 def signal(name: str, head: Header | None, data: bytes) -> Float32:

@@ -6,6 +6,7 @@ one by what it holds. The time gives the rate. A name may end with a unit: "MLII
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from atml.arrays import Float32, Floats
-from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
+from atml.data.formats.wfdb_header import MILLIVOLTS, NOT_MILLIVOLTS, Unusable
+from atml.data.rates import Rate, rate_of
 from atml.data.text import beginning
 
 ENDINGS = (".csv", ".tsv", ".txt")
@@ -28,6 +30,12 @@ _TIME = frozenset(
 _UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\])]*?)\s*[\])]\s*$")
 _HEAD, _CHUNK = 1 << 16, 500_000
 """Bytes that names, marks and encoding are told by; lines that are parsed at once."""
+
+_FEW = 20
+"""Samples that are too few to tell a signal from a time by its shape."""
+
+_SLOWEST = 10.0
+"""Lowest rate in Hz, that is no whole number, of an ECG."""
 
 _OFF = 0.25
 """Largest distance of a sample from its place, in samples, that comes of rounding."""
@@ -43,20 +51,20 @@ class ColumnFile:
 
     x: Float32
     names: tuple[str, ...]
-    rate: int | None
+    rate: Rate | None
     units: bool
     named: bool
     dropped: tuple[str, ...]
 
 
-def read(path: Path, file: str) -> ColumnFile:
-    """Read a table; ``file`` is what to call it in a message.
+def read(source: Path | bytes, file: str) -> ColumnFile:
+    """Read a table, a file or its bytes; ``file`` is what to call it in a message.
 
     Raises:
         Unusable: It can't be read, holds text, no sample, a unit that is none of voltage, or a time that does
-            not go on evenly, at a whole number of Hz.
+            not go on evenly, or at no rate of an ECG.
     """
-    names, columns, text = _parse(path, file)
+    names, columns, text = _parse(source, file)
     if not columns or not len(columns[0]):
         raise Unusable("signal", file, "holds no sample")
     named = names is not None
@@ -66,16 +74,17 @@ def read(path: Path, file: str) -> ColumnFile:
         match = _UNIT.match(name)
         if match and (named_as := match[1].strip()):
             plain[at] = named_as
-        units.append(match[2] if match else text[at] if text else "")
+        units.append(match[2] if match else text[at] if at < len(text) else "")
     dropped: list[str] = []
-    rate: int | None = None
+    rate: Rate | None = None
     keep = []
     for at, name in enumerate(plain):
-        kind = _kind(name, at, columns[at], named)
+        kind = _kind(name, columns[at], named, first=at == 0 < len(plain) - 1)
+        called = name if named else f"column {at + 1}"
         if kind == "time":
-            rate = _rate(columns[at], name, units[at], file)
+            rate = _rate(columns[at], called, units[at], file)
         if kind:
-            dropped.append(name if named else f"column {at + 1}")
+            dropped.append(called)
         else:
             keep.append(at)
     if not keep:
@@ -90,12 +99,12 @@ def read(path: Path, file: str) -> ColumnFile:
     return ColumnFile(x, leads, rate, known, named, tuple(dropped))
 
 
-def _parse(path: Path, file: str) -> tuple[list[str] | None, list[Floats], list[str]]:
+def _parse(source: Path | bytes, file: str) -> tuple[list[str] | None, list[Floats], list[str]]:
     """Return the names if there are any, the numbers column by column, and units from a second line."""
     import pandas as pd
 
     try:
-        with path.open("rb") as opened:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as opened:
             encoding, text = beginning(opened.read(_HEAD))
     except OSError as error:
         raise Unusable("unreadable", file, f"can't be read: {error.strerror or error}") from None
@@ -120,7 +129,7 @@ def _parse(path: Path, file: str) -> tuple[list[str] | None, list[Floats], list[
     parts: list[list[Floats]] = [[] for _ in first]
     try:
         with pd.read_csv(
-            path,
+            io.BytesIO(source) if isinstance(source, bytes) else source,
             sep=mark or r"\s+",
             header=None,
             skiprows=skip,
@@ -192,23 +201,33 @@ def _is_number(text: str, comma: bool) -> bool:
     return True
 
 
-def _kind(name: str, at: int, values: Floats, named: bool) -> str:
-    """Tell a column that is an "index" or a "time", "" for a lead."""
+def _kind(name: str, values: Floats, named: bool, *, first: bool) -> str:
+    """Tell a column that is an "index" or a "time", "" for a lead.
+
+    Without a name, the ``first`` of several is a time too if it never falls, or goes on by the same most of
+    the time: with gaps, rounded or begun anew, it must not become a signal.
+    """
     plain = re.sub(r"[^a-z#_]", "", name.casefold()) if named else name
     if named and (plain in _INDEX or plain.startswith("unnamed")):
         return "index"
     if named and plain in _TIME:
         return "time"
-    if at or len(values) < 3 or not np.isfinite(values).all():
+    there = values[np.isfinite(values)]
+    if len(there) < 3:
         return ""
-    steps = np.diff(values)
-    if (steps > 0).all() and np.ptp(steps) <= 0.02 * steps[0]:  # no heart goes up evenly
-        return "index" if steps[0] == 1 else "time"
-    return ""
+    steps = np.diff(there)
+    if len(there) == len(values) and (steps > 0).all() and np.ptp(steps) <= 0.02 * steps[0]:
+        return "index" if steps[0] == 1 else "time"  # no heart goes up evenly
+    if named or not first or len(there) < _FEW:
+        return ""
+    usual = np.median(steps)
+    rises = bool((steps >= 0).all() and steps.any())
+    goes_on = usual > 0 and float((np.abs(steps - usual) <= 0.02 * usual).mean()) > 0.8
+    return "time" if rises or goes_on else ""
 
 
-def _rate(values: Floats, name: str, unit: str, file: str) -> int:
-    """Return the rate in Hz that a column of time tells."""
+def _rate(values: Floats, name: str, unit: str, file: str) -> Rate:
+    """Return the rate in Hz that a column of time tells: a whole number where its rounding allows one."""
     scale = 1e-3 if unit.casefold() == "ms" or name.casefold() in ("ms", "milliseconds") else 1.0
     if len(values) < 3 or not np.isfinite(values).all() or values[-1] <= values[0]:
         raise Unusable("time", file, f"column {name!r} tells no time that goes on")
@@ -218,11 +237,13 @@ def _rate(values: Floats, name: str, unit: str, file: str) -> int:
     if off > _OFF:
         detail = f"column {name!r}: time does not go on evenly; are samples missing? Resample the recording"
         raise Unusable("time", file, detail)
+    slack = max(2 * off / (len(values) - 1), 1e-6) * rate
     near = round(rate)
-    if near < 1 or abs(rate - near) > 0.002 * near:
-        detail = f"column {name!r} tells {rate:.4g} Hz, no whole number of Hz: is it in s (or named 'ms')?"
-        raise Unusable("time", file, detail)
-    return int(near)
+    if near >= 1 and abs(rate - near) <= slack:
+        return int(near)
+    if rate < _SLOWEST:
+        raise Unusable("time", file, f"column {name!r} tells {rate:.4g} Hz: is it in s (or named 'ms')?")
+    return rate_of(rate)
 
 
 def _factor(unit: str, name: str, file: str) -> float | None:
@@ -231,5 +252,5 @@ def _factor(unit: str, name: str, file: str) -> float | None:
         return None
     factor = MILLIVOLTS.get(unit.casefold())
     if factor is None:
-        raise Unusable("unit", file, f"gives {name!r} in {unit!r}, not in mV: give --lead of another")
+        raise Unusable("unit", file, f"gives {name!r} in {unit!r}, {NOT_MILLIVOLTS}")
     return factor

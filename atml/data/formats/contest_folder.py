@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +14,17 @@ from atml.data.episode import Episode, from_segments
 from atml.data.file_tree import TAR_ENDINGS, find
 from atml.data.formats import contest_reader, contest_text
 from atml.data.formats.base import Asked, Format
+from atml.data.formats.contest_columns import Columns, parse, told_by
 from atml.data.formats.contest_text import Layout
-from atml.data.formats.number_text import BadText, parse
+from atml.data.formats.number_text import BadText
 from atml.data.labelling import call
-from atml.data.parsing import SPLITS, AboutPeople, Files, Parsed, assemble, at_rates, some
+from atml.data.parsing import Files, Parsed, assemble, at_rates
+from atml.data.rates import shown
 from atml.data.rows import Shape
-from atml.data.subjects import person
 from atml.errors import DataError
+
+FIRST = 5
+"""Files that are looked at for one that can be read."""
 
 
 class ContestFolder(Format):
@@ -28,9 +33,6 @@ class ContestFolder(Format):
     def __init__(self, path: Path, asked: Asked) -> None:
         super().__init__(path, asked)
         self.source = find(path)
-        task = asked.task
-        rate, published = asked.sampling_rate, contest_text.PUBLISHED
-        self.shape = Shape(task.sampling_rate, task.window, task.leads, rate, published)
 
     @staticmethod
     def recognises(path: Path) -> bool:
@@ -47,6 +49,45 @@ class ContestFolder(Format):
         """Which files are in which split."""
         return contest_text.layout(self.source)
 
+    @cached_property
+    def _first(self) -> tuple[str, Columns | None]:
+        """The first file that is one of numbers, and its columns; None for plain numbers in all."""
+        every = sorted(segment.name for part in self.layout.splits.values() for segment in part)
+        with self.source.opened() as reading:
+            for name, raw in reading(every[:FIRST]):
+                if isinstance(raw, bytes):
+                    with contextlib.suppress(BadText):
+                        return name, told_by(raw)
+        return "", None
+
+    @cached_property
+    def chooses_leads(self) -> bool:  # type: ignore[override]
+        """Whether files have several columns that may be signals."""
+        return self._first[1] is not None and len(self._first[1].names) > 1
+
+    @cached_property
+    def columns(self) -> Columns | None:
+        """The columns of all files, None for plain numbers; raises DataError where it takes a choice."""
+        name, columns = self._first
+        return None if columns is None else columns.chosen(call(self.path, name), self.asked.leads)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What rows must be, and the rate of files; raises DataError where they tell another than asked."""
+        task, rate = self.asked.task, self.asked.sampling_rate
+        told = self.columns.rate if self.columns else None
+        if None not in (told, rate) and told != rate:
+            raise DataError(
+                f"the files of {self.path} tell {shown(told or 0)} Hz, --sampling-rate says {rate}: leave it"
+                " out"
+            )
+        return Shape(task.sampling_rate, task.window, task.leads, told or rate, contest_text.PUBLISHED)
+
+    @property
+    def options(self) -> tuple[object, ...]:
+        """The column that is wanted."""
+        return (self.asked.leads,) if self.asked.leads else ()
+
     def splits(self) -> Sequence[str]:
         """Name the splits."""
         return () if self.layout.bare else tuple(self.layout.splits)
@@ -55,23 +96,23 @@ class ContestFolder(Format):
         """Read one split.
 
         Raises:
-            DataError: The set has no such split, or the task has more than the one lead of a text file.
+            DataError: The set has no such split, or the task has more than the one lead of a text file; there
+                are several columns, and no word on which is the signal.
         """
-        source, layout, shape = self.source, self.layout, self.shape
-        if shape.leads != 1:
-            raise DataError(
-                f"contest text in {source.path} has one lead, the task {shape.leads}: use an .npz"
-            )
+        source, layout, leads = self.source, self.layout, self.asked.task.leads
+        if leads != 1:
+            raise DataError(f"contest text in {source.path} has one lead, the task {leads}: use an .npz")
         wanted = "train" if layout.bare else split
         if wanted not in layout.splits:
             raise DataError(f"no {split} split in {source.path}: it holds {', '.join(layout.splits)} only")
+        columns, shape = self.columns, self.shape
         notes = list(layout.notes)
+        if columns is not None and columns.dropped:
+            notes.append(f"columns that are no leads are passed over: {', '.join(columns.dropped)}")
         if layout.bare:
             notes.append("no train_data, test_data or data_indices inside: nothing separates train from test")
-        if both := _shared_subjects(layout):
-            notes.append(AboutPeople(f"{len(both)} subjects are in train and in test: {some(both)}"))
         segments = {segment.name: segment for segment in layout.splits[wanted]}
-        chunks = contest_reader.read(source, list(segments), shape)
+        chunks = contest_reader.read(source, list(segments), shape, columns=columns)
         names = [name for part, _ in chunks for name in part]
         listed = [segments[name] for name in names]
         files = Files(
@@ -83,11 +124,16 @@ class ContestFolder(Format):
         faults = layout.faults.get(wanted, [])
         parsed = assemble(source.path, files, [rows for _, rows in chunks], faults, notes)
         parsed.notes += _taken_for(parsed, shape)
+        parsed.listed = layout.listed.get(wanted, "")
         return parsed
+
+    def whose(self, split: str) -> Iterator[tuple[str, str]]:
+        """Name the segments of a split and their subjects."""
+        return ((segment.name, segment.subject) for segment in self.layout.splits.get(split, ()))
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the segments that are longer than a window, of rates that are given or published."""
-        task, rate = self.asked.task, self.asked.sampling_rate
+        task, rate = self.asked.task, self.shape.given
         samples, published = contest_text.PUBLISHED
         if rate is None and samples * task.sampling_rate <= task.window * published:
             return ()
@@ -97,7 +143,7 @@ class ContestFolder(Format):
 
     def _segments(self, split: str) -> Iterator[tuple[str, str, str, npt.NDArray[np.floating]]]:
         """Read name, subject, rhythm and samples of each segment but flat ones, which opening leaves out."""
-        source, layout = self.source, self.layout
+        source, layout, columns = self.source, self.layout, self.columns
         listed = {
             segment.name: segment for segment in layout.splits.get("train" if layout.bare else split, [])
         }
@@ -106,18 +152,11 @@ class ContestFolder(Format):
                 try:
                     if isinstance(raw, str):
                         raise BadText(raw)
-                    values = parse(raw)
+                    values = parse(raw, columns)
                 except BadText as error:
                     raise DataError(f"{call(source.path, name)}: {error}") from None
                 if len(values) and values.min() < values.max():
                     yield name, listed[name].subject, listed[name].rhythm, values[None]
-
-
-def _shared_subjects(layout: Layout) -> list[str]:
-    """Subjects that are in both splits, sorted."""
-    split = [layout.splits.get(name, []) for name in SPLITS]
-    train, test = ({person(segment.subject): segment.subject for segment in part} for part in split)
-    return sorted(train[key] for key in train.keys() & test.keys())
 
 
 def _taken_for(parsed: Parsed, shape: Shape) -> list[str]:

@@ -23,8 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 import atml
-from atml.data.file_tree import Read, Source
-from atml.data.formats.number_text import BadText, parse
+from atml.data.file_tree import Listed, Read, Source
+from atml.data.formats.contest_columns import Columns, parse
+from atml.data.formats.number_text import BadText
 from atml.data.rows import Rows, Shape, join, make
 
 CHUNK = 250
@@ -35,21 +36,28 @@ ALONE = 3000
 
 
 def read(
-    source: Source, names: Sequence[str], shape: Shape, processes: int | None = None
+    source: Source,
+    names: Sequence[str],
+    shape: Shape,
+    processes: int | None = None,
+    *,
+    columns: Columns | None = None,
 ) -> list[tuple[list[str], Rows]]:
-    """Read and parse files; returns chunks of names with their rows.
+    """Read and parse files of these ``columns``, None for plain numbers; returns chunks of names and rows.
 
     Chunks are in the order of ``names``, which must be sorted. A tar can be read from front to back only,
     and so by this process alone.
     """
     if source.kind == "tar":
-        return _sorted(list(_front_to_back(source, names, shape)))
+        return _sorted(list(_front_to_back(source, names, shape, columns)))
     chunks = [list(names[at : at + CHUNK]) for at in range(0, len(names), CHUNK)]
     results: list[Rows | None] = [None] * len(chunks)
     pending = deque(range(len(chunks)))
     helpers = _start((processes or cores()) - 1) if len(names) >= ALONE else []
     threads = [
-        threading.Thread(target=_drive, args=(helper, (source, shape), chunks, results, pending), daemon=True)
+        threading.Thread(
+            target=_drive, args=(helper, (source, shape, columns), chunks, results, pending), daemon=True
+        )
         for helper in helpers
     ]
     try:
@@ -59,12 +67,13 @@ def read(
             with contextlib.suppress(IndexError):  # a helper took the last one
                 while True:
                     number = pending.popleft()
-                    results[number] = _rows(reading, chunks[number], shape)
+                    results[number] = _rows(reading, chunks[number], shape, columns)
             for thread in threads:
                 thread.join()
             # What a helper had when it died.
             whole = [
-                rows or _rows(reading, chunk, shape) for chunk, rows in zip(chunks, results, strict=True)
+                rows or _rows(reading, chunk, shape, columns)
+                for chunk, rows in zip(chunks, results, strict=True)
             ]
     finally:
         for helper in helpers:
@@ -85,26 +94,28 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _rows(reading: Read, names: Sequence[str], shape: Shape) -> Rows:
-    return make((_parsed(raw) for _, raw in reading(names)), shape)
+def _rows(reading: Read, names: Sequence[str], shape: Shape, columns: Columns | None) -> Rows:
+    return make((_parsed(raw, columns) for _, raw in reading(names)), shape)
 
 
-def _parsed(raw: bytes | str) -> npt.NDArray[np.float64] | tuple[str, str]:
+def _parsed(raw: bytes | str, columns: Columns | None) -> npt.NDArray[np.float64] | tuple[str, str]:
     if isinstance(raw, str):
         return "unreadable", raw
     try:
-        values = parse(raw)
+        values = parse(raw, columns)
     except BadText as error:
         return "text", str(error)
     return values[None] if len(values) else ("text", "holds no number")
 
 
-def _front_to_back(source: Source, names: Sequence[str], shape: Shape) -> Iterator[tuple[list[str], Rows]]:
+def _front_to_back(
+    source: Source, names: Sequence[str], shape: Shape, columns: Columns | None
+) -> Iterator[tuple[list[str], Rows]]:
     """Read a tar a chunk at a time, so that texts don't pile up in memory."""
     with source.opened() as reading:
         files = reading(names)
         while some := list(itertools.islice(files, CHUNK)):
-            yield [name for name, _ in some], make((_parsed(raw) for _, raw in some), shape)
+            yield [name for name, _ in some], make((_parsed(raw, columns) for _, raw in some), shape)
 
 
 def _sorted(chunks: list[tuple[list[str], Rows]]) -> list[tuple[list[str], Rows]]:
@@ -136,7 +147,7 @@ def _start(count: int) -> list[subprocess.Popen[bytes]]:
 
 def _drive(
     helper: subprocess.Popen[bytes],
-    about: tuple[Source, Shape],
+    about: tuple[Source, Shape, Columns | None],
     chunks: list[list[str]],
     results: list[Rows | None],
     pending: deque[int],
@@ -144,8 +155,8 @@ def _drive(
     """Feed one helper until nothing is left or it dies."""
     requests, replies = helper.stdin, helper.stdout
     assert requests is not None and replies is not None
-    source, shape = about
-    message: object = (dataclasses.replace(source, listed=()), shape)
+    source, shape, columns = about
+    message: object = (dataclasses.replace(source, listed=Listed(())), shape, columns)
     while True:
         try:
             number = pending.popleft()
@@ -165,12 +176,12 @@ def _drive(
 def serve() -> None:
     """Be a helper: what to read and chunks of names come in on stdin, rows go out on stdout."""
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
-    source, shape = pickle.load(requests)
+    source, shape, columns = pickle.load(requests)
     with source.opened() as reading:
         while True:
             try:
                 names = pickle.load(requests)
             except EOFError:
                 return
-            pickle.dump(_rows(reading, names, shape), replies, protocol=5)
+            pickle.dump(_rows(reading, names, shape, columns), replies, protocol=5)
             replies.flush()

@@ -11,6 +11,7 @@ import csv
 import io
 from dataclasses import dataclass, field
 
+from atml.data.file_names import plain
 from atml.data.file_tree import ENDINGS, Source
 from atml.data.parsing import SPLITS, Fault, some
 from atml.data.text import decoded
@@ -38,13 +39,15 @@ class Segment:
 class Layout:
     """The segments of each split, what is wrong with names and indices, and what a person should know.
 
-    ``bare`` says that nothing tells train from test: all segments are under "train".
+    ``bare`` says that nothing tells train from test: all segments are under "train". ``listed`` has the index
+    of each split that goes by one.
     """
 
     splits: dict[str, list[Segment]]
     bare: bool = False
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    listed: dict[str, str] = field(default_factory=dict)
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -70,7 +73,7 @@ def layout(source: Source) -> Layout:
     if not texts:
         raise DataError(f"no segment files ({PATTERN}) in {source.path}, nor WFDB records{_instead(source)}")
     for split in SPLITS:
-        inside = [name for name in texts if f"/{split}_data/" in f"/{name}"]
+        inside = [name for name in texts if f"/{split}_data/" in f"/{name}".casefold()]
         if inside:
             _add(found, split, inside)
     if not found.splits:
@@ -95,11 +98,10 @@ def _instead(source: Source) -> str:
     records = [name for name in source.names if name.lower().endswith(".hea")]
     if records and source.kind != "folder":
         return f"; it holds {some(records)}: unpack it and give the folder"
-    if capitals := [name for name in records if not name.endswith(".hea")]:
-        return f": {some(capitals)} end in capitals; call them .hea, and the files beside them .dat and .atr"
     if records:
         below = sorted({name.rpartition("/")[0] or "." for name in records})
-        return f"; there are records in {some(below)}: give that folder"
+        way = "give that folder" if len(below) == 1 else "give one of them, or each with --data"
+        return f"; there are records in {some(below)}: {way}"
     archives = [name for name in source.names if name.lower().endswith((*ENDINGS, ".mat"))]
     return f"; it holds {some(archives)}: give that" if archives else ""
 
@@ -122,12 +124,13 @@ def _by_index(found: Layout, source: Source, texts: list[str]) -> None:
     """Take the segments that the index files list, with the class they give them."""
     by_name: dict[str, list[str]] = {}
     for name in texts:
-        by_name.setdefault(name.rpartition("/")[2], []).append(name)
+        by_name.setdefault(plain(name.rpartition("/")[2]), []).append(name)
     for split in SPLITS:
         ending = f"data_indices/{split}_indice.csv"
-        files = [name for name in source.names if name == ending or name.endswith("/" + ending)]
+        files = [name for name in source.names if f"/{name}".casefold().endswith("/" + ending)]
         if files:
-            _add_indexed(found, split, min(files, key=len), source, by_name)
+            found.listed[split] = min(files, key=len)
+            _add_indexed(found, split, found.listed[split], source, by_name)
 
 
 def _add_indexed(
@@ -143,7 +146,7 @@ def _add_indexed(
     seen: set[str] = set()
     for number, row in enumerate(rows, 2):
         label, name = (row["label"] or "").strip(), (row["Filename"] or "").strip()
-        files = by_name.get(name.rpartition("/")[2], [])
+        files = by_name.get(plain(name.rpartition("/")[2]), [])
         parts = split_name(name)
         if label not in ("0", "1"):
             faults.append(Fault("index", index, f"line {number}: label {label!r} is neither 0 nor 1"))

@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from atml.data.episode import Episode
-from atml.data.file_tree import ENDINGS, find
+from atml.data.file_tree import ENDINGS, TAR_ENDINGS, file_there, find
 from atml.data.formats import FORMATS
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.recording_table import table_above, without_labels
 from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label
-from atml.data.parsing import SPLITS, Parsed, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
+from atml.data.subjects import NOBODY, person
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -67,9 +70,40 @@ class Found:
         return name_of(self.path)
 
     def read(self, split: str) -> Parsed:
-        """Read a split, its subjects as they were asked for; raises DataError."""
+        """Read a split, its subjects as they were asked for; raises DataError.
+
+        Who is in the other split too is noted. Where ``--subjects`` says so it is a fault of the training
+        split: two splits may number their subjects alike, but a person was named by a person.
+        """
         parsed, subjects = self.contents.read(split), self.contents.asked.subjects
-        return parsed if subjects is None else subjects.applied(parsed)
+        if self.path.is_dir() or self.path.name.lower().endswith((*TAR_ENDINGS, ".zip")):
+            parsed.notes += find(self.path).notes
+        parsed = parsed if subjects is None else subjects.applied(parsed)
+        files, both = parsed.files, self._in_both(parsed, split)
+        if not both:
+            return parsed
+        if subjects is None or split != SPLITS[0]:
+            what = "subject is" if len(both) == 1 else "subjects are"
+            note = f"{len(both)} {what} in train and in test: {some(both)}"
+            return replace(parsed, notes=[*parsed.notes, AboutPeople(note)])
+        first = {name: str(files.place[files.subject == name][0]) for name in both}
+        told = f"by --subjects {subjects.option}, and in train and test"
+        faults = [Fault("overlap", place, f"is of {name!r} {told}") for name, place in first.items()]
+        return replace(parsed, faults=[*parsed.faults, *faults])
+
+    def _in_both(self, parsed: Parsed, split: str) -> list[str]:
+        """Name the subjects of a split that are in the other one too, by a list of its recordings alone."""
+        other = [name for name in self.splits if name != split]
+        if split not in self.splits or not other:
+            return []
+        try:
+            listed = list(self.contents.whose(other[0]))
+        except DataError:  # what is wrong with that split stops whoever opens it
+            return []
+        subjects = self.contents.asked.subjects
+        names = subjects.names(listed) if subjects else (subject for _, subject in listed)
+        there = {person(name) for name in names} - NOBODY
+        return [name for name in np.unique(parsed.files.subject).tolist() if person(name) in there]
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the episodes of a split, of the subjects that `read` names; raises DataError."""
@@ -120,8 +154,8 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
     """Raise DataError for an option that none of the sets can make use of."""
     if asked.leads and found and not any(item.contents.chooses_leads for item in found):
         raise DataError(
-            f"--lead {' '.join(asked.leads)}: only recordings (WFDB, EDF, tables) have leads to choose from;"
-            " leave it out"
+            f"--lead {' '.join(asked.leads)}: only recordings (WFDB, EDF, tables) and text of several"
+            " columns have leads to choose from; leave it out"
         )
     if asked.sampling_rate is not None and found and all(item.contents.tells_rate for item in found):
         raise DataError(
@@ -157,7 +191,10 @@ def _look_by_table(path: Path, asked: Asked) -> Found:
     if asked.labels is None or not asked.labels.is_file():
         raise DataError(f"no such file: --labels {asked.labels}")
     if not path.is_dir():
-        raise DataError(f"--labels {asked.labels} names recordings in a folder, and {path} is none")
+        raise DataError(
+            f"--labels {asked.labels} names recordings in a folder, and {path} is none: unpack it, or leave"
+            " --labels out"
+        )
     return Found("table", FORMATS["table"](path, asked))
 
 
@@ -167,13 +204,17 @@ def _sets_inside(path: Path, kind: str | None) -> list[str]:
     What is recognised by a list or a file far below may be one of several: opened, the others would vanish.
     """
     parts = {f"{split}_data" for split in SPLITS}
-    if kind not in ("contest", "cinc2017", "dx") or not path.is_dir() or (path / "REFERENCE.csv").is_file():
+    if kind not in ("contest", "cinc2017", "dx") or not path.is_dir() or file_there(path, "REFERENCE.csv"):
         return []
     found = {}
     with os.scandir(path) as entries:
         for entry in entries:
             folder, name = entry.is_dir(), entry.name
-            if name in parts or name.startswith(".") or not (folder or name.lower().endswith(ENDINGS)):
+            if (
+                name.casefold() in parts
+                or name.startswith(".")
+                or not (folder or name.lower().endswith(ENDINGS))
+            ):
                 continue
             of = kind_of(path / name)
             # Any folder may hold the contest's text, so that tells nothing.
@@ -188,11 +229,6 @@ def kind_of(path: Path) -> str | None:
     return next((kind for kind in reversed(FORMATS) if FORMATS[kind].recognises(path)), None)
 
 
-def chooses_leads(path: Path) -> bool:
-    """Tell whether ``--lead`` means something for the set at a path; False where there is none."""
-    return (kind := kind_of(path)) is not None and FORMATS[kind].chooses_leads
-
-
 def tells_millivolts(path: Path) -> bool:
     """Tell whether the values of the set at a path are known to be in mV; False where there is none."""
     return (kind := kind_of(path)) is not None and FORMATS[kind].millivolts
@@ -201,7 +237,7 @@ def tells_millivolts(path: Path) -> bool:
 def name_of(path: Path) -> str:
     """Name a data set by its file or folder; of a split's own folder, by the one above."""
     path = path.absolute()
-    if path.name in ("train_data", "test_data") and path.parent.name:
+    if path.name.casefold() in ("train_data", "test_data") and path.parent.name:
         path = path.parent
     for ending in (*ENDINGS, ".mat"):
         if path.name.lower().endswith(ending) and path.is_file():

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from atml.data.file_tree import DEPTH, find
-from atml.data.formats import wfdb_record
+from atml.data.file_names import in_split
+from atml.data.file_tree import DEPTH, file_there, find
+from atml.data.formats import wfdb_header
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, apart, splits_of, wfdb_opened
 from atml.data.formats.statements import CODES, decide
 from atml.data.parsing import AboutPeople, Fault, some
@@ -42,7 +43,7 @@ def first_header(folder: Path, depth: int = DEPTH) -> Path | None:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if entry.name.endswith(".hea"):
+                if entry.name.lower().endswith(".hea"):
                     headers.append(entry.path)
                 elif depth and entry.is_dir():
                     folders.append(entry.path)
@@ -63,14 +64,14 @@ class DiagnosisHeaders(RecordingSet):
     def recognises(path: Path) -> bool:
         """Tell such a folder by a header with a diagnosis and no annotations beside it."""
         header = first_header(path) if path.is_dir() else None
-        if header is None or header.with_suffix(".atr").is_file():
+        if header is None or file_there(header.parent, f"{header.stem}.atr"):
             return False
         return diagnoses(header) is not None
 
     @cached_property
     def codes(self) -> dict[str, list[str] | None]:
         """Header, relative to the set -> its codes."""
-        names = [name for name in find(self.path).names if name.endswith(".hea")]
+        names = [name for name in find(self.path).names if name.lower().endswith(".hea")]
         return {name: diagnoses(self.path / name) for name in names}
 
     @property
@@ -85,11 +86,14 @@ class DiagnosisHeaders(RecordingSet):
 
     def listing(self, split: str) -> Listing:
         """List the records of a split, each a subject."""
-        wfdb_record.package()
-        found, below = Listing(), f"{split}_data/" if self.splits() else ""
+        wfdb_header.package()
+        found, told = Listing(), bool(self.splits())
         several: list[str] = []
-        for file in (name for name in self.codes if name.startswith(below)):
-            codes, name = self.codes[file], file.removeprefix(below).removesuffix(".hea")
+        for file, codes in self.codes.items():
+            inside = in_split(file, split) if told else file
+            if inside is None:
+                continue
+            name = inside[:-4]
             if codes is None:
                 detail = "has no line '# Dx:', as other headers here have: its diagnosis is not known"
                 found.faults.append(Fault("header", file, detail))
@@ -97,7 +101,7 @@ class DiagnosisHeaders(RecordingSet):
             rhythm = decide(codes, self.asked.label, "SNOMED CT")
             if "+" in rhythm:
                 several.append(name)
-            found.items.append(Item(file.removesuffix(".hea"), name, name, rhythm))
+            found.items.append(Item(file[:-4], name, name, rhythm))
         found.notes += apart(list(self.codes), "records")
         found.notes.append(
             AboutPeople(

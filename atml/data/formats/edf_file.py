@@ -17,7 +17,8 @@ import numpy as np
 from atml.arrays import Float32
 from atml.data.formats.annotations import UNNAMED, rhythm_of
 from atml.data.formats.recording_set import Opened
-from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
+from atml.data.formats.wfdb_header import MILLIVOLTS, NOT_MILLIVOLTS, Unusable
+from atml.data.rates import rate_of
 from atml.data.windowing import Stretch
 from atml.errors import MissingExtraError, in_one_line
 
@@ -47,7 +48,7 @@ def opened(path: Path, file: str) -> Opened:
     Where some of the signals are named as ECG leads, the others (breathing, oxygen) are set aside.
 
     Raises:
-        Unusable: It is damaged, is not continuous, or its leads are not at one whole rate in Hz.
+        Unusable: It is damaged, is not continuous, or its leads are not at one rate.
     """
     raw = _read(path, file)
     signals = [(_name(signal.label), signal) for signal in raw.signals]
@@ -59,8 +60,8 @@ def opened(path: Path, file: str) -> Opened:
         each = ", ".join(f"{name} {signal.sampling_frequency:g}" for name, signal in leads)
         raise Unusable("header", file, f"has leads at several rates ({each} Hz): leave one rate in it")
     rate = rates.pop()
-    if rate <= 0 or rate != int(rate):
-        raise Unusable("header", file, f"says {rate:g} Hz, which is no whole number of Hz: resample it")
+    if not (np.isfinite(rate) and rate >= 1):
+        raise Unusable("header", file, f"says {rate:g} Hz, which is no rate of an ECG")
 
     def load(numbers: Sequence[int]) -> Float32:
         return np.stack([_millivolts(leads[number][1], file) for number in numbers])
@@ -71,9 +72,9 @@ def opened(path: Path, file: str) -> Opened:
         raise Unusable("annotations", file, f"its annotations can't be read: {in_one_line(error)}") from None
 
     def told(samples: int, numbers: Sequence[int]) -> list[Stretch]:
-        return stretches(notes, samples, int(rate))
+        return stretches(notes, samples, rate)
 
-    return Opened(int(rate), tuple(name for name, _ in leads), load, told if notes else None)
+    return Opened(rate_of(rate), tuple(name for name, _ in leads), load, told if notes else None)
 
 
 def about(path: Path, file: str) -> tuple[str, bool]:
@@ -88,7 +89,7 @@ def about(path: Path, file: str) -> tuple[str, bool]:
         raise Unusable("annotations", file, f"its annotations can't be read: {in_one_line(error)}") from None
 
 
-def stretches(notes: Sequence[tuple[float, float | None, str]], samples: int, rate: int) -> list[Stretch]:
+def stretches(notes: Sequence[tuple[float, float | None, str]], samples: int, rate: float) -> list[Stretch]:
     """Divide a recording by annotations ``(onset, duration, text)``, times in s.
 
     One with a duration names the rhythm as long as it lasts, one without from there to the next. Of two at
@@ -157,8 +158,8 @@ def _millivolts(signal: Any, file: str) -> Float32:
     unit = str(signal.physical_dimension).strip()
     factor = MILLIVOLTS.get(unit.casefold())
     if factor is None:
-        said = f"gives {signal.label!r} in {unit!r}, not in mV" if unit else f"gives {signal.label!r} no unit"
-        raise Unusable("unit", file, f"{said}: give --lead of another")
+        said = f"gives {signal.label!r} {f'in {unit!r}' if unit else 'no unit'}, {NOT_MILLIVOLTS}"
+        raise Unusable("unit", file, said)
     try:
         return np.asarray(signal.data * factor, np.float32)
     except _DAMAGED as error:

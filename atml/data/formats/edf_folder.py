@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from atml.data.file_tree import find
+from atml.data.file_names import in_split
+from atml.data.file_tree import find, folder_there
 from atml.data.formats import edf_file
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, apart, splits_of
-from atml.data.formats.wfdb_record import Unusable
+from atml.data.formats.wfdb_header import Unusable
 from atml.data.parsing import SPLITS, AboutPeople, some
 from atml.errors import DataError
 
@@ -22,9 +23,9 @@ class EdfFolder(RecordingSet):
     @staticmethod
     def recognises(path: Path) -> bool:
         """Tell a folder with EDF files and no WFDB headers, itself or in its train_data and test_data."""
-        places = (path, *(path / f"{split}_data" for split in SPLITS))
+        places = (path, *(folder_there(path, f"{split}_data") for split in SPLITS))
         try:
-            files = [file for place in places if place.is_dir() for file in place.iterdir()]
+            files = [file for place in places if place and place.is_dir() for file in place.iterdir()]
         except OSError:
             return False
         there = {file.suffix.lower() for file in files if not file.name.startswith(".")}
@@ -41,13 +42,14 @@ class EdfFolder(RecordingSet):
     def listing(self, split: str) -> Listing:
         """List the files of a split that have annotations; raises DataError where none has."""
         edf_file.package()
-        below, found = f"{split}_data/" if self.splits() else "", Listing()
+        told, found = bool(self.splits()), Listing()
         silent: list[str] = []
         people: dict[str, str] = {}
         for file in self._files:
-            if not file.startswith(below):
+            inside = in_split(file, split) if told else file
+            if inside is None:
                 continue
-            name = file.removeprefix(below)[: -len(Path(file).suffix)]
+            name = inside[: -len(Path(file).suffix)]
             try:
                 code, annotated = edf_file.about(self.path / file, file)
             except Unusable as error:

@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from atml.data.file_tree import file_there
 from atml.data.text import decoded
 
 
 @contextmanager
-def in_ascii(folder: Path, name: str) -> Iterator[tuple[str, list[str]]]:
+def readable(header: Path, lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield where wfdb finds a record, and the names of its signal files where it can't read them itself.
 
-    It drops what is not ASCII, names of files too: it is given a header without, and links to the files.
+    It drops what is not ASCII, names of files too, and looks for names as they are spelled alone: it is given
+    a header without, and links to the files.
     """
-    lines = lines_of(folder, name)
-    if not lines or all(line.isascii() for line in lines) or "/" in lines[0].split()[0]:
-        yield str(folder / name), []
-        return
     words = [line.split() for line in lines]
+    _, slash, parts = words[0][0].partition("/") if words else ("", "", "")
+    files = list(dict.fromkeys(line[0] for line in words[1:]))
+    there = {} if slash else {file: file_there(header.parent, file) for file in files}
+    as_told = all(found is None or found == header.parent / file for file, found in there.items())
+    if not words or (
+        header.suffix == ".hea" and as_told and not slash and all(line.isascii() for line in lines)
+    ):
+        yield str(header.with_suffix("")), []
+        return
     with tempfile.TemporaryDirectory(prefix="atml-") as place:
-        aliases = {file: f"{at}.dat" for at, file in enumerate(dict.fromkeys(line[0] for line in words[1:]))}
-        for file, alias in aliases.items():
-            (Path(place) / alias).symlink_to((folder / name).absolute().with_name(file))
-        told = [["r", *words[0][1:]], *([aliases[line[0]], *line[1:]] for line in words[1:])]
+        aliases = {file: f"s{at}" if slash else f"{at}.dat" for at, file in enumerate(files)}
+        for file, found in there.items():
+            if found is not None:
+                (Path(place) / aliases[file]).symlink_to(found.absolute())
+        told = [[f"r{slash}{parts}", *words[0][1:]]]
+        told += [[aliases[line[0]] if line[0] != "~" else "~", *line[1:]] for line in words[1:]]
         text = "\n".join(" ".join(line) for line in told) + "\n"
         (Path(place) / "r.hea").write_bytes(text.encode("ascii", "ignore"))
         yield str(Path(place) / "r"), [line[0] for line in words[1:]]
 
 
-def lines_of(folder: Path, name: str) -> list[str]:
+def lines_of(header: Path) -> list[str]:
     """Return the lines of a header that are neither empty nor comments, in whatever encoding it is."""
-    text = decoded((folder / f"{name}.hea").read_bytes())
+    text = decoded(header.read_bytes())
     return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]

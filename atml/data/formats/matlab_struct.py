@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
 from atml.data.episode import Episode, from_segments
+from atml.data.file_tree import file_there
 from atml.data.formats import hdf5
 from atml.data.formats.annotations import rhythm_of
 from atml.data.formats.base import BLOCK, Format
@@ -244,7 +245,7 @@ def _load(path: Path) -> npt.NDArray[Any]:
         reason = in_one_line(error)
         raise DataError(f"can't read {path}: {reason}; is it complete?") from None
     if "data" not in held:
-        of_set = (path.parent / "REFERENCE.csv").is_file()
+        of_set = file_there(path.parent, "REFERENCE.csv")
         hint = f": one record of a set with a list; give its folder, {path.parent}" if of_set else ""
         raise DataError(f"{path} holds no 'data'{hint}")
     data = np.asarray(held["data"])

@@ -85,7 +85,7 @@ def _columns(raw: bytes) -> str:
     if sum(count > 0 for count in counts) == 1 or max(counts) == 1:
         return ""
     number, count = next((at, count) for at, count in enumerate(counts, 1) if count > 1)
-    return f"line {number} holds {count} numbers: give one a line, the signal without an index or a time"
+    return f"line {number} holds {count} numbers, not one"
 
 
 def _where(raw: bytes) -> str:

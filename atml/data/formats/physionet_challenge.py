@@ -19,11 +19,12 @@ from pathlib import Path, PurePosixPath
 
 from atml.data import windowing
 from atml.data.episode import Episode
+from atml.data.file_names import LIST, plain
 from atml.data.file_tree import Read, Source, find
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
-from atml.data.formats.wfdb_record import Unusable
-from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
+from atml.data.formats.wfdb_header import Unusable
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, look_at, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
@@ -31,7 +32,7 @@ from atml.errors import DataError
 RHYTHMS = {"N": "N", "A": "AF", "O": "O", "~": "NOISE"}
 """Label in the list -> the rhythm's name, which a task's ``label`` is asked about."""
 
-_LIST = re.compile(r"REFERENCE(-original|-v(\d+))?\.csv", re.IGNORECASE)
+_REFERENCE = re.compile(r"REFERENCE(-original|-v(\d+))?\.csv", re.IGNORECASE)
 
 
 DEPTH = 3
@@ -46,7 +47,9 @@ def is_challenge(path: Path) -> bool:
             for depth in range(DEPTH)
             for file in path.glob("*/" * depth + "[Rr][Ee][Ff][Ee][Rr][Ee][Nn][Cc][Ee]*.[Cc][Ss][Vv]")
         ]
-        return any(_LIST.fullmatch(file.name) and any(file.parent.glob("*.mat")) for file in lists)
+        return any(
+            _REFERENCE.fullmatch(file.name) and any(file.parent.glob("*.[Mm][Aa][Tt]")) for file in lists
+        )
     if path.suffix.lower() != ".zip" or not path.is_file():
         return False
     try:
@@ -57,10 +60,10 @@ def is_challenge(path: Path) -> bool:
 
 def _lists(source: Source) -> dict[str, str]:
     """Return folder -> its list of labels, the latest version of it, where there are records beside it."""
-    with_records = {_folder(name) for name in source.names if name.endswith(".mat")}
+    with_records = {_folder(name) for name in source.names if name.lower().endswith(".mat")}
     found: dict[str, tuple[int, str]] = {}
     for name in source.names:
-        match = _LIST.fullmatch(PurePosixPath(name).name)
+        match = _REFERENCE.fullmatch(PurePosixPath(name).name)
         if match and _folder(name) in with_records:
             version = int(match[2]) if match[2] else -1 if match[1] else 0
             found[_folder(name)] = max(found.get(_folder(name), (-2, "")), (version, name))
@@ -74,8 +77,9 @@ def _folder(name: str) -> str:
 
 @dataclass
 class _Split:
-    """The records of a split: rhythm by name in the source (no ending), faults and notes."""
+    """The records of a split: their list, rhythm by name in the source (no ending), faults and notes."""
 
+    listed: str
     rhythm: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -89,7 +93,7 @@ class PhysionetChallenge(Format):
     def __init__(self, path: Path, asked: Asked) -> None:
         super().__init__(path, asked)
         self.source, self.rate = find(path), asked.sampling_rate
-        self.tells_rate = any(name.endswith(".hea") for name in self.source.names)
+        self.tells_rate = any(name.lower().endswith(".hea") for name in self.source.names)
 
     @staticmethod
     def recognises(path: Path) -> bool:
@@ -106,7 +110,7 @@ class PhysionetChallenge(Format):
         """Split -> its list; "" for a set that does not tell train from test."""
         lists = _lists(self.source)
         named = {
-            split: [name for folder, name in lists.items() if folder.endswith(f"{split}_data/")]
+            split: [name for folder, name in lists.items() if folder.casefold().endswith(f"{split}_data/")]
             for split in SPLITS
         }
         if len(lists) == 1 and not any(named.values()):
@@ -149,7 +153,12 @@ class PhysionetChallenge(Format):
             )
         parsed.faults[:0] = found.faults
         parsed.notes += found.notes
+        parsed.listed = found.listed
         return parsed
+
+    def whose(self, split: str) -> list[tuple[str, str]]:
+        """Name the records of a split, each a subject."""
+        return [(PurePosixPath(name).name,) * 2 for name in self._split(split).rhythm]
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the records that hold more than a window; raises as `read` does, and for a fault."""
@@ -157,35 +166,38 @@ class PhysionetChallenge(Format):
         result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
         if found.faults:
             first, path = found.faults[0], self.path
-            raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+            raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
         return result
 
     def _split(self, split: str) -> _Split:
         """Read the list of a split."""
-        path, names, task = self.path, set(self.source.names), self.asked.task
+        path, called, task = self.path, self.source.called, self.asked.task
         if task.leads != 1:
             raise DataError(f"records in {path} have one lead, task {task.name!r} has {task.leads}")
         if "" not in self.folders and split not in self.folders:
             raise DataError(f"no {split} split in {path}: it holds {', '.join(self.folders)} only")
         listing = self.folders.get("") or self.folders[split]
-        folder, found = _folder(listing), _Split()
+        folder, found = _folder(listing), _Split(listing)
         if "" in self.folders:
             found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
-        wanted = self._wanted(folder, names)
+        seen: set[str] = set()
+        wanted = self._wanted(folder)
         for number, (record, label) in enumerate(self._rows(listing), 1):
             name, at = folder + record, f"line {number}"
             if label not in RHYTHMS:
                 detail = f"{at}: label {label!r} is none of {', '.join(RHYTHMS)}"
                 found.faults.append(Fault("index", listing, detail))
-            elif name in found.rhythm:
+            elif plain(name) in seen:
                 found.faults.append(Fault("index", listing, f"{at}: lists {record} again"))
-            elif f"{name}.mat" in names:
+            elif called(f"{name}.mat"):
                 found.rhythm[name] = RHYTHMS[label]
-            elif wanted is None or record in wanted:
+                seen.add(plain(name))
+            elif wanted is None or plain(record) in wanted:
                 detail = f"is not there, but {at} of {listing} lists it"
                 found.faults.append(Fault("missing", f"{name}.mat", detail))
-        there = {name[:-4] for name in names if name.endswith(".mat") and _folder(name) == folder}
-        if other := sorted(there - set(found.rhythm)):
+        files = [name for name in self.source.names if name.lower().endswith(".mat")]
+        there = [name[:-4] for name in files if _folder(name) == folder]
+        if other := [name for name in there if plain(name) not in seen]:
             found.notes.append(f"{len(other)} records are not in {listing} and left out: {some(other)}")
         noisy = [PurePosixPath(name).name for name, rhythm in found.rhythm.items() if rhythm == "NOISE"]
         if noisy:
@@ -194,12 +206,13 @@ class PhysionetChallenge(Format):
         found.rhythm = dict(sorted(found.rhythm.items()))
         return found
 
-    def _wanted(self, folder: str, names: set[str]) -> set[str] | None:
+    def _wanted(self, folder: str) -> set[str] | None:
         """Return the records that RECORDS lists; None where there is no such file."""
-        if f"{folder}RECORDS" not in names:
+        listing = self.source.called(f"{folder}{LIST}")
+        if not listing:
             return None
-        lines = decoded(self.source.only(f"{folder}RECORDS")).split()
-        return {PurePosixPath(line).name for line in lines}
+        lines = decoded(self.source.only(listing)).split()
+        return {plain(PurePosixPath(line).name) for line in lines}
 
     def _rows(self, listing: str) -> list[tuple[str, str]]:
         """Return record and label of each line of a list."""
@@ -221,7 +234,7 @@ class PhysionetChallenge(Format):
                     head = self._header(name, reading)
                     assumed += head is None
                     rate = head.rate if head else self.rate or RATE
-                    x = signal(name, head, _bytes(f"{name}.mat", reading))
+                    x = signal(name, head, _bytes(self.source.called(f"{name}.mat"), reading))
                 except Unusable as error:
                     found.faults.append(error.fault)
                     continue
@@ -236,8 +249,8 @@ class PhysionetChallenge(Format):
     def _header(self, name: str, reading: Read) -> Header | None:
         """Read the header of a record; None where there is none and a person said the rate."""
         file = f"{name}.hea"
-        if file in self.source.names:
-            return header(file, _bytes(file, reading))
+        if there := self.source.called(file):
+            return header(file, _bytes(there, reading))
         if self.rate is None or self.tells_rate:
             record = PurePosixPath(name).name
             detail = f"is not there, and {record}.mat does not state its rate (published: {RATE} Hz)"

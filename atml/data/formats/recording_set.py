@@ -16,12 +16,14 @@ import numpy as np
 from atml.arrays import Float32
 from atml.data import windowing
 from atml.data.episode import Episode
-from atml.data.formats import wfdb_record
+from atml.data.file_names import in_split
+from atml.data.formats import wfdb_header, wfdb_record
 from atml.data.formats.base import Format
-from atml.data.formats.wfdb_record import Unusable
+from atml.data.formats.wfdb_header import Unusable
 from atml.data.labelling import classes_of
 from atml.data.leads import NoLead, meant
-from atml.data.parsing import SPLITS, Fault, Parsed, some
+from atml.data.parsing import SPLITS, Fault, Parsed, look_at, some
+from atml.data.rates import Rate
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
 
@@ -40,7 +42,7 @@ class Opened:
     given samples and leads, None where it has none. ``notes`` tell what was assumed or passed over.
     """
 
-    rate: int
+    rate: Rate
     leads: tuple[str, ...]
     load: Callable[[Sequence[int]], Float32]
     told: Callable[[int, Sequence[int]], list[Stretch]] | None = None
@@ -62,16 +64,17 @@ class Item:
 
 @dataclass
 class Listing:
-    """The recordings of a split, and what is wrong or worth a note."""
+    """The recordings of a split, the file that lists them if one does, what is wrong or worth a note."""
 
     items: list[Item] = field(default_factory=list)
+    listed: str = ""
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def splits_of(files: Iterable[str]) -> tuple[str, ...]:
     """Name the splits whose folder, train_data or test_data, holds some of these files."""
-    there = {file.partition("/")[0] for file in files}
+    there = {file.partition("/")[0].casefold() for file in files}
     return tuple(split for split in SPLITS if f"{split}_data" in there)
 
 
@@ -79,7 +82,7 @@ def apart(files: Sequence[str], what: str) -> list[str]:
     """Say whether folders tell train from test, and which files, called ``what``, lie in neither."""
     if not splits_of(files):
         return ["neither train_data nor test_data inside: train and test are not told apart"]
-    beside = [name for name in files if not name.startswith(tuple(f"{one}_data/" for one in SPLITS))]
+    beside = [name for name in files if all(in_split(name, split) is None for split in SPLITS)]
     if not beside:
         return []
     return [f"{len(beside)} {what} are in neither train nor test, and left out: {some(beside)}"]
@@ -87,7 +90,7 @@ def apart(files: Sequence[str], what: str) -> list[str]:
 
 def wfdb_opened(folder: Path, name: str) -> Opened:
     """Read the header of a WFDB record; raises `Unusable`."""
-    head = wfdb_record.header(folder, name)
+    head = wfdb_header.header(folder, name)
     return Opened(head.rate, head.leads, lambda leads: wfdb_record.signal(folder, head, leads))
 
 
@@ -125,7 +128,12 @@ class RecordingSet(Format):
         parsed = windowing.parse(self.path, self._recordings(found), self.asked.task)
         parsed.faults[:0] = found.faults
         parsed.notes += found.notes
+        parsed.listed = found.listed
         return parsed
+
+    def whose(self, split: str) -> Iterator[tuple[str, str]]:
+        """Name the recordings of a split and their subjects."""
+        return ((item.name, item.subject) for item in self._listing(split).items)
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the stretches that hold more than a window; raises as `read` does, and for a fault."""
@@ -133,7 +141,7 @@ class RecordingSet(Format):
         result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
         if found.faults:
             first, path = found.faults[0], self.path
-            raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+            raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
         return result
 
     def _listing(self, split: str) -> Listing:

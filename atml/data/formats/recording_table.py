@@ -12,14 +12,15 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from atml.arrays import Float32
-from atml.data.file_tree import find
+from atml.data.file_names import plain
+from atml.data.file_tree import find, folder_there
 from atml.data.formats import column_file, edf_file, label_table
 from atml.data.formats.base import Asked
 from atml.data.formats.label_table import Columns, Row
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, wfdb_opened
 from atml.data.formats.statements import CODES, decide
 from atml.data.formats.wfdb_folder import patients_of
-from atml.data.formats.wfdb_record import Unusable
+from atml.data.formats.wfdb_header import Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, some
 from atml.errors import DataError
 
@@ -105,17 +106,21 @@ class RecordingTable(RecordingSet):
 
     @cached_property
     def tells_rate(self) -> bool:  # type: ignore[override]
-        """Whether the first recording that is there tells its rate."""
+        """Whether recordings tell their rate: of tables of numbers only those with a column of time do."""
         file = next((one for row in self._rows if (one := self._file(row))), "")
-        if not file.lower().endswith(column_file.ENDINGS):
-            return bool(file)
-        return self._source[1].code == "Chapman" or column_file.read(self.path / file, file).rate is not None
+        by_column = file.lower().endswith(column_file.ENDINGS) and self._source[1].code != "Chapman"
+        return bool(file) and not by_column
 
     @property
     def statements(self) -> Sequence[str]:
         """Return all that the table says, and what it may be called."""
         known = [name for code in CODES[self._source[1].code] for names in code.values() for name in names]
         return [*known, *(name for row in self._rows for name in row.statements)]
+
+    @property
+    def options(self) -> tuple[object, ...]:
+        """Those of all such sets; the number is that of the way in which tables of numbers are read."""
+        return (*super().options, 2)
 
     def splits(self) -> Sequence[str]:
         """Name the splits that the table tells apart."""
@@ -129,7 +134,7 @@ class RecordingTable(RecordingSet):
         """
         found = [file for name in row.files if (file := self._files.find(name))]
         if len(found) > 1 and self.asked.task.sampling_rate <= 100:
-            slow = [file for file in found if "_lr" in PurePosixPath(file).name]
+            slow = [file for file in found if "_lr" in PurePosixPath(file).name.casefold()]
             found = slow or found
         return found[0] if found else ""
 
@@ -137,7 +142,7 @@ class RecordingTable(RecordingSet):
         """List the recordings of a split that the table names."""
         table, columns = self._source
         called = table.name if table.parent == self.path else str(table)
-        found, lines = Listing(), dict[str, int]()
+        found, lines = Listing(listed=called), dict[str, int]()
         told, unknown = self.splits(), dict[str, int]()
         for row in self._rows:
             if told and row.split != split:
@@ -183,8 +188,8 @@ class RecordingTable(RecordingSet):
             )
         listed_files = {item.file for item in found.items}
         if not self.splits() and (other := sorted(self._files.signals(table=called) - listed_files)):
-            stems = {PurePosixPath(file).name.replace("_hr", "_lr") for file in listed_files}
-            other = [name for name in other if PurePosixPath(name).name.replace("_hr", "_lr") not in stems]
+            stems = {_slow(file) for file in listed_files}
+            other = [name for name in other if _slow(name) not in stems]
             if other:
                 notes.append(f"{len(other)} files are not in {called} and left out: {some(other)}")
         return notes
@@ -223,6 +228,11 @@ def columns_opened(folder: Path, file: str, asked: int | None, *, chapman: bool 
     return Opened(rate, names, load, notes=tuple(notes))
 
 
+def _slow(file: str) -> str:
+    """Return the name of a file of PTB-XL at its lower rate, for one at either."""
+    return PurePosixPath(file).name.casefold().replace("_hr", "_lr")
+
+
 class _Files:
     """The files of a set, found by what a table calls them: a path, maybe without ending, or a bare name."""
 
@@ -244,18 +254,29 @@ class _Files:
         """Bare name -> the file, of several the first by sorting."""
         return {PurePosixPath(stem).name: file for stem, file in sorted(self._by_path.items(), reverse=True)}
 
+    @cached_property
+    def _plain_paths(self) -> dict[str, str]:
+        return {plain(name): file for name, file in self._by_path.items()}
+
+    @cached_property
+    def _plain_names(self) -> dict[str, str]:
+        return {plain(name): file for name, file in self._by_name.items()}
+
     def find(self, name: str) -> str:
-        """Return the file that a table means, "" where there is none."""
+        """Return the file that a table means, of its very case before others, "" where there is none."""
         name = name.replace("\\", "/").removeprefix("./")
         if not name:
             return ""
         stem = name[: -len(PurePosixPath(name).suffix)] if PurePosixPath(name).suffix else name
-        for candidate in (name, stem):
-            if candidate in self._by_path:
-                return self._by_path[candidate]
-        if "/" in name:
-            return ""
-        return self._by_name.get(name) or self._by_name.get(stem, "")
+        bare = "/" not in name
+        for exact, in_plain, one in (
+            (self._by_path, self._plain_paths, True),
+            (self._by_name, self._plain_names, bare),
+        ):
+            for candidate in (name, stem) if one else ():
+                if file := exact.get(candidate) or in_plain.get(plain(candidate)):
+                    return file
+        return ""
 
     def signals(self, table: str) -> set[str]:
         """Return all recordings; a table of labels is none."""
@@ -269,7 +290,7 @@ class _Files:
 def without_labels(path: Path) -> list[str]:
     """Name the tables in a folder that says their labels nowhere; nothing for any other folder."""
     apart = ("train_data", "test_data", "data_indices")
-    if not path.is_dir() or any((path / name).is_dir() for name in apart):
+    if not path.is_dir() or any(folder_there(path, name) for name in apart):
         return []
     names = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
     if any(name.lower().endswith(".txt") for name in names):
@@ -283,6 +304,9 @@ def table_above(path: Path) -> str:
     if not path.is_dir():
         return ""
     for file, found in tables(path.parent).items():
-        if any(name.startswith(f"{path.name}/") for name in label_table.first_files(file, found, FEW)):
+        if any(
+            plain(name).startswith(plain(f"{path.name}/"))
+            for name in label_table.first_files(file, found, FEW)
+        ):
             return file.name
     return ""

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from atml.data import windowing
 from atml.data.episode import Episode
-from atml.data.file_tree import find
-from atml.data.formats import wfdb_record
+from atml.data.file_names import LIST, plain
+from atml.data.file_tree import file_there, find, folder_there
+from atml.data.formats import wfdb_header, wfdb_record
 from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
-from atml.data.formats.wfdb_record import Header, Unusable
-from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, some
+from atml.data.formats.wfdb_header import Header, Unusable
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, look_at, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
-from atml.formatting import plural
 from atml.tasks.task import Task
 
 MITDB = frozenset(
@@ -40,7 +40,10 @@ ONE_PATIENT = {"202": "201"}
 """The second of two records of one patient, and the first."""
 
 
-BY_PATIENT = (re.compile(r"(?:.*/)?(p\d{5})_s\d{2}"), re.compile(r"(?:.*/)?(p\d{4,})/s\d+/[^/]+"))
+BY_PATIENT = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (r"(?:.*/)?(p\d{5})_s\d{2}", r"(?:.*/)?(p\d{4,})/s\d+/[^/]+")
+)
 """Records that are named by patient: p00000_s01 of Icentia11k, p1000/p10001/s1/r1 of MIMIC-IV-ECG."""
 
 
@@ -55,12 +58,13 @@ def patients_of(names: Sequence[str]) -> dict[str, str]:
 
 @dataclass
 class _Records:
-    """The records of a split: headers of those to read, seconds of those left out, faults and notes.
+    """The records of a split: their list, headers of those to read, seconds of the rest, faults and notes.
 
     ``name`` and ``subject`` go by the name in the header, which starts with the folder of the split.
     """
 
     folder: Path
+    listed: str = ""
     headers: list[Header] = field(default_factory=list)
     name: dict[str, str] = field(default_factory=dict)
     subject: dict[str, str] = field(default_factory=dict)
@@ -76,16 +80,16 @@ def is_wfdb(path: Path) -> bool:
 
 def splits(path: Path) -> tuple[str, ...]:
     """Name the splits that a folder tells apart: those of train_data and test_data that hold records."""
-    return tuple(name for name in SPLITS if _holds_records(path / f"{name}_data"))
+    return tuple(name for name in SPLITS if _holds_records(folder_there(path, f"{name}_data")))
 
 
-def _holds_records(folder: Path) -> bool:
-    return (folder / "RECORDS").is_file() or bool(_headers(folder))
+def _holds_records(folder: Path | None) -> bool:
+    return folder is not None and (file_there(folder, LIST) is not None or bool(_headers(folder)))
 
 
 def _beside(folder: Path) -> bool:
     """Whether a folder beside those of the splits holds records."""
-    split = folder.name in {f"{name}_data" for name in SPLITS}
+    split = folder.name.casefold() in {f"{name}_data" for name in SPLITS}
     return not split and not folder.name.startswith(".") and folder.is_dir() and _holds_records(folder)
 
 
@@ -94,26 +98,37 @@ def _headers(folder: Path) -> list[str]:
 
     Where all records below are named by patient, those count: a folder or more is a patient's.
     """
-    there = sorted(file.stem for file in folder.glob("*.hea") if not file.name.startswith("."))
+    there = sorted(file.stem for file in _ending(folder, ".hea"))
     first = None if there else first_header(folder)
     if first is None or not patients_of([first.relative_to(folder).with_suffix("").as_posix()]):
         return there
-    names = [name.removesuffix(".hea") for name in find(folder).names if name.endswith(".hea")]
+    names = [name[:-4] for name in find(folder).names if name.lower().endswith(".hea")]
     return names if patients_of(names) else []
+
+
+def _ending(folder: Path, ending: str) -> list[Path]:
+    """Return the files in a folder that have an ending, in capitals or not."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    return [file for file in files if file.suffix.lower() == ending and not file.name.startswith(".")]
 
 
 def _listed(folder: Path, below: str = "") -> list[str]:
     """Return the records that RECORDS lists, those of the folders in it by their own lists."""
     found: list[str] = []
-    for line in decoded((folder / below / "RECORDS").read_bytes()).splitlines():
-        name = below + line.strip().removesuffix(".hea")
+    listing = file_there(folder, below + LIST)
+    for line in decoded(listing.read_bytes()).splitlines() if listing else ():
+        name = below + re.sub(r"\.hea$", "", line.strip(), flags=re.IGNORECASE)
         inside = Path(line.strip()).parts
-        if name.endswith("/") and inside and ".." not in inside and (folder / name).is_dir():
-            inner = (folder / name / "RECORDS").is_file()
-            found += _listed(folder, name) if inner else [name + one for one in _headers(folder / name)]
+        inner = folder_there(folder, name) if name.endswith("/") and inside and ".." not in inside else None
+        if inner is not None:
+            listed = file_there(inner, LIST) is not None
+            found += _listed(folder, name) if listed else [name + one for one in _headers(inner)]
         elif line.strip() and not Path(name).name.startswith("._"):
             found.append(name)
-    return list(dict.fromkeys(found))
+    first: dict[str, str] = {}
+    for name in found:
+        first.setdefault(plain(name), name)
+    return list(first.values())
 
 
 def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
@@ -133,6 +148,7 @@ def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
     parsed = windowing.parse(path, _recordings(found, leads, task), task)
     parsed.faults[:0] = found.faults
     parsed.notes += found.notes
+    parsed.listed = found.listed
     parsed.seconds = sorted([*parsed.seconds, *found.seconds], key=lambda row: (row.record, row.rhythm))
     return parsed
 
@@ -146,7 +162,7 @@ def episodes(path: Path, split: str, task: Task, leads: Sequence[str]) -> list[E
     result = [item for record in _recordings(found, leads, task) for item in windowing.episodes(record, task)]
     if found.faults:
         first = found.faults[0]
-        raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+        raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
     return result
 
 
@@ -156,24 +172,24 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
         raise DataError(
             f"--lead {' '.join(leads)} names {len(leads)} leads, task {task.name!r} has {task.leads}"
         )
-    wfdb_record.package()
+    wfdb_header.package()
     there = splits(path)
     if there and split not in there:
         raise DataError(f"no {split} split in {path}: it holds {', '.join(there)} only")
     below = f"{split}_data/" if there else ""
-    found = _Records(path)
+    found = _Records(path, f"{below}{LIST}" if file_there(path, below + LIST) else "")
     if not there:
         found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
     elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
         found.notes.append(f"records in {some(others)} are in neither train nor test, and left out")
-    names = [below + name for name in _names(path / below, found)]
+    names = [below + name for name in _names((folder_there(path, below) if below else None) or path, found)]
     for name in names:
         try:
-            found.headers.append(wfdb_record.header(path, name))
+            found.headers.append(wfdb_header.header(path, name))
         except Unusable as error:
             found.faults.append(error.fault)
-    parts = {str(Path(head.name).with_name(part)) for head in found.headers for part in head.parts}
-    found.headers = [head for head in found.headers if head.name not in parts]
+    parts = {plain(head.beside(part)) for head in found.headers for part in head.parts}
+    found.headers = [head for head in found.headers if plain(head.name) not in parts]
     _explain(found, names)
     return found
 
@@ -181,26 +197,25 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
 def _names(folder: Path, found: _Records) -> list[str]:
     """Return the records of a folder: those that RECORDS lists, or those that have a header."""
     headers = _headers(folder)
-    if left := [file.name for file in folder.glob("._*")]:
-        found.notes.append(f"passed over: {plural(len(left), 'file')} named ._*, left by macOS")
-    listing = folder / "RECORDS"
-    if not listing.is_file():
+    listing = file_there(folder, LIST)
+    if listing is None:
         return headers
     listed = _listed(folder)
     if not listed:
         raise DataError(f"{listing} lists no record")
-    if other := sorted(set(headers) - set(listed)):
+    known = set(map(plain, listed))
+    if other := [name for name in headers if plain(name) not in known]:
         found.notes.append(f"{len(other)} records are not in RECORDS and left out: {some(other)}")
     return listed
 
 
 def _by_machine(found: _Records) -> set[str]:
     """Return the records that nobody has annotated, where others are, as in the Sudden Cardiac Death set."""
-    by_hand = {head.name for head in found.headers if (found.folder / f"{head.name}.atr").is_file()}
+    by_hand = {head.name for head in found.headers if file_there(found.folder, f"{head.name}.atr")}
     if not by_hand:
         return set()
     rest = (head.name for head in found.headers if head.name not in by_hand)
-    return {name for name in rest if (found.folder / f"{name}.ari").is_file()}
+    return {name for name in rest if file_there(found.folder, f"{name}.ari")}
 
 
 def _explain(found: _Records, names: Sequence[str]) -> None:
@@ -220,7 +235,7 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
         if not reason and head.name in machine:
             reason = MACHINE
         if reason:
-            time = (head.samples or 0) / head.rate
+            time = float((head.samples or 0) / head.rate)
             found.seconds.append(Seconds(name, found.subject[head.name], "", time, 0.0, {reason: time}))
         else:
             kept.append(head)
@@ -248,7 +263,7 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
 
 def _with_lists(folder: Path, fault: Fault) -> Fault:
     """Say of a record without annotations which lists beside it may hold its label."""
-    lists = sorted(file.name for file in folder.glob("*.csv") if not file.name.startswith("."))
+    lists = sorted(file.name for file in _ending(folder, ".csv"))
     if fault.kind != "missing" or not fault.file.endswith(".atr"):
         return fault
     where = (
@@ -264,7 +279,7 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[R
     by_beats: list[str] = []
     for head in found.headers:
         try:
-            numbers = wfdb_record.choose(head, leads, task.leads)
+            numbers = wfdb_header.choose(head, leads, task.leads)
             record = wfdb_record.read(
                 found.folder, head, numbers, found.name[head.name], found.subject[head.name]
             )
@@ -297,8 +312,8 @@ class WfdbFolder(Format):
 
     @property
     def options(self) -> tuple[object, ...]:
-        """The leads that are wanted."""
-        return (self.asked.leads,)
+        """The leads that are wanted; the number is that of the way in which parts are joined."""
+        return (self.asked.leads, 2)
 
     def splits(self) -> Sequence[str]:
         """Name the splits."""
@@ -307,6 +322,11 @@ class WfdbFolder(Format):
     def read(self, split: str) -> Parsed:
         """Read one split."""
         return read(self.path, split, self.asked.task, self.asked.leads)
+
+    def whose(self, split: str) -> list[tuple[str, str]]:
+        """Name the records of a split and their subjects, by their headers alone."""
+        found = _find(self.path, split, self.asked.task, self.asked.leads)
+        return [(found.name[head.name], found.subject[head.name]) for head in found.headers]
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return all stretches of one rhythm that hold more than a window."""

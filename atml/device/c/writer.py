@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from atml.arrays import Float32
 from atml.device import memory
-from atml.device.c import header, stream
+from atml.device.c import header, integers, stream
 from atml.device.c.fragments import fragment
+from atml.device.c.text import array, fields_of, identifier, number, sliding, widened
 from atml.device.program import NO_SCALE, W8, Conv, Layer, LayerNorm, Program, Recurrent, width_before
+from atml.device.quantised import Quantised
 from atml.ecg.beats import FRACTION
 from atml.models.blocks import EPSILON
 from atml.models.rr_series import GAIN
 
 HEADER, SOURCE = "model.h", "model.c"
+FRAGMENTS = ("arithmetic.c", "layers.c", "flow.c", "mean.c", "input.c")
 
 
 def write(
-    program: Program,
+    program: Program | Quantised,
     *,
     sampling_rate: int,
     hop: int,
@@ -29,7 +32,7 @@ def write(
     """Return the text of `HEADER` and `SOURCE` by name.
 
     Args:
-        program: What is written.
+        program: What is written, in float32, with weights of 8 bits, or in integers.
         sampling_rate: In Hz.
         hop: Samples between two decisions of ``atml_push``.
         classes: Names of the classes in order; none for their numbers.
@@ -39,24 +42,31 @@ def write(
         ConfigError: A hop below one sample.
     """
     needs = pieces(program)
+    shape = program.program if isinstance(program, Quantised) else program
+    if isinstance(program, Quantised):
+        own = [integers.weights(program), integers.layers(program)]
+    else:
+        own = [_weights(program), _layers(program)]
+    fragments = integers.FRAGMENTS if isinstance(program, Quantised) else FRAGMENTS
     parts = [
         header.comment(head),
         f'#include "{HEADER}"\n\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n',
-        _constants(program, needs),
-        _weights(program),
-        _layers(program),
-        *(fragment(name, needs) for name in ("arithmetic.c", "layers.c", "flow.c", "mean.c", "input.c")),
-        stream.constants(program.input.samples, sampling_rate),
+        _constants(shape, needs),
+        *own,
+        *(fragment(name, needs) for name in fragments),
+        stream.constants(shape.input.samples, sampling_rate),
         fragment("stream.c", needs),
     ]
     return {
-        HEADER: header.text(program, sampling_rate, hop, classes, head),
+        HEADER: header.text(shape, sampling_rate, hop, classes, head),
         SOURCE: "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip()),
     }
 
 
-def pieces(program: Program) -> frozenset[str]:
+def pieces(program: Program | Quantised) -> frozenset[str]:
     """Return the names of what a program needs of ``runtime/``, as `fragment` asks for them."""
+    if isinstance(program, Quantised):
+        return integers.needs(program, pieces(program.program))
     layers, source, kind = program.layers, program.input, program.pool.kind
     needs = {layer.activation.upper() for layer in layers if not isinstance(layer, Recurrent)} - {"NONE"}
     if "TANH" in needs:
@@ -126,7 +136,7 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
         "STEPS": str(pool.steps),
     }
     if needs & {"ZSCORE", "MAXABS"}:
-        found["EPSILON"] = _number(EPSILON)
+        found["EPSILON"] = number(EPSILON)
     if source.upright:
         found["CENTRE"] = "mean_of(x)" if source.kind == "none" else "mean[lead]"
     if pool.kind in ("max", "mean_max"):
@@ -147,49 +157,17 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
             "REFRACTORY": str(plan.reach),
             "LONGEST": str(plan.longest),
             "MOST_BEATS": str(plan.most),
-            "USUAL": _number(1 / plan.usual),
-            "GAIN": _number(GAIN),
-            "FRACTION": _number(FRACTION),
+            "USUAL": number(1 / plan.usual),
+            "GAIN": number(GAIN),
+            "FRACTION": number(FRACTION),
         }
     return "".join(f"#define {name} {value}\n" for name, value in found.items())
-
-
-def _number(value: float | np.float32) -> str:
-    """Write a number as the shortest C float that reads back as the same float32.
-
-    Example:
-        >>> _number(0.1), _number(np.float32(-3))
-        ('0.1f', '-3.0f')
-    """
-    return f"{np.float32(value)!s}f"
-
-
-def _array(name: str, values: Float32, kind: str = "float") -> str:
-    flat = np.asarray(values).ravel()
-    words = [_number(value) if kind == "float" else str(int(value)) for value in flat]
-    lines: list[str] = []
-    line = "   "
-    for word in words:
-        if len(line) + len(word) > 108:
-            lines.append(line)
-            line = "   "
-        line += f" {word},"
-    body = "\n".join([*lines, line])
-    return f"static const {kind} {name}[{len(words)}] = {{\n{body}\n}};\n"
-
-
-def identifier(name: str) -> str:
-    """Return a layer's name as C has it."""
-    return "".join(one if one.isalnum() else "_" for one in name)
 
 
 def stored(layer: Layer) -> tuple[Float32, Float32]:
     """Return weights and biases of a layer in the order that the C reads them."""
     if isinstance(layer, Conv):
-        weight = layer.weight
-        if layer.kernel < layer.stride:
-            weight = np.pad(weight, ((0, 0), (0, layer.stride - layer.kernel), (0, 0)))
-        return weight, layer.bias
+        return widened(layer, layer.weight), layer.bias
     if isinstance(layer, LayerNorm):
         return np.zeros(0, np.float32), np.concatenate([layer.gain, layer.offset])
     both = np.concatenate([layer.weight, layer.recurrent], 3)  # (ways, units, gates, inputs + units)
@@ -199,7 +177,8 @@ def stored(layer: Layer) -> tuple[Float32, Float32]:
 def _weights(program: Program) -> str:
     narrow = program.format == W8
     kind = "weight" if narrow else "float"
-    parts = [f"typedef {'signed char' if narrow else 'float'} weight;\n"]
+    weight = "signed char" if narrow else "float"
+    parts = [f"typedef {weight} weight;\ntypedef float value;\n#define ZERO(layer) 0 /* as bytes */\n"]
 
     def add(name: str, weight: Float32, bias: Float32, scale: Float32) -> None:
         for part, values, of in (
@@ -208,13 +187,13 @@ def _weights(program: Program) -> str:
             ("scale", scale, "float"),
         ):
             if values.size:
-                parts.append(_array(f"{name}_{part}", values, of))
+                parts.append(array(f"{name}_{part}", values, of))
 
     for layer in program.layers:
         scale = NO_SCALE if isinstance(layer, LayerNorm) else layer.scale
         add(identifier(layer.name), *stored(layer), scale)
     if program.pool.score.size:
-        parts.append(_array("attention_score", program.pool.score))
+        parts.append(array("attention_score", program.pool.score))
     add("head", program.head.weight, program.head.bias, program.head.scale)
     return "\n".join(parts)
 
@@ -254,15 +233,10 @@ def _layers(program: Program) -> str:
             "out": str(layer.outputs),
         }
         if isinstance(layer, Conv):
-            kernel = max(layer.kernel, layer.stride)
-            fields["kind"] = "CONV_EACH" if layer.depthwise else "CONV"
-            before = program.layers[place - 1].steps if place else program.input.steps
-            tail = (layer.steps - 1) * layer.stride + kernel - layer.pad - before
-            fields |= {"kernel": str(kernel), "stride": str(layer.stride)}
-            fields |= {"pad": str(layer.pad), "tail": str(max(tail, 0))}
+            fields |= sliding(program, place, layer)
         elif isinstance(layer, LayerNorm):
             del fields["weights"]
-            fields |= {"kind": "NORM", "epsilon": _number(layer.epsilon)}
+            fields |= {"kind": "NORM", "epsilon": number(layer.epsilon)}
         else:
             fields["kind"] = layer.cell.upper() + ("_TWO_WAYS" if layer.ways == 2 else "")
             fields |= {"units": str(layer.units), "state": f"states + {at}"}
@@ -274,11 +248,11 @@ def _layers(program: Program) -> str:
             fields["scale"] = f"{name}_scale"
         if not isinstance(layer, Recurrent) and layer.activation != "none":
             fields["activation"] = layer.activation.upper()
-        rows.append(_fields(fields))
+        rows.append(fields_of(fields))
     pool = {"rows": "pool_rows", "in": str(program.pool.width), "kind": "POOL"}
     if program.pool.score.size:
         pool["bias"] = "attention_score"
-    rows.append(_fields(pool))
+    rows.append(fields_of(pool))
     parts.append(f"static float pool_rows[{plan.rows[-1]}];")
     parts.append("static float features[FEATURES];")
     if program.pool.kind == "attention":
@@ -290,7 +264,3 @@ def _layers(program: Program) -> str:
     parts.append("static int pooled; /* rows that the pool has seen */")
     parts.append("static int have[LAYERS + 1]; /* rows that wait in each layer */")
     return "\n".join(parts) + "\nstatic const layer layers[LAYERS + 1] = {\n" + "\n".join(rows) + "\n};\n"
-
-
-def _fields(fields: Mapping[str, str]) -> str:
-    return "    {" + ", ".join(f".{name} = {value}" for name, value in fields.items()) + "},"

@@ -13,7 +13,7 @@ from atml.metrics import Counts
 from atml.metrics.predictions import Predictions
 from atml.scoring.rules import contest_figures, iccad2022, iccad2023, iesd2024
 
-CONTESTS: dict[str, Any] = {one.NAME: one for one in (iesd2024, iccad2022, iccad2023)}
+CONTESTS: dict[str, Any] = {one.NAME: one for one in (iccad2022, iccad2023, iesd2024)}
 """Rules that award points for latency and size besides accuracy, by name."""
 
 
@@ -23,6 +23,7 @@ def contest_points(predictions: Predictions, rule: str, *, qualified: bool = Tru
     Accuracy is that of the predictions; latency and size are those that ``predictions.board`` has, and the
     least that earns full marks where it has none: a detector without a network takes next to nothing. A model
     that is not ``qualified`` gets no points for being fast or small: no speed makes up for wrong decisions.
+    What ``predictions.qualified`` says goes before that, so that some of the subjects can be resampled.
 
     Raises:
         InputError: another rule than "iesd2024", "iccad2022" and "iccad2023", or predictions of a task
@@ -41,6 +42,8 @@ def contest_points(predictions: Predictions, rule: str, *, qualified: bool = Tru
     contest = contest_named(rule)
     found = accuracy(rule, metrics.counts(predictions.truth(), predictions.decided(), predictions.subject))
     parts = contest.points(*(each.item() for each in found.values()), *(predictions.board or contest.FULL))
+    if predictions.qualified is not None:
+        qualified = predictions.qualified
     return float(sum(parts.values() if qualified else (parts[key] for key in found)))
 
 

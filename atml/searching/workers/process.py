@@ -179,7 +179,7 @@ def _do(
             on_progress=ask,
             agreement=job.agreement,
             judged=definition.agreement,
-            quantise=by_format(definition.task) if job.quantised else None,
+            quantise=by_format(job.config, definition.task) if job.quantised else None,
         )
         return Report(index, ReportKind.MEASURED, measurement=measured)
     fitted = loop.fit(

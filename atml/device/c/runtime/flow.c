@@ -1,11 +1,11 @@
 /* Where the next row of layer i goes. */
-static float *slot(int i)
+static value *slot(int i)
 {
     return layers[i].rows + have[i] * layers[i].in;
 }
 
 //if CONVOLVES
-static void convolution(const layer *l, const float *x0, const float *x1, float *y0, float *y1)
+static void convolution(const layer *l, const value *x0, const value *x1, value *y0, value *y1)
 {
 //if DEPTHWISE
     if (l->kind == CONV_EACH) convolve_each(l, x0, x1, y0, y1);
@@ -20,9 +20,13 @@ static void convolution(const layer *l, const float *x0, const float *x1, float 
 
 //end
 //if CELL
-static void step(const layer *l, int way, const float *x, float *y)
+static void step(const layer *l, int way, const value *x, value *y)
 {
+//if W8A8
+    int16_t *state = l->state + way * l->units;
+//else
     float *state = l->state + way * l->units * STATES;
+//end
 //if LSTM
 //if GRU
     if (l->kind == LSTM || l->kind == LSTM_TWO_WAYS) lstm_step(l, way, x, state, y);
@@ -36,6 +40,8 @@ static void step(const layer *l, int way, const float *x, float *y)
 }
 
 //end
+//if W8A8
+//else
 //if POOL_ATTENTION
 /* Softmax over time in one pass: what was summed is scaled down whenever a larger score comes. */
 static void attend(const layer *l, const float *x)
@@ -78,6 +84,7 @@ static void pool(const layer *l, const float *x)
     pooled++;
 }
 
+//end
 /* `count` more rows have come to layer i: pass on what can be worked out from them. */
 static void give(int i, int count)
 {
@@ -89,7 +96,7 @@ static void give(int i, int count)
     case CONV:
     case CONV_EACH:
         while (have[i] >= l->kernel + l->stride) {
-            float *y = slot(i + 1);
+            value *y = slot(i + 1);
             convolution(l, l->rows, l->rows + l->stride * l->in, y, y + l->out);
             have[i] -= 2 * l->stride;
             memmove(l->rows, l->rows + 2 * l->stride * l->in, (size_t)(have[i] * l->in) * sizeof *y);
@@ -120,6 +127,14 @@ static void give(int i, int count)
 static void normalise(int i)
 {
     const layer *l = &layers[i];
+//if W8A8
+    int t;
+    measure(l, have[i] * l->in);
+    for (t = 0; t < have[i]; t++) {
+        normalised(l, l->rows + t * l->in, slot(i + 1));
+        give(i + 1, 1);
+    }
+//else
     const float *gain = l->bias, *offset = l->bias + l->in;
     const int count = have[i] * l->in;
     float mean = 0.0f, rest = 0.0f, spread = 0.0f;
@@ -138,6 +153,7 @@ static void normalise(int i)
         activate(l->activation, y, l->in);
         give(i + 1, 1);
     }
+//end
 }
 
 //end
@@ -151,7 +167,7 @@ static void both_ways(int i)
     for (t = 0; t < steps; t++) step(l, 0, l->rows + t * l->in, l->both + t * 2 * l->units);
     for (t = steps - 1; t >= 0; t--) step(l, 1, l->rows + t * l->in, l->both + (t * 2 + 1) * l->units);
     for (t = 0; t < steps; t++) {
-        memcpy(slot(i + 1), l->both + t * 2 * l->units, (size_t)(2 * l->units) * sizeof(float));
+        memcpy(slot(i + 1), l->both + t * 2 * l->units, (size_t)(2 * l->units) * sizeof(value));
         give(i + 1, 1);
     }
 }
@@ -164,11 +180,11 @@ static void convolve_end(int i)
     const layer *l = &layers[i];
     int row;
     for (row = 0; row < l->tail; row++) {
-        memset(slot(i), 0, (size_t)l->in * sizeof(float));
+        memset(slot(i), ZERO(l), (size_t)l->in * sizeof(value));
         give(i, 1);
     }
     if (have[i] >= l->kernel) {
-        float *y = slot(i + 1);
+        value *y = slot(i + 1);
         convolution(l, l->rows, l->rows, y, y);
         give(i + 1, 1);
     }
@@ -203,20 +219,29 @@ static void start(void)
     for (i = 0; i <= LAYERS; i++) {
         have[i] = layers[i].pad;
         if (layers[i].pad > 0) {
-            memset(layers[i].rows, 0, (size_t)(layers[i].pad * layers[i].in) * sizeof(float));
+            memset(layers[i].rows, ZERO(&layers[i]), (size_t)(layers[i].pad * layers[i].in) * sizeof(value));
         }
     }
 //if CELL
     memset(states, 0, sizeof states);
 //end
+//if CELLS
+    memset(cells, 0, sizeof cells);
+//end
     pooled = 0;
 //if POOL_ATTENTION
+//if W8A8
+    total = 0;
+//else
     most = -3.0e38f;
     total = 0.0f;
+//end
     memset(features, 0, sizeof features);
 //end
 }
 
+//if W8A8
+//else
 /* The linear layer at the end, and the class. */
 static int decide(float *logits)
 {
@@ -244,3 +269,4 @@ static int decide(float *logits)
 //end
     return best;
 }
+//end

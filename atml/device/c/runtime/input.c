@@ -55,7 +55,7 @@ int atml_run(const float *window, float *logits)
     }
     start();
     for (t = 0; t < INPUT_STEPS; t++) {
-        float *row = slot(0);
+        value *row = slot(0);
         for (lead = 0; lead < ATML_LEADS; lead++) {
             const float *x = signal + lead * REACHED + t * (PATCH * DECIMATION);
             for (i = 0; i < PATCH; i++) {
@@ -68,7 +68,11 @@ int atml_run(const float *window, float *logits)
                 const float sum = x[0] - mean[lead];
 //end
                 x += DECIMATION;
+//if W8A8
+                *row++ = entered(sum / divisor[lead]);
+//else
                 *row++ = sum / divisor[lead];
+//end
             }
         }
         give(0, 1);

@@ -1,0 +1,58 @@
+"""Sampling rates in Hz: whole numbers where they are, fractions elsewhere."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from atml.arrays import Floats
+from atml.ecg.resampling import resample
+
+Rate = int | Fraction
+
+LARGEST_DENOMINATOR = 1000
+"""Of a rate: the filter that resamples grows with it. The error is below a millionth of a Hz."""
+
+DRIFT = 0.01
+"""Samples that a signal may be off at its end, at most, for a simpler ratio of rates and a shorter filter."""
+
+
+def rate_of(hz: float) -> Rate:
+    """Return a rate exactly as its decimals or its fraction say it.
+
+    Example:
+        >>> rate_of(360.0), rate_of(249.89), rate_of(1000 / 3)
+        (360, Fraction(24989, 100), Fraction(1000, 3))
+    """
+    found = Fraction(hz).limit_denominator(LARGEST_DENOMINATOR)
+    return found.numerator if found.denominator == 1 else found
+
+
+def shown(rate: Rate) -> str:
+    """Write a rate as a decimal number.
+
+    Example:
+        >>> shown(rate_of(62.4725)), shown(360)
+        ('62.4725', '360')
+    """
+    return f"{float(rate):.10g}"
+
+
+def resampled(x: npt.NDArray[np.floating], source: Rate, target: int) -> Floats:
+    """Resample the last axis as `atml.ecg.resampling.resample`, from a rate that need not be whole.
+
+    Of such a rate the last sample is off by `DRIFT` of a sample at most.
+
+    Example:
+        >>> resampled(np.ones((1, 721)), rate_of(360.5), 250).shape
+        (1, 500)
+    """
+    if source.denominator == 1:
+        return resample(x, source.numerator, target)
+    exact = target / Fraction(source)
+    simpler = (exact.limit_denominator(most) for most in (100, 1000, 10_000))
+    near = (ratio for ratio in simpler if ratio and abs(ratio - exact) * x.shape[-1] <= DRIFT)
+    ratio = next(near, exact)
+    return resample(x, ratio.denominator, ratio.numerator)
