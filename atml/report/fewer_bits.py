@@ -85,10 +85,8 @@ def _figures(material: Material, source: Source, task: Task, estimates: dict[str
         if board:
             rows.append((title, *_between([cell or "-" for cell in cells], ["-"] * len(cells))))
     header = [name for form in columns for name in ([form] if form == F32 else [form, f"{form} − f32"])]
-    losses = [
-        f"{name} {_signed(_apart(figures['value'], one.get('value')))}"
-        for name, one in figures["formats"].items()
-    ]
+    values = {name: _apart(figures["value"], one.get("value")) for name, one in figures["formats"].items()}
+    losses = [f"{name} {'not known' if one is None else _signed(one)}" for name, one in values.items()]
     says = (
         f"Change of the objective against float32: {listed(losses)}. Gate: {gate.words}. Milliseconds are the"
         " middle of the estimate."

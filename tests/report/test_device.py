@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from atml.device.boards import BOARDS
 from atml.device.measurements import Measurement, add
 from atml.metrics import FOUR, Predictions
 from atml.report import kind_binary, page
+from atml.report.headline import headline
 from atml.report.material import Material
 from atml.report.page import Chart, Empty, Grid, Section
 from atml.report.sections import device
@@ -81,6 +83,8 @@ def test_the_study_s_board_stands_first_and_every_board_has_a_row(material: Mate
     section = written(material)
     rows = {row["what"]: row["estimate"] for row in grid(section, "what")}
     assert rows["board"].startswith("STM32F303K8") and rows["latency"].endswith("nobody measured yet")
+    facts = {name: value for name, value, _ in headline(material, datetime.datetime(2026, 1, 1)).facts}
+    assert rows["latency"].startswith(facts["On f303k8"])
     # The middle keeps what was asked for, the slow end does not.
     assert rows["asked for"] == "at most 9.5 ms; the middle of the interval keeps the latency"
     boards = {row["board"]: row for row in grid(section, "board")}
@@ -125,7 +129,7 @@ def test_subjects_that_lose_most_come_first(material: Material) -> None:
     said = words(section)
     assert f"in w8 {people[1]} with {changes[0]:+.4f}" in said
     # There is no export: the estimate is of the config.
-    assert "by the shapes of its config" in said and "no C was written" in said.lower()
+    assert "by the shapes of its config" in said and "No C was written" in said
 
 
 def test_what_was_checked_is_told_and_what_was_not(material: Material, tmp_path: Path) -> None:
