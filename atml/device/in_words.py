@@ -61,8 +61,8 @@ def rows(found: Estimate, model: str) -> list[tuple[str, str]]:
         >>> from atml.tasks.task import Task
         >>> task = Task(name="t", classes=("N", "AF"), positive=1, sampling_rate=250, window=1250)
         >>> program = untrained.program(ModelConfig(channels=(4,), kernels=(7,), strides=(2,)), task)
-        >>> dict(rows(estimate(program, "l432kc", measured=[]), "a network"))["RAM"][:24]
-        '5,540 bytes of 64 KiB: 1'
+        >>> dict(rows(estimate(program, "l432kc", measured=[]), "a network"))["board"]
+        'STM32L432KC (ICCAD 2022 and 2023), 80 MHz'
     """
     board = found.board
     said = [
