@@ -86,6 +86,7 @@ def timeline(layers: Sequence[LayerEstimate]) -> Figure:
     made.update_xaxes(range=[0, 1.16 * max(ends[-1], 1e-9)], row=1, col=1)
     most = max(100 * one / total for one in macs)
     made.update_xaxes(range=[0, 1.45 * max(most, 1)], showticklabels=False, ticks="", row=1, col=2)
+    made.update_yaxes(ticks="", row=1, col=2)
     return _in_rows(made, names)
 
 
@@ -159,7 +160,6 @@ def _in_rows(made: Figure, names: Sequence[str]) -> Figure:
         categoryarray=list(names),
         range=[len(names) - 0.5, -0.5],
         showgrid=False,
-        ticks="",
         dtick=1,
     )
     return made

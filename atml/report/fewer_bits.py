@@ -49,14 +49,13 @@ def _missing(material: Material) -> str:
 
 
 def _said(source: Source, judged: Figures) -> str:
-    words = "; ".join(f"{name}: {WORDS.get(name, 'of a later version')}" for name in judged)
+    words = "; ".join(f"{name} has {WORDS.get(name, 'what a later version means by it')}" for name in judged)
     each = [
-        f"{name} decides {100 * float(one['agreement']):.2f}% of the windows as float32 does"
-        for name, one in judged.items()
+        f"{name} decides {100 * float(one['agreement']):.2f}% as float32 does" for name, one in judged.items()
     ]
     return (
-        f"{sentence(words)} Out of fold: the network of each fold was written in the format and judged on the"
-        f" windows it never saw, at the decision that ships. {sentence(listed(each))} These are"
+        f"Format {words}. Out of fold: the network of each fold was written in the format and judged on the"
+        f" windows it never saw, at the decision that ships. Of the windows {listed(each)}. These are"
         f" {source.words}."
     )
 
