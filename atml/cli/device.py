@@ -192,7 +192,7 @@ def calibrate(
     json: AsJson = False,
 ) -> None:
     """Enter a latency measured on a board, which narrows every later estimate for it; or write timing.c."""
-    from atml.device import measurements
+    from atml.device import in_words, measurements
     from atml.device.boards import board_named
     from atml.device.estimate import estimate as estimated
     from atml.library.board_estimate import of_export
@@ -224,7 +224,8 @@ def calibrate(
             f"that is outside the {low:g} to {high:g} that the processor leads to expect: check the"
             " clock, -O2, the caches and the hardware floats of your build"
         )
-    show(f"estimate before: {_ms(before)}\nestimate now: {_ms(after)}, from {_measurements(len(mine))}")
+    show(f"estimate before: {in_words.ms(before)}")
+    show(f"estimate now: {in_words.ms(after)}, from {in_words.measurements(len(mine))}")
     show(f"kept in {measurements.place()} for every later estimate of {on.name}")
 
 
@@ -269,50 +270,17 @@ def _subject(what: str | None, study: str | None, storage: str) -> Subject:
     return of_trial(storage, named, None if what is None else int(what))
 
 
-def _ms(found: object) -> str:
-    from atml.device.estimate import Estimate
-
-    assert isinstance(found, Estimate)
-    return f"{found.ms.value:.3g} ms, {found.ms.low:.3g} to {found.ms.high:.3g}"
-
-
-def _measurements(count: int) -> str:
-    from atml.formatting import plural
-
-    return f"{plural(count, 'measurement')} on this board"
-
-
 def screen(found: OnBoard) -> RenderableType:
     """Lay out an estimate: the figures, the points, the table by layer."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
+    from atml.device import in_words
     from atml.formatting import columns
 
-    one, board = found.estimate, found.estimate.board
-    because = f"from {_measurements(one.measured)}" if one.measured else "nobody measured yet"
-    rows = [
-        ("board", f"{board.title}, {board.megahertz:g} MHz"),
-        (
-            "model",
-            f"{found.subject.name}, {one.format}, {found.subject.program.macs:,} MACs, as {one.compiler} -O2"
-            " writes it",
-        ),
-        (
-            "instructions",
-            f"{one.instructions:,}, within {100 * one.error:.1f}% of what was counted in checks",
-        ),
-        ("latency", f"{_ms(one)}: {because}"),
-        ("flash", f"{one.flash_bytes:,} bytes ({one.flash_kib:.1f} KiB) of {board.flash_kib:,g} KiB"),
-        (
-            "RAM",
-            f"{one.ram_needed:,} bytes of {board.ram_kib:,g} KiB: {one.ram_bytes:,} variables, at most"
-            f" {one.stack_bytes:,} stack, {one.window_bytes:,} window",
-        ),
-    ]
-    if not one.fits:
-        rows.append(("fits", "no: it needs more than the board has"))
+    one, program = found.estimate, found.subject.program
+    rows = in_words.rows(one, f"{found.subject.name}, {one.format}, {program.macs:,} MACs")
     rows += _points(found)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="bold")

@@ -25,6 +25,7 @@ from atml.storage import Store
 SECTIONS: dict[str, tuple[str, str]] = {
     "results": ("results", "Results"),
     "failures": ("failures", "Where it fails"),
+    "device": ("device", "On the board"),
     "search_course": ("search", "How the search went"),
     "data_overview": ("data", "The data"),
     "preparation": ("preparation", "Preparation and augmentation"),

@@ -7,6 +7,7 @@ import datetime
 from atml import __version__
 from atml.comparison.result import FEW
 from atml.data.dataset import DataSource
+from atml.device import in_words
 from atml.evaluation.gate import Gate
 from atml.formatting import between, clock, listed, ordinal, plural, sentence, value
 from atml.metrics import FOUR, Interval
@@ -94,7 +95,7 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
         facts.append((f"{test.name} on test data", value(test.official.value), _tested(test)))
     if not found.tests:
         facts.append(("On test data", "not scored", "all figures are of data it was chosen on"))
-    facts.append(_size(material, first))
+    facts += [_size(material, first), *_board(material)]
     known = {name: figures[name] for name in FOUR if name in figures}
     known |= {name: rate["value"] for name, rate in figures.get("rates", {}).items()}
     return facts + _gate(material, {**known, **first.metrics, **first.rates}, its_own=not first.seeds)
@@ -137,6 +138,16 @@ def _gate(material: Material, known: dict[str, float], *, its_own: bool) -> list
     note += "; of the run that helped to pick it, untuned" if its_own else ""
     title = "Lowest of four metrics" if gate.floor is not None else "Nearest to its gate"
     return [(title, value(found[name]), note)]
+
+
+def _board(material: Material) -> list[tuple[str, str, str]]:
+    """Show milliseconds on the board that the search was for."""
+    board = material.device.board
+    found = None if board is None else material.device.estimate(board)[0]
+    if board is None or found is None:
+        return []
+    note = f"{in_words.ends(found)}, {in_words.because(found)}; {found.flash_kib:.1f} KiB of flash"
+    return [(f"On {board.name}", f"{in_words.milliseconds(found.ms.value)} ms", note)]
 
 
 def _size(material: Material, first: Entry) -> tuple[str, str, str]:

@@ -70,6 +70,13 @@ class ReportKind(Protocol):
     ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Columns and rows of all subjects, the worst first."""
 
+    @property
+    def OF_SUBJECT(self) -> str:
+        """Name of the one figure of a subject by which formats are compared."""
+
+    def of_subject(self, row: Figures) -> float:
+        """Return that figure of a subject's row in a file."""
+
     def score(self, task: Task) -> str:
         """Say what the margin of a window is, by which misjudged ones are sorted."""
 

@@ -24,6 +24,9 @@ CELLS = ("tn", "fp", "fn", "tp")
 """Counts by the names that files give them, true by called group."""
 
 
+OF_SUBJECT = "F-beta (beta 2), or specificity without positives"
+
+
 def asks(task: Task) -> str:
     """Name the classes and the one to detect."""
     return (
@@ -165,6 +168,11 @@ def subject_table(source: Source, task: Task) -> tuple[tuple[str, ...], tuple[tu
         shares = [f"{right / (right + wrong):.3f}" if right + wrong else "-" for right, wrong in rates]
         rows.append((str(row["subject"]), *each, *shares))
     return columns, tuple(rows)
+
+
+def of_subject(row: Figures) -> float:
+    """F-beta; specificity of a subject without positives, whose F-beta is 1 whatever the false alarms."""
+    return float(row["f_beta"] if row["tp"] + row["fn"] else row["specificity"])
 
 
 def score(task: Task) -> str:

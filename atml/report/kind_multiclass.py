@@ -16,6 +16,8 @@ from atml.tasks.task import Task
 
 METRICS = {"F1": "macro F1", "accuracy": "accuracy", "precision": "macro precision"}
 
+OF_SUBJECT = "accuracy"
+
 MOST_PAIRS = 6
 """Pairs of true and called class of which a wrong decision is shown."""
 
@@ -154,6 +156,11 @@ def subject_table(source: Source, task: Task) -> tuple[tuple[str, ...], tuple[tu
         each = [f"{round(n / source.runs, 1):g}" for n in counts]
         rows.append((str(row["subject"]), *each, f"{row['accuracy']:.3f}"))
     return ("subject", "windows", "wrong", "accuracy"), tuple(rows)
+
+
+def of_subject(row: Figures) -> float:
+    """Accuracy."""
+    return float(row["accuracy"])
 
 
 def score(task: Task) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from atml.report.on_device import OnDevice
 from atml.report.outcome import Outcome
 from atml.report.study_contents import StudyContents
 
@@ -15,3 +16,8 @@ class Material(StudyContents):
     def outcome(self) -> Outcome:
         """What came of the study, in figures and row by row."""
         return Outcome(self)
+
+    @cached_property
+    def device(self) -> OnDevice:
+        """What the winner takes on a board."""
+        return OnDevice(self, self.outcome)

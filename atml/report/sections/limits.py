@@ -147,6 +147,5 @@ def _device(material: Material) -> str:
         else "size and work are counted,"
     )
     return sentence(
-        f"{cost} nothing was measured on a device: latency, memory and the effect of quantisation are not"
-        " known"
+        f"{cost} nothing was measured on a device: latency and memory there are estimates"
     ).rstrip(".")

@@ -12,7 +12,6 @@ from atml.ecg.changes import in_words
 from atml.formatting import less_or_more, sentence
 from atml.report import kind as report_kind
 from atml.report import matrix
-from atml.report.contest_places import contest_places
 from atml.report.decisions import beyond_the_decision
 from atml.report.figures import Figures, Source, averaged, baseline_title, interval_of
 from atml.report.material import Material
@@ -40,7 +39,7 @@ def contents(material: Material) -> list[Block]:
         curves += beyond_the_decision(source, runs, material.best.config, task)
     blocks.append(Fold("At other thresholds" if binary else "Each class against the rest", tuple(curves)))
     blocks.append(Fold("Under changes of the recording", (_changes(source),)))
-    return [*blocks, *contest_places(source.figures), Heading("Size against value"), *sizes(material)]
+    return [*blocks, Heading("Size against value"), *sizes(material)]
 
 
 def _said(source: Source, task: Task) -> str:
