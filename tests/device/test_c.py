@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from atml.artifacts.model import infer
-from atml.device import c, interpreter
-from atml.device.program import Program
+from atml.device import c, integer_interpreter, interpreter
+from atml.device.calibration import calibrate
+from atml.device.program import Program, Recurrent
+from atml.device.quantised import Quantised, quantise
 from atml.device.toolchains.building import Image, build
 from atml.device.toolchains.emulation import run
 from atml.errors import ToolchainError
@@ -21,7 +24,7 @@ STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-O1")
 CHECKED = (*STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
-def compiled(program: Program, where: Path, target: str = "host", **more: Any) -> Image:
+def compiled(program: Program | Quantised, where: Path, target: str = "host", **more: Any) -> Image:
     for name, text in c.write(program, sampling_rate=50, hop=25).items():
         (where / name).write_text(text, encoding="utf-8")
     try:
@@ -76,3 +79,25 @@ def test_another_compiler_has_nothing_to_complain_of(tmp_path: Path) -> None:
     x = ecg(CASES["bigru, max"][1], 20)
     found, _ = run(compiled(program, tmp_path, compiler="clang", flags=STRICT), x)
     np.testing.assert_array_equal(found, interpreter.run(program, x))
+
+
+def bare() -> Program:
+    """Convolutions and a layer norm without an activation, which no config asks for."""
+    _, program = model("max, layer norm, leaky relu")
+    layers = tuple(
+        one if isinstance(one, Recurrent) else replace(one, activation="none") for one in program.layers
+    )
+    return replace(program, layers=layers)
+
+
+@pytest.mark.parametrize("target", ["host", "cortex-m4"])
+@pytest.mark.parametrize("format", ["f32", "w8a8"])
+def test_layers_without_an_activation(format: str, target: str, tmp_path: Path) -> None:
+    program, x = bare(), ecg(CASES["max, layer norm, leaky relu"][1], 40)
+    written: Program | Quantised = program
+    exact = interpreter.run(program, x)
+    if format == "w8a8":
+        written = quantise(program, calibrate(program, x))
+        exact = integer_interpreter.run(written, x)
+    found, _ = run(compiled(written, tmp_path, target, flags=("-Wall", "-Wextra", "-Werror")), x)
+    np.testing.assert_array_equal(found, exact)

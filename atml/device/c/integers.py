@@ -27,6 +27,8 @@ def needs(quantised: Quantised, of_float: Collection[str]) -> frozenset[str]:
         found.add("TABLE")
     if found & {"CONVOLVES", "NORM"}:
         found.add("SETTLES")
+    if found & {"TABLE", "NORM", "CELL"}:
+        found.add("WITHIN")
     if "LSTM" in found:
         found.add("CELLS")
     if "POOL_ATTENTION" in found:

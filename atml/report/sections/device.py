@@ -230,7 +230,7 @@ def _layers(found: Estimate) -> list[Block]:
 def flash_map(program: Program, found: Estimate) -> list[Part]:
     """Return what flash holds, in bytes that sum to the estimate's flash."""
     weights = [Part(one.name, "weights", one.flash_bytes) for one in found.layers if one.flash_bytes]
-    tables = cost.table_bytes(program, wide=found.board.wide)
+    tables = cost.table_bytes(program, found.format, wide=found.board.wide)
     code = found.flash_bytes - tables - sum(one.size for one in weights)
     return [Part("code", "code", code), Part("table of layers", "tables", tables), *weights]
 

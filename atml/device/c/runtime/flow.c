@@ -150,7 +150,9 @@ static void normalise(int i)
         for (c = 0; c < l->in; c++) {
             y[c] = (l->rows[t * l->in + c] - mean) / spread * gain[c] + offset[c];
         }
-        activate(l->activation, y, l->in);
+//if ACTIVATE
+        if (l->activation != NONE) activate(l->activation, y, l->in);
+//end
         give(i + 1, 1);
     }
 //end

@@ -51,18 +51,20 @@ static inline int32_t scaled(int32_t sum, int32_t multiplier, int shift)
     return (high + (1 << (shift - 17))) >> (shift - 16);
 }
 
+//if WITHIN
 static inline int32_t within(int32_t x, int32_t lowest, int32_t highest)
 {
     return x < lowest ? lowest : x > highest ? highest : x;
 }
 
+//end
 static inline value in_8_bits(int32_t x)
 {
 #ifdef PAIRED
     __asm__("ssat %0, #8, %1" : "=r"(x) : "r"(x));
     return (value)x;
 #else
-    return (value)within(x, -128, 127);
+    return (value)(x < -128 ? -128 : x > 127 ? 127 : x);
 #endif
 }
 
