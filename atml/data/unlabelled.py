@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from atml.arrays import release
 from atml.data.file_tree import find
 from atml.data.formats import challenge_record, column_file, edf_file, wfdb_record
-from atml.data.formats.base import Asked
+from atml.data.formats.base import BLOCK, Asked
 from atml.data.formats.contest_text import split_name
 from atml.data.formats.detection import kind_of, look_all
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS
+from atml.data.resuming import resuming
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -215,14 +217,17 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
             f" ({', '.join(TABLES)}), nor a set that --data takes"
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
-    contents = look_all(path, asked)[0].contents
-    for split in contents.splits() or SPLITS[:1]:
-        parsed = contents.read(split)
-        row = 0
-        for number, block in enumerate(parsed.blocks):
-            parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
-            for x in block:
-                owner = parsed.owner[row]
-                place, subject = parsed.files.place[owner], parsed.files.subject[owner]
-                yield Signal(str(place), x, task.sampling_rate, str(subject))
-                row += 1
+    found = look_all(path, asked)[0]
+    for split in found.splits or SPLITS[:1]:
+        with resuming(path, None) as reading:
+            parsed = found.read(split, reading)
+            row = 0
+            for number, block in enumerate(parsed.blocks):
+                parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
+                for x in block:
+                    owner = parsed.owner[row]
+                    place, subject = parsed.files.place[owner], parsed.files.subject[owner]
+                    yield Signal(str(place), x, task.sampling_rate, str(subject))
+                    row += 1
+                    if not row % BLOCK:
+                        release(block)

@@ -66,7 +66,7 @@ def read(path: Path, file: str) -> ColumnFile:
         match = _UNIT.match(name)
         if match and (named_as := match[1].strip()):
             plain[at] = named_as
-        units.append(match[2] if match else text[at] if text else "")
+        units.append(match[2] if match else text[at] if at < len(text) else "")
     dropped: list[str] = []
     rate: int | None = None
     keep = []

@@ -71,7 +71,7 @@ class ContestFolder(Format):
         if both := _shared_subjects(layout):
             notes.append(AboutPeople(f"{len(both)} subjects are in train and in test: {some(both)}"))
         segments = {segment.name: segment for segment in layout.splits[wanted]}
-        chunks = contest_reader.read(source, list(segments), shape)
+        chunks = contest_reader.read(source, list(segments), shape, None, self.reading)
         names = [name for part, _ in chunks for name in part]
         listed = [segments[name] for name in names]
         files = Files(
@@ -81,7 +81,8 @@ class ContestFolder(Format):
             given=np.array([-1 if item.positive is None else item.positive for item in listed], np.int64),
         )
         faults = layout.faults.get(wanted, [])
-        parsed = assemble(source.path, files, [rows for _, rows in chunks], faults, notes)
+        blocks = self.reading.blocks()
+        parsed = assemble(source.path, files, [rows for _, rows in chunks], faults, notes, blocks)
         parsed.notes += _taken_for(parsed, shape)
         return parsed
 

@@ -17,6 +17,7 @@ from atml.data.formats.recording_table import table_above, without_labels
 from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label
 from atml.data.parsing import SPLITS, Parsed, some
+from atml.data.reading import Reading
 from atml.errors import DataError
 from atml.tasks.task import Task
 
@@ -66,8 +67,12 @@ class Found:
         """What to call the set."""
         return name_of(self.path)
 
-    def read(self, split: str) -> Parsed:
-        """Read a split, its subjects as they were asked for; raises DataError."""
+    def read(self, split: str, reading: Reading | None = None) -> Parsed:
+        """Read a split, its subjects as they were asked for; raises DataError.
+
+        ``reading`` takes its rows, None for one that has them in memory.
+        """
+        self.contents.reading = reading or Reading(self.path)
         parsed, subjects = self.contents.read(split), self.contents.asked.subjects
         return parsed if subjects is None else subjects.applied(parsed)
 

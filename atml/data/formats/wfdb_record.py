@@ -15,21 +15,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32
+from atml.arrays import Float32, release
 from atml.data.formats.annotation_file import Damaged, parse
 from atml.data.formats.annotations import Marks, stretches, told_by_beats
 from atml.data.formats.header_text import in_ascii, lines_of
 from atml.data.formats.wfdb_formats import BYTES, MISSING
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import Fault
+from atml.data.piecewise import pieces
+from atml.data.scratch import room
 from atml.data.windowing import Recording
 from atml.errors import MissingExtraError
 
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 """What a sample is multiplied with, by the unit in its header, in lower case; two letters look like mu."""
-
-PIECE = 1 << 20
-"""Samples of a long record that are read at once: more than two hours at 128 Hz."""
 
 # What wfdb raises for headers, signals and annotations that are damaged.
 _DAMAGED = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
@@ -174,15 +173,22 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
                 units.setdefault(part.leads[at], set()).add(_unit(part, at))
     if "~" in head.raw.seg_name and head.raw.layout == "fixed":
         return _with_gaps(folder, head, leads)
-    record = _read(folder, head, leads, physical=True)
-    values = _of_length(head, record.p_signal, len(leads))
-    scaled = []
-    for at, lead in enumerate(leads):
-        told = units.get(head.leads[lead], {"mV"})
-        if len(told) > 1:
-            raise Unusable("unit", f"{head.name}.hea", f"its parts give lead {head.leads[lead]} in {told}")
-        scaled.append(_scaled(head, values[:, at], next(iter(told))))
-    return np.stack(scaled)
+    told = [units.get(head.leads[lead], {"mV"}) for lead in leads]
+    for lead, several in zip(leads, told, strict=True):
+        if len(several) > 1:
+            raise Unusable("unit", f"{head.name}.hea", f"its parts give lead {head.leads[lead]} in {several}")
+    parts = list(pieces(head.samples or 0))
+    if len(parts) < 2:
+        values = _of_length(head, _read(folder, head, leads, physical=True).p_signal, len(leads))
+        return np.stack([_scaled(head, values[:, at], next(iter(told[at]))) for at in range(len(leads))])
+    x = room((len(leads), parts[-1][1]))
+    for span in parts:
+        values = _read(folder, head, leads, physical=True, part=span).p_signal
+        values = _of_length(replace(head, samples=span[1] - span[0]), values, len(leads))
+        for at in range(len(leads)):
+            x[at, slice(*span)] = _scaled(head, values[:, at], next(iter(told[at])))
+        release(x)
+    return x
 
 
 def _with_gaps(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
@@ -218,15 +224,16 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     told = [_told(raw, lead) for lead in leads]
     # The sum is of the samples as they are stored, before a lead that lags is moved.
     lags = any(raw.skew[lead] for lead in leads)
-    pieces = _in_pieces(head) if not lags else []
-    if pieces:
-        x, sums = np.empty((len(leads), pieces[-1][1]), np.float32), [0] * len(leads)
-        for part in pieces:
+    parts = _in_pieces(head) if not lags else []
+    if parts:
+        x, sums = room((len(leads), parts[-1][1])), [0] * len(leads)
+        for part in parts:
             values = _read(folder, head, leads, physical=False, part=part).d_signal
             values = _of_length(replace(head, samples=part[1] - part[0]), values, len(leads))
             for at, lead in enumerate(leads):
                 sums[at] += int(values[:, at].sum(dtype=np.int64))
                 x[at, slice(*part)] = _physical(head, lead, values[:, at])
+            release(x)
     else:
         values = _of_length(head, _read(folder, head, leads, physical=False).d_signal, len(leads))
         stored = _read(folder, head, leads, physical=False, stored=True).d_signal if lags else values
@@ -244,9 +251,10 @@ def _in_pieces(head: Header) -> list[tuple[int, int]]:
 
     What is compressed is read whole.
     """
-    if head.samples is None or head.samples <= PIECE or not set(map(str, head.raw.fmt)) <= set(BYTES):
+    if head.samples is None or not set(map(str, head.raw.fmt)) <= set(BYTES):
         return []
-    return [(at, min(at + PIECE, head.samples)) for at in range(0, head.samples, PIECE)]
+    found = list(pieces(head.samples))
+    return found if len(found) > 1 else []
 
 
 def _read(
