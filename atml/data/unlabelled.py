@@ -22,6 +22,7 @@ from atml.data.parsing import SPLITS
 from atml.data.resuming import resuming
 from atml.errors import DataError
 from atml.tasks.task import Task
+from atml.watching import Counter
 
 TABLES = column_file.ENDINGS
 FILES = (*TABLES, *edf_file.ENDINGS, ".npy")
@@ -78,16 +79,22 @@ def signals(
         names = _records(path)
     else:
         names = {}
+    counter = Counter(path)
     if names:
+        counter.expect(len(names), "records")
         for file, name in names.items():
             signal = _record(file, task, leads or trained, name=name)
             if sampling_rate not in (None, signal.rate):
                 raise DataError(f"{file} tells {signal.rate} Hz; leave out --sampling-rate {sampling_rate}")
             yield signal
+            counter.passed()
     elif path.is_file() and path.suffix.lower() in FILES:
         yield _file(path, task, leads, trained, sampling_rate)
     elif path.is_dir() and (files := _files(path)):
-        yield from (_file(file, task, leads, trained, sampling_rate) for file in files)
+        counter.expect(len(files), "files")
+        for file in files:
+            yield _file(file, task, leads, trained, sampling_rate)
+            counter.passed()
     else:
         yield from _segments(path, task, leads or trained, sampling_rate)
 
@@ -222,6 +229,7 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
         with resuming(path, None) as reading:
             parsed = found.read(split, reading)
             row = 0
+            reading.expect(len(parsed.owner), "windows")
             for number, block in enumerate(parsed.blocks):
                 parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
                 for x in block:
@@ -229,5 +237,6 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
                     place, subject = parsed.files.place[owner], parsed.files.subject[owner]
                     yield Signal(str(place), x, task.sampling_rate, str(subject))
                     row += 1
+                    reading.passed()
                     if not row % BLOCK:
                         release(block)

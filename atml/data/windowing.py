@@ -152,7 +152,8 @@ def _cut(recording: Recording, task: Task, reading: Reading) -> Part:
             reading.add(cut[-1].x)
             cut[-1] = without_x(cut[-1])
             release(recording.x)
-            reading.step((piece.offset + first * rate // task.sampling_rate) / recording.x.shape[1])
+            done = piece.offset + first * rate // task.sampling_rate
+            reading.step((1 + done / recording.x.shape[1]) / 2)  # the first half is that it was read
         left = (stretch.end - stretch.start) / rate - count * seconds
         account.lose(stretch, "rest of a stretch" if count else "stretch shorter than the window", left)
         rows.append(in_one_file(cut))

@@ -19,10 +19,11 @@ import atml.data
 from atml.data import cache, resuming
 from atml.data.dataset import Dataset
 from atml.data.formats import contest_reader, physionet_challenge
-from atml.data.reading import Part, Progress, Reading, watched
+from atml.data.reading import Part, Reading
 from atml.data.rows import Shape, make
 from atml.errors import DataError
 from atml.tasks.task import Task
+from atml.watching import Progress, watched
 
 TASK = Task(name="af", classes=("N", "AF"), positive=1, sampling_rate=100, window=100)
 LABELS = {"N": 0, "AF": 1, "AFIB": 1}

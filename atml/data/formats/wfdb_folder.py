@@ -10,7 +10,7 @@ from pathlib import Path
 from atml.data import windowing
 from atml.data.episode import Episode
 from atml.data.file_tree import find
-from atml.data.formats import wfdb_record
+from atml.data.formats import wfdb_record, wfdb_rhythms
 from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_record import Header, Unusable
@@ -272,7 +272,9 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task, reading: Read
         try:
             numbers = wfdb_record.choose(head, leads, task.leads)
             record = windowing.past(reading, name, subject)
-            record = record or wfdb_record.read(found.folder, head, numbers, name, subject)
+            record = record or wfdb_rhythms.read(
+                found.folder, head, numbers, name, subject, lambda share: reading.step(share / 2)
+            )
         except Unusable as error:
             found.faults.append(_with_lists(found.folder, error.fault))
             continue

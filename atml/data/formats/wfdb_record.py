@@ -1,4 +1,4 @@
-"""One WFDB record: header, signal and annotations read and checked against each other.
+"""One WFDB record: header and signal read and checked against each other.
 
 Format: https://physionet.org/physiotools/wag/header-5.htm and signal-5.htm.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, release
-from atml.data.formats.annotation_file import Damaged, parse
-from atml.data.formats.annotations import Marks, stretches, told_by_beats
 from atml.data.formats.header_text import in_ascii, lines_of
 from atml.data.formats.wfdb_formats import BYTES, MISSING
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import Fault
 from atml.data.piecewise import pieces
 from atml.data.scratch import room
-from atml.data.windowing import Recording
 from atml.errors import MissingExtraError
 
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
@@ -32,6 +29,10 @@ MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 
 # What wfdb raises for headers, signals and annotations that are damaged.
 _DAMAGED = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
+
+
+Step = Callable[[float], object]
+"""Takes a share that is done, between 0 and 1."""
 
 
 class Unusable(Exception):
@@ -97,10 +98,10 @@ def header(folder: Path, name: str) -> Header:
         lines = tuple(lines_of(folder, name))
         names = signals.sig_name if isinstance(raw, wfdb.Record) else signals.get_sig_name()
     except OSError as error:
-        raise Unusable("unreadable", file, f"can't be read: {_line(error)}") from None
+        raise Unusable("unreadable", file, f"can't be read: {one_line(error)}") from None
     except _DAMAGED as error:
         # Python's own words for a line too short say nothing to a person.
-        why = "" if isinstance(error, IndexError) else f": {_line(error)}"
+        why = "" if isinstance(error, IndexError) else f": {one_line(error)}"
         raise Unusable("header", file, f"is not a complete WFDB header{why}") from None
     rate = float(raw.fs)
     if rate <= 0 or rate != int(rate):
@@ -140,20 +141,7 @@ def choose(head: Header, wanted: Sequence[str], count: int) -> list[int]:
         raise Unusable("lead", f"{head.name}.hea", detail) from None
 
 
-def read(folder: Path, head: Header, leads: Sequence[int], name: str, subject: str) -> Recording:
-    """Read the signal of some leads of a record, and its rhythms; ``name`` is what to call it.
-
-    Raises:
-        Unusable: A file is missing, cut short or damaged, or disagrees with the header in length, checksum
-            or unit.
-    """
-    x = signal(folder, head, leads)
-    told = marks(folder, head)
-    found = stretches(told, x.shape[1], head.rate, leads)
-    return Recording(name, subject, head.rate, x, found, told_by_beats(told))
-
-
-def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
+def signal(folder: Path, head: Header, leads: Sequence[int], step: Step = float) -> Float32:
     """Read some leads of a record: ``(leads, samples)`` in mV, NaN where a sample is missing.
 
     Of a record put together from others each part is read and checked for itself first: the size of its
@@ -161,7 +149,7 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     it, as records whose leads change have it.
     """
     if not head.parts:
-        return _single(folder, head, leads)
+        return _single(folder, head, leads, step)
     wanted = {head.leads[lead] for lead in leads}
     units: dict[str, set[str]] = {}
     for name in dict.fromkeys(head.parts):
@@ -188,6 +176,7 @@ def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
         for at in range(len(leads)):
             x[at, slice(*span)] = _scaled(head, values[:, at], next(iter(told[at])))
         release(x)
+        step(span[1] / x.shape[1])
     return x
 
 
@@ -207,7 +196,7 @@ def _with_gaps(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     return _of_length(head, np.concatenate(joined, axis=1).T, len(leads)).T
 
 
-def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
+def _single(folder: Path, head: Header, leads: Sequence[int], step: Step = float) -> Float32:
     """Read some leads of a record that is no other records put together."""
     raw = head.raw
     if head.samples == 0:
@@ -234,6 +223,7 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
                 sums[at] += int(values[:, at].sum(dtype=np.int64))
                 x[at, slice(*part)] = _physical(head, lead, values[:, at])
             release(x)
+            step(part[1] / x.shape[1])
     else:
         values = _of_length(head, _read(folder, head, leads, physical=False).d_signal, len(leads))
         stored = _read(folder, head, leads, physical=False, stored=True).d_signal if lags else values
@@ -272,9 +262,9 @@ def _read(
                 path, *part, channels=list(leads), physical=physical, ignore_skew=stored
             )
     except OSError as error:
-        raise Unusable("missing", head.name, f"can't be read: {_line(error)}") from None
+        raise Unusable("missing", head.name, f"can't be read: {one_line(error)}") from None
     except _DAMAGED as error:
-        raise Unusable("signal", head.name, f"its signal can't be read: {_line(error)}") from None
+        raise Unusable("signal", head.name, f"its signal can't be read: {one_line(error)}") from None
 
 
 def _of_length(head: Header, values: Any, leads: int) -> npt.NDArray[Any]:
@@ -367,31 +357,7 @@ def _scaled(head: Header, x: npt.NDArray[np.floating], unit: str | None) -> Floa
     return np.asarray(x * np.float32(factor), np.float32)
 
 
-def marks(folder: Path, head: Header) -> Marks:
-    """Read the ``.atr`` of a record; times are in samples of its signal.
-
-    Raises:
-        Unusable: It is not there, damaged or cut short.
-    """
-    file = f"{head.name}.atr"
-    path = folder / file
-    if not path.is_file():
-        raise Unusable("missing", file, "is not there, so no rhythm is known")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Unusable("unreadable", file, f"can't be read: {_line(error)}") from None
-    try:
-        found, rate = parse(data)
-    except Damaged as error:
-        raise Unusable("annotations", file, str(error)) from None
-    if rate and rate != head.rate:
-        sample = np.round(found.sample * (head.rate / rate)).astype(np.int64)
-        found = replace(found, sample=sample)
-    return found
-
-
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Say in one line what wfdb or the system said, and of which file."""
     text = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
     file = getattr(error, "filename", None)
