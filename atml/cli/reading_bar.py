@@ -121,4 +121,4 @@ class _InTerminal:
             )
             self._bar.add_task(**fields)
             self._bar.start()
-        self._bar.update(self._bar.task_ids[0], **fields)
+        self._bar.update(self._bar.task_ids[0], refresh=True, **fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,17 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def shown(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    stream = Terminal(request.param)
-    monkeypatch.setattr(sys, "stderr", stream)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], Terminal]:
+    """Put a terminal, or what is none, in the place of standard error, when the test runs."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    return stream
+
+    def put(really: bool) -> Terminal:
+        stream = Terminal(really)
+        monkeypatch.setattr(sys, "stderr", stream)
+        return stream
+
+    return put
 
 
 def read(path: Path) -> None:
@@ -41,10 +47,10 @@ def read(path: Path) -> None:
     counter.passed(500)
 
 
-@pytest.mark.parametrize("shown", [True], indirect=True)
 def test_a_terminal_has_a_bar_of_what_was_read(
-    shown: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    terminal: Callable[[bool], Terminal], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shown = terminal(True)
     with reading_shown():
         read(tmp_path / "short")
     assert shown.getvalue() == ""
@@ -58,10 +64,10 @@ def test_a_terminal_has_a_bar_of_what_was_read(
     assert "looking" in shown.getvalue() and "reading second" in shown.getvalue()
 
 
-@pytest.mark.parametrize("shown", [False], indirect=True)
 def test_a_pipe_has_a_line_now_and_then(
-    shown: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    terminal: Callable[[bool], Terminal], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shown = terminal(False)
     with reading_shown(), waiting("looking"):
         read(tmp_path / "short")
         assert shown.getvalue() == ""
