@@ -224,10 +224,11 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
             f" ({', '.join(TABLES)}), nor a set that --data takes"
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
-    found = look_all(path, asked)[0]
-    for split in found.splits or SPLITS[:1]:
+    contents = look_all(path, asked)[0].contents
+    for split in contents.splits() or SPLITS[:1]:
         with resuming(path, None) as reading:
-            parsed = found.read(split, reading)
+            contents.reading = reading
+            parsed = contents.read(split)
             row = 0
             reading.expect(len(parsed.owner), "windows")
             for number, block in enumerate(parsed.blocks):

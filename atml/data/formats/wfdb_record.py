@@ -27,6 +27,9 @@ from atml.errors import MissingExtraError
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 """What a sample is multiplied with, by the unit in its header, in lower case; two letters look like mu."""
 
+NOT_MILLIVOLTS = "not in mV: convert it, or give --lead of another"
+"""Said of every other unit."""
+
 # What wfdb raises for headers, signals and annotations that are damaged.
 _DAMAGED = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
 
@@ -351,9 +354,7 @@ def _unit(head: Header, lead: int) -> str:
 def _scaled(head: Header, x: npt.NDArray[np.floating], unit: str | None) -> Float32:
     factor = MILLIVOLTS.get((unit or "mV").casefold())
     if factor is None:
-        raise Unusable(
-            "unit", f"{head.name}.hea", f"gives a lead in {unit!r}, not in mV: give --lead of another"
-        )
+        raise Unusable("unit", f"{head.name}.hea", f"gives a lead in {unit!r}, {NOT_MILLIVOLTS}")
     return np.asarray(x * np.float32(factor), np.float32)
 
 
