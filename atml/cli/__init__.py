@@ -22,6 +22,7 @@ from atml.cli.dashboard import dashboard
 from atml.cli.data import data_app
 from atml.cli.help_text import Commands
 from atml.cli.predict import predict
+from atml.cli.reading_bar import reading_shown
 from atml.cli.regions import regions_app
 from atml.cli.report import report
 from atml.cli.run import run as run_again
@@ -88,7 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors go to standard error in one line."""
     try:
-        result = app(args=arguments, prog_name="atml", standalone_mode=False)
+        with reading_shown():
+            result = app(args=arguments, prog_name="atml", standalone_mode=False)
     except AtmlError as error:
         return _fail(str(error), error.exit_code)
     except usage_error() as error:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -362,15 +360,3 @@ def write_whole(file: Path, text: str, named: str = "") -> None:
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise InputError(f"{named or file} can't be written: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def waiting(text: str) -> Iterator[Callable[[str], None]]:
-    """Show in a terminal that something goes on; the function given changes the text. Nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text) as status:
-        yield status.update

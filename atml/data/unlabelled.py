@@ -10,18 +10,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from atml.arrays import release
 from atml.data.file_names import plain
 from atml.data.file_tree import file_there, find
 from atml.data.formats import challenge_record, column_file, edf_file, wfdb_header, wfdb_record
-from atml.data.formats.base import Asked
+from atml.data.formats.base import BLOCK, Asked
 from atml.data.formats.contest_text import split_name
 from atml.data.formats.detection import kind_of, look_all
 from atml.data.formats.wfdb_header import Unusable
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS
 from atml.data.rates import Rate, shown
+from atml.data.resuming import resuming
 from atml.errors import DataError
 from atml.tasks.task import Task
+from atml.watching import Counter
 
 TABLES = column_file.ENDINGS
 FILES = (*TABLES, *edf_file.ENDINGS, ".npy")
@@ -78,7 +81,9 @@ def signals(
         names = _records(path)
     else:
         names = {}
+    counter = Counter(path)
     if names:
+        counter.expect(len(names), "records")
         for file, name in names.items():
             signal = _record(file, task, leads or trained, name=name)
             if sampling_rate not in (None, signal.rate):
@@ -86,10 +91,14 @@ def signals(
                     f"{file} tells {shown(signal.rate or 0)} Hz; leave out --sampling-rate {sampling_rate}"
                 )
             yield signal
+            counter.passed()
     elif path.is_file() and path.suffix.lower() in FILES:
         yield _file(path, task, leads, trained, sampling_rate)
     elif path.is_dir() and (files := _files(path)):
-        yield from (_file(file, task, leads, trained, sampling_rate) for file in files)
+        counter.expect(len(files), "files")
+        for file in files:
+            yield _file(file, task, leads, trained, sampling_rate)
+            counter.passed()
     else:
         yield from _segments(path, task, leads, trained, sampling_rate)
 
@@ -225,12 +234,18 @@ def _segments(
     if trained and not leads and contents.chooses_leads:
         contents = look_all(path, replace(asked, leads=tuple(trained)))[0].contents
     for split in contents.splits() or SPLITS[:1]:
-        parsed = contents.read(split)
-        row = 0
-        for number, block in enumerate(parsed.blocks):
-            parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
-            for x in block:
-                owner = parsed.owner[row]
-                place, subject = parsed.files.place[owner], parsed.files.subject[owner]
-                yield Signal(str(place), x, task.sampling_rate, str(subject))
-                row += 1
+        with resuming(path, None) as reading:
+            contents.reading = reading
+            parsed = contents.read(split)
+            row = 0
+            reading.expect(len(parsed.owner), "windows")
+            for number, block in enumerate(parsed.blocks):
+                parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
+                for x in block:
+                    owner = parsed.owner[row]
+                    place, subject = parsed.files.place[owner], parsed.files.subject[owner]
+                    yield Signal(str(place), x, task.sampling_rate, str(subject))
+                    row += 1
+                    reading.passed()
+                    if not row % BLOCK:
+                        release(block)

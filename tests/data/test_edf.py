@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import atml.data
+from atml.data import piecewise
 from atml.data.dataset import Dataset
 from atml.data.formats import edf_file
 from atml.data.formats.detection import kind_of
@@ -53,6 +54,14 @@ def write(
     patient = edfio.Patient(code=code)
     whole([*others, ecg], patient=patient, annotations=annotations or None).write(file)
     return file
+
+
+@pytest.mark.parametrize("ending", ["edf", "bdf"])
+def test_a_long_file_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    file = write(tmp_path / f"a.{ending}", x_of(1, 60), [(0, None, "N")])
+    whole = edf_file.opened(file, file.name).load([0])
+    monkeypatch.setattr(piecewise, "PIECE", 333)
+    np.testing.assert_array_equal(edf_file.opened(file, file.name).load([0]), whole)
 
 
 def breathing() -> Any:

@@ -19,6 +19,7 @@ from atml.data.formats.recording_table import table_above, without_labels
 from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
+from atml.data.reading import Reading
 from atml.data.subjects import NOBODY, person
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -69,12 +70,14 @@ class Found:
         """What to call the set."""
         return name_of(self.path)
 
-    def read(self, split: str) -> Parsed:
+    def read(self, split: str, reading: Reading | None = None) -> Parsed:
         """Read a split, its subjects as they were asked for; raises DataError.
 
-        Who is in the other split too is noted. Where ``--subjects`` says so it is a fault of the training
-        split: two splits may number their subjects alike, but a person was named by a person.
+        ``reading`` takes its rows, None for one that has them in memory. Who is in the other split too is
+        noted. Where ``--subjects`` says so it is a fault of the training split: two splits may number their
+        subjects alike, but a person was named by a person.
         """
+        self.contents.reading = reading or Reading(self.path)
         parsed, subjects = self.contents.read(split), self.contents.asked.subjects
         if self.path.is_dir() or self.path.name.lower().endswith((*TAR_ENDINGS, ".zip")):
             parsed.notes += find(self.path).notes

@@ -11,11 +11,12 @@ from atml.data import windowing
 from atml.data.episode import Episode
 from atml.data.file_names import LIST, plain
 from atml.data.file_tree import file_there, find, folder_there
-from atml.data.formats import wfdb_header, wfdb_record
+from atml.data.formats import wfdb_header, wfdb_rhythms
 from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_header import Header, Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, look_at, some
+from atml.data.reading import Reading
 from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
@@ -131,7 +132,7 @@ def _listed(folder: Path, below: str = "") -> list[str]:
     return list(first.values())
 
 
-def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
+def read(path: Path, split: str, task: Task, leads: Sequence[str], reading: Reading | None = None) -> Parsed:
     """Read one split: adjacent windows inside each stretch of one rhythm, at the task's rate, in mV.
 
     Args:
@@ -139,13 +140,15 @@ def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
         split: "train" or "test"; of a folder that tells them not apart, all is read for either.
         task: Rate, window and leads.
         leads: As `atml.data.open` takes them.
+        reading: Takes the windows; None for one that has them in memory.
 
     Raises:
         DataError: No such split; not as many leads asked for as the task has; no record at all.
         MissingExtraError: The package wfdb is not installed.
     """
     found = _find(path, split, task, leads)
-    parsed = windowing.parse(path, _recordings(found, leads, task), task)
+    reading = reading or Reading(path)
+    parsed = windowing.parse(path, _recordings(found, leads, task, reading), task, reading)
     parsed.faults[:0] = found.faults
     parsed.notes += found.notes
     parsed.listed = found.listed
@@ -159,7 +162,8 @@ def episodes(path: Path, split: str, task: Task, leads: Sequence[str]) -> list[E
     A fault stops here: time to decision over a part of the records would say too little.
     """
     found = _find(path, split, task, leads)
-    result = [item for record in _recordings(found, leads, task) for item in windowing.episodes(record, task)]
+    records = _recordings(found, leads, task, Reading(path))
+    result = [item for record in records for item in windowing.episodes(record, task)]
     if found.faults:
         first = found.faults[0]
         raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
@@ -273,15 +277,18 @@ def _with_lists(folder: Path, fault: Fault) -> Fault:
     return replace(fault, detail=detail)
 
 
-def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[Recording]:
+def _recordings(found: _Records, leads: Sequence[str], task: Task, reading: Reading) -> Iterator[Recording]:
     """Read one record after the other; what can't be used becomes a fault."""
     used: dict[str, list[str]] = {}
     by_beats: list[str] = []
+    reading.expect(len(found.headers), "records")
     for head in found.headers:
+        name, subject = found.name[head.name], found.subject[head.name]
         try:
             numbers = wfdb_header.choose(head, leads, task.leads)
-            record = wfdb_record.read(
-                found.folder, head, numbers, found.name[head.name], found.subject[head.name]
+            record = windowing.past(reading, name, subject)
+            record = record or wfdb_rhythms.read(
+                found.folder, head, numbers, name, subject, lambda share: reading.step(share / 2)
             )
         except Unusable as error:
             found.faults.append(_with_lists(found.folder, error.fault))
@@ -321,7 +328,7 @@ class WfdbFolder(Format):
 
     def read(self, split: str) -> Parsed:
         """Read one split."""
-        return read(self.path, split, self.asked.task, self.asked.leads)
+        return read(self.path, split, self.asked.task, self.asked.leads, self.reading)
 
     def whose(self, split: str) -> list[tuple[str, str]]:
         """Name the records of a split and their subjects, by their headers alone."""
