@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from atml.data import text
 from atml.data.file_tree import find
 from atml.data.formats import challenge_record, column_file, edf_file, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.contest_text import split_name
 from atml.data.formats.detection import kind_of, look_all
+from atml.data.formats.header_text import lines_of
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS
@@ -107,8 +109,8 @@ def _records(folder: Path) -> dict[Path, str]:
     headers = sorted(folder.rglob("*.hea"))
     parts: set[Path] = set()
     for file in headers:
-        first = file.read_text(encoding="utf-8", errors="replace").lstrip().split(maxsplit=1)[:1]
-        if first and "/" in first[0]:
+        lines = lines_of(file.parent, file.stem)
+        if lines and "/" in lines[0].split()[0]:
             parts |= {file.with_name(f"{name}.hea") for name in _parts(file)}
     return {
         file: file.relative_to(folder).with_suffix("").as_posix() for file in headers if file not in parts
@@ -125,7 +127,7 @@ def _parts(file: Path) -> tuple[str, ...]:
 def _record(file: Path, task: Task, leads: Sequence[str], *, name: str) -> Signal:
     folder, stem = file.parent, file.stem
     try:
-        if re.search(rb"\s16\+24\s", file.read_bytes()):
+        if re.search(r"\s16\+24\s", text.read(file)):
             head = challenge_record.header(file.name, file.read_bytes())
             data = file.with_suffix(".mat").read_bytes()
             return Signal(name, challenge_record.signal(stem, head, data), head.rate)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from atml import data, models, regions, task_files
+from atml.data import text
 from atml.data.dataset import Dataset, DataSource, Fold
 from atml.data.formats.subject_map import kept_as
 from atml.errors import StudyError
@@ -155,9 +156,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     store.study(name, wanted)
     # A process that joins on another machine needs no files but the data.
     texts = {"space": definition.space_path, "objective": definition.objective_path}
-    store.keep(
-        name, study_spec.SOURCES, {key: path.read_text(encoding="utf-8") for key, path in texts.items()}
-    )
+    store.keep(name, study_spec.SOURCES, {key: text.read(path) for key, path in texts.items()})
     store.keep(name, study_spec.CODE, fingerprint.here())
     learned = learns(options, begun=store.ledger(name) is not None)
     Goal(trials=options.trials, patience=options.patience, regions=learned).keep(store, name)

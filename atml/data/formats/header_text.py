@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from atml.data.text import decoded
+from atml.data import text
 
 
 @contextmanager
@@ -17,7 +17,8 @@ def in_ascii(folder: Path, name: str) -> Iterator[tuple[str, list[str]]]:
     It drops what is not ASCII, names of files too: it is given a header without, and links to the files.
     """
     lines = lines_of(folder, name)
-    if not lines or all(line.isascii() for line in lines) or "/" in lines[0].split()[0]:
+    plain = all(line.isascii() for line in lines) and b"\0" not in (folder / f"{name}.hea").read_bytes()
+    if not lines or plain or "/" in lines[0].split()[0]:
         yield str(folder / name), []
         return
     words = [line.split() for line in lines]
@@ -26,12 +27,12 @@ def in_ascii(folder: Path, name: str) -> Iterator[tuple[str, list[str]]]:
         for file, alias in aliases.items():
             (Path(place) / alias).symlink_to((folder / name).absolute().with_name(file))
         told = [["r", *words[0][1:]], *([aliases[line[0]], *line[1:]] for line in words[1:])]
-        text = "\n".join(" ".join(line) for line in told) + "\n"
-        (Path(place) / "r.hea").write_bytes(text.encode("ascii", "ignore"))
+        header = "\n".join(" ".join(line) for line in told) + "\n"
+        (Path(place) / "r.hea").write_bytes(header.encode("ascii", "ignore"))
         yield str(Path(place) / "r"), [line[0] for line in words[1:]]
 
 
 def lines_of(folder: Path, name: str) -> list[str]:
     """Return the lines of a header that are neither empty nor comments, in whatever encoding it is."""
-    text = decoded((folder / f"{name}.hea").read_bytes())
-    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    lines = text.read(folder / f"{name}.hea").splitlines()
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atml.data import windowing
+from atml.data import text, windowing
 from atml.data.episode import Episode
 from atml.data.file_tree import find
 from atml.data.formats import wfdb_record
@@ -15,7 +15,6 @@ from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_record import Header, Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, some
-from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.formatting import plural
@@ -105,7 +104,7 @@ def _headers(folder: Path) -> list[str]:
 def _listed(folder: Path, below: str = "") -> list[str]:
     """Return the records that RECORDS lists, those of the folders in it by their own lists."""
     found: list[str] = []
-    for line in decoded((folder / below / "RECORDS").read_bytes()).splitlines():
+    for line in text.read(folder / below / "RECORDS").splitlines():
         name = below + line.strip().removesuffix(".hea")
         inside = Path(line.strip()).parts
         if name.endswith("/") and inside and ".." not in inside and (folder / name).is_dir():
