@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from atml.formatting import is_utf8
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -22,6 +24,23 @@ def read(file: Path) -> str:
         OSError: It can't be read.
     """
     return decoded(file.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def name(given: str) -> str:
+    r"""Return the name of a file as text: one that is no UTF-8 by `decoded`, as what a list says of it.
+
+    Python has a letter of its own for each byte that the language of the system (``LC_ALL=C``) lacks.
+
+    Example:
+        >>> name("caf\udce9"), name("caf\udcc3\udca9"), name("r1")
+        ('café', 'café', 'r1')
+    """
+    if is_utf8(given):
+        return given
+    try:
+        return decoded(given.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # of no file: half a letter of UTF-16
+        return decoded(given.encode("utf-8", "surrogatepass"))
 
 
 def decoded(data: bytes) -> str:

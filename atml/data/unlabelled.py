@@ -73,7 +73,7 @@ def signals(
         raise DataError(f"--lead {' '.join(leads)} names {len(leads)} leads, the model takes {task.leads}")
     header = _header_of(path)
     if header is not None:
-        names = {header: header.stem}
+        names = {header: text.name(header.stem)}
     elif path.is_dir():
         names = _records(path)
     else:
@@ -113,7 +113,9 @@ def _records(folder: Path) -> dict[Path, str]:
         if lines and "/" in lines[0].split()[0]:
             parts |= {file.with_name(f"{name}.hea") for name in _parts(file)}
     return {
-        file: file.relative_to(folder).with_suffix("").as_posix() for file in headers if file not in parts
+        file: text.name(file.relative_to(folder).with_suffix("").as_posix())
+        for file in headers
+        if file not in parts
     }
 
 
@@ -154,7 +156,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
     """Read an array, a table of numbers or an EDF file."""
     ending = path.suffix.lower()
     if ending == ".npy":
-        return Signal(path.stem, _array(path, task, leads, trained), None)
+        return Signal(text.name(path.stem), _array(path, task, leads, trained), None)
     x: npt.NDArray[np.floating]
     rate: int | None
     try:
@@ -168,7 +170,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
         raise _refused(path, unusable) from None
     if rate is not None and asked not in (None, rate):
         raise DataError(f"{path} tells {rate} Hz; leave out --sampling-rate {asked}")
-    return Signal(path.stem, x, rate)
+    return Signal(text.name(path.stem), x, rate)
 
 
 def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:
@@ -217,9 +219,9 @@ def _segments(path: Path, task: Task, leads: Sequence[str], rate: int | None) ->
             f" ({', '.join(TABLES)}), nor a set that --data takes"
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
-    contents = look_all(path, asked)[0].contents
-    for split in contents.splits() or SPLITS[:1]:
-        parsed = contents.read(split)
+    (found,) = look_all(path, asked)
+    for split in found.splits or SPLITS[:1]:
+        parsed = found.read(split)
         row = 0
         for number, block in enumerate(parsed.blocks):
             parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory

@@ -15,6 +15,7 @@ from atml.data.dataset import Dataset, DataSource, Fold
 from atml.data.formats.subject_map import kept_as
 from atml.errors import StudyError
 from atml.evaluation import baselines
+from atml.formatting import is_utf8
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.preflight import checks as preflight
@@ -58,6 +59,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     device.choose(options.device, 1)
     if options.fold_by not in (None, *study_spec.FOLD_BY):
         raise StudyError(f"--fold-by {options.fold_by!r} is unknown: {' or '.join(study_spec.FOLD_BY)}")
+    if not is_utf8(options.study or ""):
+        raise StudyError(f"--study {options.study!r} holds a letter that is no UTF-8; give another name")
     if options.prefer not in (None, *PREFER):
         raise StudyError(f"--prefer {options.prefer!r} is unknown: {' or '.join(PREFER)}")
     # A database is made only once everything else has been checked.

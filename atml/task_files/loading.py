@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -43,7 +44,7 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
         raise TaskFileError(f"{path} can't be read: {error}") from error
     except SyntaxError as error:
         raise TaskFileError(f"{path}, line {error.lineno}: {error.msg}") from error
-    module_name = f"_atml_room_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{code_hash}"
+    module_name = f"_atml_room_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}_{code_hash}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -189,3 +189,19 @@ def test_data_are_named_by_file_or_folder(contest, opened):
     assert opened(contest / "train_data").name == "contest"
     shutil.move(contest / "train_data", contest / "recordings")
     assert opened(contest / "recordings").name == "recordings"
+
+
+def test_names_that_are_no_utf8_are_those_of_a_list_in_latin_1(contest, opened, tmp_path):
+    """One person by two encodings is one; the set is called by what its bytes mean."""
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    contest.rename(place)
+    for old, new in (("S1-N-0.txt", b"S\xe9-N-1.txt"), ("S1-AFIB-1.txt", "S\xe9-AFIB-2.txt".encode())):
+        (place / "train_data" / old).rename(place / "train_data" / os.fsdecode(new))
+    found = opened(place)
+    assert found.name == "caf\xe9" and sorted(set(found.subject.tolist())) == ["S1", "S11", "S2", "S\xe9"]
+    assert (found.subject == "S\xe9").sum() == 2
+    (tmp_path / "people.csv").write_bytes("train_data/S\xe9-N-1,A\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"has no line for 'train_data/S1-AFIB-3'"):
+        opened(place, subjects=tmp_path / "people.csv")
+    one_group = opened(place, subjects=os.fsdecode(b".*/S(\xe9|.*)-.*"))
+    assert "\xe9" in one_group.subject.tolist()

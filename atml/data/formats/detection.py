@@ -9,6 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
+from atml.arrays import Strings
+from atml.data import text
 from atml.data.episode import Episode
 from atml.data.file_tree import ENDINGS, find
 from atml.data.formats import FORMATS
@@ -17,7 +21,9 @@ from atml.data.formats.recording_table import table_above, without_labels
 from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label
 from atml.data.parsing import SPLITS, Parsed, some
+from atml.data.subjects import person
 from atml.errors import DataError
+from atml.formatting import is_utf8
 from atml.tasks.task import Task
 
 Paths = os.PathLike[str] | str | Sequence[os.PathLike[str] | str] | None
@@ -68,18 +74,52 @@ class Found:
 
     def read(self, split: str) -> Parsed:
         """Read a split, its subjects as they were asked for; raises DataError."""
-        parsed, subjects = self.contents.read(split), self.contents.asked.subjects
+        parsed, subjects = _as_text(self.contents.read(split)), self.contents.asked.subjects
         return parsed if subjects is None else subjects.applied(parsed)
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the episodes of a split, of the subjects that `read` names; raises DataError."""
-        found, subjects = self.contents.episodes(split), self.contents.asked.subjects
+        subjects = self.contents.asked.subjects
+        found = [
+            replace(
+                one,
+                place=text.name(one.place),
+                subject=text.name(one.subject),
+                rhythm=text.name(one.rhythm),
+            )
+            for one in self.contents.episodes(split)
+        ]
         return found if subjects is None else subjects.of_episodes(found)
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
         """The splits that the data tell apart; nothing where they tell none."""
         return tuple(self.contents.splits())
+
+
+def _as_text(parsed: Parsed) -> Parsed:
+    """Return a split with names that any file, table or picture can hold, and one spelling of a subject."""
+    files = parsed.files
+    spelled = {person(subject): subject for subject in set(files.subject.tolist())}
+    seconds = [
+        replace(
+            part,
+            record=text.name(part.record),
+            subject=spelled.get(person(part.subject), text.name(part.subject)),
+        )
+        for part in parsed.seconds
+    ]
+    return replace(
+        parsed,
+        files=replace(files, place=_texts(files.place), rhythm=_texts(files.rhythm)),
+        faults=[replace(fault, file=text.name(fault.file)) for fault in parsed.faults],
+        seconds=seconds,
+    )
+
+
+def _texts(names: Strings) -> Strings:
+    every = names.tolist()
+    return names if is_utf8("".join(every)) else np.array([text.name(one) for one in every], np.str_)
 
 
 def look_all(paths: Paths, asked: Asked, split: str = "train") -> list[Found]:
@@ -203,7 +243,8 @@ def name_of(path: Path) -> str:
     path = path.absolute()
     if path.name in ("train_data", "test_data") and path.parent.name:
         path = path.parent
+    name = text.name(path.name)
     for ending in (*ENDINGS, ".mat"):
-        if path.name.lower().endswith(ending) and path.is_file():
-            return path.name[: -len(ending)]
-    return path.name
+        if name.lower().endswith(ending) and path.is_file():
+            return name[: -len(ending)]
+    return name

@@ -48,7 +48,8 @@ def _read(path: Path, only: str) -> Arrays:
     row = 0
     for file in _files(path):
         try:
-            with parquet.ParquetFile(file) as opened:
+            # By file object: the package takes no name that is not UTF-8.
+            with file.open("rb") as raw, parquet.ParquetFile(raw) as opened:
                 wanted = _columns(opened.schema_arrow.names, only)
                 if names and wanted != names:
                     raise DataError(f"{file} has other columns than {_files(path)[0].name}")
