@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import posixpath
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -103,15 +105,37 @@ def _find_zip(path: Path, changed: int) -> Source:
     """List a zip, once for all formats that try it; ``changed`` is its time of change, for the cache."""
     with zipfile.ZipFile(path) as archive:
         names = [_clean(info.filename) for info in archive.infolist() if not info.is_dir()]
-    return Source(path, "zip", identity(path), _wanted([name for name in names if not name.endswith("/")]))
+    return Source(path, "zip", identity(path), _members(path, names))
 
 
 def _list_tar(path: Path) -> tuple[str, ...]:
     try:
         with tarfile.open(path) as archive:
-            return _wanted([_clean(member.name) for member in archive if member.isfile()])
+            members = list(archive)
     except _BROKEN as error:
         raise _incomplete(path, error) from None
+    folders = {_clean(member.name) for member in members if member.isdir()}
+    names = [_clean(member.name) for member in members if member.isfile() or member.islnk()]
+    # A link to a file is one, as in a folder; where it leads nowhere, reading it reports an error.
+    links = [member for member in members if member.issym()]
+    names += [_clean(member.name) for member in links if _target(member) not in folders]
+    return _members(path, names)
+
+
+def _target(link: tarfile.TarInfo) -> str:
+    """Return where in its archive a link leads."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(_clean(link.name)), link.linkname))
+
+
+def _members(path: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the files of an archive that count, sorted; raises DataError for one that is there twice."""
+    if odd := next((name for name in names if ".." in name.split("/")), None):
+        raise DataError(f"{path} holds {odd}, a place outside of it: pack the folder itself")
+    found = [name for name in names if not name.endswith("/") and not _hidden(name)]
+    if len(set(found)) < len(found):
+        twice = min(name for name, count in Counter(found).items() if count > 1)
+        raise DataError(f"{path} holds {twice} twice: unpack it and give the folder")
+    return tuple(sorted(found))
 
 
 def _incomplete(path: Path, error: BaseException) -> DataError:
@@ -131,11 +155,7 @@ def _hidden(name: str) -> bool:
 
 def _clean(name: str) -> str:
     """Return a name in an archive as a path; Windows' own archiver writes backslashes for slashes."""
-    return name.replace("\\", "/").removeprefix("./")
-
-
-def _wanted(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted({name for name in names if not _hidden(name)}))
+    return "/".join(part for part in name.replace("\\", "/").split("/") if part != ".")
 
 
 def _find_folder(path: Path) -> Source:
@@ -209,9 +229,14 @@ def _read_tar(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes | s
         with tarfile.open(path) as archive:
             for member in archive:
                 name = _clean(member.name)
-                if name in left and (file := archive.extractfile(member)) is not None:
-                    left.discard(name)
-                    yield name, file.read()
+                if name not in left or member.isdir():
+                    continue
+                left.discard(name)
+                try:
+                    file = archive.extractfile(member)
+                except KeyError:
+                    file = None
+                yield name, file.read() if file is not None else "is a link that leads nowhere"
                 if not left:
                     return
         problem = "not there any more"

@@ -88,6 +88,8 @@ def apart(files: Sequence[str], what: str) -> list[str]:
 def wfdb_opened(folder: Path, name: str) -> Opened:
     """Read the header of a WFDB record; raises `Unusable`."""
     head = wfdb_record.header(folder, name)
+    for lead in range(len(head.leads)):  # a word too many makes another name of a lead, which is then missed
+        wfdb_record.check_line(head, lead)
     return Opened(head.rate, head.leads, lambda leads: wfdb_record.signal(folder, head, leads))
 
 

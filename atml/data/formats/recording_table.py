@@ -109,7 +109,12 @@ class RecordingTable(RecordingSet):
         file = next((one for row in self._rows if (one := self._file(row))), "")
         if not file.lower().endswith(column_file.ENDINGS):
             return bool(file)
-        return self._source[1].code == "Chapman" or column_file.read(self.path / file, file).rate is not None
+        if self._source[1].code == "Chapman":
+            return True
+        try:
+            return column_file.read(self.path / file, file).rate is not None
+        except Unusable:  # is told where it is read
+            return False
 
     @property
     def statements(self) -> Sequence[str]:
