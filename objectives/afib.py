@@ -14,6 +14,12 @@ AF = {"AFIB", "AF"}
 # "" is a published segment whose name leaves the rhythm out; all of them are from a non-AF recording.
 # "O" is what CinC 2017 calls every rhythm but normal and AF.
 OTHER = {"N", "NSR", "SR", "SBR", "B", "AB", "T", "SVTA", "PREX", "NOD", "IVR", "P", "O", ""}
+# What the statements on 12-lead recordings call them: PTB-XL, Chapman-Shaoxing, CinC 2020 and 2021. Sinus and
+# atrial rhythms but fibrillation, junctional rhythms, tachycardia by re-entry, bigeminy.
+OTHER |= {"STACH", "SARRH", "SAAWR", "ATACH", "SVT", "AVRT", "AVNRT", "AP", "WAP", "ARH", "AAR"}
+OTHER |= {"JTACH", "AJR", "JE", "AVJR", "AIVR", "BIGU", "TRIGU"}
+# Left out, as is every name that no list has: flutter ("AFL", "AFAFL"), which some count with AF and some do
+# not; "SVARR" and "BTS", which may be AF; ventricular tachycardia and fibrillation, which are for defib.
 
 QUALIFIES = 0.80
 """The lowest of F1, accuracy, precision and recall that a model worth exporting reaches."""

@@ -18,12 +18,14 @@ from atml.cli.shared_options import (
     SamplingRate,
     Space,
     Storage,
+    Subjects,
     Task,
     Window,
     Workers,
     show,
     waiting,
 )
+from atml.cli.split_options import FoldBy, Folds, HoldOut, Seed
 from atml.cli.values import whole
 
 if TYPE_CHECKING:
@@ -41,16 +43,12 @@ def check(
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
+    subjects: Subjects = None,
+    hold_out: HoldOut = None,
     storage: Storage = STUDIES,
-    folds: Annotated[
-        int,
-        typer.Option(
-            parser=whole(2),
-            help="Folds of the cross-validation by subject.",
-            metavar="N",
-            rich_help_panel=STUDY,
-        ),
-    ] = 5,
+    seed: Seed = None,
+    folds: Folds = None,
+    fold_by: FoldBy = None,
     trials: Annotated[
         int, typer.Option(parser=whole(1), help="Trials to forecast.", metavar="N", rich_help_panel=STUDY)
     ] = 100,
@@ -70,12 +68,19 @@ def check(
         found = run(
             task_files.find(task, space=space, objective=objective, window=window),
             DataSource(
-                paths=tuple(data or ()), sampling_rate=sampling_rate, leads=tuple(lead or ()), labels=labels
+                paths=tuple(data or ()),
+                sampling_rate=sampling_rate,
+                leads=tuple(lead or ()),
+                labels=labels,
+                subjects=subjects or "",
             ),
             storage=storage,
             workers=workers,
             wanted=device,
+            hold_out=hold_out,
+            seed=seed or 0,
             folds=folds,
+            fold_by=fold_by,
             trials=trials,
         )
     show(found.to_dict() if json else table(found), json)

@@ -165,7 +165,7 @@ def _best(store: Store | None, storage: str, name: str) -> Path | None:
     for entry in leaderboard(store, name):
         if entry.folder is not None:
             return entry.folder
-    raise InputError(f"study {name!r} no longer has an export; `atml best export {name}` makes one")
+    raise InputError(f"study {name!r} has no export; `atml best export {name}` makes one")
 
 
 def _laid_out(result: Comparison) -> object:

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atml.cli.help_text import Commands
-from atml.cli.shared_options import TASK, AsJson, Labels, Lead, SamplingRate, Subjects, Window, show
+from atml.cli.shared_options import (
+    TASK,
+    AsJson,
+    Labels,
+    Lead,
+    Objective,
+    SamplingRate,
+    Space,
+    Subjects,
+    Window,
+    show,
+)
 from atml.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,6 +52,8 @@ def data_inspect(
         str,
         typer.Option(help="Task whose labels and window apply.", metavar="NAME", rich_help_panel=TASK),
     ] = "afib",
+    space: Space = None,
+    objective: Objective = None,
     window: Window = None,
     lead: Lead = None,
     sampling_rate: SamplingRate = None,
@@ -55,7 +68,7 @@ def data_inspect(
     from atml import data, task_files
     from atml.data.dataset import DataSource
 
-    definition = task_files.find(task, window=window)
+    definition = task_files.find(task, space=space, objective=objective, window=window)
     found = data.inspect(
         directories,
         task=definition.task,
@@ -191,7 +204,8 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
             parts.append(Text(f"`atml search` would refuse it: {split.refusal}", style="bold red"))
         parts.append(Text(""))
     if found.refusal:
-        parts.append(Text(f"`atml search` would refuse them: {found.refusal}\n", style="bold red"))
+        them = "them" if len({split.set for split in found.splits}) > 1 else "it"
+        parts.append(Text(f"`atml search` would refuse {them}: {found.refusal}\n", style="bold red"))
     if check is not None:
         parts += [*check.text(), Text("")]
     if not found.faults:

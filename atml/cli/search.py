@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from atml.cli.shared_options import (
-    DATA,
     EXPORT,
     STUDIES,
     STUDY,
@@ -31,6 +30,7 @@ from atml.cli.shared_options import (
     Window,
     Workers,
 )
+from atml.cli.split_options import FoldBy, Folds, HoldOut, Seed
 from atml.cli.values import TIME, duration, number, whole
 
 LENGTH = "Length of the search"
@@ -49,16 +49,7 @@ def search(
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
     subjects: Subjects = None,
-    hold_out: Annotated[
-        str | None,
-        typer.Option(
-            help="Share of the subjects, or their names between commas, kept out of the search for"
-            " `atml score`. For data without a test split.",
-            metavar="SHARE|NAMES",
-            show_default="none",
-            rich_help_panel=DATA,
-        ),
-    ] = None,
+    hold_out: HoldOut = None,
     study: Annotated[
         str | None,
         typer.Option(
@@ -69,35 +60,9 @@ def search(
         ),
     ] = None,
     storage: Storage = STUDIES,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole(0, 2**32 - 1),
-            help="Seed of the folds, the sampling and the training.",
-            metavar="N",
-            show_default="the study's, or 0",
-            rich_help_panel=STUDY,
-        ),
-    ] = None,
-    folds: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole(2),
-            help="Folds of the cross-validation by subject.",
-            metavar="N",
-            show_default="the study's, or 5",
-            rich_help_panel=STUDY,
-        ),
-    ] = None,
-    fold_by: Annotated[
-        str | None,
-        typer.Option(
-            help="What a fold holds out: subjects, or a whole set where several --data are given.",
-            metavar="subject|set",
-            show_default="the study's, or subject",
-            rich_help_panel=STUDY,
-        ),
-    ] = None,
+    seed: Seed = None,
+    folds: Folds = None,
+    fold_by: FoldBy = None,
     accept_changes: Annotated[
         bool,
         typer.Option(

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from atml.arrays import Int64
+from atml.data.folds import folds
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
 from atml.data.labelling import (
@@ -86,7 +87,8 @@ class Split:
 class Inspection:
     """What is in a data set, or in several together, and what is wrong with it.
 
-    ``refusal`` says why several would not open together, "" where they would.
+    ``refusal`` says why several would not open together, or why their people can't be dealt into any folds;
+    "" where that is not so.
     """
 
     name: str
@@ -150,12 +152,16 @@ def inspect(
         for one in seen
         for fault in (*one.parsed.faults, *one.contradictions())
     ]
+    splits = tuple(_split(one) for one in seen)
+    refusal = _refusal(seen) if len(found) > 1 else ""
+    if not refusal and not any(split.refusal for split in splits if split.name == SPLITS[0]):
+        refusal = _too_few(seen, task)
     return Inspection(
         name="+".join(item.name for item in found),
         path=" and ".join(str(item.path) for item in found),
-        splits=tuple(_split(one) for one in seen),
+        splits=splits,
         faults=(*faults, *_leaks(seen)),
-        refusal=_refusal(seen) if len(found) > 1 else "",
+        refusal=refusal,
     )
 
 
@@ -200,6 +206,19 @@ def _refusal(seen: Sequence[_Seen]) -> str:
             )
         except DataError as error:
             return str(error)
+    return ""
+
+
+def _too_few(seen: Sequence[_Seen], task: Task) -> str:
+    """Say why the people of the training split can't be dealt into two folds, "" where they can."""
+    parts = [one for one in seen if one.split == SPLITS[0]]
+    owner = [one.parsed.owner[one.y[one.parsed.owner] >= 0] for one in parts]
+    both = list(zip(parts, owner, strict=True))
+    names = [np.char.add(one.of.prefix, one.parsed.files.subject[rows]) for one, rows in both]
+    try:
+        folds(np.concatenate([one.y[rows] for one, rows in both]), np.concatenate(names), 2, 0, task.classes)
+    except DataError as error:
+        return str(error)
     return ""
 
 
@@ -293,7 +312,8 @@ def _leaks(seen: Sequence[_Seen]) -> list[Fault]:
     people: dict[str, list[dict[str, str]]] = {}
     for one in seen:
         files, before = one.parsed.files, one.of.prefix
-        people.setdefault(before, []).append({person(name): name for name in files.subject.tolist()})
+        if one.asked.subjects is None:  # else it is a fault of the training split
+            people.setdefault(before, []).append({person(name): name for name in files.subject.tolist()})
         owner += [before + place for place in files.place[one.parsed.owner].tolist()]
         group += [f"{before}{one.split}\0{name}" for name in files.subject[one.parsed.owner].tolist()]
     for before, parts in people.items():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
-from atml.data.parsing import Files, Parsed, some
+from atml.data.parsing import Fault, Files, Parsed, look_at, some
 from atml.data.rows import DROPPED
 from atml.errors import DataError
 from atml.formatting import plural
@@ -52,13 +52,11 @@ def judge(parsed: Parsed) -> list[str]:
             windows are flat or not finite.
     """
     path, dropped = parsed.path, parsed.dropped()
-    inspect = f"`atml data inspect {path}`"
+    inspect = look_at(path)
     hard = [fault for fault in parsed.faults if fault.kind not in DROPPED]
     if hard:
         more = f" ({len(hard) - 1} more faults)" if len(hard) > 1 else ""
-        remedy = {"lead": "", "missing": "put it back or take it out of the list, or "}.get(
-            hard[0].kind, "remove it, or "
-        )
+        remedy = _remedy(hard[0], parsed)
         raise DataError(f"{call(path, hard[0].file)}: {hard[0].detail}{more}; {remedy}see {inspect}")
     total = len(parsed.owner) + len(dropped)
     if not total and parsed.seconds:
@@ -83,6 +81,23 @@ def judge(parsed: Parsed) -> list[str]:
         first, second = (str(parsed.files.place[parsed.owner[row]]) for row in pairs[0])
         notes.append(f"{len(pairs)} windows are the same in two subjects, for example {first} and {second}")
     return notes
+
+
+def _remedy(fault: Fault, parsed: Parsed) -> str:
+    """Return what to do about a fault, with ", or " behind it; "" where its detail says it.
+
+    A file of a record is never alone, and what a list names and is removed is missing.
+    """
+    what = "the record" if parsed.seconds or fault.file.endswith((".hea", ".dat", ".atr")) else "it"
+    take = f"take {what} out of {parsed.listed}" if parsed.listed else f"remove {what}"
+    ways = {
+        "lead": "",
+        "index": "mend that line, or ",
+        "missing": f"put it back or {take}, or ",
+        "subject": f"give --subjects or {take}, or ",
+        "overlap": "take that person out of one of them or correct --subjects, or ",
+    }
+    return ways.get(fault.kind, f"{take}, or ")
 
 
 def _account(parsed: Parsed, windows: int) -> str:

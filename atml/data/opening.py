@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from atml.arrays import Strings
 from atml.data import cache as store
 from atml.data import merging
 from atml.data.dataset import Dataset
@@ -26,6 +28,9 @@ from atml.data.windowing import records
 from atml.errors import DataError
 from atml.tasks.task import Task
 
+LeftOut = Collection[str] | Callable[[Strings], npt.NDArray[np.bool_]]
+"""Subjects to leave out, or what tells them among names ``(n,)``."""
+
 NAMES = ("place", "subject", "rhythm", "given")
 """What a parsed copy keeps of each row, besides its samples and their digest."""
 
@@ -39,7 +44,7 @@ def open(  # the verb is the module's public name: atml.data.open
     cache: Path | None = None,
     sampling_rate: int | None = None,
     leads: Sequence[str] = (),
-    leave_out: Collection[str] = (),
+    leave_out: LeftOut = (),
     labels: Path | None = None,
     subjects: os.PathLike[str] | str | None = None,
     seed: int = 0,
@@ -62,7 +67,7 @@ def open(  # the verb is the module's public name: atml.data.open
         leads: Of WFDB records, one entry a lead of the task: a name or a number, or several with commas
             between, of which the first that a record has is taken. None for the first leads of each.
         leave_out: Subjects left out of those sets that don't tell train from test themselves; names match
-            as `atml.data.same_subject` has it.
+            as `atml.data.same_subject` has it. Or a function that tells it of all names of one of these.
         labels: A table of the recordings in a folder that tells their labels nowhere else, with a column for
             the file, one for the label and, if they are known, one for the patient and one for the split.
         subjects: Whose each recording is: a table with the columns recording and subject, or a regular
@@ -123,19 +128,21 @@ def _key_of(task: Task) -> tuple[object, ...]:
     return task.name, task.classes, task.positive, task.sampling_rate, task.window, task.leads
 
 
-def _piece(found: Found, split: str, asked: Asked, leave_out: Collection[str], root: Path) -> Piece:
+def _piece(found: Found, split: str, asked: Asked, leave_out: LeftOut, root: Path) -> Piece:
     """Fetch the parsed copy of a set, or make it, and tell which of its rows are wanted."""
     task = asked.task
     contents = found.contents
     wanted = (contents.identity, split, asked.sampling_rate, _key_of(task), *contents.options)
-    whose = () if asked.subjects is None else ("subjects", asked.subjects.identity)
+    whose = () if asked.subjects is None else ("subjects", asked.subjects.identity, "apart")
     key = store.key(found.kind, *wanted, *whose)
     entry = store.fetch(root / key, lambda: _to_store(found, split))
     given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])
     files = replace(_files(entry), given_is_class=given_is_class, named=named)
     y, notes = settle(found.path, files, task, asked.label, split)
     files = replace(files, subject=np.char.add(found.prefix, files.subject))
-    left = matching(files.subject, leave_out) if bare else np.zeros(len(y), np.bool_)
+    left = np.zeros(len(y), np.bool_)
+    if bare:
+        left = leave_out(files.subject) if callable(leave_out) else matching(files.subject, leave_out)
     if left.any():
         people = np.unique(files.subject[left]).tolist()
         notes.append(f"{len(people)} subjects left out, with {left.sum()} windows: {some(people)}")

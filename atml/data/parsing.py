@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -88,6 +89,8 @@ class Parsed:
     faults: list[Fault]
     notes: list[str]
     seconds: list[Seconds] = field(default_factory=list)
+    listed: str = ""
+    """The file that lists what is in the set, "" where what is there counts."""
 
     def dropped(self) -> list[Fault]:
         """Faults that leave a row out."""
@@ -146,6 +149,11 @@ def _spellings(several: Sequence[Sequence[str]]) -> list[str]:
 
 def _joined(arrays: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
     return np.concatenate(arrays) if arrays else np.empty(0, dtype)
+
+
+def look_at(path: Path) -> str:
+    """Return the command that shows all that is wrong with a set."""
+    return f"`atml data inspect {shlex.quote(str(path))}` with the same options"
 
 
 def some(names: Sequence[str], count: int = 3) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -87,8 +88,8 @@ def fit(
             return segment[None], ""
         if shape.published is None or samples != shape.published[0]:
             return [], (
-                f"{samples} samples where the task's window has {shape.window} (at another rate than "
-                f"{shape.sampling_rate} Hz? then give --sampling-rate)"
+                f"{samples} samples where the task's window has {shape.window}: give the files' rate with"
+                " --sampling-rate, and longer ones are cut"
             )
         given = shape.published[1]
     if given != shape.sampling_rate:
@@ -97,15 +98,16 @@ def fit(
     cut = windows(segment, shape.window)
     if len(cut):
         return cut, ""
+    # Rounded down: a window that is a sample longer than this would be refused again.
+    other = f"give --window {math.floor(1000 * samples / given) / 1000:g} or less if the task takes it"
     if shape.given is None:
         return [], (
             f"{samples} samples are taken for {samples / given:g} s at {given} Hz, less than the task's "
-            f"window of {shape.window / shape.sampling_rate:g} s: give --window {samples / given:g} or less, "
-            "or --sampling-rate"
+            f"window of {shape.window / shape.sampling_rate:g} s: {other}, or --sampling-rate"
         )
     return [], (
         f"{samples} samples at {given} Hz are {segment.shape[1]} at {shape.sampling_rate} Hz, "
-        f"fewer than the task's window of {shape.window}"
+        f"fewer than the task's window of {shape.window}: {other}"
     )
 
 

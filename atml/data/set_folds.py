@@ -1,4 +1,4 @@
-"""Folds by set: each holds out all of one data set, another recorder and other people."""
+"""Folds by people or by set: those hold out some of all, these all of one set, recorder and people."""
 
 from __future__ import annotations
 
@@ -8,8 +8,49 @@ from pathlib import Path
 import numpy as np
 
 from atml.data.dataset import Dataset, Fold
+from atml.data.folds import folds
 from atml.data.formats.detection import name_of
 from atml.errors import DataError
+
+FOLDS = 5
+"""Folds by people where nobody says how many."""
+
+SUBJECT, SET = FOLD_BY = "subject", "set"
+"""What folds hold out: people of every set, or whole sets."""
+
+
+def check_fold_by(asked: str | None) -> None:
+    """Raise DataError for a kind of folds that there is none of; None is the usual one."""
+    if asked not in (None, *FOLD_BY):
+        raise DataError(f"--fold-by {asked!r} is unknown: {' or '.join(FOLD_BY)}")
+
+
+def dealt(
+    dataset: Dataset, paths: Sequence[Path], names: Sequence[str], *, by: str, count: int | None, seed: int
+) -> tuple[Fold, ...]:
+    """Return folds by people or by set.
+
+    Args:
+        dataset: What to deal.
+        paths: As `set_folds` takes them.
+        names: Of the classes, for messages.
+        by: One of `FOLD_BY`.
+        count: Folds wanted; None for `FOLDS`, or one a set.
+        seed: Of the folds by people.
+
+    Raises:
+        DataError: Too few people or sets, as `atml.data.folds` and `set_folds` have it; another number of
+            folds than there are sets.
+    """
+    if by != SET:
+        return folds(dataset.y, dataset.subject, count or FOLDS, seed, names)
+    found = set_folds(dataset, paths)
+    if count not in (None, len(found)):
+        raise DataError(
+            f"--folds {count} with --fold-by set: there is a fold for each of the {len(found)} sets;"
+            " leave --folds out"
+        )
+    return found
 
 
 def set_folds(dataset: Dataset, paths: Sequence[Path]) -> tuple[Fold, ...]:

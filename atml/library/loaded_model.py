@@ -256,7 +256,7 @@ class Model:
             ``score_CLASS`` for each class as in `scores`. If the steps do not reach the end of the recording,
             one more window ends there and overlaps the one before it. A window with a missing (NaN) or
             infinite sample, or with a flat or saturated lead (a warning counts those), has no decision
-            (None) and NaN scores.
+            (a missing value, as `pandas.isna` has it) and NaN scores.
 
         Raises:
             DataError: leads or rate do not match, the step is not above 0, or the signal is shorter than one

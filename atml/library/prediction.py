@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atml.data.formats.subject_map import meant
 from atml.data.parsing import at_rates, some
 from atml.data.unlabelled import Signal, signals
 from atml.errors import DataError, InputError
@@ -162,7 +164,7 @@ def predict(
     notes: list[str] = []
     pictures: list[tuple[str, Any]] = []
     rates: list[int] = []
-    people: set[str] = set()
+    people: set[tuple[str, str]] = set()
     units: list[str] = []
     for number, signal in enumerate(heard, 1):
         if on_recording is not None:
@@ -177,7 +179,7 @@ def predict(
         columns, unit = found.decide_recording(signal.x, rate, step=step)
         units += [f"{signal.name}: {unit}"] if unit else []
         rates.append(rate)
-        people.add(signal.subject or signal.name)
+        people.add((signal.name, signal.subject))
         for name in named:
             summary, those = _summary(signal.name, name, columns, merge_s, shortest_s)
             rows.append(summary)
@@ -218,10 +220,13 @@ def _joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _trained_on(model: Model, people: Iterable[str]) -> list[str]:
-    """Say which of these people, by their names, the model was trained on."""
+def _trained_on(model: Model, people: Collection[tuple[str, str]]) -> list[str]:
+    """Say whom of these, each a recording and a subject, the model was trained on, by their names."""
     exported = model.exported
-    if exported.synthetic or not (known := exported.trained_on(people)):
+    names = {subject or name for name, subject in people}
+    with suppress(DataError):  # a table that is not on this machine
+        names |= told.names(people) if (told := meant(exported.subjects_by)) else set()
+    if exported.synthetic or not (known := exported.trained_on(names)):
         return []
     return [
         f"TRAINED ON, by name: {some(known)}. What the model decides on people that it was trained on looks"

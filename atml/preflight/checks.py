@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from atml.data import cache
 from atml.data.dataset import Dataset, DataSource, Fold
 from atml.data.formats.contest_reader import cores
 from atml.data.inspection import Inspection
+from atml.data.parsing import some
+from atml.data.set_folds import SUBJECT, check_fold_by, dealt
 from atml.errors import InputError
 from atml.formatting import plural
 from atml.preflight import data_checks, environment, rehearsal
@@ -64,7 +66,10 @@ def check(
     storage: str,
     workers: int | None = None,
     wanted: str = "auto",
-    folds: int = 5,
+    hold_out: str | None = None,
+    seed: int = 0,
+    folds: int | None = None,
+    fold_by: str | None = None,
     trials: int = 100,
     seconds: float = rehearsal.SECONDS,
 ) -> Preflight:
@@ -76,23 +81,34 @@ def check(
         storage: URL of the database of studies.
         workers: Worker processes that the search would have; None for one a core.
         wanted: Device, as `atml.training.device.choose` takes it.
-        folds: Of the cross-validation.
+        hold_out: Share or names of the subjects that the search does not get: see `atml.data.hold_out`.
+        seed: Of what is held out and of the folds.
+        folds: Of the cross-validation, and
+        fold_by: what they hold out, as `atml.data.set_folds.dealt` has it; None for the usual.
         trials: For which database and time are forecast.
         seconds: Time for the steps of each of the three trainings.
 
     Raises:
-        InputError: No such device or storage. Data that can't be used are a finding.
+        InputError: No such device, storage or kind of folds. Data that can't be used are a finding.
     """
+    check_fold_by(fold_by)
     count = workers or cores()
     found = Preflight(versions=environment.versions(), workers=count, devices=device.choose(wanted, count))
     found.findings += [*_places(storage), *environment.load()]
     try:
         if origin.paths:
             found.findings += _inspected(definition, origin)
+        if hold_out is not None:
+            held_out = data.hold_out(definition.open(origin), hold_out, seed)
+            origin = replace(origin, held_out=held_out)
+            found.findings.append(Finding("data", Level.FINE, f"held out: {some(held_out)}"))
         dataset = definition.open(origin)
-        parts = data.folds(dataset.y, dataset.subject, folds, 0, definition.task.classes)
+        names = definition.task.classes
+        parts = dealt(dataset, origin.paths, names, by=fold_by or SUBJECT, count=folds, seed=seed)
     except InputError as error:
-        found.findings.append(Finding("data", Level.REFUSED, f"a search would refuse the data: {error}"))
+        refused = Finding("data", Level.REFUSED, f"a search would refuse the data: {error}")
+        if refused not in found.findings:
+            found.findings.append(refused)
         return found
     found.data = data_checks.summary(dataset, definition.task)
     found.findings += [Finding("data", Level.FINE, note) for note in dataset.notes]
@@ -122,13 +138,14 @@ def _rehearsed(
     )
     free = environment.free_memory_gb()
     if free is not None and found.forecast.memory_gb > free:
-        fit = max(1, int(found.workers * free / found.forecast.memory_gb))
+        fit = int((found.workers + 1) * free / found.forecast.memory_gb) - 1
+        way = f"give --workers {fit}" if fit > 0 else "free some, or give --data with fewer windows"
         found.findings.append(
             Finding(
                 "memory",
                 Level.WARNING,
                 f"{plural(found.workers, 'worker')} need {found.forecast.memory_gb:.1f} GB and {free:.1f} GB"
-                f" are free: give --workers {fit}",
+                f" are free: {way}",
             )
         )
 
@@ -154,6 +171,7 @@ def _inspected(definition: TaskDefinition, origin: DataSource) -> list[Finding]:
         sampling_rate=origin.sampling_rate,
         leads=origin.leads,
         labels=origin.labels,
+        subjects=origin.subjects,
     )
     found = [
         Finding("data", Level.REFUSED, f"a search would refuse the data: {why}") for why in seen.refusals

@@ -24,7 +24,7 @@ from atml.errors import DataError, ExportError
 from atml.evaluation import baselines
 from atml.evaluation.baselines import Baseline
 from atml.scoring import rules, time_to_decision
-from atml.scoring.leakage import Paths, opened, people, recognising, same_labels
+from atml.scoring.leakage import Paths, opened, same_labels
 from atml.scoring.presentation import ScoreReport
 from atml.scoring.recording import Evaluations, Pending
 from atml.scoring.rules import Judged, Rule
@@ -112,10 +112,9 @@ def judge_export(
         "labels": labels,
         "subjects": told,
     }
-    exported = recognising(exported, data_paths, opening)
-    dataset, found = opened(exported, data_paths, opening)
+    dataset, trained, found = opened(exported, data_paths, opening)
     if only is None:
-        streaming, note = _streaming(exported, baseline, data_paths, opening)
+        streaming, note = _streaming(exported, baseline, data_paths, {**opening, "leave_out": trained})
     else:
         dataset = _of_subjects(dataset, only)
         streaming, note = (), ["time to decision is not measured where only some subjects are scored"]
@@ -275,7 +274,7 @@ def _streaming(
         return (), [f"time to decision is not measured: task {task.name!r} has no positive class"]
     wanted = {key: value for key, value in opening.items() if key != "cache"}
     try:
-        episodes = data.episodes(paths, **wanted, leave_out=people(exported, paths))
+        episodes = data.episodes(paths, **wanted)
     except DataError as error:  # opening skips single faulty windows, but episodes need whole files
         return (), [f"time to decision was not measured: {error}"]
     if not any(episode.label == task.positive for episode in episodes):

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from atml import data
+from atml.arrays import Strings
 from atml.artifacts.model import ExportedModel
 from atml.data.dataset import Dataset
 from atml.data.formats.detection import asked_of, look_all, name_of
+from atml.data.formats.subject_map import meant, without_folder
 from atml.data.merging import same_patients
 from atml.data.subjects import matching
 from atml.errors import DataError, ExportError
@@ -21,10 +24,13 @@ from atml.errors import DataError, ExportError
 Paths = Path | Sequence[Path] | None
 
 
-def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> tuple[Dataset, list[str]]:
+def opened(
+    exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]
+) -> tuple[Dataset, set[str], list[str]]:
     """Open the test split; sets without one are opened without the subjects that were trained on.
 
-    ``opening`` holds arguments of `atml.data.open`. Returns the data, and notes for the user.
+    ``opening`` holds arguments of `atml.data.open`. Returns the data, the names that trained subjects have or
+    may have in them, and notes for the user.
 
     Raises:
         ExportError: The model does not list its training subjects, and a set has no train and test split.
@@ -32,50 +38,87 @@ def opened(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) ->
             for a test split with subjects that were trained on.
     """
     if not exported.knows_subjects and not exported.synthetic:
-        _not_bare(exported, paths, opening)
-    again = renamed(exported, paths)
-    out = people(exported, paths)
+        why = "does not list its training subjects"
+        _not_bare(exported, paths, opening, why, "score it in its export folder")
+    trained = _Trained(exported, paths, opening)
     try:
-        dataset = data.open(paths, **opening, leave_out=out)
+        dataset = data.open(paths, **opening, leave_out=trained)
     except DataError as error:
-        if not out:
+        if not trained.left:
             raise
         try:
             whole = data.open(paths, **opening)
         except DataError:
             raise error from None
-        if not whole.bare or not matching(whole.subject, out).all():
+        if not whole.bare or not trained(whole.subject).all():
             raise
         raise DataError(
             f"the model was trained on every subject of {whole.name}; give other data, or search again with"
             " --hold-out to keep some subjects for scoring"
         ) from error
-    notes = [*dataset.notes, *_unseen(exported, dataset, out, again)]
-    if again:
-        whole = data.open(paths, **opening)
-        notes += _left_out(set(whole.subject.tolist()) - set(dataset.subject.tolist()), again)
-    return dataset, [*notes, *same_patients(dataset.notes, _sets(exported), "that the model was trained on")]
+    notes = [*dataset.notes, *trained.notes, *_unseen(exported, dataset, trained)]
+    notes += _left_out(trained.left - set(dataset.subject.tolist()), trained.again)
+    notes += same_patients(dataset.notes, _sets(exported), "that the model was trained on")
+    return dataset, trained.out, notes
 
 
-def recognising(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> ExportedModel:
-    """Return a model that names those of its training subjects that are in the data.
+class _Trained:
+    """Tells which names in the data a model's training subjects have or may have, asked set by set.
 
-    A file alone holds hashes of their names: only names that are given can be recognised. Raises as
-    `atml.data.open` does.
+    A file alone holds hashes of the names: only names that are asked about can be recognised. ``out`` are
+    all such names so far, ``left`` those that were asked about, ``again`` those of `renamed`.
     """
-    if exported.subjects is not None or exported.synthetic or not exported.knows_subjects or not paths:
-        return exported
-    names = np.unique(data.open(paths, **opening).subject).tolist()
-    return dataclasses.replace(exported, subjects=exported.trained_on(names))
+
+    def __init__(self, exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> None:
+        self.exported, self.paths = exported, paths
+        here, self.notes = _by_other_names(exported, paths, opening)
+        self.out, self.left = set(here), set[str]()
+        self.again: dict[str, str] = {}
+
+    def __call__(self, names: Strings) -> npt.NDArray[np.bool_]:
+        """Return which of ``names (n,)`` they are; a synthetic subject is none of these."""
+        exported = self.exported
+        if not exported.synthetic:
+            if exported.subjects is None:
+                exported = dataclasses.replace(
+                    exported, subjects=exported.trained_on(np.unique(names).tolist())
+                )
+            self.again |= renamed(exported, self.paths)
+            self.out |= {*(exported.subjects or ()), *self.again}
+        found = matching(names, self.out)
+        self.left.update(names[found].tolist())
+        return found
 
 
-def people(exported: ExportedModel, paths: Paths) -> tuple[str, ...]:
-    """Return the subjects that the model was trained on, by all names that they may have in ``paths``.
+def _by_other_names(
+    exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]
+) -> tuple[set[str], list[str]]:
+    """Return who has a recording here that the training called by a trained subject's name, and notes.
 
-    Synthetic subjects are left out.
+    Where ``--subjects`` is another than in training, people have other names here than they had there.
+
+    Raises:
+        ExportError: The training's table is gone, and a set has no train and test split.
     """
-    trained = () if exported.synthetic else exported.subjects or ()
-    return (*trained, *renamed(exported, paths))
+    asked, before = meant(opening.get("subjects")), exported.subjects_by
+    if exported.synthetic or not exported.knows_subjects or not paths:
+        return set(), []
+    try:
+        trained = meant(before)
+    except DataError:
+        if asked is None:
+            why = f"names its training subjects by {without_folder(before)}, which is not there any more"
+            _not_bare(exported, paths, opening, why, "give that table with --subjects")
+        trained = asked  # the table by its new place
+    if (asked and asked.identity) == (trained and trained.identity):
+        return set(), []
+    try:
+        there = data.open(paths, **{**opening, "subjects": before}).subject
+    except DataError as error:
+        return set(), [f"people go by their names here alone, not as in training: {error}"]
+    known = exported.trained_on(np.unique(there).tolist())
+    here = data.open(paths, **opening).subject
+    return set(here[matching(there, known)].tolist()), []
 
 
 def renamed(exported: ExportedModel, paths: Paths) -> dict[str, str]:
@@ -89,7 +132,7 @@ def renamed(exported: ExportedModel, paths: Paths) -> dict[str, str]:
     if exported.synthetic or len(given) < 2 or "+" not in exported.data_name:
         return {}
     trained = [(name.split("/", 1), name) for name in exported.subjects or () if "/" in name]
-    sets = {parts[0] for parts, _ in trained}
+    sets = {*_sets(exported), *(parts[0] for parts, _ in trained)}
     strange = sorted({name_of(Path(path)) for path in given} - sets)
     return {f"{place}/{parts[1]}": name for place in strange for parts, name in trained}
 
@@ -121,7 +164,8 @@ def _sets(exported: ExportedModel) -> list[str]:
     return [] if exported.synthetic else exported.data_name.split("+")
 
 
-def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]) -> None:
+def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any], why: str, way: str) -> None:
+    """Raise ExportError for a set that does not tell train from test; ``way`` is the way out."""
     asked = asked_of(
         task=opening["task"],
         label=opening["label"],
@@ -133,14 +177,12 @@ def _not_bare(exported: ExportedModel, paths: Paths, opening: Mapping[str, Any])
     for item in look_all(paths, asked, "test"):
         if not item.splits:
             raise ExportError(
-                f"{exported.path} does not list its training subjects, and {item.name} does not tell train"
-                " from test, so they would be scored too; score it in its export folder"
+                f"{exported.path} {why}, and {item.name} does not tell train from test, so who was trained on"
+                f" would be scored too; {way}"
             )
 
 
-def _unseen(
-    exported: ExportedModel, dataset: Dataset, out: Sequence[str], again: Mapping[str, str]
-) -> list[str]:
+def _unseen(exported: ExportedModel, dataset: Dataset, trained: _Trained) -> list[str]:
     """Raise DataError if the model was trained on any of the subjects; return a note if that is unknown."""
     if dataset.fingerprint == exported.data_fingerprint:
         raise DataError(
@@ -148,14 +190,16 @@ def _unseen(
         )
     if dataset.synthetic != exported.synthetic:
         return []  # A synthetic subject and a person of the same name are not the same.
-    if exported.subjects is None:
+    if exported.subjects is None and (exported.synthetic or not exported.knows_subjects):
         return [
             "the file does not list its training subjects, so they could not be compared with these;"
             " score it in its export folder"
         ]
-    known = out or exported.subjects
-    shared = sorted({str(name) for name in dataset.subject[matching(dataset.subject, known)]})
+    if exported.synthetic:
+        trained.out |= set(exported.subjects or ())
+    shared = sorted(set(dataset.subject[trained(dataset.subject)].tolist()))
     if shared:
+        again = trained.again
         more = f" and {len(shared) - 8} more" if len(shared) > 8 else ""
         named = ", ".join(f"{name} (may be {again[name]})" if name in again else name for name in shared[:8])
         raise DataError(

@@ -53,4 +53,8 @@ def _test_data(spec: Mapping[str, Any], *, split: bool) -> str:
     if not split or not paths:
         return " --data TEST_DIR"
     some = [paths] if isinstance(paths, str) else paths
-    return "".join(f" --data {shlex.quote(str(path))}" for path in some)
+    # Leads and people are those of the training anyway.
+    told = {"--data": some, "--labels": [spec.get("labels")], "--sampling-rate": [spec.get("sampling_rate")]}
+    return "".join(
+        f" {option} {shlex.quote(str(value))}" for option, values in told.items() for value in values if value
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from atml import data, models, regions, task_files
 from atml.data import text
 from atml.data.dataset import Dataset, DataSource, Fold
 from atml.data.formats.subject_map import kept_as
+from atml.data.set_folds import SUBJECT, check_fold_by, dealt
 from atml.errors import StudyError
 from atml.evaluation import baselines
 from atml.formatting import is_utf8
@@ -28,7 +29,6 @@ from atml.storage import Store, missing
 from atml.task_files.definition import TaskDefinition
 from atml.training import device, fingerprint
 
-DEFAULT_FOLDS = 5
 DEFAULT_SEED = 0
 
 
@@ -45,7 +45,7 @@ class Plan:
     seed: int
     budget: Budget
     fold_by: str
-    """What a fold holds out: see `study_spec.FOLD_BY`."""
+    """What a fold holds out: see `atml.data.set_folds.FOLD_BY`."""
     rules: dict[str, Any]
     """Settings that its trials are searched and judged by: see `study_spec.rules_of`."""
     code: dict[str, str] = field(default_factory=fingerprint.here)
@@ -57,8 +57,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     Raises an InputError for what can't be used, before anything is written.
     """
     device.choose(options.device, 1)
-    if options.fold_by not in (None, *study_spec.FOLD_BY):
-        raise StudyError(f"--fold-by {options.fold_by!r} is unknown: {' or '.join(study_spec.FOLD_BY)}")
+    check_fold_by(options.fold_by)
     if not is_utf8(options.study or ""):
         raise StudyError(f"--study {options.study!r} holds a letter that is no UTF-8; give another name")
     if options.prefer not in (None, *PREFER):
@@ -102,15 +101,10 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         study_spec.note_earlier(name, definition, say)
     if known and not options.accept_changes:
         definition = study_spec.keeping_gate(known, definition)
-    fold_by = options.fold_by or before.get("fold_by") or study_spec.SUBJECT
+    fold_by = options.fold_by or _fold_by(before)
     seed = _first(options.seed, before.get("seed"), DEFAULT_SEED)
-    count = options.folds or before.get("folds") or DEFAULT_FOLDS
-    folds = _folds(dataset, origin, fold_by, count, seed, definition.task.classes)
-    if fold_by == study_spec.SET and options.folds not in (None, len(folds)):
-        raise StudyError(
-            f"--folds {options.folds} with --fold-by set: there is a fold for each of the {len(folds)} sets;"
-            " leave --folds out"
-        )
+    count = options.folds or (before.get("folds") if fold_by == SUBJECT else None)
+    folds = dealt(dataset, origin.paths, definition.task.classes, by=fold_by, count=count, seed=seed)
     limits = {
         "max_size_kib": definition.budget.size_kib,
         "max_macs": definition.budget.macs,
@@ -182,7 +176,10 @@ def reopen(store: Store, name: str, say: Callable[[str], None] = lambda _: None)
     dataset = definition.open(origin)
     if dataset.fingerprint != spec["data_fingerprint"]:
         what = ", ".join(map(str, origin.paths)) or "the synthetic data"
-        raise StudyError(f"{what} changed since study {name!r} was made from it")
+        raise StudyError(
+            f"{what} changed since study {name!r} was made from it: restore it, or search anew with another"
+            " --study"
+        )
     return plan_of(store, name, spec, definition, origin, dataset)
 
 
@@ -203,7 +200,14 @@ def plan_of(
         origin=origin,
         dataset=dataset,
         folds=folds
-        or _folds(dataset, origin, _fold_by(spec), spec["folds"], spec["seed"], definition.task.classes),
+        or dealt(
+            dataset,
+            origin.paths,
+            definition.task.classes,
+            by=_fold_by(spec),
+            count=spec["folds"],
+            seed=spec["seed"],
+        ),
         fold_by=_fold_by(spec),
         seed=spec["seed"],
         budget=Budget(
@@ -244,18 +248,9 @@ def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
     )
 
 
-def _folds(
-    dataset: Dataset, origin: DataSource, fold_by: str, count: int, seed: int, names: Sequence[str]
-) -> tuple[Fold, ...]:
-    """Deal subjects into ``count`` folds, or hold out each set once."""
-    if fold_by == study_spec.SET:
-        return data.set_folds(dataset, origin.paths)
-    return data.folds(dataset.y, dataset.subject, count, seed, names)
-
-
 def _fold_by(spec: dict[str, Any]) -> str:
     """Return what the folds of a study hold out; earlier versions knew folds by subject alone."""
-    return str(spec.get("fold_by") or study_spec.SUBJECT)
+    return str(spec.get("fold_by") or SUBJECT)
 
 
 def _usual_name(definition: TaskDefinition, dataset: Dataset) -> str:

@@ -13,6 +13,7 @@ import optuna
 
 from atml import task_files
 from atml.data.dataset import Fold
+from atml.data.set_folds import SUBJECT
 from atml.errors import StudyError
 from atml.evaluation.gate import Gate
 from atml.storage import Store
@@ -23,9 +24,6 @@ from atml.training import fingerprint
 
 CODE, SOURCES = "code", "sources"
 """Attributes of a study: its code (`atml.training.fingerprint.here`), the texts of its two files."""
-
-SUBJECT, SET = FOLD_BY = "subject", "set"
-"""What folds hold out: people of every set, or whole sets."""
 
 _SPLIT = {
     "task": "task",

@@ -21,6 +21,8 @@ KNOWN_AS = {
     "1498f1e3c62ac8e3": "03a4ade7582259c1",  # its labels
     "3cdb0939a0d1bd0b": "2c6c3b9c41ff38be",  # objectives/afib.py since it has objectives
     "6871e2ff83e6d1b4": "03a4ade7582259c1",  # its labels
+    "00f961355442bed8": "2c6c3b9c41ff38be",  # objectives/afib.py since it knows rhythms of 12-lead statements
+    "3695dcf113e4d211": "03a4ade7582259c1",  # its labels
     "0be1f6af7d06e55f": "b5ed91787e3175cb",  # objectives/defib.py since it names a gate and more objectives
     "ba93008ad3faee76": "8f02638482ad1921",  # its labels
     "b24c36c50f88124e": "3b32d100054d6745",  # objectives/rhythm.py since it has more objectives

@@ -107,8 +107,12 @@ def test_an_index_that_contradicts_the_rhythm_is_named(contest, opened):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("1,S9-AFIB-1.txt", r"S9-AFIB-1\.txt: is not there, but line 26 of data_indices/train_indice\.csv"),
-        ("yes,S1-AFIB-1.txt", "line 26: label 'yes' is neither 0 nor 1"),
+        (
+            "1,S9-AFIB-1.txt",
+            r"S9-AFIB-1\.txt: is not there, but line 26 of data_indices/train_indice\.csv .*; put it back or"
+            r" take it out of data_indices/train_indice.csv, or see",
+        ),
+        ("yes,S1-AFIB-1.txt", "line 26: label 'yes' is neither 0 nor 1; mend that line, or see"),
         ("1,S1-AFIB-1.txt", r"line 26: lists S1-AFIB-1\.txt again"),
         ("1,odd.txt", "in line 26 of .* is not SUBJECT-LABEL-INDEX.txt"),
         ("1", "line 26"),
@@ -196,7 +200,7 @@ def test_no_known_rhythm_at_all_is_refused_and_named(contest, opened):
 
 def test_a_subject_in_both_splits_is_told(contest, opened, put):
     put(contest / "test_data", "S11-N-90.txt")
-    assert any("1 subjects are in train and in test: S11" in note for note in opened(contest).notes)
+    assert any("1 subject is in train and in test: S11" in note for note in opened(contest).notes)
 
 
 def test_what_systems_and_people_leave_behind_is_ignored(contest, opened):
@@ -384,6 +388,13 @@ def test_a_window_longer_than_a_published_segment_names_the_option(contest, open
     rewrite(contest, 1250, 250)
     with pytest.raises(DataError, match=r"less than the task's window of 8 s: give --window 5 or less"):
         opened(contest, task=timed(task, 250, 2000))
+    assert len(opened(contest, task=timed(task, 250, 1250)).y)
+    # So does one of a rate that is given; the sample that rounding would add is not named.
+    with pytest.raises(
+        DataError, match=r"fewer than the task's window of 1500: give --window 4\.166 or less"
+    ):
+        opened(contest, task=timed(task, 250, 1500), sampling_rate=300)
+    assert len(opened(contest, task=timed(task, 250, int(4.166 * 250)), sampling_rate=300).y)
 
 
 @pytest.mark.parametrize("samples", [1249, 1000])

@@ -136,6 +136,62 @@ def recordings(kind: str, folder: Path, task: Task) -> Path:
     return folder
 
 
+def test_a_person_of_train_and_test_by_a_mapping_is_refused(
+    opened: Opened, task: Task, label: object, tmp_path: Path
+) -> None:
+    """The data's own names are four people; what --subjects makes of them is in both splits."""
+    split = ["train", "train", "test", "train"]
+    sets = {
+        "npz": npz(tmp_path / "set.npz", np.array(["p1_a", "p2_a", "p1_b", "p3_a"]), split=np.array(split))
+    }
+    for kind in ("text", "wfdb"):
+        sets[kind] = tmp_path / kind
+        for at, name in enumerate(RECORDS):
+            part = sets[kind] / f"{'test' if name == 'p1_b' else 'train'}_data"
+            part.mkdir(parents=True, exist_ok=True)
+            x = np.random.default_rng(at).normal(size=200).round(4)
+            if kind == "wfdb":
+                write_wfdb(part, name, x, ("N", "AFIB")[at // 2], task.sampling_rate)
+            else:
+                text = "".join(f"{value:.4f}\n" for value in x[:100])
+                (part / f"{name}-{('N', 'AFIB')[at // 2]}-{at}.txt").write_text(text)
+    sets["table"] = recordings("table", tmp_path / "table", task)
+    lines = [
+        f"{name},{('N', 'AFIB')[at // 2]},{'test' if name == 'p1_b' else 'train'}"
+        for at, name in enumerate(RECORDS)
+    ]
+    (sets["table"] / "labels.csv").write_text("\n".join(["file,label,split", *lines]))
+    told = r"is of '1' by --subjects p\(\\d\)_\.\*, and in train and test; take that person out of one of"
+    for place in sets.values():
+        assert len(opened(place).subject) >= 3
+        with pytest.raises(DataError, match=told):
+            opened(place, subjects=r"p(\d)_.*")
+        found = atml.data.inspect(place, task=task, label=label, subjects=r"p(\d)_.*")  # type: ignore[arg-type]
+        assert [fault.kind for fault in found.faults] == ["overlap"] and len(found.refusals) == 1
+        own = opened(place, subjects=r"(p\d_.).*")
+        assert not any("train and in test" in note for note in own.notes)
+
+
+def test_rows_go_by_their_record_or_their_number(opened: Opened, tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).normal(size=(4, 100)), np.arange(4) % 2
+    np.savez(tmp_path / "rows.npz", x=x, y=y)
+    with pytest.raises(DataError, match=r"no array 'subject'; it needs .* --subjects FILE"):
+        opened(tmp_path / "rows.npz")
+    table = tmp_path / "people.csv"
+    table.write_text("recording,subject\n0,A\nrow 1,A\n2,B\n3,C\n")
+    assert opened(tmp_path / "rows.npz", subjects=table).subject.tolist() == [*"AABC"]
+    table.write_text("recording,subject\n0,A\n1,A\n2,B\n")
+    with pytest.raises(DataError, match="no line for 'row 3': add it"):
+        opened(tmp_path / "rows.npz", subjects=table)
+    np.savez(tmp_path / "named.npz", x=x, y=y, record=RECORDS)
+    assert opened(tmp_path / "named.npz", subjects=r"p(\d)_.*").subject.tolist() == [*"1123"]
+    arrow = pytest.importorskip("pyarrow", reason="no pyarrow; pip install 'atml[parquet]'")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"x": x.tolist(), "y": y.tolist(), "Recording": RECORDS}
+    parquet.write_table(arrow.table(columns), tmp_path / "named.parquet")
+    assert opened(tmp_path / "named.parquet", subjects=r"p(\d)_.*").subject.tolist() == [*"1123"]
+
+
 def write_wfdb(folder: Path, name: str, x: np.ndarray, rhythm: str, rate: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pandas, at how wfdb uses it
@@ -208,7 +264,11 @@ def test_a_name_that_may_be_two_recordings_needs_its_folder(
         put(tmp_path / "set" / part, f"S{2 + at}-AFIB-1.txt")
     file = tmp_path / "people.csv"
     file.write_text("S1,A\nS2,B\nS3,C\n")
-    assert set(opened(tmp_path / "set", split="test", subjects=file).subject.tolist()) == {"A", "C"}
+    with pytest.raises(DataError, match=r"is of 'A' by --subjects .*, and in train and test"):
+        opened(tmp_path / "set", subjects=file)
+    file.write_text("train_data/S1-N-0,A\ntest_data/S1-N-0,D\nS2,B\nS3,C\n")
+    assert set(opened(tmp_path / "set", split="test", subjects=file).subject.tolist()) == {"C", "D"}
+    assert set(opened(tmp_path / "set", subjects=file).subject.tolist()) == {"A", "B"}
     nested = tmp_path / "nested"
     for at, name in enumerate(("one/r", "two/r", "two/s")):
         folder = (nested / name).parent

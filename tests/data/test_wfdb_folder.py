@@ -380,12 +380,40 @@ def test_what_a_mac_leaves_is_passed_over(record):
     assert "passed over: 1 file named ._*, left by macOS" in parsed.notes
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_damaged_record_is_taken_out_as_the_message_has_it(record, listed):
+    """Its signal file alone removed, the header would name one that is not there; so would RECORDS."""
+    path = record("r1", BOTH)
+    record("r2", BOTH)
+    (path / "r2.dat").write_bytes((path / "r2.dat").read_bytes()[:100])
+    if listed:
+        (path / "RECORDS").write_text("r1\nr2\n")
+    way = "take the record out of RECORDS" if listed else "remove the record"
+    with pytest.raises(DataError, match=rf"r2.dat: .*is it complete\?; {way}, or see `atml data inspect"):
+        judge(read(path))
+    (path / "r2.dat").unlink()
+    with pytest.raises(DataError, match=rf"r2.dat: is not there, .*; put it back or {way}, or see"):
+        judge(read(path))
+    if listed:
+        (path / "RECORDS").write_text("r1\n")
+    else:
+        for file in path.glob("r2.*"):
+            file.unlink()
+    parsed = read(path)
+    judge(parsed)
+    assert set(parsed.files.subject.tolist()) == {"r1"}
+
+
 def test_capitals_name_the_way_out(record, task, label):
     path = record("r1", BOTH)
     for file in sorted(path.iterdir()):
         file.rename(path / file.name.upper())
-    with pytest.raises(DataError, match=r"R1.HEA end in capitals; call them .hea, and .* .dat and .atr"):
+    says = r"R1.HEA end in capitals; call them .hea, annotations .atr, signals as they say"
+    with pytest.raises(DataError, match=says):
         look_all(path, Asked(task=task, label=label))[0].contents.read("train")
+    for name, way in (("R1.HEA", "R1.hea"), ("R1.ATR", "R1.atr"), ("R1.DAT", "r1.dat")):
+        (path / name).rename(path / way)
+    assert len(look_all(path, Asked(task=task, label=label))[0].contents.read("train").files.place)
 
 
 def test_records_lists_which_count(record):

@@ -10,9 +10,11 @@ import pytest
 
 import atml
 from atml import DataError, ExportError
+from atml.artifacts.bad_input import measured
 from atml.artifacts.model import infer
 from atml.library import decision_plot
 from tests.library.conftest import MADE, environment
+from tests.scoring import rhythm
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,47 @@ def test_a_recording_at_another_rate_is_decided_alike(model: atml.Model, ecg: np
     assert (model.predict(faster, 360) == model.predict(ecg)).mean() > 0.9
     windows = faster.reshape(24, 1, 1800)
     assert (model.predict(windows, sampling_rate=360) == model.predict(ecg)).mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", ["afib", "defib", "three classes"])
+def test_bad_input_is_refused_or_marked_by_every_kind_of_export(
+    earlier: Path, tmp_path: Path, kind: str
+) -> None:
+    """What the file makes of it is on its card; what holds no heart gets no class without a word."""
+    made = {"afib": "small/97-91-t0138", "defib": "shock/100-87-t0000"}
+    three = rhythm.exported(tmp_path).folder if kind == "three classes" else None
+    model = atml.load(three or earlier / "exports" / made[kind])
+    found = measured(model.exported.model, model.task)
+    if three:
+        assert f"A flat window (a lead is off): called {found.flat!r}." in model.card
+        assert "all logits of that window are NaN" in model.card
+    time = np.arange(4 * model.window) / model.sampling_rate
+    good = np.sin(12 * time + 3 * np.sin(time)).reshape(4, 1, model.window)
+    for value in (np.nan, np.inf, -np.inf, 1e30):
+        x = good.copy()
+        x[1, 0, 5] = value
+        if abs(value) != 1e30:
+            logits = infer(model.exported.model, x.astype(np.float32))
+            assert np.isnan(logits).all(axis=1).tolist() == [False, found.marks, False, False]
+        with pytest.raises(DataError, match="window 1 of x has the sample"):
+            model.predict(x)
+        with pytest.raises(DataError, match="missing samples in the window at"):
+            model.predict(x.reshape(1, -1))
+        decisions = model.predict_recording(x.reshape(1, -1))["decision"]
+        assert decisions.isna().tolist() == [False, True, False, False]
+    assert model.predict(good[:0]).tolist() == [] and model.logits(good[:0]).shape == (0, len(model.classes))
+    for x in (good[0, :, :0], good[0, :, :-1], good[:, :, :0], good[:, :, :-1]):
+        with pytest.raises(DataError, match=r"the model (needs|takes)"):
+            model.predict(x)
+    good[1], good[2] = 0.0, good[2].clip(-0.5, 0.5)
+    with pytest.warns(UserWarning, match=r"of 4 windows 1 is flat .*, 1 saturated .*: no decision on them"):
+        assert model.predict(good)[1] == found.flat
+    good[2, 0, : model.window // 10] = 1.2  # a rail is the recording's
+    with pytest.warns(
+        UserWarning, match=r"of 4 windows 1 is flat .*, 1 saturated .*: they are left undecided"
+    ):
+        decisions = model.predict_recording(good.reshape(1, -1))["decision"]
+    assert decisions.isna().tolist() == [False, True, True, False]
 
 
 def test_windows_with_a_gap_are_left_undecided(model: atml.Model, ecg: np.ndarray) -> None:

@@ -242,6 +242,8 @@ def test_people_that_the_model_was_trained_on_are_told(model: atml.Model, tmp_pa
     knows = told(model, subjects=None, hashes=hashed(["100"], model.exported.data_fingerprint))
     (line, *_) = atml.predict(told(knows, synthetic=False), tmp_path / "db").notes
     assert line.startswith("TRAINED ON, by name: 100. ")
+    by_name = told(model, subjects=("10",), synthetic=False, subjects_by=r"(\d\d)\d")
+    assert atml.predict(by_name, tmp_path / "db").notes[0].startswith("TRAINED ON, by name: 10. ")
     strangers = told(model, subjects=("102",), synthetic=False)
     assert not any("TRAINED" in line for line in atml.predict(strangers, tmp_path / "db").notes)
 

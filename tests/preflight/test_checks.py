@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -76,9 +79,20 @@ def test_faults_of_the_data_and_exit_codes(
         x, y = kept["x"].copy(), kept["y"].copy()
     x[8] = x[0]
     twice = changed(small, tmp_path / "twice.npz", x=x)
-    assert run(["check", "--data", str(twice), "--folds", "2"]) == 1
+    with np.load(twice) as kept:
+        np.savez(tmp_path / "bare.npz", **{name: kept[name] for name in ("x", "y", "subject")})
+    bare = str(tmp_path / "bare.npz")
+    assert run(["check", "--data", bare, "--folds", "2", "--hold-out", "S1,S10"]) == 1
     said = capsys.readouterr()
     assert "1 fault (duplicate): " in said.out and said.err == ""
+    assert "held out: S1, S10" in said.out and "bare: 10 subjects" in said.out
+    # What a search would refuse: one person in train and test, by --subjects; a fold for each set, of one.
+    ways = {r"S\d*(\d)": "is of '0' by --subjects", r"(S\d*)": "holds out whole sets, and twice is one"}
+    for pattern, says in ways.items():
+        assert run(["check", "--data", str(twice), "--subjects", pattern, "--fold-by", "set"]) == 2
+        assert says in capsys.readouterr().out
+    assert run(["check", "--data", str(twice), "--fold-by", "record"]) == 2
+    assert "--fold-by 'record' is unknown: subject or set" in capsys.readouterr().err
     y[:72] = 0
     one_class = changed(small, tmp_path / "one_class.npz", y=y)
     assert run(["check", "--data", str(one_class), "--json"]) == 2
@@ -126,3 +140,52 @@ def test_a_folder_that_can_not_be_written_is_refused() -> None:
     found = environment.locks(Path("/proc/nothing/studies.db"))
     assert found.level == Level.REFUSED and "/proc can't be written" in found.text
     assert environment.locks(Path("/dev/shm/studies.db")).level == Level.FINE
+
+
+UNLOCKED = """
+import ctypes, errno, os, sys
+from pathlib import Path
+from atml.preflight import environment
+
+OFD, POSIX, ALLOW, ANSWER = 37, 6, 0x7FFF0000, 0x00050000
+
+class Step(ctypes.Structure):
+    byte = ctypes.c_ubyte
+    _fields_ = [("code", ctypes.c_ushort), ("yes", byte), ("no", byte), ("k", ctypes.c_uint)]
+
+class Filter(ctypes.Structure):
+    _fields_ = [("steps", ctypes.c_ushort), ("first", ctypes.POINTER(Step))]
+
+def answer(command, code):  # the kernel answers every fcntl(file, command) so
+    steps = ((0x20, 0, 0, 0), (0x15, 0, 3, 72), (0x20, 0, 0, 24), (0x15, 0, 1, command))
+    program = (Step * 6)(*(Step(*step) for step in steps), Step(6, 0, 0, ANSWER | code), Step(6, 0, 0, ALLOW))
+    libc = ctypes.CDLL(None)
+    assert not libc.prctl(38, 1, 0, 0, 0) and not libc.prctl(22, 2, ctypes.byref(Filter(6, program)), 0, 0)
+
+for command, code in ((OFD, errno.ENOLCK), (OFD, 0), (POSIX, errno.ENOLCK)):
+    child = os.fork()
+    if not child:
+        answer(command, code)
+        found = environment.locks(Path(sys.argv[1]) / "studies.db")
+        os.write(1, f"{found.level.name} {found.text}\\n".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="a system call by its number there"
+)
+def test_places_without_locks_are_told(tmp_path: Path) -> None:
+    """The kernel answers as file systems do that have no locks, or that grant a lock and keep nobody out."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNLOCKED, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    if "AssertionError" in done.stderr:
+        pytest.skip("no system call filters here")
+    none, again, sqlite = done.stdout.splitlines()
+    end = "two processes on one study would spoil it: give --storage on a local disk, or PostgreSQL"
+    assert none == f"WARNING {tmp_path}: files can't be locked (No locks available); {end}"
+    assert again == f"WARNING {tmp_path}: a locked file can be locked again; {end}"
+    assert sqlite.startswith(f"WARNING {tmp_path}: SQLite can't write (") and sqlite.endswith(end)
+    assert list(tmp_path.iterdir()) == []

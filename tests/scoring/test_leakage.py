@@ -214,9 +214,12 @@ def test_people_are_told_apart_in_a_test_set_as_they_were_in_training(make, tmp_
     )
     with pytest.raises(DataError, match=r"trained on subjects of this test set: S3;"):
         score(got.folder, tmp_path / "test.npz")
-    assert (
-        score(got.folder, tmp_path / "test.npz", subjects="data").subjects == 6
-    )  # asked for in so many words
+    # By their names here, or as another pattern has it, nobody is called S3: it is the same recording.
+    for other, name in (("data", "S3_b"), (r"[ST](\d)_.*", "3")):
+        with pytest.raises(DataError, match=f"trained on subjects of this test set: {name};"):
+            score(got.folder, tmp_path / "test.npz", subjects=other)
+        report = score(got.folder, tmp_path / "known.npz", subjects=other)
+        assert report.subjects == 5 and f"1 subjects left out, with 12 windows: {name}" in report.notes
     table = tmp_path / "people.csv"
     table.write_text("recording,subject\n" + "".join(f"{name},{name[:2]}\n" for name in set(known.subject)))
     by_table = make.replace(record, data=make.replace(record.data, subjects_by=str(table)))
@@ -229,3 +232,38 @@ def test_people_are_told_apart_in_a_test_set_as_they_were_in_training(make, tmp_
         DataError, match=r"people\.csv'?: no such file; .* give --subjects, or --subjects data"
     ):
         score(got.folder, tmp_path / "test.npz")
+    assert score(got.folder, tmp_path / "test.npz", subjects="data").subjects == 6
+    evaluations = Memory()
+    with pytest.raises(
+        ExportError, match=r"by people\.csv, which is not there .*give that table with --subj"
+    ):
+        score(got.folder, tmp_path / "known.npz", evaluations, subjects="data")
+    assert evaluations.kept == []
+
+
+def test_a_mapping_that_the_training_did_not_have_hides_nobody(make, exported, tmp_path):
+    """Trained on S0 to S7 by these names: a pattern that calls them 0 to 7 makes no strangers of them."""
+    bare = write_npz(tmp_path / "bare.npz", make.dataset(subjects=10, each=12, seed=5))
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes((exported / "model.onnx").read_bytes())
+    for model in (exported, alone):
+        report = score(model, bare, subjects=r"S(\d)")
+        assert sorted(row[0] for row in report.score.table("subjects").cells) == ["8", "9"]
+    folder = write_contest(tmp_path / "mixed", make.dataset(subjects=4, each=6, seed=2))
+    with pytest.raises(DataError, match="trained on subjects of this test set: 0, 1, 2, 3;"):
+        score(exported, folder, subjects=r"S(\d)-.*")
+
+
+def test_data_are_opened_once(make, exported, tmp_path, monkeypatch):
+    opened, times = data.open, []
+
+    def counted(*paths, **options):
+        times.append(paths)
+        return opened(*paths, **options)
+
+    monkeypatch.setattr(data, "open", counted)
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes((exported / "model.onnx").read_bytes())
+    for model in (exported, alone):
+        score(model, write_npz(tmp_path / "bare.npz", make.dataset(subjects=10, each=12, seed=5)))
+    assert len(times) == 2

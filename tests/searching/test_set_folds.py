@@ -57,8 +57,8 @@ def test_what_can_not_be_folded_so_is_refused_before_anything_is_written(
 ) -> None:
     for change, kind, says in (
         ({"data": options.data[:1]}, DataError, "--fold-by set holds out whole sets, and one is one"),
-        ({"folds": 5}, StudyError, "--folds 5 with --fold-by set: .* each of the 2 sets; leave --folds out"),
-        ({"fold_by": "record"}, StudyError, "--fold-by 'record' is unknown: subject or set"),
+        ({"folds": 5}, DataError, "--folds 5 with --fold-by set: .* each of the 2 sets; leave --folds out"),
+        ({"fold_by": "record"}, DataError, "--fold-by 'record' is unknown: subject or set"),
     ):
         with pytest.raises(kind, match=says):
             prepare(dataclasses.replace(options, **change), say)

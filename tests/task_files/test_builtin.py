@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from atml import models, task_files
+from atml.data.formats.statements import CODES, decide
 from atml.errors import TaskFileError
 from atml.regions import Draft
 from atml.regions.space import Axis
@@ -83,3 +84,16 @@ def test_every_kind_of_network_can_be_drawn(task: str) -> None:
     assert all(c.init == "data" for c in drawn if c.channels and c.norm == "none")
     assert all(c.optimizer != "sgd" for c in drawn if not c.channels)
     assert all(c.patch > 1 for c in drawn if not c.channels and c.normalise != "rr")
+
+
+def test_every_rhythm_of_a_statement_is_af_or_other_or_left_out_by_name(tmp_path: Path) -> None:
+    label = task_files.find("afib", cwd=tmp_path).label
+    rhythms = [(code, statement) for code, (known, _) in CODES.items() for statement in known]
+    called = {one: decide([one[1]], label, one[0]) for one in rhythms}
+    assert len(called) > 50
+    assert {name for name in called.values() if label(name) == 1} <= {"AFIB", "AF"}
+    # Flutter, what may be fibrillation, and what concerns defibrillators: no list has them.
+    left_out = {name for name in called.values() if label(name) is None}
+    assert left_out == {"AFL", "AFAFL", "SVARR", "BTS", "VT", "VF"}
+    assert label(called["Chapman", "AF"]) is None  # flutter there
+    assert (label(called["SCP-ECG", "STACH"]), label(called["Chapman", "AFIB"])) == (0, 1)

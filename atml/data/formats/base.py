@@ -106,6 +106,11 @@ class Format(ABC):
         """Name the splits that the set tells apart, of "train" and "test"; nothing where it tells none."""
         return ()
 
+    def whose(self, split: str) -> Iterable[tuple[str, str]]:
+        """Name the recordings of a split and their subjects, as `read` does; better without a signal."""
+        files = self.read(split).files
+        return zip(files.place.tolist(), files.subject.tolist(), strict=True)
+
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the stretches of one rhythm that are longer than a window, of all rhythms."""
         return ()

@@ -68,7 +68,7 @@ def header(file: str, data: bytes) -> Header:
         raise Unusable("header", file, f"says {rate:g} Hz, which is not a whole number of Hz")
     factor = MILLIVOLTS.get((told[3] or "mV").casefold())
     if factor is None:
-        raise Unusable("unit", file, f"gives its signal in {told[3]!r}, not in mV")
+        raise Unusable("unit", file, f"gives its signal in {told[3]!r}, not in mV: convert it")
     return Header(file, int(rate), samples, gain, baseline, factor, checksum)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from atml.arrays import Float32, Floats
-from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
+from atml.data.formats.wfdb_record import MILLIVOLTS, NOT_MILLIVOLTS, Unusable
 from atml.data.text import beginning
 
 ENDINGS = (".csv", ".tsv", ".txt")
@@ -231,5 +231,5 @@ def _factor(unit: str, name: str, file: str) -> float | None:
         return None
     factor = MILLIVOLTS.get(unit.casefold())
     if factor is None:
-        raise Unusable("unit", file, f"gives {name!r} in {unit!r}, not in mV: give --lead of another")
+        raise Unusable("unit", file, f"gives {name!r} in {unit!r}, {NOT_MILLIVOLTS}")
     return factor

@@ -16,9 +16,8 @@ from atml.data.formats.base import Asked, Format
 from atml.data.formats.contest_text import Layout
 from atml.data.formats.number_text import BadText, parse
 from atml.data.labelling import call
-from atml.data.parsing import SPLITS, AboutPeople, Files, Parsed, assemble, at_rates, some
+from atml.data.parsing import Files, Parsed, assemble, at_rates
 from atml.data.rows import Shape
-from atml.data.subjects import person
 from atml.errors import DataError
 
 
@@ -68,8 +67,6 @@ class ContestFolder(Format):
         notes = list(layout.notes)
         if layout.bare:
             notes.append("no train_data, test_data or data_indices inside: nothing separates train from test")
-        if both := _shared_subjects(layout):
-            notes.append(AboutPeople(f"{len(both)} subjects are in train and in test: {some(both)}"))
         segments = {segment.name: segment for segment in layout.splits[wanted]}
         chunks = contest_reader.read(source, list(segments), shape)
         names = [name for part, _ in chunks for name in part]
@@ -83,7 +80,12 @@ class ContestFolder(Format):
         faults = layout.faults.get(wanted, [])
         parsed = assemble(source.path, files, [rows for _, rows in chunks], faults, notes)
         parsed.notes += _taken_for(parsed, shape)
+        parsed.listed = layout.listed.get(wanted, "")
         return parsed
+
+    def whose(self, split: str) -> Iterator[tuple[str, str]]:
+        """Name the segments of a split and their subjects."""
+        return ((segment.name, segment.subject) for segment in self.layout.splits.get(split, ()))
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the segments that are longer than a window, of rates that are given or published."""
@@ -111,13 +113,6 @@ class ContestFolder(Format):
                     raise DataError(f"{call(source.path, name)}: {error}") from None
                 if len(values) and values.min() < values.max():
                     yield name, listed[name].subject, listed[name].rhythm, values[None]
-
-
-def _shared_subjects(layout: Layout) -> list[str]:
-    """Subjects that are in both splits, sorted."""
-    split = [layout.splits.get(name, []) for name in SPLITS]
-    train, test = ({person(segment.subject): segment.subject for segment in part} for part in split)
-    return sorted(train[key] for key in train.keys() & test.keys())
 
 
 def _taken_for(parsed: Parsed, shape: Shape) -> list[str]:

@@ -42,13 +42,15 @@ class Segment:
 class Layout:
     """The segments of each split, what is wrong with names and indices, and what a person should know.
 
-    ``bare`` says that nothing tells train from test: all segments are under "train".
+    ``bare`` says that nothing tells train from test: all segments are under "train". ``listed`` has the index
+    of each split that goes by one.
     """
 
     splits: dict[str, list[Segment]]
     bare: bool = False
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    listed: dict[str, str] = field(default_factory=dict)
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -107,10 +109,11 @@ def _instead(source: Source) -> str:
         return f"; it holds {some(packed)}: unpack it and give the folder"
     records = [name for name in source.names if name.lower().endswith(".hea")]
     if capitals := [name for name in records if not name.endswith(".hea")]:
-        return f": {some(capitals)} end in capitals; call them .hea, and the files beside them .dat and .atr"
+        return f": {some(capitals)} end in capitals; call them .hea, annotations .atr, signals as they say"
     if records:
         below = sorted({name.rpartition("/")[0] or "." for name in records})
-        return f"; there are records in {some(below)}: give that folder"
+        way = "give that folder" if len(below) == 1 else "give one of them, or each with --data"
+        return f"; there are records in {some(below)}: {way}"
     archives = [name for name in source.names if name.lower().endswith((*ENDINGS, ".mat"))]
     return f"; it holds {some(archives)}: give that" if archives else ""
 
@@ -138,7 +141,8 @@ def _by_index(found: Layout, source: Source, texts: list[str]) -> None:
         ending = f"data_indices/{split}_indice.csv"
         files = [name for name in source.names if name == ending or name.endswith("/" + ending)]
         if files:
-            _add_indexed(found, split, min(files, key=len), source, by_name)
+            found.listed[split] = min(files, key=len)
+            _add_indexed(found, split, found.listed[split], source, by_name)
 
 
 def _add_indexed(

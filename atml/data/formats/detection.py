@@ -20,8 +20,8 @@ from atml.data.formats.base import Asked, Format
 from atml.data.formats.recording_table import table_above, without_labels
 from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label
-from atml.data.parsing import SPLITS, Parsed, some
-from atml.data.subjects import person
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
+from atml.data.subjects import NOBODY, person
 from atml.errors import DataError
 from atml.formatting import is_utf8
 from atml.tasks.task import Task
@@ -73,9 +73,39 @@ class Found:
         return name_of(self.path)
 
     def read(self, split: str) -> Parsed:
-        """Read a split, its subjects as they were asked for; raises DataError."""
+        """Read a split, its subjects as they were asked for; raises DataError.
+
+        Who is in the other split too is noted. Where ``--subjects`` says so it is a fault of the training
+        split: two splits may number their subjects alike, but a person was named by a person.
+        """
         parsed, subjects = _as_text(self.contents.read(split)), self.contents.asked.subjects
-        return parsed if subjects is None else subjects.applied(parsed)
+        parsed = parsed if subjects is None else subjects.applied(parsed)
+        files, both = parsed.files, self._in_both(parsed, split)
+        if not both:
+            return parsed
+        if subjects is None or split != SPLITS[0]:
+            what = "subject is" if len(both) == 1 else "subjects are"
+            note = f"{len(both)} {what} in train and in test: {some(both)}"
+            return replace(parsed, notes=[*parsed.notes, AboutPeople(note)])
+        first = {name: str(files.place[files.subject == name][0]) for name in both}
+        told = f"by --subjects {subjects.option}, and in train and test"
+        faults = [Fault("overlap", place, f"is of {name!r} {told}") for name, place in first.items()]
+        return replace(parsed, faults=[*parsed.faults, *faults])
+
+    def _in_both(self, parsed: Parsed, split: str) -> list[str]:
+        """Name the subjects of a split that are in the other one too, by a list of its recordings alone."""
+        other = [name for name in self.splits if name != split]
+        if split not in self.splits or not other:
+            return []
+        try:
+            whose = self.contents.whose(other[0])
+            listed = [(text.name(place), text.name(subject)) for place, subject in whose]
+        except DataError:  # what is wrong with that split stops whoever opens it
+            return []
+        subjects = self.contents.asked.subjects
+        names = subjects.names(listed) if subjects else (subject for _, subject in listed)
+        there = {person(name) for name in names} - NOBODY
+        return [name for name in np.unique(parsed.files.subject).tolist() if person(name) in there]
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the episodes of a split, of the subjects that `read` names; raises DataError."""
@@ -197,7 +227,10 @@ def _look_by_table(path: Path, asked: Asked) -> Found:
     if asked.labels is None or not asked.labels.is_file():
         raise DataError(f"no such file: --labels {asked.labels}")
     if not path.is_dir():
-        raise DataError(f"--labels {asked.labels} names recordings in a folder, and {path} is none")
+        raise DataError(
+            f"--labels {asked.labels} names recordings in a folder, and {path} is none: unpack it, or leave"
+            " --labels out"
+        )
     return Found("table", FORMATS["table"](path, asked))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from atml.arrays import Float32
 from atml.data.formats.annotations import UNNAMED, rhythm_of
 from atml.data.formats.recording_set import Opened
-from atml.data.formats.wfdb_record import MILLIVOLTS, Unusable
+from atml.data.formats.wfdb_record import MILLIVOLTS, NOT_MILLIVOLTS, Unusable
 from atml.data.windowing import Stretch
 from atml.errors import MissingExtraError, in_one_line
 
@@ -157,8 +157,8 @@ def _millivolts(signal: Any, file: str) -> Float32:
     unit = str(signal.physical_dimension).strip()
     factor = MILLIVOLTS.get(unit.casefold())
     if factor is None:
-        said = f"gives {signal.label!r} in {unit!r}, not in mV" if unit else f"gives {signal.label!r} no unit"
-        raise Unusable("unit", file, f"{said}: give --lead of another")
+        said = f"gives {signal.label!r} {f'in {unit!r}' if unit else 'no unit'}, {NOT_MILLIVOLTS}"
+        raise Unusable("unit", file, said)
     try:
         return np.asarray(signal.data * factor, np.float32)
     except _DAMAGED as error:

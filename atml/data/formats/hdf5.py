@@ -25,6 +25,7 @@ BEHIND = 512
 OTHER_NAMES = {
     **dict.fromkeys(("ecg", "signal", "signals", "windows"), "x"),
     **dict.fromkeys(("patient", "patient_id", "subject_id", "subjects"), "subject"),
+    **dict.fromkeys(("recording", "record_id"), "record"),
     **dict.fromkeys(("fs", "rate", "frequency"), "sampling_rate"),
 }
 """What the arrays are called by others -> what they are called here."""

@@ -1,4 +1,7 @@
-"""Segments in one ``.npz``: ``x, y`` or ``rhythm``, ``subject``, optional ``sampling_rate`` and ``split``."""
+"""Segments in one ``.npz``: ``x, y`` or ``rhythm``, ``subject``, optional ``sampling_rate`` and ``split``.
+
+Where ``--subjects`` says who is who, there may be a ``record`` in place of the subject, or neither.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +57,8 @@ def read(path: Path, split: str, task: Task, arrays: Arrays) -> Held:
         if name not in arrays:
             there = f"; there are {', '.join(sorted(arrays)[:8])}" if arrays else ""
             raise DataError(
-                f"{path} has no array {name!r}; it needs x, y (or rhythm) and subject and may have split, "
-                f"sampling_rate{there}"
+                f"{path} has no array {name!r}; it needs x, y (or rhythm) and subject (or --subjects FILE, "
+                f"which names rows by an array record, or by number) and may have split, sampling_rate{there}"
             )
     x, y = arrays["x"], arrays["y"]
     if x.ndim == 2:
@@ -173,14 +176,27 @@ class Npz(Format):
         """Return the arrays of the file, or the one that is wanted alone; raises DataError."""
         return _load(self.path, only)
 
+    def _arrays(self) -> Arrays:
+        """Return the arrays; where ``--subjects`` says who is who, a row goes by its record or its number."""
+        arrays = self.load()
+        if self.asked.subjects is not None and "subject" not in arrays and len(arrays.get("x", ())):
+            numbers = np.array([f"row {row}" for row in range(len(arrays["x"]))])
+            arrays["subject"] = arrays.get("record", numbers)
+        return arrays
+
     def splits(self) -> Sequence[str]:
         """Name the splits."""
         return splits(self.path, self.load("split"))
 
+    def whose(self, split: str) -> list[tuple[str, str]]:
+        """Name the subjects of the rows of a split."""
+        held = read(self.path, split, self.asked.task, self._arrays())
+        return [("", name) for name in np.unique(held.subject).tolist()]
+
     def read(self, split: str) -> Parsed:
         """Read one split; raises DataError for arrays that can't be used."""
         path, task = self.path, self.asked.task
-        held = read(path, split, task, self.load())
+        held = read(path, split, task, self._arrays())
         given = rate(path, held.sampling_rate, self.asked.sampling_rate)
         shape = Shape(task.sampling_rate, task.window, task.leads, given)
         files = Files(
@@ -198,7 +214,7 @@ class Npz(Format):
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the rows that are longer than a window, of a rate that is known."""
         path, task = self.path, self.asked.task
-        held = read(path, split, task, self.load())
+        held = read(path, split, task, self._arrays())
         given = rate(path, held.sampling_rate, self.asked.sampling_rate)
         if given is None:  # a segment that is not one window is then refused in opening
             return ()

@@ -21,7 +21,7 @@ from atml.errors import DataError, MissingExtraError, in_one_line
 
 ENDING = ".parquet"
 
-SMALL = ("y", "rhythm", "label", "labels", "subject", "split", "sampling_rate")
+SMALL = ("y", "rhythm", "label", "labels", "subject", "record", "split", "sampling_rate")
 """Columns beside the samples; all others are passed over."""
 
 

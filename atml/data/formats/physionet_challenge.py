@@ -23,7 +23,7 @@ from atml.data.file_tree import Read, Source, find
 from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
 from atml.data.formats.wfdb_record import Unusable
-from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, look_at, some
 from atml.data.text import decoded
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
@@ -74,8 +74,9 @@ def _folder(name: str) -> str:
 
 @dataclass
 class _Split:
-    """The records of a split: rhythm by name in the source (no ending), faults and notes."""
+    """The records of a split: their list, rhythm by name in the source (no ending), faults and notes."""
 
+    listed: str
     rhythm: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -149,7 +150,12 @@ class PhysionetChallenge(Format):
             )
         parsed.faults[:0] = found.faults
         parsed.notes += found.notes
+        parsed.listed = found.listed
         return parsed
+
+    def whose(self, split: str) -> list[tuple[str, str]]:
+        """Name the records of a split, each a subject."""
+        return [(PurePosixPath(name).name,) * 2 for name in self._split(split).rhythm]
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the records that hold more than a window; raises as `read` does, and for a fault."""
@@ -157,7 +163,7 @@ class PhysionetChallenge(Format):
         result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
         if found.faults:
             first, path = found.faults[0], self.path
-            raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+            raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
         return result
 
     def _split(self, split: str) -> _Split:
@@ -168,7 +174,7 @@ class PhysionetChallenge(Format):
         if "" not in self.folders and split not in self.folders:
             raise DataError(f"no {split} split in {path}: it holds {', '.join(self.folders)} only")
         listing = self.folders.get("") or self.folders[split]
-        folder, found = _folder(listing), _Split()
+        folder, found = _folder(listing), _Split(listing)
         if "" in self.folders:
             found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
         wanted = self._wanted(folder, names)

@@ -21,7 +21,7 @@ from atml.data.formats.base import Format
 from atml.data.formats.wfdb_record import Unusable
 from atml.data.labelling import classes_of
 from atml.data.leads import NoLead, meant
-from atml.data.parsing import SPLITS, Fault, Parsed, some
+from atml.data.parsing import SPLITS, Fault, Parsed, look_at, some
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
 
@@ -62,9 +62,10 @@ class Item:
 
 @dataclass
 class Listing:
-    """The recordings of a split, and what is wrong or worth a note."""
+    """The recordings of a split, the file that lists them if one does, what is wrong or worth a note."""
 
     items: list[Item] = field(default_factory=list)
+    listed: str = ""
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -127,7 +128,12 @@ class RecordingSet(Format):
         parsed = windowing.parse(self.path, self._recordings(found), self.asked.task)
         parsed.faults[:0] = found.faults
         parsed.notes += found.notes
+        parsed.listed = found.listed
         return parsed
+
+    def whose(self, split: str) -> Iterator[tuple[str, str]]:
+        """Name the recordings of a split and their subjects."""
+        return ((item.name, item.subject) for item in self._listing(split).items)
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the stretches that hold more than a window; raises as `read` does, and for a fault."""
@@ -135,7 +141,7 @@ class RecordingSet(Format):
         result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
         if found.faults:
             first, path = found.faults[0], self.path
-            raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+            raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
         return result
 
     def _listing(self, split: str) -> Listing:

@@ -105,16 +105,10 @@ class RecordingTable(RecordingSet):
 
     @cached_property
     def tells_rate(self) -> bool:  # type: ignore[override]
-        """Whether the first recording that is there tells its rate."""
+        """Whether recordings tell their rate: of tables of numbers only those with a column of time do."""
         file = next((one for row in self._rows if (one := self._file(row))), "")
-        if not file.lower().endswith(column_file.ENDINGS):
-            return bool(file)
-        if self._source[1].code == "Chapman":
-            return True
-        try:
-            return column_file.read(self.path / file, file).rate is not None
-        except Unusable:  # is told where it is read
-            return False
+        by_column = file.lower().endswith(column_file.ENDINGS) and self._source[1].code != "Chapman"
+        return bool(file) and not by_column
 
     @property
     def statements(self) -> Sequence[str]:
@@ -142,7 +136,7 @@ class RecordingTable(RecordingSet):
         """List the recordings of a split that the table names."""
         table, columns = self._source
         called = table.name if table.parent == self.path else str(table)
-        found, lines = Listing(), dict[str, int]()
+        found, lines = Listing(listed=called), dict[str, int]()
         told, unknown = self.splits(), dict[str, int]()
         for row in self._rows:
             if told and row.split != split:

@@ -3,7 +3,8 @@ r"""Who a recording is of, as ``--subjects`` has it: a table of recordings and s
 A table names a recording by its place in the set, or by the end of it ("r1" for "2021/r1.hea"), or by what
 the data call its subject. A pattern is a regular expression that has to fit the whole name of a recording,
 its folder not counted unless the pattern has a slash; the subject is what its brackets hold. Rows of an
-array have no name but that of their subject.
+array have no name but that of their subject; where they have none, of their record, or their number: "row 0",
+in a table also "0".
 """
 
 from __future__ import annotations
@@ -79,12 +80,20 @@ class SubjectMap:
         known = self._people({(_record(one.place), one.subject) for one in every})
         return [replace(one, subject=known[_record(one.place), one.subject]) for one in every]
 
+    def names(self, listed: Iterable[tuple[str, str]]) -> set[str]:
+        """Name the subjects of recordings ``(place, subject in the data)``, of those that it tells."""
+        told = (self._told(_record(place), given, {}) for place, given in listed)
+        return {name for name in told if name is not None}
+
+    def _told(self, place: str, given: str, used: dict[str, set[str]]) -> str | None:
+        return self._fitted(place or given) if self.pattern else self._listed(place, given, used)
+
     def _people(self, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Map each recording, and what the data call its subject, to its subject; "" is no recording."""
         found, missing = {}, []
         used: dict[str, set[str]] = {}
         for place, given in sorted(asked):
-            name = self._fitted(place or given) if self.pattern else self._listed(place, given, used)
+            name = self._told(place, given, used)
             if name is None:
                 missing.append(place or given)
             else:
@@ -118,7 +127,7 @@ class SubjectMap:
             if (key := person(name)) in self.table:
                 used.setdefault(name, set()).add(place)
                 return self.table[key]
-        return self.table.get(person(given))
+        return self.table.get(person(given), self.table.get(person(given).removeprefix("row ")))
 
 
 def meant(option: os.PathLike[str] | str | None) -> SubjectMap | None:

@@ -14,7 +14,7 @@ from atml.data.formats import wfdb_record
 from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_record import Header, Unusable
-from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, some
+from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, look_at, some
 from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.formatting import plural
@@ -54,12 +54,13 @@ def patients_of(names: Sequence[str]) -> dict[str, str]:
 
 @dataclass
 class _Records:
-    """The records of a split: headers of those to read, seconds of those left out, faults and notes.
+    """The records of a split: their list, headers of those to read, seconds of the rest, faults and notes.
 
     ``name`` and ``subject`` go by the name in the header, which starts with the folder of the split.
     """
 
     folder: Path
+    listed: str = ""
     headers: list[Header] = field(default_factory=list)
     name: dict[str, str] = field(default_factory=dict)
     subject: dict[str, str] = field(default_factory=dict)
@@ -132,6 +133,7 @@ def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
     parsed = windowing.parse(path, _recordings(found, leads, task), task)
     parsed.faults[:0] = found.faults
     parsed.notes += found.notes
+    parsed.listed = found.listed
     parsed.seconds = sorted([*parsed.seconds, *found.seconds], key=lambda row: (row.record, row.rhythm))
     return parsed
 
@@ -145,7 +147,7 @@ def episodes(path: Path, split: str, task: Task, leads: Sequence[str]) -> list[E
     result = [item for record in _recordings(found, leads, task) for item in windowing.episodes(record, task)]
     if found.faults:
         first = found.faults[0]
-        raise DataError(f"{path / first.file}: {first.detail}; see `atml data inspect {path}`")
+        raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
     return result
 
 
@@ -160,7 +162,7 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     if there and split not in there:
         raise DataError(f"no {split} split in {path}: it holds {', '.join(there)} only")
     below = f"{split}_data/" if there else ""
-    found = _Records(path)
+    found = _Records(path, f"{below}RECORDS" if (path / below / "RECORDS").is_file() else "")
     if not there:
         found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
     elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
@@ -306,6 +308,11 @@ class WfdbFolder(Format):
     def read(self, split: str) -> Parsed:
         """Read one split."""
         return read(self.path, split, self.asked.task, self.asked.leads)
+
+    def whose(self, split: str) -> list[tuple[str, str]]:
+        """Name the records of a split and their subjects, by their headers alone."""
+        found = _find(self.path, split, self.asked.task, self.asked.leads)
+        return [(found.name[head.name], found.subject[head.name]) for head in found.headers]
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return all stretches of one rhythm that hold more than a window."""

@@ -28,6 +28,9 @@ from atml.errors import MissingExtraError
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 """What a sample is multiplied with, by the unit in its header, in lower case; two letters look like mu."""
 
+NOT_MILLIVOLTS = "not in mV: convert it, or give --lead of another"
+"""Said of every other unit."""
+
 PIECE = 1 << 20
 """Samples of a long record that are read at once: more than two hours at 128 Hz."""
 
@@ -359,9 +362,7 @@ def check_line(head: Header, lead: int) -> None:
 def _scaled(head: Header, x: npt.NDArray[np.floating], unit: str | None) -> Float32:
     factor = MILLIVOLTS.get((unit or "mV").casefold())
     if factor is None:
-        raise Unusable(
-            "unit", f"{head.name}.hea", f"gives a lead in {unit!r}, not in mV: give --lead of another"
-        )
+        raise Unusable("unit", f"{head.name}.hea", f"gives a lead in {unit!r}, {NOT_MILLIVOLTS}")
     return np.asarray(x * np.float32(factor), np.float32)
 
 
