@@ -352,8 +352,11 @@ def _unit(head: Header, lead: int) -> str:
 
 
 def check_line(head: Header, lead: int) -> None:
-    """Raise `Unusable` for a line of a header with a word where a number belongs."""
+    """Raise `Unusable` for a line of a header with a word where a number belongs, or a unit by itself."""
     words = head.words(lead)
+    if len(words) > 3 and words[3].startswith("/"):
+        detail = f"gives lead {lead} the gain {' '.join(words[2:4])!r}: its unit is unknown"
+        raise Unusable("unit", f"{head.name}.hea", detail)
     if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
         detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
         raise Unusable("header", f"{head.name}.hea", detail)
