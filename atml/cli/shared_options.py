@@ -353,9 +353,11 @@ def write_whole(file: Path, text: str, named: str = "") -> None:
 
     Raises InputError where it can't be written, which calls it ``named`` ("--out FILE").
     """
+    from atml.formatting import utf8
+
     aside = file.with_name(f".{file.name}.new")
     try:
-        aside.write_text(text, encoding="utf-8", newline="")
+        aside.write_bytes(utf8(text))
         aside.replace(file)
     except OSError as error:
         aside.unlink(missing_ok=True)

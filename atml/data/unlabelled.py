@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import release
+from atml.data import text
 from atml.data.file_names import plain
 from atml.data.file_tree import file_there, find
 from atml.data.formats import challenge_record, column_file, edf_file, wfdb_header, wfdb_record
@@ -76,7 +77,7 @@ def signals(
         raise DataError(f"--lead {' '.join(leads)} names {len(leads)} leads, the model takes {task.leads}")
     header = _header_of(path)
     if header is not None:
-        names = {header: header.stem}
+        names = {header: text.name(header.stem)}
     elif path.is_dir():
         names = _records(path)
     else:
@@ -127,15 +128,15 @@ def _records(folder: Path) -> dict[Path, str]:
                 parts |= {plain(head.beside(part)) for part in head.parts}
         except Unusable as unusable:
             raise _refused(file, unusable) from None
-    return {folder / f"{name}.hea": name for name in names if plain(name) not in parts}
+    return {folder / f"{name}.hea": text.name(name) for name in names if plain(name) not in parts}
 
 
 def _record(file: Path, task: Task, leads: Sequence[str], *, name: str) -> Signal:
     folder, stem = file.parent, file.stem
     try:
-        text = (file_there(folder, file.name) or file).read_bytes()
-        if re.search(rb"\s16\+24\s", text):
-            head = challenge_record.header(file.name, text)
+        raw = (file_there(folder, file.name) or file).read_bytes()
+        if re.search(r"\s16\+24\s", text.decoded(raw)):
+            head = challenge_record.header(file.name, raw)
             data = (file_there(folder, f"{stem}.mat") or file.with_suffix(".mat")).read_bytes()
             return Signal(name, challenge_record.signal(stem, head, data), head.rate)
         found = wfdb_header.header(folder, stem)
@@ -165,7 +166,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
     """Read an array, a table of numbers or an EDF file."""
     ending = path.suffix.lower()
     if ending == ".npy":
-        return Signal(path.stem, _array(path, task, leads, trained), None)
+        return Signal(text.name(path.stem), _array(path, task, leads, trained), None)
     x: npt.NDArray[np.floating]
     rate: Rate | None
     try:
@@ -179,7 +180,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
         raise _refused(path, unusable) from None
     if rate is not None and asked not in (None, rate):
         raise DataError(f"{path} tells {shown(rate)} Hz; leave out --sampling-rate {asked}")
-    return Signal(path.stem, x, rate)
+    return Signal(text.name(path.stem), x, rate)
 
 
 def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:
@@ -230,13 +231,12 @@ def _segments(
             f" ({', '.join(TABLES)}), nor a set that --data takes"
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
-    contents = look_all(path, asked)[0].contents
-    if trained and not leads and contents.chooses_leads:
-        contents = look_all(path, replace(asked, leads=tuple(trained)))[0].contents
-    for split in contents.splits() or SPLITS[:1]:
+    (found,) = look_all(path, asked)
+    if trained and not leads and found.contents.chooses_leads:
+        (found,) = look_all(path, replace(asked, leads=tuple(trained)))
+    for split in found.splits or SPLITS[:1]:
         with resuming(path, None) as reading:
-            contents.reading = reading
-            parsed = contents.read(split)
+            parsed = found.read(split, reading)
             row = 0
             reading.expect(len(parsed.owner), "windows")
             for number, block in enumerate(parsed.blocks):

@@ -93,6 +93,7 @@ def apart(files: Sequence[str], what: str) -> list[str]:
 def wfdb_opened(folder: Path, name: str) -> Opened:
     """Read the header of a WFDB record; raises `Unusable`."""
     head = wfdb_header.header(folder, name)
+    wfdb_header.check_lines(folder, head)
     return Opened(head.rate, head.leads, lambda leads: wfdb_record.signal(folder, head, leads))
 
 

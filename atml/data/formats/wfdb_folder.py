@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atml.data import windowing
+from atml.data import text, windowing
 from atml.data.episode import Episode
 from atml.data.file_names import LIST, plain
 from atml.data.file_tree import file_there, find, folder_there
@@ -17,7 +17,6 @@ from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_header import Header, Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, look_at, some
 from atml.data.reading import Reading
-from atml.data.text import decoded
 from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -117,7 +116,7 @@ def _listed(folder: Path, below: str = "") -> list[str]:
     """Return the records that RECORDS lists, those of the folders in it by their own lists."""
     found: list[str] = []
     listing = file_there(folder, below + LIST)
-    for line in decoded(listing.read_bytes()).splitlines() if listing else ():
+    for line in text.read(listing).splitlines() if listing else ():
         name = below + re.sub(r"\.hea$", "", line.strip(), flags=re.IGNORECASE)
         inside = Path(line.strip()).parts
         inner = folder_there(folder, name) if name.endswith("/") and inside and ".." not in inside else None

@@ -25,6 +25,7 @@ from atml.data.formats.wfdb_header import (
     NOT_MILLIVOLTS,
     Header,
     Unusable,
+    check_line,
     package,
     part_of,
     said,
@@ -257,9 +258,7 @@ def _unit(head: Header, lead: int) -> str:
     if (slash and not unit) or (len(words) > 3 and words[3].startswith("/")):
         detail = f"gives lead {lead} the gain {' '.join(words[2:4])!r}: its unit is unknown"
         raise Unusable("unit", f"{head.name}.hea", detail)
-    if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
-        detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
-        raise Unusable("header", f"{head.name}.hea", detail)
+    check_line(head, lead)
     return unit or "mV"
 
 
