@@ -81,4 +81,4 @@ def test_values_come_out_right_or_one_line_refuses(kind: str) -> None:
 
     tried()
     # Not by refusing everything.
-    assert opened["right"] > 0.05 * opened.total(), opened
+    assert opened["right"] >= 0.05 * opened.total(), opened

@@ -166,6 +166,7 @@ def test_parts_in_capitals_and_utf_16_are_read_in_pieces_as_one_plain_record(
     np.testing.assert_array_equal(again.y, plain.y)
     notes = "\n".join(again.notes)
     assert "resampled from 249.5 Hz to 100 Hz" in notes and "7 files are named in other letters" in notes
+    assert "left out: tei" not in notes  # the list need not name parts
 
 
 @pytest.mark.usefixtures("tiny")

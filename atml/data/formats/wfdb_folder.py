@@ -185,7 +185,8 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
         found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
     elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
         found.notes.append(f"records in {some(others)} are in neither train nor test, and left out")
-    names = [below + name for name in _names((folder_there(path, below) if below else None) or path, found)]
+    inside, others = _names((folder_there(path, below) if below else None) or path)
+    names = [below + name for name in inside]
     for name in names:
         try:
             found.headers.append(wfdb_header.header(path, name))
@@ -193,23 +194,23 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
             found.faults.append(error.fault)
     parts = {plain(head.beside(part)) for head in found.headers for part in head.parts}
     found.headers = [head for head in found.headers if plain(head.name) not in parts]
+    if left := [name for name in others if plain(below + name) not in parts]:
+        found.notes.append(f"{len(left)} records are not in RECORDS and left out: {some(left)}")
     _explain(found, names)
     return found
 
 
-def _names(folder: Path, found: _Records) -> list[str]:
-    """Return the records of a folder: those that RECORDS lists, or those that have a header."""
+def _names(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the records of a folder: those that RECORDS lists, else all with a header; and the others."""
     headers = _headers(folder)
     listing = file_there(folder, LIST)
     if listing is None:
-        return headers
+        return headers, []
     listed = _listed(folder)
     if not listed:
         raise DataError(f"{listing} lists no record")
     known = set(map(plain, listed))
-    if other := [name for name in headers if plain(name) not in known]:
-        found.notes.append(f"{len(other)} records are not in RECORDS and left out: {some(other)}")
-    return listed
+    return listed, [name for name in headers if plain(name) not in known]
 
 
 def _by_machine(found: _Records) -> set[str]:

@@ -255,7 +255,7 @@ def _unit(head: Header, lead: int) -> str:
     words = head.words(lead)
     gain = words[2] if len(words) > 2 else ""
     _, slash, unit = gain.partition("/")
-    if (slash and not unit) or (len(words) > 3 and words[3].startswith("/")):
+    if slash and not unit:
         detail = f"gives lead {lead} the gain {' '.join(words[2:4])!r}: its unit is unknown"
         raise Unusable("unit", f"{head.name}.hea", detail)
     check_line(head, lead)
