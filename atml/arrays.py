@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,3 +26,24 @@ def evenly(count: int, most: int) -> Int64:
         ([0, 4, 8], [0, 1], [])
     """
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+WORTH = 1 << 20
+"""Bytes that a map must have to be worth a call of the system."""
+
+
+def release(x: npt.NDArray[np.generic]) -> None:
+    """Give back the memory of a file's pages that were read, or written, through a map of it.
+
+    They come from the file again when they are needed. Of any other array nothing happens, nor of a map
+    whose changes are not written to the file, nor of a small one.
+    """
+    if x.nbytes < WORTH:
+        return
+    base: object = x
+    safe = False
+    while isinstance(base, np.ndarray):
+        safe = safe or getattr(base, "mode", "c") in ("r", "r+")
+        base = base.base
+    if safe and isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

@@ -24,6 +24,32 @@ class Ends(Protocol):
         """The upper end."""
 
 
+def utf8(text: str) -> bytes:
+    r"""Return text as UTF-8; what stands for a byte of a file's name is written as JSON reads it back.
+
+    Python has such a letter for each byte of a name that is no UTF-8; no file of text can hold it.
+
+    Example:
+        >>> utf8("a\N{LATIN SMALL LETTER E WITH ACUTE}"), utf8('"caf\udce9"')
+        (b'a\xc3\xa9', b'"caf\\udce9"')
+    """
+    return text.encode("utf-8", "backslashreplace")
+
+
+def is_utf8(text: str) -> bool:
+    r"""Whether UTF-8 can hold a text: a letter that stands for a byte of a file's name it can't.
+
+    Example:
+        >>> is_utf8("caf\N{LATIN SMALL LETTER E WITH ACUTE}"), is_utf8("caf\udce9")
+        (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
     """Markdown table with aligned columns, the first ``left`` to the left, the others to the right."""
     cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (header, *rows)]

@@ -1,6 +1,6 @@
 """Time and peak memory of what is long: a day of three leads, and a folder of many windows.
 
-    python benchmarks/streams.py [--hours 24] [--windows 100000] [--folder DIR]
+    python benchmarks/streams.py [--hours 24 72] [--windows 100000] [--folder DIR]
 
 Each step is a process of its own; its peak is what the system says of it (`resource`, in MiB of 1024 KiB).
 The goal is 1 GiB.
@@ -97,7 +97,7 @@ def measured(what: str, code: str) -> int:
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--hours", type=float, default=24)
+    options.add_argument("--hours", type=float, nargs="*", default=[24, 72])
     options.add_argument("--windows", type=int, default=100_000)
     options.add_argument("--folder", type=Path, help="where to make the files; default: a temporary folder")
     chosen = options.parse_args()
@@ -105,15 +105,16 @@ def main() -> None:
     print(f"{'what':<44}{'seconds':>9}{'CPU s':>9}{'peak MiB':>10}")
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         place = Path(folder)
-        day = write_day(place / "day", chosen.hours)
         shape = {"rate": RATE, "window": 5 * RATE, "leads": LEADS}
         model, cache = place / "model.onnx", place / "cache"
         measured("nothing but the imports (a model is written)", MODEL.format(path=str(model), **shape))
-        for what in ("open, cold", "open, from the cache"):
-            code = OPEN.format(path=str(day), cache=str(cache), **shape)
-            peaks.append(measured(f"{chosen.hours:g} h of {LEADS} leads: {what}", code))
-        code = PREDICT.format(model=str(model), path=str(day / "day.hea"))
-        peaks.append(measured(f"{chosen.hours:g} h of {LEADS} leads: predict", code))
+        for hours in chosen.hours:
+            day = write_day(place / f"day{hours:g}", hours)
+            for what in ("open, cold", "open, from the cache"):
+                code = OPEN.format(path=str(day), cache=str(cache), **shape)
+                peaks.append(measured(f"{hours:g} h of {LEADS} leads: {what}", code))
+            code = PREDICT.format(model=str(model), path=str(day / "day.hea"))
+            peaks.append(measured(f"{hours:g} h of {LEADS} leads: predict", code))
         if chosen.windows:
             many = write_windows(place / "many", chosen.windows, 5 * RATE)
             for what in ("open, cold", "open, from the cache"):

@@ -40,6 +40,7 @@ from atml.artifacts.record import ExportRecord
 from atml.data.formats.subject_map import without_folder
 from atml.errors import ExportError, ParityError
 from atml.evaluation.cross_validation_result import BaselineResult, stored
+from atml.formatting import utf8
 from atml.metrics import Counts
 from atml.models.network import Network
 from atml.tasks import targets
@@ -136,9 +137,9 @@ def contents(record: ExportRecord, model: bytes, parity: Parity) -> dict[str, by
         MODEL: model,
         CONFIG: _dump(_config(record, model)),
         METRICS: _dump(_metrics(record, parity)),
-        CARD: card.render(
-            record, size_bytes=len(model), bad_input=bad_input, sizes=_sizes(record, model)
-        ).encode(),
+        CARD: utf8(
+            card.render(record, size_bytes=len(model), bad_input=bad_input, sizes=_sizes(record, model))
+        ),
     }
 
 
@@ -266,7 +267,7 @@ def _same_model(folder: Path, model: bytes) -> bool:
 
 
 def _dump(value: dict[str, Any]) -> bytes:
-    return (json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return utf8(json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _plain(value: Any) -> Any:

@@ -6,11 +6,13 @@ What several commands share is in ``shared_options``. A command imports what it 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +25,7 @@ from atml.cli.data import data_app
 from atml.cli.device import device_app
 from atml.cli.help_text import Commands
 from atml.cli.predict import predict
+from atml.cli.reading_bar import reading_shown
 from atml.cli.regions import regions_app
 from atml.cli.report import report
 from atml.cli.run import run as run_again
@@ -80,37 +83,73 @@ app.command("run", rich_help_panel=PREPARING)(run_again)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 for a user's mistake, 1 for a fault of ours, 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):
+    _with_streams()
+    code = run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # What it holds back goes nowhere: the interpreter would try again as it ends, and say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _with_streams() -> None:
+    """See to it that something is there to write to, and that no letter is too much for it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed by whoever started it: the next file opened would get its number
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
         # Characters that the terminal's encoding lacks are written as \x.. rather than raised as an error.
-        if isinstance(stream, io.TextIOWrapper):
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors go to standard error in one line."""
     try:
-        result = app(args=arguments, prog_name="atml", standalone_mode=False)
+        try:
+            with reading_shown():
+                result = app(args=arguments, prog_name="atml", standalone_mode=False)
+            sys.stdout.flush()
+        except usage_error() as error:
+            said = in_words(error, sys.argv[1:] if arguments is None else arguments)
+            sys.stdout.flush()
+            return _fail(said, 2) if said else 2
+        except SystemExit:  # typer's, where nobody reads on: `atml ... | head`
+            return 0
     except AtmlError as error:
         return _fail(str(error), error.exit_code)
-    except usage_error() as error:
-        said = in_words(error, sys.argv[1:] if arguments is None else arguments)
-        return _fail(said, 2) if said else 2
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
-    except BrokenPipeError:
-        return 0
     except Exception as error:
-        number, place = getattr(error, "errno", None), getattr(error, "filename", None)
-        if number in (errno.ENOSPC, errno.EDQUOT):
-            return _fail(f"the disk is full: {place or 'nothing more can be written'}; free some space", 2)
-        if number in (errno.EACCES, errno.EROFS) and place is not None:
-            return _fail(f"{place}: {os.strerror(number)}; check its permissions or name another place", 2)
-        traceback.print_exc()
-        return _fail("this is a fault in atml, please report the lines above", 1)
+        code = _of_system(error)
+        if code is None:
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+            return _fail("this is a fault in atml, please report the lines above", 1)
+        return code
     return result if isinstance(result, int) else 0
 
 
+def _of_system(error: Exception) -> int | None:
+    """Return the exit code of what the system refused, and say it; None where it is a fault of ours."""
+    if isinstance(error, BrokenPipeError):
+        return 0
+    number, place = getattr(error, "errno", None), getattr(error, "filename", None)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return _fail(f"the disk is full: {place or 'nothing more can be written'}; free some space", 2)
+    if number in (errno.EACCES, errno.EROFS) and place is not None:
+        return _fail(f"{place}: {os.strerror(number)}; check its permissions or name another place", 2)
+    return None
+
+
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"atml: {' '.join(message.split())}\n")
+    with contextlib.suppress(OSError):  # standard error is full, or nobody reads it
+        sys.stderr.write(f"atml: {' '.join(message.split())}\n")
+        sys.stderr.flush()
     return code

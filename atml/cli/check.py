@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from atml.cli.reading_bar import waiting
 from atml.cli.shared_options import (
     STUDIES,
     STUDY,
@@ -23,7 +24,6 @@ from atml.cli.shared_options import (
     Window,
     Workers,
     show,
-    waiting,
 )
 from atml.cli.split_options import FoldBy, Folds, HoldOut, Seed
 from atml.cli.values import whole

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.shared_options import AsJson, Lead, SamplingRate, show, waiting
+from atml.cli.reading_bar import waiting
+from atml.cli.shared_options import AsJson, Lead, SamplingRate, show
 from atml.cli.values import number
 
 DECISIONS = "Decisions and episodes"
@@ -80,7 +81,7 @@ def predict(
     """Classify recordings without labels: windows, episodes, burden and alarms an hour."""
     from atml.library.prediction import predict as run
 
-    with waiting("reading") as said:
+    with waiting("reading"):
         found = run(
             export,
             files,
@@ -91,7 +92,6 @@ def predict(
             merge_s=merge,
             shortest_s=shortest,
             out=out,
-            on_recording=lambda count: said(f"{count:,} recordings"),
         )
     show(found.to_dict() if json else str(found), json)
     if out is not None and not json:

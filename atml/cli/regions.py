@@ -124,6 +124,7 @@ def export(
     """Write regions.json, with all evidence, and avoid.txt; `atml search --regions` reads either."""
     import json
 
+    from atml.formatting import utf8
     from atml.regions import region_files
     from atml.storage import Store
 
@@ -139,7 +140,7 @@ def export(
         out.mkdir(parents=True, exist_ok=True)
         for file, text in texts.items():
             aside = out / f".{file}.new"
-            aside.write_text(text, encoding="utf-8")
+            aside.write_bytes(utf8(text))
             aside.replace(out / file)
     except OSError as error:
         raise InputError(

@@ -143,7 +143,8 @@ def search(
         str | None,
         typer.Option(
             "--format",
-            help="Format of the weights that sizes are of: as trained (f32) or in 8 bits (w8).",
+            help="Format that sizes and estimates are of: as trained (f32), in 8 bits (w8), or activations"
+            " too (w8a8).",
             metavar="FORMAT",
             show_default="f32",
             rich_help_panel=LIMITS,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -355,22 +353,12 @@ def write_whole(file: Path, text: str, named: str = "") -> None:
 
     Raises InputError where it can't be written, which calls it ``named`` ("--out FILE").
     """
+    from atml.formatting import utf8
+
     aside = file.with_name(f".{file.name}.new")
     try:
-        aside.write_text(text, encoding="utf-8", newline="")
+        aside.write_bytes(utf8(text))
         aside.replace(file)
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise InputError(f"{named or file} can't be written: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def waiting(text: str) -> Iterator[Callable[[str], None]]:
-    """Show in a terminal that something goes on; the function given changes the text. Nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text) as status:
-        yield status.update

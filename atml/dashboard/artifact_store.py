@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import mimetypes
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def of_folder(folder: Path, prefix: str = "") -> list[Artifact]:
     files.sort(key=lambda path: (len(path.relative_to(folder).parts), _SHOWN.index(path.suffix), path))
     return [
         Artifact(
-            hashlib.sha256(str(path).encode()).hexdigest()[:32], f"{prefix}{path.relative_to(folder)}", path
+            hashlib.sha256(os.fsencode(path)).hexdigest()[:32], f"{prefix}{path.relative_to(folder)}", path
         )
         for path in files[:MOST]
     ]

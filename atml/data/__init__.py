@@ -10,12 +10,14 @@ from atml.data.opening import open
 from atml.data.parsing import Fault
 from atml.data.set_folds import set_folds
 from atml.data.subjects import matching, same_subject
+from atml.watching import Progress, watched
 
 __all__ = [
     "Episode",
     "Fault",
     "Inspection",
     "Part",
+    "Progress",
     "Split",
     "episodes",
     "folds",
@@ -25,4 +27,5 @@ __all__ = [
     "open",
     "same_subject",
     "set_folds",
+    "watched",
 ]

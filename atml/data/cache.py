@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32
+from atml.arrays import Float32, release
 from atml.errors import in_one_line
 
 VERSION = 5
@@ -32,6 +32,16 @@ VERSION = 5
 
 ABANDONED = 24 * 3600
 """Age in s after which a half-written folder is taken for one that a killed process left."""
+
+PARTS = ".parts-"
+"""What begins the name of a folder with the parts that an interrupted reading has finished."""
+
+UNWANTED = 7 * 24 * 3600
+"""Age in s after which nobody is taken to go on with such a reading."""
+
+
+ROWS = 1000
+"""Rows that are written at once."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,7 @@ def checksum(x: Float32, size: int = 1 << 20) -> int:
     total = zlib.crc32(str(flat.nbytes).encode())
     for at in range(0, flat.nbytes, size):
         total = zlib.crc32(flat[at : at + size], total)
+        release(x)
     return total
 
 
@@ -129,7 +140,9 @@ def save(
             header = {"descr": "<f4", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for block in blocks:
-                file.write(np.ascontiguousarray(block, "<f4").data)
+                for at in range(0, len(block), ROWS):
+                    file.write(np.ascontiguousarray(block[at : at + ROWS], "<f4").data)
+                    release(block)
         small = io.BytesIO()
         np.savez(small, allow_pickle=False, **arrays)
         (aside / "rows.npz").write_bytes(small.getvalue())
@@ -165,8 +178,9 @@ def _put(aside: Path, folder: Path) -> None:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove half-written folders of killed processes."""
-    for old in (*parent.glob(".new-*"), *parent.glob(".old-*")):
-        with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > ABANDONED:
-                shutil.rmtree(old, ignore_errors=True)
+    """Remove half-written folders of killed processes, and the parts of readings that were given up."""
+    for prefix, age in ((".new-", ABANDONED), (".old-", ABANDONED), (PARTS, UNWANTED)):
+        for old in parent.glob(f"{prefix}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - old.stat().st_mtime > age:
+                    shutil.rmtree(old, ignore_errors=True)

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from atml.data import text
 from atml.data.parsing import SPLITS, some
 from atml.errors import DataError
 from atml.formatting import plural
@@ -36,14 +37,14 @@ LIST = "RECORDS"
 
 
 def plain(name: str) -> str:
-    r"""Return what names have in common that differ in case or Unicode form alone.
+    r"""Return what names have in common that differ in case, encoding or Unicode form alone.
 
     Example:
-        >>> plain("R1.HEA"), plain("Mu\u0308ller") == plain("m\u00fcller")
+        >>> plain("R1.HEA"), plain("Mu\u0308ller") == plain("m\u00fcller") == plain("m\udcfcller")
         ('r1.hea', True)
     """
     lower = name.casefold()
-    return lower if lower.isascii() else unicodedata.normalize("NFC", lower)
+    return lower if lower.isascii() else unicodedata.normalize("NFC", text.name(name).casefold())
 
 
 def is_hidden(name: str) -> bool:
@@ -93,7 +94,7 @@ def notes(names: Sequence[str], left: int) -> list[str]:
         verb = "is" if len(capitals) == 1 else "are"
         found.append(
             f"{plural(len(capitals), 'file')} {verb} named in other letters than usual, capital or small, and"
-            f" read all the same: {some(capitals)}"
+            f" read all the same: {some([text.name(name) for name in capitals])}"
         )
     return found
 

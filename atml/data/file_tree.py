@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import posixpath
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -131,8 +133,7 @@ def _find_zip(path: Path, changed: int) -> Source:
     """List a zip, once for all formats that try it; ``changed`` is its time of change, for the cache."""
     with zipfile.ZipFile(path) as archive:
         names = [_clean(info.filename) for info in archive.infolist() if not info.is_dir()]
-    listed = _wanted(path, [name for name in names if not name.endswith("/")])
-    return Source(path, "zip", identity(path), listed)
+    return Source(path, "zip", identity(path), _members(path, names))
 
 
 @lru_cache(maxsize=4)
@@ -140,10 +141,36 @@ def _list_tar(path: Path, changed: int) -> Listed:
     """List a tar, once for all that ask; ``changed`` is its time of change, for the cache."""
     try:
         with tarfile.open(path) as archive:
-            names = [_clean(member.name) for member in archive if member.isfile()]
+            members = list(archive)
     except _BROKEN as error:
         raise _incomplete(path, error) from None
-    return _wanted(path, names)
+    folders = {_clean(member.name) for member in members if member.isdir()}
+    names = [_clean(member.name) for member in members if member.isfile() or member.islnk()]
+    # A link to a file is one, as in a folder; where it leads nowhere, reading it reports an error.
+    links = [member for member in members if member.issym()]
+    names += [_clean(member.name) for member in links if _target(member) not in folders]
+    return _members(path, names)
+
+
+def _target(link: tarfile.TarInfo) -> str:
+    """Return where in its archive a link leads."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(_clean(link.name)), link.linkname))
+
+
+def _members(path: Path, names: Sequence[str]) -> Listed:
+    """Return the files of an archive that count, and how many macOS left.
+
+    Raises:
+        DataError: One is there twice, lies outside, or differs from another in case alone.
+    """
+    if odd := next((name for name in names if ".." in name.split("/")), None):
+        raise DataError(f"{path} holds {odd}, a place outside of it: pack the folder itself")
+    found = sorted(name for name in names if not name.endswith("/") and not file_names.is_hidden(name))
+    if len(set(found)) < len(found):
+        twice = min(name for name, count in Counter(found).items() if count > 1)
+        raise DataError(f"{path} holds {twice} twice: unpack it and give the folder")
+    file_names.told_apart(path, found)
+    return Listed(tuple(found), sum(map(file_names.is_left, names)))
 
 
 def _incomplete(path: Path, error: BaseException) -> DataError:
@@ -158,14 +185,7 @@ def _reason(error: BaseException) -> str:
 
 def _clean(name: str) -> str:
     """Return a name in an archive as a path; Windows' own archiver writes backslashes for slashes."""
-    return name.replace("\\", "/").removeprefix("./")
-
-
-def _wanted(path: Path, names: Sequence[str]) -> Listed:
-    """Leave out what systems left; raises DataError where two names differ in case alone."""
-    wanted = sorted({name for name in names if not file_names.is_hidden(name)})
-    file_names.told_apart(path, wanted)
-    return Listed(tuple(wanted), sum(map(file_names.is_left, names)))
+    return "/".join(part for part in name.replace("\\", "/").split("/") if part != ".")
 
 
 def _find_folder(path: Path) -> Source:
@@ -288,9 +308,14 @@ def _read_tar(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes | s
         with tarfile.open(path) as archive:
             for member in archive:
                 name = _clean(member.name)
-                if name in left and (file := archive.extractfile(member)) is not None:
-                    left.discard(name)
-                    yield name, file.read()
+                if name not in left or member.isdir():
+                    continue
+                left.discard(name)
+                try:
+                    file = archive.extractfile(member)
+                except KeyError:
+                    file = None
+                yield name, file.read() if file is not None else "is a link that leads nowhere"
                 if not left:
                     return
         problem = "not there any more"

@@ -26,6 +26,7 @@ from atml.data.labelling import (
     unknown,
 )
 from atml.data.parsing import SPLITS, Fault, Parsed, Seconds
+from atml.data.reading import Reading
 from atml.data.subjects import person
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -146,7 +147,11 @@ def inspect(
     found = look_all(paths, asked)
     if not found:
         raise DataError("no data set to inspect: give a folder, an archive or a file")
-    seen = [_Seen(item, split, item.read(split), asked) for item in found for split in item.splits or ALL]
+    seen = []
+    for item in found:
+        for split in item.splits or ALL:
+            parsed = item.read(split, Reading(item.path, keep=False))
+            seen.append(_Seen(item, split, parsed, asked))
     faults = [
         replace(fault, file=one.of.prefix + fault.file)
         for one in seen

@@ -20,6 +20,8 @@ from atml.data.formats.detection import Found, Paths, asked_of, look_all
 from atml.data.labelling import Label, check_classes, classes_of, judge, settle, unknown
 from atml.data.merging import Piece
 from atml.data.parsing import Files, some
+from atml.data.reading import Reading
+from atml.data.resuming import resuming
 from atml.data.rows import Shape, make
 from atml.data.subjects import matching
 from atml.data.synthetic import generator as generator
@@ -135,7 +137,8 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: LeftOut, root: Pat
     wanted = (contents.identity, split, asked.sampling_rate, _key_of(task), *contents.options)
     whose = () if asked.subjects is None else ("subjects", asked.subjects.identity, "apart")
     key = store.key(found.kind, *wanted, *whose)
-    entry = store.fetch(root / key, lambda: _to_store(found, split))
+    with resuming(found.path, root / f"{store.PARTS}{key}") as reading:
+        entry = store.fetch(root / key, lambda: _to_store(found, split, reading))
     given_is_class, named, bare = (bool(rule) for rule in entry.arrays["rules"])
     files = replace(_files(entry), given_is_class=given_is_class, named=named)
     y, notes = settle(found.path, files, task, asked.label, split)
@@ -163,9 +166,9 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: LeftOut, root: Pat
     )
 
 
-def _to_store(found: Found, split: str) -> store.Built:
+def _to_store(found: Found, split: str, reading: Reading) -> store.Built:
     """Read and judge a split; what may pass is what is stored."""
-    parsed = found.read(split)
+    parsed = found.read(split, reading)
     notes = judge(parsed)
     rows = parsed.files.take(parsed.owner)
     rules = np.array([rows.given_is_class, rows.named, not found.splits])

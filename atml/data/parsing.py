@@ -99,9 +99,17 @@ class Parsed:
 
 
 def assemble(
-    path: Path, files: Files, parts: Sequence[Rows], faults: Sequence[Fault], notes: Sequence[str]
+    path: Path,
+    files: Files,
+    parts: Sequence[Rows],
+    faults: Sequence[Fault],
+    notes: Sequence[str],
+    blocks: list[Float32] | None = None,
 ) -> Parsed:
-    """Join the parts; file numbers, which count within a part, become numbers of all files."""
+    """Join the parts; file numbers, which count within a part, become numbers of all files.
+
+    ``blocks`` hold the rows of all parts where these have none.
+    """
     starts = list(itertools.accumulate((len(part.length) for part in parts), initial=0))[:-1]
     both = list(zip(starts, parts, strict=True))
     found = [
@@ -120,7 +128,7 @@ def assemble(
         length=_joined([part.length for part in parts], np.int64),
         low=_joined([part.low for part in parts], np.float32),
         high=_joined([part.high for part in parts], np.float32),
-        blocks=[part.x for part in parts],
+        blocks=[part.x for part in parts] if blocks is None else blocks,
         owner=_joined([start + part.owner for start, part in both], np.int64),
         digest=_joined([part.digest for part in parts], np.uint8).reshape(-1, 16),
         faults=[*faults, *missing, *found],

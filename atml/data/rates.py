@@ -40,19 +40,30 @@ def shown(rate: Rate) -> str:
     return f"{float(rate):.10g}"
 
 
-def resampled(x: npt.NDArray[np.floating], source: Rate, target: int) -> Floats:
-    """Resample the last axis as `atml.ecg.resampling.resample`, from a rate that need not be whole.
+def ratio(source: Rate, target: int, samples: int) -> Fraction:
+    """Return the ratio in which ``samples`` at one rate are resampled to another.
 
-    Of such a rate the last sample is off by `DRIFT` of a sample at most.
+    Of a rate that is no whole number it may be a simpler one, by which the last sample is off by `DRIFT` of a
+    sample at most.
+
+    Example:
+        >>> ratio(360, 250, 1000), ratio(rate_of(249.89), 250, 10**5), ratio(rate_of(249.89), 250, 10**9)
+        (Fraction(25, 36), Fraction(9091, 9087), Fraction(25000, 24989))
+    """
+    exact = target / Fraction(source)
+    if source.denominator == 1:
+        return exact
+    simpler = (exact.limit_denominator(most) for most in (100, 1000, 10_000))
+    near = (found for found in simpler if found and abs(found - exact) * samples <= DRIFT)
+    return next(near, exact)
+
+
+def resampled(x: npt.NDArray[np.floating], source: Rate, target: int) -> Floats:
+    """Resample the last axis as `atml.ecg.resampling.resample`, in the `ratio` of rates.
 
     Example:
         >>> resampled(np.ones((1, 721)), rate_of(360.5), 250).shape
         (1, 500)
     """
-    if source.denominator == 1:
-        return resample(x, source.numerator, target)
-    exact = target / Fraction(source)
-    simpler = (exact.limit_denominator(most) for most in (100, 1000, 10_000))
-    near = (ratio for ratio in simpler if ratio and abs(ratio - exact) * x.shape[-1] <= DRIFT)
-    ratio = next(near, exact)
-    return resample(x, ratio.denominator, ratio.numerator)
+    used = ratio(source, target, x.shape[-1])
+    return resample(x, used.denominator, used.numerator)

@@ -165,3 +165,34 @@ def join(parts: Sequence[Rows], order: Sequence[int]) -> Rows:
         high=np.concatenate([part.high for part in parts])[files],
         faults=sorted(faults, key=lambda fault: fault[0]),
     )
+
+
+def in_one_file(parts: Sequence[Rows]) -> Rows:
+    """Make one of the rows of one file that were checked part by part, without their x."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    return Rows(
+        x=first.x[:0],
+        owner=np.concatenate([part.owner for part in parts]),
+        digest=np.concatenate([part.digest for part in parts]),
+        length=first.length,
+        low=np.fmin.reduce([part.low for part in parts]),
+        high=np.fmax.reduce([part.high for part in parts]),
+        faults=[fault for part in parts for fault in part.faults],
+    )
+
+
+def one_after_another(parts: Sequence[Rows], x: Float32) -> Rows:
+    """Make one of several parts, with their files one after another and ``x`` for theirs."""
+    starts = np.cumsum([0, *(len(part.length) for part in parts)]).tolist()
+    both = list(zip(starts, parts, strict=False))
+    return Rows(
+        x=x,
+        owner=np.concatenate([np.empty(0, np.int64), *(start + part.owner for start, part in both)]),
+        digest=np.concatenate([np.empty((0, 16), np.uint8), *(part.digest for part in parts)]),
+        length=np.concatenate([np.empty(0, np.int64), *(part.length for part in parts)]),
+        low=np.concatenate([np.empty(0, np.float32), *(part.low for part in parts)]),
+        high=np.concatenate([np.empty(0, np.float32), *(part.high for part in parts)]),
+        faults=[(start + at, kind, detail) for start, part in both for at, kind, detail in part.faults],
+    )

@@ -2,8 +2,8 @@
 
 A set by itself names its subjects as it does ("418"); among several sets each name carries its set before a
 slash ("vfdb/418"). Two names that both carry a set are compared whole, else by what follows the slash. Names
-that differ in blanks around them, in case or in Unicode form alone are one person: two people taken for one
-are in the same fold, one taken for two is on both sides of it.
+that differ in blanks around them, in case, encoding or Unicode form alone are one person: two people taken
+for one are in the same fold, one taken for two is on both sides of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Strings
+from atml.data import text
 
 NOBODY = frozenset(("", "nan", "nat", "none", "null", "<na>"))
 """What stands where a subject is missing, in lower case."""
@@ -27,7 +28,7 @@ def person(name: str) -> str:
         >>> person(" Pe\u0301 ") == person("P\u00c9")
         True
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.name(name)).strip().casefold())
 
 
 def one_spelling(names: Strings) -> tuple[Strings, list[list[str]]]:
@@ -39,7 +40,8 @@ def one_spelling(names: Strings) -> tuple[Strings, list[list[str]]]:
     groups: dict[str, list[str]] = {}
     for name in people.tolist():
         groups.setdefault(person(name), []).append(name)
-    chosen = [unicodedata.normalize("NFC", groups[person(name)][0]).strip() for name in people.tolist()]
+    first = [text.name(groups[person(name)][0]) for name in people.tolist()]
+    chosen = [unicodedata.normalize("NFC", name).strip() for name in first]
     several = [spellings for spellings in groups.values() if len(spellings) > 1]
     return np.array(chosen, np.str_)[which], several
 

@@ -10,18 +10,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from atml.arrays import release
+from atml.data import text
 from atml.data.file_names import plain
 from atml.data.file_tree import file_there, find
 from atml.data.formats import challenge_record, column_file, edf_file, wfdb_header, wfdb_record
-from atml.data.formats.base import Asked
+from atml.data.formats.base import BLOCK, Asked
 from atml.data.formats.contest_text import split_name
 from atml.data.formats.detection import kind_of, look_all
 from atml.data.formats.wfdb_header import Unusable
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS
 from atml.data.rates import Rate, shown
+from atml.data.resuming import resuming
 from atml.errors import DataError
 from atml.tasks.task import Task
+from atml.watching import Counter
 
 TABLES = column_file.ENDINGS
 FILES = (*TABLES, *edf_file.ENDINGS, ".npy")
@@ -73,12 +77,14 @@ def signals(
         raise DataError(f"--lead {' '.join(leads)} names {len(leads)} leads, the model takes {task.leads}")
     header = _header_of(path)
     if header is not None:
-        names = {header: header.stem}
+        names = {header: text.name(header.stem)}
     elif path.is_dir():
         names = _records(path)
     else:
         names = {}
+    counter = Counter(path)
     if names:
+        counter.expect(len(names), "records")
         for file, name in names.items():
             signal = _record(file, task, leads or trained, name=name)
             if sampling_rate not in (None, signal.rate):
@@ -86,10 +92,14 @@ def signals(
                     f"{file} tells {shown(signal.rate or 0)} Hz; leave out --sampling-rate {sampling_rate}"
                 )
             yield signal
+            counter.passed()
     elif path.is_file() and path.suffix.lower() in FILES:
         yield _file(path, task, leads, trained, sampling_rate)
     elif path.is_dir() and (files := _files(path)):
-        yield from (_file(file, task, leads, trained, sampling_rate) for file in files)
+        counter.expect(len(files), "files")
+        for file in files:
+            yield _file(file, task, leads, trained, sampling_rate)
+            counter.passed()
     else:
         yield from _segments(path, task, leads, trained, sampling_rate)
 
@@ -118,15 +128,15 @@ def _records(folder: Path) -> dict[Path, str]:
                 parts |= {plain(head.beside(part)) for part in head.parts}
         except Unusable as unusable:
             raise _refused(file, unusable) from None
-    return {folder / f"{name}.hea": name for name in names if plain(name) not in parts}
+    return {folder / f"{name}.hea": text.name(name) for name in names if plain(name) not in parts}
 
 
 def _record(file: Path, task: Task, leads: Sequence[str], *, name: str) -> Signal:
     folder, stem = file.parent, file.stem
     try:
-        text = (file_there(folder, file.name) or file).read_bytes()
-        if re.search(rb"\s16\+24\s", text):
-            head = challenge_record.header(file.name, text)
+        raw = (file_there(folder, file.name) or file).read_bytes()
+        if re.search(r"\s16\+24\s", text.decoded(raw)):
+            head = challenge_record.header(file.name, raw)
             data = (file_there(folder, f"{stem}.mat") or file.with_suffix(".mat")).read_bytes()
             return Signal(name, challenge_record.signal(stem, head, data), head.rate)
         found = wfdb_header.header(folder, stem)
@@ -156,7 +166,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
     """Read an array, a table of numbers or an EDF file."""
     ending = path.suffix.lower()
     if ending == ".npy":
-        return Signal(path.stem, _array(path, task, leads, trained), None)
+        return Signal(text.name(path.stem), _array(path, task, leads, trained), None)
     x: npt.NDArray[np.floating]
     rate: Rate | None
     try:
@@ -170,7 +180,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
         raise _refused(path, unusable) from None
     if rate is not None and asked not in (None, rate):
         raise DataError(f"{path} tells {shown(rate)} Hz; leave out --sampling-rate {asked}")
-    return Signal(path.stem, x, rate)
+    return Signal(text.name(path.stem), x, rate)
 
 
 def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:
@@ -221,16 +231,21 @@ def _segments(
             f" ({', '.join(TABLES)}), nor a set that --data takes"
         )
     asked = Asked(task=task, label=lambda rhythm: None, sampling_rate=rate, leads=tuple(leads))
-    contents = look_all(path, asked)[0].contents
-    if trained and not leads and contents.chooses_leads:
-        contents = look_all(path, replace(asked, leads=tuple(trained)))[0].contents
-    for split in contents.splits() or SPLITS[:1]:
-        parsed = contents.read(split)
-        row = 0
-        for number, block in enumerate(parsed.blocks):
-            parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
-            for x in block:
-                owner = parsed.owner[row]
-                place, subject = parsed.files.place[owner], parsed.files.subject[owner]
-                yield Signal(str(place), x, task.sampling_rate, str(subject))
-                row += 1
+    (found,) = look_all(path, asked)
+    if trained and not leads and found.contents.chooses_leads:
+        (found,) = look_all(path, replace(asked, leads=tuple(trained)))
+    for split in found.splits or SPLITS[:1]:
+        with resuming(path, None) as reading:
+            parsed = found.read(split, reading)
+            row = 0
+            reading.expect(len(parsed.owner), "windows")
+            for number, block in enumerate(parsed.blocks):
+                parsed.blocks[number] = block[:0]  # what was yielded need not stay in memory
+                for x in block:
+                    owner = parsed.owner[row]
+                    place, subject = parsed.files.place[owner], parsed.files.subject[owner]
+                    yield Signal(str(place), x, task.sampling_rate, str(subject))
+                    row += 1
+                    reading.passed()
+                    if not row % BLOCK:
+                        release(block)

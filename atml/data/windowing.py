@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from atml.arrays import Float32, Strings
+from atml.arrays import Float32, Strings, release
 from atml.data.episode import Episode
 from atml.data.parsing import Files, Parsed, Seconds, assemble, at_rates
-from atml.data.rates import Rate, resampled
-from atml.data.rows import Rows, check
-from atml.data.soundness import FLAT, SATURATED, railed, still
+from atml.data.piecewise import Doubts, Resampled, gaps
+from atml.data.rates import Rate, rate_of
+from atml.data.reading import Part, Reading, without_x
+from atml.data.rows import Rows, check, in_one_file, one_after_another
+from atml.data.soundness import FLAT, SATURATED
 from atml.ecg.resampling import windows
 from atml.tasks.task import Task
 
 MISSING = "missing samples"
+
+BLOCK = 1 << 21
+"""Samples of windows that are handled at once."""
 
 AT = " at "
 """Between the name of a record and the time at which a stretch of it begins."""
@@ -42,7 +47,8 @@ class Stretch:
 class Recording:
     """One record: ``x (leads, samples)`` in mV at ``rate`` Hz, NaN where a sample is missing.
 
-    ``by_beats`` says that its rhythm is told by beats alone.
+    ``by_beats`` says that its rhythm is told by beats alone, ``about``, in JSON types, what else its format
+    wants to know of it again. ``part`` is what came of it where it was cut before; then it has no lead.
     """
 
     name: str
@@ -51,95 +57,120 @@ class Recording:
     x: Float32
     stretches: Sequence[Stretch]
     by_beats: bool = False
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Windows of one stretch, ``x (windows, leads, window)``, and where the stretch begins, in s."""
-
-    rhythm: str
-    start: float
-    samples: int
-    x: Float32
+    about: dict[str, Any] = field(default_factory=dict)
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A stretch that can be used, as samples ``start`` to ``end`` of ``x``: resampled and without a gap.
+    """A stretch that can be used, as samples ``start`` to ``end`` of a signal: resampled and without a gap.
 
-    ``before`` are the rhythms earlier in ``x``, each with the sample at which it ends.
+    ``before`` are the rhythms earlier in it, each with the sample at which it ends.
     """
 
     stretch: Stretch
-    x: Float32
+    signal: Resampled
     offset: int
     start: int
     end: int
     before: tuple[tuple[str, int], ...]
 
 
-def cut(recording: Recording, task: Task) -> tuple[list[Cut], list[Seconds]]:
-    """Cut adjacent windows inside each stretch; none has a gap, noise, a flat or a saturated lead in it.
+def past(reading: Reading, name: str, subject: str) -> Recording | None:
+    """Return a recording whose windows an interrupted reading has cut already; its signal is not read."""
+    part = reading.finished(name)
+    if part is None:
+        return None
+    told = part.about
+    x = np.empty((0, told["samples"]), np.float32)
+    return Recording(name, subject, rate_of(told["rate"]), x, (), told["by_beats"], told["about"], part)
 
-    A lead is saturated where more than `SATURATED` of a window lies in runs of `atml.data.soundness.RAIL` s
-    and longer at the lowest or at the highest value of the recording, flat where more than `FLAT` of it lies
-    in runs of `atml.data.soundness.STILL` s and longer of one value. One such lead is enough.
+
+def parse(path: Path, recordings: Iterable[Recording], task: Task, reading: Reading) -> Parsed:
+    """Cut recordings into windows of one rhythm each; a file of what is returned is one stretch.
+
+    ``reading`` takes the windows.
     """
-    rate, window = recording.rate, task.window
-    off, rail = still(recording.x, float(rate)), _railed(recording)
-    account = _Account(recording)
-    cuts = []
-    whole = apart(recording)
-    for stretch in whole:
-        account.found(stretch)
-    for piece in _pieces(recording, whole, task.sampling_rate):
-        stretch, seconds = piece.stretch, window / task.sampling_rate
-        x = windows(piece.x[:, piece.start : piece.end], window)
-        good = np.ones(len(x), np.bool_)
-        for number in range(len(x)):
-            at = piece.start + number * window
-            first = piece.offset + at * rate // task.sampling_rate
-            last = piece.offset + -(-(at + window) * rate // task.sampling_rate)
-            for reason, mask, most in (("flat", off, FLAT), ("saturated", rail, SATURATED)):
-                if good[number] and (mask[:, first:last].mean(axis=1) > most).any():
-                    good[number] = False
-                    account.lose(stretch, reason, seconds)
-        left = float((stretch.end - stretch.start) / rate) - len(x) * seconds
-        account.lose(stretch, "rest of a stretch" if len(x) else "stretch shorter than the window", left)
-        samples = stretch.end - stretch.start
-        cuts.append(
-            Cut(stretch.rhythm, float(stretch.start / rate), samples, x[good].astype(np.float32, copy=False))
-        )
-    return cuts, account.seconds()
-
-
-def parse(path: Path, recordings: Iterable[Recording], task: Task) -> Parsed:
-    """Cut recordings into windows of one rhythm each; a file of what is returned is one stretch."""
     place, subject, rhythm = [], [], []
     parts: list[Rows] = []
     account: list[Seconds] = []
     rates: set[Rate] = set()
     for recording in recordings:
+        part = recording.part or _cut(recording, task, reading)
+        reading.passed()
+        told = part.about
         rates.add(recording.rate)
-        cuts, seconds = cut(recording, task)
-        account += seconds
-        place += [f"{recording.name}{AT}{_clock(cut.start)}" for cut in cuts]
-        subject += [recording.subject] * len(cuts)
-        rhythm += [cut.rhythm for cut in cuts]
-        # A part each: joined, they would be in memory twice.
-        parts += [
-            check(cut.x, np.zeros(len(cut.x), np.int64), np.array([cut.samples], np.int64), [])
-            for cut in cuts
-        ]
+        account += [Seconds(recording.name, recording.subject, *one) for one in told["seconds"]]
+        place += told["place"]
+        subject += [recording.subject] * len(told["place"])
+        rhythm += told["rhythm"]
+        parts.append(part.rows)
     files = Files(
         place=np.array(place, np.str_),
         subject=np.array(subject, np.str_),
         rhythm=np.array(rhythm, np.str_),
         given=np.full(len(place), -1, np.int64),
     )
-    parsed = assemble(path, files, parts, [], at_rates(rates, task.sampling_rate))
+    parsed = assemble(path, files, parts, [], at_rates(rates, task.sampling_rate), reading.blocks())
     parsed.seconds = sorted(account, key=lambda row: (row.record, row.rhythm))
     return parsed
+
+
+def _cut(recording: Recording, task: Task, reading: Reading) -> Part:
+    """Cut adjacent windows inside each stretch; none has a gap, noise, a flat or a saturated lead in it.
+
+    A lead is saturated where more than `SATURATED` of a window lies in runs of `atml.data.soundness.RAIL` s
+    and longer at the lowest or at the highest value of the recording, flat where more than `FLAT` of it lies
+    in runs of `atml.data.soundness.STILL` s and longer of one value. One such lead is enough.
+    """
+    rate, window, seconds = recording.rate, task.window, task.window / task.sampling_rate
+    doubts, account = Doubts(recording.x, float(rate)), _Account(recording)
+    whole, most = apart(recording), max(1, BLOCK // (window * max(1, len(recording.x))))
+    for stretch in whole:
+        account.found(stretch)
+    rows: list[Rows] = []
+    place, rhythm = [], []
+    for piece in _pieces(recording, whole, task.sampling_rate):
+        stretch, cut = piece.stretch, []
+        count = (piece.end - piece.start) // window
+        for at in range(0, max(count, 1), most):
+            first, last = piece.start + at * window, piece.start + min(at + most, count) * window
+            x = windows(piece.signal.part(first, last), window)
+            good = np.ones(len(x), np.bool_)
+            for number in range(len(x)):
+                begin = first + number * window
+                masks = doubts.within(
+                    piece.offset + begin * rate // task.sampling_rate,
+                    piece.offset + -(-(begin + window) * rate // task.sampling_rate),
+                )
+                for reason, mask, share in zip(("flat", "saturated"), masks, (FLAT, SATURATED), strict=True):
+                    if good[number] and (mask.mean(axis=1) > share).any():
+                        good[number] = False
+                        account.lose(stretch, reason, seconds)
+            x = x[good].astype(np.float32, copy=False)
+            samples = np.array([stretch.end - stretch.start], np.int64)
+            cut.append(check(x, np.zeros(len(x), np.int64), samples, []))
+            reading.add(cut[-1].x)
+            cut[-1] = without_x(cut[-1])
+            release(recording.x)
+            done = piece.offset + first * rate // task.sampling_rate
+            reading.step((1 + done / recording.x.shape[1]) / 2)  # the first half is that it was read
+        left = float((stretch.end - stretch.start) / rate) - count * seconds
+        account.lose(stretch, "rest of a stretch" if count else "stretch shorter than the window", left)
+        rows.append(in_one_file(cut))
+        place.append(f"{recording.name}{AT}{_clock(float(stretch.start / rate))}")
+        rhythm.append(stretch.rhythm)
+    told = {
+        "rate": float(rate),
+        "samples": recording.x.shape[1],
+        "by_beats": recording.by_beats,
+        "about": recording.about,
+        "place": place,
+        "rhythm": rhythm,
+        "seconds": account.seconds(),
+    }
+    shape = (0, task.leads, window)
+    return reading.close(Part(recording.name, one_after_another(rows, np.empty(shape, np.float32)), told))
 
 
 def records(place: Strings) -> Strings:
@@ -168,7 +199,7 @@ def episodes(recording: Recording, task: Task) -> list[Episode]:
                     subject=recording.subject,
                     place=recording.name,
                     rhythm=piece.stretch.rhythm,
-                    x=np.ascontiguousarray(piece.x[:, first : piece.end], np.float32),
+                    x=np.ascontiguousarray(piece.signal.part(first, piece.end), np.float32),
                     onset=piece.start - first,
                     before=tuple((name, end - first) for name, end in piece.before if end > first),
                 )
@@ -178,13 +209,13 @@ def episodes(recording: Recording, task: Task) -> list[Episode]:
 
 def apart(recording: Recording) -> list[Stretch]:
     """Return the stretches of a recording, parted where samples are missing; nothing overlaps or is lost."""
-    gap = np.asarray(np.isnan(recording.x).any(axis=0))
-    edges = np.flatnonzero(np.diff(gap)) + 1
+    edges, begins = gaps(recording.x)
     found = []
     for stretch in recording.stretches:
         inner = edges[(edges > stretch.start) & (edges < stretch.end)].tolist()
         for start, end in zip([stretch.start, *inner], [*inner, stretch.end], strict=True):
-            reason = MISSING if gap[start] else stretch.reason
+            passed = int(np.searchsorted(edges, start, "right"))
+            reason = MISSING if begins != bool(passed % 2) else stretch.reason
             found.append(Stretch(start, end, stretch.rhythm, reason))
     return found
 
@@ -204,21 +235,14 @@ def _pieces(recording: Recording, whole: Sequence[Stretch], target: int) -> Iter
         if run[0].reason:
             continue
         offset = run[0].start
-        x = _at(recording.x[:, offset : run[-1].end], rate, target)
+        signal = Resampled(recording.x[:, offset : run[-1].end], rate, target)
         before: list[tuple[str, int]] = []
         for stretch in run:
             start = -(-(stretch.start - offset) * target // rate)
-            end = max(start, min((stretch.end - offset) * target // rate, x.shape[1]))
-            yield _Piece(stretch, x, offset, start, end, tuple(before))
+            end = max(start, min((stretch.end - offset) * target // rate, signal.samples))
+            yield _Piece(stretch, signal, offset, start, end, tuple(before))
             # Rounded up: no sample of it is left in what comes after.
-            before.append((stretch.rhythm, min(-(-(stretch.end - offset) * target // rate), x.shape[1])))
-
-
-def _at(x: Float32, rate: Rate, target: int) -> Float32:
-    """Resample lead by lead, which takes the memory of one in float64 and not of all."""
-    if rate == target:
-        return x
-    return np.stack([resampled(lead, rate, target).astype(np.float32) for lead in x])
+            before.append((stretch.rhythm, min(-(-(stretch.end - offset) * target // rate), signal.samples)))
 
 
 class _Account:
@@ -241,24 +265,14 @@ class _Account:
         if seconds > 1e-9:
             self.left[stretch.rhythm][reason] += seconds
 
-    def seconds(self) -> list[Seconds]:
-        """Return the account, by name of rhythm."""
+    def seconds(self) -> list[tuple[str, float, float, dict[str, float]]]:
+        """Return rhythm, time found, kept, and left out by reason, by name of rhythm."""
         return [
-            Seconds(
-                record=self.recording.name,
-                subject=self.recording.subject,
-                rhythm=rhythm,
-                found=found,
-                kept=max(0.0, found - sum(self.left[rhythm].values())),
-                left_out=dict(sorted(self.left[rhythm].items())),
+            (
+                rhythm,
+                found,
+                max(0.0, found - sum(self.left[rhythm].values())),
+                dict(sorted(self.left[rhythm].items())),
             )
             for rhythm, found in sorted(self.time.items())
         ]
-
-
-def _railed(recording: Recording) -> npt.NDArray[np.bool_]:
-    """Tell where each lead keeps to one of its extremes for some time, ``(leads, samples)``."""
-    there = ~np.isnan(recording.x)
-    low = np.min(recording.x, axis=1, keepdims=True, where=there, initial=np.inf)
-    high = np.max(recording.x, axis=1, keepdims=True, where=there, initial=-np.inf)
-    return railed(recording.x, float(recording.rate), low, high)

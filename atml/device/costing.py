@@ -8,8 +8,9 @@ from typing import Any
 from atml.device import measurements
 from atml.device.boards import board_named
 from atml.device.measurements import Measurement
-from atml.device.program import F32, W8
+from atml.device.program import F32
 from atml.errors import InputError
+from atml.metrics.predictions import QUANTISED
 from atml.models.budget import Budget, Cost
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
@@ -18,8 +19,8 @@ from atml.tasks.task import Task
 def costed(config: ModelConfig, task: Task, budget: Budget) -> Cost:
     """Return a config's cost in a budget's format, with the estimate for its board, if it has one.
 
-    In the format "w8" the file is that with weights of 8 bits. Latency is the middle of the estimate, RAM is
-    variables, stack and the window.
+    In the formats of fewer bits the file is that with weights of 8 bits. Latency is the middle of the
+    estimate, RAM is variables, stack and the window.
 
     Raises:
         ConfigError: a config that can't be built.
@@ -36,13 +37,14 @@ def costed(config: ModelConfig, task: Task, budget: Budget) -> Cost:
     from atml.device.reading import read
 
     file = onnx_bytes(models.build(config, task).eval(), task, {})
-    if budget.format == W8:
+    program = read(file, config, task) if budget.board else None
+    if budget.format != F32:
         # An estimate of a file's size is above it; by how much the file shrinks is known to the byte.
         file, whole = onnx_w8.quantised(file), len(file)
         cost = dataclasses.replace(cost, size_bytes=cost.size_bytes - whole + len(file))
-    if not budget.board:
+    if program is None:
         return cost
-    found = estimate(read(file, config, task), budget.board, measured=measurements_of(budget))
+    found = estimate(program, budget.board, budget.format, measured=measurements_of(budget))
     return dataclasses.replace(
         cost,
         latency_ms=found.ms.value,
@@ -53,8 +55,8 @@ def costed(config: ModelConfig, task: Task, budget: Budget) -> Cost:
 
 def check(budget: Budget) -> None:
     """Raise InputError for a board or format that is not known, or limits of a board that is not named."""
-    if budget.format not in (F32, W8):
-        raise InputError(f"--format {budget.format!r} is unknown: one of {F32}, {W8}")
+    if budget.format not in (F32, *QUANTISED):
+        raise InputError(f"--format {budget.format!r} is unknown: one of {', '.join((F32, *QUANTISED))}")
     if budget.board:
         board_named(budget.board)
         return

@@ -13,6 +13,7 @@ from pathlib import Path
 from atml.artifacts.export import safe_name
 from atml.data.dataset import DataSource
 from atml.errors import InputError, StudyError
+from atml.formatting import utf8
 from atml.searching.study_spec import SOURCES
 from atml.storage import Store, study_transfer
 from atml.task_files import builtin
@@ -70,24 +71,25 @@ def pack(storage: str, study: str, out: Path) -> Packed:
     if not out.absolute().parent.is_dir():
         raise InputError(f"no such folder: {out.absolute().parent}; make it, or name another with --out")
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made) / out.name.removesuffix(".tar.gz")
+        folder = Path(made) / "study"
         folder.mkdir()
         copied = study_transfer.copy(storage, f"sqlite:///{folder / DATABASE}", [study])
         with contextlib.closing(Store(storage, create=False)) as store:
             exports = dict.fromkeys(path for _, path in store.exports(study))
-        there = [path for path in exports if path.is_dir()]
+        # Exported twice, a trial has two folders of one name: the later is taken.
+        there = list({path.name: path for path in exports if path.is_dir()}.values())
         place = Path("exports") / safe_name(study)
         for path in there:
             shutil.copytree(path, folder / place / path.name)
         _settle(folder, study, {path.name: place / path.name for path in there})
         about = ABOUT.format(name=study, report=safe_name(study))
-        (folder / "README.txt").write_text(about, encoding="utf-8")
+        (folder / "README.txt").write_bytes(utf8(about))
         _archive(folder, out)
     return Packed(
         path=out,
         trials=copied.studies[0].trials,
         exports=len(there),
-        gone=tuple(path for path in exports if path not in there),
+        gone=tuple(path for path in exports if not path.is_dir()),
     )
 
 
@@ -120,7 +122,7 @@ def _archive(folder: Path, out: Path) -> None:
     aside = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     try:
         with tarfile.open(aside, "w:gz") as archive:
-            archive.add(folder, folder.name)
+            archive.add(folder, out.name.removesuffix(".tar.gz"))
         aside.replace(out)
     except OSError as error:
         raise InputError(

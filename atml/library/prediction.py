@@ -17,7 +17,7 @@ from atml.data.parsing import at_rates, some
 from atml.data.rates import Rate
 from atml.data.unlabelled import Signal, signals
 from atml.errors import DataError, InputError
-from atml.formatting import clock, columns, listed, plural, share, shorter
+from atml.formatting import clock, columns, listed, plural, share, shorter, utf8
 from atml.library import decision_plot
 from atml.library.loaded_model import Model, load
 from atml.library.path_arguments import PathLike, paths
@@ -346,10 +346,10 @@ def _write(found: Prediction, folder: Path, pictures: Sequence[tuple[str, Any]])
         new = aside / "new"
         new.mkdir()
         for name in ("windows", "episodes", "recordings"):
-            getattr(found, name).to_csv(new / f"{name}.csv", index=False)
+            getattr(found, name).to_csv(new / f"{name}.csv", index=False, errors="backslashreplace")
         for name, picture in pictures:
             safe = "".join(letter if letter.isalnum() or letter in "-_.()" else "-" for letter in name)
-            picture.update_layout(title=f"{name}: {found.model.task.name}")
+            picture.update_layout(title=utf8(f"{name}: {found.model.task.name}").decode())
             picture.write_html(new / f"{safe}.html", include_plotlyjs="directory")
         if folder.is_dir():
             folder.rmdir()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Bools, Float32
+from atml.arrays import Bools, Float32, release
 from atml.data import soundness
 from atml.data.rates import Rate, rate_of, resampled, shown
 from atml.errors import DataError
@@ -165,6 +165,7 @@ class Recording:
             while end < len(firsts) and end - at < BLOCK and firsts[end] <= limit:
                 end += 1
             yield self._cut(firsts[at:end])
+            release(self.x)
             at = end
 
     @functools.cached_property
@@ -177,6 +178,7 @@ class Recording:
             there = ~_missing(piece)
             low = np.minimum(low, piece.min(axis=1, keepdims=True, where=there, initial=np.inf))
             high = np.maximum(high, piece.max(axis=1, keepdims=True, where=there, initial=-np.inf))
+            release(self.x)
         return low, high
 
     def _cut(self, firsts: Sequence[int]) -> Block:

@@ -99,7 +99,7 @@ def search(
         max_macs: Most multiply-accumulates for one window.
         max_ram: Most RAM in KiB for activations that are held at once.
         board: Board that every trial is estimated for, a name of `atml.device.boards.BOARDS`.
-        format: Format of the weights that sizes are of: "f32" or "w8".
+        format: Format that sizes and estimates are of: "f32", "w8" or "w8a8".
         latency_ms: Longest time for one window on the board in ms, by the middle of the estimate.
         flash_kib: Most flash of the board in KiB, for code and weights.
         ram_kib: Most RAM of the board in KiB, for variables, stack and window.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from atml.data import text as texts
 from atml.errors import RegionError
 from atml.regions.box import Box, parse
 from atml.regions.ledger import Ledger
@@ -59,8 +60,8 @@ def read(path: Path, space: Space) -> tuple[tuple[Box, str], ...]:
     and for boxes that are not of this space or together are all of it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = texts.read(path)
+    except OSError as error:
         raise RegionError(f"{path} can't be read as regions: {error}") from error
     found = _json(path, text, space) if text.lstrip().startswith("{") else _lines(path, text)
     for box, _ in found:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atml.errors import in_one_line
+from atml.formatting import utf8
 from atml.report import theme
 from atml.report.page import Chart, Drawing
 
@@ -27,7 +28,7 @@ def drawings(blocks: Sequence[Chart | Drawing], folder: Path) -> list[Path]:
     for block in blocks:
         if isinstance(block, Drawing):
             file = folder / f"{block.name}.svg"
-            file.write_text(block.svg, encoding="utf-8")
+            file.write_bytes(utf8(block.svg))
             files.append(file)
     return files
 

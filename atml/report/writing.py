@@ -17,6 +17,7 @@ from pathlib import Path
 
 from atml import __version__
 from atml.errors import InputError
+from atml.formatting import utf8
 from atml.report import static, theme
 from atml.report.page import Block, Chart, Drawing, Empty, Fold, Grid, Heading, Section, Text, Windows
 
@@ -75,7 +76,7 @@ def publish(folder: Path, page: str, fill: Callable[[Path], None]) -> Path:
         figures, old = aside / FIGURES, folder / FIGURES
         figures.mkdir()
         fill(figures)
-        (aside / INDEX).write_text(page, encoding="utf-8")
+        (aside / INDEX).write_bytes(utf8(page))
         before = old.exists()
         if before:
             old.rename(aside / "old")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from atml.artifacts.model import EVALUATIONS, SCORES
+from atml.formatting import utf8
 
 KEYS = {"data_fingerprint": str, "export_sha256": str, "rule": str, "at": float, "people": dict}
 """What is kept of an evaluation; ``people`` are hashes of the names of subjects, by data set."""
@@ -64,8 +65,8 @@ def write(folder: Path, evaluations: Sequence[Mapping[str, Any]]) -> None:
     handle, name = tempfile.mkstemp(prefix=".evaluations-", dir=folder)
     aside = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(utf8(text))
         aside.chmod(0o644)
         aside.replace(folder / EVALUATIONS)
     finally:

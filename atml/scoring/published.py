@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from atml.data import text
 from atml.errors import InputError
 
 FOLDER = Path(__file__).parent / "published_figures"
@@ -77,7 +78,7 @@ def read(name: str) -> Published:
     """
     path = FOLDER / f"{name}.json" if name in known() else Path(name)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(text.read(path))
     except OSError as error:
         raise InputError(
             f"--published {name}: {error.strerror}; name a JSON file, or one of {', '.join(known())}"

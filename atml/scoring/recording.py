@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from atml.artifacts.model import SCORES
 from atml.errors import ExportError, StudyError
+from atml.formatting import utf8
 from atml.scoring import carried
 from atml.scoring.presentation import ScoreReport
 from atml.scoring.rules import Judged
@@ -124,7 +125,7 @@ def _recorded(
     number = report.evaluation
     try:
         carried.write(folder, evaluations.evaluations_of(fingerprint, subjects))
-        temporary.write_text(_json(report), encoding="utf-8")
+        temporary.write_bytes(_json(report))
         file = _free(temporary.parent, report.score.rule, number)
         temporary.replace(file)
     except OSError as error:
@@ -149,7 +150,7 @@ def _temporary_report(report: ScoreReport) -> Iterator[Path | None]:
             os.close(handle)
             temporary = Path(name)
             temporary.chmod(0o644)
-            temporary.write_text(_json(report), encoding="utf-8")
+            temporary.write_bytes(_json(report))
         except OSError as error:
             raise ExportError(f"{scores} can't be written: {error.strerror}; nothing was scored") from error
         yield temporary
@@ -167,7 +168,7 @@ def _free(folder: Path, rule: str, number: int) -> Path:
     return folder / f"{rule}-{number}.json"
 
 
-def _json(report: ScoreReport) -> str:
+def _json(report: ScoreReport) -> bytes:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     fields = {"at": now, **report.to_dict()}
-    return json.dumps(fields, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return utf8(json.dumps(fields, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

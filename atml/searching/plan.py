@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from atml import data, models, regions, task_files
+from atml.data import text
 from atml.data.dataset import Dataset, DataSource, Fold
 from atml.data.formats.subject_map import kept_as
 from atml.data.set_folds import SUBJECT, check_fold_by, dealt
 from atml.device import costing
 from atml.errors import StudyError
 from atml.evaluation import baselines
+from atml.formatting import is_utf8
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.preflight import checks as preflight
@@ -57,6 +59,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     """
     device.choose(options.device, 1)
     check_fold_by(options.fold_by)
+    if not is_utf8(options.study or ""):
+        raise StudyError(f"--study {options.study!r} holds a letter that is no UTF-8; give another name")
     if options.prefer not in (None, *PREFER):
         raise StudyError(f"--prefer {options.prefer!r} is unknown: {' or '.join(PREFER)}")
     # A database is made only once everything else has been checked.
@@ -159,9 +163,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     store.study(name, wanted)
     # A process that joins on another machine needs no files but the data.
     texts = {"space": definition.space_path, "objective": definition.objective_path}
-    store.keep(
-        name, study_spec.SOURCES, {key: path.read_text(encoding="utf-8") for key, path in texts.items()}
-    )
+    store.keep(name, study_spec.SOURCES, {key: text.read(path) for key, path in texts.items()})
     store.keep(name, study_spec.CODE, fingerprint.here())
     learned = learns(options, begun=store.ledger(name) is not None)
     Goal(trials=options.trials, patience=options.patience, regions=learned).keep(store, name)

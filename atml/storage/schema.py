@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
 import sqlalchemy as sa
+
+from atml.formatting import is_utf8
 
 VERSION_NOW = 2
 """Version of these tables; a database with a newer one is refused."""
+
+_BYTES = "bytes:"
+
+
+class Folder(sa.TypeDecorator[str]):
+    """A path as text; one whose bytes are no UTF-8, which no database takes, in percent signs."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        """Return what is stored of a path."""
+        if value is None or is_utf8(value):
+            return value
+        return _BYTES + quote_from_bytes(os.fsencode(value))
+
+    def process_result_value(self, value: str | None, dialect: Any) -> str | None:
+        """Return the path that was stored."""
+        if value is None or not value.startswith(_BYTES):
+            return value
+        return os.fsdecode(unquote_to_bytes(value.removeprefix(_BYTES)))
+
 
 META = sa.MetaData()
 VERSION = sa.Table("atml_version", META, sa.Column("version", sa.Integer, primary_key=True))
@@ -48,7 +76,7 @@ EXPORTS = sa.Table(
     "atml_exports",
     META,
     # The longest key that MySQL takes.
-    sa.Column("folder", sa.String(768), primary_key=True),
+    sa.Column("folder", Folder(768), primary_key=True),
     sa.Column("study", sa.String(255), nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),

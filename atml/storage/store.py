@@ -158,19 +158,23 @@ class Store(StoredTrials):
         self._db.write(lambda db: (db.execute(before), db.execute(row)))
 
     def move_exports(self, study: str, places: Mapping[str, Path]) -> None:
-        """Record where exports of a study lie now, by the names of their folders; forget all others."""
+        """Record where exports of a study lie now, by the names of their folders; forget all others.
+
+        Of several folders of one name the latest is the one that lies there.
+        """
         rows = EXPORTS.c.study == study
-        found = self._db.read(lambda db: db.execute(sa.select(EXPORTS).where(rows)).mappings().all())
-        kept = []
+        query = sa.select(EXPORTS).where(rows).order_by(EXPORTS.c.at)
+        found = self._db.read(lambda db: db.execute(query).mappings().all())
+        kept: dict[Path, dict[str, Any]] = {}
         for row in found:
             place = places.get(Path(row["folder"]).name)
             if place is not None:
-                kept.append({**row, "folder": place.as_posix()})
+                kept[place] = {**row, "folder": place.as_posix()}
 
         def write(db: sa.Connection) -> None:
             db.execute(EXPORTS.delete().where(rows))
             if kept:
-                db.execute(EXPORTS.insert(), kept)
+                db.execute(EXPORTS.insert(), list(kept.values()))
 
         self._db.write(write)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from atml.errors import StudyError
+from atml.formatting import is_utf8
 
 DEFAULT_URL = "sqlite:///studies.db"
 ENVIRONMENT = "ATML_STORAGE"
@@ -32,6 +33,11 @@ def read(url: str) -> sa.URL:
     >>> read("postgres://me@host/studies").drivername
     'postgresql+psycopg'
     """
+    if not is_utf8(url):
+        raise StudyError(
+            f"{_masked(url)!r} holds a letter that is no UTF-8: rename the file, or its folder, or go into"
+            " the folder and write sqlite:///studies.db"
+        )
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from atml.data import text
 from atml.errors import AtmlError, TaskFileError
 from atml.source_hash import source_hash
 
@@ -40,13 +42,13 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
     Raises TaskFileError for a file that can't be read, is no Python, or raises.
     """
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(text.read(path))
         code_hash = _known(source_hash(tree))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise TaskFileError(f"{path} can't be read: {error}") from error
     except SyntaxError as error:
         raise TaskFileError(f"{path}, line {error.lineno}: {error.msg}") from error
-    module_name = f"_atml_room_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{code_hash}"
+    module_name = f"_atml_room_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}_{code_hash}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -64,8 +66,8 @@ def execute(path: Path) -> tuple[ModuleType, ast.Module, str]:
 def hash_of_file(path: Path) -> str | None:
     """Return the hash of a file's code as `execute` does, without running it; None where it is broken."""
     try:
-        return _known(source_hash(ast.parse(path.read_text(encoding="utf-8"))))
-    except (OSError, UnicodeDecodeError, SyntaxError):
+        return _known(source_hash(ast.parse(text.read(path))))
+    except (OSError, ValueError, SyntaxError):
         return None
 
 

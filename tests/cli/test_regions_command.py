@@ -304,7 +304,7 @@ GIVEN = """{"format": "atml-regions", "version": 1, "study": "s", "space": "SPAC
         ("cell = none\ncell = gru", "together are the whole search space"),
         ("width in [1, 99]", "is the whole search space"),
         ("cell = gru\ncell =", "line 2: 'cell =' is not a region; write it as"),
-        (b"\xff\xfe\x00cell", "can't be read as regions"),
+        (b"\xff\xfe\x00cell", "is not a region; write it as"),  # no UTF-16, whatever its mark says
         (None, "can't be read as regions"),
     ],
     ids=lambda value: None if not isinstance(value, str) else re.sub(r"\W+", "-", value)[:24],

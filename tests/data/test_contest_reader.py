@@ -11,6 +11,7 @@ import pytest
 
 from atml.data.file_tree import find
 from atml.data.formats import contest_reader
+from atml.data.reading import Reading
 from atml.data.rows import Shape
 
 SHAPE = Shape(50, 100, 1)
@@ -24,10 +25,12 @@ def many(tmp_path, put):
     return find(tmp_path / "many")
 
 
-def facts(chunks):
-    """Return everything that reading gives, free of how it was dealt."""
+def facts(source, processes=None):
+    """Read, and return everything that it gives, free of how it was dealt."""
+    reading = Reading(source.path)
+    chunks = contest_reader.read(source, source.names, SHAPE, processes, reading=reading)
     names = [name for part, _ in chunks for name in part]
-    x = np.concatenate([rows.x for _, rows in chunks])
+    x = np.concatenate(reading.blocks())
     faults = [(part[at], kind, detail) for part, rows in chunks for at, kind, detail in rows.faults]
     return names, x, faults
 
@@ -39,7 +42,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("processes", [2, 3])
 def test_helpers_read_the_same(many, monkeypatch, processes):
-    alone = facts(contest_reader.read(many, many.names, SHAPE))
+    alone = facts(many)
     assert len(alone[1]) == 598
     assert [(name, kind) for name, kind, _ in alone[2]] == [
         ("S3-N-444.txt", "flat"),
@@ -47,7 +50,7 @@ def test_helpers_read_the_same(many, monkeypatch, processes):
     ]
     monkeypatch.setattr(contest_reader, "ALONE", 0)
     monkeypatch.setattr(contest_reader, "CHUNK", 40)
-    same(facts(contest_reader.read(many, many.names, SHAPE, processes)), alone)
+    same(facts(many, processes), alone)
 
 
 def test_helpers_do_part_of_the_work(many, monkeypatch):
@@ -65,7 +68,7 @@ def test_helpers_do_part_of_the_work(many, monkeypatch):
     "program", ["import sys; sys.exit(1)", "import sys; sys.stdout.write('no pickle ' * 9999)"]
 )
 def test_helpers_that_die_cost_nothing_but_time(many, monkeypatch, program):
-    alone = facts(contest_reader.read(many, many.names, SHAPE))
+    alone = facts(many)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     monkeypatch.setattr(
         contest_reader,
@@ -74,7 +77,7 @@ def test_helpers_that_die_cost_nothing_but_time(many, monkeypatch, program):
     )
     monkeypatch.setattr(contest_reader, "ALONE", 0)
     monkeypatch.setattr(contest_reader, "CHUNK", 40)
-    same(facts(contest_reader.read(many, many.names, SHAPE, 3)), alone)
+    same(facts(many, 3), alone)
 
 
 def test_no_helper_outlives_the_reading(many, monkeypatch):
@@ -99,7 +102,7 @@ def test_a_script_without_a_main_guard_can_read(many, tmp_path):
         reader.ALONE = 0
         source = find(Path({str(many.path)!r}))
         chunks = reader.read(source, source.names, Shape(50, 100, 1), 2)
-        print(sum(len(rows.x) for _, rows in chunks))
+        print(sum(len(rows.owner) for _, rows in chunks))
         """)
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import atml.data
+from atml.data import piecewise
 from atml.data.dataset import Dataset
 from atml.data.formats import edf_file
 from atml.data.formats.detection import kind_of
@@ -53,6 +54,14 @@ def write(
     patient = edfio.Patient(code=code)
     whole([*others, ecg], patient=patient, annotations=annotations or None).write(file)
     return file
+
+
+@pytest.mark.parametrize("ending", ["edf", "bdf"])
+def test_a_long_file_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    file = write(tmp_path / f"a.{ending}", x_of(1, 60), [(0, None, "N")])
+    whole = edf_file.opened(file, file.name).load([0])
+    monkeypatch.setattr(piecewise, "PIECE", 333)
+    np.testing.assert_array_equal(edf_file.opened(file, file.name).load([0]), whole)
 
 
 def breathing() -> Any:
@@ -149,12 +158,16 @@ def change(file: Path, *pairs: bytes) -> None:
     file.write_bytes(data)
 
 
-def test_a_rate_need_not_be_whole_but_one_of_an_ecg(tmp_path: Path) -> None:
+def test_a_rate_need_not_be_whole_but_one_of_an_ecg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(tmp_path / "a.edf", x_of(1), [])
     header = bytearray(file.read_bytes())
     header[244:252] = b"1.1     "  # seconds of a data record
     file.write_bytes(header)
-    assert edf_file.opened(file, "a.edf").rate == Fraction(500, 11)
+    found = edf_file.opened(file, "a.edf")
+    assert found.rate == Fraction(500, 11)
+    whole = found.load([0])
+    monkeypatch.setattr(piecewise, "PIECE", 33)
+    np.testing.assert_array_equal(edf_file.opened(file, "a.edf").load([0]), whole)
     header[244:252] = b"1000    "
     file.write_bytes(header)
     with pytest.raises(Unusable, match=r"0\.05 Hz, which is no rate of an ECG"):

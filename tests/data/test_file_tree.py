@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tarfile
+import warnings
 import zipfile
 
 import numpy as np
@@ -189,3 +191,90 @@ def test_data_are_named_by_file_or_folder(contest, opened):
     assert opened(contest / "train_data").name == "contest"
     shutil.move(contest / "train_data", contest / "recordings")
     assert opened(contest / "recordings").name == "recordings"
+
+
+def test_names_that_are_no_utf8_are_those_of_a_list_in_latin_1(contest, opened, tmp_path):
+    """One person by two encodings is one; the set is called by what its bytes mean."""
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    contest.rename(place)
+    for old, new in (("S1-N-0.txt", b"S\xe9-N-1.txt"), ("S1-AFIB-1.txt", "S\xe9-AFIB-2.txt".encode())):
+        (place / "train_data" / old).rename(place / "train_data" / os.fsdecode(new))
+    found = opened(place)
+    assert found.name == "caf\xe9" and sorted(set(found.subject.tolist())) == ["S1", "S11", "S2", "S\xe9"]
+    assert (found.subject == "S\xe9").sum() == 2
+    (tmp_path / "people.csv").write_bytes("train_data/S\xe9-N-1,A\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"has no line for 'train_data/S1-AFIB-3'"):
+        opened(place, subjects=tmp_path / "people.csv")
+    one_group = opened(place, subjects=os.fsdecode(b".*/S(\xe9|.*)-.*"))
+    assert "\xe9" in one_group.subject.tolist()
+
+
+def tar_of(contest, ending, change):
+    """Pack the set, each member changed by a function that returns those to write in its place."""
+    path = contest.parent / f"changed{ending}"
+    with tarfile.open(path, f"w:{ending.rpartition('.')[2]}") as archive:
+        for file in sorted(contest.rglob("*.txt")):
+            name, text = file.relative_to(contest).as_posix(), file.read_bytes()
+            for member, body in change(archive, name, text):
+                member.size = len(body)
+                archive.addfile(member, io.BytesIO(body))
+    return path
+
+
+def linked(kind):
+    """Let the first file be a link to one that lies elsewhere in the archive."""
+
+    def change(archive, name, text):
+        if name != "test_data/S3-AFIB-1.txt":
+            return [(tarfile.TarInfo(name), text)]
+        link = tarfile.TarInfo(name)
+        link.type, link.linkname = kind, "store/a" if kind == tarfile.LNKTYPE else "../store/a"
+        return [(tarfile.TarInfo("store/a"), text), (link, b"")]
+
+    return change
+
+
+@pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
+def test_a_link_in_a_tar_is_the_file_that_it_leads_to(contest, opened, kind):
+    path = tar_of(contest, ".tar.gz", linked(kind))
+    assert opened(path, split="test").fingerprint == opened(contest, split="test").fingerprint
+
+
+def test_a_link_out_of_a_tar_is_named(contest, opened):
+    def change(archive, name, text):
+        member = tarfile.TarInfo(name)
+        if name.endswith("S3-AFIB-1.txt"):
+            member.type, member.linkname, text = tarfile.SYMTYPE, "/etc/hostname", b""
+        return [(member, text)]
+
+    with pytest.raises(DataError, match=r"S3-AFIB-1\.txt: is a link that leads nowhere"):
+        opened(tar_of(contest, ".tar.xz", change), split="test")
+
+
+@pytest.mark.parametrize(
+    ("again", "says"),
+    [
+        ("test_data/S3-AFIB-1.txt", r"holds test_data/S3-AFIB-1\.txt twice: unpack it"),
+        ("./test_data/./S3-AFIB-1.txt", r"holds test_data/S3-AFIB-1\.txt twice: unpack it"),
+        ("test_data\\S3-AFIB-1.txt", r"holds test_data/S3-AFIB-1\.txt twice: unpack it"),
+        ("../test_data/S3-AFIB-1.txt", r"holds \.\./test_data/S3-AFIB-1\.txt, a place outside of it"),
+        ("train_data/../test_data/S3-AFIB-1.txt", r"a place outside of it: pack the folder itself"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+def test_a_file_that_is_twice_in_an_archive_or_outside_of_it_is_refused(contest, opened, ending, again, says):
+    """Which one counts differs from one program to the next."""
+    if ending == ".zip":
+        path = packed(contest, ".zip", top="")
+        with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
+            warnings.simplefilter("ignore")  # of a name that is there twice
+            archive.writestr(again, "0.5\n")
+    else:
+        twice = {"test_data/S3-AFIB-1.txt": [tarfile.TarInfo(again)]}
+        path = tar_of(
+            contest,
+            ending,
+            lambda _, name, text: [(one, text) for one in [tarfile.TarInfo(name), *twice.get(name, [])]],
+        )
+    with pytest.raises(DataError, match=says):
+        opened(path)

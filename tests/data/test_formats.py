@@ -256,6 +256,25 @@ def test_values_subjects_and_labels_are_those_written(written, opened):
     np.testing.assert_allclose(found.x[rows], expected, atol=1e-6)
 
 
+def test_a_name_need_not_be_utf8(kind, written, opened, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9" + written.suffix.encode())
+    written.rename(odd)
+    found = opened(odd)
+    assert found.name == "caf\N{LATIN SMALL LETTER E WITH ACUTE}" and len(found) == 8
+
+
+@pytest.mark.parametrize("ending", ["zip", "gztar"])
+def test_an_archive_of_it_opens_or_has_to_be_unpacked(kind, written, opened, tmp_path, ending):
+    (tmp_path / "packed").mkdir()
+    base = str(tmp_path / "packed" / "set")
+    path = Path(shutil.make_archive(base, ending, root_dir=tmp_path, base_dir=written.name))
+    if kind == "contest" or (kind, ending) == ("cinc2017", "zip"):
+        assert opened(path).fingerprint == opened(written).fingerprint
+        return
+    with pytest.raises(DataError, match=r"set\.(zip|tar\.gz), .*: unpack it and give the folder"):
+        opened(path)
+
+
 def test_a_copy_is_the_same_and_made_anew_for_changed_files(written, opened):
     first, again = opened(written), opened(written)
     assert first.fingerprint == again.fingerprint and isinstance(again.x, np.memmap)

@@ -205,6 +205,17 @@ def test_a_header_without_a_diagnosis_among_others_is_refused(opened: Opened, tm
         opened(tmp_path / "set")
 
 
+@pytest.mark.usefixtures("wfdb")
+@pytest.mark.parametrize("unit", [" /mV", "/V V"])
+def test_a_header_with_a_word_too_many_is_refused(opened: Opened, tmp_path: Path, unit: str) -> None:
+    """It makes another name of each lead; a record without the lead that is wanted would be left out."""
+    for at, dx in enumerate(("426783006", "164889003", "426783006")):
+        record(tmp_path / "set", f"A{at}", twelve(at, 200), 50, dx=dx)
+    change(tmp_path / "set" / "A2.hea", "1000/mV", f"1000{unit}")
+    with pytest.raises(DataError, match=r"A2\.hea: gives lead 0 "):
+        opened(tmp_path / "set", leads=("II",))
+
+
 def chapman(root: Path, rows: Sequence[tuple[str, str]], header: str = "") -> Path:
     (root / "ECGDataDenoised").mkdir(parents=True)
     lines = ["FileName,Rhythm,Beat,PatientAge,Gender"]

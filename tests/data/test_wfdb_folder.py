@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from atml.data import file_tree
+from atml.data import file_tree, piecewise
 from atml.data.formats import wfdb_folder, wfdb_formats, wfdb_header, wfdb_record
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import look_all
@@ -718,12 +718,22 @@ def test_a_gap_between_parts_is_missing_time(record):
     assert (fault.kind, fault.file) == ("length", "p1.hea") and "both.hea says" in fault.detail
 
 
+def test_a_long_record_of_parts_is_read_in_pieces_too(record, monkeypatch):
+    for name, seed in (("p1", 1), ("p2", 2)):
+        path = record(name, [], noise(20, seed=seed))
+    (path / "both.hea").write_text(f"both/2 2 {RATE} {40 * RATE}\np1 {20 * RATE}\np2 {20 * RATE}\n")
+    head = wfdb_header.header(path, "both")
+    whole = wfdb_record.signal(path, head, [1, 0])
+    monkeypatch.setattr(piecewise, "PIECE", 5003)
+    np.testing.assert_array_equal(wfdb_record.signal(path, head, [1, 0]), whole)
+
+
 def test_a_long_record_is_read_in_pieces_and_is_the_same(record, monkeypatch):
     """Whole, it is in memory once in float32; wfdb's integers, 64 bits each, a piece at a time."""
     path = record("long", [], noise(300))
     head = wfdb_header.header(path, "long")
     whole = wfdb_record.signal(path, head, [0, 1])
-    monkeypatch.setattr(wfdb_record, "PIECE", 5003)
+    monkeypatch.setattr(piecewise, "PIECE", 5003)
     peaks = {}
     for leads in ([0, 1], [1]):
         tracemalloc.start()

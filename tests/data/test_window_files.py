@@ -114,6 +114,22 @@ def test_hdf5_has_splits_attributes_and_leads(opened: Opened, tmp_path: Path, ta
     assert test.subject.tolist() == SUBJECT[4:] and test.y.tolist() == [0, 1] and not test.bare
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_text_may_be_bytes_in_either_kind(opened: Opened, tmp_path: Path, encoding: str) -> None:
+    """Two people whose names differ beyond ASCII must not become one."""
+    names = [*SUBJECT[:4], "\N{LATIN SMALL LETTER E WITH GRAVE}", SUBJECT[5]]
+    raw = [name.encode(encoding) for name in names]
+    with h5py.File(tmp_path / "set.h5", "w") as file:
+        file["x"] = X
+        file["rhythm"] = np.array(RHYTHM, "S4")
+        file.create_dataset("subject", data=np.array(raw, object), dtype=h5py.string_dtype())
+    rhythm = [name.encode() for name in RHYTHM]
+    table(tmp_path / "set.parquet", subject=pyarrow.array(raw, pyarrow.binary()), rhythm=rhythm)
+    for ending in ("h5", "parquet"):
+        found = opened(tmp_path / f"set.{ending}")
+        assert (found.subject.tolist(), found.rhythm.tolist()) == (names, RHYTHM)
+
+
 def table(path: Path, **changed: Any) -> Path:
     columns = {"x": X.tolist(), "rhythm": RHYTHM, "subject": SUBJECT, **changed}
     kept = {name: values for name, values in columns.items() if values is not None}

@@ -68,9 +68,20 @@ def test_a_file_that_cant_be_used(text, message, space, tmp_path):
 def test_a_file_that_is_not_there_or_no_text(space, tmp_path):
     with pytest.raises(RegionError, match="can't be read as regions"):
         read(tmp_path / "none", space)
-    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-    with pytest.raises(RegionError, match="can't be read as regions"):
+    (tmp_path / "bytes").write_bytes(b"\xff\x80")
+    with pytest.raises(RegionError, match=r"line 1: .* is not a region"):
         read(tmp_path / "bytes", space)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_either_kind_in_any_encoding(known, space, tmp_path, encoding):
+    ledger, regions = known
+    path = tmp_path / "avoid"
+    path.write_text(to_text("old", ledger, regions), encoding="utf-8")
+    plain = read(path, space)
+    for text in (to_text("\xe4lt", ledger, regions), json.dumps(to_json("\xe4lt", ledger, regions, space))):
+        path.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+        assert [box.key for box, _ in read(path, space)] == [box.key for box, _ in plain]
 
 
 def test_a_damaged_region_is_told(known, space, tmp_path):

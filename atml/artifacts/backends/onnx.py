@@ -22,6 +22,7 @@ from atml.arrays import Float32
 from atml.artifacts.backends.onnx_rr_series import add_rr_series
 from atml.artifacts.model import MODEL, infer
 from atml.errors import AtmlError, ExportError
+from atml.formatting import utf8
 from atml.models import build
 from atml.models.blocks import EPSILON, Normalise
 from atml.models.config import ModelConfig
@@ -87,7 +88,7 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    helper.set_model_props(model, dict(metadata or {}))
+    _set_properties(model, metadata or {})
     return model
 
 
@@ -144,6 +145,11 @@ def operators(config: ModelConfig, task: Task) -> frozenset[str]:
     return frozenset(node.op_type for node in graph(build(config, task).eval(), task).graph.node)
 
 
+def _set_properties(model: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
+    """Set the metadata properties, which hold UTF-8 alone."""
+    helper.set_model_props(model, {key: utf8(value).decode() for key, value in metadata.items()})
+
+
 def lowered(model: bytes, by: Sequence[float], metadata: Mapping[str, str]) -> bytes:
     """Return an ONNX file of `graph` whose logits are lower ``by`` one number a class, with other metadata.
 
@@ -155,7 +161,7 @@ def lowered(model: bytes, by: Sequence[float], metadata: Mapping[str, str]) -> b
         raise ExportError(f"the model has no {HEAD_BIAS!r} to move its decision by; export it again")
     moved = numpy_helper.to_array(bias) - np.asarray(by, np.float32)
     bias.CopyFrom(numpy_helper.from_array(moved.astype(np.float32), HEAD_BIAS))
-    helper.set_model_props(proto, dict(metadata))
+    _set_properties(proto, metadata)
     onnx.checker.check_model(proto, full_check=True)
     written: bytes = proto.SerializeToString(deterministic=True)
     return written

@@ -17,6 +17,7 @@ from atml.data.episode import Episode
 from atml.data.formats.subject_map import SubjectMap
 from atml.data.labelling import Label
 from atml.data.parsing import Files, Parsed, assemble, at_rates
+from atml.data.reading import Reading, without_x
 from atml.data.rows import Rows, Shape, make
 from atml.tasks.task import Task
 
@@ -74,6 +75,8 @@ class Format(ABC):
 
     def __init__(self, path: Path, asked: Asked) -> None:
         self.path, self.asked = path, asked
+        self.reading = Reading(path)
+        """Takes the rows that `read` makes, and is told how far it is."""
 
     @staticmethod
     @abstractmethod
@@ -127,11 +130,14 @@ class Format(ABC):
         rest = iter(segments)
         while block := list(islice(rest, BLOCK)):
             about += [segment._replace(x=("", "")) for segment in block]
-            parts.append(make([segment.x for segment in block], shape))
+            rows = make([segment.x for segment in block], shape)
+            self.reading.add(rows.x)
+            parts.append(without_x(rows))
         files = Files(
             place=np.array([item.place for item in about], np.str_),
             subject=np.array([item.subject for item in about], np.str_),
             rhythm=np.array([item.rhythm for item in about], np.str_),
             given=np.array([item.given for item in about], np.int64),
         )
-        return assemble(self.path, files, parts, [], [*notes, *at_rates([rate], task.sampling_rate)])
+        notes = [*notes, *at_rates([rate], task.sampling_rate)]
+        return assemble(self.path, files, parts, [], notes, self.reading.blocks())

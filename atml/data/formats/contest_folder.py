@@ -112,7 +112,7 @@ class ContestFolder(Format):
         if layout.bare:
             notes.append("no train_data, test_data or data_indices inside: nothing separates train from test")
         segments = {segment.name: segment for segment in layout.splits[wanted]}
-        chunks = contest_reader.read(source, list(segments), shape, columns=columns)
+        chunks = contest_reader.read(source, list(segments), shape, columns=columns, reading=self.reading)
         names = [name for part, _ in chunks for name in part]
         listed = [segments[name] for name in names]
         files = Files(
@@ -122,7 +122,8 @@ class ContestFolder(Format):
             given=np.array([-1 if item.positive is None else item.positive for item in listed], np.int64),
         )
         faults = layout.faults.get(wanted, [])
-        parsed = assemble(source.path, files, [rows for _, rows in chunks], faults, notes)
+        blocks = self.reading.blocks()
+        parsed = assemble(source.path, files, [rows for _, rows in chunks], faults, notes, blocks)
         parsed.notes += _taken_for(parsed, shape)
         parsed.listed = layout.listed.get(wanted, "")
         return parsed

@@ -26,6 +26,7 @@ import atml
 from atml.data.file_tree import Listed, Read, Source
 from atml.data.formats.contest_columns import Columns, parse
 from atml.data.formats.number_text import BadText
+from atml.data.reading import Part, Reading
 from atml.data.rows import Rows, Shape, join, make
 
 CHUNK = 250
@@ -42,39 +43,43 @@ def read(
     processes: int | None = None,
     *,
     columns: Columns | None = None,
+    reading: Reading | None = None,
 ) -> list[tuple[list[str], Rows]]:
-    """Read and parse files of these ``columns``, None for plain numbers; returns chunks of names and rows.
+    """Read and parse files of these ``columns``, None for plain numbers; ``reading`` takes the x of the rows.
+
+    Returns chunks of names with what is known of their rows.
 
     Chunks are in the order of ``names``, which must be sorted. A tar can be read from front to back only,
-    and so by this process alone.
+    and so by this process alone; its x stays in memory, in what is returned.
     """
+    reading = reading or Reading(source.path)
+    reading.expect(len(names), "files")
     if source.kind == "tar":
-        return _sorted(list(_front_to_back(source, names, shape, columns)))
-    chunks = [list(names[at : at + CHUNK]) for at in range(0, len(names), CHUNK)]
-    results: list[Rows | None] = [None] * len(chunks)
-    pending = deque(range(len(chunks)))
-    helpers = _start((processes or cores()) - 1) if len(names) >= ALONE else []
+        chunks = _sorted(list(_front_to_back(source, names, shape, columns, reading)))
+        for _, rows in chunks:
+            reading.add(rows.x)
+        return chunks
+    work = _Work([list(names[at : at + CHUNK]) for at in range(0, len(names), CHUNK)], reading)
+    helpers = _start((processes or cores()) - 1) if work.files() >= ALONE else []
     threads = [
-        threading.Thread(
-            target=_drive, args=(helper, (source, shape, columns), chunks, results, pending), daemon=True
-        )
+        threading.Thread(target=_drive, args=(helper, (source, shape, columns), work), daemon=True)
         for helper in helpers
     ]
     try:
         for thread in threads:
             thread.start()
-        with source.opened() as reading:
-            with contextlib.suppress(IndexError):  # a helper took the last one
-                while True:
-                    number = pending.popleft()
-                    results[number] = _rows(reading, chunks[number], shape, columns)
-            for thread in threads:
-                thread.join()
-            # What a helper had when it died.
-            whole = [
-                rows or _rows(reading, chunk, shape, columns)
-                for chunk, rows in zip(chunks, results, strict=True)
-            ]
+        with source.opened() as opened:
+            while True:
+                with contextlib.suppress(IndexError):  # helpers have the rest
+                    while True:
+                        number = work.pending.popleft()
+                        work.results[number] = _rows(opened, work.chunks[number], shape, columns)
+                        work.hand_on()
+                for thread in threads:
+                    thread.join()
+                if not work.pending:  # else a helper died over one
+                    break
+            work.hand_on()
     finally:
         for helper in helpers:
             helper.kill()
@@ -84,7 +89,43 @@ def read(
             for pipe in (helper.stdin, helper.stdout):
                 with contextlib.suppress(OSError):  # what was still to be written to it is lost with it
                     pipe.close() if pipe else None
-    return list(zip(chunks, whole, strict=True))
+    return list(zip(work.chunks, work.known, strict=True))
+
+
+class _Work:
+    """Chunks of names to read, shared between threads, and what came of them, handed on in their order.
+
+    What an interrupted reading has read is not read again.
+    """
+
+    def __init__(self, chunks: list[list[str]], reading: Reading) -> None:
+        self.chunks, self.reading = chunks, reading
+        self.results: dict[int, Rows] = {}
+        self.known: list[Rows] = []
+        self.past = [reading.finished(self.key(number)) for number in range(len(chunks))]
+        self.pending = deque(number for number, part in enumerate(self.past) if part is None)
+
+    def key(self, number: int) -> str:
+        """Name a chunk within the reading."""
+        names = self.chunks[number]
+        return f"{len(names)} files from {names[0]} to {names[-1]}"
+
+    def files(self) -> int:
+        """Count the files that are to be read."""
+        return sum(len(self.chunks[number]) for number in self.pending)
+
+    def hand_on(self) -> None:
+        """Give the reading what is next in order, as far as it is there."""
+        while (number := len(self.known)) < len(self.chunks):
+            part = self.past[number]
+            if part is None:
+                rows = self.results.pop(number, None)
+                if rows is None:
+                    return
+                self.reading.add(rows.x)
+                part = self.reading.close(Part(self.key(number), rows))
+            self.known.append(part.rows)
+            self.reading.passed(len(self.chunks[number]))
 
 
 def cores() -> int:
@@ -109,13 +150,14 @@ def _parsed(raw: bytes | str, columns: Columns | None) -> npt.NDArray[np.float64
 
 
 def _front_to_back(
-    source: Source, names: Sequence[str], shape: Shape, columns: Columns | None
+    source: Source, names: Sequence[str], shape: Shape, columns: Columns | None, reading: Reading
 ) -> Iterator[tuple[list[str], Rows]]:
     """Read a tar a chunk at a time, so that texts don't pile up in memory."""
-    with source.opened() as reading:
-        files = reading(names)
+    with source.opened() as opened:
+        files = opened(names)
         while some := list(itertools.islice(files, CHUNK)):
             yield [name for name, _ in some], make((_parsed(raw, columns) for _, raw in some), shape)
+            reading.passed(len(some))
 
 
 def _sorted(chunks: list[tuple[list[str], Rows]]) -> list[tuple[list[str], Rows]]:
@@ -148,9 +190,7 @@ def _start(count: int) -> list[subprocess.Popen[bytes]]:
 def _drive(
     helper: subprocess.Popen[bytes],
     about: tuple[Source, Shape, Columns | None],
-    chunks: list[list[str]],
-    results: list[Rows | None],
-    pending: deque[int],
+    work: _Work,
 ) -> None:
     """Feed one helper until nothing is left or it dies."""
     requests, replies = helper.stdin, helper.stdout
@@ -159,18 +199,23 @@ def _drive(
     message: object = (dataclasses.replace(source, listed=Listed(())), shape, columns)
     while True:
         try:
-            number = pending.popleft()
+            number = work.pending.popleft()
         except IndexError:
             return
+        whole = False
         try:
             if message is not None:
                 pickle.dump(message, requests)
                 message = None
-            pickle.dump(chunks[number], requests)
+            pickle.dump(work.chunks[number], requests)
             requests.flush()
-            results[number] = pickle.load(replies)
+            work.results[number] = pickle.load(replies)
+            whole = True
         except (OSError, EOFError, pickle.UnpicklingError):
             return
+        finally:
+            if not whole:
+                work.pending.appendleft(number)
 
 
 def serve() -> None:

@@ -25,6 +25,10 @@ ABOUT = ("readme", "license", "licence", "notice", "changelog", "citation")
 """Texts that people put beside segments."""
 
 
+OTHERS = (".hea", ".edf", ".bdf", ".csv", ".tsv", ".mat", *ENDINGS)
+"""Endings of what other formats read, from a folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One file: ``positive`` is what an index file says of it, None where there is none."""
@@ -70,7 +74,7 @@ def layout(source: Source) -> Layout:
     """
     texts = [name for name in source.names if _is_segment(name)]
     found = Layout({})
-    if not texts:
+    if not texts or (_packed(source) and not any(map(split_name, texts))):
         raise DataError(f"no segment files ({PATTERN}) in {source.path}, nor WFDB records{_instead(source)}")
     for split in SPLITS:
         inside = [name for name in texts if f"/{split}_data/" in f"/{name}".casefold()]
@@ -93,11 +97,18 @@ def layout(source: Source) -> Layout:
     return found
 
 
+def _packed(source: Source) -> list[str]:
+    """Name the files of other formats in an archive: of those only the text of numbers is read from there."""
+    if source.kind == "folder":
+        return []
+    return [name for name in source.names if name.lower().endswith(OTHERS)]
+
+
 def _instead(source: Source) -> str:
     """Say what there is in place of segments."""
+    if packed := _packed(source):
+        return f"; it holds {some(packed)}: unpack it and give the folder"
     records = [name for name in source.names if name.lower().endswith(".hea")]
-    if records and source.kind != "folder":
-        return f"; it holds {some(records)}: unpack it and give the folder"
     if records:
         below = sorted({name.rpartition("/")[0] or "." for name in records})
         way = "give that folder" if len(below) == 1 else "give one of them, or each with --data"

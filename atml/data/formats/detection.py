@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from atml.arrays import Strings
+from atml.data import text
 from atml.data.episode import Episode
 from atml.data.file_tree import ENDINGS, TAR_ENDINGS, file_there, find
 from atml.data.formats import FORMATS
@@ -19,8 +21,10 @@ from atml.data.formats.recording_table import table_above, without_labels
 from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
+from atml.data.reading import Reading
 from atml.data.subjects import NOBODY, person
 from atml.errors import DataError
+from atml.formatting import is_utf8
 from atml.tasks.task import Task
 
 Paths = os.PathLike[str] | str | Sequence[os.PathLike[str] | str] | None
@@ -69,13 +73,15 @@ class Found:
         """What to call the set."""
         return name_of(self.path)
 
-    def read(self, split: str) -> Parsed:
+    def read(self, split: str, reading: Reading | None = None) -> Parsed:
         """Read a split, its subjects as they were asked for; raises DataError.
 
-        Who is in the other split too is noted. Where ``--subjects`` says so it is a fault of the training
-        split: two splits may number their subjects alike, but a person was named by a person.
+        ``reading`` takes its rows, None for one that has them in memory. Who is in the other split too is
+        noted. Where ``--subjects`` says so it is a fault of the training split: two splits may number their
+        subjects alike, but a person was named by a person.
         """
-        parsed, subjects = self.contents.read(split), self.contents.asked.subjects
+        self.contents.reading = reading or Reading(self.path)
+        parsed, subjects = _as_text(self.contents.read(split)), self.contents.asked.subjects
         if self.path.is_dir() or self.path.name.lower().endswith((*TAR_ENDINGS, ".zip")):
             parsed.notes += find(self.path).notes
         parsed = parsed if subjects is None else subjects.applied(parsed)
@@ -97,7 +103,8 @@ class Found:
         if split not in self.splits or not other:
             return []
         try:
-            listed = list(self.contents.whose(other[0]))
+            whose = self.contents.whose(other[0])
+            listed = [(text.name(place), text.name(subject)) for place, subject in whose]
         except DataError:  # what is wrong with that split stops whoever opens it
             return []
         subjects = self.contents.asked.subjects
@@ -107,13 +114,47 @@ class Found:
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the episodes of a split, of the subjects that `read` names; raises DataError."""
-        found, subjects = self.contents.episodes(split), self.contents.asked.subjects
+        subjects = self.contents.asked.subjects
+        found = [
+            replace(
+                one,
+                place=text.name(one.place),
+                subject=text.name(one.subject),
+                rhythm=text.name(one.rhythm),
+            )
+            for one in self.contents.episodes(split)
+        ]
         return found if subjects is None else subjects.of_episodes(found)
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
         """The splits that the data tell apart; nothing where they tell none."""
         return tuple(self.contents.splits())
+
+
+def _as_text(parsed: Parsed) -> Parsed:
+    """Return a split with names that any file, table or picture can hold, and one spelling of a subject."""
+    files = parsed.files
+    spelled = {person(subject): subject for subject in set(files.subject.tolist())}
+    seconds = [
+        replace(
+            part,
+            record=text.name(part.record),
+            subject=spelled.get(person(part.subject), text.name(part.subject)),
+        )
+        for part in parsed.seconds
+    ]
+    return replace(
+        parsed,
+        files=replace(files, place=_texts(files.place), rhythm=_texts(files.rhythm)),
+        faults=[replace(fault, file=text.name(fault.file)) for fault in parsed.faults],
+        seconds=seconds,
+    )
+
+
+def _texts(names: Strings) -> Strings:
+    every = names.tolist()
+    return names if is_utf8("".join(every)) else np.array([text.name(one) for one in every], np.str_)
 
 
 def look_all(paths: Paths, asked: Asked, split: str = "train") -> list[Found]:
@@ -239,7 +280,8 @@ def name_of(path: Path) -> str:
     path = path.absolute()
     if path.name.casefold() in ("train_data", "test_data") and path.parent.name:
         path = path.parent
+    name = text.name(path.name)
     for ending in (*ENDINGS, ".mat"):
-        if path.name.lower().endswith(ending) and path.is_file():
-            return path.name[: -len(ending)]
-    return path.name
+        if name.lower().endswith(ending) and path.is_file():
+            return name[: -len(ending)]
+    return name

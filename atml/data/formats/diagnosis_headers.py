@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from atml.data import text
 from atml.data.file_names import in_split
 from atml.data.file_tree import DEPTH, file_there, find
 from atml.data.formats import wfdb_header
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, apart, splits_of, wfdb_opened
 from atml.data.formats.statements import CODES, decide
 from atml.data.parsing import AboutPeople, Fault, some
-from atml.data.text import decoded
 
 _DX = re.compile(r"^#\s*dx\s*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
@@ -28,7 +28,7 @@ _DX = re.compile(r"^#\s*dx\s*:(.*)$", re.IGNORECASE | re.MULTILINE)
 def diagnoses(header: Path) -> list[str] | None:
     """Return the codes that a header names; None where it has no such line or can't be read."""
     try:
-        found = _DX.search(decoded(header.read_bytes()))
+        found = _DX.search(text.read(header))
     except OSError:
         return None
     return None if found is None else [code.strip() for code in found[1].split(",") if code.strip()]

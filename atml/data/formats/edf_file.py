@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from atml.arrays import Float32
+from atml.arrays import Float32, release
 from atml.data.formats.annotations import UNNAMED, rhythm_of
 from atml.data.formats.recording_set import Opened
 from atml.data.formats.wfdb_header import MILLIVOLTS, NOT_MILLIVOLTS, Unusable
+from atml.data.piecewise import pieces
 from atml.data.rates import rate_of
+from atml.data.scratch import room
 from atml.data.windowing import Stretch
 from atml.errors import MissingExtraError, in_one_line
 
@@ -64,7 +66,15 @@ def opened(path: Path, file: str) -> Opened:
         raise Unusable("header", file, f"says {rate:g} Hz, which is no rate of an ECG")
 
     def load(numbers: Sequence[int]) -> Float32:
-        return np.stack([_millivolts(leads[number][1], file) for number in numbers])
+        parts = list(pieces(raw.num_data_records * leads[0][1].samples_per_data_record))
+        if len(parts) < 2:
+            return np.stack([_millivolts(leads[number][1], file) for number in numbers])
+        x = room((len(numbers), parts[-1][1]))
+        for start, end in parts:
+            for row, number in enumerate(numbers):
+                x[row, start:end] = _millivolts(leads[number][1], file, start / rate, end / rate)
+            release(x)
+        return x
 
     try:
         notes = [(note.onset, note.duration, str(note.text)) for note in raw.annotations]
@@ -95,7 +105,7 @@ def stretches(notes: Sequence[tuple[float, float | None, str]], samples: int, ra
     One with a duration names the rhythm as long as it lasts, one without from there to the next. Of two at
     one time the later in the list counts.
     """
-    rhythm = np.full(samples, -1, np.int32)
+    spans: list[tuple[int, int]] = []
     names: list[str] = []
     ordered = sorted(notes, key=lambda note: note[0])
     for at, (onset, duration, text) in enumerate(ordered):
@@ -106,11 +116,14 @@ def stretches(notes: Sequence[tuple[float, float | None, str]], samples: int, ra
             later = [note[0] for note in ordered[at + 1 :] if note[0] > onset]
             end = min(samples, round(later[0] * rate)) if later else samples
         names.append(rhythm_of(text))
-        rhythm[start:end] = at
-    edges = [0, *(np.flatnonzero(np.diff(rhythm)) + 1).tolist(), samples]
+        spans.append((start, end))
+    edges = np.unique([0, samples, *(edge for span in spans for edge in span)])
+    rhythm = np.full(len(edges) - 1, -1, np.int32)
+    for at, (first, last) in enumerate(np.searchsorted(edges, spans).tolist() if spans else []):
+        rhythm[first:last] = at
     found: list[Stretch] = []
-    for start, end in pairwise(edges):
-        name = names[rhythm[start]] if rhythm[start] >= 0 else ""
+    for (start, end), at in zip(pairwise(edges.tolist()), rhythm.tolist(), strict=True):
+        name = names[at] if at >= 0 else ""
         if found and found[-1].rhythm == name:
             start = found.pop().start
         found.append(Stretch(start, end, name, "" if name else UNNAMED))
@@ -154,14 +167,16 @@ def _of_any_encoding(edfio: Any, path: Path) -> Any:
     return edfio.read_edf(path, lazy_load_data=True, header_encoding="utf-8")
 
 
-def _millivolts(signal: Any, file: str) -> Float32:
+def _millivolts(signal: Any, file: str, start: float | None = None, end: float | None = None) -> Float32:
+    """Return a signal, or what it has from ``start`` to ``end`` s."""
     unit = str(signal.physical_dimension).strip()
     factor = MILLIVOLTS.get(unit.casefold())
     if factor is None:
         said = f"gives {signal.label!r} {f'in {unit!r}' if unit else 'no unit'}, {NOT_MILLIVOLTS}"
         raise Unusable("unit", file, said)
     try:
-        return np.asarray(signal.data * factor, np.float32)
+        values = signal.data if start is None else signal.get_data_slice(start, end)
+        return np.asarray(values * factor, np.float32)
     except _DAMAGED as error:
         raise Unusable("signal", file, f"its signal can't be read: {in_one_line(error)}") from None
 

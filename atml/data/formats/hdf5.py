@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.data.formats.npz import Arrays, Npz
+from atml.data.text import decoded
 from atml.errors import DataError, MissingExtraError, in_one_line
 
 ENDINGS = (".h5", ".hdf5")
@@ -144,9 +145,10 @@ def _arrays(path: Path, only: str) -> Arrays:
 
 def _plain(item: Any) -> npt.NDArray[Any]:
     """Return a data set; text as text, and a column as a row of its values."""
-    values = item.asstr(errors="replace")[()] if item.dtype.kind == "O" else item[()]
-    values = np.asarray(values)
-    values = values.astype(np.str_) if values.dtype.kind == "O" else values
+    values = np.asarray(item[()])
+    if values.dtype.kind == "O":  # text of any length, as bytes
+        told = [decoded(value) if isinstance(value, bytes) else str(value) for value in values.ravel()]
+        values = np.array(told, np.str_).reshape(values.shape)
     return values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
 
 

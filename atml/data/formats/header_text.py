@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from atml.data import text
 from atml.data.file_tree import file_there
-from atml.data.text import decoded
 
 
 @contextmanager
@@ -23,9 +23,8 @@ def readable(header: Path, lines: Sequence[str]) -> Iterator[tuple[str, list[str
     files = list(dict.fromkeys(line[0] for line in words[1:]))
     there = {} if slash else {file: file_there(header.parent, file) for file in files}
     as_told = all(found is None or found == header.parent / file for file, found in there.items())
-    if not words or (
-        header.suffix == ".hea" and as_told and not slash and all(line.isascii() for line in lines)
-    ):
+    plain = all(line.isascii() for line in lines) and b"\0" not in header.read_bytes()
+    if not words or (header.suffix == ".hea" and as_told and not slash and plain):
         yield str(header.with_suffix("")), []
         return
     with tempfile.TemporaryDirectory(prefix="atml-") as place:
@@ -35,12 +34,12 @@ def readable(header: Path, lines: Sequence[str]) -> Iterator[tuple[str, list[str
                 (Path(place) / aliases[file]).symlink_to(found.absolute())
         told = [[f"r{slash}{parts}", *words[0][1:]]]
         told += [[aliases[line[0]] if line[0] != "~" else "~", *line[1:]] for line in words[1:]]
-        text = "\n".join(" ".join(line) for line in told) + "\n"
-        (Path(place) / "r.hea").write_bytes(text.encode("ascii", "ignore"))
+        rewritten = "\n".join(" ".join(line) for line in told) + "\n"
+        (Path(place) / "r.hea").write_bytes(rewritten.encode("ascii", "ignore"))
         yield str(Path(place) / "r"), [line[0] for line in words[1:]]
 
 
 def lines_of(header: Path) -> list[str]:
     """Return the lines of a header that are neither empty nor comments, in whatever encoding it is."""
-    text = decoded(header.read_bytes())
-    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    lines = text.read(header).splitlines()
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]

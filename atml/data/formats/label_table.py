@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from atml.data import text
 from atml.data.text import decoded
 from atml.errors import DataError
 
@@ -85,12 +86,11 @@ def head(file: Path) -> Columns | None:
     """Return the columns of a table by its first line; None for any other file; never raises."""
     try:
         with file.open("rb") as opened:
-            text = decoded(opened.read(_HEAD))
+            line = next(iter(decoded(opened.read(_HEAD)).splitlines()), "")
     except OSError:
         return None
-    line = text.partition("\n")[0]
     try:
-        return columns(next(csv.reader([line.rstrip("\r")], delimiter=_mark(line)), []))
+        return columns(next(csv.reader([line], delimiter=_mark(line)), []))
     except csv.Error:
         return None
 
@@ -136,8 +136,8 @@ def read(file: Path, found: Columns) -> list[Row]:
 def lines(file: Path) -> list[tuple[int, list[str]]]:
     """Return the lines of a table that hold anything, each with its number; raises DataError."""
     try:
-        text = decoded(file.read_bytes())
-        held = list(csv.reader(io.StringIO(text, newline=""), delimiter=_mark(text.partition("\n")[0])))
+        told = text.read(file)
+        held = list(csv.reader(io.StringIO(told), delimiter=_mark(told.partition("\n")[0])))
     except (OSError, csv.Error) as error:
         raise DataError(f"can't read {file}: {getattr(error, 'strerror', None) or error}") from None
     return [(number, line) for number, line in enumerate(held, 1) if any(cell.strip() for cell in line)]

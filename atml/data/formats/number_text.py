@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
+
 import numpy as np
 import numpy.typing as npt
+
+from atml.data.text import decoded
 
 Float64 = npt.NDArray[np.float64]
 
 BOM = b"\xef\xbb\xbf"
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 ALLOWED = b"0123456789+-.eEnNaAiIfFtTyY \t\r\n\v\f"
 """Every byte that a number in ASCII, "nan", "inf" or "infinity" can hold, and the blanks between."""
 
@@ -22,16 +27,18 @@ class BadText(ValueError):
 def parse(raw: bytes) -> Float64:
     r"""Return the numbers of a file, ``(n,)`` float64: exactly what ``float`` makes of each token.
 
-    Tokens stand each on a line (``\n``, ``\r\n``), or all on one between blanks; a byte order mark and blank
-    lines are fine.
+    Tokens stand each on a line (``\n``, ``\r\n``), or all on one between blanks; UTF-16, a byte order
+    mark and blank lines are fine.
     Not a number (``nan``, ``inf``) is a number here; whether it can be used is the caller's matter.
 
     Raises:
-        BadText: A token that is not a number (a comma, a word, ``1_000``, UTF-16), or several lines of
+        BadText: A token that is not a number (a comma, a word, ``1_000``), or several lines of
             several tokens, with the first such line.
     """
     if raw.startswith(BOM):
         raw = raw[len(BOM) :]
+    elif raw.startswith(UTF16) or b"\0" in raw[:2]:
+        raw = decoded(raw).encode()
     fixed = _fixed(raw)
     if fixed is not None:
         return fixed

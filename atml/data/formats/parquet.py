@@ -16,6 +16,7 @@ import numpy.typing as npt
 from atml.data.formats.base import BLOCK
 from atml.data.formats.hdf5 import OTHER_NAMES, named
 from atml.data.formats.npz import Arrays, Npz
+from atml.data.text import decoded
 from atml.errors import DataError, MissingExtraError, in_one_line
 
 ENDING = ".parquet"
@@ -47,7 +48,8 @@ def _read(path: Path, only: str) -> Arrays:
     row = 0
     for file in _files(path):
         try:
-            with parquet.ParquetFile(file) as opened:
+            # By file object: the package takes no name that is not UTF-8.
+            with file.open("rb") as raw, parquet.ParquetFile(raw) as opened:
                 wanted = _columns(opened.schema_arrow.names, only)
                 if names and wanted != names:
                     raise DataError(f"{file} has other columns than {_files(path)[0].name}")
@@ -92,12 +94,14 @@ def _arrays(file: Path, batch: Any, first: int) -> Arrays:
         else:
             values = column.to_pylist()
             text = any(isinstance(value, str | bytes | type(None)) for value in values)
-            found[name] = (
-                np.array(["" if v is None else str(v) for v in values]) if text else np.array(values)
-            )
+            found[name] = np.array([_text(value) for value in values]) if text else np.array(values)
     if numbered:
         found["x"] = np.stack(numbered, axis=1)
     return found
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else decoded(value) if isinstance(value, bytes) else str(value)
 
 
 def _samples(file: Path, name: str, column: Any, first: int) -> npt.NDArray[np.floating]:

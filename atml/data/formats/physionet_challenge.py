@@ -25,6 +25,7 @@ from atml.data.formats.base import Asked, Format
 from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signal
 from atml.data.formats.wfdb_header import Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, look_at, some
+from atml.data.reading import Reading
 from atml.data.text import decoded
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
@@ -140,12 +141,13 @@ class PhysionetChallenge(Format):
         short: list[str] = []
 
         def recordings() -> Iterator[Recording]:
-            for recording in self._recordings(found):
+            for recording in self._recordings(found, self.reading):
                 if recording.x.shape[1] * task.sampling_rate < task.window * recording.rate:
                     short.append(recording.name)
                 yield recording
 
-        parsed = windowing.parse(self.path, recordings(), task)
+        self.reading.expect(len(found.rhythm), "records")
+        parsed = windowing.parse(self.path, recordings(), task, self.reading)
         if short:
             found.notes.append(
                 f"{len(short)} of {len(found.rhythm)} records are shorter than the window of "
@@ -163,7 +165,8 @@ class PhysionetChallenge(Format):
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the records that hold more than a window; raises as `read` does, and for a fault."""
         task, found = self.asked.task, self._split(split)
-        result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
+        records = self._recordings(found, Reading(self.path))
+        result = [item for record in records for item in windowing.episodes(record, task)]
         if found.faults:
             first, path = found.faults[0], self.path
             raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
@@ -225,11 +228,16 @@ class PhysionetChallenge(Format):
                 raise DataError(f"{self.path / listing} line {number} is not RECORD,LABEL: {row[0]!r}")
         return [(row[0].strip(), row[1].strip()) for row in rows if row]
 
-    def _recordings(self, found: _Split) -> Iterator[Recording]:
+    def _recordings(self, found: _Split, past: Reading) -> Iterator[Recording]:
         """Read one record after the other; what can't be used becomes a fault."""
         assumed = 0
         with self.source.opened() as reading:
             for name, rhythm in found.rhythm.items():
+                called = PurePosixPath(name).name
+                if known := windowing.past(past, called, called):
+                    assumed += bool(known.about["assumed"])
+                    yield known
+                    continue
                 try:
                     head = self._header(name, reading)
                     assumed += head is None
@@ -238,8 +246,8 @@ class PhysionetChallenge(Format):
                 except Unusable as error:
                     found.faults.append(error.fault)
                     continue
-                called = PurePosixPath(name).name
-                yield Recording(called, called, rate, x, [Stretch(0, x.shape[1], rhythm)])
+                about = {"assumed": head is None}
+                yield Recording(called, called, rate, x, [Stretch(0, x.shape[1], rhythm)], about=about)
         if assumed:
             found.notes.append(
                 f"{assumed} records have no header: they are taken for {self.rate} Hz, as given, and "

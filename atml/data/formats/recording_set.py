@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from atml.data.labelling import classes_of
 from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS, Fault, Parsed, look_at, some
 from atml.data.rates import Rate
+from atml.data.reading import Reading
 from atml.data.windowing import Recording, Stretch
 from atml.errors import DataError
 
@@ -91,6 +93,7 @@ def apart(files: Sequence[str], what: str) -> list[str]:
 def wfdb_opened(folder: Path, name: str) -> Opened:
     """Read the header of a WFDB record; raises `Unusable`."""
     head = wfdb_header.header(folder, name)
+    wfdb_header.check_lines(folder, head)
     return Opened(head.rate, head.leads, lambda leads: wfdb_record.signal(folder, head, leads))
 
 
@@ -125,7 +128,8 @@ class RecordingSet(Format):
             DataError: No such split, not as many leads asked for as the task has, nothing to read.
         """
         found = self._listing(split)
-        parsed = windowing.parse(self.path, self._recordings(found), self.asked.task)
+        recordings = self._recordings(found, self.reading)
+        parsed = windowing.parse(self.path, recordings, self.asked.task, self.reading)
         parsed.faults[:0] = found.faults
         parsed.notes += found.notes
         parsed.listed = found.listed
@@ -138,7 +142,8 @@ class RecordingSet(Format):
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the stretches that hold more than a window; raises as `read` does, and for a fault."""
         task, found = self.asked.task, self._listing(split)
-        result = [item for record in self._recordings(found) for item in windowing.episodes(record, task)]
+        records = self._recordings(found, Reading(self.path))
+        result = [item for record in records for item in windowing.episodes(record, task)]
         if found.faults:
             first, path = found.faults[0], self.path
             raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
@@ -155,11 +160,18 @@ class RecordingSet(Format):
             raise DataError(f"no {split} split in {self.path}: it holds {', '.join(there)} only")
         return self.listing(split)
 
-    def _recordings(self, found: Listing) -> Iterator[Recording]:
+    def _recordings(self, found: Listing, reading: Reading) -> Iterator[Recording]:
         """Read one recording after the other; what can't be used becomes a fault or is left out and said."""
         seen = _Leads(self.asked.leads, self.asked.task.leads)
         said: dict[str, list[str]] = {}
+        reading.expect(len(found.items), "recordings")
         for item in found.items:
+            if past := windowing.past(reading, item.name, item.subject):
+                seen.again(past)
+                for note in past.about["notes"]:
+                    said.setdefault(note, []).append(item.name)
+                yield past
+                continue
             try:
                 opened = self.opened(item)
                 numbers = seen.choose(item.name, opened)
@@ -175,7 +187,8 @@ class RecordingSet(Format):
                 continue
             for note in opened.notes:
                 said.setdefault(note, []).append(item.name)
-            yield Recording(item.name, item.subject, opened.rate, x, stretches)
+            about = {"notes": opened.notes, **seen.about(item.name, opened)}
+            yield Recording(item.name, item.subject, opened.rate, x, stretches, about=about)
         found.faults += seen.faults()
         found.notes += seen.notes()
         found.notes += [f"{note}: {len(names)} recordings, {some(names)}" for note, names in said.items()]
@@ -211,6 +224,17 @@ class _Leads:
         if not self.first:
             self.first[name] = wanted
         return chosen
+
+    def about(self, name: str, opened: Opened) -> dict[str, Any]:
+        """Return what `again` needs to know of a recording that was read."""
+        return {"leads": opened.leads, "misfit": name in self.misfit[-1:]}
+
+    def again(self, past: Recording) -> None:
+        """Count a recording that an interrupted reading has read."""
+        leads = tuple(past.about["leads"])
+        self.choose(past.name, Opened(past.rate, leads, lambda numbers: past.x))
+        if past.about["misfit"]:
+            self.misfit.append(past.name)
 
     def load(self, name: str, opened: Opened, numbers: list[int]) -> Float32:
         """Read the leads, and see whether the limb leads fit together."""

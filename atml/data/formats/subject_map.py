@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from atml.data import text
 from atml.data.episode import Episode
 from atml.data.formats import label_table
 from atml.data.parsing import AboutPeople, Parsed, some
@@ -140,25 +141,25 @@ def meant(option: os.PathLike[str] | str | None) -> SubjectMap | None:
         >>> told.pattern.fullmatch("p07_s2")[1], meant("data")
         ('07', None)
     """
-    text = os.fspath(option) if option is not None else ""
-    if text in ("", AS_GIVEN):
+    given = os.fspath(option) if option is not None else ""
+    if given in ("", AS_GIVEN):
         return None
     try:
-        is_file = Path(text).is_file()
+        is_file = Path(given).is_file()
     except (OSError, ValueError):
         is_file = False
     if is_file:
-        return SubjectMap(text, file=Path(text), table=_read(Path(text)))
+        return SubjectMap(given, file=Path(given), table=_read(Path(given)))
     try:
-        pattern = re.compile(text)
+        pattern = re.compile(text.name(given))
     except re.error as error:
-        raise DataError(f"--subjects '{text}' is no file, and no pattern either: {error}") from None
+        raise DataError(f"--subjects '{given}' is no file, and no pattern either: {error}") from None
     if not pattern.groups:
         raise DataError(
-            f"--subjects '{text}': no such file; a pattern has brackets around the subject, such as"
+            f"--subjects '{given}': no such file; a pattern has brackets around the subject, such as"
             r" 'p(\d+)_.*'"
         )
-    return SubjectMap(text, pattern=pattern)
+    return SubjectMap(given, pattern=pattern)
 
 
 def kept_as(option: str) -> str:

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atml.data import windowing
+from atml.data import text, windowing
 from atml.data.episode import Episode
 from atml.data.file_names import LIST, plain
 from atml.data.file_tree import file_there, find, folder_there
-from atml.data.formats import wfdb_header, wfdb_record
+from atml.data.formats import wfdb_header, wfdb_rhythms
 from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_header import Header, Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, look_at, some
-from atml.data.text import decoded
+from atml.data.reading import Reading
 from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.tasks.task import Task
@@ -116,7 +116,7 @@ def _listed(folder: Path, below: str = "") -> list[str]:
     """Return the records that RECORDS lists, those of the folders in it by their own lists."""
     found: list[str] = []
     listing = file_there(folder, below + LIST)
-    for line in decoded(listing.read_bytes()).splitlines() if listing else ():
+    for line in text.read(listing).splitlines() if listing else ():
         name = below + re.sub(r"\.hea$", "", line.strip(), flags=re.IGNORECASE)
         inside = Path(line.strip()).parts
         inner = folder_there(folder, name) if name.endswith("/") and inside and ".." not in inside else None
@@ -131,7 +131,7 @@ def _listed(folder: Path, below: str = "") -> list[str]:
     return list(first.values())
 
 
-def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
+def read(path: Path, split: str, task: Task, leads: Sequence[str], reading: Reading | None = None) -> Parsed:
     """Read one split: adjacent windows inside each stretch of one rhythm, at the task's rate, in mV.
 
     Args:
@@ -139,13 +139,15 @@ def read(path: Path, split: str, task: Task, leads: Sequence[str]) -> Parsed:
         split: "train" or "test"; of a folder that tells them not apart, all is read for either.
         task: Rate, window and leads.
         leads: As `atml.data.open` takes them.
+        reading: Takes the windows; None for one that has them in memory.
 
     Raises:
         DataError: No such split; not as many leads asked for as the task has; no record at all.
         MissingExtraError: The package wfdb is not installed.
     """
     found = _find(path, split, task, leads)
-    parsed = windowing.parse(path, _recordings(found, leads, task), task)
+    reading = reading or Reading(path)
+    parsed = windowing.parse(path, _recordings(found, leads, task, reading), task, reading)
     parsed.faults[:0] = found.faults
     parsed.notes += found.notes
     parsed.listed = found.listed
@@ -159,7 +161,8 @@ def episodes(path: Path, split: str, task: Task, leads: Sequence[str]) -> list[E
     A fault stops here: time to decision over a part of the records would say too little.
     """
     found = _find(path, split, task, leads)
-    result = [item for record in _recordings(found, leads, task) for item in windowing.episodes(record, task)]
+    records = _recordings(found, leads, task, Reading(path))
+    result = [item for record in records for item in windowing.episodes(record, task)]
     if found.faults:
         first = found.faults[0]
         raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
@@ -182,7 +185,8 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
         found.notes.append("neither train_data nor test_data inside: nothing separates train from test")
     elif others := [one.name for one in sorted(path.iterdir()) if _beside(one)]:
         found.notes.append(f"records in {some(others)} are in neither train nor test, and left out")
-    names = [below + name for name in _names((folder_there(path, below) if below else None) or path, found)]
+    inside, others = _names((folder_there(path, below) if below else None) or path)
+    names = [below + name for name in inside]
     for name in names:
         try:
             found.headers.append(wfdb_header.header(path, name))
@@ -190,23 +194,23 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
             found.faults.append(error.fault)
     parts = {plain(head.beside(part)) for head in found.headers for part in head.parts}
     found.headers = [head for head in found.headers if plain(head.name) not in parts]
+    if left := [name for name in others if plain(below + name) not in parts]:
+        found.notes.append(f"{len(left)} records are not in RECORDS and left out: {some(left)}")
     _explain(found, names)
     return found
 
 
-def _names(folder: Path, found: _Records) -> list[str]:
-    """Return the records of a folder: those that RECORDS lists, or those that have a header."""
+def _names(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the records of a folder: those that RECORDS lists, else all with a header; and the others."""
     headers = _headers(folder)
     listing = file_there(folder, LIST)
     if listing is None:
-        return headers
+        return headers, []
     listed = _listed(folder)
     if not listed:
         raise DataError(f"{listing} lists no record")
     known = set(map(plain, listed))
-    if other := [name for name in headers if plain(name) not in known]:
-        found.notes.append(f"{len(other)} records are not in RECORDS and left out: {some(other)}")
-    return listed
+    return listed, [name for name in headers if plain(name) not in known]
 
 
 def _by_machine(found: _Records) -> set[str]:
@@ -273,15 +277,18 @@ def _with_lists(folder: Path, fault: Fault) -> Fault:
     return replace(fault, detail=detail)
 
 
-def _recordings(found: _Records, leads: Sequence[str], task: Task) -> Iterator[Recording]:
+def _recordings(found: _Records, leads: Sequence[str], task: Task, reading: Reading) -> Iterator[Recording]:
     """Read one record after the other; what can't be used becomes a fault."""
     used: dict[str, list[str]] = {}
     by_beats: list[str] = []
+    reading.expect(len(found.headers), "records")
     for head in found.headers:
+        name, subject = found.name[head.name], found.subject[head.name]
         try:
             numbers = wfdb_header.choose(head, leads, task.leads)
-            record = wfdb_record.read(
-                found.folder, head, numbers, found.name[head.name], found.subject[head.name]
+            record = windowing.past(reading, name, subject)
+            record = record or wfdb_rhythms.read(
+                found.folder, head, numbers, name, subject, lambda share: reading.step(share / 2)
             )
         except Unusable as error:
             found.faults.append(_with_lists(found.folder, error.fault))
@@ -321,7 +328,7 @@ class WfdbFolder(Format):
 
     def read(self, split: str) -> Parsed:
         """Read one split."""
-        return read(self.path, split, self.asked.task, self.asked.leads)
+        return read(self.path, split, self.asked.task, self.asked.leads, self.reading)
 
     def whose(self, split: str) -> list[tuple[str, str]]:
         """Name the records of a split and their subjects, by their headers alone."""

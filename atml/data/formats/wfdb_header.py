@@ -6,6 +6,7 @@ Format: https://physionet.org/physiotools/wag/header-5.htm.
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -146,7 +147,29 @@ def part_of(folder: Path, head: Header, name: str) -> Header:
     if part.rate != head.rate:
         told = f"has {shown(part.rate)} Hz where {head.name}.hea says {shown(head.rate)} Hz"
         raise Unusable("header", f"{part.name}.hea", told)
+    if head.raw.layout != "fixed":  # its leads go by name: one of another name would be missed
+        for lead in range(len(part.leads)):
+            check_line(part, lead)
     return part
+
+
+def check_line(head: Header, lead: int) -> None:
+    """Raise `Unusable` for a line of a header with a word where a number belongs, or a unit by itself."""
+    words = head.words(lead)
+    if len(words) > 3 and words[3].startswith("/"):
+        detail = f"gives lead {lead} the gain {' '.join(words[2:4])!r}: its unit is unknown"
+        raise Unusable("unit", f"{head.name}.hea", detail)
+    if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
+        detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
+        raise Unusable("header", f"{head.name}.hea", detail)
+
+
+def check_lines(folder: Path, head: Header) -> None:
+    """Check all lines that name the leads of a record: a word too many makes another name of one."""
+    first = next(iter(head.parts), None)
+    telling = head if first is None else part_of(folder, head, first)
+    for lead in range(len(telling.leads)):
+        check_line(telling, lead)
 
 
 def _rate(file: str, hz: float) -> Rate:

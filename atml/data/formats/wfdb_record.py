@@ -1,4 +1,4 @@
-"""One WFDB record: header, signal and annotations read and checked against each other.
+"""One WFDB record: header and signal read and checked against each other.
 
 Format: https://physionet.org/physiotools/wag/header-5.htm and signal-5.htm.
 """
@@ -6,7 +6,7 @@ Format: https://physionet.org/physiotools/wag/header-5.htm and signal-5.htm.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32
+from atml.arrays import Float32, release
 from atml.data.file_tree import file_there
-from atml.data.formats.annotation_file import Damaged, parse
-from atml.data.formats.annotations import Marks, stretches, told_by_beats
 from atml.data.formats.header_text import readable
 from atml.data.formats.wfdb_formats import BYTES, MISSING
 from atml.data.formats.wfdb_header import (
@@ -27,58 +25,77 @@ from atml.data.formats.wfdb_header import (
     NOT_MILLIVOLTS,
     Header,
     Unusable,
+    check_line,
     package,
     part_of,
     said,
 )
-from atml.data.windowing import Recording
+from atml.data.piecewise import pieces
+from atml.data.scratch import room
 
-PIECE = 1 << 20
-"""Samples of a long record that are read at once: more than two hours at 128 Hz."""
-
-
-def read(folder: Path, head: Header, leads: Sequence[int], name: str, subject: str) -> Recording:
-    """Read the signal of some leads of a record, and its rhythms; ``name`` is what to call it.
-
-    Raises:
-        Unusable: A file is missing, cut short or damaged, or disagrees with the header in length, checksum
-            or unit.
-    """
-    x = signal(folder, head, leads)
-    told = marks(folder, head)
-    found = stretches(told, x.shape[1], float(head.rate), leads)
-    return Recording(name, subject, head.rate, x, found, told_by_beats(told))
+Step = Callable[[float], object]
+"""Takes a share that is done, between 0 and 1."""
 
 
-def signal(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
+def signal(folder: Path, head: Header, leads: Sequence[int], step: Step = float) -> Float32:
     """Read some leads of a record: ``(leads, samples)`` in mV, NaN where a sample is missing.
 
     Of a record put together from others each part is read and checked for itself: the size of its files, the
     checksum, gain and unit of the leads that are wanted. A part without one of them is taken to miss it, as
     records whose leads change have it.
     """
-    if not head.segments:
-        return _single(folder, head, leads)
+    if head.segments:
+        return _of_parts(folder, head, leads, step)
+    x: Float32 | None = None
+    for block, at, samples in _blocks(folder, head, leads):
+        end = at + block.shape[1]
+        if end - at == samples:
+            x = block
+        else:
+            x = room((len(leads), samples)) if x is None else x
+            x[:, at:end] = block
+            release(x)
+        step(end / samples)
+    assert x is not None
+    return x
+
+
+def _of_parts(folder: Path, head: Header, leads: Sequence[int], step: Step) -> Float32:
+    """Join the parts of a record, piece by piece; NaN where one is a gap or lacks a lead."""
     total = sum(samples for _, samples in head.segments)
     if head.samples is not None and total != head.samples:
         detail = f"says {head.samples} samples, and its parts add up to {total}"
         raise Unusable("length", f"{head.name}.hea", detail)
-    x = np.full((len(leads), total), np.nan, np.float32)
     heads: dict[str, Header] = {}
+    for name, samples in head.segments:
+        if name != GAP and samples:  # the first part may but list the leads of the others
+            part = heads.get(name) or heads.setdefault(name, part_of(folder, head, name))
+            if part.samples and _in_part(head, part, leads):
+                _as_told(head, part, part.samples, samples)
+    x = room((len(leads), total))
     end = 0
     for name, samples in head.segments:
         start, end = end, end + samples
-        if name == GAP or not samples:  # the first part may but list the leads of the others
-            continue
-        part = heads.get(name) or heads.setdefault(name, part_of(folder, head, name))
-        there = _in_part(head, part, leads)
-        if there:
-            values = _single(folder, part, list(there.values()))
-            if values.shape[1] != samples:
-                detail = f"has {values.shape[1]} samples, {head.name}.hea says {samples}"
-                raise Unusable("length", f"{part.name}.hea", detail)
-            x[list(there), start:end] = values
+        part_or_gap = heads.get(name)
+        there = _in_part(head, part_or_gap, leads) if part_or_gap else {}
+        if lacking := [at for at in range(len(leads)) if at not in there]:
+            for first, last in pieces(samples):
+                x[lacking, start + first : start + last] = np.nan
+                release(x)
+        if part_or_gap and there and samples:
+            for block, at, found in _blocks(folder, part_or_gap, list(there.values())):
+                _as_told(head, part_or_gap, found, samples)
+                first, last = start + at, start + at + block.shape[1]
+                x[list(there), first:last] = block
+                release(x)
+                step(last / total)
     return x
+
+
+def _as_told(head: Header, part: Header, found: int, told: int) -> None:
+    """Refuse a part of another length than its record says."""
+    if found != told:
+        raise Unusable("length", f"{part.name}.hea", f"has {found} samples, {head.name}.hea says {told}")
 
 
 def _in_part(head: Header, part: Header, leads: Sequence[int]) -> dict[int, int]:
@@ -103,8 +120,11 @@ def _in_part(head: Header, part: Header, leads: Sequence[int]) -> dict[int, int]
     return found
 
 
-def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
-    """Read some leads of a record that is no other records put together."""
+def _blocks(folder: Path, head: Header, leads: Sequence[int]) -> Iterator[tuple[Float32, int, int]]:
+    """Read some leads of a record that is no other records put together, piece by piece.
+
+    Yields ``(leads, samples)`` in mV, the first sample of it, and how many there are in all.
+    """
     raw = head.raw
     if head.samples == 0:
         detail = "says 0 samples: take the number out, and the length of its signal file counts"
@@ -120,25 +140,21 @@ def _single(folder: Path, head: Header, leads: Sequence[int]) -> Float32:
     told = [_told(raw, lead) for lead in leads]
     # The sum is of the samples as they are stored, before a lead that lags is moved.
     lags = any(raw.skew[lead] for lead in leads)
-    pieces = _in_pieces(head) if not lags else []
-    if pieces:
-        x, sums = np.empty((len(leads), pieces[-1][1]), np.float32), [0] * len(leads)
-        for part in pieces:
-            values = _read(head, leads, part=part)
-            values = _of_length(replace(head, samples=part[1] - part[0]), values, len(leads))
-            for at, lead in enumerate(leads):
-                sums[at] += int(values[:, at].sum(dtype=np.int64))
-                x[at, slice(*part)] = _physical(head, lead, values[:, at])
-    else:
-        values = _of_length(head, _read(head, leads), len(leads))
+    spans: list[tuple[int, int | None]] = [*_in_pieces(head)] if not lags else []
+    sums = [0] * len(leads)
+    for start, end in spans or [(0, None)]:
+        values = _read(head, leads, part=(start, end))
+        piece = head if end is None else replace(head, samples=end - start)
+        values = _of_length(piece, values, len(leads))
         stored = _read(head, leads, stored=True) if lags else values
-        sums = [int(stored[:, at].sum(dtype=np.int64)) for at in range(len(leads))]
-        x = np.stack([_physical(head, lead, values[:, at]) for at, lead in enumerate(leads)])
+        for at in range(len(leads)):
+            sums[at] += int(stored[:, at].sum(dtype=np.int64))
+        block = np.stack([_physical(head, lead, values[:, at]) for at, lead in enumerate(leads)])
+        yield block, start, head.samples if spans and head.samples else block.shape[1]
     for lead, found, wanted in zip(leads, sums, told, strict=True):
         _check_sum(head, lead, found, wanted)
     if longer and None in told:
         raise Unusable("length", head.file(leads[0]), longer)
-    return x
 
 
 def _in_pieces(head: Header) -> list[tuple[int, int]]:
@@ -146,9 +162,10 @@ def _in_pieces(head: Header) -> list[tuple[int, int]]:
 
     What is compressed is read whole.
     """
-    if head.samples is None or head.samples <= PIECE or not set(map(str, head.raw.fmt)) <= set(BYTES):
+    if head.samples is None or not set(map(str, head.raw.fmt)) <= set(BYTES):
         return []
-    return [(at, min(at + PIECE, head.samples)) for at in range(0, head.samples, PIECE)]
+    found = list(pieces(head.samples))
+    return found if len(found) > 1 else []
 
 
 def _read(
@@ -238,12 +255,10 @@ def _unit(head: Header, lead: int) -> str:
     words = head.words(lead)
     gain = words[2] if len(words) > 2 else ""
     _, slash, unit = gain.partition("/")
-    if (slash and not unit) or (len(words) > 3 and words[3].startswith("/")):
+    if slash and not unit:
         detail = f"gives lead {lead} the gain {' '.join(words[2:4])!r}: its unit is unknown"
         raise Unusable("unit", f"{head.name}.hea", detail)
-    if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
-        detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
-        raise Unusable("header", f"{head.name}.hea", detail)
+    check_line(head, lead)
     return unit or "mV"
 
 
@@ -252,27 +267,3 @@ def _scaled(head: Header, x: npt.NDArray[np.floating], unit: str | None) -> Floa
     if factor is None:
         raise Unusable("unit", f"{head.name}.hea", f"gives a lead in {unit!r}, {NOT_MILLIVOLTS}")
     return np.asarray(x * np.float32(factor), np.float32)
-
-
-def marks(folder: Path, head: Header) -> Marks:
-    """Read the ``.atr`` of a record; times are in samples of its signal.
-
-    Raises:
-        Unusable: It is not there, damaged or cut short.
-    """
-    file = f"{head.name}.atr"
-    path = file_there(folder, file)
-    if path is None:
-        raise Unusable("missing", file, "is not there, so no rhythm is known")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Unusable("unreadable", file, f"can't be read: {said(error)}") from None
-    try:
-        found, rate = parse(data)
-    except Damaged as error:
-        raise Unusable("annotations", file, str(error)) from None
-    if rate and rate != head.rate:
-        sample = np.round(found.sample * (float(head.rate) / rate)).astype(np.int64)
-        found = replace(found, sample=sample)
-    return found
