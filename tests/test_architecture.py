@@ -19,8 +19,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # loads its names when they are first used and stands outside.
 PACKAGES = (
     "errors", "arrays", "watching", "source_hash", "metrics", "formatting", "tasks", "ecg", "data", "models",
-    "training", "evaluation", "artifacts", "device", "task_files", "regions", "storage", "scoring", "preflight",
-    "searching", "comparison", "report", "dashboard", "library", "cli", "__main__",
+    "training", "evaluation", "artifacts", "device", "task_files", "regions", "storage", "scoring",
+    "preflight", "searching", "comparison", "report", "dashboard", "library", "cli", "__main__",
 )  # fmt: skip
 
 ONLY = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +20,6 @@ from atml.cli.shared_options import (
     Study,
     show,
     study_of,
-    waiting,
     write_whole,
 )
 from atml.cli.values import milliseconds, whole
@@ -97,13 +99,25 @@ def check(
     sources = writing.files(found, target="host", hop=found.exported.task.window)
     x = checking.windows(found.exported.task, windows)
     results: list[Checked] = []
-    with waiting("checking") as said:
+    with _waiting("checking") as said:
         for name in target or ["host"]:
             said(f"checking {name}")
             results.append(checking.check(found.program, found.model, sources, x, name, compiler=compiler))
     show([one.to_dict() for one in results] if json else checked_table(results), json)
     for one in results:
         checking.demand(one)
+
+
+@contextlib.contextmanager
+def _waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Show in a terminal that something goes on; the function given changes the text. Nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as status:
+        yield status.update
 
 
 def checked_table(results: Sequence[Checked]) -> RenderableType:

@@ -21,7 +21,7 @@ from atml.device.program import Program
 from atml.device.quantised import Quantised
 from atml.device.toolchains.compilers import MODEL_FLAGS
 from atml.device.toolchains.targets import TARGETS, target_named
-from atml.formatting import plural
+from atml.formatting import plural, utf8
 from atml.tasks import targets
 
 FOLDER, REPORT, README, MAIN, MAKEFILE = "device", "report.json", readme.NAME, "main.c", "Makefile"
@@ -65,14 +65,14 @@ def contents(
         classes=task.classes,
         head=card,
     )
-    files = {name: text.encode() for name, text in written.items()}
+    files = {name: utf8(text) for name, text in written.items()}
     files[MAIN] = (readme.PROJECT / MAIN).read_bytes()
-    files[MAKEFILE] = _makefile().encode()
-    files[README] = readme.render(program, exported, card, aim, hop, facts or {}).encode()
+    files[MAKEFILE] = utf8(_makefile())
+    files[README] = utf8(readme.render(program, exported, card, aim, hop, facts or {}))
     report = _report(program, exported, figures, target, hop) | dict(facts or {})
     report["files"] = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-    return files | {REPORT: f"{text}\n".encode()}
+    return files | {REPORT: utf8(f"{text}\n")}
 
 
 def _figures(exported: ExportedModel) -> dict[str, float]:
