@@ -718,6 +718,23 @@ def test_a_gap_between_parts_is_missing_time(record):
     assert (fault.kind, fault.file) == ("length", "p1.hea") and "both.hea says" in fault.detail
 
 
+def test_a_lead_of_a_part_with_a_word_too_many_is_refused_not_missed(record):
+    """Where leads change from part to part they go by name, and such a word is a part of the name."""
+    for name in ("p1", "p2"):
+        path = record(name, [])
+    lines = "".join(f"~ 0 200 0 0 0 0 0 {lead}\n" for lead in ("MLII", "V1"))
+    (path / "plan.hea").write_text(f"plan 2 {RATE} 0\n{lines}")
+    told = f"both/3 2 {RATE} {40 * RATE}\nplan 0\np1 {20 * RATE}\np2 {20 * RATE}\n"
+    (path / "both.hea").write_text(told)
+    head = wfdb_header.header(path, "both")
+    assert np.isfinite(wfdb_record.signal(path, head, [0])).all()
+    wfdb_header.check_lines(path, head)
+    part = (path / "p2.hea").read_text()
+    (path / "p2.hea").write_text(part.replace("/mV ", "/mV V ", 1))
+    with pytest.raises(wfdb_header.Unusable, match=r"p2\.hea: .*'V' is no whole number"):
+        wfdb_record.signal(path, head, [0])
+
+
 def test_a_long_record_of_parts_is_read_in_pieces_too(record, monkeypatch):
     for name, seed in (("p1", 1), ("p2", 2)):
         path = record(name, [], noise(20, seed=seed))
