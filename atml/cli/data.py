@@ -201,7 +201,8 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
         parts.append(_subjects(split))
         parts.extend(Text(note) for note in split.notes)
         if split.refusal:
-            parts.append(Text(f"`atml search` would refuse it: {split.refusal}", style="bold red"))
+            whose = "score" if split.name == "test" else "search"
+            parts.append(Text(f"`atml {whose}` would refuse it: {split.refusal}", style="bold red"))
         parts.append(Text(""))
     if found.refusal:
         them = "them" if len({split.set for split in found.splits}) > 1 else "it"

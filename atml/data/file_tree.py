@@ -22,7 +22,7 @@ from atml.data.file_names import plain
 from atml.errors import DataError
 
 DEPTH = 12
-"""Levels of subfolders that are searched, more than any published set has: links may lead in circles."""
+"""Levels of subfolders that are searched, more than any published set has."""
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ENDINGS = (*TAR_ENDINGS, ".zip", ".npz", ".h5", ".hdf5", ".parquet")
@@ -206,8 +206,13 @@ def _find_folder(path: Path) -> Source:
                 if file_names.is_hidden(entry.name) or entry.name == "__MACOSX":
                     continue
                 if entry.is_dir():
-                    if depth:
-                        walk(entry.path, name + "/", depth - 1)
+                    if entry.is_symlink() and _leads_back(entry.path):
+                        continue  # it would be read again and again
+                    if not depth:
+                        raise DataError(
+                            f"{path / name} is more than {DEPTH} folders down: give one further down"
+                        )
+                    walk(entry.path, name + "/", depth - 1)
                 elif entry.is_file() or entry.is_symlink():
                     # A broken link is kept, so that reading it reports an error.
                     stat = entry.stat(follow_symlinks=entry.is_file())
@@ -220,6 +225,11 @@ def _find_folder(path: Path) -> Source:
     listed = Listed(tuple(name for name, _, _ in found), left)
     file_names.told_apart(path, listed.names)
     return Source(path, "folder", digest.hexdigest(), listed)
+
+
+def _leads_back(link: str) -> bool:
+    """Tell whether a link leads to a folder that it lies in."""
+    return Path(link).resolve() in Path(link).parent.resolve().joinpath("_").parents
 
 
 def file_there(folder: Path, name: str) -> Path | None:

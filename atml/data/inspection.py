@@ -158,7 +158,7 @@ def inspect(
         for fault in (*one.parsed.faults, *one.contradictions())
     ]
     splits = tuple(_split(one) for one in seen)
-    refusal = _refusal(seen) if len(found) > 1 else ""
+    refusal = _refusal(seen)
     if not refusal and not any(split.refusal for split in splits if split.name == SPLITS[0]):
         refusal = _too_few(seen, task)
     return Inspection(
@@ -196,21 +196,23 @@ class _Seen:
 
 
 def _refusal(seen: Sequence[_Seen]) -> str:
-    """Say why several sets would not open together, "" where they would: too few classes in all of them."""
-    for split in SPLITS:
-        parts = [one for one in seen if one.split == split or not one.of.splits]
-        if len(parts) < len({one.of.path for one in seen}):
-            continue  # a set that lacks it is refused for that
-        try:
-            check_classes(
-                " and ".join(str(one.of.path) for one in parts),
-                split,
-                np.concatenate([one.known() for one in parts]),
-                [name for one in parts for name in one.strange()],
-                parts[0].asked.task,
-            )
-        except DataError as error:
-            return str(error)
+    """Say why sets would not open together for a search, "" where they would."""
+    for one in seen:
+        if one.of.splits and SPLITS[0] not in one.of.splits:
+            return f"no {SPLITS[0]} split in {one.of.path}: it holds {', '.join(one.of.splits)} only"
+    parts = [one for one in seen if one.split == SPLITS[0]]
+    if len({one.of.path for one in parts}) < 2:
+        return ""  # a set by itself says so of its split
+    try:
+        check_classes(
+            " and ".join(str(one.of.path) for one in parts),
+            SPLITS[0],
+            np.concatenate([one.known() for one in parts]),
+            [name for one in parts for name in one.strange()],
+            parts[0].asked.task,
+        )
+    except DataError as error:
+        return str(error)
     return ""
 
 

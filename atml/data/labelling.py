@@ -21,16 +21,24 @@ Label = Callable[[str], int | None]
 PLAUSIBLE = (0.02, 50.0)
 """Range in mV of an ECG: a surface one has 0.1 to 10 mV, an electrogram up to some 30."""
 
+FAR = 50
+"""How many times the usual range of a set makes one of another unit: counts or µV among mV are 200 times."""
+
 MOST_DROPPED = 0.10
 """Largest share of windows that may be flat or not finite; a data set with more is refused."""
 
 
 def _odd_range(parsed: Parsed) -> list[str]:
-    """Return a note where the values can't be an ECG in mV."""
-    ranges = (parsed.high - parsed.low)[np.isfinite(parsed.high) & (parsed.high > parsed.low)]
+    """Return a note where the values can't be an ECG in mV, of all files or of some among others."""
+    there = np.flatnonzero(np.isfinite(parsed.high) & (parsed.high > parsed.low))
+    ranges = (parsed.high - parsed.low)[there]
     middle = float(np.median(ranges)) if len(ranges) else 1.0
     if PLAUSIBLE[0] <= middle <= PLAUSIBLE[1]:
-        return []
+        odd = parsed.files.place[there[ranges > max(PLAUSIBLE[1], FAR * middle)]].tolist()
+        far = (
+            f"values of {len(odd)} of {len(there)} files range over more than {FAR} times those of the others"
+        )
+        return [f"{far}, too large for an ECG in mV; are unit and gain right? {some(odd)}"] if odd else []
     way = "large" if middle > PLAUSIBLE[1] else "small"
     size = f"{float(f'{middle:.3g}'):,g}"
     return [

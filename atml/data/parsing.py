@@ -15,7 +15,7 @@ import numpy.typing as npt
 from atml.arrays import Float32, Int64, Strings
 from atml.data.rates import Rate, shown
 from atml.data.rows import DROPPED, Rows
-from atml.data.subjects import NOBODY, one_spelling
+from atml.data.subjects import NOBODY, one_spelling, person
 
 SPLITS = ("train", "test")
 
@@ -120,7 +120,7 @@ def assemble(
     subject, several = one_spelling(files.subject)
     missing = [
         Fault("subject", str(files.place[at]), f"has no subject, only {str(files.subject[at])!r}")
-        for at in np.flatnonzero([name.strip().casefold() in NOBODY for name in subject.tolist()])
+        for at in np.flatnonzero([person(name) in NOBODY for name in subject.tolist()])
     ]
     parsed = Parsed(
         path=path,

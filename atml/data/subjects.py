@@ -2,8 +2,8 @@
 
 A set by itself names its subjects as it does ("418"); among several sets each name carries its set before a
 slash ("vfdb/418"). Two names that both carry a set are compared whole, else by what follows the slash. Names
-that differ in blanks around them, in case, encoding or Unicode form alone are one person: two people taken
-for one are in the same fold, one taken for two is on both sides of it.
+that differ in blanks, in letters that are not seen, in case, encoding or Unicode form alone are one person:
+two people taken for one are in the same fold, one taken for two is on both sides of it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,23 @@ import numpy.typing as npt
 from atml.arrays import Strings
 from atml.data import text
 
-NOBODY = frozenset(("", "nan", "nat", "none", "null", "<na>"))
-"""What stands where a subject is missing, in lower case."""
+NOBODY = frozenset(("", "nan", "nat", "none", "null", "<na>", "na", "n/a", "#n/a", "?", "-"))
+"""What stands where a subject is missing, as `person` has it: of numpy, pandas, R and tables."""
 
 
 def person(name: str) -> str:
     """Return what all spellings of one name have in common.
 
     Example:
-        >>> person(" Pe\u0301 ") == person("P\u00c9")
+        >>> person(" Pe\u0301 ") == person("P\u00c9") == person("p\u00e9\u200b")
         True
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.name(name)).strip().casefold())
+    plain = unicodedata.normalize("NFKC", text.name(name)).casefold()
+    if not plain.isprintable():  # a mark of direction, a joiner or a NUL is not seen
+        plain = "".join(
+            one for one in plain if one.isspace() or unicodedata.category(one) not in ("Cc", "Cf")
+        )
+    return unicodedata.normalize("NFKC", " ".join(plain.split()))
 
 
 def one_spelling(names: Strings) -> tuple[Strings, list[list[str]]]:

@@ -168,6 +168,16 @@ def test_a_path_may_be_a_string(contest, opened):
     assert len(opened(str(contest))) == 24
 
 
+def test_a_link_that_leads_back_is_passed_over_and_no_file_is_too_deep(contest, opened):
+    before = opened(contest)
+    (contest / "train_data" / "again").symlink_to(contest, target_is_directory=True)
+    assert len(opened(contest)) == len(before)
+    deep = contest / "train_data" / "/".join("abcdefghijklm")
+    deep.mkdir(parents=True)
+    with pytest.raises(DataError, match=r"is more than 12 folders down"):
+        opened(contest)
+
+
 def test_a_folder_changes_its_identity_with_its_files(contest):
     before = find(contest).identity
     assert find(contest).identity == before

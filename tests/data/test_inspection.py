@@ -208,6 +208,21 @@ def test_sets_that_hold_one_class_together_would_be_refused(contest, seen, put, 
     assert seen([tmp_path / "one", contest]).refusal == ""
 
 
+def test_what_a_search_does_not_need_is_no_reason_to_refuse_and_what_it_lacks_is(
+    contest, seen, put, tmp_path
+):
+    shutil.copytree(contest, tmp_path / "other", copy_function=shutil.copy)
+    for folder in (contest, tmp_path / "other"):
+        for file in (folder / "test_data").glob("*-AFIB-*"):
+            file.unlink()
+    both = seen([contest, tmp_path / "other"])
+    assert both.refusals == []
+    assert seen(contest).refusals == [] and "`atml score` would refuse it" in shown(seen(contest), 200)
+    shutil.rmtree(contest / "train_data")
+    for paths in (contest, [contest, tmp_path / "other"]):
+        assert [text.partition(" in ")[0] for text in seen(paths).refusals] == ["no train split"]
+
+
 def test_looking_at_nothing_or_at_one_set_twice_is_an_error(contest, seen):
     with pytest.raises(DataError, match="no data set to inspect"):
         seen([])

@@ -358,6 +358,34 @@ def test_a_first_column_that_goes_on_is_never_a_signal(tmp_path: Path) -> None:
     assert table([at * 1.5 % 1 for at in range(60)]).names == ("0", "1")
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_column_that_only_rises_is_no_signal_whatever_its_name(tmp_path: Path, first: bool) -> None:
+    wave = np.sin(np.arange(60.0)).round(3)
+    stamp = 1_700_000_000_000 + 4 * np.arange(60) + np.arange(60) % 2  # ms, none of them at its very place
+    columns = {"stamp_ms": stamp, "ECG": wave}
+    names = list(columns) if first else list(columns)[::-1]
+    lines = "".join(",".join(str(columns[name][at]) for name in names) + "\n" for at in range(60))
+    with pytest.raises(Unusable, match=r"column 'stamp_ms'"):
+        column_file.read(numbers(tmp_path, "r.csv", ",".join(names) + "\n" + lines), "r.csv")
+
+
+def test_a_bare_name_that_two_folders_hold_needs_its_folder(opened: Opened, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for at, folder in enumerate(("a", "b")):
+        root.mkdir(exist_ok=True)
+        values = np.random.default_rng(at).normal(size=200)
+        numbers(
+            root / folder, "r1.csv", "t,I\n" + "".join(f"{k / 50},{v:.3f}\n" for k, v in enumerate(values))
+        )
+    table = numbers(root, "labels.csv", "file,label,patient\nr1,N,P1\n")
+    with pytest.raises(
+        DataError, match=r"'r1' in the table of labels may be a/r1\.csv, b/r1\.csv: give its folder"
+    ):
+        opened(root)
+    table.write_text("file,label,patient\na/r1,N,P1\nb/r1,AFIB,P2\n")
+    assert opened(root).subject.tolist() == ["P1"] * 2 + ["P2"] * 2
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -369,6 +397,7 @@ def test_a_first_column_that_goes_on_is_never_a_signal(tmp_path: Path) -> None:
         ("I (mmHg)\n1\n2\n", "gives 'I' in 'mmHg', not in mV"),
         ("time,I\n0,1\n0.02,2\n0.08,3\n0.1,4\n", "does not go on evenly; are samples missing"),
         ("time,I\n0,1\n4,2\n8,3\n12,4\n", "tells 0.25 Hz: is it in s"),
+        ("time,I\n0,1\n1,2\n2,3\n3,4\n", "tells 1 Hz: is it in s"),
         ("time\n0\n1\n2\n", "tells 1|no column beside"),
     ],
 )

@@ -42,6 +42,9 @@ def test_spellings_of_one_name_are_one_person(opened: Opened, tmp_path: Path) ->
 def test_names_are_compared_by_what_spellings_have_in_common() -> None:
     assert same_subject("vfdb/p2", "P2 ") and not same_subject("p2", "p22")
     assert matching(["p1", "P3"], ["P1 "]).tolist() == [True, False]
+    for odd in ("P\u200b 1", "P  1", "\ufeffp 1", "P\xa01", "P \uff11", "P 1\0"):  # unseen, doubled, wide
+        assert same_subject(odd, "P 1"), ascii(odd)
+    assert person("\ue001") != person("\ue002")
 
 
 def test_one_person_in_both_splits_is_told_however_spelled(task: Task, label: object, tmp_path: Path) -> None:
@@ -57,6 +60,8 @@ def test_one_person_in_both_splits_is_told_however_spelled(task: Task, label: ob
         (np.array(["A", "", "B", "B"]), "row 1: has no subject, only ''"),
         (np.array([1.0, np.nan, 2.0, 2.0]), "row 1: has no subject, only 'nan'"),
         (np.array(["A", "None", "B", "B"]), "row 1: has no subject, only 'None'"),
+        (np.array(["A", "NA", "B", "B"]), "row 1: has no subject, only 'NA'"),
+        (np.array(["A", "\u200b", "B", "B"]), "row 1: has no subject, only"),
         (np.array(["A", None, "B", "B"], object), r"array of Python objects, .*astype\(str\)"),
         (np.array(["2020-01-01"] * 4, "datetime64[D]"), r"subject in .* is datetime64\[D\]; save it as text"),
     ],

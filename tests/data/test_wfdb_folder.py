@@ -289,6 +289,15 @@ def test_values_that_no_ecg_has_are_told(record):
         rewritten(path, f"/{unit}", "/mV")
 
 
+def test_a_record_in_another_unit_than_the_others_is_told(record):
+    for name in ("r1", "r2", "r3"):
+        path = record(name, BOTH)
+    head = path / "r2.hea"
+    head.write_text(head.read_text().replace("/mV", "/V"))
+    told = next(note for note in judge(read(path)) if "too large for an ECG" in note)
+    assert told.startswith("values of 2 of 6 files range over more than 50 times") and "r2 at" in told
+
+
 def test_a_whole_recording_is_resampled_not_each_window(record):
     time = np.arange(20 * RATE) / RATE
     x = np.sin(2 * np.pi * 5 * time)[:, None]

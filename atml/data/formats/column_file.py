@@ -1,7 +1,7 @@
 """A recording in a table of numbers: a sample a line, a lead a column, with or without a line of names.
 
-A column that counts samples or tells the time is never a lead: a named one goes by its name, and the first
-one by what it holds. The time gives the rate. A name may end with a unit: "MLII (mV)", "ECG [uV]".
+A column that counts samples or tells the time is never a lead: it is known by its name, or by what it holds.
+The time gives the rate. A name may end with a unit: "MLII (mV)", "ECG [uV]".
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FEW = 20
 """Samples that are too few to tell a signal from a time by its shape."""
 
 _SLOWEST = 10.0
-"""Lowest rate in Hz, that is no whole number, of an ECG."""
+"""Lowest rate in Hz of an ECG: a time in ms that is taken for one in s comes to 1 Hz or less."""
 
 _OFF = 0.25
 """Largest distance of a sample from its place, in samples, that comes of rounding."""
@@ -204,8 +204,9 @@ def _is_number(text: str, comma: bool) -> bool:
 def _kind(name: str, values: Floats, named: bool, *, first: bool) -> str:
     """Tell a column that is an "index" or a "time", "" for a lead.
 
-    Without a name, the ``first`` of several is a time too if it never falls, or goes on by the same most of
-    the time: with gaps, rounded or begun anew, it must not become a signal.
+    Whatever it is called, the ``first`` of several is a time too if it never falls, or goes on by the same
+    most of the time: with gaps, rounded or begun anew, it must not become a signal; any that always rises
+    neither.
     """
     plain = re.sub(r"[^a-z#_]", "", name.casefold()) if named else name
     if named and (plain in _INDEX or plain.startswith("unnamed")):
@@ -218,8 +219,10 @@ def _kind(name: str, values: Floats, named: bool, *, first: bool) -> str:
     steps = np.diff(there)
     if len(there) == len(values) and (steps > 0).all() and np.ptp(steps) <= 0.02 * steps[0]:
         return "index" if steps[0] == 1 else "time"  # no heart goes up evenly
-    if named or not first or len(there) < _FEW:
+    if len(there) < _FEW:
         return ""
+    if not first:
+        return "time" if (steps > 0).all() else ""
     usual = np.median(steps)
     rises = bool((steps >= 0).all() and steps.any())
     goes_on = usual > 0 and float((np.abs(steps - usual) <= 0.02 * usual).mean()) > 0.8
@@ -238,12 +241,11 @@ def _rate(values: Floats, name: str, unit: str, file: str) -> Rate:
         detail = f"column {name!r}: time does not go on evenly; are samples missing? Resample the recording"
         raise Unusable("time", file, detail)
     slack = max(2 * off / (len(values) - 1), 1e-6) * rate
-    near = round(rate)
-    if near >= 1 and abs(rate - near) <= slack:
-        return int(near)
     if rate < _SLOWEST:
-        raise Unusable("time", file, f"column {name!r} tells {rate:.4g} Hz: is it in s (or named 'ms')?")
-    return rate_of(rate)
+        ways = "is it in s (or named 'ms', or 'index' where it counts samples)?"
+        raise Unusable("time", file, f"column {name!r} tells {rate:.4g} Hz: {ways}")
+    near = round(rate)
+    return int(near) if abs(rate - near) <= slack else rate_of(rate)
 
 
 def _factor(unit: str, name: str, file: str) -> float | None:

@@ -62,7 +62,7 @@ class RecordingTable(RecordingSet):
         try:
             for file, found in tables(path).items():
                 names = _Files(path)
-                if any(names.find(name) for name in label_table.first_files(file, found, FEW)):
+                if any(names.meant(name) for name in label_table.first_files(file, found, FEW)):
                     return True
         except DataError:
             return False
@@ -120,7 +120,7 @@ class RecordingTable(RecordingSet):
     @property
     def options(self) -> tuple[object, ...]:
         """Those of all such sets; the number is that of the way in which tables of numbers are read."""
-        return (*super().options, 2)
+        return (*super().options, 3)
 
     def splits(self) -> Sequence[str]:
         """Name the splits that the table tells apart."""
@@ -250,33 +250,46 @@ class _Files:
         return found
 
     @cached_property
-    def _by_name(self) -> dict[str, str]:
-        """Bare name -> the file, of several the first by sorting."""
-        return {PurePosixPath(stem).name: file for stem, file in sorted(self._by_path.items(), reverse=True)}
+    def _by_name(self) -> dict[str, list[str]]:
+        """Bare name -> the files."""
+        found: dict[str, list[str]] = {}
+        for stem, file in sorted(self._by_path.items()):
+            found.setdefault(PurePosixPath(stem).name, []).append(file)
+        return found
 
     @cached_property
     def _plain_paths(self) -> dict[str, str]:
         return {plain(name): file for name, file in self._by_path.items()}
 
     @cached_property
-    def _plain_names(self) -> dict[str, str]:
-        return {plain(name): file for name, file in self._by_name.items()}
+    def _plain_names(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, files in self._by_name.items():
+            found.setdefault(plain(name), []).extend(files)
+        return found
+
+    def meant(self, name: str) -> list[str]:
+        """Return the files that a table may mean, those of its very case before others."""
+        name = name.replace("\\", "/").removeprefix("./")
+        stem = name[: -len(PurePosixPath(name).suffix)] if PurePosixPath(name).suffix else name
+        candidates = dict.fromkeys((name, stem)) if name else ()
+        for one in candidates:
+            if file := self._by_path.get(one) or self._plain_paths.get(plain(one)):
+                return [file]
+        for one in candidates if "/" not in name else ():
+            if files := self._by_name.get(one) or self._plain_names.get(plain(one)):
+                return files
+        return []
 
     def find(self, name: str) -> str:
-        """Return the file that a table means, of its very case before others, "" where there is none."""
-        name = name.replace("\\", "/").removeprefix("./")
-        if not name:
-            return ""
-        stem = name[: -len(PurePosixPath(name).suffix)] if PurePosixPath(name).suffix else name
-        bare = "/" not in name
-        for exact, in_plain, one in (
-            (self._by_path, self._plain_paths, True),
-            (self._by_name, self._plain_names, bare),
-        ):
-            for candidate in (name, stem) if one else ():
-                if file := exact.get(candidate) or in_plain.get(plain(candidate)):
-                    return file
-        return ""
+        """Return the file that a table means, "" where none is there; raises DataError for several."""
+        files = self.meant(name)
+        if len(files) > 1:
+            raise DataError(
+                f"{name!r} in the table of labels may be {some(files)}: give its folder there, or one of the"
+                " folders with --labels FILE"
+            )
+        return files[0] if files else ""
 
     def signals(self, table: str) -> set[str]:
         """Return all recordings; a table of labels is none."""

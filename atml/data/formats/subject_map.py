@@ -120,7 +120,7 @@ class SubjectMap:
         name = name if "/" in self.pattern.pattern else name.rpartition("/")[2]
         held = self.pattern.fullmatch(name)
         told = next((part.strip() for part in held.groups() if part and part.strip()), None) if held else None
-        return None if told is None or told.casefold() in NOBODY else told
+        return None if told is None or person(told) in NOBODY else told
 
     def _listed(self, place: str, given: str, used: dict[str, set[str]]) -> str | None:
         for name in endings(place) if place else ():
@@ -193,7 +193,7 @@ def _read(file: Path) -> dict[str, str]:
             raise DataError(f"{file} line {number} has {len(line)} columns: give recording,subject")
         name = _FILE.sub("", line[recording].strip().replace("\\", "/")).removeprefix("./")
         who = label_table.whole(line[subject])
-        if not name or who.casefold() in NOBODY:
+        if not name or person(who) in NOBODY:
             raise DataError(f"{file} line {number} names no {'subject' if name else 'recording'}: {line}")
         if person(found.setdefault(person(name), who)) != person(who):
             raise DataError(f"{file} line {number} gives {name!r} to {who!r}, an earlier one to another")
