@@ -236,6 +236,22 @@ def test_a_record_that_its_parts_contradict_is_a_fault(record, old, new, file, s
     assert fault.file == file and says in fault.detail
 
 
+@pytest.mark.parametrize(
+    "told", ["-5 7200", "360,5 7200", "3.6e2 7200", "abc 7200", f"{RATE} 7200.5", f"{RATE} -3"]
+)
+def test_a_rate_or_length_that_is_no_number_is_refused(record, told):
+    path = record("r1", BOTH)
+    head = path / "r1.hea"
+    before = head.read_text()
+    wanted = read(path).length.tolist()
+    first, _, rest = before.partition("\n")
+    head.write_text(" ".join([*first.split()[:2], told]) + f"\n{rest}")
+    (fault,) = read(path).faults
+    assert fault.kind == "header" and "which is no number that can be" in fault.detail
+    head.write_text(before.replace(f" {RATE} ", f" {RATE}/125(10) "))
+    assert read(path).length.tolist() == wanted
+
+
 def test_a_length_of_nothing_and_fields_that_are_no_numbers_are_refused(record):
     fault = damaged(record("r1", BOTH), "r1.hea", lambda p: rewritten(p.parent, " 7200", " 0"))
     assert fault.kind == "length" and "says 0 samples" in fault.detail

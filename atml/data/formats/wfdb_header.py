@@ -30,6 +30,9 @@ NOT_MILLIVOLTS = "not in mV: convert it, or give --lead of another"
 DAMAGED = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
 
 
+_RATE = r"(\d+\.?\d*|\.\d+)(/-?[\d.]*(\(-?[\d.]*\))?)?(\(-?[\d.]*\))?"
+"""A rate in Hz, and maybe the frequency and base of a counter."""
+
 GAP = "~"
 """What a part of a record is called that holds no signal."""
 
@@ -106,6 +109,7 @@ def _header(folder: Path, name: str, whole: str) -> Header:
     wfdb = package()
     try:
         lines = lines_of(path)
+        _check_first(file, lines)
         with readable(path, lines) as (alias, files):
             raw = wfdb.rdheader(alias)
         if files and isinstance(raw, wfdb.Record):
@@ -162,6 +166,14 @@ def check_line(head: Header, lead: int) -> None:
     if odd := [word for word in words[3:8] if not re.fullmatch(r"[-+]?\d+", word) and "/" not in word]:
         detail = f"gives lead {lead} {' '.join(words[2:8])!r}, where {odd[0]!r} is no whole number"
         raise Unusable("header", f"{head.name}.hea", detail)
+
+
+def _check_first(file: str, lines: Sequence[str]) -> None:
+    """Raise `Unusable` for a rate or a length that is no number: wfdb takes 250 Hz or a part of it."""
+    words = lines[0].split() if lines else []
+    for word, wanted, what in zip(words[2:4], (_RATE, r"\d+"), ("Hz", "samples"), strict=False):
+        if not re.fullmatch(wanted, word):
+            raise Unusable("header", file, f"says {word!r} {what}, which is no number that can be")
 
 
 def check_lines(folder: Path, head: Header) -> None:
