@@ -34,11 +34,12 @@ def _odd_range(parsed: Parsed) -> list[str]:
     ranges = (parsed.high - parsed.low)[there]
     middle = float(np.median(ranges)) if len(ranges) else 1.0
     if PLAUSIBLE[0] <= middle <= PLAUSIBLE[1]:
-        odd = parsed.files.place[there[ranges > max(PLAUSIBLE[1], FAR * middle)]].tolist()
-        far = (
+        far = there[ranges > max(PLAUSIBLE[1], FAR * middle)]
+        odd = parsed.files.place[far[np.isin(far, parsed.owner)]].tolist()  # of those that count
+        told = (
             f"values of {len(odd)} of {len(there)} files range over more than {FAR} times those of the others"
         )
-        return [f"{far}, too large for an ECG in mV; are unit and gain right? {some(odd)}"] if odd else []
+        return [f"{told}, too large for an ECG in mV; are unit and gain right? {some(odd)}"] if odd else []
     way = "large" if middle > PLAUSIBLE[1] else "small"
     size = f"{float(f'{middle:.3g}'):,g}"
     return [

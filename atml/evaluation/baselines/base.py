@@ -7,7 +7,7 @@ gives: a few numbers and a rule that can be said in a sentence.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,9 +93,9 @@ def labels(baseline: Baseline, x: Float32, sampling_rate: float) -> Int64:
     return of.labels()
 
 
-def in_chunks(x: Float32) -> Sequence[npt.NDArray[np.float64]]:
-    """Cut lead 0 of ``x (n, leads, samples)`` into ``(`CHUNK` or fewer, samples)``, float64."""
-    return [np.asarray(x[at : at + CHUNK, 0], np.float64) for at in range(0, len(x), CHUNK)]
+def in_chunks(x: Float32) -> Iterator[npt.NDArray[np.float64]]:
+    """Cut lead 0 of ``x (n, leads, samples)`` into ``(`CHUNK` or fewer, samples)``, float64, one by one."""
+    return (np.asarray(x[at : at + CHUNK, 0], np.float64) for at in range(0, len(x), CHUNK))
 
 
 def expect_keys(fields: dict[str, Any], known: Sequence[str]) -> None:

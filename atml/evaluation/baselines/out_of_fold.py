@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atml.arrays import Float32, Int64, Strings
+from atml.arrays import Float32, Int64, Strings, release
 from atml.data.dataset import Dataset, Fold
 from atml.evaluation import baselines
 from atml.evaluation.baselines.base import Baseline
@@ -17,6 +17,9 @@ from atml.tasks.task import Task
 
 ROWS = 20_000
 """Most windows that are measured for a fit; they are taken evenly from all."""
+
+PIECE = 4096
+"""Windows that are decided at once, which holds memory down."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def out_of_fold(name: str, dataset: Dataset, folds: Sequence[Fold], task: Task, 
     method = baselines.method(name, task)
     rows = _some(len(dataset))
     measured = method.measure(dataset.x[rows], task.sampling_rate)
+    release(dataset.x)
 
     def fitted(which: Int64) -> Baseline:
         of = rows[which]
@@ -67,10 +71,11 @@ def decided(
 ) -> OutOfFold:
     """Decide each fold's held-out rows with what was fitted for it; ``fitted[k]`` belongs to fold k."""
     rows = np.concatenate([fold.held_out for fold in folds])
-    parts = [
-        one.logits(dataset.x[fold.held_out], dataset.sampling_rate)
-        for one, fold in zip(fitted, folds, strict=True)
-    ]
+    parts = []
+    for one, fold in zip(fitted, folds, strict=True):
+        for at in range(0, len(fold.held_out), PIECE):
+            parts.append(one.logits(dataset.x[fold.held_out[at : at + PIECE]], dataset.sampling_rate))
+            release(dataset.x)
     predictions = Predictions(
         np.concatenate(parts), dataset.y[rows], dataset.subject[rows], baseline.positive
     )
