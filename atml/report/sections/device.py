@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -274,7 +275,7 @@ def _checked(material: Material, found: Estimate | None) -> list[Block]:
     if winner is None:
         return [Empty(sentence(f"no C was written: {material.outcome.exported[1]}"))]
     target = device.shown.target
-    command = f"`atml best export {winner.number} --study {material.study} --target {target}`"
+    command = f"`atml best export {shlex.quote(material.study)} --target {target}`"
     if not device.written:
         return [
             Empty(
