@@ -12,6 +12,7 @@ from atml.artifacts.model import load
 from atml.device import reading, untrained
 from atml.device.boards import Board
 from atml.device.estimate import Estimate, estimate
+from atml.device.folder import written_format
 from atml.device.program import F32, Program
 from atml.errors import InputError
 from atml.metrics import Counts, prediction_counts
@@ -34,6 +35,7 @@ class Subject:
             without export.
         unqualified: What it lacks of its objective's gate, in words.
         data: What it was trained and judged on, in words.
+        format: Format of the C that lies in an export's ``device/``; None where none does.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Subject:
     tables: Mapping[str, tuple[Counts, ...]] = field(default_factory=dict)
     unqualified: tuple[str, ...] = ()
     data: str = ""
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def of_export(path: Path) -> Subject:
         tables = tables_of(fields_of(model.folder / "metrics.json"))
     program = reading.read(model.model, model.config, model.task)
     data = "synthetic ECG" if model.synthetic else f"data set {model.data_name}"
-    return Subject(str(path), program, model.task, tables, model.unqualified, data)
+    form = written_format(model)
+    return Subject(str(path), program, model.task, tables, model.unqualified, data, form)
 
 
 def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
@@ -145,11 +149,13 @@ def on_board(
 ) -> OnBoard:
     """Estimate a subject on a board; ``rule`` names the official rule, by default its task's.
 
+    ``format`` is by default that of the C which lies beside an export, else that of its file.
+
     Raises:
         InputError: no such board, format or compiler.
         ExportError: a ``rule`` for another kind of task.
     """
-    found = estimate(subject.program, board, format, compiler=compiler)
+    found = estimate(subject.program, board, format or subject.format, compiler=compiler)
     named = rule or _rule_of(subject.task)
     if named not in CONTESTS:
         return OnBoard(subject, found, None)
