@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from atml.artifacts.json_file import fields_of
-from atml.artifacts.model import load
+from atml.artifacts.model import METRICS, load
 from atml.device import reading, untrained
 from atml.device.boards import Board
 from atml.device.estimate import Estimate, estimate
 from atml.device.folder import written_format
 from atml.device.program import F32, Program
-from atml.errors import InputError
+from atml.errors import ExportError, InputError, in_one_line
 from atml.metrics import Counts, prediction_counts
 from atml.report.study_contents import StudyContents
 from atml.scoring.official_total import OfficialTotal, official_total, tables_of
@@ -74,11 +74,15 @@ class OnBoard:
 
 
 def of_export(path: Path) -> Subject:
-    """Return an export folder or an ONNX file of atml; raises ExportError for anything else."""
+    """Return an export folder or an ONNX file of atml; raises ExportError for anything else, or damage."""
     model = load(path)
     tables: dict[str, tuple[Counts, ...]] = {}
-    if model.folder is not None and (model.folder / "metrics.json").is_file():
-        tables = tables_of(fields_of(model.folder / "metrics.json"))
+    if model.folder is not None:
+        file = model.folder / METRICS
+        try:
+            tables = tables_of(fields_of(file))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ExportError(f"{file} is damaged ({in_one_line(error)}): export the model again") from error
     program = reading.read(model.model, model.config, model.task)
     data = "synthetic ECG" if model.synthetic else f"data set {model.data_name}"
     form = written_format(model)
