@@ -49,9 +49,9 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Format: f32, w8 or (of a check) w8a8.",
+        help="Format: f32, w8 or w8a8.",
         metavar="NAME",
-        show_default="the export's",
+        show_default="that of its device/, else f32",
         rich_help_panel=EXPORT,
     ),
 ]
@@ -93,9 +93,11 @@ def check(
     """
     from atml.artifacts.model import load
     from atml.device import checking, writing
+    from atml.device.folder import written_format
     from atml.device.program import F32
 
-    found = writing.in_format(load(export), format or F32)
+    exported = load(export)
+    found = writing.in_format(exported, format or written_format(exported) or F32)
     sources = writing.files(found, target="host", hop=found.exported.task.window)
     x = checking.windows(found.exported.task, windows)
     results: list[Checked] = []
@@ -216,7 +218,7 @@ def calibrate(
     if measured is None:
         show(_timing(export, on))
         return
-    before = estimated(subject.program, on, format, compiler=compiler)
+    before = estimated(subject.program, on, format or subject.format, compiler=compiler)
     one = measurements.Measurement(
         board=on.name,
         milliseconds=measured,
@@ -226,7 +228,7 @@ def calibrate(
         compiler=before.compiler,
     )
     mine = measurements.add(one)
-    after = estimated(subject.program, on, format, compiler=compiler)
+    after = estimated(subject.program, on, before.format, compiler=compiler)
     if json:
         show({**after.to_dict(), "measured_ms": measured, "file": str(measurements.place())}, json)
         return
@@ -278,7 +280,7 @@ def _subject(what: str | None, study: str | None, storage: str) -> Subject:
     from atml.library.board_estimate import of_export, of_trial
     from atml.storage import Store
 
-    if what is not None and (Path(what).exists() or not what.isdigit()):
+    if what is not None and (Path(what).exists() or not what.isdecimal()):
         return of_export(Path(what))
     named = study_of(Store(storage, create=False), study)
     return of_trial(storage, named, None if what is None else int(what))

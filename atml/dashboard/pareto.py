@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from atml.models.budget import Cost
 from atml.searching.leaderboard import Entry
 
 COLOURS = {"trials": "#7f8fa6", "front": "#d1495b", "winner": "#2a9d8f"}
@@ -30,14 +29,11 @@ def plots(ranking: Sequence[Entry], board: str, value: str) -> dict[str, str]:
         time = _plot(timed, f"ms a window on {board}, middle of the estimate", "ms", value)
     else:
         time = _plot([(entry, float(cost.macs)) for entry, cost in found], "MACs a window", "MACs", value)
-    kib = [(entry, _kib(entry, cost)) for entry, cost in found]
+    # A study that was for no board at first has trials without an estimate: files are compared then.
     flash = board and all(cost.flash_bytes for _, cost in found)
+    kib = [(entry, (cost.flash_bytes or 0) / 1024 if flash else entry.size_kib) for entry, cost in found]
     what = f"KiB of flash on {board}" if flash else "KiB of the ONNX file"
     return {"value-against-time": time, "value-against-size": _plot(kib, what, "KiB", value)}
-
-
-def _kib(entry: Entry, cost: Cost) -> float:
-    return entry.size_kib if cost.flash_bytes is None else cost.flash_bytes / 1024
 
 
 def attributes(figures: Mapping[str, str]) -> dict[str, str]:

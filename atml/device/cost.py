@@ -99,7 +99,7 @@ def _input(source: Input) -> Part:
         reached = rr.window + rr.box - 1
         events["rr scan"] = source.leads * reached
         events["rr box"] = source.leads * reached * (rr.box.bit_length() + rr.box.bit_count() - 2)
-        ram = source.leads * reached + reached + (rr.most + 1) // 2
+        ram = source.leads * reached + reached + (rr.most if rr.window > 2**15 else (rr.most + 1) // 2)
     events["input row"] = source.steps
     events["input lead"] = source.steps * source.leads
     taken = source.steps * source.leads * source.patch

@@ -9,6 +9,7 @@ from atml.device import measurements
 from atml.device.boards import board_named
 from atml.device.measurements import Measurement
 from atml.device.program import F32
+from atml.device.rates import rates
 from atml.errors import InputError
 from atml.metrics.predictions import QUANTISED
 from atml.models.budget import Budget, Cost
@@ -54,11 +55,11 @@ def costed(config: ModelConfig, task: Task, budget: Budget) -> Cost:
 
 
 def check(budget: Budget) -> None:
-    """Raise InputError for a board or format that is not known, or limits of a board that is not named."""
+    """Raise InputError for a board or format without estimates, or limits of a board that is not named."""
     if budget.format not in (F32, *QUANTISED):
         raise InputError(f"--format {budget.format!r} is unknown: one of {', '.join((F32, *QUANTISED))}")
     if budget.board:
-        board_named(budget.board)
+        rates(board_named(budget.board).target, budget.format)
         return
     limits = {
         "--latency-ms": budget.latency_ms,
@@ -68,6 +69,16 @@ def check(budget: Budget) -> None:
     for option, most in limits.items():
         if most is not None:
             raise InputError(f"{option} {most:g} is of a board: name it, as --board l432kc")
+
+
+def named(board: str | None) -> str | None:
+    """Return the name of a board as a study keeps it, whatever the case; None for no board.
+
+    Example:
+        >>> named("L432KC"), named(None)
+        ('l432kc', None)
+    """
+    return board_named(board).name if board else None
 
 
 def measurements_of(budget: Budget) -> list[Measurement]:

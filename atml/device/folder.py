@@ -37,6 +37,7 @@ def contents(
     target: str,
     hop: int,
     facts: Mapping[str, Any] | None = None,
+    model: bytes | None = None,
 ) -> dict[str, bytes]:
     """Return the files of an export's ``device/`` by name.
 
@@ -46,6 +47,7 @@ def contents(
         target: What it is for, a name of `atml.device.toolchains.targets.TARGETS`.
         hop: Samples from one decision of a stream to the next.
         facts: Further entries of `REPORT`: sizes, an estimate, what was checked.
+        model: The ONNX file of the program, which then lies beside the C; None where it has none.
 
     Raises:
         ConfigError: A hop below one sample.
@@ -70,9 +72,20 @@ def contents(
     files[MAKEFILE] = utf8(_makefile())
     files[README] = utf8(readme.render(program, exported, card, aim, hop, facts or {}))
     report = _report(program, exported, figures, target, hop) | dict(facts or {})
+    if model is not None:
+        files[MODEL] = model
     report["files"] = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     return files | {REPORT: utf8(f"{text}\n")}
+
+
+def written_format(exported: ExportedModel) -> str | None:
+    """Return the format that ``device/`` of an export has its model in; None where no C of it is there."""
+    if exported.folder is None:
+        return None
+    read = fields_of(exported.folder / FOLDER / REPORT)
+    found = read.get("format") if _of(read.get("model"), "sha256") == exported.sha256 else None
+    return found if isinstance(found, str) else None
 
 
 def _figures(exported: ExportedModel) -> dict[str, float]:
@@ -130,7 +143,7 @@ def _report(
         "format": program.format,
         "study": exported.study,
         "trial": exported.trial,
-        "model": {"file": MODEL, "sha256": exported.sha256, "bytes": exported.size_bytes},
+        "model": {"file": f"../{MODEL}", "sha256": exported.sha256, "bytes": exported.size_bytes},
         "task": task.name,
         "classes": list(task.classes),
         "positive": task.positive,

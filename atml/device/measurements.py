@@ -63,12 +63,15 @@ def place() -> Path:
 
 
 def read(file: Path | None = None) -> list[Measurement]:
-    """Return all measurements, the first made first; none where there is no file.
+    """Return all measurements, the first made first; none where there is no file, or no home for one.
 
     Raises:
         InputError: the file is damaged.
     """
-    file = file or place()
+    try:
+        file = file or place()
+    except InputError:
+        return []
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -12,8 +12,8 @@ from atml.artifacts import card_kind
 from atml.artifacts.model import MODEL, ExportedModel
 from atml.data import soundness
 from atml.device import c
-from atml.device.program import Program
-from atml.device.quantised import Quantised
+from atml.device.program import F32, W8, Program
+from atml.device.quantised import W8A8, Quantised
 from atml.device.toolchains.targets import Target
 from atml.formatting import listed, plural
 
@@ -28,6 +28,27 @@ LICENCE = """MIT License: whoever has these files may use, copy, modify, merge, 
 sublicense and sell them, provided that this notice stays with them. Copyright (c) 2026 The atml authors.
 They are provided "as is", without warranty of any kind, express or implied; in no event shall the authors be
 liable for any claim, damages or other liability that arises from them or their use."""
+
+
+ONNX = "  model.onnx        the same network as ONNX, from which the C was written\n"
+
+SAME = {
+    F32: "else the class that onnxruntime gives for model.onnx.",
+    W8: "else the class that onnxruntime gives for the model.onnx beside this file, which has weights in 8"
+    " bits.",
+    W8A8: "else the class. ONNX has no form for this format: the C has the bits of a reference in numpy, and"
+    " on some windows another class than the export's model.onnx, which is in float32.",
+}
+"""What ``atml_run`` returns on a usable window, by format."""
+
+PREDICTED = {
+    F32: "These are the decisions and the events of `atml predict --step {}`",
+    W8: "These are the decisions and the events of `atml predict` with the model.onnx beside this file and"
+    " `--step {}`,",
+    W8A8: "But for windows that the two formats decide otherwise, these are the decisions and the events of"
+    " `atml predict --step {}`",
+}
+"""What decides as the stream does, by format."""
 
 
 def filled_in(name: str, **words: str) -> str:
@@ -65,6 +86,9 @@ def render(
         "amplitude": amplitude,
         "wins": card_kind.of(task).wins(task),
         "each": f"{leads} (sample[0], sample[1], ...)" if several else "the lead",
+        "onnx": "" if program.format == W8A8 else ONNX,
+        "same": SAME[program.format],
+        "predicted": PREDICTED[program.format].format(f"{hop / task.sampling_rate:g}"),
         "columns": "the leads side by side, with a comma or a blank between" if several else "one number",
         "hop": f"{hop}",
         "hop_s": f"{hop / task.sampling_rate:g}",
@@ -81,18 +105,19 @@ def render(
         "ring": f"{4 * task.leads * task.window:,} bytes",
         "data": exported.data_name,
         "board": aim.name if aim.freestanding else "cortex-m4",
-        "checks": "\n".join(_checks(facts)),
+        "checks": "\n".join(_checks(facts, program.format)),
         "licence": LICENCE,
     }
     return _wrapped(filled_in(NAME, **words))
 
 
-def _checks(facts: Mapping[str, Any]) -> list[str]:
+def _checks(facts: Mapping[str, Any], form: str) -> list[str]:
     """Say what compiling and running it came to, by target (`atml.device.checking.Checked`)."""
     lines = []
+    of = "the reference in numpy" if form == W8A8 else MODEL
     for one in facts.get("checked", ()):
         lines.append(
-            f"{one['title']}, compiled by {one['compiler']}: the decisions of {MODEL} on"
+            f"{one['title']}, compiled by {one['compiler']}: the decisions of {of} on"
             f" {plural(one['windows'], 'window')}, every logit to within {one['apart']:.1g}"
         )
         sizes = [

@@ -24,14 +24,29 @@ from atml.errors import BuildError, ExportError, InputError, ToolchainError
 FORMATS = (F32, W8, W8A8)
 """Formats that a model is written in for a device."""
 
+LONGEST_HOP_S = 86_400
+"""Most seconds between two decisions of a stream."""
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """What C is asked for: the ``target``, the ``format``, and seconds from decision to decision."""
+    """What C is asked for: the ``target``, the ``format``, and seconds from decision to decision.
+
+    Raises InputError for a target, a format or a time that can't be, before anything is trained for it.
+    """
 
     target: str
     format: str = F32
     hop_s: float | None = None
+
+    def __post_init__(self) -> None:
+        target_named(self.target)
+        _known(self.format)
+        if self.hop_s is not None and not 0 < self.hop_s <= LONGEST_HOP_S:
+            raise InputError(
+                f"--hop {self.hop_s:g} is no time between two decisions: give seconds above 0, at most"
+                f" {LONGEST_HOP_S:,}"
+            )
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,7 @@ def in_format(exported: ExportedModel, name: str = F32) -> DeviceModel:
         InputError: no such format; the message lists them.
         ExportError: the network has no form on a device, or the export no ranges for `W8A8`.
     """
-    if name not in FORMATS:
-        raise InputError(f"--format {name!r} is unknown: one of {', '.join(FORMATS)}")
+    _known(name)
     model = exported.model
     if name == W8A8:
         return DeviceModel(exported, model, ranges_file.quantised(exported))
@@ -63,12 +77,17 @@ def in_format(exported: ExportedModel, name: str = F32) -> DeviceModel:
     return DeviceModel(exported, model, read(model, exported.config, exported.task))
 
 
+def _known(name: str) -> None:
+    if name not in FORMATS:
+        raise InputError(f"--format {name!r} is unknown: one of {', '.join(FORMATS)}")
+
+
 def files(
     found: DeviceModel, *, target: str, hop: int, facts: Mapping[str, Any] | None = None
 ) -> dict[str, bytes]:
     """Return the files of ``device/`` by name; ``hop`` is in samples, ``facts`` go into its report.json."""
-    made = contents(found.program, found.exported, target=target, hop=hop, facts=facts)
-    return made if isinstance(found.program, Quantised) else made | {MODEL: found.model}
+    model = None if isinstance(found.program, Quantised) else found.model
+    return contents(found.program, found.exported, target=target, hop=hop, facts=facts, model=model)
 
 
 def write(folder: Path, content: Mapping[str, bytes]) -> Path:
@@ -105,12 +124,11 @@ def write_checked(exported: ExportedModel, wanted: Wanted) -> str:
     """Write ``device/`` into an export's folder, checked here where that can be, and say so in one line.
 
     Raises:
-        InputError: no such target or format, or a hop below one sample.
+        InputError: a hop below one sample.
         ParityError: the C and the model disagree; nothing is written.
         ExportError: the network has no form on a device, or the folder can't be written.
     """
     assert exported.folder is not None, "an export in a study has a folder"
-    target_named(wanted.target)
     task = exported.task
     found = in_format(exported, wanted.format)
     hop = task.window if wanted.hop_s is None else round(wanted.hop_s * task.sampling_rate)
@@ -127,5 +145,6 @@ def write_checked(exported: ExportedModel, wanted: Wanted) -> str:
         demand(checks[-1])
     facts = {"checked": [one.to_dict() for one in checks], "unchecked": unchecked}
     place = write(exported.folder, files(found, target=wanted.target, hop=hop, facts=facts))
-    said = [f"on {one.title} the same decisions on {one.windows:,} windows" for one in checks]
+    of = "its reference in numpy" if isinstance(found.program, Quantised) else MODEL
+    said = [f"on {one.title} the decisions of {of} on {one.windows:,} windows" for one in checks]
     return f"wrote {place} ({found.program.format}): {'; '.join([*said, *unchecked])}"

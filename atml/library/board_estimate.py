@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from atml.artifacts.json_file import fields_of
-from atml.artifacts.model import load
+from atml.artifacts.model import METRICS, load
 from atml.device import reading, untrained
 from atml.device.boards import Board
 from atml.device.estimate import Estimate, estimate
+from atml.device.folder import written_format
 from atml.device.program import F32, Program
-from atml.errors import InputError
+from atml.errors import ExportError, InputError, in_one_line
 from atml.metrics import Counts, prediction_counts
 from atml.report.study_contents import StudyContents
 from atml.scoring.official_total import OfficialTotal, official_total, tables_of
@@ -34,6 +35,7 @@ class Subject:
             without export.
         unqualified: What it lacks of its objective's gate, in words.
         data: What it was trained and judged on, in words.
+        format: Format of the C that lies in an export's ``device/``; None where none does.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Subject:
     tables: Mapping[str, tuple[Counts, ...]] = field(default_factory=dict)
     unqualified: tuple[str, ...] = ()
     data: str = ""
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,19 @@ class OnBoard:
 
 
 def of_export(path: Path) -> Subject:
-    """Return an export folder or an ONNX file of atml; raises ExportError for anything else."""
+    """Return an export folder or an ONNX file of atml; raises ExportError for anything else, or damage."""
     model = load(path)
     tables: dict[str, tuple[Counts, ...]] = {}
-    if model.folder is not None and (model.folder / "metrics.json").is_file():
-        tables = tables_of(fields_of(model.folder / "metrics.json"))
+    if model.folder is not None:
+        file = model.folder / METRICS
+        try:
+            tables = tables_of(fields_of(file))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ExportError(f"{file} is damaged ({in_one_line(error)}): export the model again") from error
     program = reading.read(model.model, model.config, model.task)
     data = "synthetic ECG" if model.synthetic else f"data set {model.data_name}"
-    return Subject(str(path), program, model.task, tables, model.unqualified, data)
+    form = written_format(model)
+    return Subject(str(path), program, model.task, tables, model.unqualified, data, form)
 
 
 def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
@@ -145,11 +153,13 @@ def on_board(
 ) -> OnBoard:
     """Estimate a subject on a board; ``rule`` names the official rule, by default its task's.
 
+    ``format`` is by default that of the C which lies beside an export, else that of its file.
+
     Raises:
         InputError: no such board, format or compiler.
         ExportError: a ``rule`` for another kind of task.
     """
-    found = estimate(subject.program, board, format, compiler=compiler)
+    found = estimate(subject.program, board, format or subject.format, compiler=compiler)
     named = rule or _rule_of(subject.task)
     if named not in CONTESTS:
         return OnBoard(subject, found, None)

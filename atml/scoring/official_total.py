@@ -215,18 +215,20 @@ def tables_of(fields: Mapping[str, Any]) -> dict[str, tuple[Counts, ...]]:
     """Return the counts by subject of each repeat that a metrics.json has, by the format of the weights.
 
     ``fields`` are what it holds. Exports of earlier versions have one table, summed over the repeats, as
-    other formats have. {} for a task without a positive class, which has no such counts.
+    other formats have. {} for a task without a positive class, which has no such counts, and for a file that
+    is damaged.
     """
-    if any("tp" not in row for row in fields["subjects"]):
+    subjects = fields.get("subjects") or ()
+    if not subjects or any("tp" not in row for row in subjects):
         return {}
-    runs = [run["counts"] for run in fields["runs"] if "counts" in run]
+    runs = [run["counts"] for run in fields.get("runs", ()) if "counts" in run]
     tables = tuple(
         counts_of_rows(
             [{"subject": name, **dict(zip(CELLS, cells, strict=True))} for name, cells in run.items()]
         )
         for run in runs
     )
-    found = {F32: tables or (counts_of_rows(fields["subjects"]),)}
+    found = {F32: tables or (counts_of_rows(subjects),)}
     others = {name: (counts_of_rows(one["subjects"]),) for name, one in fields.get("formats", {}).items()}
     return {**found, **others}
 

@@ -135,6 +135,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "gate": definition.gate.to_spec(),
         **{key: _first(getattr(options, key), before.get(key), limit) for key, limit in limits.items()},
     }
+    wanted["board"] = costing.named(wanted["board"])
     costing.check(Budget.of_spec(wanted))
     kept = before.get("measured") if before.get("board") == wanted["board"] else None
     wanted["measured"] = costing.measured(wanted["board"]) if kept is None else kept

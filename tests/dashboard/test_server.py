@@ -20,12 +20,14 @@ import optuna
 import pytest
 
 from atml import cli
-from atml.dashboard import server, trial_notes
+from atml.dashboard import pareto, server, trial_notes
 from atml.dashboard.artifact_store import Shelf, of_folder
 from atml.dashboard.read_only_storage import Overlay
 from atml.dashboard.study_notes import study_note
 from atml.errors import InputError, MissingExtraError
+from atml.models.budget import Cost
 from atml.models.config import ModelConfig
+from atml.searching.leaderboard import Entry
 from atml.storage import Store
 from tests.postgres import PASSWORD, Server
 from tests.report import made
@@ -122,6 +124,18 @@ def test_value_against_cost_is_plotted(app: server.Wsgi) -> None:
         for x, y in zip(best["x"], best["y"], strict=True):
             assert not any(a <= x and b > y for a, b in pairs)
         assert best["x"] == sorted(best["x"]) and best["y"] == sorted(best["y"])
+
+
+def test_sizes_of_one_plot_are_of_one_kind() -> None:
+    """A study that got its board later has trials without an estimate for it."""
+    cost = Cost(parameters=1, fixed=0, macs=9, size_bytes=2048, peak_bytes=1)
+    later = dataclasses.replace(cost, latency_ms=2.0, flash_bytes=9216)
+    entries = [
+        Entry(record=dataclasses.replace(_plain(), cost=one), value=0.9, size_kib=2.0)
+        for one in (cost, later)
+    ]
+    plot = json.loads(pareto.plots(entries, "l432kc", "value")["value-against-size"])
+    assert plot["data"][0]["x"] == [2.0, 2.0] and "ONNX" in plot["layout"]["xaxis"]["title"]["text"]
 
 
 def test_notes_of_trials_say_how_they_came_out(app: server.Wsgi, store: Store) -> None:

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from atml.artifacts.backends.onnx import graph
 from atml.artifacts.model import infer
 from atml.device import c, integer_interpreter, interpreter
 from atml.device.calibration import calibrate
-from atml.device.program import Program, Recurrent
+from atml.device.program import Conv, Program, Recurrent
 from atml.device.quantised import Quantised, quantise
+from atml.device.reading import read
 from atml.device.toolchains.building import Image, build
 from atml.device.toolchains.emulation import run
-from atml.errors import ToolchainError
-from tests.device.programs import CASES, ecg, model
+from atml.errors import ExportError, ToolchainError
+from tests.device.programs import CASES, ecg, model, network
 
 WINDOWS = 1024
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-O1")
@@ -57,6 +59,24 @@ def test_the_c_decides_as_onnxruntime_and_has_the_bits_of_the_interpreter(name: 
     some = slice(0, 128)
     np.testing.assert_array_equal(found[some], interpreter.run(program, x[some]))
     assert (called[50::100] == -1).all() and np.isnan(found[50::100]).all()
+
+
+def test_beats_are_found_to_the_end_of_a_long_window(tmp_path: Path) -> None:
+    config, task = CASES["rr, decimated"]
+    long = replace(task, window=2**15 + 250)
+    program = read(graph(network(config, long), long).SerializeToString(), config, long)
+    x = ecg(long, 2)
+    found, _ = run(compiled(program, tmp_path, compiler="gcc", flags=CHECKED), x)
+    np.testing.assert_array_equal(found, interpreter.run(program, x))
+
+
+def test_a_size_beyond_16_bits_is_refused() -> None:
+    _, program = model("mean, batch norm, relu")
+    first = program.layers[0]
+    assert isinstance(first, Conv)
+    wide = replace(program, layers=(replace(first, pad=2**16), *program.layers[1:]))
+    with pytest.raises(ExportError, match="'conv1' has a size of 65,536, and the C has room for 65,535"):
+        c.write(wide, sampling_rate=50, hop=25)
 
 
 BOARDS = ("cortex-m0", "cortex-m4", "cortex-m7", "loongarch64")

@@ -18,7 +18,8 @@ from atml.device.estimate import Estimate, estimate, ram_bytes
 from atml.device.measurements import Measurement
 from atml.device.program import Program
 from atml.device.toolchains import cortex_m
-from atml.errors import InputError
+from atml.errors import ExportError, InputError
+from atml.library.board_estimate import of_export, on_board
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
 from tests.terminal import run
@@ -164,6 +165,28 @@ def test_damaged_measurements_are_one_line_and_stay() -> None:
         ):
             act()
     assert measurements.place().read_text(encoding="utf-8") == "{"
+
+
+def test_without_a_home_there_are_no_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("ATML_CONFIG")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert estimate(small(), "l432kc").measured == 0
+    with pytest.raises(InputError, match="set ATML_CONFIG to a folder"):
+        measurements.add(measured(25.0))
+
+
+def test_an_export_with_damaged_figures_has_an_estimate_and_no_total(tmp_path: Path) -> None:
+    shutil.copytree(EXPORT, tmp_path / "export")
+    (tmp_path / "export" / "metrics.json").write_text("{", encoding="utf-8")
+    found = on_board(of_export(tmp_path / "export"), "2k0500")
+    assert found.estimate.ms.value > 0 and found.official is not None and found.official.total is None
+    (tmp_path / "export" / "metrics.json").write_text('{"subjects": [{"subject": "a", "tp": 1}]}')
+    with pytest.raises(ExportError, match=r"metrics\.json is damaged \('fp'\): export the model again"):
+        of_export(tmp_path / "export")
 
 
 def test_the_timing_program_runs(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from atml.device.reading import read
 from atml.device.toolchains.building import Image, build
 from atml.device.toolchains.emulation import run
 from atml.errors import ExportError, ToolchainError
+from atml.library.board_estimate import of_export
 from tests.device.programs import CASES, ecg, model
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "v0.1"
@@ -253,8 +254,13 @@ def test_an_export_with_ranges_is_checked_in_integers(
     written = writing.files(writing.in_format(found, "w8a8"), target="cortex-m0", hop=250)
     assert json.loads(written["report.json"])["format"] == "w8a8"
     assert "model.onnx" not in written  # ONNX can't say it
+    said = " ".join(written["README"].decode().split())
+    assert "the C has the bits of a reference in numpy" in said and "onnxruntime gives" not in said
+    writing.write(export, written)
+    assert of_export(export).format == "w8a8"
     if shutil.which("gcc") is None:
         pytest.skip("no gcc here")
+    del line[3:5]  # the format of device/ is what an export is in
     assert cli.run(line) == 0
     (said,) = json.loads(capsys.readouterr().out)
     assert said["passed"] and said["apart"] == said["flipped"] == said["other_bits"] == 0

@@ -237,8 +237,9 @@ def test_a_file_alone_and_what_was_checked(model: atml.Model, tmp_path: Path) ->
         "make cortex-m0",
     ):
         assert words in " ".join(text.split())
-    with pytest.raises(ConfigError, match="hop is 0; give 1 sample or more"):
-        folder.contents(program, exported, target="cortex-m0", hop=0)
+    for hop in (0, 2**31):
+        with pytest.raises(ConfigError, match=f"hop is {hop}; give 1 sample or more"):
+            folder.contents(program, exported, target="cortex-m0", hop=hop)
     with pytest.raises(ToolchainError, match="no such target: 'cortex-m5'"):
         folder.contents(program, exported, target="cortex-m5", hop=1)
 

@@ -133,7 +133,7 @@ def test_subjects_that_lose_most_come_first(material: Material) -> None:
 
 
 def test_what_was_checked_is_told_and_what_was_not(material: Material, tmp_path: Path) -> None:
-    assert "`atml best export 0 --study tiny --target cortex-m4` writes it" in words(written(material))
+    assert "`atml best export tiny --target cortex-m4` writes it" in words(written(material))
     checked = {
         **{"target": "cortex-m4", "title": "Cortex-M4F", "compiler": "zig 0.17.1", "windows": 32},
         **{"apart": 2e-7, "flipped": 0, "other_bits": 0, "instructions": 200_000, "stack": 500},

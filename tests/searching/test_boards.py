@@ -90,7 +90,7 @@ def test_a_study_goes_on_for_its_board(made: Plan) -> None:
     # By what was measured as it began: figures of its trials are compared.
     one = Measurement("l432kc", 9.9, 10_000, "mine", "f32", "zig")
     measurements.add(one)
-    plan = again(made)
+    plan = again(made, board="L432KC")
     assert (plan.budget.board, plan.definition.objective_name) == ("l432kc", "official")
     assert plan.budget.measured == ()
     before = plan.store.spec("s")

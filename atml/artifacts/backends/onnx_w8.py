@@ -1,4 +1,4 @@
-"""An exported ONNX file with its weights in 8 bits: a quarter of the size, and plain operators still.
+"""An exported ONNX file with its weights in 8 bits: a quarter of their size, and plain operators still.
 
 Each row of a weight becomes whole numbers from -127 to 127 and one scale, that of its largest magnitude;
 DequantizeLinear makes float32 of them when a runtime loads the file. Biases, norms, the few weights of an

@@ -23,6 +23,7 @@ from atml.data.file_tree import file_there
 from atml.data.formats import hdf5
 from atml.data.formats.annotations import rhythm_of
 from atml.data.formats.base import BLOCK, Format
+from atml.data.isolated import Crashed, isolated
 from atml.data.labelling import Label, classes_of
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Files, Parsed, assemble, at_rates, some
 from atml.data.rows import Shape, make
@@ -237,7 +238,11 @@ def _load(path: Path) -> npt.NDArray[Any]:
     from scipy.io.matlab import MatReadError
 
     try:
-        held = scipy.io.loadmat(str(path), appendmat=False, variable_names=["data"])
+        held = isolated(lambda: scipy.io.loadmat(str(path), appendmat=False, variable_names=["data"]))
+    except Crashed:
+        raise DataError(
+            f"can't read {path}: what reads MATLAB files crashes on it; is it complete?"
+        ) from None
     except NotImplementedError:
         found = hdf5.struct(path)
         held = {} if found is None else {"data": found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ def text(
     program: Program, sampling_rate: int, hop: int, classes: Sequence[str] = (), head: Sequence[str] = ()
 ) -> str:
     """Return the header; arguments and errors are those of `atml.device.c.writer.write`."""
-    if hop < 1:
-        raise ConfigError(f"hop is {hop}; give 1 sample or more from one decision to the next")
+    if not 1 <= hop < 2**31:
+        raise ConfigError(f"hop is {hop}; give 1 sample or more from one decision to the next, below 2^31")
     source = program.input
     positive = -1 if program.positive is None else program.positive
     names = ", ".join(quoted(name) for name in classes or map(str, range(program.classes)))
@@ -97,9 +98,9 @@ def comment(lines: Sequence[str]) -> str:
     """Return lines as the comment that opens a file, the licence last; nothing in them ends or opens another.
 
     Example:
-        >>> print(comment(["afib */ trial 7"]))
+        >>> print(comment(["afib */ trial 7???/"]))
         /*
-         * afib * / trial 7
+         * afib * / trial 7? ? ?/
          *
          * SPDX-License-Identifier: MIT
          */
@@ -115,7 +116,7 @@ def comment(lines: Sequence[str]) -> str:
 def _tame(line: str) -> str:
     """Return a line without what C reads in a comment, and without signs that turn the direction of text."""
     shown = "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in line)
-    return shown.replace("??", "? ?").replace("/*", "/ *").replace("*/", "* /")
+    return re.sub(r"\?(?=\?)", "? ", shown).replace("/*", "/ *").replace("*/", "* /")
 
 
 def quoted(name: str) -> str:

@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from atml.arrays import Float32, Int64
-from atml.device.program import Conv, Program
+from atml.device.program import Conv, Program, width_before
+from atml.errors import ExportError
 
 Array = TypeVar("Array", Float32, Int64)
 
@@ -60,6 +61,24 @@ def sliding(program: Program, place: int, layer: Conv) -> dict[str, str]:
         "pad": str(layer.pad),
         "tail": str(max(tail, 0)),
     }
+
+
+MOST = 2**16 - 1
+"""Largest size that the table of layers has room for."""
+
+
+def check_sizes(program: Program) -> None:
+    """Raise ExportError for a layer with a size beyond `MOST`."""
+    for place, layer in enumerate(program.layers):
+        sizes = [width_before(program, place), layer.outputs]
+        if isinstance(layer, Conv):
+            fields = sliding(program, place, layer)
+            sizes += [int(fields[name]) for name in ("kernel", "stride", "pad", "tail")]
+        if max(sizes) > MOST:
+            raise ExportError(
+                f"the model's layer {layer.name!r} has a size of {max(sizes):,}, and the C has room for"
+                f" {MOST:,}: choose a smaller network"
+            )
 
 
 def widened(layer: Conv, weight: Array) -> Array:

@@ -10,7 +10,7 @@ from atml.arrays import Float32
 from atml.device import memory
 from atml.device.c import header, integers, stream
 from atml.device.c.fragments import fragment
-from atml.device.c.text import array, fields_of, identifier, number, sliding, widened
+from atml.device.c.text import array, check_sizes, fields_of, identifier, number, sliding, widened
 from atml.device.program import NO_SCALE, W8, Conv, Layer, LayerNorm, Program, Recurrent, width_before
 from atml.device.quantised import Quantised
 from atml.ecg.beats import FRACTION
@@ -39,10 +39,12 @@ def write(
         head: Lines that open both files as a comment.
 
     Raises:
-        ConfigError: A hop below one sample.
+        ConfigError: A hop below one sample, or beyond 31 bits.
+        ExportError: A layer with a size beyond 16 bits.
     """
     needs = pieces(program)
     shape = program.program if isinstance(program, Quantised) else program
+    check_sizes(shape)
     if isinstance(program, Quantised):
         own = [integers.weights(program), integers.layers(program)]
     else:
@@ -157,6 +159,7 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
             "REFRACTORY": str(plan.reach),
             "LONGEST": str(plan.longest),
             "MOST_BEATS": str(plan.most),
+            "BEAT": "int16_t" if plan.window <= 2**15 else "int32_t",
             "USUAL": number(1 / plan.usual),
             "GAIN": number(GAIN),
             "FRACTION": number(FRACTION),

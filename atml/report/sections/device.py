@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from atml.device.boards import BOARDS, Board
 from atml.device.estimate import Estimate
 from atml.device.folder import FOLDER, REPORT
 from atml.device.program import F32, Program
+from atml.device.quantised import W8A8
 from atml.formatting import listed, plural, sentence
 from atml.models.budget import Budget
 from atml.report.contest_places import contest_places
@@ -274,7 +276,9 @@ def _checked(material: Material, found: Estimate | None) -> list[Block]:
     if winner is None:
         return [Empty(sentence(f"no C was written: {material.outcome.exported[1]}"))]
     target = device.shown.target
-    command = f"`atml best export {winner.number} --study {material.study} --target {target}`"
+    exported = material.outcome.exported[0]
+    marked = " --unqualified" if exported is not None and exported.unqualified else ""
+    command = f"`atml best export {shlex.quote(material.study)}{marked} --target {target}`"
     if not device.written:
         return [
             Empty(
@@ -296,8 +300,8 @@ def _checked(material: Material, found: Estimate | None) -> list[Block]:
     else:
         blocks.append(
             Empty(
-                f"Its {REPORT} names no check: `atml device check {winner.folder} --target {target}`"
-                " makes one."
+                f"Its {REPORT} names no check: `atml device check {shlex.quote(str(winner.folder))}"
+                f" --target {target}` checks it."
             )
         )
     return [*blocks, *(Empty(sentence(str(one))) for one in unchecked)]
@@ -329,9 +333,10 @@ def _checks(checked: Sequence[dict[str, Any]], found: Estimate | None, form: str
     windows = sum(one["windows"] for one in checked if isinstance(one.get("windows"), int))
     wrong = sum(one.get("flipped") or 0 for one in checked)
     says = (
-        f"The C was compiled, run here or under emulation, and compared with the ONNX file on"
-        f" {plural(windows, 'window')}: {'no' if not wrong else wrong} decision{'' if wrong == 1 else 's'}"
-        " differ. Bits are compared with the interpreter's; stack, flash and RAM are in bytes."
+        "The C was compiled, run here or under emulation, and compared with"
+        f" {'the reference in numpy' if form == W8A8 else 'the ONNX file'} on {plural(windows, 'window')}:"
+        f" {wrong or 'no'} decision{' differs' if wrong == 1 else 's differ'}."
+        " Bits are compared with the interpreter's; stack, flash and RAM are in bytes."
     )
     header = ("target", "compiler", "windows", "logits apart", "labels", "bits", "instructions", "stack",
               "flash", "RAM")  # fmt: skip

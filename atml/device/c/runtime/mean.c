@@ -11,11 +11,13 @@ static float mean_of(const float *x)
 
 //end
 //if RR
+typedef BEAT beat; /* its place in a window */
+
 /* Replace one lead by its RR intervals: 3 * log(RR / 0.8 s) of the last whole one, at each sample. */
 static void intervals(const float *x, float *out)
 {
     static float energy[REACHED];
-    static int16_t beats[MOST_BEATS];
+    static beat beats[MOST_BEATS];
     float *squares = out, least, interval = 0.0f;
     float roots[SECONDS], swap;
     int i, j, width = 1, count = 0, next = 0, length = REACHED;
@@ -56,7 +58,7 @@ static void intervals(const float *x, float *out)
         for (k = i < REFRACTORY ? 0 : i - REFRACTORY; top && k < ATML_WINDOW && k <= i + REFRACTORY; k++) {
             top = energy[k] <= energy[i];
         }
-        if (top && !j && count < MOST_BEATS) beats[count++] = (int16_t)i;
+        if (top && !j && count < MOST_BEATS) beats[count++] = (beat)i;
         j = top;
     }
     for (i = 0; i < ATML_WINDOW; i++) {
