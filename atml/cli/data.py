@@ -12,6 +12,7 @@ import typer
 
 from atml.cli.help_text import Commands
 from atml.cli.shared_options import (
+    DATA,
     TASK,
     AsJson,
     Labels,
@@ -23,6 +24,7 @@ from atml.cli.shared_options import (
     Window,
     show,
 )
+from atml.cli.values import whole
 from atml.errors import DataError
 
 if TYPE_CHECKING:
@@ -59,6 +61,15 @@ def data_inspect(
     sampling_rate: SamplingRate = None,
     labels: Labels = None,
     subjects: Subjects = None,
+    folds: Annotated[
+        int,
+        typer.Option(
+            parser=whole(2),
+            help="Folds of the search that the data are for.",
+            metavar="N",
+            rich_help_panel=DATA,
+        ),
+    ] = 5,
     json: AsJson = False,
 ) -> None:
     """Show subjects, rhythms, lengths, faults, and what would be left out and why.
@@ -77,6 +88,7 @@ def data_inspect(
         leads=tuple(lead or ()),
         labels=labels,
         subjects=subjects,
+        folds=folds,
     )
     source = DataSource(
         paths=tuple(directories),

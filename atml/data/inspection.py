@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from atml.arrays import Int64
-from atml.data.folds import folds
+from atml.data.folds import folds as deal
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
 from atml.data.labelling import (
@@ -88,8 +88,8 @@ class Split:
 class Inspection:
     """What is in a data set, or in several together, and what is wrong with it.
 
-    ``refusal`` says why several would not open together, or why their people can't be dealt into any folds;
-    "" where that is not so.
+    ``refusal`` says why several would not open together, or why their people can't be dealt into the folds
+    asked for; "" where that is not so.
     """
 
     name: str
@@ -114,6 +114,7 @@ def inspect(
     leads: Sequence[str] = (),
     labels: Path | None = None,
     subjects: os.PathLike[str] | str | None = None,
+    folds: int = 2,
 ) -> Inspection:
     """Read all splits of one data set, or of several, from the files themselves and not from a cache.
 
@@ -129,6 +130,7 @@ def inspect(
         leads: As there.
         labels: As there.
         subjects: As there.
+        folds: Folds that the people of the training split have to fill.
 
     Raises:
         DataError: Nothing to read: no such path, a damaged archive, no segment at all; a set given twice.
@@ -160,7 +162,7 @@ def inspect(
     splits = tuple(_split(one) for one in seen)
     refusal = _refusal(seen)
     if not refusal and not any(split.refusal for split in splits if split.name == SPLITS[0]):
-        refusal = _too_few(seen, task)
+        refusal = _too_few(seen, task, folds)
     return Inspection(
         name="+".join(item.name for item in found),
         path=" and ".join(str(item.path) for item in found),
@@ -216,14 +218,15 @@ def _refusal(seen: Sequence[_Seen]) -> str:
     return ""
 
 
-def _too_few(seen: Sequence[_Seen], task: Task) -> str:
-    """Say why the people of the training split can't be dealt into two folds, "" where they can."""
+def _too_few(seen: Sequence[_Seen], task: Task, count: int) -> str:
+    """Say why the people of the training split can't be dealt into ``count`` folds, "" where they can."""
     parts = [one for one in seen if one.split == SPLITS[0]]
     owner = [one.parsed.owner[one.y[one.parsed.owner] >= 0] for one in parts]
     both = list(zip(parts, owner, strict=True))
     names = [np.char.add(one.of.prefix, one.parsed.files.subject[rows]) for one, rows in both]
     try:
-        folds(np.concatenate([one.y[rows] for one, rows in both]), np.concatenate(names), 2, 0, task.classes)
+        y = np.concatenate([one.y[rows] for one, rows in both])
+        deal(y, np.concatenate(names), count, 0, task.classes)
     except DataError as error:
         return str(error)
     return ""

@@ -95,7 +95,11 @@ def test_wfdb_folders_that_can_not_be_used(capsys: Capture, here: Path, waves: P
 
 def test_one_unknown_rhythm_is_left_out_and_said(capsys: Capture, here: Path, tmp_path: Path) -> None:
     folder = write_wfdb(tmp_path / "some", range(500, 504), names=("(N", "(VF", "(XYZ", "(VF"))
-    assert cli.run(["data", "inspect", str(folder), "--task", "defib"]) == 0
+    line = ["data", "inspect", str(folder), "--task", "defib"]
+    # As many folds as a search deals by itself are too many for four records, and so says an inspection.
+    assert cli.run(line) == 2
+    assert "4 subjects are too few for 5 folds: give --folds 4" in capsys.readouterr().err
+    assert cli.run([*line, "--folds", "4"]) == 0
     said = capsys.readouterr().out
     assert "rhythm 'XYZ' unknown" in said
     assert "20 windows left out, of rhythms unknown to the task: 'XYZ' (20)" in said

@@ -471,7 +471,7 @@ def test_the_table_is_asked_for_on_the_command_line_and_kept(
     labels = numbers(tmp_path, "labels.csv", "file,label,patient\na,N,P1\nb,AFIB,P2\n")
     assert run(["data", "inspect", str(root), "--labels", str(labels), "--json"]) == 2  # for its two people
     said = capsys.readouterr()
-    assert "only subject P1 has windows of 'other', too few for 2 folds: no number of folds can" in said.err
+    assert "2 subjects are too few for 5 folds: no number of folds can; add subjects" in said.err
     found = json.loads(said.out)["splits"][0]
     assert found["total"]["windows"] == {"AF": 2, "other": 2}
     source = DataSource(paths=(root,), labels=labels)
