@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atml.comparison import published
 from atml.data.dataset import Dataset
 from atml.data.text import beginning, decoded
 from atml.data.unlabelled import signals
+from atml.scoring import published
 from atml.task_files.loading import execute, hash_of_file
 from tests.data.conftest import TASK
 from tests.data.mutations import annotations, checksum, ints
