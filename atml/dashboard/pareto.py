@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from atml.searching.leaderboard import Entry
+from atml.searching.pareto_front import front
 
 COLOURS = {"trials": "#7f8fa6", "front": "#d1495b", "winner": "#2a9d8f"}
 """Readable on the Dashboard's white and on its dark pages."""
@@ -51,20 +52,6 @@ def attributes(figures: Mapping[str, str]) -> dict[str, str]:
         for name, figure in figures.items()
         for part, at in enumerate(range(0, len(figure), LONGEST))
     }
-
-
-def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return which of ``(cost, value)`` no cheaper or equally cheap one beats, the cheapest first.
-
-    Example:
-        >>> front([(3.0, 0.9), (1.0, 0.8), (2.0, 0.7), (4.0, 0.9)])
-        [1, 0]
-    """
-    kept: list[int] = []
-    for place in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
-        if not kept or points[place][1] > points[kept[-1]][1]:
-            kept.append(place)
-    return kept
 
 
 def _plot(found: Sequence[tuple[Entry, float]], x: str, unit: str, value: str) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 
 from atml.device import measurements
 from atml.device.boards import board_named
+from atml.device.formats import format_named
 from atml.device.measurements import Measurement
 from atml.device.program import F32
 from atml.device.rates import rates
 from atml.errors import InputError
-from atml.metrics.predictions import QUANTISED
 from atml.models.budget import Budget, Cost
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
@@ -56,8 +56,7 @@ def costed(config: ModelConfig, task: Task, budget: Budget) -> Cost:
 
 def check(budget: Budget) -> None:
     """Raise InputError for a board or format without estimates, or limits of a board that is not named."""
-    if budget.format not in (F32, *QUANTISED):
-        raise InputError(f"--format {budget.format!r} is unknown: one of {', '.join((F32, *QUANTISED))}")
+    format_named(budget.format)
     if budget.board:
         rates(board_named(budget.board).target, budget.format)
         return

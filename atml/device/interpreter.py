@@ -11,7 +11,7 @@ from atml.device.arithmetic import F, activate, added, exp, log, sigmoid, tanh
 from atml.device.program import Conv, Input, Layer, LayerNorm, Pool, Program, Recurrent
 from atml.ecg.beats import FRACTION
 from atml.models.blocks import EPSILON
-from atml.models.rr_series import GAIN, RRPlan
+from atml.models.rr_series import GAIN, RRPlan, boxed
 
 
 class Decides(Protocol):
@@ -107,13 +107,7 @@ def rr_series(x: Float32, plan: RRPlan) -> Float32:
     slope = x[..., 2 * plan.step :] - x[..., : -2 * plan.step]
     at = plan.step + plan.box // 2
     squares[..., at : at + slope.shape[-1]] = slope * slope
-    energy, width = squares, 1
-    for bit in f"{plan.box:b}"[1:]:
-        energy = energy[..., :-width] + energy[..., width:]
-        width *= 2
-        if bit == "1":
-            energy = energy[..., :-1] + squares[..., width:]
-            width += 1
+    energy = boxed(squares, plan.box)
     each = energy[..., : plan.seconds * plan.second].reshape(*x.shape[:2], plan.seconds, plan.second).max(-1)
     middle = np.sort(np.sqrt(each), -1)[..., ::-1][..., (plan.seconds - 1) // 2 : plan.seconds // 2 + 1]
     least = added(middle) / F(middle.shape[-1]) * F(FRACTION)

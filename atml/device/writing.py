@@ -15,14 +15,12 @@ from atml.artifacts.model import MODEL, ExportedModel
 from atml.device import ranges_file
 from atml.device.checking import HOST_WINDOWS, Checked, check, demand, windows
 from atml.device.folder import FOLDER, contents
+from atml.device.formats import format_named
 from atml.device.program import F32, W8, Program
 from atml.device.quantised import W8A8, Quantised
 from atml.device.reading import read
 from atml.device.toolchains.targets import target_named
 from atml.errors import BuildError, ExportError, InputError, ToolchainError
-
-FORMATS = (F32, W8, W8A8)
-"""Formats that a model is written in for a device."""
 
 LONGEST_HOP_S = 86_400
 """Most seconds between two decisions of a stream."""
@@ -41,7 +39,7 @@ class Wanted:
 
     def __post_init__(self) -> None:
         target_named(self.target)
-        _known(self.format)
+        format_named(self.format)
         if self.hop_s is not None and not 0 < self.hop_s <= LONGEST_HOP_S:
             raise InputError(
                 f"--hop {self.hop_s:g} is no time between two decisions: give seconds above 0, at most"
@@ -68,18 +66,12 @@ def in_format(exported: ExportedModel, name: str = F32) -> DeviceModel:
         InputError: no such format; the message lists them.
         ExportError: the network has no form on a device, or the export no ranges for `W8A8`.
     """
-    _known(name)
     model = exported.model
-    if name == W8A8:
+    if format_named(name) == W8A8:
         return DeviceModel(exported, model, ranges_file.quantised(exported))
     if name == W8:
         model = onnx_w8.quantised(model, {"weights": W8, "float_sha256": exported.sha256})
     return DeviceModel(exported, model, read(model, exported.config, exported.task))
-
-
-def _known(name: str) -> None:
-    if name not in FORMATS:
-        raise InputError(f"--format {name!r} is unknown: one of {', '.join(FORMATS)}")
 
 
 def files(
@@ -133,11 +125,11 @@ def write_checked(exported: ExportedModel, wanted: Wanted) -> str:
     found = in_format(exported, wanted.format)
     hop = task.window if wanted.hop_s is None else round(wanted.hop_s * task.sampling_rate)
     made = files(found, target=wanted.target, hop=hop)
+    x = windows(task, HOST_WINDOWS)
     checks: list[Checked] = []
     unchecked: list[str] = []
     for name in dict.fromkeys(("host", wanted.target)):
         try:
-            x = windows(task, HOST_WINDOWS)
             checks.append(check(found.program, found.model, made, x, name))
         except (ToolchainError, BuildError) as error:
             unchecked.append(f"not checked on {name}: {error}")

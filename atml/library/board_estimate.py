@@ -17,7 +17,7 @@ from atml.device.program import F32, Program
 from atml.errors import ExportError, InputError, in_one_line
 from atml.metrics import Counts, prediction_counts
 from atml.report.study_contents import StudyContents
-from atml.scoring.official_total import OfficialTotal, official_total, tables_of
+from atml.scoring.official_total import OfficialTotal, data_in_words, official_total, tables_of
 from atml.scoring.rules.awarded import CONTESTS
 from atml.storage import Store
 from atml.tasks.task import Task
@@ -84,7 +84,7 @@ def of_export(path: Path) -> Subject:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ExportError(f"{file} is damaged ({in_one_line(error)}): export the model again") from error
     program = reading.read(model.model, model.config, model.task)
-    data = "synthetic ECG" if model.synthetic else f"data set {model.data_name}"
+    data = data_in_words(model.synthetic, model.data_name)
     form = written_format(model)
     return Subject(str(path), program, model.task, tables, model.unqualified, data, form)
 
@@ -135,12 +135,8 @@ def of_trial(storage: str, study: str | None, number: int | None) -> Subject:
         program,
         task,
         tables,
-        data=f"{_data(spec)}, which helped to pick it",
+        data=f"{data_in_words(spec['synthetic'], spec['data_name'])}, which helped to pick it",
     )
-
-
-def _data(spec: Mapping[str, Any]) -> str:
-    return "synthetic ECG" if spec["synthetic"] else f"data set {spec['data_name']}"
 
 
 def on_board(

@@ -12,13 +12,17 @@ beats. That is why the energy of the slopes is summed by doubling and not by a c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from atml.arrays import Float32
 from atml.ecg.beats import FRACTION, QRS_S, REFRACTORY_S, STEP_S
 from atml.errors import ConfigError, ShapeError
+
+Samples = TypeVar("Samples", Tensor, Float32)
 
 USUAL_S = 0.8
 """The RR interval that becomes 0, in s: 75 beats a minute."""
@@ -129,18 +133,31 @@ def rr_plan(sampling_rate: float, window: int) -> RRPlan:
     )
 
 
-def beats_of(x: Tensor, plan: RRPlan) -> Tensor:
-    """Mark the beats of ``(n, leads, samples)`` as `atml.ecg.beats.beats` does: 1 at one, 0 elsewhere."""
-    slope = x[..., 2 * plan.step :] - x[..., : -2 * plan.step]
-    before = plan.box // 2
-    squares = F.pad(slope * slope, (plan.step + before, plan.step + plan.box - 1 - before))
+def boxed(squares: Samples, box: int) -> Samples:
+    """Add up ``box`` neighbours along the last axis, by doubling: the order of additions is fixed.
+
+    ``squares`` is a tensor or an array; ``box - 1`` fewer samples come out.
+
+    Example:
+        >>> boxed(torch.tensor([1.0, 2.0, 3.0, 4.0]), 3).tolist()
+        [6.0, 9.0]
+    """
     energy, width = squares, 1
-    for bit in f"{plan.box:b}"[1:]:
+    for bit in f"{box:b}"[1:]:
         energy = energy[..., :-width] + energy[..., width:]
         width *= 2
         if bit == "1":
             energy = energy[..., :-1] + squares[..., width:]
             width += 1
+    return energy
+
+
+def beats_of(x: Tensor, plan: RRPlan) -> Tensor:
+    """Mark the beats of ``(n, leads, samples)`` as `atml.ecg.beats.beats` does: 1 at one, 0 elsewhere."""
+    slope = x[..., 2 * plan.step :] - x[..., : -2 * plan.step]
+    before = plan.box // 2
+    squares = F.pad(slope * slope, (plan.step + before, plan.step + plan.box - 1 - before))
+    energy = boxed(squares, plan.box)
     each = F.max_pool1d(energy, plan.second).sqrt().sort(-1, descending=True).values
     middle = each[..., (plan.seconds - 1) // 2 : plan.seconds // 2 + 1].mean(-1, keepdim=True)
     least = middle * FRACTION

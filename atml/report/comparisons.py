@@ -11,6 +11,7 @@ from atml.metrics import Interval
 from atml.report import theme
 from atml.report.charts import WHOLE, panels, whiskers
 from atml.report.theme import BLUE, GREY, ORANGE, PALETTE
+from atml.searching import pareto_front
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -171,11 +172,8 @@ class Sized:
 
 def front(found: Sequence[Sized]) -> list[Sized]:
     """Return the trials that no trial of their size or smaller beats, smallest first (Pareto front)."""
-    kept: list[Sized] = []
-    for one in sorted(found, key=lambda t: (t.kib, -t.value, t.number)):
-        if not kept or one.value > kept[-1].value:
-            kept.append(one)
-    return kept
+    by_number = sorted(found, key=lambda one: one.number)
+    return [by_number[place] for place in pareto_front.front([(one.kib, one.value) for one in by_number])]
 
 
 def sizes(found: Sequence[Sized], value: str) -> Figure:

@@ -200,6 +200,16 @@ def leaderboard_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tu
     return ("", "total", *figures, "ms", "KiB"), rows
 
 
+def data_in_words(synthetic: bool, name: str) -> str:
+    """Say which data figures are of.
+
+    Example:
+        >>> data_in_words(False, "iesd2024")
+        'data set iesd2024'
+    """
+    return "synthetic ECG" if synthetic else f"data set {name}"
+
+
 def with_ends(one: Interval, decimals: int) -> str:
     """Write a value with its two ends, or alone where it is exact.
 

@@ -9,7 +9,7 @@ from atml.device.untrained import program
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.metrics import Counts
 from atml.models.config import ModelConfig
-from atml.scoring.official_total import leaderboard_rows, official_total, with_ends
+from atml.scoring.official_total import data_in_words, leaderboard_rows, official_total, with_ends
 from atml.scoring.rules.awarded import CONTESTS
 from atml.searching.plan import Plan
 
@@ -41,7 +41,7 @@ def on_board(
         _tables(result, found.format),
         found.ms,
         found.flash_kib,
-        "synthetic ECG" if data.synthetic else f"data set {data.name}",
+        data_in_words(data.synthetic, data.name),
     )
     if total.total is not None:
         parts = ", ".join(f"{key} {one.value:.1f}" for key, one in total.points.items())

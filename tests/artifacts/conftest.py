@@ -14,11 +14,12 @@ from atml.evaluation.cross_validation_result import baseline_result, cross_valid
 from atml.evaluation.decision import shifted
 from atml.metrics import mean_subject_f_beta
 from atml.metrics.predictions import Predictions
-from atml.models import build, cost
+from atml.models import cost
 from atml.models.config import ModelConfig
 from atml.tasks import targets
 from atml.tasks.task import Task
 from atml.training.records import Measurement
+from tests.lively import lively
 
 # Two torch threads crawl as soon as anything else runs beside the tests.
 torch.set_num_threads(1)
@@ -87,12 +88,7 @@ def make_rival(dataset, folds):
 
 
 def make_net(config=CONFIG, task=TASK, seed=0):
-    torch.manual_seed(seed)
-    net = build(config, task).eval()
-    with torch.no_grad():
-        for name, values in [*net.named_parameters(), *net.named_buffers()]:
-            values += 0.3 * torch.rand_like(values) if "var" in name else 0.3 * torch.randn_like(values)
-    return net
+    return lively(config, task, seed)
 
 
 def make_finding(dataset=None, seeds=(11, 12), **fields):

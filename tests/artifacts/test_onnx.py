@@ -9,23 +9,14 @@ from onnx import numpy_helper
 
 from atml.artifacts.backends.onnx import graph
 from atml.errors import AtmlError
-from atml.models import blocks, build
+from atml.models import blocks
 from atml.models.config import ModelConfig
 from atml.models.families.conv_recurrent import shapes
 from atml.tasks.task import Task
+from tests.lively import lively
 
 TASK = Task(name="tiny", classes=("no", "yes"), positive=1, sampling_rate=50, window=125)
 SMALL = ModelConfig(channels=(4, 6), kernels=(5, 4), strides=(2, 1), units=3)
-
-
-def lively(config, task=TASK, seed=0):
-    """A network in evaluation mode whose every stored value differs from its fresh one."""
-    torch.manual_seed(seed)
-    net = build(config, task).eval()
-    with torch.no_grad():
-        for name, values in [*net.named_parameters(), *net.named_buffers()]:
-            values += 0.3 * torch.rand_like(values) if "var" in name else 0.3 * torch.randn_like(values)
-    return net
 
 
 def ecg(n, task=TASK, seed=0):
@@ -86,7 +77,7 @@ def test_preprocessing(normalise, decimation, leads):
 
 def test_a_flat_segment_is_no_nan():
     for normalise in shapes.NORMALISATIONS:
-        model = graph(lively(changed(normalise=normalise)), TASK)
+        model = graph(lively(changed(normalise=normalise), TASK), TASK)
         assert np.isfinite(outputs(model, np.full((1, 1, 125), 0.25, np.float32))).all()
 
 
@@ -147,7 +138,7 @@ def test_the_file_is_lean():
 
 
 def test_metadata_travels():
-    model = graph(lively(SMALL), TASK, metadata={"classes": '["no","yes"]', "odd": "µ ∆"})
+    model = graph(lively(SMALL, TASK), TASK, metadata={"classes": '["no","yes"]', "odd": "µ ∆"})
     reread = onnx.load_from_string(model.SerializeToString())
     assert {p.key: p.value for p in reread.metadata_props} == {"classes": '["no","yes"]', "odd": "µ ∆"}
 
@@ -168,7 +159,7 @@ def test_gate_order_matters():
 
 @pytest.mark.parametrize("part", ["norm", "activation"])
 def test_a_layer_without_onnx_form_is_named(part):
-    net = lively(SMALL)
+    net = lively(SMALL, TASK)
     setattr(net.convs[0], part, torch.nn.Softshrink())
     with pytest.raises(AtmlError, match="Softshrink has no ONNX form"):
         graph(net, TASK)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import pytest
 
 from atml.artifacts.backends import onnx_w8
 from atml.artifacts.backends.onnx import graph
+from atml.device import c
 from atml.device.program import W8, Program
+from atml.device.quantised import Quantised
 from atml.device.reading import read
-from atml.models import build
+from atml.device.toolchains.building import Image, build
+from atml.errors import ToolchainError
 from atml.models.config import ModelConfig
 from atml.tasks.task import MULTICLASS, Task
+from tests.lively import lively
 
 TASK = Task(name="tiny", classes=("no", "yes"), positive=1, sampling_rate=50, window=125)
 LEADS = dataclasses.replace(TASK, leads=2)
@@ -66,20 +71,10 @@ CASES: dict[str, tuple[ModelConfig, Task]] = {
 }
 
 
-def network(config: ModelConfig, task: Task, seed: int = 0) -> torch.nn.Module:
-    """A network in evaluation mode whose every stored value differs from its fresh one."""
-    torch.manual_seed(seed)
-    net = build(config, task).eval()
-    with torch.no_grad():
-        for name, values in [*net.named_parameters(), *net.named_buffers()]:
-            values += 0.3 * torch.rand_like(values) if "var" in name else 0.3 * torch.randn_like(values)
-    return net
-
-
 def model(name: str, format: str = "f32") -> tuple[bytes, Program]:
     """The ONNX file of a case in a format, and its program."""
     config, task = CASES[name]
-    file = graph(network(config, task), task).SerializeToString()
+    file = graph(lively(config, task), task).SerializeToString()
     if format == W8:
         file = onnx_w8.quantised(file)
     return file, read(file, config, task)
@@ -90,3 +85,13 @@ def ecg(task: Task, count: int, seed: int = 0) -> np.ndarray:
     x = np.random.default_rng(seed).normal(0.3, 1.7, (count, task.leads, task.window)).astype(np.float32)
     x[50::100, -1, 7] = np.nan
     return x
+
+
+def compiled(program: Program | Quantised, where: Path, target: str = "host", **more: Any) -> Image:
+    """Its C, built for a target; skipped, and said why, where nothing here compiles for it."""
+    for name, text in c.write(program, sampling_rate=50, hop=25).items():
+        (where / name).write_text(text, encoding="utf-8")
+    try:
+        return build(where, target, **more)
+    except ToolchainError as error:
+        pytest.skip(str(error))

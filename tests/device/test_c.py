@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,23 +15,14 @@ from atml.device.calibration import calibrate
 from atml.device.program import Conv, Program, Recurrent
 from atml.device.quantised import Quantised, quantise
 from atml.device.reading import read
-from atml.device.toolchains.building import Image, build
 from atml.device.toolchains.emulation import run
-from atml.errors import ExportError, ToolchainError
-from tests.device.programs import CASES, ecg, model, network
+from atml.errors import ExportError
+from tests.device.programs import CASES, compiled, ecg, model
+from tests.lively import lively
 
 WINDOWS = 1024
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-O1")
 CHECKED = (*STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-
-
-def compiled(program: Program | Quantised, where: Path, target: str = "host", **more: Any) -> Image:
-    for name, text in c.write(program, sampling_rate=50, hop=25).items():
-        (where / name).write_text(text, encoding="utf-8")
-    try:
-        return build(where, target, **more)
-    except ToolchainError as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -64,7 +54,7 @@ def test_the_c_decides_as_onnxruntime_and_has_the_bits_of_the_interpreter(name: 
 def test_beats_are_found_to_the_end_of_a_long_window(tmp_path: Path) -> None:
     config, task = CASES["rr, decimated"]
     long = replace(task, window=2**15 + 250)
-    program = read(graph(network(config, long), long).SerializeToString(), config, long)
+    program = read(graph(lively(config, long), long).SerializeToString(), config, long)
     x = ecg(long, 2)
     found, _ = run(compiled(program, tmp_path, compiler="gcc", flags=CHECKED), x)
     np.testing.assert_array_equal(found, interpreter.run(program, x))

@@ -17,7 +17,8 @@ from atml.data.dataset import Rows
 from atml.device import checking, writing
 from atml.device.fold_networks import by_format
 from atml.errors import ExportError, ParityError
-from tests.device.programs import CASES, TASK, ecg, network
+from tests.device.programs import CASES, TASK, ecg
+from tests.lively import lively
 
 EXPORT = Path(__file__).parents[1] / "fixtures" / "v0.1" / "exports" / "small" / "97-91-t0138"
 
@@ -94,7 +95,7 @@ def test_an_earlier_device_folder_is_replaced_whole_or_stays(tmp_path: Path) -> 
 def test_a_network_of_a_fold_predicts_in_8_bits() -> None:
     config, _ = CASES["lstm, mean"]
     x = ecg(TASK, 40)
-    net = network(config, TASK)
+    net = lively(config, TASK)
     found = by_format(config, TASK)(net, Rows(x, np.arange(20)), Rows(x, np.arange(20, 40)))
     exact = net(torch.from_numpy(x[20:])).detach().numpy()
     assert list(found) == ["w8", "w8a8"]

@@ -19,11 +19,10 @@ from atml.device.integer_sizes import sizes
 from atml.device.program import Conv, Head, Input, Pool, Program, Recurrent
 from atml.device.quantised import ConvIntegers, Quantised, quantise
 from atml.device.reading import read
-from atml.device.toolchains.building import Image, build
 from atml.device.toolchains.emulation import run
-from atml.errors import ExportError, ToolchainError
+from atml.errors import ExportError
 from atml.library.board_estimate import of_export
-from tests.device.programs import CASES, ecg, model
+from tests.device.programs import CASES, compiled, ecg, model
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "v0.1"
 EXPORT = FIXTURES / "exports/small/97-91-t0138"
@@ -54,15 +53,6 @@ def hard(name: str) -> Float32:
     x[2], x[3] = x[2] * 1e4, x[3] * 1e-4
     x[4], x[5, :, 9] = 3e38, 1e30
     return x
-
-
-def compiled(program: Quantised, where: Path, target: str = "host", **more: object) -> Image:
-    for name, text in c.write(program, sampling_rate=50, hop=25).items():
-        (where / name).write_text(text, encoding="utf-8")
-    try:
-        return build(where, target, **more)
-    except ToolchainError as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("name", COMPILED)

@@ -8,7 +8,7 @@ import numpy as np
 
 from atml.arrays import Int64
 from atml.device import memory
-from atml.device.c.text import array, fields_of, identifier, number, sliding, widened
+from atml.device.c.text import array, fields_of, identifier, number, sliding, table_of_layers, widened
 from atml.device.program import Conv, Recurrent, width_before
 from atml.device.quantised import ConvIntegers, NormIntegers, Quantised, RecurrentIntegers, sigmoid_table
 
@@ -178,8 +178,4 @@ def layers(quantised: Quantised) -> str:
         parts.append(f"static int16_t states[{states}];")
     if cells:
         parts.append(f"static int32_t cells[{cells}];")
-    if program.input.rr is not None:
-        parts.append("static float series[ATML_LEADS * REACHED];")
-    parts.append("static int pooled; /* rows that the pool has seen */")
-    parts.append("static int have[LAYERS + 1]; /* rows that wait in each layer */")
-    return "\n".join(parts) + "\nstatic const layer layers[LAYERS + 1] = {\n" + "\n".join(rows) + "\n};\n"
+    return table_of_layers(program, parts, rows)

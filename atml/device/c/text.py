@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -47,6 +47,16 @@ def identifier(name: str) -> str:
 def fields_of(values: Mapping[str, str]) -> str:
     """Return one row of a table, its values by the names of their fields."""
     return "    {" + ", ".join(f".{name} = {value}" for name, value in values.items()) + "},"
+
+
+def table_of_layers(program: Program, variables: Sequence[str], rows: Sequence[str]) -> str:
+    """Return the ``variables`` of a program's layers, what every program counts, and the table of layers."""
+    parts = list(variables)
+    if program.input.rr is not None:
+        parts.append("static float series[ATML_LEADS * REACHED];")
+    parts.append("static int pooled; /* rows that the pool has seen */")
+    parts.append("static int have[LAYERS + 1]; /* rows that wait in each layer */")
+    return "\n".join(parts) + "\nstatic const layer layers[LAYERS + 1] = {\n" + "\n".join(rows) + "\n};\n"
 
 
 def sliding(program: Program, place: int, layer: Conv) -> dict[str, str]:

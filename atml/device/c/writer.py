@@ -10,7 +10,16 @@ from atml.arrays import Float32
 from atml.device import memory
 from atml.device.c import header, integers, stream
 from atml.device.c.fragments import fragment
-from atml.device.c.text import array, check_sizes, fields_of, identifier, number, sliding, widened
+from atml.device.c.text import (
+    array,
+    check_sizes,
+    fields_of,
+    identifier,
+    number,
+    sliding,
+    table_of_layers,
+    widened,
+)
 from atml.device.program import NO_SCALE, W8, Conv, Layer, LayerNorm, Program, Recurrent, width_before
 from atml.device.quantised import Quantised
 from atml.ecg.beats import FRACTION
@@ -262,8 +271,4 @@ def _layers(program: Program) -> str:
         parts.append("static float most, total; /* the largest score, the sum of all shares */")
     if at:
         parts.append(f"static float states[{at}];")
-    if program.input.rr is not None:
-        parts.append("static float series[ATML_LEADS * REACHED];")
-    parts.append("static int pooled; /* rows that the pool has seen */")
-    parts.append("static int have[LAYERS + 1]; /* rows that wait in each layer */")
-    return "\n".join(parts) + "\nstatic const layer layers[LAYERS + 1] = {\n" + "\n".join(rows) + "\n};\n"
+    return table_of_layers(program, parts, rows)

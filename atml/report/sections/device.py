@@ -21,7 +21,7 @@ from atml.report.material import Material
 from atml.report.on_device import OnDevice
 from atml.report.page import Block, Chart, Empty, Fold, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
-from atml.scoring.official_total import official_total, tables_of
+from atml.scoring.official_total import data_in_words, official_total, tables_of
 from atml.scoring.rules.awarded import CONTESTS
 
 SAME = 0.005
@@ -168,7 +168,7 @@ def _official(material: Material, found: Estimate) -> list[Block]:
     figures = source.figures
     if not figures.get("official"):
         tables = tables_of({"runs": [], **figures})
-        data = "synthetic ECG" if spec.get("synthetic") else f"data set {spec.get('data_name')}"
+        data = data_in_words(bool(spec.get("synthetic")), str(spec.get("data_name")))
         judged = tables.get(found.format) or tables.get(F32, ())
         total = official_total(definition.rule, judged, found.ms, found.flash_kib, data)
         figures = {"official": total.to_dict()}

@@ -156,7 +156,6 @@ def _do(
     device: str,
     pipe: Connection,
 ) -> Report:
-    from atml.device.fold_networks import by_format
     from atml.models.weights import weights
     from atml.training import cross_validation, loop
     from atml.training.agreement import changed_logits
@@ -167,7 +166,12 @@ def _do(
         return bool(pipe.recv())
 
     if isinstance(job, TrialJob):
-        board = job.board
+        board, quantise = job.board, None
+        if job.quantised:
+            # Only repeats of finalists do: what writes and runs files stays out of every other worker.
+            from atml.device.fold_networks import by_format
+
+            quantise = by_format(job.config, definition.task)
         measured = cross_validation.run(
             job.config,
             definition.task,
@@ -179,7 +183,7 @@ def _do(
             on_progress=ask,
             agreement=job.agreement,
             judged=definition.agreement,
-            quantise=by_format(job.config, definition.task) if job.quantised else None,
+            quantise=quantise,
         )
         return Report(index, ReportKind.MEASURED, measurement=measured)
     fitted = loop.fit(

@@ -62,7 +62,8 @@ static void attend(const layer *l, const float *x)
 }
 
 //end
-static void pool(const layer *l, const float *x)
+//end
+static void pool(const layer *l, const value *x)
 {
 //if POOL_LOOP
     int i;
@@ -84,7 +85,6 @@ static void pool(const layer *l, const float *x)
     pooled++;
 }
 
-//end
 /* `count` more rows have come to layer i: pass on what can be worked out from them. */
 static void give(int i, int count)
 {

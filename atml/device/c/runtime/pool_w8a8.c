@@ -29,28 +29,6 @@ static void attend(const layer *l, const value *x)
 }
 
 //end
-static void pool(const layer *l, const value *x)
-{
-//if POOL_LOOP
-    int i;
-    for (i = 0; i < l->in; i++) {
-//if POOL_MEAN
-        features[i] = pooled == 0 ? x[i] : features[i] + x[i];
-//end
-//if POOL_MAX
-        if (pooled == 0 || x[i] > features[MAX_AT + i]) features[MAX_AT + i] = x[i];
-//end
-//if POOL_LAST
-        if (pooled == 0 || i < l->in - TURNED) features[i] = x[i];
-//end
-    }
-//end
-//if POOL_ATTENTION
-    attend(l, x);
-//end
-    pooled++;
-}
-
 /* Feature i in sixteenths of a step of the last rows, from 0. */
 static int32_t feature(int i)
 {
