@@ -59,10 +59,12 @@ class Visit:
         self.page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
         height = int(self.page.evaluate("document.documentElement.scrollHeight"))
         for y in range(0, height + 1, 850):
-            # What is in sight is noticed when it is painted, which a busy machine does late.
+            # What is in sight is noticed when it is painted, which a busy machine does late. Once in a while
+            # Chromium asks for no frame until something else happens: the next step makes it.
             self.page.evaluate(
-                f"scrollTo({{top: {y}, behavior: 'instant'}}); new Promise((done) => requestAnimationFrame("
-                "() => requestAnimationFrame(() => setTimeout(done))))"
+                f"scrollTo({{top: {y}, behavior: 'instant'}}); new Promise((done) => {{"
+                " setTimeout(done, 10000);"
+                " requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))); })"
             )
 
 
