@@ -216,7 +216,7 @@ def test_windows_round_beats_end_a_while_after_theirs():
     with pytest.raises(ValueError, match="not cut round beats"):
         _ = TASKS["multiclass"].samples_after_beat
     for wrong in (0.0, -1.0, 3.496, float("nan")):
-        assert "TASK.after_beat" in targets.problem(replace(beats, after_beat=wrong))
+        assert "TASK.after_beat" in targets.problem(dataclasses.replace(beats, after_beat=wrong))
 
 
 def test_a_task_is_written_as_before_it_knew_beats():
