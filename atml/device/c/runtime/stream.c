@@ -1,9 +1,11 @@
 /* A stream. Nothing below is linked where atml_push is not called: -fdata-sections, --gc-sections. */
+//if ADJOINING
 enum {
     EVENT_FIRST = ATML_POSITIVE < 0 ? 0 : ATML_POSITIVE,
     EVENT_LAST = ATML_POSITIVE < 0 ? ATML_CLASSES - 1 : ATML_POSITIVE
 };
 
+//end
 static const union {
     uint32_t bits;
     float value;
@@ -13,6 +15,11 @@ float atml_logits[ATML_CLASSES];
 static float ring[ATML_LEADS * ATML_WINDOW]; /* the last window */
 static float low[ATML_LEADS], high[ATML_LEADS]; /* of each lead so far */
 static int heard[ATML_LEADS]; /* whether a lead has had a usable sample */
+//if AROUND_BEATS
+static int ring_at; /* next place */
+static int missing; /* further samples until the last unusable one has left the ring */
+//end
+//if ADJOINING
 static int ring_at, ring_filled, ring_since; /* next place, samples there, samples since a decision */
 static int missing; /* further samples until the last unusable one has left the ring */
 static int ended; /* what goes on is over as well */
@@ -28,6 +35,7 @@ void atml_reset(void)
     memset(over, 0, sizeof over);
 }
 
+//end
 /* Put the oldest sample first: each goes `ring_at` places back, one after another round the ring. */
 static void turn(void)
 {
@@ -62,6 +70,7 @@ static int doubtful(const float *x, float lowest, float highest)
     return still > STILL_MOST || railed > RAIL_MOST;
 }
 
+//if ADJOINING
 /* What goes on of class c is over: an event, if it was long enough. */
 static void finished(int c)
 {
@@ -160,3 +169,4 @@ int atml_event_next(atml_event *event)
     over[first].onset = over[first].end;
     return 1;
 }
+//end
