@@ -41,7 +41,7 @@ def recordings(task: Task, split: str, seed: int = 0) -> Iterator[Recording]:
         ...     after_beat=1.0)
         >>> first = next(recordings(task, "train"))
         >>> first.x.shape, first.marks.symbol[:3]
-        ((1, 52500), ['N', 'N', 'N'])
+        ((1, 52500), ['A', 'N', 'N'])
     """
     samples = SECONDS * task.sampling_rate
     for number in range(SUBJECTS[split]):
