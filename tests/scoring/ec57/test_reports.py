@@ -68,7 +68,10 @@ def test_what_changed_is_told_by_record():
     changes = {change.column: change for change in found.records["208"]}
     assert (changes["Vv"].before, changes["Vv"].now) == (727, 0)
     assert (changes["V Se"].before, changes["V Se"].now) == (88.23, 0.0)
-    assert any(line.startswith("  208: Nn' 1233 -> 1303") for line in found.lines())
+    assert any(
+        line.startswith("  208: Q Se 96.31 -> 99.26 (+2.95)") and "Nn' 1233 -> 1303" in line
+        for line in found.lines()
+    )
     assert found.to_dict()["gross"]["V Se"] == {"before": 88.86, "now": 0.0}
 
 

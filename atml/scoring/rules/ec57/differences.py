@@ -135,7 +135,7 @@ def differences(before: Report, now: Mapping[str, Comparison]) -> Differences:
         records={
             name: tuple(
                 change
-                for column in (*before.counts, *before.figures)
+                for column in (*before.figures, *before.counts)
                 if not (change := _change(column, before.records[name][column], ours[name][column])).same
             )
             for name in both

@@ -186,9 +186,11 @@ def matrix(found: Comparison, *, with_s: bool = True, line: bool = True) -> str:
     return _text(*lines, f"       Total shutdown time: {found.shutdown:5d} seconds")
 
 
-def matrices(records: Mapping[str, Comparison], reference: str, test: str) -> str:
-    """Return the standard reports of all records, without a class S."""
-    return "".join(record_report(name, found, reference, test) + "\n" for name, found in records.items())
+def matrices(records: Mapping[str, Comparison], reference: str, test: str, mark: str = "") -> str:
+    """Return the standard reports of all records, without a class S; ``mark`` as `record_report` takes it."""
+    return "".join(
+        record_report(name, found, reference, test, mark=mark) + "\n" for name, found in records.items()
+    )
 
 
 def without_s(counts: Int64) -> Int64:
