@@ -3,7 +3,7 @@
 The slopes of the signal, over about 20 ms, are summed without their sign over 0.1 s. Summits of that energy
 are candidates; `atml.ecg.qrs_decision` decides which of them are beats, half a second later, so that what
 follows a candidate counts as well: a P wave is known by the QRS after it. The beat's position is where the
-signal is furthest from its mean over 0.14 s, which is the R peak, or that of the deepest wave.
+signal is furthest from its mean over 0.22 s, which is the R peak, or that of the deepest wave.
 
 Every filter is a running sum of integers. So the beats are the same whatever the length of the blocks, and
 the C of an export (``qrs.c``) finds the same ones on any processor.
@@ -23,7 +23,7 @@ from atml.ecg.qrs_decision import Candidate, Decision
 SLOWEST, FASTEST = 100, 1000
 """Sampling rates at which beats are looked for, in Hz."""
 
-LATENCY_S = 0.8
+LATENCY_S = 0.9
 """A beat is given out at most this many seconds after its position."""
 
 UNITS = 4096
@@ -41,7 +41,7 @@ STEEPEST = 1 << 21
 LEAST = 16
 """No summit of less energy is a candidate: what rounding leaves of a still lead."""
 
-PARTS = 7
+PARTS = 11
 """The mean that a position is measured from reaches over so many times the smoothing."""
 
 BLOCK = 1 << 16
@@ -76,28 +76,28 @@ class Widths:
 
         Example:
             >>> Widths.of(250)
-            Widths(smooth=5, slope=6, energy=25, apart=25, reach=18, look=125, shift=2)
+            Widths(smooth=5, slope=4, energy=25, apart=25, reach=18, look=125, shift=5)
         """
         if not SLOWEST <= sampling_rate <= FASTEST:
             raise ValueError(
-                f"the sampling rate is {sampling_rate:g} Hz; beats are looked for at {SLOWEST} to {FASTEST} Hz:"
-                " resample the lead"
+                f"the sampling rate is {sampling_rate:g} Hz; beats are looked for at {SLOWEST} to {FASTEST}"
+                " Hz: resample the lead"
             )
         smooth = 2 * int(0.010 * sampling_rate) + 1
         return cls(
             smooth=smooth,
-            slope=2 * int(0.010 * sampling_rate + 0.5),
+            slope=2 * int(0.010 * sampling_rate),
             energy=2 * int(0.050 * sampling_rate) + 1,
             apart=int(0.100 * sampling_rate + 0.5),
             reach=int(0.070 * sampling_rate + 0.5),
             look=int(0.500 * sampling_rate + 0.5),
-            shift=smooth.bit_length() - 1,
+            shift=(PARTS * smooth).bit_length() - 1,
         )
 
     @property
     def delay(self) -> int:
         """Samples by which the energy's middle lies before the sample that completes it."""
-        return self.smooth // 2 + self.slope // 2 + self.energy // 2
+        return self.mean // 2 + self.slope // 2 + self.energy // 2
 
     @property
     def mean(self) -> int:
@@ -107,8 +107,7 @@ class Widths:
     @property
     def kept(self) -> int:
         """Samples that the next block needs of those before it."""
-        of_energy = self.smooth + self.slope + self.energy + 2 * self.apart
-        return max(of_energy, self.mean + self.apart + self.delay + self.reach)
+        return self.mean + self.slope + self.energy + 2 * self.apart
 
 
 class QrsDetector:
@@ -143,7 +142,8 @@ class QrsDetector:
 
     def push(self, x: npt.ArrayLike) -> Int64:
         """Take ``x (samples,)`` in mV; return the beats decided by now, as samples since the start."""
-        values = np.asarray(x, np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is missing as well
+            values = np.asarray(x, np.float32)
         if values.ndim != 1:
             raise ValueError(f"the samples of one lead are one row, not an array of {values.ndim} dimensions")
         found: list[int] = []
@@ -157,7 +157,7 @@ class QrsDetector:
         more = w.look + w.apart + w.delay + w.reach
         found = np.array(self._advance(np.full(more, self._kept[-1])), np.int64)
         self._reset()
-        return found[found < pushed]
+        return found[found < pushed - w.mean // 2]
 
     def _joined(self, x: npt.NDArray[np.float32]) -> Int64:
         """Return whole numbers that begin at 0 and have no step across missing samples."""
@@ -175,12 +175,11 @@ class QrsDetector:
         signal = np.concatenate([self._kept, signal])
         self._kept = signal[-w.kept :]
         self._pushed += length
-        smoothed = _sums(signal, w.smooth)
-        slopes = np.abs(_wrapped(smoothed[w.slope :] - smoothed[: -w.slope])) >> w.shift
-        slopes = np.minimum(slopes, STEEPEST)
+        smoothed, mean, behind = _sums(signal, w.smooth), _sums(signal, w.mean), PARTS // 2 * w.smooth
+        away = _wrapped(PARTS * smoothed[-len(mean) - behind : -behind] - mean)
+        slopes = np.minimum(np.abs(away[w.slope :] - away[: -w.slope]) >> w.shift, STEEPEST)
         energy = _sums(slopes, w.energy)
-        mean, behind = _sums(signal, w.mean), PARTS // 2 * w.smooth
-        away = np.abs(_wrapped(PARTS * smoothed[-len(mean) - behind : -behind] - mean))
+        away = np.abs(away)
 
         # Every array ends at the last sample; `back` is how far before it something lies.
         candidates = []
@@ -189,6 +188,8 @@ class QrsDetector:
             middle = len(away) - back - w.delay + w.mean // 2
             sought = away[middle - w.reach : middle + w.reach + 1]
             at = self._pushed - back
+            if at < w.delay + w.mean // 2:
+                continue  # before the first sample there is nothing to measure it against
             candidates.append(
                 Candidate(
                     at=at,

@@ -40,15 +40,17 @@ class Times:
 
     Attributes:
         refractory: No two beats are nearer, 0.25 s.
-        p_wave: Farthest before a QRS that a P wave is looked for, 0.3 s.
-        t_wave: Farthest after a QRS that a T wave is looked for, 0.36 s.
+        p_wave, p_start: Farthest before a QRS that a P wave is, 0.3 s, and a small one, 0.4 s.
+        t_wave, t_end: Farthest after a QRS that a T wave is, 0.36 s, and a small one, 0.5 s.
         usual: RR interval before any is known, 0.8 s.
-        pause: Time without a beat after which the usual energy is forgotten bit by bit, and no RR interval: 2 s.
+        pause: Time without a beat after which the usual energy falls; no RR interval is longer: 2 s.
     """
 
     refractory: int
     p_wave: int
+    p_start: int
     t_wave: int
+    t_end: int
     usual: int
     pause: int
 
@@ -58,9 +60,10 @@ class Times:
 
         Example:
             >>> Times.of(100)
-            Times(refractory=25, p_wave=30, t_wave=36, usual=80, pause=200)
+            Times(refractory=25, p_wave=30, p_start=40, t_wave=36, t_end=50, usual=80, pause=200)
         """
-        return cls(*(int(seconds * sampling_rate + 0.5) for seconds in (0.25, 0.3, 0.36, 0.8, 2.0)))
+        seconds = (0.25, 0.3, 0.4, 0.36, 0.5, 0.8, 2.0)
+        return cls(*(int(each * sampling_rate + 0.5) for each in seconds))
 
 
 class Decision:
@@ -106,8 +109,10 @@ class Decision:
             self._last = one
             return True
         self._noise = (7 * self._noise + min(one.energy, self._usual)) >> 3
-        if since is not None and since > self._times.pause and self._usual > self._noise:
-            self._usual -= (self._usual - self._noise) >> 4
+        if since is not None and since > self._times.pause and 2 * one.energy > 3 * self._noise:
+            for place, energy in enumerate(self._energies):
+                self._energies[place] = energy - (max(0, energy - one.energy) >> 3)
+            self._usual = median(self._energies)
         return False
 
     def _begin(self, largest: int) -> None:
@@ -124,18 +129,24 @@ class Decision:
             least += 5 * (self._usual - least) >> 4
         if 2 * one.energy <= least:
             return False
-        # A T wave: less than half as steep as the QRS before it.
-        if last is not None and since is not None and since < times.t_wave and 2 * one.slope < last.slope:
-            return False
+        # A T wave: less than half as steep as the QRS before it, or later, and less than a quarter of it.
+        if last is not None and since is not None:
+            if since < times.t_wave and 2 * one.slope < last.slope:
+                return False
+            small = 4 * one.slope < last.slope and 4 * one.energy < last.energy
+            if since < times.t_end and small:
+                return False
         # A P wave, or the first part of a wide QRS: something larger follows at once.
         most = self._usual + self._usual // 2
         for other in ahead:
             apart = other.at - one.at
             if apart < times.refractory and other.energy > one.energy:
                 return False
-            if apart < times.p_wave and 8 * one.energy < 5 * min(other.energy, most):
-                if since is None or 8 * since < 7 * self._interval:
-                    return False
+            early = since is None or 8 * since < 7 * self._interval
+            if apart < times.p_wave and early and 8 * one.energy < 5 * min(other.energy, most):
+                return False
+            if apart < times.p_start and 4 * one.energy < min(other.energy, most):
+                return False
         if one.energy > least:
             return True
         # Weak, but a beat where one is due and no other is near.

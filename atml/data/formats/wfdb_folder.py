@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_header import Header, Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, look_at, some
+from atml.data.rates import Rate
 from atml.data.reading import Reading
 from atml.data.windowing import Recording
 from atml.errors import DataError
@@ -218,6 +219,26 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     return found
 
 
+def record_names(folder: Path) -> list[str]:
+    """Return the records of a folder: those that RECORDS lists, else all with a header.
+
+    Raises DataError where RECORDS lists none.
+    """
+    return _names(folder)[0]
+
+
+def is_mitdb(names: Iterable[str], rates: Iterable[Rate]) -> bool:
+    """Tell whether records are of the MIT-BIH Arrhythmia Database, by their names and rates.
+
+    By name alone it could be anybody's numbering.
+
+    Example:
+        >>> is_mitdb(["100", "202"], [360, 360]), is_mitdb(["100", "202"], [360, 250])
+        (True, False)
+    """
+    return set(rates) == {MITDB_RATE} and set(names) <= MITDB
+
+
 def _names(folder: Path) -> tuple[list[str], list[str]]:
     """Return the records of a folder: those that RECORDS lists, else all with a header; and the others."""
     headers = _headers(folder)
@@ -244,9 +265,7 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     """Say whose the records are, and set aside those that are not to be used."""
     short = {name: name.removeprefix("train_data/").removeprefix("test_data/") for name in names}
     found.name = short
-    # By name alone it could be anybody's numbering.
-    rates = {head.rate for head in found.headers}
-    mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
+    mitdb = is_mitdb(short.values(), [head.rate for head in found.headers])
     patients = patients_of(list(short.values()))
     kept = []
     machine = _by_machine(found)
