@@ -128,6 +128,7 @@ def render(
         "macs": f"{program.macs:,}",
         "ring": f"{4 * task.leads * task.window:,} bytes",
         "detector": "",
+        "beat": "",
         "data": exported.data_name,
         "board": aim.name if aim.freestanding else "cortex-m4",
         "checks": "\n".join(_checks(facts, program.format)),
@@ -137,6 +138,7 @@ def render(
         after, rate = task.samples_after_beat, task.sampling_rate
         words["predicted"] = BEATS_PREDICTED[program.format]
         words |= {"after": f"{after}", "after_s": f"{after / rate:g}"}
+        words["beat"] = f"; {after} samples of each lead come after the beat that is decided"
         words["detector"] = f", and about {beats.ram(after, rate):,} those of the detector of beats"
     return _wrapped(filled_in(NAME, kind_of(task), **words))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from atml.data import soundness
 from atml.ecg import qrs, qrs_decision
 from atml.ecg.qrs import Widths
 from atml.ecg.qrs_decision import Times
@@ -77,6 +78,8 @@ def constants(after: int, sampling_rate: int) -> str:
         "QRS_MEDIAN_OF": qrs_decision.MEDIAN_OF,
         "QRS_WAITING": w.look // w.apart + 2,
         **{f"QRS_{name}S": length for name, length in _rings(w, behind).items()},
+        "STILL_SHARE": f"{1000 * soundness.FLAT:.0f}",
+        "RAIL_SHARE": f"{1000 * soundness.SATURATED:.0f}",
         "BEATS": math.ceil(after / nearest) + 2,
     }
     return "".join(f"#define {name} {value}\n" for name, value in found.items())

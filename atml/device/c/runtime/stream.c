@@ -13,13 +13,13 @@ static const union {
 
 float atml_logits[ATML_CLASSES];
 static float ring[ATML_LEADS * ATML_WINDOW]; /* the last window */
-static float low[ATML_LEADS], high[ATML_LEADS]; /* of each lead so far */
-static int heard[ATML_LEADS]; /* whether a lead has had a usable sample */
 //if AROUND_BEATS
-static int ring_at; /* next place */
+static int ring_at, ring_filled; /* next place, samples there */
 static int missing; /* further samples until the last unusable one has left the ring */
 //end
 //if ADJOINING
+static float low[ATML_LEADS], high[ATML_LEADS]; /* of each lead so far */
+static int heard[ATML_LEADS]; /* whether a lead has had a usable sample */
 static int ring_at, ring_filled, ring_since; /* next place, samples there, samples since a decision */
 static int missing; /* further samples until the last unusable one has left the ring */
 static int ended; /* what goes on is over as well */
@@ -57,6 +57,7 @@ static void turn(void)
     ring_at = 0;
 }
 
+//if ADJOINING
 /* Whether a lead is off (keeps one value) or an amplifier is at its rail (keeps its lowest or highest). */
 static int doubtful(const float *x, float lowest, float highest)
 {
@@ -70,7 +71,6 @@ static int doubtful(const float *x, float lowest, float highest)
     return still > STILL_MOST || railed > RAIL_MOST;
 }
 
-//if ADJOINING
 /* What goes on of class c is over: an event, if it was long enough. */
 static void finished(int c)
 {
