@@ -6,7 +6,7 @@ import ctypes
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import atml
 from atml.artifacts.export import onnx_bytes
 from atml.artifacts.model import ExportedModel, describe, infer
 from atml.data import soundness
-from atml.device import c, folder, interpreter
+from atml.device import c, folder, interpreter, writing
 from atml.device.c import beats
 from atml.device.program import Conv, Head, Input, Pool, Program
 from atml.device.reading import read
@@ -25,7 +25,7 @@ from atml.device.toolchains import emulation
 from atml.device.toolchains.building import build
 from atml.ecg.qrs import detect
 from atml.ecg.resampling import resample
-from atml.errors import ExportError, ToolchainError
+from atml.errors import ExportError, InputError, ToolchainError
 from atml.models.config import ModelConfig
 from atml.tasks.task import MULTICLASS, Task
 from tests.ecg.test_qrs import TIMES, ecg, of_rhythm
@@ -381,6 +381,16 @@ def test_windows_that_end_before_their_beat_is_found_are_refused() -> None:
         c.write(made, sampling_rate=125, hop=125, after=50)
     with pytest.raises(ExportError, match="the C finds beats itself, and the sampling rate is 50 Hz"):
         c.write(made, sampling_rate=50, hop=125, after=125)
+
+
+def test_an_export_is_written_and_checked_and_takes_no_hop(exported: ExportedModel, tmp_path: Path) -> None:
+    there = replace(exported, folder=tmp_path)
+    with pytest.raises(InputError, match=r"--hop 1 is the time .* task 'beats' decides on every beat"):
+        writing.write_checked(there, writing.Wanted("host", "f32", 1.0))
+    assert not list(tmp_path.iterdir())
+    said = writing.write_checked(there, writing.Wanted("host", "f32", None))
+    assert said.startswith(f"wrote {tmp_path / 'device'} (f32): ")
+    assert "void qrs_reset" in (tmp_path / "device" / "model.c").read_text(encoding="utf-8")
 
 
 def test_what_the_detector_takes_of_a_board() -> None:
