@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -177,6 +179,13 @@ def test_an_artefact_hides_no_beats() -> None:
 def test_noise_between_beats() -> None:
     x = ecg(TIMES, 14) + np.random.default_rng(1).normal(0, 0.06, 14 * RATE)
     assert found_all(detect(x, RATE), TIMES, RATE) == (0, 0)
+
+
+def test_the_code_of_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "beats.md").read_text(encoding="utf-8")
+    code = re.search(r"^```python\n(import numpy as np\nfrom atml\.ecg\.qrs .*?)^```", text, re.M | re.S)
+    assert code is not None
+    exec(code[1], {})
 
 
 @pytest.mark.parametrize("rate", [SLOWEST - 1, FASTEST + 1, 0, -250, float("nan")])
