@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,13 +37,18 @@ class Signal:
     """One signal ``x (leads, samples)``; ``rate`` in Hz, None where the file doesn't tell it.
 
     ``name`` is what to call it: the record, the file without its ending, or the segment. ``subject`` is whose
-    it is, "" where nothing but the name can tell.
+    it is, "" where nothing but the name can tell. ``start`` is when it begins, a time of day where the file
+    has no date; None where it tells nothing. ``header`` is the header of a WFDB record, ``comments`` are those
+    in it.
     """
 
     name: str
     x: npt.NDArray[np.floating]
     rate: Rate | None
     subject: str = ""
+    start: datetime.datetime | datetime.time | None = None
+    header: Path | None = None
+    comments: tuple[str, ...] = ()
 
 
 def signals(
@@ -145,7 +151,10 @@ def _record(file: Path, task: Task, leads: Sequence[str], *, name: str) -> Signa
         raise _refused(file, unusable) from None
     except OSError as error:
         raise DataError(f"{error.filename or file} can't be read: {error.strerror or error}") from None
-    return Signal(name, x, found.rate)
+    day, time = found.raw.base_date, found.raw.base_time
+    start = datetime.datetime.combine(day, time) if day and time else time
+    comments = tuple(str(line) for line in found.raw.comments or ())
+    return Signal(name, x, found.rate, start=start, header=file, comments=comments)
 
 
 def _refused(file: Path, unusable: Unusable) -> DataError:
@@ -169,9 +178,10 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
         return Signal(text.name(path.stem), _array(path, task, leads, trained), None)
     x: npt.NDArray[np.floating]
     rate: Rate | None
+    start: datetime.datetime | datetime.time | None = None
     try:
         if ending in edf_file.ENDINGS:
-            held = edf_file.opened(path, path.name)
+            held, start = edf_file.opened(path, path.name), edf_file.start(path)
             x, rate = held.load(_chosen(path, held.leads, task, leads, trained)), held.rate
         else:
             table = column_file.read(path, path.name)
@@ -180,7 +190,7 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
         raise _refused(path, unusable) from None
     if rate is not None and asked not in (None, rate):
         raise DataError(f"{path} tells {shown(rate)} Hz; leave out --sampling-rate {asked}")
-    return Signal(text.name(path.stem), x, rate)
+    return Signal(text.name(path.stem), x, rate, start=start)
 
 
 def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:
