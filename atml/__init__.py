@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         StudyError,
         TaskFileError,
     )
+    from atml.library.annotation import Annotation, annotate
     from atml.library.loaded_model import Model, load
     from atml.library.prediction import Prediction, predict
     from atml.library.score_result import ScoreResult, score
@@ -58,6 +59,7 @@ __version__ = "0.1.0"
 
 # The same as above, for the moment at which a name is first used.
 _HOME = {
+    "Annotation": "atml.library.annotation",
     "AtmlError": "atml.errors",
     "Cost": "atml.models.budget",
     "DataError": "atml.errors",
@@ -82,6 +84,7 @@ _HOME = {
     "Task": "atml.tasks.task",
     "TaskFileError": "atml.errors",
     "TaskSource": "atml.library.task_source",
+    "annotate": "atml.library.annotation",
     "confusion": "atml.metrics",
     "contest_points": "atml.scoring.rules.awarded",
     "find_task": "atml.task_files",
@@ -101,6 +104,7 @@ _THERE = {"find_task": "find", "open_data": "open"}
 """What some are called at home, where the package says the rest."""
 
 __all__ = [
+    "Annotation",
     "AtmlError",
     "Cost",
     "DataError",
@@ -126,6 +130,7 @@ __all__ = [
     "TaskFileError",
     "TaskSource",
     "__version__",
+    "annotate",
     "confusion",
     "contest_points",
     "find_task",

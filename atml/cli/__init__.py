@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from atml.cli.annotate import annotate
 from atml.cli.best import best_app
 from atml.cli.check import check
 from atml.cli.compare import compare
@@ -69,6 +70,7 @@ app.command(rich_help_panel=SEARCHING)(status)
 app.add_typer(best_app, name="best", rich_help_panel=JUDGING)
 app.command(rich_help_panel=JUDGING)(score)
 app.command(rich_help_panel=JUDGING)(predict)
+app.command(rich_help_panel=JUDGING)(annotate)
 app.command(rich_help_panel=JUDGING)(compare)
 app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)

@@ -47,11 +47,15 @@ class Chart:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing of our own: one ``<svg>`` element with a ``viewBox``, in the colours of the theme."""
+    """A drawing of our own: one ``<svg>`` element with a ``viewBox``, in the colours of the theme.
+
+    One that is ``wide`` can't be read when it is made as narrow as a phone, and scrolls inside its box.
+    """
 
     name: str
     svg: str
     says: str
+    wide: bool = False
 
 
 @dataclass(frozen=True)

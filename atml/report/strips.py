@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.report.svg import text
-from atml.report.theme import BLUE, FONT, GREY, INK, MUTED, ORANGE, RULE_BOLD, RULE_FINE, RULED
+from atml.report.theme import BLUE, FONT, GREY, INK, MUTED, ORANGE, PURPLE, RED, RULE_BOLD, RULE_FINE, RULED
 
 Floats = npt.NDArray[np.floating]
 
@@ -37,6 +37,13 @@ LEVELS = 5
 
 LEFT, RIGHT, TOP, BOTTOM, GAP = 13.0, 3.0, 6.0, 5.0, 3.0
 """Margins of a strip in mm, and the gap between two strips."""
+
+BEATS, NEAR = 4.0, 7.0
+"""Height in mm of the line above a strip that names its beats, and the least distance of two of them in mm
+for the interval to be written between."""
+
+KINDS = {"V": RED, "S": PURPLE, "Q": GREY}
+"""Colours of beats by symbol; those of others are in ink."""
 
 LANE = 10.0
 """Height in mm of the lane under a strip, in which its saliency is drawn to scale."""
@@ -63,7 +70,8 @@ class Strip:
 
     ``under``, of the same shape, is drawn in grey behind it. ``saliency (samples,)`` is drawn over it: above
     0 in orange, below 0 in blue, the deeper the nearer to ``strongest`` (the largest magnitude where that is
-    0). ``leads`` are names, where there are any.
+    0). ``leads`` are names, where there are any. ``beats`` are named above it: seconds since its start, and
+    symbols; between neighbours stands the interval in ms.
     """
 
     x: Floats
@@ -73,6 +81,7 @@ class Strip:
     saliency: Floats | None = None
     strongest: float = 0.0
     leads: tuple[str, ...] = ()
+    beats: tuple[tuple[float, str], ...] = ()
 
 
 def choose(strips: Sequence[Strip], unit: str) -> Scale:
@@ -161,6 +170,8 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     """Draw a title, every lead on one ruled ground, the axis of time and the lane of saliency."""
     page.parts.append(text(LEFT, page.y + 4.0, strip.title, INK, 3.1, bold=True))
     page.y += TOP
+    if strip.beats:
+        _named(page, strip.beats)
     top, wide = page.y, _length(strip)
     rows = [_Row(both, scale) for both in _leads(strip)]
     high = sum(row.high for row in rows)
@@ -182,6 +193,21 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
         _lane(page, strip, wide)
     _seconds(page, strip, wide)
     page.y += BOTTOM + GAP
+
+
+def _named(page: _Page, beats: Sequence[tuple[float, str]]) -> None:
+    """Write the beats' symbols above a strip, a tick under each, and the intervals between."""
+    page.y += BEATS
+    for at, symbol in beats:
+        x, colour = LEFT + SPEED * at, KINDS.get(symbol, INK)
+        page.parts.append(text(x, page.y - 1.6, symbol, colour, 3.1, "middle", bold=True))
+        page.parts.append(
+            f'<path d="M{x:.2f} {page.y - 1.1:.2f}v1.1" stroke="{colour}" stroke-width="0.25"/>'
+        )
+    for (before, _), (at, _) in itertools.pairwise(beats):
+        if SPEED * (at - before) >= NEAR:
+            middle = LEFT + SPEED * (before + at) / 2
+            page.text(middle, page.y - 1.6, f"{1000 * (at - before):.0f}", MUTED, 2.2, "middle")
 
 
 def _leads(strip: Strip) -> list[Floats]:
