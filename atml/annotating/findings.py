@@ -37,11 +37,16 @@ Cut = Callable[[Int64, int, int], npt.NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Finding:
-    """One event: a name without spaces, what it is, what is to be said, and the strip from ``start_s`` on."""
+    """One event from ``first_s`` to ``last_s``, and the strip from ``start_s`` to ``end_s`` that shows it.
+
+    ``name`` has no spaces, ``title`` is what it is, ``says`` when and whatever else.
+    """
 
     name: str
     title: str
     says: str
+    first_s: float
+    last_s: float
     start_s: float
     end_s: float
 
@@ -87,7 +92,8 @@ class _Findings:
         start = first - AROUND_S if spare < 2 * AROUND_S else (first + last - length) / 2
         start = max(0.0, min(start, self.duration - length))
         says = f"{says}At {self.clock.said(first)}."
-        self.all.append(Finding(name, title, says, start, min(start + length, self.duration)))
+        end = min(start + length, self.duration)
+        self.all.append(Finding(name, title, says, first, last, start, end))
 
     def of_span(self, name: str, title: str, span: Span, says: str = "") -> None:
         seconds = self.events.seconds
@@ -111,16 +117,15 @@ class _Findings:
         for number, span in enumerate(sorted(spans, key=self.events.rate_of, reverse=True)[:most], 1):
             apart = 1000 * float(self.events.rr[span.last])
             title = f"{kind.short} {word}, {apart:.0f} ms apart"
-            says = f"The closest of {plural(len(spans), word)}. " if number == 1 else ""
+            says = _best("closest", len(spans), word) if number == 1 else ""
             self.of_span(f"{kind.name}-{name}-{number}", title, span, says)
 
     def longest(self, name: str, spans: Sequence[Span], kind: Ectopy) -> None:
         """Add the episode with the most ectopic beats."""
         if spans:
             span = max(spans, key=lambda one: one.ectopics)
-            count = f"{len(spans):,} episode{'' if len(spans) == 1 else 's'}"
             title = f"Longest {kind.name} {name}: {span.ectopics} {kind.short}"
-            self.of_span(f"{kind.name}-{name}", title, span, f"The longest of {count}. ")
+            self.of_span(f"{kind.name}-{name}", title, span, _best("longest", len(spans), "episode"))
 
     def pauses(self, most: int) -> None:
         rr, seconds = self.events.rr, self.events.seconds
@@ -128,7 +133,7 @@ class _Findings:
             sorted(self.events.pauses.tolist(), key=lambda one: -rr[one])[:most], 1
         ):
             what = "Longest pause" if number == 1 else "Pause"
-            says = f"The longest of {plural(len(self.events.pauses), 'pause')}. " if number == 1 else ""
+            says = _best("longest", len(self.events.pauses), "pause") if number == 1 else ""
             self.add(
                 f"pause-{number}",
                 f"{what}: {rr[beat]:.2f} s",
@@ -158,13 +163,9 @@ class _Findings:
         made = shapes(x, SHAPES)
         for number, shape in enumerate(made, 1):
             beat = int(beats[shape.row])
-            of_all = (
-                f"{shape.members:,} of the single {kind.short} looked at"
-                if len(beats) > 1
-                else "The only one"
-            )
             title = f"Single {kind.short}" + (f", shape {number}" if len(made) > 1 else "")
-            says = f"{of_all}{' are like this one' if len(beats) > 1 else ''}. "
+            some = f"{shape.members:,} of {len(beats):,} single {kind.short}"
+            says = f"{some}{'' if len(beats) == len(every) else ' looked at'} are of this shape. "
             self.of_span(f"{kind.name}-single-{number}", title, Span(beat, beat, 1), says)
 
     def premature(self, kind: Ectopy) -> None:
@@ -175,7 +176,7 @@ class _Findings:
             title = (
                 f"Earliest single {kind.short}: {1000 * self.events.rr[beat]:.0f} ms after the beat before"
             )
-            says = f"One of {plural(len(kind.singles), 'single beat')}. "
+            says = _best("earliest", len(kind.singles), "single beat")
             self.of_span(f"{kind.name}-single", title, Span(beat, beat, 1), says)
 
     def lost(self, found: Annotated) -> None:
@@ -187,14 +188,17 @@ class _Findings:
                 at = int((ends - starts).argmax())
                 first, last = float(starts[at] * second), min(float(ends[at] * second), self.duration)
                 title = f"Not analysed: {one.words}, {last - first:.0f} s"
-                says = (
-                    f"The longest of {plural(len(starts), 'such stretch').replace('stretchs', 'stretches')}. "
-                )
+                says = _best("longest", len(starts), "such time")
                 self.add(f"not-analysed-{one.name.lower()}", title, says, first, last)
 
     def beginning(self) -> None:
         if self.duration:
-            self.add("beginning", "The beginning", "For comparison. ", 0.0, 0.0)
+            self.add("beginning", "The beginning, for comparison", "", 0.0, 0.0)
+
+
+def _best(which: str, count: int, word: str) -> str:
+    """Say that something is the longest, or another, of several."""
+    return f"The {which} of {plural(count, word)}. " if count > 1 else ""
 
 
 def _stretches(mask: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:

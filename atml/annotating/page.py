@@ -110,7 +110,7 @@ def _rate(found: Annotated, events: Events, summary: Summary, clock: Clock) -> I
         yield Empty("There is no heart rate, for no beat was found.")
         return
     svg, says = trend(found, events, clock)
-    yield Drawing("trend", svg, says, wide=True)
+    yield Drawing("trend", svg, says, wide=0.0)
     yield Grid(
         words.HOURS,
         tuple(words.hours(summary)),
@@ -131,18 +131,19 @@ def _ectopy(found: Summary) -> Block:
         "of the beats named": [f"{100 * kind.share:.2g}%" for kind in both],
         "single": [f"{kind.singles:,}" for kind in both],
         "couplets": [f"{kind.couplets:,}" for kind in both],
-        f"runs of {RUN} or more": [f"{kind.runs:,}" for kind in both],
-        "beats in runs": [f"{kind.beats_in_runs:,}" for kind in both],
+        f"runs of {RUN} or more (beats in them)": [_both(kind.runs, kind.beats_in_runs) for kind in both],
         "longest run": [f"{kind.longest.beats} beats" if kind.longest else "-" for kind in both],
         "fastest run": [f"{kind.fastest.rate:.0f}/min" if kind.fastest else "-" for kind in both],
-        "bigeminy: episodes": [f"{kind.bigeminy:,}" for kind in both],
-        "beats in bigeminy": [f"{kind.beats_in_bigeminy:,}" for kind in both],
-        "trigeminy: episodes": [f"{kind.trigeminy:,}" for kind in both],
-        "beats in trigeminy": [f"{kind.beats_in_trigeminy:,}" for kind in both],
+        "bigeminy (beats in it)": [_both(kind.bigeminy, kind.beats_in_bigeminy) for kind in both],
+        "trigeminy (beats in it)": [_both(kind.trigeminy, kind.beats_in_trigeminy) for kind in both],
     }
     table = tuple((name, *cells) for name, cells in rows.items())
     says = "VEB: ventricular ectopic beats; SVEB: supraventricular ones."
     return Grid(("", "VEB", "SVEB"), table, says, right=("VEB", "SVEB"))
+
+
+def _both(events: int, beats: int) -> str:
+    return f"{events:,} ({beats:,})" if events else "0"
 
 
 def _strips(
@@ -172,9 +173,9 @@ def _strips(
         + ". What is drawn is the signal as it was recorded, at 25 mm a second."
     )
     for one in every:
-        yield Drawing(
-            one.name, _strip(found, one, leads, signal, unit), f"{one.title}. {one.says}", wide=True
-        )
+        middle = (one.first_s + one.last_s) / 2 - one.start_s
+        first = min(1.0, middle / max(one.end_s - one.start_s, 1e-9))
+        yield Drawing(one.name, _strip(found, one, leads, signal, unit), one.says, wide=first)
 
 
 def _strip(
@@ -193,6 +194,7 @@ def _strip(
         title=one.title,
         leads=tuple(leads),
         beats=tuple(zip(beats, names, strict=True)),
+        span=(one.first_s - one.start_s, min(one.last_s, one.end_s) - one.start_s) if one.last_s else None,
     )
     return draw([strip], unit=unit)
 

@@ -49,13 +49,14 @@ class Chart:
 class Drawing:
     """A drawing of our own: one ``<svg>`` element with a ``viewBox``, in the colours of the theme.
 
-    One that is ``wide`` can't be read when it is made as narrow as a phone, and scrolls inside its box.
+    One that is ``wide`` can't be read when it is made as narrow as a phone: it scrolls inside its box, which
+    shows what lies at this share of its width first.
     """
 
     name: str
     svg: str
     says: str
-    wide: bool = False
+    wide: float | None = None
 
 
 @dataclass(frozen=True)

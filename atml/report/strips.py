@@ -18,8 +18,9 @@ from xml.sax.saxutils import escape
 import numpy as np
 import numpy.typing as npt
 
+from atml.report import strip_beats
 from atml.report.svg import text
-from atml.report.theme import BLUE, FONT, GREY, INK, MUTED, ORANGE, PURPLE, RED, RULE_BOLD, RULE_FINE, RULED
+from atml.report.theme import BLUE, FONT, GREY, INK, MUTED, ORANGE, RULE_BOLD, RULE_FINE, RULED
 
 Floats = npt.NDArray[np.floating]
 
@@ -37,13 +38,6 @@ LEVELS = 5
 
 LEFT, RIGHT, TOP, BOTTOM, GAP = 13.0, 3.0, 6.0, 5.0, 3.0
 """Margins of a strip in mm, and the gap between two strips."""
-
-BEATS, NEAR = 4.0, 7.0
-"""Height in mm of the line above a strip that names its beats, and the least distance of two of them in mm
-for the interval to be written between."""
-
-KINDS = {"V": RED, "S": PURPLE, "Q": GREY}
-"""Colours of beats by symbol; those of others are in ink."""
 
 LANE = 10.0
 """Height in mm of the lane under a strip, in which its saliency is drawn to scale."""
@@ -71,7 +65,8 @@ class Strip:
     ``under``, of the same shape, is drawn in grey behind it. ``saliency (samples,)`` is drawn over it: above
     0 in orange, below 0 in blue, the deeper the nearer to ``strongest`` (the largest magnitude where that is
     0). ``leads`` are names, where there are any. ``beats`` are named above it: seconds since its start, and
-    symbols; between neighbours stands the interval in ms.
+    symbols; between neighbours stands the interval in ms. ``span`` underlines them from one time to another.
+    Where a sample is missing (NaN) nothing is drawn.
     """
 
     x: Floats
@@ -82,6 +77,7 @@ class Strip:
     strongest: float = 0.0
     leads: tuple[str, ...] = ()
     beats: tuple[tuple[float, str], ...] = ()
+    span: tuple[float, float] | None = None
 
 
 def choose(strips: Sequence[Strip], unit: str) -> Scale:
@@ -171,7 +167,8 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     page.parts.append(text(LEFT, page.y + 4.0, strip.title, INK, 3.1, bold=True))
     page.y += TOP
     if strip.beats:
-        _named(page, strip.beats)
+        page.y += strip_beats.HIGH
+        page.parts += strip_beats.named(LEFT, page.y, SPEED, strip.beats, strip.span)
     top, wide = page.y, _length(strip)
     rows = [_Row(both, scale) for both in _leads(strip)]
     high = sum(row.high for row in rows)
@@ -193,21 +190,6 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
         _lane(page, strip, wide)
     _seconds(page, strip, wide)
     page.y += BOTTOM + GAP
-
-
-def _named(page: _Page, beats: Sequence[tuple[float, str]]) -> None:
-    """Write the beats' symbols above a strip, a tick under each, and the intervals between."""
-    page.y += BEATS
-    for at, symbol in beats:
-        x, colour = LEFT + SPEED * at, KINDS.get(symbol, INK)
-        page.parts.append(text(x, page.y - 1.6, symbol, colour, 3.1, "middle", bold=True))
-        page.parts.append(
-            f'<path d="M{x:.2f} {page.y - 1.1:.2f}v1.1" stroke="{colour}" stroke-width="0.25"/>'
-        )
-    for (before, _), (at, _) in itertools.pairwise(beats):
-        if SPEED * (at - before) >= NEAR:
-            middle = LEFT + SPEED * (before + at) / 2
-            page.text(middle, page.y - 1.6, f"{1000 * (at - before):.0f}", MUTED, 2.2, "middle")
 
 
 def _leads(strip: Strip) -> list[Floats]:
@@ -286,11 +268,21 @@ def _path(points: Sequence[tuple[int, int]]) -> str:
 def _trace(
     page: _Page, x: Floats, rate: float, base: float, scale: Scale, columns: int, colour: str, width: float
 ) -> None:
-    path = _path(list(_points(np.nan_to_num(x), rate, base, scale, columns)))
-    page.parts.append(
-        f'<path transform="scale({UNIT})" d="{path}" stroke="{colour}" stroke-width="{width / UNIT:g}"'
-        ' stroke-linejoin="round" stroke-linecap="round"/>'
-    )
+    for first, last in _there(x):
+        share = max(1, round(columns * (last - first) / len(x)))
+        right = round(SPEED * first / rate / UNIT)
+        points = [(across + right, down) for across, down in _points(x[first:last], rate, base, scale, share)]
+        page.parts.append(
+            f'<path transform="scale({UNIT})" d="{_path(points)}" stroke="{colour}"'
+            f' stroke-width="{width / UNIT:g}" stroke-linejoin="round" stroke-linecap="round"/>'
+        )
+
+
+def _there(x: Floats) -> list[tuple[int, int]]:
+    """Return where the stretches of samples that are not missing begin and end."""
+    there = np.concatenate([[False], np.isfinite(x), [False]])
+    edges = np.flatnonzero(there[1:] != there[:-1]).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _salience(strip: Strip) -> tuple[Floats, float]:

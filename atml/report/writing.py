@@ -181,9 +181,11 @@ def _block(block: Block) -> str:
 
 def _drawing(drawing: Drawing) -> str:
     sheet = static.variables(drawing.svg)
-    if drawing.wide:
+    if drawing.wide is not None:
+        says = escape(drawing.says)
         sheet = (
-            f'<div class="sheet" tabindex="0" role="region" aria-label="{escape(drawing.says)}">{sheet}</div>'
+            f'<div class="sheet" data-first="{drawing.wide:.3g}" tabindex="0" role="region"'
+            f' aria-label="{says}">{sheet}</div>'
         )
     return (
         f'<figure class="drawing" id="figure-{drawing.name}">{sheet}'

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from atml.report import strips, theme
+from atml.report import strip_beats, strips, theme
 from atml.report.strips import SPEED, Strip
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -136,4 +136,4 @@ def test_beats_are_named_above_with_the_intervals_between_them() -> None:
     ]  # fmt: skip
     assert found[1].get("fill") == theme.RED and "200" not in texts(svg)  # 5 mm are too near
     high = [float((ET.fromstring(one).get("viewBox") or "").split()[3]) for one in (plain, svg)]
-    assert high[1] - high[0] == pytest.approx(strips.BEATS)
+    assert high[1] - high[0] == pytest.approx(strip_beats.HIGH)
