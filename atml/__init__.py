@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TaskFileError,
     )
     from atml.library.annotation import Annotation, annotate
+    from atml.library.beat_comparison import BeatComparison, compare_beats
     from atml.library.loaded_model import Model, load
     from atml.library.prediction import Prediction, predict
     from atml.library.score_result import ScoreResult, score
@@ -61,6 +62,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Annotation": "atml.library.annotation",
     "AtmlError": "atml.errors",
+    "BeatComparison": "atml.library.beat_comparison",
     "Cost": "atml.models.budget",
     "DataError": "atml.errors",
     "Dataset": "atml.data.dataset",
@@ -85,6 +87,7 @@ _HOME = {
     "TaskFileError": "atml.errors",
     "TaskSource": "atml.library.task_source",
     "annotate": "atml.library.annotation",
+    "compare_beats": "atml.library.beat_comparison",
     "confusion": "atml.metrics",
     "contest_points": "atml.scoring.rules.awarded",
     "find_task": "atml.task_files",
@@ -106,6 +109,7 @@ _THERE = {"find_task": "find", "open_data": "open"}
 __all__ = [
     "Annotation",
     "AtmlError",
+    "BeatComparison",
     "Cost",
     "DataError",
     "Dataset",
@@ -131,6 +135,7 @@ __all__ = [
     "TaskSource",
     "__version__",
     "annotate",
+    "compare_beats",
     "confusion",
     "contest_points",
     "find_task",

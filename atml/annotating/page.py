@@ -20,7 +20,7 @@ from atml.annotating.trend import trend
 from atml.arrays import Int64
 from atml.formatting import clock as lasting
 from atml.formatting import plural, value
-from atml.report.page import Block, Drawing, Empty, Grid, Section, Text
+from atml.report.page import Block, Drawing, Empty, Grid, Heading, Section, Text
 from atml.report.strips import Strip, draw
 from atml.report.writing import Head, html
 
@@ -175,11 +175,17 @@ def _strips(
     for one in every:
         middle = (one.first_s + one.last_s) / 2 - one.start_s
         first = min(1.0, middle / max(one.end_s - one.start_s, 1e-9))
-        yield Drawing(one.name, _strip(found, one, leads, signal, unit), one.says, wide=first)
+        yield Heading(one.title)
+        yield Drawing(one.name, _strip(found, one, leads, signal, unit, clock), one.says, wide=first)
 
 
 def _strip(
-    found: Annotated, one: Finding, leads: Sequence[str], x: npt.NDArray[np.generic], unit: str
+    found: Annotated,
+    one: Finding,
+    leads: Sequence[str],
+    x: npt.NDArray[np.generic],
+    unit: str,
+    clock: Clock,
 ) -> str:
     rate = float(found.rate)
     first, last = round(one.start_s * rate), min(round(one.end_s * rate), found.samples)
@@ -191,7 +197,7 @@ def _strip(
     strip = Strip(
         x=part,
         rate=rate / thin,
-        title=one.title,
+        title=f"from {clock.said(one.start_s)}",
         leads=tuple(leads),
         beats=tuple(zip(beats, names, strict=True)),
         span=(one.first_s - one.start_s, min(one.last_s, one.end_s) - one.start_s) if one.last_s else None,

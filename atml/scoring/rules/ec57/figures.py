@@ -13,7 +13,7 @@ import numpy as np
 
 from atml.arrays import Floats, Int64
 from atml.scoring.rules.ec57.annotator import NO_BEAT
-from atml.scoring.rules.ec57.comparison import Comparison
+from atml.scoring.rules.ec57.comparison import SIZE, Comparison, Pairs
 
 N, S, V, F, Q, O, X = range(7)  # noqa: E741
 """Rows and columns of a matrix."""
@@ -99,12 +99,37 @@ def aggregate(found: Sequence[Comparison]) -> Aggregate:
     An average is unweighted, over the records in which its figure is defined. That of RR errors is of the
     errors as they are printed, with two decimals, from which the standard's programs take it.
     """
-    counts = np.array([one.counts for one in found], np.int64).reshape(-1, 7, 7)
+    counts = np.array([one.counts for one in found], np.int64).reshape(-1, SIZE, SIZE)
+    errors = [float(f"{one.rr_error:.2f}") for one in found if one.rr_error is not None]
+    return of_counts(counts, errors)
+
+
+def of_counts(counts: Int64, rr_errors: Sequence[float]) -> Aggregate:
+    """Take records together of which the matrices ``(records, 7, 7)`` and the RR errors in ms are known.
+
+    Example:
+        >>> counts = np.zeros((2, 7, 7), np.int64)
+        >>> counts[:, N, N], counts[:, N, O] = [9, 1], [1, 1]
+        >>> found = of_counts(counts, [])
+        >>> round(found.gross["Q Se"], 2), found.average["Q Se"], found.gross["V Se"]
+        (83.33, 70.0, None)
+    """
     gross = {name: percent(int(right), int(of)) for name, (right, of) in parts(counts.sum(axis=0)).items()}
     average: dict[str, float | None] = {}
     for name, (right, of) in parts(counts).items():
         shares = [a / b for a, b in zip(right.tolist(), of.tolist(), strict=True) if b > 0]
         average[name] = percent(sum(shares), len(shares))
-    errors = [float(f"{one.rr_error:.2f}") for one in found if one.rr_error is not None]
-    average[RR] = percent(sum(errors) / 100.0, len(errors))
+    average[RR] = percent(sum(rr_errors) / 100.0, len(rr_errors))
     return Aggregate(gross, average)
+
+
+def together(found: Sequence[Comparison]) -> Comparison:
+    """Sum records: their counts, their shutdowns, and the squares of their RR errors; no pairs."""
+    none = np.empty(0, np.int64)
+    return Comparison(
+        counts=np.array([one.counts for one in found], np.int64).reshape(-1, SIZE, SIZE).sum(axis=0),
+        shutdown=sum(one.shutdown for one in found),
+        rr_squares=sum(one.rr_squares for one in found),
+        rr_count=sum(one.rr_count for one in found),
+        pairs=Pairs(none, none, none, none),
+    )

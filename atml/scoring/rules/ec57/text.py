@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from atml.arrays import Int64
 from atml.scoring.rules.ec57.annotator import NO_BEAT
-from atml.scoring.rules.ec57.comparison import SIZE, Comparison
+from atml.scoring.rules.ec57.comparison import Comparison
 from atml.scoring.rules.ec57.figures import (
     FIGURES,
     RR,
@@ -28,6 +28,7 @@ from atml.scoring.rules.ec57.figures import (
     of_record,
     parts,
     percent,
+    together,
 )
 
 BEATS = (
@@ -55,15 +56,15 @@ _TOGETHER: Mapping[str, Sequence[int]] = {
 """Rows and columns that a line of beats counts together, by the letters in the names of its columns."""
 
 
-def columns(counts: Int64) -> Int64:
-    """Return the counts of a line of beats, ``(19,)``, of a matrix ``(7, 7)``.
+def columns(counts: Int64, names: Sequence[str] = COLUMNS) -> Int64:
+    """Return the counts of a line of beats, ``(19,)``, of a matrix ``(7, 7)``; those of ``names`` alone.
 
     Example:
         >>> counts = np.arange(49).reshape(7, 7)
         >>> dict(zip(COLUMNS, columns(counts).tolist(), strict=True))["Nn'"]  # Nn, Nf and Nq
         7
     """
-    found = [counts[np.ix_(_TOGETHER[name[0]], _TOGETHER[name[1]])].sum() for name in COLUMNS]
+    found = [counts[np.ix_(_TOGETHER[name[0]], _TOGETHER[name[1]])].sum() for name in names]
     return np.array(found, np.int64)
 
 
@@ -80,7 +81,7 @@ def shutdown_line(name: str, found: Comparison) -> str:
     """Return a record's line in the table of shutdowns; supraventricular beats don't count as missed ones."""
     m = found.counts
     missed, every = m[:NO_BEAT, X].tolist(), m[:NO_BEAT].sum(axis=1).tolist()
-    shares = [percent(sum(missed) - missed[S], sum(every))]
+    shares = [percent(sum(missed) - missed[S], sum(every))]  # without S, as the comparator has it
     shares += [percent(missed[row], every[row]) for row in (N, S, V, F)]
     counts = " ".join(f"{one:4d}" for one in missed)
     told = "".join(map(_share, shares))
@@ -123,7 +124,9 @@ def shutdown_summary(records: Mapping[str, Comparison]) -> str:
     )
 
 
-def record_report(name: str, found: Comparison, reference: str, test: str, *, with_s: bool = False) -> str:
+def record_report(
+    name: str, found: Comparison, reference: str, test: str, *, with_s: bool = False, mark: str = ""
+) -> str:
     """Return a record's standard report: its matrix, its figures and its shutdown.
 
     Args:
@@ -132,9 +135,10 @@ def record_report(name: str, found: Comparison, reference: str, test: str, *, wi
         reference: Name of the reference's annotator.
         test: Name of the annotator that is judged.
         with_s: Whether supraventricular beats are a class of their own; else they are N.
+        mark: What is not as the standard has it, for the first line.
     """
     told = (
-        f"Beat-by-beat comparison results for record {name}",
+        f"Beat-by-beat comparison results for record {name}{mark and f' ({mark})'}",
         f"Reference annotator: {reference}",
         f"     Test annotator: {test}",
         "",
@@ -142,9 +146,12 @@ def record_report(name: str, found: Comparison, reference: str, test: str, *, wi
     return _text(*told) + matrix(found, with_s=with_s)
 
 
-def matrix(found: Comparison, *, with_s: bool = True) -> str:
-    """Return the matrix, the figures and the shutdown of a record's standard report."""
-    m = found.counts if with_s else _without_s(found.counts)
+def matrix(found: Comparison, *, with_s: bool = True, line: bool = True) -> str:
+    """Return the matrix, the figures and the shutdown of a record's standard report.
+
+    ``line`` is as `atml.scoring.rules.ec57.figures.parts` takes it: False for several records together.
+    """
+    m = found.counts if with_s else without_s(found.counts)
     kept = [row for row in range(7) if with_s or row != S]
     letters = "nsvfqox"
     head = "        " + "    ".join(letters[column] for column in kept)
@@ -153,7 +160,7 @@ def matrix(found: Comparison, *, with_s: bool = True) -> str:
         cells = [column for column in kept if row < NO_BEAT or column < NO_BEAT]
         lines.append(f" {letters[row].upper()} | " + " ".join(f"{m[row, column]:4d}" for column in cells))
     lines.append("")
-    figures = parts(m, line=True)
+    figures = parts(m, line=line)
     for title, name in (
         ("           QRS sensitivity", "Q Se"),
         (" QRS positive predictivity", "Q +P"),
@@ -179,12 +186,14 @@ def matrix(found: Comparison, *, with_s: bool = True) -> str:
     return _text(*lines, f"       Total shutdown time: {found.shutdown:5d} seconds")
 
 
-def matrices(records: Mapping[str, Comparison], reference: str, test: str) -> str:
-    """Return the standard reports of all records, without a class S."""
-    return "".join(record_report(name, found, reference, test) + "\n" for name, found in records.items())
+def matrices(records: Mapping[str, Comparison], reference: str, test: str, mark: str = "") -> str:
+    """Return the standard reports of all records, without a class S; ``mark`` as `record_report` takes it."""
+    return "".join(
+        record_report(name, found, reference, test, mark=mark) + "\n" for name, found in records.items()
+    )
 
 
-def _without_s(counts: Int64) -> Int64:
+def without_s(counts: Int64) -> Int64:
     """Count supraventricular beats as normal ones, on both sides."""
     found = counts.copy()
     found[N] += found[S]
@@ -194,8 +203,7 @@ def _without_s(counts: Int64) -> Int64:
 
 
 def _total(records: Mapping[str, Comparison]) -> Int64:
-    matrices = np.array([found.counts for found in records.values()], np.int64).reshape(-1, SIZE, SIZE)
-    return np.asarray(matrices.sum(axis=0), np.int64)
+    return together(list(records.values())).counts
 
 
 def _counted(counts: Int64, first: int = WIDTHS[0]) -> str:
