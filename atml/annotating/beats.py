@@ -102,7 +102,8 @@ class Annotated:
         """Return the beats as annotations, and ``~`` where seconds begin and cease to be readable.
 
         Example:
-            >>> one = Beats(np.array([100, 500]), np.array([0, -1]), np.zeros((2, 1), np.float32), np.zeros(2, np.int8))
+            >>> at, label, none = np.array([100, 500]), np.array([0, -1]), np.zeros(2, np.int8)
+            >>> one = Beats(at, label, np.zeros((2, 1), np.float32), none)
             >>> Annotated(one, ("N",), 250, 750, np.array([0, 2, 0], np.int8), 250).marks().symbol
             ['N', '~', '~', 'Q']
         """

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from atml.arrays import Float32
 from atml.data import soundness
 from atml.data.rates import Rate
-from atml.device.c.stream import LARGEST
+from atml.ecg.qrs import LARGEST
 
 Codes = npt.NDArray[np.int8]
 

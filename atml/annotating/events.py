@@ -80,6 +80,10 @@ class Events:
             ),
         )
 
+    def speed(self, span: Span) -> tuple[float, int]:
+        """Return what the fastest of stretches has most of; of equally fast ones it is the longest."""
+        return round(self.rate_of(span), 1), span.ectopics
+
     def rate_of(self, span: Span) -> float:
         """Return the heart rate within a stretch of two beats or more, in beats a minute."""
         took = self.seconds[span.last] - self.seconds[span.first]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -70,23 +71,19 @@ def table(found: Annotated, events: Events, clock: Clock) -> str:
 
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
-    write(
-        ["sample", "time_s", "clock", "symbol", "class", "undecided", "rr_before_s"]
-        + [f"score_{name}" for name in found.classes]
-    )
+    heads = ("sample", "time_s", "clock", "symbol", "class", "undecided", "rr_before_s")
+    write([*heads, *(f"score_{name}" for name in found.classes)])
     beats = found.beats
     scores = softmax(beats.logits.astype(np.float64), axis=1) if len(beats) else beats.logits
-    rows = zip(
-        beats.sample.tolist(), events.seconds.tolist(), found.symbols, beats.label.tolist(), beats.why.tolist(),
-        events.rr.tolist(), scores.tolist(), strict=True,
-    )  # fmt: skip
-    for sample, seconds, symbol, label, why, rr, score in rows:
+    columns = (beats.sample, events.seconds, beats.label, beats.why, events.rr, scores)
+    rows = zip(found.symbols, *(column.tolist() for column in columns), strict=True)
+    for symbol, sample, seconds, label, why, rr, score in rows:
         known = label >= 0
-        write(
-            [sample, f"{seconds:.3f}", clock.of_day(seconds), symbol]
-            + [found.classes[label] if known else "", "" if known else Contact(why).name.lower()]
-            + ["" if rr != rr else f"{rr:.3f}", *(f"{one:.4f}" if known else "" for one in score)]
-        )
+        name = found.classes[label] if known else ""
+        reason = "" if known else Contact(why).name.lower()
+        before = "" if math.isnan(rr) else f"{rr:.3f}"
+        said = [f"{one:.4f}" if known else "" for one in score]
+        write([sample, f"{seconds:.3f}", clock.of_day(seconds), symbol, name, reason, before, *said])
     return out.getvalue()
 
 

@@ -104,7 +104,7 @@ class _Findings:
         ranked = sorted(kind.runs, key=lambda span: (-span.ectopics, -self.events.rate_of(span)))
         if not ranked:
             return
-        fastest = max(ranked, key=self.events.rate_of)
+        fastest = max(ranked, key=self.events.speed)
         chosen = list(dict.fromkeys([ranked[0], fastest, *ranked]))[:most]
         for number, span in enumerate(chosen, 1):
             words = [word for word, one in (("longest", ranked[0]), ("fastest", fastest)) if one == span]

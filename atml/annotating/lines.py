@@ -20,7 +20,7 @@ LONGEST = 4096
 
 
 class Lines:
-    """Turns bytes, cut anywhere, into samples ``(leads, samples)``.
+    r"""Turns bytes, cut anywhere, into samples ``(leads, samples)``.
 
     A line has one number, or several between commas, semicolons, tabs or blanks. The first may hold names.
     Blank lines at the end are of no account; elsewhere each is a sample that is missing.
@@ -32,7 +32,7 @@ class Lines:
 
     Example:
         >>> lines = Lines(1, ["V5"])
-        >>> lines.push(b"time,MLII,V5\\n0,1.5,2.5\\n0.1,1.6").tolist(), lines.end().tolist()
+        >>> lines.push(b"time,MLII,V5\n0,1.5,2.5\n0.1,1.6").tolist(), lines.end().tolist()
         ([[2.5]], [[]])
     """
 

@@ -86,8 +86,8 @@ def _head(found: Summary, clock: Clock, model: str) -> Head:
         lead=_lead(found),
         facts=facts,
         rows=tuple(rows),
-        foot="Made by atml, a tool for engineers: no diagnosis, and no medical device. Every beat was named by a"
-        " network; look at the strips.",
+        foot="Made by atml, a tool for engineers: no diagnosis, and no medical device. Every beat was named by"
+        " a network; look at the strips.",
     )
 
 
@@ -128,7 +128,7 @@ def _ectopy(found: Summary) -> Block:
     rows = {
         "beats": [f"{kind.beats:,}" for kind in both],
         "an hour": [value(kind.an_hour, 1) for kind in both],
-        "of the beats named": [f"{100 * kind.share:.2g}%" for kind in both],
+        "of the beats named": [words.percent(kind.share) for kind in both],
         "single": [f"{kind.singles:,}" for kind in both],
         "couplets": [f"{kind.couplets:,}" for kind in both],
         f"runs of {RUN} or more (beats in them)": [_both(kind.runs, kind.beats_in_runs) for kind in both],
@@ -207,15 +207,15 @@ def _strip(
 
 def _definitions(found: Summary, model: str) -> Block:
     rows = (
-        ("beats", "found by atml's QRS detector in the first lead, named by the network from the signal round them"),
-        ("undecided", "beats in whose window samples are missing, a lead is flat or at the rail: named Q, never guessed"),
-        ("analysed", "seconds in which no sample is missing, no lead is flat for more than half, none at the rail"),
+        ("beats", "found by atml's QRS detector in the first lead, named by the network"),
+        ("undecided", "samples are missing in a beat's window, or a lead is flat or at the rail: called Q"),
+        ("analysed", "seconds with all samples, no lead flat for more than half, none at the rail"),
         ("RR interval", "from one beat to the next, if all seconds between were analysed"),
         ("heart rate", "mean: intervals over the time that they take; lowest and highest: over"
          f" {found.over} intervals in succession"),
         ("pause", f"an RR interval longer than {found.pause_s:g} s; beats that were not found make one too"),
         ("couplet, run", f"2, and {RUN} or more, ectopic beats of one kind in succession"),
-        ("bigeminy, trigeminy", f"every second, or third, beat ectopic, {CYCLES} or more times in succession"),
+        ("bigeminy, trigeminy", f"every second, or third, beat ectopic, {CYCLES} times or more"),
         ("an hour", "by analysed hour"),
         ("model", model),
     )  # fmt: skip

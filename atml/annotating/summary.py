@@ -191,7 +191,7 @@ def _ectopy(events: Events, kind: Ectopy, analysed: float, known: int) -> Ectopy
         runs=len(runs),
         beats_in_runs=sum(run.beats for run in runs),
         longest=max(runs, key=lambda run: (run.beats, run.rate), default=None),
-        fastest=max(runs, key=lambda run: (run.rate, run.beats), default=None),
+        fastest=_run(events, max(kind.runs, key=events.speed)) if runs else None,
         bigeminy=len(kind.bigeminy),
         beats_in_bigeminy=sum(span.ectopics for span in kind.bigeminy),
         trigeminy=len(kind.trigeminy),

@@ -96,7 +96,19 @@ def _ectopy(kind: EctopySummary) -> str:
         return "none"
     parts = [f"{kind.singles:,} single", plural(kind.couplets, "couplet"), plural(kind.runs, "run")]
     hourly = f"{kind.an_hour:,.1f} an hour, " if math.isfinite(kind.an_hour) else ""
-    return f"{kind.beats:,}: {hourly}{100 * kind.share:.2g}% of the beats named; {listed(parts)}"
+    return f"{kind.beats:,}: {hourly}{percent(kind.share)} of the beats named; {listed(parts)}"
+
+
+def percent(part: float) -> str:
+    """Write a share in percent, small ones with two figures that count.
+
+    Example:
+        >>> percent(0.384), percent(0.00067), percent(1.0), percent(float("nan"))
+        ('38.4%', '0.067%', '100%', '-')
+    """
+    if math.isnan(part):
+        return "-"
+    return f"{100 * part:.2g}%" if part < 0.01 else f"{round(100 * part, 1):g}%"
 
 
 def _run(one: Run, clock: Clock) -> str:

@@ -38,8 +38,8 @@ class Signal:
 
     ``name`` is what to call it: the record, the file without its ending, or the segment. ``subject`` is whose
     it is, "" where nothing but the name can tell. ``start`` is when it begins, a time of day where the file
-    has no date; None where it tells nothing. ``leads`` are names, where the file has some, and ``unit`` is "mV"
-    where it tells one. ``header`` is the header of a WFDB record, ``comments`` are those in it.
+    has no date; None where it tells nothing. ``leads`` are names, where the file has some, and ``unit`` is
+    "mV" where it tells one. ``header`` is the header of a WFDB record, ``comments`` are those in it.
     """
 
     name: str

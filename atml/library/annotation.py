@@ -194,8 +194,9 @@ def _loaded(model: Model | PathLike) -> Model:
     where = found.exported.folder or found.path
     if not found.task.around_beats:
         raise InputError(
-            f"{where} is a model of task {found.task.name!r}, which decides on windows of {found.task.seconds:g} s and"
-            " not on beats: use `atml predict`, or a model of a task such as 'beats'"
+            f"{where} is a model of task {found.task.name!r}, which decides on windows of"
+            f" {found.task.seconds:g} s and not on beats: use `atml predict`, or a model of a task such as"
+            " 'beats'"
         )
     check_classes(found.classes, where)
     return found

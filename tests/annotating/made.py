@@ -29,6 +29,9 @@ TASK = Task(
 )
 CONFIG = ModelConfig(channels=(8, 8), kernels=(9, 5), strides=(3, 2), pool="max", normalise="centre")
 
+# Two torch threads crawl as soon as anything else runs beside the tests.
+torch.set_num_threads(1)
+
 RATE = 250
 
 
@@ -63,12 +66,12 @@ def ecg(text: str, rate: float = RATE, *, rr: float = 0.8, tail: float = 3.0, se
 def exported() -> bytes:
     """Train a minute network to tell N, S and V of `ecg`, and return its file."""
     random = np.random.default_rng(0)
-    text = "".join(random.choice(list("NNNNSVNNVVN")) for _ in range(240))
+    text = "".join(random.choice(list("NNNNSVNNVVN")) for _ in range(150))
     text = "N" + text
     x, y = ecg(text, 125), ["NSV".index(letter) for letter in text]
     at = np.round(times(text) * 125).astype(int)
-    windows = torch.tensor(np.concatenate([gather(x, at + shift, TASK) for shift in (-1, 0, 2)]))
-    wanted = torch.tensor(y * 3)
+    windows = torch.tensor(np.concatenate([gather(x, at + shift, TASK) for shift in (0, 2)]))
+    wanted = torch.tensor(y * 2)
     torch.manual_seed(0)
     net = build(CONFIG, TASK)
     optimiser = torch.optim.Adam(net.parameters(), 0.01)
@@ -83,9 +86,17 @@ def exported() -> bytes:
 
 def properties(task: Task, config: ModelConfig, *, lead_choice: tuple[str, ...] = ()) -> dict[str, str]:
     return describe(
-        task=task, config=config, study="small", trial=1, offsets=(0.0,) * len(task.classes), data_name="made",
-        data_fingerprint="00", synthetic=True, subjects=(), lead_choice=lead_choice,
-    )  # fmt: skip
+        task=task,
+        config=config,
+        study="small",
+        trial=1,
+        offsets=(0.0,) * len(task.classes),
+        data_name="made",
+        data_fingerprint="00",
+        synthetic=True,
+        subjects=(),
+        lead_choice=lead_choice,
+    )
 
 
 def write_record(
@@ -105,7 +116,14 @@ def write_record(
 
         folder.mkdir(parents=True, exist_ok=True)
         wfdb.wrsamp(
-            name, rate, ["mV"] * len(x), list(leads), p_signal=np.asarray(x.T, np.float64), fmt=["16"] * len(x),
-            comments=list(comments), base_datetime=start, write_dir=str(folder),
-        )  # fmt: skip
+            name,
+            rate,
+            ["mV"] * len(x),
+            list(leads),
+            p_signal=np.asarray(x.T, np.float64),
+            fmt=["16"] * len(x),
+            comments=list(comments),
+            base_datetime=start,
+            write_dir=str(folder),
+        )
     return folder / name

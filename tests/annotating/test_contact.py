@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,7 +36,7 @@ def test_each_kind_is_told_by_its_second():
 
 def test_a_run_counts_whole_where_a_second_ends_within_it():
     x = ecg(6)
-    # 0.15 s on either side of the edge: neither part would be long enough by itself; the rail is what is highest.
+    # 0.15 s on either side of the edge: neither part would be long enough by itself.
     x[0, 3 * 250 - 38 : 3 * 250 + 38] = 0.3
     x[1, 4 * 250 - 8 : 4 * 250 + 8] = 5.0
     assert judged(x)[2:5] == [0, 0, 0]  # not more than half of either second, 3% of it at the rail
@@ -60,8 +62,8 @@ def test_pieces_of_any_length_give_the_same(lengths):
     x[1, 1500] = np.nan
     edges = [0, *np.cumsum(lengths).clip(0, x.shape[1]).tolist(), x.shape[1]]
     one = Seconds(250)
-    parts = [one.push(x[:, a:b]).tolist() for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    assert [*sum(parts, []), *one.end().tolist()] == judged(x)
+    parts = [one.push(x[:, a:b]).tolist() for a, b in itertools.pairwise(edges)]
+    assert [*itertools.chain(*parts), *one.end().tolist()] == judged(x)
 
 
 def test_windows_and_what_no_recorder_gives():

@@ -84,7 +84,7 @@ def test_every_ectopic_beat_is_single_or_in_one_couplet_or_run(text):
         )
 
 
-# Rhythms that the annotations of mitdb name in 8 records: how often, how many of those with the pattern inside.
+# Rhythms that annotations of mitdb name, in 8 records: how often, and how often the pattern is there.
 NAMED = {"(VT": ("runs", 31, 31), "(B": ("bigeminy", 66, 65), "(T": ("trigeminy", 60, 60)}
 
 

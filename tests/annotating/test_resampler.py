@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from atml.data.rates import rate_of, resampled
 
 def wave(samples: int, seed: int = 0) -> np.ndarray:
     random = np.random.default_rng(seed)
-    return np.cumsum(random.normal(0, 0.05, (2, samples)), axis=1) + [[5.0], [-3.0]]
+    return np.cumsum(random.normal(0, 0.05, (2, samples)), axis=1) + np.array([[5.0], [-3.0]])
 
 
 def whole(x: np.ndarray, rate: float, target: int) -> np.ndarray:
@@ -38,7 +40,7 @@ def test_pieces_of_any_length_give_the_same_bits(rate, lengths, seed):
     x[0, 200 * seed : 220 * seed] = np.nan
     one = Resampler(rate, 125, leads=2)
     edges = [0, *np.cumsum(lengths).clip(0, 1500).tolist(), 1500]
-    parts = [one.push(x[:, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [one.push(x[:, a:b]) for a, b in itertools.pairwise(edges)]
     found = np.concatenate([*parts, one.end()], axis=1)
     assert np.array_equal(found, whole(x, rate, 125), equal_nan=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def annotated(export: Path, x: np.ndarray, rate: float = RATE, pieces: list[int]
     stream = Stream(Session(found.model), found.task, rate)
     given = []
     edges = [0, *np.cumsum(pieces or []).clip(0, x.shape[1]).tolist(), x.shape[1]]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         given.append(len(stream.push(x[:, start:end])))
     given.append(len(stream.end()))
     whole = stream.annotated()
@@ -90,10 +91,10 @@ def test_what_can_not_be_seen_is_not_guessed(export):
     assert quality == [(10, -1), (11, 0), (20, -1), (23, 0)]
 
 
-@pytest.mark.parametrize("length", [0, 1, 300])
+@pytest.mark.parametrize("length", [0, 1, 180])
 def test_a_signal_shorter_than_a_window_has_the_beats_that_it_has(export, length):
     found = annotated(export, ecg("NN")[:, 20 : 20 + length])
-    assert len(found.beats) == (2 if length == 300 else 0)
+    assert len(found.beats) == (1 if length == 180 else 0)
     assert found.samples == length
 
 

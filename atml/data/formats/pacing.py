@@ -18,7 +18,7 @@ SYMBOLS = ("/", "f", "^")
 
 
 def told(header: Path | None, comments: Sequence[str]) -> str:
-    """Say where a record tells that it is paced: in its comments, or in the ``.atr`` beside it; "" for nowhere.
+    """Say where a record tells that it is paced: in its comments or the ``.atr`` beside it; "" for nowhere.
 
     Example:
         >>> told(None, ["69 M", "The rhythm is paced with a demand pacemaker."])
