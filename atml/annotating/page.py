@@ -86,7 +86,7 @@ def _head(found: Summary, clock: Clock, model: str) -> Head:
         lead=_lead(found),
         facts=facts,
         rows=tuple(rows),
-        foot="Made by atml, a tool for engineers: no diagnosis, and no medical device. Every beat was named by"
+        foot="Made by atml, a tool for engineers: no diagnosis, no medical device. Every beat was named by"
         " a network; look at the strips.",
     )
 

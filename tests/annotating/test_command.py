@@ -7,6 +7,8 @@ import datetime
 import functools
 import io
 import json
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -378,3 +380,31 @@ def test_the_page_is_read_on_a_phone_and_in_the_dark(export, record, tmp_path, b
             )
             assert size >= 9  # px: words on strips can be read
     shutil.rmtree(tmp_path / "found")
+
+
+DOCS = Path(atml.__file__).parents[1] / "docs" / "beats.md"
+
+
+def test_what_the_docs_show_is_run(export, tmp_path, monkeypatch):
+    text = DOCS.read_text(encoding="utf-8").split("## A recording beat by beat")[1]
+    part = text.split("\n## ")[0]
+    shutil.copy(export, tmp_path / "EXPORT")
+    record = write_record(tmp_path, "RECORD", ecg(TEXT))
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+    commands = [line for kind, block in blocks if not kind for line in block.splitlines()]
+    assert len(commands) == 3 and all(line.startswith("atml annotate EXPORT RECORD") for line in commands)
+    for line in commands:
+        done = run(tmp_path, *shlex.split(line)[1:])
+        assert done.returncode == 0, done.stderr
+    streams = re.findall(r"^    amplifier \| atml (annotate .*)$", part, re.MULTILINE)
+    assert len(streams) == 2
+    shutil.rmtree("found")
+    for words, data in zip(streams, (text_of(ecg(TEXT)), b"II,V1\n" + text_of(ecg(TEXT))), strict=True):
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
+        done = run(tmp_path, *shlex.split(words))
+        assert done.returncode == 0, done.stderr
+    (python,) = (block for kind, block in blocks if kind == "python")
+    names: dict[str, object] = {}
+    exec(python, names)
+    assert isinstance(names["found"], atml.Annotation) and record.with_suffix(".hea").is_file()
