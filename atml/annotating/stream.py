@@ -30,6 +30,9 @@ AT_ONCE = 256
 SPARE_S = 0.5
 """Seconds of signal that are kept beyond what the detector's latency asks for."""
 
+MANY = 256
+"""Parts of what is kept that are joined: a stream that goes on for days has few beats a part."""
+
 EVERY = 8
 """Of so many windows one is measured, to tell whether the unit is that of the training."""
 
@@ -68,7 +71,10 @@ class Stream:
         """Take ``x (leads, samples)``; return the beats that are decided by now."""
         raw = cleaned(x)
         self.samples += raw.shape[1]
-        self._second.append(self._contact.push(raw))
+        if len(seconds := self._contact.push(raw)):
+            self._second.append(seconds)
+        if len(self._second) > MANY:
+            self._second = [np.concatenate(self._second)]
         self._raw.add(raw)
         made = self._resampler.push(raw)
         self._signal.add(made)
@@ -110,6 +116,8 @@ class Stream:
         none = Beats.none(len(self.task.classes))
         parts = [self._named(beats[at : at + AT_ONCE]) for at in range(0, count, AT_ONCE)]
         self._parts += parts
+        if len(self._parts) > MANY:
+            self._parts, self._sizes = [Beats.joined(self._parts)], [self.sizes()]
         first = self._signal.end - self._keep
         if len(self._waiting):
             first = min(first, int(self._waiting[0]) - self.task.window)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from atml.annotating import stream as stream_module
 from atml.annotating.beats import Annotated
 from atml.annotating.contact import Contact
 from atml.annotating.stream import Stream
@@ -110,3 +111,18 @@ def test_integers_and_what_no_recorder_gives_are_taken(export):
     y = ecg("NNNNNN")
     y[0, 900] = 1e30
     assert (annotated(export, y).beats.why == Contact.MISSING).sum() == 1
+
+
+def test_a_stream_that_comes_in_single_samples_keeps_little(export, monkeypatch):
+    monkeypatch.setattr(stream_module, "MANY", 4)
+    x = ecg(TEXT)
+    found = artifact.load(export)
+    stream = Stream(Session(found.model), found.task, RATE)
+    for at in range(0, x.shape[1], 25):
+        stream.push(x[:, at : at + 25])
+        assert len(stream._parts) <= 4 and len(stream._second) <= 4 and len(stream._sizes) <= 5
+    stream.end()
+    whole = annotated(export, x)
+    assert "".join(stream.annotated().symbols) == "".join(whole.symbols)
+    assert stream.annotated().seconds.tolist() == whole.seconds.tolist()
+    assert len(stream.sizes()) == len(whole.beats)  # of windows that come one by one, each is measured
