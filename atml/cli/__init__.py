@@ -31,6 +31,7 @@ from atml.cli.report import report
 from atml.cli.run import run as run_again
 from atml.cli.score import score
 from atml.cli.search import search
+from atml.cli.serve import serve
 from atml.cli.status import status
 from atml.cli.study import studies_app
 from atml.cli.tasks import tasks_app
@@ -62,6 +63,7 @@ def _app(
 
 
 SEARCHING, JUDGING, PREPARING = "Search", "Results", "Data, tasks and studies"
+SERVING = "Models in use"
 
 app.command(rich_help_panel=SEARCHING)(search)
 app.command(rich_help_panel=SEARCHING)(worker)
@@ -73,6 +75,7 @@ app.command(rich_help_panel=JUDGING)(compare)
 app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)
 app.add_typer(device_app, name="device", rich_help_panel=JUDGING)
+app.command(rich_help_panel=SERVING)(serve)
 app.add_typer(data_app, name="data", rich_help_panel=PREPARING)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=PREPARING)
 app.add_typer(studies_app, name="study", rich_help_panel=PREPARING)
