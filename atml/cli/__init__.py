@@ -35,6 +35,7 @@ from atml.cli.serve import serve
 from atml.cli.status import status
 from atml.cli.study import studies_app
 from atml.cli.tasks import tasks_app
+from atml.cli.triton import triton
 from atml.cli.usage import in_words, usage_error
 from atml.cli.worker import worker
 from atml.errors import AtmlError
@@ -76,6 +77,7 @@ app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)
 app.add_typer(device_app, name="device", rich_help_panel=JUDGING)
 app.command(rich_help_panel=SERVING)(serve)
+app.command(rich_help_panel=SERVING)(triton)
 app.add_typer(data_app, name="data", rich_help_panel=PREPARING)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=PREPARING)
 app.add_typer(studies_app, name="study", rich_help_panel=PREPARING)
