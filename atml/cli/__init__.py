@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from atml.cli.bench import bench
 from atml.cli.best import best_app
 from atml.cli.check import check
 from atml.cli.compare import compare
@@ -63,6 +64,9 @@ def _app(
 ) -> None: ...
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 SEARCHING, JUDGING, PREPARING = "Search", "Results", "Data, tasks and studies"
 SERVING = "Models in use"
 
@@ -77,6 +81,7 @@ app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)
 app.add_typer(device_app, name="device", rich_help_panel=JUDGING)
 app.command(rich_help_panel=SERVING)(serve)
+app.command(rich_help_panel=SERVING)(bench)
 app.command(rich_help_panel=SERVING)(triton)
 app.add_typer(data_app, name="data", rich_help_panel=PREPARING)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=PREPARING)
@@ -130,7 +135,7 @@ def run(arguments: list[str] | None = None) -> int:
     except AtmlError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except Exception as error:
         code = _of_system(error)
         if code is None:
@@ -138,6 +143,8 @@ def run(arguments: list[str] | None = None) -> int:
                 traceback.print_exc()
             return _fail("this is a fault in atml, please report the lines above", 1)
         return code
+    if result == INTERRUPTED:  # what typer makes of Ctrl-C
+        return _fail("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

@@ -162,9 +162,9 @@ def write(
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        for path in made:
+        for folder in made:
             with contextlib.suppress(OSError):  # it holds something by now
-                path.rmdir()
+                folder.rmdir()
         raise InputError(f"--out {out} can't be written: {error.strerror or error}") from error
     return places
 
