@@ -89,8 +89,8 @@ def serve(
             f"atml: --host {host} can be reached from other machines, and there is no authentication:"
             " anyone who connects can use the models\n"
         )
-    socket = server.bind(host, port)
     models = {name: Served(name, exported) for name, exported in loaded.items()}
+    socket = server.bind(host, port)
     for name, model in models.items():
         task = model.task
         show(

@@ -190,15 +190,16 @@ def _measured(
 
 
 def quantile(taken: Sequence[float], q: float) -> float | None:
-    """Return a quantile of sorted seconds, in ms; None where fewer than `BEYOND` are above it.
+    """Return a quantile of sorted seconds, in ms; None where it has fewer than `BEYOND` above it.
 
     Example:
         >>> taken = [at / 1e6 for at in range(1000)]
         >>> quantile(taken, 0.5), quantile(taken, 0.99), quantile(taken[:999], 0.99)
         (0.5, 0.99, None)
     """
-    at = int(q * len(taken) + 1e-9)
-    return 1000 * taken[at] if len(taken) - at >= BEYOND else None
+    if round((1 - q) * len(taken), 9) < BEYOND:
+        return None
+    return 1000 * taken[int(q * len(taken) + 1e-9)]
 
 
 class _Replica:

@@ -10,6 +10,8 @@ import struct
 import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.serving.conftest import Running, running, tensor, windows
 
@@ -189,3 +191,27 @@ def test_connections_beyond_the_limit_are_told() -> None:
         assert found_statuses == [200, 200, 503]
         for one in open_ones:
             one.close()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 600), st.binary(max_size=4), st.integers(0, 6)), min_size=1, max_size=4)
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_requests_that_were_damaged_are_never_a_fault_of_ours(
+    served: Running, damage: list[tuple[int, bytes, int]]
+) -> None:
+    body = json.dumps({"id": "1", "inputs": [tensor(windows(1, 20))]}).encode()
+    request = bytearray(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    for place, instead, count in damage:
+        request[place : place + count] = instead
+    answer = served.raw(bytes(request))
+    # Whatever it is, it is refused: the window is too short.
+    assert answer == b"" or 400 <= status(answer) < 500 or status(answer) in (501, 503, 505), answer
+
+
+def test_nothing_was_held_by_any_of_them(served: Running) -> None:
+    end = time.monotonic() + 30
+    while served.server._connections and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not served.server._connections and not served.server._tasks
+    assert served.server._budget.held == 0 and served.inference.waiting == 0
