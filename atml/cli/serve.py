@@ -80,8 +80,8 @@ def serve(
     from atml.data.formats.contest_reader import cores
     from atml.formatting import plural
     from atml.serving import names, server
+    from atml.serving.connection import Limits
     from atml.serving.decisions import Served
-    from atml.serving.http import Limits
 
     loaded = names.loaded(exports)
     if not listening.is_loopback(host):

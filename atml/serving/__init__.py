@@ -5,7 +5,8 @@
     names.py       what models are called
     decisions.py   windows in, logits and labels out, as the library decides them
     protocol.py    the Open Inference Protocol's JSON, read and written
-    http.py        HTTP/1.1: requests within limits, answers
+    http.py        HTTP/1.1: requests read and refused, answers written
+    connection.py  one client's connection: limits of size and time
     routes.py      which request is answered by what
     inference.py   the bounded queue, and the threads that run models
     metrics.py     what is counted, as Prometheus reads it

@@ -13,8 +13,9 @@ import traceback
 from collections.abc import Callable, Mapping
 
 from atml import listening
+from atml.serving.connection import Budget, Connection, HungUp, Limits
 from atml.serving.decisions import Served
-from atml.serving.http import RETRY, Answer, Budget, Connection, HungUp, Limits, Refused, Request
+from atml.serving.http import RETRY, Answer, Refused, Request
 from atml.serving.inference import Inference
 from atml.serving.metrics import Metrics
 from atml.serving.routes import Routes

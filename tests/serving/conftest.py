@@ -18,8 +18,8 @@ import pytest
 
 import atml
 from atml.serving import names, server
+from atml.serving.connection import Limits
 from atml.serving.decisions import Served
-from atml.serving.http import Limits
 from atml.serving.inference import Inference
 from atml.serving.metrics import Metrics
 
