@@ -70,6 +70,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 name = f"S{subject}-{'AFIB' if index % 2 else 'N'}-{index}.txt"
                 (folder / "DIR" / split / name).write_text("\n".join(f"{v:.4f}" for v in x))
     shutil.copytree(folder / "DIR" / "test_data", folder / "TEST_DIR" / "test_data")
+    shutil.copytree(REPO / "tests" / "fixtures" / "ec57" / "edge_360", folder / "BEATS")
     holter = np.column_stack([np.arange(5000) / 250, random.normal(size=5000)])
     np.savetxt(folder / "holter.csv", holter, delimiter=",", header="time,ECG", comments="")
     done = run(folder, tiny("atml search --task afib --data DIR --trials 2"))
