@@ -240,21 +240,22 @@ async def measure(target: Target, options: argparse.Namespace, server: subproces
         f" and {max(1, options.clients // 10)} each slow, with garbage, hanging up"
     )
     print(f"{'round':>5}{'answered':>10}{'windows/s':>11}{'p50 ms':>8}{'p95':>7}{'p99':>7}", end="")
-    print(f"{'503':>6}{'other':>7}{'lost':>6}{'wrong':>7}{'MiB':>7}{'files':>6}")
-    rounds, memory, files = [], [], []
+    print(f"{'503':>6}{'other':>7}{'lost':>6}{'wrong':>7}{'MiB':>7}{'files':>6}{'CPU ms':>8}")
+    rounds, memory, files, used = [], [], [], [(await gauges(target.port))["process_cpu_seconds_total"]]
     for number in range(options.rounds):
         seen = await one_round(target, options.clients, options.seconds)
         after = await settled(target.port)
         rounds.append(seen)
         memory.append(after["process_resident_memory_bytes"] / 1024**2)
         files.append(int(after["process_open_fds"]))
+        used.append(after["process_cpu_seconds_total"])
         cuts = statistics.quantiles(seen.seconds, n=100) if len(seen.seconds) > 1 else [0.0] * 99
         p50, p95, p99 = (1000 * cuts[at] for at in (49, 94, 98))
         other = sum(count for status, count in seen.statuses.items() if status not in ("200", "503"))
         print(
             f"{number + 1:5}{seen.statuses['200']:10,}{seen.windows / options.seconds:11,.0f}{p50:8.1f}"
             f"{p95:7.1f}{p99:7.1f}{seen.statuses['503']:6}{other:7}{seen.lost:6}{len(seen.wrong):7}{memory[-1]:7.1f}"
-            f"{files[-1]:6}"
+            f"{files[-1]:6}{1000 * (used[-1] - used[-2]) / max(sum(seen.statuses.values()), 1):8.2f}"
         )
         for line in seen.wrong[:5]:
             print(f"      wrong: {line}")
