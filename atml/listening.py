@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from collections.abc import Callable
 
 from atml.errors import InputError
 
@@ -25,19 +26,33 @@ def is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(str(address).split("%")[0]).is_loopback for address in found)
 
 
-def refusal(error: OSError, host: str, port: int, free: int | None) -> InputError:
-    """Say why a port can't be listened on, and the way out; ``free`` is a port near it that can.
+def refusal(error: OSError, host: str, port: int, opens: Callable[[int], object]) -> InputError:
+    """Say why a port can't be listened on, and the way out: of those above it the first that ``opens``.
+
+    ``opens(port)`` raises OSError for one that is taken too.
 
     Example:
-        >>> print(refusal(OSError(errno.EADDRINUSE, ""), "127.0.0.1", 8000, 8001))
+        >>> print(refusal(OSError(errno.EADDRINUSE, ""), "127.0.0.1", 8000, lambda port: port))
         port 8000 of 127.0.0.1 is in use; --port 8001 is free
     """
     if error.errno == errno.EADDRINUSE:
+        free = _next_free(port, opens)
         way_out = f"--port {free} is free" if free else "name another with --port"
         return InputError(f"port {port} of {host} is in use; {way_out}")
     if error.errno == errno.EACCES:
         return InputError(f"port {port} needs more rights than you have; choose one above 1023 with --port")
     return InputError(f"{host}:{port} can't be opened: {error.strerror}; see --host and --port")
+
+
+def _next_free(port: int, opens: Callable[[int], object]) -> int | None:
+    """Find the next port that opens, among a hundred."""
+    for other in range(port + 1, min(port + 101, 65536)):
+        try:
+            opens(other)
+        except OSError:
+            continue
+        return other
+    return None
 
 
 def url(host: str, port: int, path: str = "") -> str:

@@ -8,7 +8,6 @@ Such requests are refused here. The address of the database never leaves this pr
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import importlib.util
 import ipaddress
@@ -197,24 +196,16 @@ class _Handler(WSGIRequestHandler):
 def bind(app: Wsgi, host: str, port: int) -> _Server:
     """Listen on a port, 0 for any; raises InputError that names a free one where it is taken."""
     kind = _Server6 if ":" in host else _Server
+
+    def opens(port: int) -> _Server:
+        return kind((host, port), _Handler)
+
     try:
-        server = kind((host, port), _Handler)
+        server = opens(port)
     except OSError as error:
-        free = _next_free(kind, host, port) if error.errno == errno.EADDRINUSE else None
-        raise listening.refusal(error, host, port, free) from error
+        raise listening.refusal(error, host, port, lambda other: opens(other).server_close()) from error
     server.set_app(app)
     return server
-
-
-def _next_free(kind: type[_Server], host: str, port: int) -> int | None:
-    """Find the next free port above, among a hundred."""
-    for other in range(port + 1, min(port + 101, 65536)):
-        try:
-            kind((host, other), _Handler).server_close()
-        except OSError:
-            continue
-        return other
-    return None
 
 
 def address(server: _Server, path: str = "") -> str:

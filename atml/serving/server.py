@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import os
 import resource
 import signal
@@ -37,8 +35,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         return _listen(host, port)
     except OSError as error:
-        free = _next_free(host, port) if error.errno == errno.EADDRINUSE else None
-        raise listening.refusal(error, host, port, free) from error
+        raise listening.refusal(error, host, port, lambda other: _listen(host, other).close()) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -52,14 +49,6 @@ def _listen(host: str, port: int) -> socket.socket:
         made.close()
         raise
     return made
-
-
-def _next_free(host: str, port: int) -> int | None:
-    for other in range(port + 1, min(port + 101, 65536)):
-        with contextlib.suppress(OSError):
-            _listen(host, other).close()
-            return other
-    return None
 
 
 class Server:
