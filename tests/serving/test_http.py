@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import re
 import socket
 import struct
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -215,3 +217,24 @@ def test_nothing_was_held_by_any_of_them(served: Running) -> None:
         time.sleep(0.01)
     assert not served.server._connections and not served.server._tasks
     assert served.server._budget.held == 0 and served.inference.waiting == 0
+
+
+def test_nothing_is_kept_of_a_request() -> None:
+    whole = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    asked = (whole, POST + b"Content-Length: 1\r\n\r\n{", b"\x16\x03", whole[:2000])
+
+    with running() as found:
+
+        def kept(count: int) -> tuple[int, int]:
+            """Objects and open files after so many requests of each kind."""
+            for number in range(count):
+                found.raw(asked[number % len(asked)])
+            end = time.monotonic() + 30
+            while found.server._tasks and time.monotonic() < end:
+                time.sleep(0.01)
+            gc.collect()
+            return len(gc.get_objects()), len(list(Path("/proc/self/fd").glob("*")))
+
+        first, then = kept(200), kept(400)
+    # A single object of each request would be 400.
+    assert then[0] - first[0] < 100 and then[1] <= first[1]
