@@ -25,6 +25,7 @@ RUNS: dict[str, tuple[str, str]] = {
         "upright, seed 0 ",
     ),
     "growth": ("--to 8 --timed 3", "      8 "),
+    "qrs": ("--minutes 0.2 --learning 2 --rates 125 --hours 0.02", "whole: 0.02 h at 250 Hz in "),
     # Twenty files are read slower than the goal says, so that it ends with 1 and "MISSED".
     "reading": ("--files 20", "cold over np.loadtxt: "),
     "record": (
