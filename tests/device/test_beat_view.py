@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -128,6 +129,15 @@ def test_a_stream_calls_beats_of_a_real_recording_as_scoring_does(
     x = wfdb.rdrecord(str(real_data / "mitdb" / "208"), channels=[0], sampto=60 * 360).p_signal[:, 0]
     found = judged_the_same(demo, exported, resample(x, 360, 125).astype(np.float32)[None])
     assert len(found) > 90 and len(set(found)) > 1
+
+
+def test_the_folder_says_what_the_comparison_takes(export: Path) -> None:
+    said = " ".join((export / "device" / "README").read_text(encoding="utf-8").split())
+    assert re.search(
+        r"a window takes [\d,]+ multiply-accumulates, beside the 26,162 operations that compare it with its"
+        r" beat and whose rows take 5,352 bytes of RAM\.",
+        said,
+    )
 
 
 @pytest.mark.parametrize("form", ["f32", "w8", "w8a8"])
