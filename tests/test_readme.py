@@ -21,6 +21,7 @@ import onnxruntime
 import pytest
 
 from tests import terminal
+from tests.annotating import made
 from tests.searching.conftest import SPACE, command
 from tests.waves import write_challenge, write_wfdb
 
@@ -48,6 +49,7 @@ def tiny(line: str) -> str:
     # Two trials learn no regions unasked, as many trials do.
     if "atml search" in line:
         return f"{line} --learn-regions --workers 1 --folds 2 --finalists 1 --repeats 1"
+    line = re.sub("(atml bench .*)", r"\1 --seconds 0.05", line)
     return f"{line} --no-figures" if line == "atml report" else line
 
 
@@ -134,9 +136,19 @@ def handheld(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a person's with a model for beats and a recording."""
+    folder = tmp_path_factory.mktemp("ward")
+    (folder / "EXPORT").write_bytes(made.exported())
+    made.write_record(folder, "RECORD", made.ecg("NNNNVNNSNNVVNNVVVNNVNVNVNN"))
+    return folder
+
+
 def watched(folder: Path, line: str) -> None:
     """Run a command that goes on until Ctrl-C, and press that when it is up."""
-    words = [*command(*shlex.split(line)[1:]), "--port", "0", "--no-browser"]
+    alone = ["--no-browser"] if "dashboard" in line else []
+    words = [*command(*shlex.split(line)[1:]), "--port", "0", *alone]
     pipe = subprocess.PIPE
     # What starts tests in the background has Ctrl-C ignored, and a child would inherit that.
     heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -147,13 +159,15 @@ def watched(folder: Path, line: str) -> None:
             assert process.stdout is not None
             said = [next(process.stdout), next(process.stdout)]
             # It is up when it answers.
-            with urllib.request.urlopen(said[0].split()[-1]) as page:
+            url = re.search(r"http://127.0.0.1:\S+", "".join(said))
+            assert url is not None, said
+            with urllib.request.urlopen(url[0]) as page:
                 assert page.status == 200
             process.send_signal(signal.SIGINT)
             rest, _ = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert "http://127.0.0.1:" in said[0] and "Ctrl-C" in said[1], (said, rest)
+    assert "Ctrl-C" in said[1], (said, rest)
     assert process.returncode == 0, rest
 
 
@@ -177,8 +191,9 @@ def test_there_are_commands() -> None:
         "report",
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
-    device = ("device check", "device estimate", "device calibrate")
-    for verb in (*verbs, *more, *device, "data inspect", "data fetch"):
+    device = ("annotate", "device check", "device estimate", "device calibrate")
+    serving = ("serve", "bench", "triton")
+    for verb in (*verbs, *more, *device, *serving, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 
@@ -190,11 +205,16 @@ def of_handhelds(line: str) -> bool:
     return "rhythm" in line or "cinc2017" in line
 
 
-@pytest.mark.parametrize(
-    "line", [line for line in shell_lines() if not of_the_clinic(line) and not of_handhelds(line)]
-)
+def of_the_ward(line: str) -> bool:
+    return line.startswith("atml annotate")
+
+
+ELSEWHERE = (of_the_clinic, of_handhelds, of_the_ward)
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if not any(of(line) for of in ELSEWHERE)])
 def test_readme_command(line: str, studio: Path) -> None:
-    if line.startswith("atml dashboard"):
+    if line.startswith(("atml dashboard", "atml serve")):
         watched(studio, line)
         return
     done = run(studio, tiny(line))
@@ -214,6 +234,12 @@ def test_readme_command_for_defibrillators(line: str, clinic: Path) -> None:
 @pytest.mark.parametrize("line", [line for line in shell_lines() if of_handhelds(line)])
 def test_readme_command_for_several_classes(line: str, handheld: Path) -> None:
     done = run(handheld, tiny(line))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if of_the_ward(line)])
+def test_readme_command_for_beats(line: str, ward: Path) -> None:
+    done = run(ward, line)
     assert done.returncode == 0, done.stderr
 
 

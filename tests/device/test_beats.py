@@ -29,6 +29,7 @@ from atml.ecg.resampling import resample
 from atml.errors import ExportError, InputError, ToolchainError
 from atml.models.config import ModelConfig
 from atml.tasks.task import MULTICLASS, Task
+from tests.device.programs import model
 from tests.ecg.test_qrs import TIMES, ecg, of_rhythm
 from tests.lively import lively
 
@@ -282,7 +283,7 @@ TASK = Task(
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     """A network of beats with the weights it begins with, as an ONNX file."""
-    config = ModelConfig(channels=(4,), kernels=(7,), strides=(4,))
+    config = ModelConfig(normalise="beat", channels=(4,), kernels=(7,), strides=(4,))
     told = describe(
         task=TASK,
         config=config,
@@ -357,6 +358,18 @@ def test_the_demo_compiles_without_a_word(words: tuple[str, ...], device: Path) 
     flags = FLAGS if "c++" not in words else FLAGS[1:]
     done = subprocess.run([CC, *flags, "-fsyntax-only", *words], cwd=device, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "") or "cc1plus" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["rr, decimated", "gru x2, attention, classes"])
+def test_names_of_the_detector_are_its_own(name: str, tmp_path: Path) -> None:
+    if CC is None:
+        pytest.skip("no C compiler here; Debian's package is gcc")
+    for file, content in c.write(model(name)[1], sampling_rate=125, hop=1, after=130).items():
+        (tmp_path / file).write_text(content, encoding="utf-8")
+    done = subprocess.run(
+        [CC, *FLAGS, "-Wshadow", "-fsyntax-only", "model.c"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
