@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 import atml
+from atml.artifacts.backends.onnx import graph
 from atml.artifacts.export import onnx_bytes
 from atml.artifacts.model import ExportedModel, describe, infer
 from atml.data import soundness
@@ -408,3 +409,18 @@ def test_an_export_is_written_and_checked_and_takes_no_hop(exported: ExportedMod
 
 def test_what_the_detector_takes_of_a_board() -> None:
     assert beats.ram(150, 125) < 1100 < beats.ram(300, 250) < 2048
+
+
+def test_the_comparison_with_neighbours_and_the_detector_stand_in_one_file(tmp_path: Path) -> None:
+    task = Task(name="b", kind=MULTICLASS, classes=CLASSES, sampling_rate=125, window=438, after_beat=1.2)
+    config = ModelConfig(
+        normalise="beat", decimation=3, channels=(4,), kernels=(5,), strides=(2,), cell="gru", units=4
+    )
+    made = read(graph(lively(config, task), task).SerializeToString(), config, task)
+    text = c.write(made, sampling_rate=125, hop=125, classes=CLASSES, after=task.samples_after_beat)
+    for name, content in text.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    done = subprocess.run(
+        [CC or "cc", *FLAGS, "-c", "model.c", "-o", "model.o"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
