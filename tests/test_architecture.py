@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = (
     "errors", "arrays", "watching", "source_hash", "metrics", "formatting", "tasks", "ecg", "data", "models",
     "training", "evaluation", "artifacts", "device", "task_files", "regions", "storage", "scoring",
-    "preflight", "searching", "comparison", "report", "dashboard", "library", "cli", "__main__",
+    "preflight", "searching", "comparison", "promotion", "report", "dashboard", "library", "cli", "__main__",
 )  # fmt: skip
 
 ONLY = {

@@ -25,6 +25,7 @@ from atml.cli.data import data_app
 from atml.cli.device import device_app
 from atml.cli.help_text import Commands
 from atml.cli.predict import predict
+from atml.cli.promote import promote
 from atml.cli.reading_bar import reading_shown
 from atml.cli.regions import regions_app
 from atml.cli.report import report
@@ -70,6 +71,7 @@ app.add_typer(best_app, name="best", rich_help_panel=JUDGING)
 app.command(rich_help_panel=JUDGING)(score)
 app.command(rich_help_panel=JUDGING)(predict)
 app.command(rich_help_panel=JUDGING)(compare)
+app.command(rich_help_panel=JUDGING)(promote)
 app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)
 app.add_typer(device_app, name="device", rich_help_panel=JUDGING)
