@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         StudyError,
         TaskFileError,
     )
+    from atml.library.beat_comparison import BeatComparison, compare_beats
     from atml.library.loaded_model import Model, load
     from atml.library.prediction import Prediction, predict
     from atml.library.score_result import ScoreResult, score
@@ -59,6 +60,7 @@ __version__ = "0.1.0"
 # The same as above, for the moment at which a name is first used.
 _HOME = {
     "AtmlError": "atml.errors",
+    "BeatComparison": "atml.library.beat_comparison",
     "Cost": "atml.models.budget",
     "DataError": "atml.errors",
     "Dataset": "atml.data.dataset",
@@ -82,6 +84,7 @@ _HOME = {
     "Task": "atml.tasks.task",
     "TaskFileError": "atml.errors",
     "TaskSource": "atml.library.task_source",
+    "compare_beats": "atml.library.beat_comparison",
     "confusion": "atml.metrics",
     "contest_points": "atml.scoring.rules.awarded",
     "find_task": "atml.task_files",
@@ -102,6 +105,7 @@ _THERE = {"find_task": "find", "open_data": "open"}
 
 __all__ = [
     "AtmlError",
+    "BeatComparison",
     "Cost",
     "DataError",
     "Dataset",
@@ -126,6 +130,7 @@ __all__ = [
     "TaskFileError",
     "TaskSource",
     "__version__",
+    "compare_beats",
     "confusion",
     "contest_points",
     "find_task",

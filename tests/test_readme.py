@@ -76,6 +76,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place = folder / "NEW_DIR" / split / f"N{file.name}"
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, place)
+    shutil.copytree(REPO / "tests" / "fixtures" / "ec57" / "edge_360", folder / "BEATS")
     holter = np.column_stack([np.arange(5000) / 250, random.normal(size=5000)])
     np.savetxt(folder / "holter.csv", holter, delimiter=",", header="time,ECG", comments="")
     done = run(folder, tiny("atml search --task afib --data DIR --trials 2"))

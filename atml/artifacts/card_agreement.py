@@ -12,7 +12,7 @@ def under_changes(record: ExportRecord) -> list[str]:
     found = record.result.agreement
     if not found:
         return []
-    words = in_words()
+    words = in_words(record.task.around_beats)
     rows = [(kind, words.get(kind, kind), figure(share)) for kind, share in found.items()]
     worst = min(found, key=lambda kind: found[kind])
     return [

@@ -141,6 +141,7 @@ def describe(
     positive = None if task.positive is None else task.classes[task.positive]
     tie = f"; a tie with {positive} is {positive}" if positive else "; of equal ones the first"
     kind = {} if task.kind == BINARY else {"kind": task.kind, "offsets": _json(list(offsets))}
+    kind |= {} if task.after_beat is None else {"after_beat": repr(float(task.after_beat))}
     chosen = {"lead_choice": _json(list(lead_choice))} if lead_choice else {}
     chosen |= {"subjects_by": subjects_by} if subjects_by else {}
     lacks = {"unqualified": _json(list(unqualified))} if unqualified else {}
@@ -225,6 +226,7 @@ def _exported(
             sampling_rate=int(props["sampling_rate"]),
             window=int(props["window"]),
             leads=int(props["leads"]),
+            after_beat=float(props["after_beat"]) if "after_beat" in props else None,
         ),
         config=ModelConfig.from_dict(json.loads(props["config"])),
         study=props["study"],
@@ -319,10 +321,12 @@ def _record(path: Path, sha256: str, *, must: bool) -> dict[str, Any] | None:
 
 
 def task_fields(task: Task) -> dict[str, Any]:
-    """Return a task as JSON types; a binary one without its kind, as version 0.1 wrote it."""
+    """Return a task as JSON types; without what version 0.1 had not, where it is as it was then."""
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(task).items()}
     if task.kind == BINARY:
         del fields["kind"]
+    if task.after_beat is None:
+        del fields["after_beat"]
     return fields
 
 

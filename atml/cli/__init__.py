@@ -23,6 +23,7 @@ from atml.cli.compare import compare
 from atml.cli.dashboard import dashboard
 from atml.cli.data import data_app
 from atml.cli.device import device_app
+from atml.cli.ec57 import ec57
 from atml.cli.help_text import Commands
 from atml.cli.predict import predict
 from atml.cli.promote import promote
@@ -72,6 +73,7 @@ app.command(rich_help_panel=JUDGING)(score)
 app.command(rich_help_panel=JUDGING)(predict)
 app.command(rich_help_panel=JUDGING)(compare)
 app.command(rich_help_panel=JUDGING)(promote)
+app.command(rich_help_panel=JUDGING)(ec57)
 app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)
 app.add_typer(device_app, name="device", rich_help_panel=JUDGING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,6 +70,15 @@ def score(
     labels: Labels = None,
     subjects: Subjects = None,
     objective: TrainedObjective = None,
+    beats: Annotated[
+        Literal["detected", "reference"],
+        typer.Option(
+            help="Beats that a model of single beats is judged on: those that atml's detector finds, or those"
+            " of the reference, which shows what the classifier alone is worth.",
+            metavar="WHICH",
+            rich_help_panel=RULE,
+        ),
+    ] = "detected",
     storage: Storage = STUDIES,
     json: AsJson = False,
 ) -> None:
@@ -88,6 +97,7 @@ def score(
         labels=labels,
         subjects=subjects,
         objective=objective,
+        beats=beats,
         storage=storage,
     )
     show(found.to_dict() if json else str(found), json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atml.data.annotated import annotated
 from atml.data.episode import Episode
 from atml.data.folds import folds, hold_out
 from atml.data.inspection import Inspection, Part, Split, inspect
@@ -19,6 +20,7 @@ __all__ = [
     "Part",
     "Progress",
     "Split",
+    "annotated",
     "episodes",
     "folds",
     "hold_out",

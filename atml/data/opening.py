@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Strings
+from atml.data import beat_windows, merging
 from atml.data import cache as store
-from atml.data import merging
 from atml.data.dataset import Dataset
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
@@ -24,6 +24,7 @@ from atml.data.reading import Reading
 from atml.data.resuming import resuming
 from atml.data.rows import Shape, make
 from atml.data.subjects import matching
+from atml.data.synthetic import ectopy
 from atml.data.synthetic import generator as generator
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.data.windowing import records
@@ -127,7 +128,8 @@ def open(  # the verb is the module's public name: atml.data.open
 
 def _key_of(task: Task) -> tuple[object, ...]:
     """Return what rows depend on of a task, as it has always been part of the keys of parsed copies."""
-    return task.name, task.classes, task.positive, task.sampling_rate, task.window, task.leads
+    known = task.name, task.classes, task.positive, task.sampling_rate, task.window, task.leads
+    return (*known, task.after_beat, beat_windows.version()) if task.around_beats else known
 
 
 def _piece(found: Found, split: str, asked: Asked, leave_out: LeftOut, root: Path) -> Piece:
@@ -208,11 +210,15 @@ def _dataset(piece: Piece, task: Task, synthetic: bool = False) -> Dataset:
 
 def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> Dataset:
     """Draw synthetic ECG, or find it drawn."""
-    table = classes_of(list(RHYTHMS), task, label)
-    drawn = (generator.VERSION, _key_of(task), split, seed, sorted(table.items()))
+    known = ectopy.SYMBOLS.values() if task.around_beats else RHYTHMS
+    table = classes_of(list(known), task, label)
+    version = (generator.VERSION, ectopy.VERSION) if task.around_beats else generator.VERSION
+    drawn = (version, _key_of(task), split, seed, sorted(table.items()))
     key = store.key("synthetic", *drawn, *(["a group a class"] if len(task.classes) > 2 else []))
 
     def build() -> store.Built:
+        if task.around_beats:
+            return _synthetic_beats(task, table, split, seed)
         x, y, subject, rhythm = generator.draw(task, split, label=label, seed=seed)
         rows = make(x, Shape(task.sampling_rate, task.window, task.leads))
         arrays = {"given": y, "subject": subject, "rhythm": rhythm, "place": subject, "digest": rows.digest}
@@ -232,3 +238,15 @@ def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> D
         notes=entry.notes,
     )
     return _dataset(piece, task, synthetic=True)
+
+
+def _synthetic_beats(task: Task, table: Mapping[str, int | None], split: str, seed: int) -> store.Built:
+    """Draw recordings and cut the windows round the beats in them that the detector finds."""
+    parsed = beat_windows.parse(
+        Path("synthetic"), ectopy.recordings(task, split, seed), task, Reading(Path("synthetic"))
+    )
+    files = parsed.files.take(parsed.owner)
+    y = np.array([-1 if (klass := table.get(name)) is None else klass for name in files.rhythm.tolist()])
+    arrays = {name: getattr(files, name)[y >= 0] for name in ("subject", "rhythm", "place")}
+    arrays |= {"given": y[y >= 0].astype(np.int64), "digest": parsed.digest[y >= 0]}
+    return [np.concatenate(parsed.blocks)[y >= 0]], arrays, [generator.NOTE, *parsed.notes]

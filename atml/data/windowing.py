@@ -12,12 +12,14 @@ import numpy as np
 
 from atml.arrays import Float32, Strings, release
 from atml.data.episode import Episode
+from atml.data.formats.annotations import Marks
 from atml.data.parsing import Files, Parsed, Seconds, assemble, at_rates
 from atml.data.piecewise import Doubts, Resampled, gaps
 from atml.data.rates import Rate, rate_of
 from atml.data.reading import Part, Reading, without_x
 from atml.data.rows import Rows, check, in_one_file, one_after_another
 from atml.data.soundness import FLAT, SATURATED
+from atml.data.stretch import Stretch
 from atml.ecg.resampling import windows
 from atml.tasks.task import Task
 
@@ -31,24 +33,12 @@ AT = " at "
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Samples ``start`` to ``end`` (not included) of one rhythm, "" where none is named.
-
-    ``reason`` says why it can't be used, "" where it can.
-    """
-
-    start: int
-    end: int
-    rhythm: str
-    reason: str = ""
-
-
-@dataclass(frozen=True)
 class Recording:
     """One record: ``x (leads, samples)`` in mV at ``rate`` Hz, NaN where a sample is missing.
 
     ``by_beats`` says that its rhythm is told by beats alone, ``about``, in JSON types, what else its format
     wants to know of it again. ``part`` is what came of it where it was cut before; then it has no lead.
+    ``marks`` are its annotations, None in a format that has none of single beats.
     """
 
     name: str
@@ -59,6 +49,7 @@ class Recording:
     by_beats: bool = False
     about: dict[str, Any] = field(default_factory=dict)
     part: Part | None = None
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +149,7 @@ def _cut(recording: Recording, task: Task, reading: Reading) -> Part:
         left = float((stretch.end - stretch.start) / rate) - count * seconds
         account.lose(stretch, "rest of a stretch" if count else "stretch shorter than the window", left)
         rows.append(in_one_file(cut))
-        place.append(f"{recording.name}{AT}{_clock(float(stretch.start / rate))}")
+        place.append(f"{recording.name}{AT}{clock(float(stretch.start / rate))}")
         rhythm.append(stretch.rhythm)
     told = {
         "rate": float(rate),
@@ -178,11 +169,18 @@ def records(place: Strings) -> Strings:
     return np.array([name.rpartition(AT)[0] for name in place.tolist()], np.str_)
 
 
-def _clock(seconds: float) -> str:
-    """Return "12:31", or "1:12:31" from an hour on."""
-    minutes, rest = divmod(int(seconds), 60)
+def clock(seconds: float, decimals: int = 0) -> str:
+    """Return "12:31", or "1:12:31" from an hour on, rounded down; with decimals of a second "12:31.25".
+
+    Example:
+        >>> clock(751.987), clock(4351.987, 2)
+        ('12:31', '1:12:31.98')
+    """
+    whole = int(seconds)
+    part = f".{int((seconds - whole) * 10**decimals):0{decimals}}" if decimals else ""
+    minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return (f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}") + part
 
 
 def episodes(recording: Recording, task: Task) -> list[Episode]:

@@ -27,6 +27,9 @@ NOISE = 0.1
 SHIFT_S = 0.2
 """Seconds by which the window begins later; the end is what lies before it, mirrored."""
 
+SHIFT_AT_BEATS_S = 0.05
+"""The same for windows that lie round one beat: by more another beat would be asked about."""
+
 _BANK = 1 << 20
 """Normal numbers that the noise of all rows is taken from."""
 
@@ -34,11 +37,11 @@ _STRIDE = 7919
 """Places in the bank between the noise of one row and that of the next; a prime."""
 
 
-def _polarity(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
+def _polarity(x: Float32, rate: float, rows: Int64, shift: float) -> npt.NDArray[np.floating]:
     return -x
 
 
-def _filter(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
+def _filter(x: Float32, rate: float, rows: Int64, shift: float) -> npt.NDArray[np.floating]:
     from scipy.signal import sosfiltfilt  # slow to import, in every process of a search
 
     sections = _sections(float(rate))
@@ -47,11 +50,11 @@ def _filter(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
     return filtered
 
 
-def _gain(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
+def _gain(x: Float32, rate: float, rows: Int64, shift: float) -> npt.NDArray[np.floating]:
     return x * GAIN
 
 
-def _noise(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
+def _noise(x: Float32, rate: float, rows: Int64, shift: float) -> npt.NDArray[np.floating]:
     bank, count = _bank(), int(np.prod(x.shape[1:]))
     place = (np.asarray(rows) * _STRIDE)[:, None] + np.arange(count)
     drawn = bank[place % len(bank)].reshape(x.shape)
@@ -59,12 +62,12 @@ def _noise(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
     return noisy
 
 
-def _shift(x: Float32, rate: float, rows: Int64) -> npt.NDArray[np.floating]:
-    by = min(round(SHIFT_S * rate), x.shape[-1] - 1)
+def _shift(x: Float32, rate: float, rows: Int64, shift: float) -> npt.NDArray[np.floating]:
+    by = min(round(shift * rate), x.shape[-1] - 1)
     return np.concatenate([x[..., by:], x[..., -1 - by : -1][..., ::-1]], axis=-1)
 
 
-Change = Callable[[Float32, float, Int64], npt.NDArray[np.floating]]
+Change = Callable[[Float32, float, Int64, float], npt.NDArray[np.floating]]
 
 CHANGES: dict[str, Change] = {
     "polarity": _polarity,
@@ -76,11 +79,11 @@ CHANGES: dict[str, Change] = {
 """Every change by its name. Databases keep outputs in this order: what comes new comes last."""
 
 
-def changed(kind: str, x: Float32, rate: float, rows: Int64) -> Float32:
+def changed(kind: str, x: Float32, rate: float, rows: Int64, shift: float = SHIFT_S) -> Float32:
     """Return what becomes of windows ``x (n, leads, samples)`` at ``rate`` Hz by one of `CHANGES`.
 
     ``rows (n,)`` are their row numbers in the data set, by which each gets its noise: the same window is
-    changed alike whatever stands beside it.
+    changed alike whatever stands beside it. ``shift`` is by how many s one begins later.
 
     Raises:
         KeyError: no such change.
@@ -90,10 +93,15 @@ def changed(kind: str, x: Float32, rate: float, rows: Int64) -> Float32:
         >>> changed("shift", x, 5.0, np.array([0])).tolist()
         [[[2.0, 4.0, 8.0, 4.0]]]
     """
-    return np.ascontiguousarray(CHANGES[kind](x, rate, rows), dtype=np.float32)
+    return np.ascontiguousarray(CHANGES[kind](x, rate, rows, shift), dtype=np.float32)
 
 
-def in_words() -> dict[str, str]:
+def shift_of(around_beats: bool) -> float:
+    """Return the shift in s for windows that lie round one beat, or for others."""
+    return SHIFT_AT_BEATS_S if around_beats else SHIFT_S
+
+
+def in_words(around_beats: bool = False) -> dict[str, str]:
     """Describe every change in a few words, by its name."""
     low, high = BAND_HZ
     return {
@@ -101,7 +109,7 @@ def in_words() -> dict[str, str]:
         "filter": f"band pass {low:g} to {high:g} Hz, as a monitor's",
         "gain": f"the signal times {GAIN:g}",
         "noise": f"white noise of {NOISE:g} of the signal's standard deviation",
-        "shift": f"cut {SHIFT_S:g} s later, the end mirrored",
+        "shift": f"cut {shift_of(around_beats):g} s later, the end mirrored",
     }
 
 

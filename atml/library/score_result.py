@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -85,6 +85,7 @@ def score(
     labels: PathLike | None = None,
     subjects: PathLike | None = None,
     objective: PathLike | None = None,
+    beats: Literal["detected", "reference"] = "detected",
     storage: str | None = None,
 ) -> ScoreResult:
     """Score a model on test data by a rule. The evaluation is counted before any figure is returned.
@@ -105,6 +106,7 @@ def score(
             says whose each recording is; "data" for the names that the data give;
             None for what the training took.
         objective: Objective file of the model's search, if it is not the task's.
+        beats: For a task of single beats: those that the detector finds, or those of the reference.
         storage: Database in which the evaluation is counted; None for ``$ATML_STORAGE``, else ``studies.db``
             in the working directory, made if need be.
 
@@ -143,6 +145,7 @@ def score(
         sampling_rate=sampling_rate,
         labels=None if labels is None else Path(labels),
         subjects="" if subjects is None else os.fspath(subjects),
+        beats=beats,
     )
     store = Store(storage or urls.default())
     try:

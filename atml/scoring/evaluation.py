@@ -15,15 +15,16 @@ import numpy as np
 
 from atml import data
 from atml.artifacts import seen
-from atml.artifacts.model import ExportedModel, infer, load
+from atml.artifacts.model import ExportedModel, Session, infer, load
 from atml.data.dataset import Dataset
 from atml.data.formats.detection import asked_of, look_all
 from atml.data.formats.subject_map import meant
 from atml.data.soundness import doubtful, doubts
-from atml.errors import DataError, ExportError
+from atml.errors import DataError, ExportError, InputError
 from atml.evaluation import baselines
 from atml.evaluation.baselines import Baseline
 from atml.scoring import rules, time_to_decision
+from atml.scoring.beats import Decide, Which, beat_records
 from atml.scoring.leakage import Paths, opened, same_labels
 from atml.scoring.presentation import ScoreReport
 from atml.scoring.recording import Evaluations, Pending
@@ -55,6 +56,7 @@ def judge_export(
     cache: Path | None = None,
     labels_hash: str | None = None,
     only: Collection[str] | None = None,
+    beats: Which = "detected",
 ) -> Pending:
     """Judge an export folder, or an ONNX file alone, on the test split of ``data_paths`` (None: synthetic).
 
@@ -78,6 +80,8 @@ def judge_export(
         labels_hash: Hash of the objectives file that ``label`` comes from, compared with that of the file
             that the model was trained with.
         only: Subjects to score; all others are left out of this evaluation.
+        beats: Of a task of single beats, which are judged: those that the detector finds, or those of the
+            reference.
 
     Raises:
         InputError: an unknown rule, an option that it does not have, or a latency or size that is not above
@@ -93,6 +97,10 @@ def judge_export(
     settings = rules.settings(judge, options or {}, latency_ms=latency_ms, size_kib=size_kib)
     exported = load(path)
     judge.fits(exported.task)
+    if beats != "detected" and not exported.task.around_beats:
+        raise InputError(
+            f"--beats {beats}: task {exported.task.name!r} is not about single beats; leave it out"
+        )
     notes = same_labels(exported, labels_hash)
     if exported.unqualified:
         notes.append(f"the model was exported unqualified: {'; '.join(exported.unqualified)}")
@@ -118,6 +126,19 @@ def judge_export(
         dataset = _of_subjects(dataset, only)
         streaming, note = (), ["time to decision is not measured where only some subjects are scored"]
     judged = _judged(exported, dataset, judge, latency_ms, size_kib)
+    theirs = None if baseline is None else _of_baseline(baseline, judged)
+    if exported.task.around_beats:
+        wanted = {key: value for key, value in opening.items() if key not in ("task", "label", "cache")}
+        judged, theirs = _with_beats(
+            exported,
+            baseline,
+            judge,
+            data_paths,
+            wanted | {"leave_out": trained},
+            (judged, theirs),
+            beats,
+            only,
+        )
     report = ScoreReport(
         exported=exported,
         data_name=dataset.name,
@@ -128,7 +149,7 @@ def judge_export(
         score=judge.score(judged, settings),
         evaluation=0,
         notes=(*found, *notes, *note, *_signals(exported, dataset), *_ties(judged)),
-        baseline=_beside(baseline, judged, judge, settings),
+        baseline=None if theirs is None else judge.score(theirs, settings),
         streaming=streaming,
     )
     several = isinstance(data_paths, list | tuple) and len(data_paths) > 1
@@ -245,19 +266,35 @@ def _ties(judged: Judged) -> list[str]:
     return [f"{int(tie.sum())} of {len(tie)} outputs are a tie, {what}"]
 
 
-def _beside(
-    baseline: Baseline | None, judged: Judged, judge: Rule, settings: Mapping[str, float]
-) -> rules.Score | None:
-    """Judge the export's baseline on the same windows.
+def _of_baseline(baseline: Baseline, judged: Judged) -> Judged:
+    """Return what the export's baseline decides on the same windows.
 
     Its latency and size are not known. It returns labels only, so a recording gets the class that most of its
     windows are called.
     """
-    if baseline is None:
-        return None
     called = baseline.decide(judged.x, judged.task.sampling_rate)
-    theirs = dataclasses.replace(judged, y_pred=called, logits=None, latency_ms=None, size_kib=None)
-    return judge.score(theirs, settings)
+    return dataclasses.replace(judged, y_pred=called, logits=None, latency_ms=None, size_kib=None)
+
+
+def _with_beats(
+    exported: ExportedModel,
+    baseline: Baseline | None,
+    judge: Rule,
+    paths: Paths,
+    opening: Mapping[str, Any],
+    judged: tuple[Judged, Judged | None],
+    which: Which,
+    only: Collection[str] | None,
+) -> tuple[Judged, Judged | None]:
+    """Add the whole recordings, beat by beat, to what the model and the baseline decided."""
+    task, run = exported.task, Session(exported.model)
+    deciders: list[Decide] = [lambda x: rules.labels(judge, task, run(x))]
+    if baseline is not None:
+        deciders.append(lambda x: baseline.decide(x, task.sampling_rate))
+    found = beat_records(paths, deciders, task, opening, which=which, only=only)
+    own, theirs = judged
+    model = dataclasses.replace(own, beats=found[0])
+    return model, None if theirs is None else dataclasses.replace(theirs, beats=found[1])
 
 
 def _streaming(

@@ -14,7 +14,8 @@ class Task:
 
     ``classes[i]`` is the name of label ``i``. ``kind`` names the kind of target (`atml.tasks.targets`): a
     "binary" task has a ``positive`` label, the one that sensitivity is about; a "multiclass" task has none.
-    ``sampling_rate`` is in Hz, ``window`` in samples.
+    ``sampling_rate`` is in Hz, ``window`` in samples. Windows of most tasks adjoin; where ``after_beat`` is
+    given, each lies round one beat, and ends that many seconds after it.
 
     Example:
         >>> classes = ("N", "AF", "O")
@@ -29,8 +30,25 @@ class Task:
     window: int
     leads: int = 1
     kind: str = BINARY
+    after_beat: float | None = None
 
     @property
     def seconds(self) -> float:
         """Length of one window in seconds."""
         return self.window / self.sampling_rate
+
+    @property
+    def around_beats(self) -> bool:
+        """Whether each window lies round one beat, whose class is asked for."""
+        return self.after_beat is not None
+
+    @property
+    def samples_after_beat(self) -> int:
+        """Samples of a window that come after its beat, which is the one before them.
+
+        Raises:
+            ValueError: Windows of the task are not cut round beats.
+        """
+        if self.after_beat is None:
+            raise ValueError(f"windows of task {self.name!r} are not cut round beats")
+        return round(self.after_beat * self.sampling_rate)

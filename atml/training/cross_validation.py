@@ -126,8 +126,7 @@ class _State:
         )
         if not changed:
             return found
-        rate = self.task.sampling_rate
-        return replace(found, changed=changed_logits(model, some, rate, device=self.device))
+        return replace(found, changed=changed_logits(model, some, self.task, device=self.device))
 
     def measure_agreement(self, model: Network) -> None:
         """Add what the last fold's model makes of its held-out rows after each change, where asked for."""

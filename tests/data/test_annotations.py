@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atml.data.formats.annotations import Marks, rhythm_of, stretches
-from atml.data.windowing import Stretch
+from atml.data.stretch import Stretch
 
 RATE = 100
 LENGTH = 10_000

@@ -19,8 +19,8 @@ from atml.data.dataset import Dataset
 from atml.data.formats import edf_file
 from atml.data.formats.detection import kind_of
 from atml.data.formats.wfdb_header import Unusable
+from atml.data.stretch import Stretch
 from atml.data.unlabelled import signals
-from atml.data.windowing import Stretch
 from atml.errors import DataError, MissingExtraError
 from atml.tasks.task import Task
 

@@ -14,7 +14,8 @@ import scipy.io
 
 import atml.data
 from atml.data.episode import labelled
-from atml.data.windowing import Recording, Stretch
+from atml.data.stretch import Stretch
+from atml.data.windowing import Recording
 from atml.data.windowing import episodes as cut_episodes
 from atml.errors import DataError
 from atml.scoring.time_to_decision import measure

@@ -18,7 +18,8 @@ from atml.data.parsing import Parsed
 from atml.data.rates import Rate, resampled
 from atml.data.reading import Reading
 from atml.data.soundness import railed, still
-from atml.data.windowing import Recording, Stretch
+from atml.data.stretch import Stretch
+from atml.data.windowing import Recording
 from atml.tasks.task import Task
 
 FRACTION = Fraction(1263, 5)

@@ -29,7 +29,11 @@ TASKS = {"cinc2017": THREE}
 """A task for each rule that does not judge `BINARY`."""
 
 
-@pytest.fixture(params=[*rules.RULES, "records of three", "mine"])
+OF_RECORDINGS = {"ec57"}
+"""Rules that judge whole recordings beat by beat and not windows, see test_beat_by_beat.py."""
+
+
+@pytest.fixture(params=[*sorted({*rules.RULES} - OF_RECORDINGS), "records of three", "mine"])
 def case(request, tmp_path_factory):
     """A rule and a task that it judges."""
     name = request.param
@@ -61,7 +65,15 @@ def decided(judged, task, seed=0, subjects=20, each=20):
 
 
 def test_rules_are_found_by_name(tmp_path):
-    assert set(rules.RULES) == {"aha-aed", "cinc2017", "iccad2022", "iccad2023", "iesd2024", "records"}
+    assert set(rules.RULES) == {
+        "aha-aed",
+        "cinc2017",
+        "ec57",
+        "iccad2022",
+        "iccad2023",
+        "iesd2024",
+        "records",
+    }
     for name, rule in rules.RULES.items():
         assert rules.rule(name, tmp_path) is rule
         assert rule.NAME == name

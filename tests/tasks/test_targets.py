@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
+from atml.artifacts.model import task_fields
 from atml.evaluation.decision import cross_fitted
 from atml.metrics import FOUR, Predictions, macro_f1
 from atml.tasks import Task, targets
@@ -204,3 +205,20 @@ def test_binary_questions_to_a_multiclass_task_are_refused():
     for ask in (p.margin, p.decided, p.truth):
         with pytest.raises(ValueError, match="no positive class"):
             ask()
+
+
+def test_windows_round_beats_end_a_while_after_theirs():
+    beats = Task(
+        name="b", kind="multiclass", classes=("N", "S", "V"), sampling_rate=125, window=437, after_beat=1.2
+    )
+    assert (beats.around_beats, beats.samples_after_beat, targets.problem(beats)) == (True, 150, "")
+    assert not TASKS["multiclass"].around_beats
+    with pytest.raises(ValueError, match="not cut round beats"):
+        _ = TASKS["multiclass"].samples_after_beat
+    for wrong in (0.0, -1.0, 3.496, float("nan")):
+        assert "TASK.after_beat" in targets.problem(dataclasses.replace(beats, after_beat=wrong))
+
+
+def test_a_task_is_written_as_before_it_knew_beats():
+    assert "after_beat" not in task_fields(TASKS["multiclass"])
+    assert task_fields(dataclasses.replace(TASKS["multiclass"], after_beat=0.2))["after_beat"] == 0.2

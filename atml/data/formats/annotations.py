@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atml.arrays import Int64
-from atml.data.windowing import Stretch
+from atml.data.stretch import Stretch
 
 FIBRILLATION = ("VF", "VFIB", "VFL")
 """Names that a ``+`` may give to what brackets hold."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from atml.data.labelling import Label
 from atml.data.parsing import Files, Parsed, assemble, at_rates
 from atml.data.reading import Reading, without_x
 from atml.data.rows import Rows, Shape, make
+from atml.data.windowing import Recording
 from atml.tasks.task import Task
 
 BLOCK = 1000
@@ -72,6 +73,8 @@ class Format(ABC):
     """Whether the values are known to be in mV."""
     recordings = False
     """Whether rows are windows of recordings, made by `atml.data.windowing.parse`."""
+    beats = False
+    """Whether single beats are annotated, so that rows can be windows round them."""
 
     def __init__(self, path: Path, asked: Asked) -> None:
         self.path, self.asked = path, asked
@@ -117,6 +120,10 @@ class Format(ABC):
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the stretches of one rhythm that are longer than a window, of all rhythms."""
         return ()
+
+    def annotated(self, split: str) -> Iterator[Recording]:
+        """Yield the recordings of a split, whole, with the annotations of their beats."""
+        return iter(())
 
     def parsed(self, segments: Iterable[Segment], rate: int | None, notes: Sequence[str] = ()) -> Parsed:
         """Make what `read` returns of segments in mV: resampled from ``rate`` Hz, cut into windows, checked.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from atml.data.labelling import Label
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
 from atml.data.reading import Reading
 from atml.data.subjects import NOBODY, person
+from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.formatting import is_utf8
 from atml.tasks.task import Task
@@ -136,6 +137,15 @@ class Found:
         ]
         return found if subjects is None else subjects.of_episodes(found)
 
+    def annotated(self, split: str) -> Iterator[Recording]:
+        """Yield the recordings of a split with their annotations, of the subjects that `read` names."""
+        subjects = self.contents.asked.subjects
+        for one in self.contents.annotated(split):
+            name, subject = text.name(one.name), text.name(one.subject)
+            if subjects is not None:
+                subject = next(iter(subjects.names([(name, subject)])), subject)
+            yield replace(one, name=name, subject=subject)
+
     @cached_property
     def splits(self) -> tuple[str, ...]:
         """The splits that the data tell apart; nothing where they tell none."""
@@ -202,7 +212,12 @@ def _apart(found: Sequence[Found]) -> None:
 
 
 def _of_use(asked: Asked, found: Sequence[Found]) -> None:
-    """Raise DataError for an option that none of the sets can make use of."""
+    """Raise DataError for an option that none of the sets can make use of, and for a set that lacks beats."""
+    if asked.task.around_beats and (bare := [item for item in found if not item.contents.beats]):
+        raise DataError(
+            f"{bare[0].path}: task {asked.task.name!r} is about single beats, and nothing here annotates"
+            " them; give a folder of WFDB records with beat annotations (.atr)"
+        )
     if asked.leads and found and not any(item.contents.chooses_leads for item in found):
         raise DataError(
             f"--lead {' '.join(asked.leads)}: only recordings (WFDB, EDF, tables) and text of several"

@@ -21,7 +21,7 @@ from atml.data.formats.wfdb_header import MILLIVOLTS, NOT_MILLIVOLTS, Unusable
 from atml.data.piecewise import pieces
 from atml.data.rates import rate_of
 from atml.data.scratch import room
-from atml.data.windowing import Stretch
+from atml.data.stretch import Stretch
 from atml.errors import MissingExtraError, in_one_line
 
 ENDINGS = (".edf", ".bdf")

@@ -26,8 +26,9 @@ from atml.data.formats.challenge_record import GAIN, RATE, Header, header, signa
 from atml.data.formats.wfdb_header import Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, look_at, some
 from atml.data.reading import Reading
+from atml.data.stretch import Stretch
 from atml.data.text import decoded
-from atml.data.windowing import Recording, Stretch
+from atml.data.windowing import Recording
 from atml.errors import DataError
 
 RHYTHMS = {"N": "N", "A": "AF", "O": "O", "~": "NOISE"}

@@ -26,7 +26,8 @@ from atml.data.leads import NoLead, meant
 from atml.data.parsing import SPLITS, Fault, Parsed, look_at, some
 from atml.data.rates import Rate
 from atml.data.reading import Reading
-from atml.data.windowing import Recording, Stretch
+from atml.data.stretch import Stretch
+from atml.data.windowing import Recording
 from atml.errors import DataError
 
 LIMBS = ("i", "ii", "iii")

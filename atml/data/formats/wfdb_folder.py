@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atml.data import text, windowing
+from atml.data import beat_windows, text, windowing
 from atml.data.episode import Episode
 from atml.data.file_names import LIST, plain
 from atml.data.file_tree import file_there, find, folder_there
@@ -16,6 +16,7 @@ from atml.data.formats.base import Format
 from atml.data.formats.diagnosis_headers import first_header
 from atml.data.formats.wfdb_header import Header, Unusable
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, Seconds, look_at, some
+from atml.data.rates import Rate
 from atml.data.reading import Reading
 from atml.data.windowing import Recording
 from atml.errors import DataError
@@ -132,7 +133,9 @@ def _listed(folder: Path, below: str = "") -> list[str]:
 
 
 def read(path: Path, split: str, task: Task, leads: Sequence[str], reading: Reading | None = None) -> Parsed:
-    """Read one split: adjacent windows inside each stretch of one rhythm, at the task's rate, in mV.
+    """Read one split, at the task's rate, in mV: adjacent windows inside each stretch of one rhythm.
+
+    For a task of single beats, windows round beats.
 
     Args:
         path: The folder.
@@ -147,7 +150,8 @@ def read(path: Path, split: str, task: Task, leads: Sequence[str], reading: Read
     """
     found = _find(path, split, task, leads)
     reading = reading or Reading(path)
-    parsed = windowing.parse(path, _recordings(found, leads, task, reading), task, reading)
+    parse = beat_windows.parse if task.around_beats else windowing.parse
+    parsed = parse(path, _recordings(found, leads, task, reading), task, reading)
     parsed.faults[:0] = found.faults
     parsed.notes += found.notes
     parsed.listed = found.listed
@@ -163,10 +167,25 @@ def episodes(path: Path, split: str, task: Task, leads: Sequence[str]) -> list[E
     found = _find(path, split, task, leads)
     records = _recordings(found, leads, task, Reading(path))
     result = [item for record in records for item in windowing.episodes(record, task)]
+    _sound(path, found)
+    return result
+
+
+def annotated(path: Path, split: str, task: Task, leads: Sequence[str]) -> Iterator[Recording]:
+    """Yield the records of a split, whole and with their annotations; raises as `episodes` does."""
+    found = _find(path, split, task, leads)
+    _sound(path, found)
+    for record in _recordings(found, leads, task, Reading(path)):
+        _sound(path, found)
+        yield record
+    _sound(path, found)
+
+
+def _sound(path: Path, found: _Records) -> None:
+    """Raise DataError for the first fault there is."""
     if found.faults:
         first = found.faults[0]
         raise DataError(f"{path / first.file}: {first.detail}; see {look_at(path)}")
-    return result
 
 
 def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
@@ -200,6 +219,26 @@ def _find(path: Path, split: str, task: Task, leads: Sequence[str]) -> _Records:
     return found
 
 
+def record_names(folder: Path) -> list[str]:
+    """Return the records of a folder: those that RECORDS lists, else all with a header.
+
+    Raises DataError where RECORDS lists none.
+    """
+    return _names(folder)[0]
+
+
+def is_mitdb(names: Iterable[str], rates: Iterable[Rate]) -> bool:
+    """Tell whether records are of the MIT-BIH Arrhythmia Database, by their names and rates.
+
+    By name alone it could be anybody's numbering.
+
+    Example:
+        >>> is_mitdb(["100", "202"], [360, 360]), is_mitdb(["100", "202"], [360, 250])
+        (True, False)
+    """
+    return set(rates) == {MITDB_RATE} and set(names) <= MITDB
+
+
 def _names(folder: Path) -> tuple[list[str], list[str]]:
     """Return the records of a folder: those that RECORDS lists, else all with a header; and the others."""
     headers = _headers(folder)
@@ -226,9 +265,7 @@ def _explain(found: _Records, names: Sequence[str]) -> None:
     """Say whose the records are, and set aside those that are not to be used."""
     short = {name: name.removeprefix("train_data/").removeprefix("test_data/") for name in names}
     found.name = short
-    # By name alone it could be anybody's numbering.
-    rates = {head.rate for head in found.headers}
-    mitdb = rates == {MITDB_RATE} and set(short.values()) <= MITDB
+    mitdb = is_mitdb(short.values(), [head.rate for head in found.headers])
     patients = patients_of(list(short.values()))
     kept = []
     machine = _by_machine(found)
@@ -297,7 +334,7 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task, reading: Read
         if record.by_beats:
             by_beats.append(record.name)
         yield record
-    if by_beats:
+    if by_beats and not task.around_beats:
         found.notes.append(
             f"{len(by_beats)} records name no rhythm; between beats, all coded N, they are taken for 'N', "
             f"tachycardia too: {some(by_beats)}"
@@ -310,7 +347,7 @@ def _recordings(found: _Records, leads: Sequence[str], task: Task, reading: Read
 class WfdbFolder(Format):
     """A folder of WFDB records."""
 
-    chooses_leads = tells_rate = millivolts = recordings = True
+    chooses_leads = tells_rate = millivolts = recordings = beats = True
 
     @staticmethod
     def recognises(path: Path) -> bool:
@@ -338,3 +375,7 @@ class WfdbFolder(Format):
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return all stretches of one rhythm that hold more than a window."""
         return episodes(self.path, split, self.asked.task, self.asked.leads)
+
+    def annotated(self, split: str) -> Iterator[Recording]:
+        """Yield the records of a split with their annotations; a fault stops here."""
+        return annotated(self.path, split, self.asked.task, self.asked.leads)

@@ -30,7 +30,7 @@ def read(
     x = signal(folder, head, leads, step)
     told = marks(folder, head)
     found = stretches(told, x.shape[1], float(head.rate), leads)
-    return Recording(name, subject, head.rate, x, found, told_by_beats(told))
+    return Recording(name, subject, head.rate, x, found, told_by_beats(told), marks=told)
 
 
 def marks(folder: Path, head: Header) -> Marks:

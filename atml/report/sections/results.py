@@ -38,7 +38,7 @@ def contents(material: Material) -> list[Block]:
         runs = [predictions for _, predictions in material.out_of_fold]
         curves += beyond_the_decision(source, runs, material.best.config, task)
     blocks.append(Fold("At other thresholds" if binary else "Each class against the rest", tuple(curves)))
-    blocks.append(Fold("Under changes of the recording", (_changes(source),)))
+    blocks.append(Fold("Under changes of the recording", (_changes(source, task),)))
     return [*blocks, Heading("Size against value"), *sizes(material)]
 
 
@@ -162,13 +162,13 @@ def _beside(material: Material, source: Source) -> str:
 # --- changes of the recording
 
 
-def _changes(source: Source) -> Block:
+def _changes(source: Source, task: Task) -> Block:
     found = source.figures.get("agreement") or {}
     if not found:
         return Empty(
             "Changed windows were not predicted: no finalist was trained again, or by a version before."
         )
-    words = in_words()
+    words = in_words(task.around_beats)
     rows = tuple((kind, words.get(kind, kind), f"{share:.3f}") for kind, share in found.items())
     worst = min(found, key=lambda kind: found[kind])
     says = (

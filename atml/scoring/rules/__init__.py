@@ -11,14 +11,14 @@ from pathlib import Path
 
 from atml.arrays import Float32, Int64
 from atml.errors import InputError
-from atml.scoring.rules import aha_aed, cinc2017, files, iccad2022, iccad2023, iesd2024, records
-from atml.scoring.rules.base import Figure, Judged, Rule, Score, Table, Total
+from atml.scoring.rules import aha_aed, beat_by_beat, cinc2017, files, iccad2022, iccad2023, iesd2024, records
+from atml.scoring.rules.base import BeatRecord, Figure, Judged, Rule, Score, Table, Total
 from atml.scoring.rules.contest_figures import check
 from atml.tasks import targets
 from atml.tasks.task import Task
 
 RULES: dict[str, Rule] = {
-    rule.NAME: rule for rule in (aha_aed, cinc2017, iccad2022, iccad2023, iesd2024, records)
+    rule.NAME: rule for rule in (aha_aed, beat_by_beat, cinc2017, iccad2022, iccad2023, iesd2024, records)
 }
 """The rules that come with atml, by name."""
 
@@ -88,7 +88,8 @@ def settings(
                 f"rule {judge.NAME} has no option {key!r}; it has {known or 'none'}"
                 + (f"; {key} is an option of rule {', '.join(owners)}" if owners else "")
             )
-        if not (math.isfinite(value) and value > 0):
+        nothing = value == 0 and key in getattr(judge, "MAY_BE_ZERO", ())
+        if not (math.isfinite(value) and (value > 0 or nothing)):
             raise InputError(f"option {key} of rule {judge.NAME} is {value:g}; give a number above 0")
     if not judge.AWARDS and (latency_ms is not None or size_kib is not None):
         raise InputError(
@@ -100,6 +101,7 @@ def settings(
 
 __all__ = [
     "RULES",
+    "BeatRecord",
     "Figure",
     "Judged",
     "Rule",

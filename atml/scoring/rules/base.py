@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Int64, Strings
+from atml.data.formats.annotations import Marks
 from atml.metrics import Interval, Predictions, class_counts, subject_codes
 from atml.tasks import targets
 from atml.tasks.task import Task
@@ -52,6 +53,23 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BeatRecord:
+    """One recording, beat by beat: what is annotated in it, and what a model called the beats.
+
+    ``rate`` is in Hz and ``length`` in samples, as are the times of both; ``given`` says that the beats of
+    ``test`` are those of the reference and not found by the detector.
+    """
+
+    name: str
+    subject: str
+    rate: float
+    length: int
+    reference: Marks
+    test: Marks
+    given: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """One model's decisions on one test set.
 
@@ -59,7 +77,8 @@ class Judged:
     (n, leads, samples)`` the signal at the task's rate, for a rule that measures it. ``logits (n, classes)``
     are the model's outputs, None for one that gives labels alone. ``record (n,)`` names the recording that a
     window is cut from; None takes each subject for one recording. ``latency_ms`` and ``size_kib`` are a
-    person's own measurements on the device, where there are any.
+    person's own measurements on the device, where there are any. ``beats`` are the whole recordings with all
+    beats in them, of a task of single beats; None for any other.
     """
 
     task: Task
@@ -72,6 +91,7 @@ class Judged:
     record: Strings | None = None
     latency_ms: float | None = None
     size_kib: float | None = None
+    beats: tuple[BeatRecord, ...] | None = None
 
     def records(self) -> Records:
         """Decide every recording from all its windows.

@@ -202,7 +202,7 @@ def _do(
     predictions = definition.target.predictions(logits, dataset.y, dataset.subject)
     if definition.agreement:
         every = Rows(dataset.x, np.arange(len(dataset)))
-        changed = changed_logits(fitted.model, every, definition.task.sampling_rate, device=device)
+        changed = changed_logits(fitted.model, every, definition.task, device=device)
         predictions = dataclasses.replace(predictions, changed=changed)
     trained = Trained(
         weights=weights(fitted.model),

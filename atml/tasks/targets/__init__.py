@@ -37,6 +37,9 @@ def problem(task: Task) -> str:
     """Say what is wrong with a task, and the way out; "" where it is sound."""
     if task.kind not in TARGETS:
         return f"TASK.kind is {task.kind!r}; known kinds: {', '.join(TARGETS)}"
+    after = task.after_beat
+    if after is not None and not 0 < after < task.seconds:
+        return f"TASK.after_beat is {after!r}; give seconds above 0 and below the window's {task.seconds:g}"
     return of(task).check()
 
 

@@ -1,0 +1,34 @@
+"""Beats compared with a reference as ANSI/AAMI EC57 does, record by record and over records; pure.
+
+`compare` counts one record, `aggregate` takes records together (Gross and Average), `text` writes the
+reports that other programs read, `intervals` resamples subjects. `OFFICIAL` maps
+symbols to the classes N S V F Q; `ESCAPES_AS_N` has atrial and junctional escape beats as N.
+
+It judges the annotations of whole records and not windows, so it is none of `atml.scoring.rules.RULES`.
+
+Counts and printed figures are those of the comparator of the WFDB software package, version 10.7, byte for
+byte, in its oddities too: they are told where they are computed.
+"""
+
+from atml.scoring.rules.ec57.annotator import CLASSES, ESCAPES_AS_N, OFFICIAL
+from atml.scoring.rules.ec57.comparison import Comparison, Pairs, compare
+from atml.scoring.rules.ec57.figures import FIGURES, NAMES, RR, Aggregate, aggregate, of_record
+from atml.scoring.rules.ec57.intervals import intervals
+from atml.scoring.rules.ec57.settings import Settings
+
+__all__ = [
+    "CLASSES",
+    "ESCAPES_AS_N",
+    "FIGURES",
+    "NAMES",
+    "OFFICIAL",
+    "RR",
+    "Aggregate",
+    "Comparison",
+    "Pairs",
+    "Settings",
+    "aggregate",
+    "compare",
+    "intervals",
+    "of_record",
+]
