@@ -87,8 +87,8 @@ def promote(
     by: Annotated[
         str,
         typer.Option(
-            help="Figure to decide by: the objective, or accuracy, F-beta, sensitivity or specificity of each"
-            " subject.",
+            help="Figure to decide by: the objective, accuracy, F-beta, sensitivity or specificity of each"
+            " subject, or, of single beats, one of rule ec57, such as 'VEB F1'.",
             metavar="FIGURE",
             rich_help_panel=DECISION,
         ),

@@ -25,9 +25,13 @@ from atml.promotion.log import BACK, BEGUN, DECIDED, Entry, PromotionLog
 from atml.promotion.looks import changes
 from atml.scoring.presentation import ScoreReport
 from atml.scoring.recording import Evaluations, Pending, record
+from atml.scoring.rules import Figure as FigureValue
 
 LOG = Path("promotions.jsonl")
 """The log where nobody names another."""
+
+STANDS_FOR = {"ec57": ("VEB Se", "VEB +P", "SVEB Se", "SVEB +P")}
+"""Figures of a rule that are shown and logged, by key; of every other rule it is the first."""
 
 MOST = 8
 """People who are named in a message."""
@@ -119,6 +123,9 @@ def promote(
         )
     exports = (mine, theirs)
     comparable(exports, ())
+    for one in exports:
+        if not one.knows_subjects and not one.synthetic:
+            raise InputError(f"{one.path} does not tell whom it was trained on; name its export folder")
     definition = task_files.find(mine.task.name, objective=objective)
     told = figure(by, definition)
     wanted = {
@@ -330,7 +337,6 @@ def _data(pending: Pending, paths: Sequence[Path]) -> dict[str, Any]:
 def _figures(side: Side) -> dict[str, Any]:
     """Return what a log keeps of one set of people."""
     one = side.compared
-    first = [report.score.figures[0] for report in side.reports]
     return {
         "challenger": one.challenger,
         "champion": one.champion,
@@ -338,8 +344,19 @@ def _figures(side: Side) -> dict[str, Any]:
         "better": one.difference.better,
         "worse": one.difference.worse,
         "evaluations": [report.evaluation for report in side.reports],
-        "official": {"name": first[0].name, "challenger": first[0].value, "champion": first[1].value},
+        "official": [
+            {"name": name, "challenger": mine and mine.value, "champion": theirs and theirs.value}
+            for name, mine, theirs in official(side)
+        ],
     }
+
+
+def official(side: Side) -> list[tuple[str, FigureValue | None, FigureValue | None]]:
+    """Return what stands for a rule, of the challenger and of the champion; None where one has none."""
+    mine, theirs = ({one.key: one for one in report.score.figures} for report in side.reports)
+    keys = STANDS_FOR.get(side.reports[0].score.rule, tuple(mine)[:1])
+    known = {**theirs, **mine}
+    return [(known[key].name, mine.get(key), theirs.get(key)) for key in keys if key in known]
 
 
 def _plain(interval: Interval) -> list[float | None]:

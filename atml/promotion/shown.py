@@ -12,7 +12,8 @@ from atml.formatting import between, ordinal
 from atml.promotion.decision import Outcome
 from atml.promotion.in_service import POINTER, ModelId, in_service
 from atml.promotion.log import BACK, BEGUN, DECIDED, Entry
-from atml.promotion.promoting import LOG, Promotion, Side
+from atml.promotion.promoting import LOG, Promotion, Side, official
+from atml.scoring.rules import Figure
 
 HEADER = (
     *("", "people", "challenger", "champion", "difference", "95% over subjects"),
@@ -60,12 +61,14 @@ def tail(found: Promotion) -> list[str]:
     """Return the official figures, the evaluations, what is in service, and what else one has to know."""
     lines = []
     for side in found.sides:
-        first = [report.score.figures[0] for report in side.reports]
-        told = [f"{one.value:.4f}" + (f" ({between(one.interval)})" if one.interval else "") for one in first]
         counts = [ordinal(report.evaluation) for report in side.reports]
+        told = [
+            f"{name} {_value(mine)} of the challenger, {_value(theirs)} of the champion"
+            for name, mine, theirs in official(side)
+        ]
         lines.append(
-            f"{side.title}: {first[0].name} by rule {side.reports[0].score.rule} {told[0]} of the challenger,"
-            f" {told[1]} of the champion; {counts[0]} and {counts[1]} evaluation of it"
+            f"{side.title}, by rule {side.reports[0].score.rule}: {'; '.join(told)}; {counts[0]} and"
+            f" {counts[1]} evaluation of it"
         )
     lines += [
         f"in service: {found.champion.export} ({found.log.absolute().parent / POINTER}); entry"
@@ -74,6 +77,12 @@ def tail(found: Promotion) -> list[str]:
         *found.notes,
     ]
     return lines
+
+
+def _value(one: Figure | None) -> str:
+    if one is None:
+        return "-"
+    return f"{one.value:.4f}" + (f" ({between(one.interval)})" if one.interval else "")
 
 
 def to_dict(found: Promotion) -> dict[str, Any]:

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from atml.arrays import Strings
-from atml.data.dataset import DataSource
+from atml.data.dataset import Dataset, DataSource
 from atml.data.formats.detection import Found, asked_of, look_all
 from atml.data.subjects import matching
 from atml.errors import DataError
+from atml.formatting import plural
+from atml.storage import Store
 from atml.task_files.definition import TaskDefinition
 
 MOST = 8
@@ -106,6 +110,25 @@ def refuse(subjects: Strings, frozen: Iterable[FrozenSet]) -> None:
             f"{count} of a frozen test set would be trained on: {'; '.join(parts)}; leave them out of --data,"
             " or rename them, with --subjects, if they are others"
         )
+
+
+def evaluated(store: Store, dataset: Dataset, sets: int) -> str:
+    """Say that models were evaluated on people who are about to be trained on; "" where none were.
+
+    ``sets`` is how many are opened together. It is no mistake: data are often scored before they are trained
+    on. But those people test nothing any more.
+    """
+    people: dict[str, list[str]] = {}
+    for name in np.unique(dataset.subject).tolist():
+        place, who = name.split("/", 1) if sets > 1 else (dataset.name, name)
+        people.setdefault(place, []).append(who)
+    found = [] if dataset.synthetic else store.evaluations_of("", people)
+    if not found:
+        return ""
+    return (
+        f"people among these data had part in {plural(len(found), 'evaluation')} of models: once they are"
+        " trained on they test nothing any more"
+    )
 
 
 def _look(

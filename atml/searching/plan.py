@@ -166,6 +166,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         begun = replace(starting_point.read(store, options.start, earlier, definition), held_out=apart)
         for line in (*begun.notes, f"study {name} {begun.line}"):
             say(line)
+        if told := frozen_people.evaluated(store, dataset, len(origin.paths)):
+            say(told)
         wanted["from"] = begun.to_dict()
     elif before.get("from"):
         wanted["from"] = before["from"]

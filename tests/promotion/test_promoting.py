@@ -254,6 +254,23 @@ def test_exports_of_other_tasks_are_refused(
     assert "can't be compared" in said and says in said and said.count("\n") == 1
 
 
+def test_one_that_does_not_tell_whom_it_was_trained_on_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnx
+
+    proto = onnx.load(here / "good" / "model.onnx")
+    for prop in proto.metadata_props:
+        if prop.key == "hashes":
+            prop.value = ""
+    onnx.save(proto, here / "alone.onnx")
+    assert promote("alone.onnx", "--over", "bad", "--test", "frozen.npz") == 2
+    assert "alone.onnx does not tell whom it was trained on" in capsys.readouterr().err
+    shutil.copy(here / "good" / "model.onnx", here / "alone.onnx")
+    assert promote("alone.onnx", "--over", "bad", "--test", "frozen.npz") == 0
+    assert "a file alone carries no count" in capsys.readouterr().out
+
+
 def test_only_the_one_in_service_can_be_replaced(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert promote("good", "--over", "bad", "--test", "frozen.npz") == 0
     assert promote("twin", "--over", "bad", "--test", "frozen.npz") == 2

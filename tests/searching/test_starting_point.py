@@ -156,6 +156,21 @@ def test_whom_the_earlier_study_held_out_stays_apart(
         prepare(Options(study="v", data=(bare, more), start="bare", **common), told.say)
 
 
+def test_people_who_were_scored_before_are_said(here: Path) -> None:
+    store = Store(f"sqlite:///{here / 'studies.db'}")
+    told = Told()
+    common = {
+        "storage": f"sqlite:///{here / 'studies.db'}", "space": here / "space.py", "folds": 3, "trials": 2,
+        "data": (here / "old.npz", here / "new.npz"), "start": "old",
+    }  # fmt: skip
+    prepare(Options(study="a", **common), told.say).store.close()
+    assert not any("test nothing any more" in line for line in told.lines)
+    store.record(data_fingerprint="f", export_sha256="e", rule="r", result={}, subjects={"new": ["N-train1"]})
+    prepare(Options(study="b", **common), told.say).store.close()
+    assert any("had part in 1 evaluation of models" in line for line in told.lines)
+    store.close()
+
+
 def test_parameters_of_another_space_are_dropped_or_left_out(here: Path, tmp_path: Path) -> None:
     text = (here / "space.py").read_text(encoding="utf-8")
     url = f"sqlite:///{here / 'studies.db'}"
@@ -244,3 +259,11 @@ def test_a_study_without_finalists_gives_its_best_trials(here: Path, space: Spac
     plan.store.close()
     store.close()
     assert search(options)["trials"] == 2
+    import atml
+
+    result = atml.search(
+        "afib", here / "old.npz", trials=1, study="z", storage=url, space=here / "space.py", folds=3,
+        from_study="old", finalists=1, repeats=1, longer=1, out=here / "e", workers=1, progress=False,
+        unqualified=True,
+    )  # fmt: skip
+    assert Store(url).spec("z")["from"]["study"] == "old" and len(result.trials)  # type: ignore[index]
