@@ -95,6 +95,7 @@ def ec57(
         window=window / 1000,
         against=against,
     )
-    if out is not None:
-        found.write(out)
+    files = [] if out is None else found.write(out)
     show(found.to_dict() if json else str(found), json)
+    if files and not json:
+        show(f"\n{len(files)} reports written to {out}")

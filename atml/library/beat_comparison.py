@@ -4,101 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from atml.data import text as any_text
 from atml.errors import InputError
 from atml.library.path_arguments import PathLike, paths
-from atml.metrics import Interval
 from atml.scoring import beat_records
 from atml.scoring.rules.ec57 import (
     ESCAPES_AS_N,
-    FIGURES,
-    NAMES,
     OFFICIAL,
-    RR,
-    Aggregate,
+    ROWS,
+    BeatTable,
     Comparison,
     Settings,
-    aggregate,
     compare,
-    intervals,
-    of_record,
+    files,
     text,
 )
 from atml.scoring.rules.ec57.differences import Differences, differences
 from atml.scoring.rules.ec57.figures import together
-from atml.scoring.rules.ec57.intervals import Intervals
 from atml.scoring.rules.ec57.reports import Report, parse
-
-LETTERS = "NSVFQOX"
-
-
-@dataclass(frozen=True, kw_only=True)
-class BeatTable:
-    """Records compared with one way to put symbols into classes.
-
-    ``records`` has the comparison of each record by name, ``gross`` and ``average`` have the figures over
-    all of them in percent ("RR err" in ms), None where one is not defined.
-    """
-
-    records: Mapping[str, Comparison]
-    subjects: tuple[str, ...] = field(repr=False)
-
-    @cached_property
-    def aggregate(self) -> Aggregate:
-        """Gross and Average."""
-        return aggregate(list(self.records.values()))
-
-    @cached_property
-    def intervals(self) -> Intervals:
-        """95% intervals of both over people."""
-        return intervals(list(self.records.values()), self.subjects)
-
-    @property
-    def gross(self) -> Mapping[str, float | None]:
-        """Figures of the summed counts."""
-        return self.aggregate.gross
-
-    @property
-    def average(self) -> Mapping[str, float | None]:
-        """Means of the records' figures."""
-        return self.aggregate.average
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """Return a row for each figure: its name, Gross and Average, each with its interval."""
-        found = []
-        for name in (*FIGURES, RR):
-            cells = [NAMES[name]]
-            for values, sure in ((self.gross, self.intervals.gross), (self.average, self.intervals.average)):
-                cells += [_shown(values.get(name)), _between(sure.get(name))]
-            found.append(tuple(cells))
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return matrices, figures and intervals as JSON types."""
-        sure = self.intervals
-        return {
-            "gross": dict(self.gross),
-            "average": dict(self.average),
-            "intervals": {
-                "gross": {name: _ends(one) for name, one in sure.gross.items()},
-                "average": {name: _ends(one) for name, one in sure.average.items()},
-            },
-            "matrix": together(list(self.records.values())).counts.tolist(),
-            "records": {
-                name: {
-                    "subject": subject,
-                    "matrix": one.counts.tolist(),
-                    "figures": of_record(one),
-                    "shutdown_s": one.shutdown,
-                }
-                for (name, one), subject in zip(self.records.items(), self.subjects, strict=True)
-            },
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,24 +51,8 @@ class BeatComparison:
         return self.settings.standard
 
     def files(self) -> dict[str, str]:
-        """Return reports by the name of their file, in the format of the standard's comparators.
-
-        Where a setting is not the standard's, the names say so, and so do the lines that may.
-        """
-        mark = self.settings.words()
-        end = "" if self.standard else ".nonstandard"
-        last = f"{mark}\n" if mark else ""
-        found: dict[str, str] = {}
-        for kind, table in (("", self.official), ("_escapes_as_n", self.escapes_as_n)):
-            found |= {
-                f"lines_beats{kind}{end}.txt": text.beats_table(table.records),
-                f"sumstats_beats{kind}{end}.txt": text.beats_summary(table.records) + last,
-            }
-        return found | {
-            f"lines_shutdown{end}.txt": text.shutdown_table(self.official.records),
-            f"sumstats_shutdown{end}.txt": text.shutdown_summary(self.official.records) + last,
-            f"matrices{end}.txt": text.matrices(self.official.records, self.reference, self.test, mark=mark),
-        }
+        """Return reports by the name of their file, as `atml.scoring.rules.ec57.table.files` has them."""
+        return files(self.official, self.escapes_as_n, self.settings, self.reference, self.test)
 
     def write(self, folder: PathLike) -> list[Path]:
         """Write the reports of `files` into a folder, which is made if need be, and return their paths.
@@ -174,8 +85,8 @@ class BeatComparison:
             "settings": {"learning_s": self.settings.learning, "window_ms": 1000 * self.settings.window},
             "reference": self.reference,
             "test": self.test,
-            "rows": list(LETTERS),
-            "columns": list(LETTERS.lower()),
+            "rows": list(ROWS),
+            "columns": list(ROWS.lower()),
             "official": self.official.to_dict(),
             "escapes_as_n": self.escapes_as_n.to_dict(),
             "notes": list(self.notes),
@@ -202,7 +113,7 @@ class BeatComparison:
             ("Beats, atrial and junctional escape beats (e, j) as N: not the standard's", self.escapes_as_n),
         ):
             parts += ["", f"{title}{of}", "", text.beats_summary(table.records).rstrip("\n")]
-            parts += ["", f"{title}{of}: 95% intervals over {whom}", "", *_laid_out(table)]
+            parts += ["", f"{title}{of}: 95% intervals over {whom}", "", *table.lines()]
         parts += ["", f"Shutdown{of}", "", text.shutdown_summary(self.official.records).rstrip("\n")]
         if self.differences is not None:
             parts += ["", f"Against {self.against}{of}, which does not say how it was made", ""]
@@ -298,28 +209,3 @@ def _report(file: Path) -> Report:
         return parse(told)
     except InputError as error:
         raise InputError(f"{file} {error}") from None
-
-
-def _laid_out(table: BeatTable) -> list[str]:
-    head = ("", "Gross", "95% interval", "Average", "95% interval")
-    rows = [head, *table.rows()]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
-    return [
-        "  ".join(
-            cell.ljust(width) if not at else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _between(found: Interval | None) -> str:
-    return "-" if found is None else f"{found.low:.2f} to {found.high:.2f}"
-
-
-def _ends(found: Interval | None) -> dict[str, float] | None:
-    return None if found is None else {"low": found.low, "high": found.high}

@@ -96,6 +96,9 @@ def test_rr_errors_are_of_intervals_that_both_have():
     assert found(gap, late).rr_count == 1
     assert found(beats("NNN"), [*late, (2.5, "~", 0x30), (2.7, "~", 0)]).rr_count == 1
     assert found(beats("N"), beats("N")).rr_error is None
+    # A shutdown that begins with a beat, and is told before it, ends the interval from that beat.
+    at_once = [(1.0, "N"), (2.0, "~", 0x30), (2.0, "~", 0), (2.0, "N"), (3.0, "N")]
+    assert found(at_once, late).rr_count == 1
 
 
 def test_the_learning_period_and_the_window():

@@ -1,7 +1,8 @@
 """Beats compared with a reference as ANSI/AAMI EC57 does, record by record and over records; pure.
 
 `compare` counts one record, `aggregate` takes records together (Gross and Average), `text` writes the
-reports that other programs read, `intervals` resamples subjects. `OFFICIAL` maps
+reports that other programs read, `intervals` resamples people. A `BeatTable` has all of it for a set of
+records, `files` makes a whole report, `reports` and `differences` read an earlier one. `OFFICIAL` maps
 symbols to the classes N S V F Q; `ESCAPES_AS_N` has atrial and junctional escape beats as N.
 
 It judges the annotations of whole records and not windows, so it is none of `atml.scoring.rules.RULES`.
@@ -15,6 +16,7 @@ from atml.scoring.rules.ec57.comparison import Comparison, Pairs, compare
 from atml.scoring.rules.ec57.figures import FIGURES, NAMES, RR, Aggregate, aggregate, of_record
 from atml.scoring.rules.ec57.intervals import intervals
 from atml.scoring.rules.ec57.settings import Settings
+from atml.scoring.rules.ec57.table import ROWS, BeatTable, files
 
 __all__ = [
     "CLASSES",
@@ -22,13 +24,16 @@ __all__ = [
     "FIGURES",
     "NAMES",
     "OFFICIAL",
+    "ROWS",
     "RR",
     "Aggregate",
+    "BeatTable",
     "Comparison",
     "Pairs",
     "Settings",
     "aggregate",
     "compare",
+    "files",
     "intervals",
     "of_record",
 ]

@@ -65,7 +65,7 @@ class Periods:
     def covers(self, sample: int, beat: int) -> bool:
         """Whether a sample lies in one of the two periods before a beat; a last one without end goes on."""
         return any(
-            start <= sample and (sample <= stop or (not at and stop == BEFORE))
+            BEFORE != start <= sample and (sample <= stop or (not at and stop == BEFORE))
             for at, (start, stop) in enumerate(self.latest(beat))
         )
 
@@ -177,7 +177,8 @@ def _intervals(sample: Int64, *kinds: Periods) -> Int64:
     before = np.concatenate((np.zeros(1, np.int64), sample))[: len(sample)]
     found = np.where(before == 0, 0, sample - before)
     for periods in kinds:
-        for beat in np.flatnonzero(np.diff(periods.known, prepend=0)[: len(sample)]).tolist():
-            if any(before[beat] <= start < sample[beat] for start, _ in periods.latest(beat)):
-                found[beat] = 0
+        starts = np.array([BEFORE, BEFORE, *periods.start], np.int64)
+        for back in (0, 1):  # the last two periods that begin before the beat
+            start = starts[periods.known[: len(sample)] + 1 - back]
+            found[(before <= start) & (start < sample)] = 0
     return found
