@@ -28,6 +28,7 @@ from atml.searching.samplers.parameters import from_params, portfolio
 from atml.searching.search_options import PREFER, Goal, Options, learns
 from atml.searching.starting_point import StartingPoint
 from atml.storage import Store, missing, urls
+from atml.task_files.at_best import NOTE
 from atml.task_files.definition import TaskDefinition
 from atml.training import device, fingerprint
 from atml.training.records import ParameterSource
@@ -99,6 +100,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         baselines.method(definition.baseline, definition.task)
     for note in definition.notes():
         say(note)
+    if definition.tuned:
+        say(NOTE)
     origin, seed = _origin(options, known), _first(options.seed, (known or {}).get("seed"), DEFAULT_SEED)
     earlier = None
     if options.start is not None:
