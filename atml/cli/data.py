@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from atml.task_files.definition import TaskDefinition
     from atml.tasks.task import Task
 
-data_app = Commands(help="Inspect data before they are used, download some, or make some.", no_args_is_help=True)
+data_app = Commands(help="Inspect data before they are used, download or make some.", no_args_is_help=True)
 data_app.add_typer(make_app, name="make")
 
 MOST_SUBJECTS = 100

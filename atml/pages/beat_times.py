@@ -1,4 +1,4 @@
-"""When the beats of a strip come: sinus rhythm or atrial fibrillation, fast or slow, with early beats or not."""
+"""When the beats of a strip come: sinus rhythm or atrial fibrillation, with early beats or without."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class Beats:
     early: Bools
 
 
-def beats(random: Random, *, rate: float, sway: float, fibrillating: bool, early: bool, seconds: float) -> Beats:
+def beats(
+    random: Random, *, rate: float, sway: float, fibrillating: bool, early: bool, seconds: float
+) -> Beats:
     """Draw the beats of a strip.
 
     Args:
@@ -79,9 +81,7 @@ def _with_early(random: Random, at: Floats, mean: float, seconds: float) -> tupl
 
     def put(low: float, high: float) -> None:
         free = [
-            i
-            for i in range(1, len(at) - 1)
-            if low <= at[i] < high and not which[max(0, i - 2) : i + 3].any()
+            i for i in range(1, len(at) - 1) if low <= at[i] < high and not which[max(0, i - 2) : i + 3].any()
         ]
         if free:
             i = int(random.choice(free))

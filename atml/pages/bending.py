@@ -19,7 +19,7 @@ FLAT = frozenset({"frame", "rotation", "perspective"})
 class Fold:
     """A fold ``along (2,)`` a direction, ``where`` pixels from the corner; 1 is the ``depth`` of a sharp one.
 
-    ``dark`` is the side, -1 or 1, that the light misses; ``rough`` how the line strays from straight, in pixels.
+    ``dark`` is the side, -1 or 1, that the light misses; ``rough`` how far the line strays, in pixels.
     """
 
     where: float
@@ -134,4 +134,3 @@ def _between(values: Floats, at: Floats, axis: int) -> Floats:
     low = np.minimum(at.astype(np.int64), values.shape[axis] - 2)
     part = (at - low).reshape((-1, 1) if axis == 0 else (1, -1))
     return np.asarray(np.take(values, low, axis) * (1 - part) + np.take(values, low + 1, axis) * part)
-

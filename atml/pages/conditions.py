@@ -49,8 +49,8 @@ def compatible(conditions: frozenset[str]) -> bool:
 def conditions_of(seed: int, heart: int) -> frozenset[str]:
     """Draw the conditions of a heart by its number; of 12 hearts in a row 2 are normal.
 
-    The other ten have one condition each as their first, every one once, and up to two more. More hearts of the
-    same seed don't change those before them.
+    The other ten have one condition each as their first, every one once, and up to two more. More hearts of
+    the same seed don't change those before them.
 
     Example:
         >>> first = [conditions_of(0, heart) for heart in range(12)]

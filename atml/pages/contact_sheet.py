@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.pages.picture import pillow
-from atml.pages.stroke_font import stamp, written
+from atml.pages.stroke_font import shifted, stamp, written
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ def sheet(pages: list[tuple[UInt8, str]]) -> Any:
         y, x = number // COLUMNS * tall, number % COLUMNS * WIDTH
         out[y : y + picture.shape[0], x : x + WIDTH] = picture
         ink = np.zeros((CAPTION, WIDTH), np.float32)
-        stamp(ink, [stroke + [5, CAPTION - 6] for stroke in written(caption.replace("_", " "), 8.0)], 0.9)
+        stamp(ink, shifted(written(caption.replace("_", " "), 8.0), 5, CAPTION - 6), 0.9)
         below = np.s_[y + picture.shape[0] : y + picture.shape[0] + CAPTION, x : x + WIDTH]
         out[below] = (255 * (1 - ink[..., None])).astype(np.uint8)
     return pillow().fromarray(out)

@@ -23,7 +23,7 @@ SECONDS = 10
 SAMPLES = RATE * SECONDS
 
 SINUS, CONDUCTED, VENTRICULAR = range(3)
-"""Beats that a wave belongs to: those with a P wave before them, all but ventricular ones, ventricular ones."""
+"""Beats that a wave belongs to: those with a P wave, all but ventricular ones, ventricular ones."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,16 @@ def _turned(random: Random, degrees: float) -> Floats:
 # Waves: time and width in s, then the vector to the left, to the feet and to the back in mV.
 _NORMAL = (
     (-0.023, 0.009, (-0.13, -0.03, -0.22)),
-    (0.000, 0.011, (0.95, 0.75, 0.22)),
-    (0.016, 0.010, (0.25, 0.15, 0.45)),
+    (0.000, 0.0125, (0.95, 0.75, 0.22)),
+    (0.017, 0.011, (0.25, 0.15, 0.45)),
     (0.030, 0.010, (-0.14, -0.10, 0.20)),
 )
 _RIGHT_BLOCK = (
     (-0.023, 0.009, (-0.13, -0.03, -0.24)),
-    (0.000, 0.011, (0.90, 0.70, 0.12)),
+    (0.000, 0.0125, (0.90, 0.70, 0.12)),
     (0.022, 0.012, (0.12, 0.05, 0.30)),
-    (0.058, 0.016, (-0.42, -0.02, -0.62)),
-    (0.086, 0.015, (-0.26, 0.02, -0.24)),
+    (0.058, 0.016, (-0.50, -0.02, -0.74)),
+    (0.086, 0.015, (-0.28, 0.02, -0.28)),
 )
 _LEFT_BLOCK = (
     (-0.034, 0.013, (0.22, 0.14, 0.22)),
@@ -99,7 +99,7 @@ _LEFT_BLOCK = (
     (0.038, 0.016, (0.62, 0.10, 0.72)),
     (0.072, 0.015, (0.48, 0.02, 0.34)),
 )
-_T = {"": (0.27, 0.20, -0.15), "RBBB": (0.26, 0.16, 0.12), "LBBB": (-0.24, 0.02, -0.40)}
+_T = {"": (0.27, 0.20, -0.15), "RBBB": (0.26, 0.16, 0.12), "LBBB": (-0.20, 0.02, -0.30)}
 _ELEVATION = {
     "STE_ANT": (0.03, 0.0, -0.20),
     "STE_INF": (-0.06, 0.26, 0.06),
@@ -126,11 +126,12 @@ def heart(random: Random, conditions: frozenset[str]) -> DipoleHeart:
         Wave(at * stretch, width * stretch, size * random.lognormal(0, 0.12) * turn @ np.array(vector))
         for at, width, vector in shape
     ]
+    usual = np.sum([wave.width * wave.vector for wave in waves], axis=0)
     peak, t_size = random.uniform(0.27, 0.31) + (0.035 if block else 0.0), size * random.lognormal(0, 0.2)
     t = t_size * turn @ np.array(_T[block])
     waves += [
-        Wave(peak - 0.045, 0.050, 0.45 * t, moves=True),
-        Wave(peak, 0.033, 0.75 * t, moves=True),
+        Wave(peak - 0.055, 0.058, 0.45 * t, moves=True),
+        Wave(peak, 0.038, 0.70 * t, moves=True),
     ]
     pr = float(random.uniform(0.225, 0.33) if "AVB1" in conditions else random.uniform(0.13, 0.175))
     if "AVB1" in conditions:
@@ -144,7 +145,7 @@ def heart(random: Random, conditions: frozenset[str]) -> DipoleHeart:
         Wave(p - 0.012, 0.017, p_size * np.array([0.03, 0.05, -0.05]), SINUS),
         Wave(p + 0.012, 0.019, p_size * np.array([0.07, 0.09, 0.035]), SINUS),
     ]
-    waves += _ectopic(random, size)
+    waves += _ectopic(random, size, usual)
     elevation, depth = np.zeros(3), random.uniform(1.0, 1.7) * max(1.0, size)
     for name, vector in _ELEVATION.items():
         if name in conditions:
@@ -165,11 +166,17 @@ def heart(random: Random, conditions: frozenset[str]) -> DipoleHeart:
     )
 
 
-def _ectopic(random: Random, size: float) -> list[Wave]:
-    """Draw the shape of premature ventricular beats: wide, tall, with a T wave that points the other way."""
-    angle, lift = random.uniform(0, 2 * np.pi), random.uniform(-0.9, 0.9)
-    main = np.array([np.cos(angle), lift, np.sin(angle)])
-    main *= size * random.uniform(1.1, 1.5) / np.linalg.norm(main)
+def _ectopic(random: Random, size: float, usual: Floats) -> list[Wave]:
+    """Draw the shape of premature ventricular beats: wide, tall, with a T wave that points the other way.
+
+    They spread in another direction than the ``usual (3,)`` of the heart.
+    """
+    while True:
+        main = random.normal(0, 1, 3)
+        main /= np.linalg.norm(main)
+        if main @ usual < 0.1 * np.linalg.norm(usual):
+            break
+    main *= size * random.uniform(1.15, 1.5)
     aside = _turned(random, 20) @ main
     return [
         Wave(-0.045, 0.020, 0.35 * aside, VENTRICULAR),
@@ -221,7 +228,7 @@ def _dipole(random: Random, who: DipoleHeart, course: Beats) -> Floats:
         for at, pull in zip(course.at[~course.early], root[~course.early], strict=True):
             low, high = np.searchsorted(t, [at - 0.1, at + 0.9])
             s = t[low:high] - at
-            level = _rise((s - joint) / 0.006) * (1 - _rise((s - end * pull - 0.02) / (0.022 * pull)))
+            level = _rise((s - joint) / 0.006) * (1 - _rise((s - (end + 0.01) * pull) / (0.042 * pull)))
             slope = 0.75 + 0.45 * np.clip(s / (end * pull), 0, 1)
             out[:, low:high] += who.elevation[:, None] * level * slope
     if np.any(who.flutter):

@@ -21,9 +21,9 @@ ROUNDS = 30
 class Geometry:
     """The way from the flat page to the picture; both in pixels, x before y, the first pixel's middle at 0.5.
 
-    ``matrix (3, 3)`` takes a point of the picture's plane to the picture. ``lattice (2, rows, columns)`` holds, for
-    nodes of the plane `STEP` pixels apart, how far to the right and down on the flat page the point shown there
-    lies; None for a page that is flat.
+    ``matrix (3, 3)`` takes a point of the plane that the page lies on to the picture. ``lattice (2, rows,
+    columns)`` holds, for nodes of the plane `STEP` pixels apart, how much farther to the right and down the
+    point that is shown there lies on the flat page; None for a page that is flat.
     """
 
     matrix: Floats
@@ -37,19 +37,19 @@ class Geometry:
             >>> moved.to_page(np.array([15.0, 20.0])).tolist()
             [10.0, 20.0]
         """
-        plane = _projected(np.linalg.inv(self.matrix), points)
+        plane: Floats = _projected(np.linalg.inv(self.matrix), points)
         return plane + self._displaced(plane)
 
     def to_picture(self, points: npt.NDArray[np.floating]) -> Floats:
         """Return where ``points (..., 2)`` of the flat page are seen in the picture."""
         points = np.asarray(points, np.float64)
-        plane = points
+        plane: Floats = np.array(points)
         if self.lattice is not None:
             for _ in range(ROUNDS):
                 plane = points - self._displaced(plane)
         return _projected(self.matrix, plane)
 
-    def _displaced(self, plane: Floats) -> Floats:
+    def _displaced(self, plane: npt.NDArray[np.floating]) -> Floats:
         """Interpolate the lattice between its nodes; beyond its edge the edge counts."""
         if self.lattice is None:
             return np.zeros_like(plane)
@@ -73,7 +73,7 @@ class Geometry:
 
 
 def nodes(size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Return x and y of the nodes of a lattice over a page of ``size`` rows and columns, each ``(rows, columns)``.
+    """Return x and y of the nodes of a lattice over a page of ``size``, each ``(rows, columns)``.
 
     Example:
         >>> nodes((16, 24))[0].shape
@@ -84,7 +84,7 @@ def nodes(size: tuple[int, int]) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _projected(matrix: Floats, points: npt.NDArray[np.floating]) -> Floats:
+def _projected(matrix: npt.NDArray[np.floating], points: npt.NDArray[np.floating]) -> Floats:
     points = np.asarray(points, np.float64)
     x = points @ matrix[:2, :2].T + matrix[:2, 2]
     return np.asarray(x / (points @ matrix[2, :2] + matrix[2, 2])[..., None])

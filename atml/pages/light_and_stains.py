@@ -1,4 +1,4 @@
-"""What lies on a page and round it: handwriting, stains, a desk, the light and the shadow of who takes the picture.
+"""What lies on a page and round it: handwriting, stains, a desk, light and shadow.
 
 Each function draws one layer of the size of the page or picture; the caller multiplies or mixes them.
 """
@@ -28,16 +28,20 @@ DESKS = (
 LIDS = (("plain", (0.96, 0.96, 0.96)), ("plain", (0.90, 0.91, 0.91)), ("plain", (0.12, 0.12, 0.12)))
 """The lids of scanners."""
 
-_NOTES = "seen|stable|old ECG?|no change|Dr K.|ST?|rep. in 2 h|pt. 4|chest pain|troponin|AF?|ok|discuss|21/7|bed 6|call cardio".split("|")
+_NOTES = (
+    *("seen", "stable", "old ECG", "no change", "Dr K.", "rep. in 2 h", "pt. 4", "chest pain", "troponin"),
+    *("ok", "discuss", "21/7", "bed 6", "call cardio", "copy sent", "14:30"),
+)
+"""What is written; nothing of it depends on what the heart has."""
 
 
 def field(random: Random, size: tuple[int, int], across: int) -> Float32:
-    """Draw a smooth random surface ``(rows, columns)``, some ``across`` hills wide, of mean 0 and deviation 1."""
+    """Draw a smooth random surface, some ``across`` hills wide: ``(rows, columns)``, mean 0, deviation 1."""
     rows, columns = size
     down = max(2, round(across * rows / columns))
     knots = random.normal(0, 1, (down + 3, across + 3))
     surface = _stretched(_stretched(knots, rows, 0), columns, 1)
-    return ((surface - surface.mean()) / (surface.std() + 1e-9)).astype(np.float32)
+    return np.asarray((surface - surface.mean()) / (surface.std() + 1e-9), np.float32)
 
 
 def _stretched(knots: Floats, count: int, axis: int) -> Floats:
@@ -77,7 +81,8 @@ def handwriting(random: Random, notes: int, size: tuple[int, int]) -> tuple[Floa
             t = np.linspace(0.3, 2 * np.pi + random.uniform(0.3, 0.9), 60)
             wide, tall = random.uniform(9, 22) * unit, random.uniform(7, 13) * unit
             strokes = [np.stack([wide * np.cos(t) * (1 + 0.02 * t), tall * np.sin(t)], 1)]
-        stamp(layer, [stroke + at for stroke in _by_hand(random, strokes, tall)], random.uniform(0.35, 0.5) * unit + 0.35)
+        pen = random.uniform(0.35, 0.5) * unit + 0.35
+        stamp(layer, [stroke + at for stroke in _by_hand(random, strokes, tall)], pen)
     return layer, tuple(PENS[int(random.integers(len(PENS)))])
 
 
@@ -89,7 +94,8 @@ def _by_hand(random: Random, strokes: list[Floats], tall: float) -> list[Floats]
         ends = np.linspace(0, len(stroke) - 1, max(len(stroke), 6))
         index = np.arange(len(stroke))
         fine = np.stack([np.interp(ends, index, stroke[:, axis]) for axis in (0, 1)], 1)
-        fine = fine + np.cumsum(random.normal(0, 0.018 * tall, fine.shape), 0) + random.normal(0, 0.03 * tall, 2)
+        fine += np.cumsum(random.normal(0, 0.018 * tall, fine.shape), 0)
+        fine += random.normal(0, 0.03 * tall, 2)
         fine[:, 0] -= slant * fine[:, 1]
         fine[:, 1] += rise * fine[:, 0]
         out.append(fine)
@@ -107,14 +113,19 @@ def stain(random: Random, darkness: float, size: tuple[int, int]) -> Float32:
         radius = random.uniform(0.09, 0.14)
         angle = np.arctan2(y - cy, x - cx)
         gap = 0.75 + 0.25 * np.sin(angle + random.uniform(0, 6.3)) + 0.12 * rough
-        ring = np.exp(-(((away - radius) / 0.0055) ** 2)) + 0.35 * np.exp(-(((away - radius * 0.95) / 0.010) ** 2))
+        ring = _hill(away - radius, 0.0055) + 0.35 * _hill(away - 0.95 * radius, 0.010)
         amount = np.clip(ring * gap, 0, 1) + 0.10 * (away < radius)
     else:  # a spill, darker at its edge
         radius = random.uniform(0.05, 0.13)
         edge = away / radius + 0.16 * rough
-        amount = 0.45 / (1 + np.exp(np.clip((edge - 1) * 26, -40, 40))) + 0.55 * np.exp(-(((edge - 0.97) / 0.05) ** 2))
+        inner = 1 / (1 + np.exp(np.clip((edge - 1) * 26, -40, 40)))
+        amount = 0.45 * inner + 0.55 * _hill(edge - 0.97, 0.05)
     absorbs = np.array([0.45, 0.72, 1.0], np.float32)  # coffee and tea take the blue first
     return np.asarray(1 - darkness * np.clip(amount, 0, 1)[..., None] * absorbs, np.float32)
+
+
+def _hill(x: Floats, width: float) -> Floats:
+    return np.asarray(np.exp(-((x / width) ** 2)))
 
 
 def desk(random: Random, size: tuple[int, int], *, scanner: bool = False) -> Float32:
@@ -152,7 +163,7 @@ def shadow(random: Random, darkness: float, size: tuple[int, int]) -> Float32:
     turn = random.uniform(0, 2 * np.pi)
     u = (x / columns - 0.5) * np.cos(turn) + (y / columns - 0.38) * np.sin(turn)
     v = -(x / columns - 0.5) * np.sin(turn) + (y / columns - 0.38) * np.cos(turn)
-    soft = random.uniform(0.012, 0.05)
+    soft = random.uniform(0.015, 0.05)
     wave = 0.025 * field(random, size, 4)
     form = random.choice(["edge", "arm", "head"])
     if form == "edge":
@@ -161,5 +172,5 @@ def shadow(random: Random, darkness: float, size: tuple[int, int]) -> Float32:
         inside = random.uniform(0.06, 0.16) - np.abs(v + wave + 0.25 * u - random.uniform(-0.2, 0.2))
         inside = np.minimum(inside, u + random.uniform(-0.1, 0.25))
     else:
-        inside = random.uniform(0.14, 0.26) - np.hypot(u - random.uniform(0, 0.35), 1.2 * v) + wave
+        inside = random.uniform(0.14, 0.26) - np.hypot(u - random.uniform(0, 0.35), 1.2 * v) + 1.5 * wave
     return np.asarray(1 - darkness / (1 + np.exp(np.clip(-inside / soft, -40, 40))), np.float32)

@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Floats
-from atml.pages.page_layout import PAPER_WIDTH, Place, places
+from atml.pages.page_layout import PAPER_WIDTH, TRACE_WIDTH, Place, places
 from atml.pages.page_style import PAPERS, Style
-from atml.pages.stroke_font import stamp, written
+from atml.pages.stroke_font import shifted, stamp, written
 from atml.pages.twelve_leads import LEADS
 
 UInt8 = npt.NDArray[np.uint8]
 
 INKED = 0.35
-"""Coverage from which a pixel belongs to a trace or a text."""
+"""Coverage from which a pixel belongs to a trace or a text, of a pen that is a pixel wide or wider."""
 
 MINOR, MAJOR = 128, 255
 """Values of the mask of the grid: lines 1 mm apart, and those 5 mm apart."""
@@ -32,9 +32,9 @@ PULSE_MV, PULSE_S = 1.0, 0.2
 class Page:
     """A printed page, flat and seen straight: ``rgb (rows, columns, 3)`` between 0 and 1, and its truth.
 
-    ``ink`` and ``text`` are coverages by traces and by everything else that is printed or written; ``wave`` has
-    0 for none or 1 to 12 for a lead of `twelve_leads.LEADS`, ``grid`` 0, `MINOR` or `MAJOR`. ``signal
-    (12, samples)`` in mV has NaN where nothing is drawn. ``scale`` is in pixels a mm.
+    ``ink`` and ``text`` are coverages by traces and by everything else that is printed; ``wave`` has 0 for
+    none or 1 to 12 for a lead of `twelve_leads.LEADS`, ``grid`` 0, `MINOR` or `MAJOR`. ``signal (12,
+    samples)`` in mV has NaN where nothing is drawn. ``scale`` is in pixels a mm.
     """
 
     rgb: Float32
@@ -48,9 +48,19 @@ class Page:
     places: tuple[Place, ...]
     scale: float
 
+    @property
+    def inked(self) -> float:
+        """Return the coverage from which a pixel belongs to a trace: less for a pen thinner than one."""
+        return inked(self.style, self.scale)
+
     def trace(self, place: Place) -> tuple[Floats, Floats]:
         """Return x and y in pixels of the samples of a stretch."""
         return trace(self.signal, self.rate, place, self.style.speed, self.style.gain, self.scale)
+
+
+def inked(look: Style, scale: float) -> float:
+    """Return the coverage from which a pixel belongs to a trace."""
+    return INKED * min(1.0, look.line * scale)
 
 
 def trace(
@@ -84,7 +94,7 @@ def page(signal: Float32, rate: int, look: Style, size: tuple[int, int]) -> Page
         top, first, cover = coverage(x, y, look.line * scale, size)
         where = np.s_[top : top + cover.shape[0], first : first + cover.shape[1]]
         ink[where] = 1 - (1 - ink[where]) * (1 - cover)
-        mine = (cover > best[where]) & (cover > INKED)
+        mine = (cover > best[where]) & (cover > inked(look, scale))
         wave[where][mine] = lead + 1
         best[where] = np.maximum(best[where], cover)
     _labels(text, found, look, scale)
@@ -95,7 +105,7 @@ def page(signal: Float32, rate: int, look: Style, size: tuple[int, int]) -> Page
 
 
 def coverage(x: Floats, y: Floats, width: float, size: tuple[int, int]) -> tuple[int, int, Float32]:
-    """Return the first row and column of what a trace through ``x``, ``y`` covers, and how much of each pixel.
+    """Return the first row and column of what a trace through ``x``, ``y`` covers, and how much of each.
 
     Each column is cut into `STRIPS`; in one, a round pen covers from the highest to the lowest point of the
     trace and what it covers from the strips beside. A sample that is NaN leaves a gap.
@@ -124,7 +134,8 @@ def coverage(x: Floats, y: Floats, width: float, size: tuple[int, int]) -> tuple
 def _with_pen(low: Floats, high: Floats, radius: float) -> tuple[Floats, Floats]:
     """Return the least and the greatest y in each strip that a round pen covers on its way."""
     reach = int(radius * STRIPS)
-    wide_low, wide_high = np.pad(low, reach, constant_values=np.inf), np.pad(high, reach, constant_values=-np.inf)
+    wide_low = np.pad(low, reach, constant_values=np.inf)
+    wide_high = np.pad(high, reach, constant_values=-np.inf)
     found_low, found_high = np.full(len(low), np.inf), np.full(len(low), -np.inf)
     for at in range(2 * reach + 1):
         more = np.sqrt(radius**2 - ((at - reach) / STRIPS) ** 2)
@@ -137,25 +148,21 @@ def _labels(text: Float32, found: tuple[Place, ...], look: Style, scale: float) 
     """Draw names of leads, calibration pulses, ticks between leads and the lines of the header."""
     strokes: list[Floats] = []
     lift = -7.5 if look.names_above else 6.5
-    row_ends = {place.y: max(p.x for p in found if p.y == place.y) for place in found}
+    rows = sorted({place.y for place in found})
     for place in found:
-        if len(row_ends) > 6:  # rows lie close: names stand before the pulse
-            strokes += [s + [look.left - 19, place.y + look.text / 2] for s in written(place.lead, look.text)]
-        else:
-            strokes += [s + [place.x + 1.0, place.y + lift] for s in written(place.lead, look.text)]
+        x, y = place.x + 1.0, place.y + lift
+        if len(rows) > 6:  # rows lie close: names stand before the pulse
+            x, y = look.left - 19, place.y + look.text / 2
+        strokes += shifted(written(place.lead, look.text), x, y)
         if look.ticks and place.x > look.left + 1:
             strokes.append(np.array([[place.x, place.y - 4.0], [place.x, place.y + 4.0]]))
     wide = PULSE_S * look.speed
-    for y in row_ends if look.pulse else ():
-        length = max((p.stop - p.start) / found[0].stop for p in found if p.y == y)
-        end = look.left + 251.5 if length else look.left
-        x = look.left - wide - 3.5 if look.pulse == "left" else end
-        high = y - PULSE_MV * look.gain
-        strokes.append(
-            np.array([[x, y], [x + 1, y], [x + 1, high], [x + 1 + wide, high], [x + 1 + wide, y], [x + 2 + wide, y]])
-        )  # fmt: skip
+    for y in rows if look.pulse else ():
+        x = look.left - wide - 3.5 if look.pulse == "left" else look.left + TRACE_WIDTH + 1.5
+        up, down, high = x + 1, x + 1 + wide, y - PULSE_MV * look.gain
+        strokes.append(np.array([[x, y], [up, y], [up, high], [down, high], [down, y], [down + 1, y]]))
     for x, y, height, line in look.header:
-        strokes += [s + [x, y] for s in written(line, height)]
+        strokes += shifted(written(line, height), x, y)
     stamp(text, [stroke * scale for stroke in strokes], max(0.75, 0.30 * scale))
 
 

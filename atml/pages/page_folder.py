@@ -35,7 +35,10 @@ SIGNALS = "signals"
 
 @dataclass(frozen=True)
 class About:
-    """What a page is of: ``subject`` is the heart, ``version`` counts its pages; labels 1, 0 or None, not known."""
+    """What a page is of: ``subject`` is the heart, ``version`` counts its pages.
+
+    ``labels`` are 1, 0 or, where nobody knows, None.
+    """
 
     subject: str
     version: int

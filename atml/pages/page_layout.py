@@ -37,7 +37,7 @@ TOP, BOTTOM = 26.0, 14.0
 class Place:
     """A stretch of one lead on the page.
 
-    Samples ``start`` to ``stop`` of ``lead``; the first at ``x`` mm from the left, 0 mV at ``y`` mm from the top.
+    Samples ``start`` to ``stop`` of ``lead``, the first ``x`` mm from the left, 0 mV ``y`` mm from the top.
     """
 
     lead: str

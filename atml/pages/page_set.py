@@ -65,18 +65,18 @@ class Asked:
             if not values:
                 raise InputError(f"--{option} names none; there are {', '.join(known)}")
         if (self.hearts is not None and self.hearts < 1) or not 1 <= self.pages <= 100:
-            raise InputError(f"{self.hearts} hearts, {self.pages} pages: 1 or more hearts, 1 to 100 pages each")
+            raise InputError(f"{self.hearts} hearts, {self.pages} pages: give 1 or more, 1 to 100 pages each")
         rows, columns = self.size
         if not SMALLEST <= columns <= LARGEST or not SQUAREST <= columns / max(rows, 1) <= WIDEST:
             raise InputError(
-                f"--size {rows}x{columns} is no page: height x width, {SMALLEST} to {LARGEST} pixels wide, and"
+                f"--size {rows}x{columns} is no page: height x width, {SMALLEST} to {LARGEST} wide, and"
                 f" {SQUAREST:g} to {WIDEST:g} times as wide as high, such as 512x672"
             )
 
 
 @dataclass(frozen=True)
 class Made:
-    """What was written: the folder, how many hearts and pages, hearts by condition, records that were left out."""
+    """What was written: the folder, how much, hearts by condition, and the records that were left out."""
 
     folder: Path
     subjects: int
@@ -88,8 +88,8 @@ class Made:
 def make(out: Path, asked: Asked) -> Made:
     """Make a set of pages in a new folder; the same ``asked`` gives the same bytes.
 
-    Beside a folder a page (see `page_folder`) it holds ``labels.csv``, a line a page, ``contact_sheet.png``, and
-    ``set.json``, what was asked for.
+    Beside a folder a page (see `page_folder`) it holds ``labels.csv``, a line a page, ``contact_sheet.png``,
+    and ``set.json``, what was asked for.
 
     Raises:
         InputError: The folder holds something, or can't be written.
@@ -126,8 +126,8 @@ def _written(new: Path, out: Path, asked: Asked) -> Made:
     counter = Counter(out, doing="making")
     counter.expect(total * asked.pages, "pages")
     shown = set(evenly(total * asked.pages, contact_sheet.MOST).tolist())
-    lines, thumbnails, conditions = [], [], dict.fromkeys(CONDITIONS, 0)
-    used = count = 0
+    lines: list[dict[str, object]] = []
+    thumbnails, conditions, used = [], dict.fromkeys(CONDITIONS, 0), 0
     for number, subject in enumerate(subjects):
         if subject is None:
             counter.passed(asked.pages)
@@ -140,22 +140,15 @@ def _written(new: Path, out: Path, asked: Asked) -> Made:
             about = About(subject.name, version, kind, subject.source, subject.labels)
             picture = subject.picture(asked, number, version, kind)
             folder = write(new, picture, about)
-            look = picture.page.style
-            values = ["" if value is None else value for value in subject.labels.values()]
-            lines.append(
-                [folder, subject.name, subject.source, look.layout, kind, f"{look.speed:g}", f"{look.gain:g}", *values]
-            )
-            if count in shown:
-                has = [name for name, value in subject.labels.items() if value]
-                caption = f"{about.stem} {look.layout} {kind}: {' '.join(has) or 'none'}"
-                thumbnails.append((contact_sheet.thumbnail(picture.rgb), caption))
-            count += 1
+            if len(lines) in shown:
+                thumbnails.append((contact_sheet.thumbnail(picture.rgb), _caption(picture, about)))
+            lines.append(_line(folder, picture, about))
             counter.passed()
     if not lines:
         raise DataError(f"--records {asked.records} holds no record that can be drawn: {left_out[0]}")
     with (new / "labels.csv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["folder", "subject", "source", "layout", "kind", "speed_mm_s", "gain_mm_mv", *CONDITIONS])
+        table = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
+        table.writeheader()
         table.writerows(lines)
     contact_sheet.sheet(thumbnails).save(new / "contact_sheet.png")
     what = {
@@ -170,7 +163,30 @@ def _written(new: Path, out: Path, asked: Asked) -> Made:
         "conditions": CONDITIONS,
     }
     (new / "set.json").write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8", newline="\n")
-    return Made(out, used, count, conditions, tuple(left_out))
+    return Made(out, used, len(lines), conditions, tuple(left_out))
+
+
+def _line(folder: str, picture: Picture, about: About) -> dict[str, object]:
+    """Return the line of a page in the table of labels; a label that nobody knows is empty."""
+    look = picture.page.style
+    return {
+        "folder": folder,
+        "subject": about.subject,
+        "source": about.source,
+        "layout": look.layout,
+        "kind": about.kind,
+        "speed_mm_s": f"{look.speed:g}",
+        "gain_mm_mv": f"{look.gain:g}",
+        **about.labels,
+    }
+
+
+def _caption(picture: Picture, about: About) -> str:
+    known = any(value is not None for value in about.labels.values())
+    has = " ".join(name for name, value in about.labels.items() if value)
+    return (
+        f"{about.stem} {picture.page.style.layout} {about.kind}: {has or ('none' if known else 'no labels')}"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How a page looks: paper, grid and ink, pulse, names and header, drawn at random within what recorders do."""
+"""How a page looks, drawn at random within what recorders do: paper, grid, ink, pulse, names, header."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USUAL = np.array([0.30, 0.20, 0.16, 0.12, 0.08, 0.08, 0.06])
 
 INKS: tuple[Colour, ...] = ((0.05, 0.05, 0.06), (0.13, 0.13, 0.15), (0.10, 0.12, 0.30), (0.22, 0.20, 0.20))
 
-_NAMES = "Mueller Okafor Lindqvist Tanaka Rossi Haddad Novak Silva Kaya Jensen Moreau Ivanova Baker Ortiz Chen".split()
+_NAMES = "Mueller Okafor Lindqvist Tanaka Rossi Haddad Novak Silva Kaya Jensen Moreau Ivanova Ortiz".split()
 _PLACES = "Ward 3|Cardiology|Emergency|ICU 2|Outpatients|St Anna Hospital|City Clinic|Unit B".split("|")
 
 
@@ -35,8 +35,8 @@ _PLACES = "Ward 3|Cardiology|Emergency|ICU 2|Outpatients|St Anna Hospital|City C
 class Style:
     """What is drawn besides the signals.
 
-    ``pulse`` is the side of the calibration pulse ("left", "right" or "", none), ``dots`` a grid of dots in place
-    of lines 1 mm apart, ``line`` the width of the trace in mm, ``text`` the height of lead names in mm.
+    ``pulse`` is the side of the calibration pulse ("left", "right" or "", none), ``dots`` a grid of dots in
+    place of lines 1 mm apart, ``line`` the width of the trace in mm, ``text`` the height of lead names in mm.
     """
 
     layout: str

@@ -1,11 +1,11 @@
-"""A page taken as a picture: written and spilled on, folded, laid on a desk, lit, and seen through a camera."""
+"""A picture of a page: written and spilled on, folded, laid on a desk, lit, and seen through a camera."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from atml.pages.page_drawing import INKED, Page
 from atml.pages.wear_ranges import DEGRADATIONS
 
 UInt8 = npt.NDArray[np.uint8]
+Chance = Callable[[str], np.random.Generator]
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ def _laid(
     seen = geometry.to_page(np.stack([x, y], -1))
     at = np.stack([seen[..., 1], seen[..., 0]]) - 0.5
 
-    def warped(layer: npt.NDArray[Any], order: int = 1) -> Any:
+    def warped(layer: npt.NDArray[Any], order: Literal[0, 1] = 1) -> Any:
         return map_coordinates(layer, at, order=order, mode="nearest")
 
     # How much of a pixel is page: 1 inside, 0 beyond its edge.
-    inside = np.minimum(np.minimum(seen[..., 0], columns - seen[..., 0]), np.minimum(seen[..., 1], rows - seen[..., 1]))
+    inside = np.minimum(seen, [columns, rows] - seen).min(-1)
     alpha = np.clip(inside + 0.5, 0, 1).astype(np.float32)
     ground = light_and_stains.desk(random, (rows, columns), scanner=flat)
     fall = gaussian_filter(np.roll(alpha, (3, 4), (0, 1)), (2 if flat else 5) * columns / 672)
@@ -116,13 +117,14 @@ def _laid(
     here = alpha > 0.5
     # A thin line would break up if its mask were taken pixel by pixel: coverage decides, the name follows.
     names = np.where(page.wave > 0, page.wave, maximum_filter(page.wave, 3))
-    wave = np.where((warped(page.ink) > INKED) & here, warped(names, 0), 0).astype(np.uint8)
+    wave = np.where((warped(page.ink) > page.inked) & here, warped(names, 0), 0).astype(np.uint8)
     grid = np.where(here, warped(page.grid, 0), 0).astype(np.uint8)
     return out, wave, grid, np.where(here, _mask(warped(text)), 0).astype(np.uint8)
 
 
-def _through_camera(rgb: Float32, wear: dict[str, float], chance: Callable[[str], np.random.Generator]) -> UInt8:
+def _through_camera(light: Float32, wear: dict[str, float], chance: Chance) -> UInt8:
     """Light the scene, blur it, add noise, and compress it; return whole numbers."""
+    rgb: npt.NDArray[np.floating] = light
     size = (rgb.shape[0], rgb.shape[1])
     unit = size[1] / 672
     if amount := wear.get("light"):
@@ -143,10 +145,10 @@ def _through_camera(rgb: Float32, wear: dict[str, float], chance: Callable[[str]
         colour = random.standard_normal((*size, 3), np.float32)
         # Photons are counted: what is dark has less noise in all, but more of it for its light.
         rgb = rgb + amount * (0.8 * grey + 0.5 * colour) * (0.4 + 0.6 * np.sqrt(np.clip(rgb, 0, 1)))
-    whole = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    whole: UInt8 = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
     if quality := wear.get("jpeg"):
         image, packed = pillow(), io.BytesIO()
         image.fromarray(whole).save(packed, "JPEG", quality=int(quality))
         packed.seek(0)
-        whole = np.asarray(image.open(packed).convert("RGB"))
+        whole = np.asarray(image.open(packed).convert("RGB"), np.uint8)
     return whole

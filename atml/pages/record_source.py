@@ -1,4 +1,4 @@
-"""Real twelve-lead records as a source of pages: WFDB folders, their leads by name, what their headers diagnose."""
+"""Real twelve-lead records as a source of pages: WFDB folders, leads by name, labels by their headers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ segment is raised."""
 
 @dataclass(frozen=True)
 class Record:
-    """A record of a folder: its ``name`` there, and what its header says of each condition, None where nothing."""
+    """A record of a folder, and what its header says of each condition, None where it says nothing."""
 
     folder: Path
     name: str

@@ -7,6 +7,7 @@ are 1 and 2 below the line. A stroke is a chain of such pairs, one after ``~`` i
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -77,9 +78,14 @@ def written(text: str, height: float) -> list[Floats]:
     scale, at, out = height / CAPITAL, 0.0, []
     for letter in text:
         strokes, advance = _strokes(letter)
-        out += [(stroke + [at, 0.0]) * [scale, -scale] for stroke in strokes]
+        out += [stroke * [scale, -scale] for stroke in shifted(strokes, at, 0.0)]
         at += advance
     return out
+
+
+def shifted(strokes: Sequence[Floats], x: float, y: float) -> list[Floats]:
+    """Return strokes moved to the right by ``x`` and down by ``y``."""
+    return [stroke + np.array([x, y]) for stroke in strokes]
 
 
 def width(text: str, height: float) -> float:
