@@ -45,6 +45,7 @@ def shell_lines() -> list[str]:
 
 def tiny(line: str) -> str:
     line = re.sub(r"--trials \d+", "--trials 2", line.removeprefix(".venv/bin/"))
+    line = re.sub(r"(make pages .*)--hearts \d+ --pages \d+", r"\1--hearts 1 --pages 1 --size 192x256", line)
     # Two trials learn no regions unasked, as many trials do.
     if "atml search" in line:
         return f"{line} --learn-regions --workers 1 --folds 2 --finalists 1 --repeats 1"
@@ -177,7 +178,7 @@ def test_there_are_commands() -> None:
         "report",
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
-    device = ("device check", "device estimate", "device calibrate")
+    device = ("device check", "device estimate", "device calibrate", "data make pages")
     for verb in (*verbs, *more, *device, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
