@@ -52,6 +52,9 @@ def beats(
             continue
         intervals = np.diff(at[inside])
         at = at * (mean / intervals.mean())  # the strip has the rate that it is to have
+        inside = (at >= 0) & (at < seconds)
+        if abs(np.diff(at[inside]).mean() / mean - 1) > 0.03:
+            continue
         if not fibrillating or IRREGULAR < intervals.std() / intervals.mean() < 0.5:
             break
     rr = np.diff(at, prepend=at[0] - mean)
@@ -80,8 +83,14 @@ def _with_early(random: Random, at: Floats, mean: float, seconds: float) -> tupl
     at, which = at.copy(), np.zeros(len(at), np.bool_)
 
     def put(low: float, high: float) -> None:
+        """Move a beat forward, neither the first nor the last of the strip: the rate stays."""
         free = [
-            i for i in range(1, len(at) - 1) if low <= at[i] < high and not which[max(0, i - 2) : i + 3].any()
+            i
+            for i in range(1, len(at) - 1)
+            if low <= at[i] < high
+            and at[i - 1] > 0
+            and at[i + 1] < seconds
+            and not which[i - 1 : i + 2].any()
         ]
         if free:
             i = int(random.choice(free))
