@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import json
 import re
 import shlex
 import shutil
@@ -17,10 +18,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 from tests import terminal
+from tests.annotating import made
 from tests.searching.conftest import SPACE, command
 from tests.waves import write_challenge, write_wfdb
 
@@ -49,6 +52,7 @@ def tiny(line: str) -> str:
     # Two trials learn no regions unasked, as many trials do.
     if "atml search" in line:
         return f"{line} --learn-regions --workers 1 --folds 2 --finalists 1 --repeats 1"
+    line = re.sub("(atml bench .*)", r"\1 --seconds 0.05", line)
     return f"{line} --no-figures" if line == "atml report" else line
 
 
@@ -70,6 +74,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 name = f"S{subject}-{'AFIB' if index % 2 else 'N'}-{index}.txt"
                 (folder / "DIR" / split / name).write_text("\n".join(f"{v:.4f}" for v in x))
     shutil.copytree(folder / "DIR" / "test_data", folder / "TEST_DIR" / "test_data")
+    for split in ("train_data", "test_data"):  # other people
+        for file in sorted((folder / "DIR" / split).iterdir()):
+            place = folder / "NEW_DIR" / split / f"N{file.name}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, place)
     shutil.copytree(REPO / "tests" / "fixtures" / "ec57" / "edge_360", folder / "BEATS")
     holter = np.column_stack([np.arange(5000) / 250, random.normal(size=5000)])
     np.savetxt(folder / "holter.csv", holter, delimiter=",", header="time,ECG", comments="")
@@ -78,9 +87,23 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exports = sorted((folder / "exports").glob("*/*"))
     assert exports, done.stdout
     shutil.copytree(exports[0], folder / "EXPORT")
+    shutil.copytree(exports[0], folder / "CHAMPION")
+    other_decision(folder / "CHAMPION")
     done = run(folder, "atml regions export --out learned")
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def other_decision(folder: Path) -> None:
+    """Make another model of an export: its last bias is a little larger."""
+    proto = onnx.load(folder / "model.onnx")
+    bias = next(one for one in proto.graph.initializer if one.dims == [2])
+    moved = onnx.numpy_helper.to_array(bias) + np.array([0, 0.1], np.float32)
+    bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))
+    onnx.save(proto, folder / "model.onnx")
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["sha256"] = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +158,19 @@ def handheld(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a person's with a model for beats and a recording."""
+    folder = tmp_path_factory.mktemp("ward")
+    (folder / "EXPORT").write_bytes(made.exported())
+    made.write_record(folder, "RECORD", made.ecg("NNNNVNNSNNVVNNVVVNNVNVNVNN"))
+    return folder
+
+
 def watched(folder: Path, line: str) -> None:
     """Run a command that goes on until Ctrl-C, and press that when it is up."""
-    words = [*command(*shlex.split(line)[1:]), "--port", "0", "--no-browser"]
+    alone = ["--no-browser"] if "dashboard" in line else []
+    words = [*command(*shlex.split(line)[1:]), "--port", "0", *alone]
     pipe = subprocess.PIPE
     # What starts tests in the background has Ctrl-C ignored, and a child would inherit that.
     heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -148,13 +181,15 @@ def watched(folder: Path, line: str) -> None:
             assert process.stdout is not None
             said = [next(process.stdout), next(process.stdout)]
             # It is up when it answers.
-            with urllib.request.urlopen(said[0].split()[-1]) as page:
+            url = re.search(r"http://127.0.0.1:\S+", "".join(said))
+            assert url is not None, said
+            with urllib.request.urlopen(url[0]) as page:
                 assert page.status == 200
             process.send_signal(signal.SIGINT)
             rest, _ = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert "http://127.0.0.1:" in said[0] and "Ctrl-C" in said[1], (said, rest)
+    assert "Ctrl-C" in said[1], (said, rest)
     assert process.returncode == 0, rest
 
 
@@ -178,8 +213,9 @@ def test_there_are_commands() -> None:
         "report",
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
-    device = ("device check", "device estimate", "device calibrate", "data make pages")
-    for verb in (*verbs, *more, *device, "data inspect", "data fetch"):
+    device = ("annotate", "device check", "device estimate", "device calibrate")
+    serving = ("serve", "bench", "triton")
+    for verb in (*verbs, *more, *device, *serving, "promote", "data make pages", "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 
@@ -191,11 +227,16 @@ def of_handhelds(line: str) -> bool:
     return "rhythm" in line or "cinc2017" in line
 
 
-@pytest.mark.parametrize(
-    "line", [line for line in shell_lines() if not of_the_clinic(line) and not of_handhelds(line)]
-)
+def of_the_ward(line: str) -> bool:
+    return line.startswith("atml annotate")
+
+
+ELSEWHERE = (of_the_clinic, of_handhelds, of_the_ward)
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if not any(of(line) for of in ELSEWHERE)])
 def test_readme_command(line: str, studio: Path) -> None:
-    if line.startswith("atml dashboard"):
+    if line.startswith(("atml dashboard", "atml serve")):
         watched(studio, line)
         return
     done = run(studio, tiny(line))
@@ -215,6 +256,12 @@ def test_readme_command_for_defibrillators(line: str, clinic: Path) -> None:
 @pytest.mark.parametrize("line", [line for line in shell_lines() if of_handhelds(line)])
 def test_readme_command_for_several_classes(line: str, handheld: Path) -> None:
     done = run(handheld, tiny(line))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if of_the_ward(line)])
+def test_readme_command_for_beats(line: str, ward: Path) -> None:
+    done = run(ward, line)
     assert done.returncode == 0, done.stderr
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from atml.arrays import Float32
 from atml.device import memory
-from atml.device.c import header, integers, stream
+from atml.device.c import beats, header, integers, stream
 from atml.device.c.fragments import fragment
 from atml.device.c.text import (
     array,
@@ -23,6 +23,7 @@ from atml.device.c.text import (
 from atml.device.program import NO_SCALE, W8, Conv, Layer, LayerNorm, Program, Recurrent, width_before
 from atml.device.quantised import Quantised
 from atml.ecg.beats import FRACTION
+from atml.models.beat_view import ALIKE_GAIN, FLOOR, LARGEST
 from atml.models.blocks import EPSILON
 from atml.models.rr_series import GAIN
 
@@ -37,6 +38,7 @@ def write(
     hop: int,
     classes: Sequence[str] = (),
     head: Sequence[str] = (),
+    after: int | None = None,
 ) -> dict[str, str]:
     """Return the text of `HEADER` and `SOURCE` by name.
 
@@ -46,10 +48,13 @@ def write(
         hop: Samples between two decisions of ``atml_push``.
         classes: Names of the classes in order; none for their numbers.
         head: Lines that open both files as a comment.
+        after: Samples of a window that come after its beat, which the stream then finds itself; None where
+            windows adjoin.
 
     Raises:
         ConfigError: A hop below one sample, or beyond 31 bits.
-        ExportError: A layer with a size beyond 16 bits.
+        ExportError: A layer with a size beyond 16 bits; windows round beats that end before their beat is
+            found, or a rate at which none is looked for.
     """
     needs = pieces(program)
     shape = program.program if isinstance(program, Quantised) else program
@@ -66,12 +71,21 @@ def write(
         *own,
         *(fragment(name, needs) for name in fragments),
         stream.constants(shape.input.samples, sampling_rate),
-        fragment("stream.c", needs),
+        *_stream(after, sampling_rate),
     ]
     return {
-        HEADER: header.text(shape, sampling_rate, hop, classes, head),
+        HEADER: header.text(shape, sampling_rate, hop, classes, head, after),
         SOURCE: "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip()),
     }
+
+
+def _stream(after: int | None, sampling_rate: int) -> list[str]:
+    """Return what decides on a stream: every so many samples, or round the beats that it finds."""
+    if after is None:
+        return [fragment("stream.c", {"ADJOINING"})]
+    beats.check(after, sampling_rate)
+    shared = fragment("stream.c", {"AROUND_BEATS"})
+    return [shared, beats.constants(after, sampling_rate), *(fragment(name, ()) for name in beats.FRAGMENTS)]
 
 
 def pieces(program: Program | Quantised) -> frozenset[str]:
@@ -123,10 +137,12 @@ def _input_needs(program: Program) -> set[str]:
         needs |= {"MEAN", "MEAN_OF"}
     if source.kind in ("zscore", "maxabs"):
         needs.add(source.kind.upper())
-    if source.kind in ("zscore", "rr"):
+    if source.kind in ("zscore", "rr", "beat"):
         needs.add("ROOT")
     if source.kind == "rr":
         needs |= {"RR", "LOG"}
+    if source.kind == "beat":
+        needs.add("BEAT_VIEW")
     if source.upright:
         needs |= {"UPRIGHT", "MEAN_OF"}
     if not needs & {"MEAN", "UPRIGHT"}:
@@ -141,6 +157,7 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
         "INPUT_STEPS": str(source.steps),
         "PATCH": str(source.patch),
         "DECIMATION": str(source.decimation),
+        "CHANNELS": "ATML_LEADS" if source.channels == source.leads else str(source.channels),
         "REACHED": str(source.samples),
         "POOLED": str(pool.width),
         "FEATURES": str(pool.features),
@@ -156,6 +173,20 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
         found["TURNED"] = str(pool.turned)
     if "CELL" in needs:
         found["STATES"] = "2" if "LSTM" in needs else "1"
+    if source.beat is not None:
+        view = source.beat
+        found |= {
+            "EPSILON": number(EPSILON),
+            "SLOPE": str(view.step),
+            "ALIKE": str(view.reach),
+            "BEAT_AT": str(view.beat),
+            "HIDDEN": str(view.hidden),
+            "BEFORE": str(view.before),
+            "AFTER": str(view.after),
+            "FLOOR": number(FLOOR),
+            "GAIN": number(ALIKE_GAIN),
+            "RELATIVE_MOST": number(LARGEST),
+        }
     plan = source.rr
     if plan is not None:
         found |= {
