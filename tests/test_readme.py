@@ -214,8 +214,8 @@ def test_there_are_commands() -> None:
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
     device = ("annotate", "device check", "device estimate", "device calibrate")
-    serving = ("serve", "bench", "triton")
-    for verb in (*verbs, *more, *device, *serving, "promote", "data make pages", "data inspect", "data fetch"):
+    serving = ("serve", "bench", "triton", "promote")
+    for verb in (*verbs, *more, *device, *serving, "data make pages", "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 

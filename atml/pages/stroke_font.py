@@ -78,7 +78,7 @@ def written(text: str, height: float) -> list[Floats]:
     scale, at, out = height / CAPITAL, 0.0, []
     for letter in text:
         strokes, advance = _strokes(letter)
-        out += [stroke * [scale, -scale] for stroke in shifted(strokes, at, 0.0)]
+        out += [stroke * [scale, -scale] + 0.0 for stroke in shifted(strokes, at, 0.0)]
         at += advance
     return out
 
