@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import numpy.typing as npt
 
+from atml.report import strip_beats
 from atml.report.svg import text
 from atml.report.theme import BLUE, FONT, GREY, INK, MUTED, ORANGE, RULE_BOLD, RULE_FINE, RULED
 
@@ -63,7 +64,9 @@ class Strip:
 
     ``under``, of the same shape, is drawn in grey behind it. ``saliency (samples,)`` is drawn over it: above
     0 in orange, below 0 in blue, the deeper the nearer to ``strongest`` (the largest magnitude where that is
-    0). ``leads`` are names, where there are any.
+    0). ``leads`` are names, where there are any. ``beats`` are named above it: seconds since its start, and
+    symbols; between neighbours stands the interval in ms. ``span`` underlines them from one time to another.
+    Where a sample is missing (NaN) nothing is drawn.
     """
 
     x: Floats
@@ -73,6 +76,8 @@ class Strip:
     saliency: Floats | None = None
     strongest: float = 0.0
     leads: tuple[str, ...] = ()
+    beats: tuple[tuple[float, str], ...] = ()
+    span: tuple[float, float] | None = None
 
 
 def choose(strips: Sequence[Strip], unit: str) -> Scale:
@@ -161,6 +166,9 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     """Draw a title, every lead on one ruled ground, the axis of time and the lane of saliency."""
     page.parts.append(text(LEFT, page.y + 4.0, strip.title, INK, 3.1, bold=True))
     page.y += TOP
+    if strip.beats:
+        page.y += strip_beats.HIGH
+        page.parts += strip_beats.named(LEFT, page.y, SPEED, strip.beats, strip.span)
     top, wide = page.y, _length(strip)
     rows = [_Row(both, scale) for both in _leads(strip)]
     high = sum(row.high for row in rows)
@@ -260,11 +268,21 @@ def _path(points: Sequence[tuple[int, int]]) -> str:
 def _trace(
     page: _Page, x: Floats, rate: float, base: float, scale: Scale, columns: int, colour: str, width: float
 ) -> None:
-    path = _path(list(_points(np.nan_to_num(x), rate, base, scale, columns)))
-    page.parts.append(
-        f'<path transform="scale({UNIT})" d="{path}" stroke="{colour}" stroke-width="{width / UNIT:g}"'
-        ' stroke-linejoin="round" stroke-linecap="round"/>'
-    )
+    for first, last in _there(x):
+        share = max(1, round(columns * (last - first) / len(x)))
+        right = round(SPEED * first / rate / UNIT)
+        points = [(across + right, down) for across, down in _points(x[first:last], rate, base, scale, share)]
+        page.parts.append(
+            f'<path transform="scale({UNIT})" d="{_path(points)}" stroke="{colour}"'
+            f' stroke-width="{width / UNIT:g}" stroke-linejoin="round" stroke-linecap="round"/>'
+        )
+
+
+def _there(x: Floats) -> list[tuple[int, int]]:
+    """Return where the stretches of samples that are not missing begin and end."""
+    there = np.concatenate([[False], np.isfinite(x), [False]])
+    edges = np.flatnonzero(there[1:] != there[:-1]).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _salience(strip: Strip) -> tuple[Floats, float]:

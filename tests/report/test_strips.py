@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from atml.report import strips, theme
+from atml.report import strip_beats, strips, theme
 from atml.report.strips import SPEED, Strip
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -122,3 +122,18 @@ def test_what_is_not_finite_or_far_from_zero_is_drawn() -> None:
     high = float((ET.fromstring(svg).get("viewBox") or "").split()[3])
     assert high < 60
     assert "nan" not in strips.draw([Strip(x=x, rate=250, title="")], unit="mV").lower()
+
+
+def test_beats_are_named_above_with_the_intervals_between_them() -> None:
+    beats = ((0.5, "N"), (1.5, "V"), (1.7, "N"))
+    plain = strips.draw([Strip(x=wave(), rate=250, title="t")], unit="mV")
+    svg = strips.draw([Strip(x=wave(), rate=250, title="t", beats=beats)], unit="mV")
+    found = [
+        node for node in ET.fromstring(svg).iter(f"{SVG}text") if (node.text or "") in ("N", "V", "1000")
+    ]
+    assert [(node.text, float(node.get("x") or 0)) for node in found] == [
+        ("N", strips.LEFT + 12.5), ("V", strips.LEFT + 37.5), ("N", strips.LEFT + 42.5), ("1000", strips.LEFT + 25)
+    ]  # fmt: skip
+    assert found[1].get("fill") == theme.RED and "200" not in texts(svg)  # 5 mm are too near
+    high = [float((ET.fromstring(one).get("viewBox") or "").split()[3]) for one in (plain, svg)]
+    assert high[1] - high[0] == pytest.approx(strip_beats.HIGH)
