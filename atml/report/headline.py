@@ -14,6 +14,7 @@ from atml.metrics import FOUR, Interval
 from atml.report.figures import baseline_title
 from atml.report.history import whole
 from atml.report.material import Material
+from atml.report.sections.task_description import task_of
 from atml.report.spending import spent
 from atml.report.writing import Head
 from atml.searching import verdict
@@ -91,8 +92,11 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
         facts.append(
             ("Without a network", value(baseline["value"]), f"{baseline_title(baseline)}, same folds")
         )
-    for test in found.tests:
-        facts.append((f"{test.name} on test data", value(test.official.value), _tested(test)))
+    facts += [
+        (f"{name} on test data", value(figure.value), _tested(test, figure))
+        for test in found.tests
+        for name, figure in test.headline.items()
+    ]
     if not found.tests:
         facts.append(("On test data", "not scored", "all figures are of data it was chosen on"))
     facts += [_size(material, first), *_board(material)]
@@ -106,11 +110,11 @@ def _gain(found: Verdict, gain: Interval) -> tuple[str, str]:
     return f"{gain.value:+.3f}", f"{between(gain)} ({SURE}{few})"
 
 
-def _tested(test: Evaluation) -> str:
+def _tested(test: Evaluation, figure: Interval) -> str:
     few = ", few" if test.subjects < FEW else ""
     points = "" if test.total is None else f"; total {test.total:.3f}"
     return (
-        f"{between(test.official)} (95%){points}; rule {test.rule} on {test.data},"
+        f"{between(figure)} (95%){points}; rule {test.rule} on {test.data},"
         f" {plural(test.subjects, 'subject')}{few}; {ordinal(test.number)} evaluation"
     )
 
@@ -123,7 +127,9 @@ def _rows(material: Material) -> list[tuple[str, str]]:
     shown = ("path", "worst people", "as good", "unqualified", "next")
     rows = [(name, words) for name, words in found.rows() if name in shown]
     if rows and rows[-1][0] == "next" and rows[-1][1].startswith("atml report"):
-        rows[-1] = ("next", f"atml predict {rows[0][1]} FILE...")
+        task = task_of(material)
+        run = "annotate" if task is not None and task.around_beats else "predict"
+        rows[-1] = ("next", f"atml {run} {rows[0][1]} {'RECORD' if run == 'annotate' else 'FILE...'}")
     return rows
 
 

@@ -16,6 +16,7 @@ from atml.artifacts.json_file import fields_of
 from atml.data.dataset import Dataset
 from atml.errors import InputError, StudyError
 from atml.metrics.predictions import Predictions
+from atml.report.beat_places import BeatPlaces
 from atml.report.comparable import standing
 from atml.searching.leaderboard import Entry, entries
 from atml.searching.ranking import PICK, ranked
@@ -209,6 +210,13 @@ class StudyContents:
     def dataset(self) -> Dataset | None:
         """The data that the search saw, the test split not among them."""
         return self.plan.dataset if self.plan else None
+
+    @cached_property
+    def places(self) -> BeatPlaces | None:
+        """Where the beats of `dataset` are; None without the data, or where these are no beats."""
+        if self.plan is None or not self.plan.definition.task.around_beats:
+            return None
+        return BeatPlaces.of(self.plan.definition.places(self.plan.origin))
 
     # --- what came out
 
