@@ -219,11 +219,12 @@ def _training(record: ExportRecord) -> str:
     if "focal" in c.loss:
         loss += f", gamma {c.focal_gamma:g}"
     weights = card_kind.of(record.task).weights(c)
+    thinned = f", most frequent class thinned to {c.thinning:g}" if c.thinning else ""
     augmentation = [f"{k} {getattr(c, k):g}" for k in KINDS]
     rows = [
         ("optimizer", f"{c.optimizer}, weight decay {c.weight_decay:g}"),
         ("learning rate", f"{c.learning_rate:.3g}, {c.schedule}"),
-        ("batch", f"{c.batch}, drawn by {c.sampling}"),
+        ("batch", f"{c.batch}, drawn by {c.sampling}{thinned}"),
         ("loss", f"{loss}; class weights {c.class_weights}{weights}"),
         ("dropout", f"{c.dropout:g}"),
         ("augmentation", ", ".join(a for a in augmentation if not a.endswith(" 0")) or "none"),

@@ -22,6 +22,8 @@ from atml.training.records import ParameterSource, Role, State, TrialRecord
 Words = Sequence[tuple[str, str, str]]
 """Regions: status, words, evidence."""
 
+_BATCHES = {"uniform": "windows", "subject": "subjects", "class": "classes"}
+
 _DRAWN: dict[str, str] = {
     ParameterSource.DEFAULT: "the default config of the search space",
     ParameterSource.PORTFOLIO: "named by the search space to be tried first",
@@ -82,7 +84,8 @@ def config_words(config: ModelConfig) -> list[tuple[str, str]]:
             "training",
             f"{config.optimizer}, learning rate {config.learning_rate:.3g}, {config.schedule} schedule,"
             f" weight decay {config.weight_decay:.2g}, {config.steps:,} steps of {config.batch},"
-            f" batches drawn from {'subjects' if config.sampling == 'subject' else 'windows'}"
+            f" batches drawn from {_BATCHES[config.sampling]}"
+            + (f", the most frequent class thinned to {config.thinning:.2g}" if config.thinning else "")
             + (f", weights averaged with decay {config.averaging:.4g}" if config.averaging else ""),
         ),
         ("loss", _loss(config)),

@@ -10,6 +10,7 @@ from atml.arrays import Float32, Int64
 from atml.device.arithmetic import F, activate, added, exp, log, sigmoid, tanh
 from atml.device.program import Conv, Input, Layer, LayerNorm, Pool, Program, Recurrent
 from atml.ecg.beats import FRACTION
+from atml.models.beat_view import ALIKE_GAIN, CHANNELS, FLOOR, LARGEST, BeatPlan
 from atml.models.blocks import EPSILON
 from atml.models.rr_series import GAIN, RRPlan, boxed
 
@@ -76,9 +77,11 @@ def prepared(source: Input, x: Float32) -> Float32:
     if source.kind == "rr":
         assert source.rr is not None
         x = rr_series(x, source.rr)
+    if source.beat is not None:
+        x = beat_view(x, source.beat)
     count = F(source.samples)
     mean = np.zeros((*x.shape[:2], 1), F)
-    if source.kind not in ("none", "rr"):
+    if source.kind not in ("none", "rr", "beat"):
         mean = (added(x) / count)[..., None]
         # What a sum in float32 lost comes back with the mean of what is left.
         mean = mean + (added(x - mean) / count)[..., None]
@@ -94,11 +97,39 @@ def prepared(source: Input, x: Float32) -> Float32:
             moved = (added(x) / count)[..., None]
             middle = x - (moved + (added(x - moved) / count)[..., None])
         divisor = np.where(added(middle * middle * middle)[..., None] < 0, -divisor, divisor).astype(F)
-    n, leads = x.shape[:2]
+    n, channels = x.shape[:2]
     used = source.steps * source.patch * source.decimation
-    means = added(centred[..., :used].reshape(n, leads, -1, source.decimation)) * F(1 / source.decimation)
-    rows = (means / divisor).reshape(n, leads, source.steps, source.patch)
+    means = added(centred[..., :used].reshape(n, channels, -1, source.decimation)) * F(1 / source.decimation)
+    rows = (means / divisor).reshape(n, channels, source.steps, source.patch)
     return np.asarray(rows.transpose(0, 2, 1, 3).reshape(n, source.steps, source.width), F)
+
+
+def beat_view(x: Float32, plan: BeatPlan) -> Float32:
+    """Return the beats among their neighbours of ``(n, leads, samples)``; see `atml.models.beat_view`."""
+    n, leads, samples = x.shape
+    lead = x.reshape(n * leads, samples)
+    slope = np.zeros_like(lead)
+    slope[:, plan.step : -plan.step] = lead[:, 2 * plan.step :] - lead[:, : -2 * plan.step]
+    about = np.pad(slope, ((0, 0), (plan.reach, plan.reach)))
+    alike, size = np.zeros_like(lead), np.zeros_like(lead)
+    for at in range(0, 2 * plan.reach + 1, plan.step):
+        part = about[:, at : at + samples]
+        alike = alike + part * slope[:, plan.beat - plan.reach + at, None]
+        size = size + part * part
+    size = np.sqrt(size)
+    own = size[:, plan.beat, None] + F(EPSILON)
+    least = size.max(1, keepdims=True) * F(FLOOR) + F(EPSILON)
+    alike = alike / (own * np.maximum(size, least)) * F(ALIKE_GAIN)
+    size = np.minimum(size / own, F(LARGEST))
+    hidden = slice(plan.beat - plan.hidden, plan.beat + plan.hidden + 1)
+    alike[:, hidden] = size[:, hidden] = 0
+    near = slice(plan.beat - plan.before, plan.beat + plan.after + 1)
+    shape = lead[:, near] - lead[:, plan.beat, None]
+    shape = shape - (added(shape) / F(plan.own))[:, None]
+    shape = shape / (np.sqrt(added(shape * shape) / F(plan.own)) + F(EPSILON))[:, None]
+    out = np.zeros((n * leads, CHANNELS, samples), F)
+    out[:, 0], out[:, 1], out[:, 2, near] = alike, size, shape
+    return out.reshape(n, leads * CHANNELS, samples)
 
 
 def rr_series(x: Float32, plan: RRPlan) -> Float32:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atml.arrays import Float32
+from atml.models.beat_view import CHANNELS, BeatPlan
 from atml.models.rr_series import RRPlan
 
 F32, W8 = "f32", "w8"
@@ -30,8 +31,9 @@ class Input:
     """What happens to a window ``(leads, samples)`` before the first layer.
 
     ``kind`` is that of `atml.models.config.ModelConfig.normalise`, with its widths in ``rr`` where that is
-    "rr". Then every lead is turned ``upright``, and means over ``decimation`` samples are taken; rows hold
-    ``patch`` of these means of each lead.
+    "rr" and in ``beat`` where it is "beat", which alone makes three channels of a lead. Then every lead is
+    turned ``upright``, and means over ``decimation`` samples are taken; rows hold ``patch`` of these means of
+    each channel.
     """
 
     leads: int
@@ -41,6 +43,12 @@ class Input:
     decimation: int = 1
     patch: int = 1
     rr: RRPlan | None = None
+    beat: BeatPlan | None = None
+
+    @property
+    def channels(self) -> int:
+        """Channels of the signal that means are taken of."""
+        return self.leads * (1 if self.beat is None else CHANNELS)
 
     @property
     def steps(self) -> int:
@@ -50,7 +58,7 @@ class Input:
     @property
     def width(self) -> int:
         """Channels of each row."""
-        return self.leads * self.patch
+        return self.channels * self.patch
 
 
 @dataclass(frozen=True, kw_only=True)

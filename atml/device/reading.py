@@ -16,6 +16,7 @@ from onnx import numpy_helper
 from atml.arrays import Float32
 from atml.device.program import NO_SCALE, Conv, Head, Input, Layer, LayerNorm, Pool, Program, Recurrent
 from atml.errors import ExportError
+from atml.models.beat_view import beat_plan
 from atml.models.config import ModelConfig
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
@@ -82,12 +83,13 @@ class _Reader:
             decimation=config.decimation,
             patch=config.patch,
             rr=rr_plan(task.sampling_rate, task.window) if config.normalise == "rr" else None,
+            beat=beat_plan(task) if config.normalise == "beat" else None,
         )
 
     def _end_of_input(self) -> str:
         """Name of what the first layer gets."""
         config = self.config
-        ends = {"none": "ecg", "centre": "centred", "rr": "intervals"}
+        ends = {"none": "ecg", "centre": "centred", "rr": "intervals", "beat": "beat"}
         name = ends.get(config.normalise, "normalised")
         if config.upright:
             name = "upright"

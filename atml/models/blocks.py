@@ -13,28 +13,48 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atml.models import time_major
+from atml.models.beat_view import CHANNELS, BeatPlan, beat_plan, beat_view
 from atml.models.rr_series import rr_series
+from atml.tasks.task import Task
 
 EPSILON = 1e-6
 """Added to a standard deviation or a magnitude before dividing: a flat window becomes zeros."""
 
 
+def rows_of(kind: str) -> int:
+    """Return how many rows `Normalise` of a kind makes of one lead."""
+    return CHANNELS if kind == "beat" else 1
+
+
 class Normalise(nn.Module):
-    """Normalise every window and lead by itself; ``(n, leads, samples)`` in and out.
+    """Normalise every window and lead by itself; ``(n, leads, samples)`` in and ``(n, rows, samples)`` out.
 
     ``kind`` is "none"; "centre" (minus the mean); "zscore" (then over the population standard deviation
     + `EPSILON`); "maxabs" (minus the mean, then over the largest magnitude + `EPSILON`); "rr" (the RR
-    intervals, see `atml.models.rr_series`), which alone asks for the ``sampling_rate``, in Hz.
+    intervals, see `atml.models.rr_series`), which alone asks for the ``sampling_rate``, in Hz; "beat" (the
+    beat among its neighbours, see `atml.models.beat_view`), which asks for a ``plan``. All but "beat", which
+    makes three rows of a lead, leave one.
 
     Example:
         >>> Normalise("maxabs")(torch.tensor([[[0.0, 2.0, 4.0]]])).round(decimals=3).tolist()
         [[[-1.0, 0.0, 1.0]]]
     """
 
-    def __init__(self, kind: str, sampling_rate: float = 0) -> None:
+    def __init__(self, kind: str, sampling_rate: float = 0, plan: BeatPlan | None = None) -> None:
         super().__init__()
         self.kind = kind
         self.sampling_rate = sampling_rate
+        self.plan = plan
+
+    @classmethod
+    def of(cls, kind: str, task: Task) -> Normalise:
+        """Return the step for windows of a task.
+
+        Raises:
+            ConfigError: "beat" where windows are not cut round beats.
+            ShapeError: "beat" where a window has no room for it.
+        """
+        return cls(kind, task.sampling_rate, beat_plan(task) if kind == "beat" else None)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
@@ -42,6 +62,9 @@ class Normalise(nn.Module):
             return x
         if self.kind == "rr":
             return rr_series(x, self.sampling_rate)
+        if self.kind == "beat":
+            assert self.plan is not None
+            return beat_view(x, self.plan)
         x = x - x.mean(-1, keepdim=True)
         if self.kind == "centre":
             return x

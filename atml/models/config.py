@@ -12,7 +12,7 @@ CONV_RECURRENT = "conv_recurrent"
 """The family of a config that names none."""
 _SINCE: dict[str, Any] = {
     "family": CONV_RECURRENT, "upright": False, "patch": 1, "init": "random",
-    "polarity": 0.0, "stretch": 0.0, "filter": 0.0,
+    "polarity": 0.0, "stretch": 0.0, "filter": 0.0, "thinning": 0.0,
 }  # fmt: skip
 """Fields that are younger than version 0.1, and the value by which they change nothing."""
 
@@ -37,7 +37,9 @@ class ModelConfig:
     normalise: str = "zscore"
     """Per window and lead: "none", "centre" (minus mean), "zscore" (and over its standard deviation),
     "maxabs" (minus mean, over the largest magnitude), "rr" (the series of RR intervals: beats are found by
-    `atml.ecg.beats`' rule, and each sample holds ``3 * log(RR / 0.8 s)`` of the last complete interval)."""
+    `atml.ecg.beats`' rule, and each sample holds ``3 * log(RR / 0.8 s)`` of the last complete interval),
+    "beat" (of windows round beats alone: how like the beat and how large beside it each moment is, and the
+    beat's own shape; three rows of a lead, see `atml.models.beat_view`)."""
     decimation: int = 1
     """Mean over this many neighbouring samples; 1 leaves the rate as it is."""
     upright: bool = False
@@ -85,7 +87,11 @@ class ModelConfig:
     positive_weight: float = 1.0
     """Further factor on the loss of the positive class: above 1 leans towards sensitivity."""
     sampling: str = "uniform"
-    """What a batch is drawn from: "uniform" over windows, or "subject" (subjects alike, then windows)."""
+    """What a batch is drawn from: "uniform" over windows, "subject" (subjects alike, then windows), or
+    "class" (classes alike, of each the subjects that have it alike, then windows)."""
+    thinning: float = 0.0
+    """Windows of the most frequent class over those of all others together, in what batches are drawn from:
+    1 for as many. Which ones is drawn anew for each pass, the same share of each subject's. 0 takes all."""
     averaging: float = 0.0
     """Decay a step of an exponential moving average of the weights; 0 keeps the last weights."""
 

@@ -24,12 +24,12 @@ class Network(nn.Module):
 
     def __init__(self, config: ModelConfig, task: Task) -> None:
         super().__init__()
-        self.prepare = Normalise(config.normalise, task.sampling_rate)
+        self.prepare = Normalise.of(config.normalise, task)
         self.upright = Upright() if config.upright else None
         self.decimate = Decimate(config.decimation)
 
     def inputs(self, x: Tensor) -> Tensor:
-        """What the trained layers see: ``(n, leads, samples)`` to ``(n, leads, samples // decimation)``."""
+        """What the trained layers see: ``(n, leads, samples)`` to ``(n, rows, samples // decimation)``."""
         x = self.prepare(x)
         if self.upright is not None:
             x = self.upright(x)

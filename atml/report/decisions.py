@@ -208,5 +208,7 @@ def _moved(config: ModelConfig, *, binary: bool) -> list[str]:
         and config.positive_weight != 1,
         "mixup": config.mixup,
         "drawing subjects alike": config.sampling == "subject",
+        "drawing classes alike": config.sampling == "class",
+        "thinning the most frequent class": config.thinning,
     }
     return [words for words, on in found.items() if on]

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from atml.arrays import Float32
+from atml.models.beat_view import CHANNELS
 from atml.models.blocks import Decimate, Normalise, Upright
 from atml.models.config import ModelConfig
+from atml.tasks.task import Task
 
 WANDER_HZ = (0.05, 0.5)
 NOISE_BANK = 1 << 20
@@ -70,6 +72,8 @@ class Augment:
             x = x * gain.to(self.device)
         if c.polarity > 0:
             turned = torch.rand(n, 1, 1, generator=self.generator) < c.polarity
+            if c.normalise == "beat":  # of the rows of a lead only the last, the shape, has a sign
+                turned = turned & (torch.arange(x.shape[1]) % CHANNELS == CHANNELS - 1)[:, None]
             x = x * torch.where(turned, -1.0, 1.0).to(self.device)
         return x
 
@@ -129,13 +133,13 @@ KINDS = ("scale", "noise", "wander", "shift", "stretch", "filter", "polarity", "
 """Fields of a config that change batches."""
 
 
-def prepared(config: ModelConfig, x: Float32, sampling_rate: float) -> Float32:
-    """What a network of this config sees of ``x (n, leads, samples)``: normalised, then decimated.
+def prepared(config: ModelConfig, x: Float32, task: Task) -> Float32:
+    """What a network of this config sees of ``x (n, leads, samples)``, windows of ``task``.
 
-    ``sampling_rate`` is that of ``x``, in Hz.
+    Normalised, then decimated: ``(n, rows, samples // decimation)``.
     """
     rows = torch.from_numpy(np.array(x, np.float32))
-    normalise = Normalise(config.normalise, sampling_rate)
+    normalise = Normalise.of(config.normalise, task)
     rows = normalise(rows)
     if config.upright:
         rows = Upright()(rows)

@@ -27,6 +27,7 @@ from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.task import Task
 from atml.training.augmentation import Augment
+from atml.training.batches import rows
 from atml.training.losses import loss_of
 from atml.training.optimizers import Weights, check, optimizer, rate_at
 
@@ -161,7 +162,7 @@ class _Run:
         self.targets = torch.eye(classes, device=device)[torch.from_numpy(np.array(y, np.int64)).to(device)]
         self.loss = loss_of(config, self.targets, targets.of(task).loss_weights(config.positive_weight))
         draws = np.random.SeedSequence(seed).generate_state(2)
-        self.rows = rows(config, subject, seed=int(draws[0]))
+        self.rows = rows(config, subject, np.asarray(y, np.int64), seed=int(draws[0]))
         self.augment = Augment(
             config,
             rate=task.sampling_rate / config.decimation,
@@ -250,29 +251,6 @@ def half_is_native() -> bool:
     ask = getattr(torch.cpu, "get_capabilities", dict)  # not in every torch we allow
     able: dict[str, object] = dict(ask())
     return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
-
-
-def rows(config: ModelConfig, subject: Strings, *, seed: int) -> Tensor:
-    """Row numbers of every batch, ``(steps, batch)`` int64.
-
-    "uniform" deals shuffled decks of all rows, one after another; "subject" draws a subject, then one of
-    its rows, so that a long recording teaches no more than a short one.
-    """
-    count = config.steps * config.batch
-    generator = torch.Generator().manual_seed(seed)
-    n = len(subject)
-    if config.sampling == "uniform":
-        decks = [torch.randperm(n, generator=generator) for _ in range(-(-count // n))]
-        return torch.cat(decks)[:count].view(config.steps, config.batch)
-    _, whose, sizes = np.unique(subject, return_inverse=True, return_counts=True)
-    order = torch.from_numpy(np.argsort(whose, kind="stable"))
-    size = torch.from_numpy(sizes)
-    first = size.cumsum(0) - size
-    who = torch.randint(len(size), (count,), generator=generator)
-    # float64: a share below 1 times a size stays below the size.
-    share = torch.rand(count, generator=generator, dtype=torch.float64)
-    within = (share * size[who]).long()
-    return order[first[who] + within].view(config.steps, config.batch)
 
 
 def _prepared(model: Network, x: Float32 | Rows, device: str, batch: int = 128) -> Tensor:

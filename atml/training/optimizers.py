@@ -16,7 +16,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 SCHEDULES = ("constant", "cosine", "onecycle", "step")
 LOSSES = ("cross_entropy", "focal")
 CLASS_WEIGHTS = ("none", "balanced")
-SAMPLINGS = ("uniform", "subject")
+SAMPLINGS = ("uniform", "subject", "class")
 MOMENTUM = 0.9
 
 
@@ -39,7 +39,8 @@ def check(config: ModelConfig) -> None:
             raise ConfigError(f"{name}={getattr(config, name)} must be {least} or more")
     if not (math.isfinite(config.learning_rate) and config.learning_rate > 0):
         raise ConfigError(f"learning_rate={config.learning_rate} must be above 0")
-    for name in ("weight_decay", "focal_gamma", "scale", "noise", "wander", "mixup", "stretch", "filter"):
+    changes = ("scale", "noise", "wander", "mixup", "stretch", "filter")
+    for name in ("weight_decay", "focal_gamma", *changes, "thinning"):
         value = getattr(config, name)
         if not (math.isfinite(value) and value >= 0):
             raise ConfigError(f"{name}={value} must be 0 or more")

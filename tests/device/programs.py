@@ -23,6 +23,7 @@ from tests.lively import lively
 
 TASK = Task(name="tiny", classes=("no", "yes"), positive=1, sampling_rate=50, window=125)
 LEADS = dataclasses.replace(TASK, leads=2)
+BEATS = dataclasses.replace(LEADS, after_beat=0.8)
 CLASSES = dataclasses.replace(TASK, classes=("a", "b", "c", "d"), positive=None, kind=MULTICLASS)
 SMALL = ModelConfig(channels=(4, 6), kernels=(5, 4), strides=(2, 1), units=3)
 
@@ -67,6 +68,8 @@ CASES: dict[str, tuple[ModelConfig, Task]] = {
     "gru of patches, mean and max": (_cell(cell="gru", patch=7, pool="mean_max"), LEADS),
     "rr, decimated": (_small(normalise="rr", decimation=2), LEADS),
     "as it is, upright, decimated": (_small(normalise="none", upright=True, decimation=3), LEADS),
+    "beat among its neighbours, decimated": (_small(normalise="beat", decimation=2), BEATS),
+    "beat among its neighbours, gru of patches": (_cell(cell="gru", normalise="beat", patch=6), BEATS),
     "z-score, upright": (_small(upright=True), TASK),
 }
 

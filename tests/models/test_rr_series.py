@@ -260,6 +260,6 @@ def test_training_sees_it_and_learns_regular_from_irregular() -> None:
     run = loop.fit(config, task, x[:80], y[:80], subject[:80], seed=0)
     logits = loop.predict(run.model, x[80:])
     assert (logits.argmax(1) == y[80:]).mean() > 0.9
-    seen = prepared(config, x, 100)
+    seen = prepared(config, x, task)
     assert np.array_equal(seen, run.model.inputs(torch.from_numpy(x)).numpy())
     assert np.array_equal(seen, loop._prepared(run.model, x, "cpu").numpy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,16 +27,17 @@ def signal(n: int = 2) -> np.ndarray:
     return np.random.default_rng(0).normal(1.0, 3.0, (n, 1, 400)).astype(np.float32)
 
 
-@pytest.mark.parametrize("kind", ["none", "centre", "zscore", "maxabs", "rr"])
+@pytest.mark.parametrize("kind", ["none", "centre", "zscore", "maxabs", "rr", "beat"])
 def test_prepared_is_what_the_network_sees(kind: str) -> None:
     made = ModelConfig(normalise=kind, decimation=3, channels=(4,), kernels=(5,), strides=(2,))
-    net = models.build(made, TASK)
-    assert np.array_equal(prepared(made, signal(), 100), net.inputs(torch.from_numpy(signal())).numpy())
+    task = replace(TASK, after_beat=1.0)
+    net = models.build(made, task)
+    assert np.array_equal(prepared(made, signal(), task), net.inputs(torch.from_numpy(signal())).numpy())
 
 
 def changed(kind: str, strength: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     made = config(**{kind: strength})
-    before = prepared(made, signal(), 100)
+    before = prepared(made, signal(), TASK)
     found = one_by_one(made, before, sampling_rate=100, seed=7)
     assert list(found) == [kind]
     return before, *found[kind]
@@ -61,7 +63,7 @@ def test_each_change_does_what_is_said_of_it() -> None:
 
 def test_changes_are_shown_one_by_one_and_twice_the_same() -> None:
     every = config(**dict.fromkeys(KINDS, 0.2))
-    before = prepared(every, signal(), 100)
+    before = prepared(every, signal(), TASK)
     first, second = (one_by_one(every, before, sampling_rate=100, seed=7) for _ in range(2))
     assert tuple(first) == KINDS
     assert all(np.array_equal(first[kind][0], second[kind][0]) for kind in KINDS)

@@ -193,7 +193,7 @@ def test_predict_is_the_same_in_batches_and_for_no_rows():
 
 def test_uniform_rows_deal_whole_decks():
     config = dataclasses.replace(CONFIG, batch=10, steps=7)
-    got = loop.rows(config, np.array(["a"] * 35), seed=0).flatten()
+    got = loop.rows(config, np.array(["a"] * 35), np.zeros(35, np.int64), seed=0).flatten()
     assert sorted(got[:35].tolist()) == list(range(35))
     assert sorted(got[35:].tolist()) == list(range(35))
     assert got[:35].tolist() != got[35:].tolist()
@@ -202,7 +202,7 @@ def test_uniform_rows_deal_whole_decks():
 def test_subject_rows_draw_subjects_alike():
     subject = np.array(["long"] * 900 + ["b"] * 10 + ["long"] * 80 + ["c"] * 10)
     config = dataclasses.replace(CONFIG, batch=100, steps=60, sampling="subject")
-    got = subject[loop.rows(config, subject, seed=0).flatten().numpy()]
+    got = subject[loop.rows(config, subject, np.zeros(len(subject), np.int64), seed=0).flatten().numpy()]
     for name in ("long", "b", "c"):
         assert abs((got == name).mean() - 1 / 3) < 0.03
 
@@ -379,3 +379,31 @@ def test_mixup_mixes_labels_as_it_mixes_signals():
     torch.testing.assert_close(labels.sum(1), torch.ones(8))
     torch.testing.assert_close(mixed[:, 0, 0], labels @ torch.arange(8.0))
     assert (labels.max(1).values < 1).any()
+
+
+def test_class_rows_draw_classes_alike_and_their_subjects():
+    subject = np.array(["a"] * 900 + ["b"] * 80 + ["c"] * 20)
+    y = np.array([0] * 900 + [1] * 80 + [1] * 20)
+    config = dataclasses.replace(CONFIG, batch=100, steps=60, sampling="class")
+    got = subject[loop.rows(config, subject, y, seed=0).flatten().numpy()]
+    for name, share in (("a", 1 / 2), ("b", 1 / 4), ("c", 1 / 4)):
+        assert abs((got == name).mean() - share) < 0.03
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "subject"])
+def test_thinning_leaves_rows_of_the_most_frequent_class_out_of_each_pass(sampling):
+    y = np.array([0] * 90 + [1] * 6 + [2] * 4)
+    config = dataclasses.replace(CONFIG, batch=10, steps=30, thinning=2.0, sampling=sampling)
+    got = loop.rows(config, np.array(["a"] * 100), y, seed=0).flatten()
+    again = loop.rows(config, np.array(["a"] * 100), y, seed=0).flatten()
+    assert got.tolist() == again.tolist() and len(got) == 300
+    assert abs((y[got] == 0).mean() - 2 / 3) < 0.08
+    if sampling == "uniform":
+        first, second = got[:30].tolist(), got[30:60].tolist()
+        assert len(set(first)) == 30 and {row for row in first if y[row]} == set(range(90, 100))
+        assert set(first) != set(second)
+    # A share that the rows fall short of anyway takes all.
+    every = dataclasses.replace(config, thinning=50.0)
+    plain = dataclasses.replace(config, thinning=0.0)
+    subject = np.array(["a"] * 100)
+    assert torch.equal(loop.rows(every, subject, y, seed=0), loop.rows(plain, subject, y, seed=0))

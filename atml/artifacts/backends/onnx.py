@@ -19,6 +19,7 @@ from torch import Tensor
 
 from atml import __version__
 from atml.arrays import Float32
+from atml.artifacts.backends.onnx_beat_view import add_beat_view
 from atml.artifacts.backends.onnx_rr_series import add_rr_series
 from atml.artifacts.model import MODEL, infer
 from atml.errors import AtmlError, ExportError
@@ -121,6 +122,8 @@ def _prepare(g: _Graph, prepare: Normalise, x: str, task: Task) -> str:
         return x
     if prepare.kind == "rr":
         return add_rr_series(g, x, task)
+    if prepare.kind == "beat":
+        return add_beat_view(g, x, task)
     mean = g.add("ReduceMean", [x], "mean", axes=[2])
     x = g.add("Sub", [x, mean], "centred")
     if prepare.kind == "centre":

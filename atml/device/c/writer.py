@@ -23,6 +23,7 @@ from atml.device.c.text import (
 from atml.device.program import NO_SCALE, W8, Conv, Layer, LayerNorm, Program, Recurrent, width_before
 from atml.device.quantised import Quantised
 from atml.ecg.beats import FRACTION
+from atml.models.beat_view import ALIKE_GAIN, FLOOR, LARGEST
 from atml.models.blocks import EPSILON
 from atml.models.rr_series import GAIN
 
@@ -123,10 +124,12 @@ def _input_needs(program: Program) -> set[str]:
         needs |= {"MEAN", "MEAN_OF"}
     if source.kind in ("zscore", "maxabs"):
         needs.add(source.kind.upper())
-    if source.kind in ("zscore", "rr"):
+    if source.kind in ("zscore", "rr", "beat"):
         needs.add("ROOT")
     if source.kind == "rr":
         needs |= {"RR", "LOG"}
+    if source.kind == "beat":
+        needs.add("BEAT_VIEW")
     if source.upright:
         needs |= {"UPRIGHT", "MEAN_OF"}
     if not needs & {"MEAN", "UPRIGHT"}:
@@ -141,6 +144,7 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
         "INPUT_STEPS": str(source.steps),
         "PATCH": str(source.patch),
         "DECIMATION": str(source.decimation),
+        "CHANNELS": "ATML_LEADS" if source.channels == source.leads else str(source.channels),
         "REACHED": str(source.samples),
         "POOLED": str(pool.width),
         "FEATURES": str(pool.features),
@@ -156,6 +160,20 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
         found["TURNED"] = str(pool.turned)
     if "CELL" in needs:
         found["STATES"] = "2" if "LSTM" in needs else "1"
+    if source.beat is not None:
+        view = source.beat
+        found |= {
+            "EPSILON": number(EPSILON),
+            "SLOPE": str(view.step),
+            "ALIKE": str(view.reach),
+            "BEAT_AT": str(view.beat),
+            "HIDDEN": str(view.hidden),
+            "BEFORE": str(view.before),
+            "AFTER": str(view.after),
+            "FLOOR": number(FLOOR),
+            "GAIN": number(ALIKE_GAIN),
+            "RELATIVE_MOST": number(LARGEST),
+        }
     plan = source.rr
     if plan is not None:
         found |= {

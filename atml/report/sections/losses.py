@@ -54,4 +54,10 @@ def _chosen(number: int, config: ModelConfig, task: Task | None) -> str:
         parts.append(f"the positive class by a further {config.positive_weight:.2f}")
     if config.sampling == "subject":
         parts.append("batches drawn evenly from subjects, however many windows each has")
+    if config.sampling == "class":
+        parts.append("batches drawn evenly from classes, and of each class from the subjects that have it")
+    elif config.thinning:
+        parts.append(
+            f"of the most frequent class {config.thinning:.2g} times as many windows a pass as of all others"
+        )
     return f"The winner, trial {number}, was trained with {_loss(config)}: {listed(parts)}."

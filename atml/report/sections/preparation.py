@@ -27,6 +27,7 @@ WORDS = {
     "zscore": "less its own mean, over its own standard deviation",
     "maxabs": "less its own mean, over its own largest magnitude",
     "rr": "turned into the series of its RR intervals, 3 log(RR / 0.8 s)",
+    "beat": "compared with its beat: how like it each moment is, how large beside it, and its own shape",
 }
 
 LARGE = {"zscore": " standard deviations", "maxabs": " times the largest magnitude"}
@@ -91,7 +92,7 @@ def _prepared(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
 
     data, rate = plan.dataset, plan.dataset.sampling_rate
     raw = np.array(data.x[rows])
-    seen = prepared(config, raw, rate)
+    seen = prepared(config, raw, plan.definition.task)
     before = [Strip(x=x, rate=rate, title=_title(plan, int(row))) for x, row in zip(raw, rows, strict=True)]
     after = [
         Strip(x=x, rate=rate / config.decimation, title=_title(plan, int(row)))
@@ -125,7 +126,7 @@ def _augmented(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
     from atml.training.augmentation import one_by_one, prepared
 
     data, task = plan.dataset, plan.definition.task
-    seen = prepared(config, np.array(data.x[rows]), data.sampling_rate)
+    seen = prepared(config, np.array(data.x[rows]), task)
     found = one_by_one(config, seen, sampling_rate=data.sampling_rate, seed=SEED)
     if not found:
         return [Empty("The winner was trained without augmentation: all of its strengths are 0.")]

@@ -2,7 +2,7 @@
 int atml_run(const float *window, float *logits)
 {
     float usable = 0.0f;
-    float mean[ATML_LEADS], divisor[ATML_LEADS];
+    float mean[CHANNELS], divisor[CHANNELS];
     const float *signal = window;
     int lead, i, t;
     for (i = 0; i < ATML_LEADS * ATML_WINDOW; i++) usable += window[i];
@@ -14,7 +14,13 @@ int atml_run(const float *window, float *logits)
     for (lead = 0; lead < ATML_LEADS; lead++) intervals(window + lead * ATML_WINDOW, series + lead * REACHED);
     signal = series;
 //end
+//if BEAT_VIEW
     for (lead = 0; lead < ATML_LEADS; lead++) {
+        compare(window + lead * ATML_WINDOW, series + lead * (CHANNELS / ATML_LEADS) * REACHED);
+    }
+    signal = series;
+//end
+    for (lead = 0; lead < CHANNELS; lead++) {
         const float *x = signal + lead * REACHED;
         mean[lead] = 0.0f;
         divisor[lead] = 1.0f;
@@ -56,7 +62,7 @@ int atml_run(const float *window, float *logits)
     start();
     for (t = 0; t < INPUT_STEPS; t++) {
         value *row = slot(0);
-        for (lead = 0; lead < ATML_LEADS; lead++) {
+        for (lead = 0; lead < CHANNELS; lead++) {
             const float *x = signal + lead * REACHED + t * (PATCH * DECIMATION);
             for (i = 0; i < PATCH; i++) {
 //if DECIMATES

@@ -73,3 +73,47 @@ static void intervals(const float *x, float *out)
 }
 
 //end
+//if BEAT_VIEW
+/* Replace one lead by three rows: how like the beat each sample is, how large beside it, the beat itself. */
+static void compare(const float *x, float *out)
+{
+    float *alike = out, *size = out + ATML_WINDOW, *slope = out + 2 * ATML_WINDOW;
+    float own, least = 0.0f, mean = 0.0f, spread = 0.0f;
+    int i, k;
+    memset(slope, 0, ATML_WINDOW * sizeof *slope);
+    for (i = SLOPE; i < ATML_WINDOW - SLOPE; i++) slope[i] = x[i + SLOPE] - x[i - SLOPE];
+    for (i = 0; i < ATML_WINDOW; i++) {
+        float product = 0.0f, power = 0.0f;
+        for (k = -ALIKE; k <= ALIKE; k += SLOPE) {
+            const float part = i + k >= 0 && i + k < ATML_WINDOW ? slope[i + k] : 0.0f;
+            product += part * slope[BEAT_AT + k];
+            power += part * part;
+        }
+        alike[i] = product;
+        size[i] = root(power);
+        if (size[i] > least) least = size[i];
+    }
+    own = size[BEAT_AT] + EPSILON;
+    least = least * FLOOR + EPSILON;
+    for (i = 0; i < ATML_WINDOW; i++) {
+        const float divisor = size[i] > least ? size[i] : least;
+        if (i >= BEAT_AT - HIDDEN && i <= BEAT_AT + HIDDEN) {
+            alike[i] = size[i] = 0.0f;
+            continue;
+        }
+        alike[i] = alike[i] / (own * divisor) * GAIN;
+        size[i] = size[i] / own;
+        if (size[i] > RELATIVE_MOST) size[i] = RELATIVE_MOST;
+    }
+    memset(slope, 0, ATML_WINDOW * sizeof *slope);
+    for (i = BEAT_AT - BEFORE; i <= BEAT_AT + AFTER; i++) mean += x[i] - x[BEAT_AT];
+    mean = mean / (float)(BEFORE + AFTER + 1);
+    for (i = BEAT_AT - BEFORE; i <= BEAT_AT + AFTER; i++) {
+        slope[i] = x[i] - x[BEAT_AT] - mean;
+        spread += slope[i] * slope[i];
+    }
+    spread = root(spread / (float)(BEFORE + AFTER + 1)) + EPSILON;
+    for (i = BEAT_AT - BEFORE; i <= BEAT_AT + AFTER; i++) slope[i] = slope[i] / spread;
+}
+
+//end

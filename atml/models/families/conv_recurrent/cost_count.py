@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atml.models.beat_view import beat_plan
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.models.families.conv_recurrent.shapes import Shapes, shapes
@@ -30,10 +31,10 @@ def cost(config: ModelConfig, task: Task) -> Cost:
     """Count parameters, multiply-accumulates and bytes of one window.
 
     ``macs`` counts the products of convolutions, recurrent cells, attention and the linear layer, as is
-    usual, and no element-wise work but that of ``normalise="rr"``, which consists of it. ``size_bytes`` is
-    an upper estimate, above the file by at most 10% and 2 KiB: batch normalisation is folded into the
-    convolution before it. ``peak_bytes`` takes norm and activation as done in place: the largest input plus
-    output of any layer.
+    usual, and no element-wise work but that of ``normalise`` "rr" and "beat", which consist of it.
+    ``size_bytes`` is an upper estimate, above the file by at most 10% and 2 KiB: batch normalisation is
+    folded into the convolution before it. ``peak_bytes`` takes norm and activation as done in place: the
+    largest input plus output of any layer.
 
     Raises:
         ConfigError: an unknown name, or a number that can't be.
@@ -41,12 +42,17 @@ def cost(config: ModelConfig, task: Task) -> Cost:
     """
     plan = shapes(config, task)
     parameters = fixed = macs = stored = extra = 0
-    peak = task.leads * (task.window + (plan.decimated if config.decimation > 1 else 0))
+    peak = task.leads * task.window + (plan.rows * plan.decimated if config.decimation > 1 else 0)
     if config.normalise == "rr":
         rr = rr_plan(task.sampling_rate, task.window)
         macs += task.leads * rr.operations
         extra = rr.file_bytes(task.leads)
         peak = max(peak, task.leads * rr.peak)
+    if config.normalise == "beat":
+        beat = beat_plan(task)
+        macs += task.leads * beat.operations
+        extra = beat.file_bytes(task.leads)
+        peak = max(peak, (task.leads + plan.rows) * task.window)
     per_norm = 0 if config.norm == "none" else 2
     for c in plan.convs:
         if c.separable:

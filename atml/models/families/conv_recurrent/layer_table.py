@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atml.models.beat_view import beat_plan
 from atml.models.config import ModelConfig
 from atml.models.families.base import Layer
 from atml.models.families.conv_recurrent.shapes import shapes
@@ -17,11 +18,13 @@ def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
         work = 0
         if config.normalise == "rr":
             work = task.leads * rr_plan(task.sampling_rate, task.window).operations
-        found.append(Layer(f"normalise: {config.normalise}", (task.leads, task.window), macs=work))
+        elif config.normalise == "beat":
+            work = task.leads * beat_plan(task).operations
+        found.append(Layer(f"normalise: {config.normalise}", (plan.rows, task.window), macs=work))
     if config.upright:
         found.append(Layer("turned upright", (task.leads, task.window)))
     if config.decimation > 1:
-        found.append(Layer(f"mean of {config.decimation} samples", (task.leads, plan.decimated)))
+        found.append(Layer(f"mean of {config.decimation} samples", (plan.rows, plan.decimated)))
     for c in plan.convs:
         kind = f"conv {c.kernel}" + (f" / {c.stride}" if c.stride > 1 else "")
         weights = c.inputs * c.outputs * c.kernel

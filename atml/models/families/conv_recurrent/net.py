@@ -29,7 +29,7 @@ class ConvRecurrentNet(Network):
         super().__init__(config, task)
         plan = shapes(config, task)
         self.patch = config.patch
-        self.seen = (task.leads, plan.decimated)
+        self.seen = (plan.rows, plan.decimated)
         self.convs = nn.ModuleList(
             ConvBlock(
                 c.inputs,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from atml.errors import ConfigError, ShapeError
+from atml.models.beat_view import beat_plan
+from atml.models.blocks import rows_of
 from atml.models.config import ModelConfig
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
-NORMALISATIONS = ("none", "centre", "zscore", "maxabs", "rr")
+NORMALISATIONS = ("none", "centre", "zscore", "maxabs", "rr", "beat")
 NORMS = ("batch", "layer", "none")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "hardswish", "tanh")
 CELLS = ("none", "lstm", "gru")
@@ -32,8 +34,10 @@ class ConvShape:
 
 @dataclass(frozen=True)
 class Shapes:
-    """The whole signal path: samples after decimation, the convolutions, then width and steps at the pool."""
+    """The whole signal path: rows, samples after decimation, convolutions, width and steps at the pool."""
 
+    rows: int
+    """Channels of the signal after normalisation: those of the task, or three of each."""
     decimated: int
     convs: tuple[ConvShape, ...]
     width_in: int
@@ -63,7 +67,8 @@ def shapes(config: ModelConfig, task: Task) -> Shapes:
             f"decimation={config.decimation} leaves nothing of a window of {task.window} samples;"
             " use a smaller one"
         )
-    decimated, width = length, task.leads
+    rows = task.leads * rows_of(config.normalise)
+    decimated, width = length, rows
     convs = []
     for i, (out, kernel, stride) in enumerate(
         zip(config.channels, config.kernels, config.strides, strict=True)
@@ -84,6 +89,7 @@ def shapes(config: ModelConfig, task: Task) -> Shapes:
     if config.cell != "none":
         width = config.units * (2 if config.bidirectional else 1)
     return Shapes(
+        rows=rows,
         decimated=decimated,
         convs=tuple(convs),
         width_in=width_in,
@@ -108,6 +114,8 @@ def _check(config: ModelConfig, task: Task) -> None:
             raise ConfigError(f"unknown {name} {value!r}; known: {', '.join(known)}")
     if config.normalise == "rr":
         rr_plan(task.sampling_rate, task.window)
+    if config.normalise == "beat":
+        beat_plan(task)
     layers = {len(config.channels), len(config.kernels), len(config.strides)}
     if len(layers) != 1:
         raise ConfigError(
@@ -118,8 +126,11 @@ def _check(config: ModelConfig, task: Task) -> None:
         raise ConfigError("channels is empty and cell is 'none'; a model needs one of the two")
     if config.patch != 1 and (config.channels or config.cell == "none"):
         raise ConfigError(f"patch={config.patch} is for recurrent layers without convolutions; leave it at 1")
-    if config.upright and config.normalise == "rr":
-        raise ConfigError("upright=True has no meaning for RR intervals; leave it False with normalise='rr'")
+    if config.upright and config.normalise in ("rr", "beat"):
+        what = "RR intervals" if config.normalise == "rr" else "a beat compared with its neighbours"
+        raise ConfigError(
+            f"upright=True has no meaning for {what}; leave it False with normalise={config.normalise!r}"
+        )
     counts = [("decimation", config.decimation), ("patch", config.patch)]
     for name in ("channels", "kernels", "strides"):
         counts += [(name, value) for value in getattr(config, name)]

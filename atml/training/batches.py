@@ -1,0 +1,81 @@
+"""Which rows each batch holds: all, subjects or classes alike, the most frequent class thinned."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atml.arrays import Int64, Strings
+from atml.models.config import ModelConfig
+
+
+def rows(config: ModelConfig, subject: Strings, y: Int64, *, seed: int) -> Tensor:
+    """Row numbers of every batch, ``(steps, batch)`` int64.
+
+    "uniform" deals shuffled decks of all rows, one after another; "subject" draws a subject, then one of
+    its rows, so that a long recording teaches no more than a short one; "class" draws a class, one of the
+    subjects that have it, then one of its rows of that class. ``thinning`` leaves some rows of the most
+    frequent class out of each pass: of a deck, or of as many draws as there are rows.
+    """
+    count = config.steps * config.batch
+    generator = torch.Generator().manual_seed(seed)
+    n = len(subject)
+    if config.sampling == "class":
+        return _by_class(subject, y, count, generator).view(config.steps, config.batch)
+    kept = _kept(y, config.thinning)
+    if kept is not None:
+        common, others, take = kept
+        passes: list[Tensor] = []
+        while sum(len(one) for one in passes) < count:
+            of = torch.cat([common[torch.randperm(len(common), generator=generator)[:take]], others])
+            passes.append(_pass(config, subject, of, generator))
+        return torch.cat(passes)[:count].view(config.steps, config.batch)
+    if config.sampling == "uniform":
+        decks = [torch.randperm(n, generator=generator) for _ in range(-(-count // n))]
+        return torch.cat(decks)[:count].view(config.steps, config.batch)
+    return _by_subject(subject, count, generator).view(config.steps, config.batch)
+
+
+def _by_subject(subject: Strings, count: int, generator: torch.Generator) -> Tensor:
+    """Draw ``count`` rows, subjects alike."""
+    _, whose, sizes = np.unique(subject, return_inverse=True, return_counts=True)
+    order = torch.from_numpy(np.argsort(whose, kind="stable"))
+    size = torch.from_numpy(sizes)
+    first = size.cumsum(0) - size
+    who = torch.randint(len(size), (count,), generator=generator)
+    # float64: a share below 1 times a size stays below the size.
+    share = torch.rand(count, generator=generator, dtype=torch.float64)
+    within = (share * size[who]).long()
+    return order[first[who] + within]
+
+
+def _by_class(subject: Strings, y: Int64, count: int, generator: torch.Generator) -> Tensor:
+    """Draw ``count`` rows: classes alike, of each class its subjects alike."""
+    classes = np.unique(y)
+    which = torch.randint(len(classes), (count,), generator=generator)
+    found = torch.empty(count, dtype=torch.int64)
+    for place, klass in enumerate(classes):
+        of = np.flatnonzero(y == klass)
+        wanted = which == place
+        drawn = _by_subject(subject[of], int(wanted.sum()), generator)
+        found[wanted] = torch.from_numpy(of)[drawn]
+    return found
+
+
+def _kept(y: Int64, thinning: float) -> tuple[Tensor, Tensor, int] | None:
+    """Rows of the most frequent class, all others, and how many of the former a pass takes; None for all."""
+    counts = np.bincount(y)
+    most = int(counts.argmax())
+    take = max(1, round(thinning * (len(y) - int(counts[most]))))
+    if thinning <= 0 or take >= counts[most]:
+        return None
+    common, others = (torch.from_numpy(np.flatnonzero(of)) for of in (y == most, y != most))
+    return common, others, take
+
+
+def _pass(config: ModelConfig, subject: Strings, of: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw as many rows as ``of`` holds: each once, or subjects alike."""
+    if config.sampling == "uniform":
+        return of[torch.randperm(len(of), generator=generator)]
+    return of[_by_subject(subject[of.numpy()], len(of), generator)]
