@@ -35,6 +35,12 @@ QUALIFIES = 0.40
 FLOOR = {"ec57": 0.20, "veb": 0.25, "sveb": 0.02, "macro": 0.40, "patients": 0.20, "worst_subjects": 0.15}
 """Value of each objective at the end of the first fold below which a random draw is given up."""
 
+TUNED = ("ec57", "veb", "sveb", "macro", "patients", "worst_subjects")
+"""Objectives by which a trial is judged at the decision that suits its own predictions best.
+
+The balance of classes is searched, and shifts the decision of a network as trained.
+"""
+
 MAX_SIZE_KIB = 64.0
 """Largest ONNX file; `--max-size` asks for a smaller one."""
 

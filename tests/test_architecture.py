@@ -18,9 +18,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up: a package imports itself and those above it in this list. The façade, `atml/__init__`,
 # loads its names when they are first used and stands outside.
 PACKAGES = (
-    "errors", "arrays", "watching", "source_hash", "metrics", "formatting", "tasks", "ecg", "data", "models",
-    "training", "evaluation", "artifacts", "device", "task_files", "regions", "storage", "scoring",
-    "preflight", "searching", "comparison", "report", "dashboard", "library", "cli", "__main__",
+    "errors", "arrays", "watching", "listening", "source_hash", "metrics", "formatting", "tasks", "ecg",
+    "data", "models", "training", "evaluation", "artifacts", "device", "task_files", "regions", "storage",
+    "scoring", "preflight", "searching", "comparison", "report", "dashboard", "library", "serving",
+    "cli", "__main__",
 )  # fmt: skip
 
 ONLY = {

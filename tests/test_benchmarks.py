@@ -17,13 +17,16 @@ from tests import browser, tiny
 
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "benchmarks"
+EXPORT = REPO / "tests" / "fixtures" / "v0.1" / "exports" / "small" / "97-91-t0138"
 
 RUNS: dict[str, tuple[str, str]] = {
     "augmentation": (
         "--data afib.npz --outside afib.npz --variants both,upright --longer 0.003 --folds 2",
         "upright, seed 0 ",
     ),
+    "beats": ("--folds 2 --repeats 1 --share 0.01", "| wrong |"),
     "growth": ("--to 8 --timed 3", "      8 "),
+    "qrs": ("--minutes 0.2 --learning 2 --rates 125 --hours 0.02", "whole: 0.02 h at 250 Hz in "),
     # Twenty files are read slower than the goal says, so that it ends with 1 and "MISSED".
     "reading": ("--files 20", "cold over np.loadtxt: "),
     "record": (
@@ -34,6 +37,10 @@ RUNS: dict[str, tuple[str, str]] = {
     "regions_simulation": ("--searches 2 --draws 40 --real 1", "atml.regions itself, 1 searches "),
     "report": ("--trials 20 --repeats 1", "opens: loaded after "),
     "search": ("--data data.npz --folder . --trials 1 --workers 1", "rule iesd2024 on data: "),
+    "serve": (
+        f"{EXPORT} --clients 40 --seconds 2 --rounds 2 --timeout 1",
+        "lost 0, wrong 0, files +0, memory ",
+    ),
     "soak": (
         "--trials 3 --supervisors 1 --every 600",
         "lost 0, doubled 0, overshoot 0, missing 0, RUNNING 0",
@@ -51,7 +58,7 @@ ELSEWHERE = ("table", "versus", "versus_real", "versus_replay", "versus_sides")
 """`table.py` is a module of `regions.py` and runs there; `tests/benchmarks/test_versus.py` has the others."""
 
 
-APART = ("record", "regions", "report", "soak", "startup", "throughput")
+APART = ("record", "regions", "report", "serve", "soak", "startup", "throughput")
 """They start processes or a browser. The others run in this process: the libraries take seconds to load."""
 
 

@@ -48,6 +48,7 @@ def tiny(line: str) -> str:
     # Two trials learn no regions unasked, as many trials do.
     if "atml search" in line:
         return f"{line} --learn-regions --workers 1 --folds 2 --finalists 1 --repeats 1"
+    line = re.sub("(atml bench .*)", r"\1 --seconds 0.05", line)
     return f"{line} --no-figures" if line == "atml report" else line
 
 
@@ -136,7 +137,8 @@ def handheld(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def watched(folder: Path, line: str) -> None:
     """Run a command that goes on until Ctrl-C, and press that when it is up."""
-    words = [*command(*shlex.split(line)[1:]), "--port", "0", "--no-browser"]
+    alone = ["--no-browser"] if "dashboard" in line else []
+    words = [*command(*shlex.split(line)[1:]), "--port", "0", *alone]
     pipe = subprocess.PIPE
     # What starts tests in the background has Ctrl-C ignored, and a child would inherit that.
     heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -147,13 +149,15 @@ def watched(folder: Path, line: str) -> None:
             assert process.stdout is not None
             said = [next(process.stdout), next(process.stdout)]
             # It is up when it answers.
-            with urllib.request.urlopen(said[0].split()[-1]) as page:
+            url = re.search(r"http://127.0.0.1:\S+", "".join(said))
+            assert url is not None, said
+            with urllib.request.urlopen(url[0]) as page:
                 assert page.status == 200
             process.send_signal(signal.SIGINT)
             rest, _ = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert "http://127.0.0.1:" in said[0] and "Ctrl-C" in said[1], (said, rest)
+    assert "Ctrl-C" in said[1], (said, rest)
     assert process.returncode == 0, rest
 
 
@@ -178,7 +182,8 @@ def test_there_are_commands() -> None:
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
     device = ("device check", "device estimate", "device calibrate")
-    for verb in (*verbs, *more, *device, "data inspect", "data fetch"):
+    serving = ("serve", "bench", "triton")
+    for verb in (*verbs, *more, *device, *serving, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 
@@ -194,7 +199,7 @@ def of_handhelds(line: str) -> bool:
     "line", [line for line in shell_lines() if not of_the_clinic(line) and not of_handhelds(line)]
 )
 def test_readme_command(line: str, studio: Path) -> None:
-    if line.startswith("atml dashboard"):
+    if line.startswith(("atml dashboard", "atml serve")):
         watched(studio, line)
         return
     done = run(studio, tiny(line))

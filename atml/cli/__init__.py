@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from atml.cli.bench import bench
 from atml.cli.best import best_app
 from atml.cli.check import check
 from atml.cli.compare import compare
@@ -32,9 +33,11 @@ from atml.cli.report import report
 from atml.cli.run import run as run_again
 from atml.cli.score import score
 from atml.cli.search import search
+from atml.cli.serve import serve
 from atml.cli.status import status
 from atml.cli.study import studies_app
 from atml.cli.tasks import tasks_app
+from atml.cli.triton import triton
 from atml.cli.usage import in_words, usage_error
 from atml.cli.worker import worker
 from atml.errors import AtmlError
@@ -62,7 +65,11 @@ def _app(
 ) -> None: ...
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 SEARCHING, JUDGING, PREPARING = "Search", "Results", "Data, tasks and studies"
+SERVING = "Models in use"
 
 app.command(rich_help_panel=SEARCHING)(search)
 app.command(rich_help_panel=SEARCHING)(worker)
@@ -75,6 +82,9 @@ app.command(rich_help_panel=JUDGING)(ec57)
 app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)
 app.add_typer(device_app, name="device", rich_help_panel=JUDGING)
+app.command(rich_help_panel=SERVING)(serve)
+app.command(rich_help_panel=SERVING)(bench)
+app.command(rich_help_panel=SERVING)(triton)
 app.add_typer(data_app, name="data", rich_help_panel=PREPARING)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=PREPARING)
 app.add_typer(studies_app, name="study", rich_help_panel=PREPARING)
@@ -127,7 +137,7 @@ def run(arguments: list[str] | None = None) -> int:
     except AtmlError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except Exception as error:
         code = _of_system(error)
         if code is None:
@@ -135,6 +145,8 @@ def run(arguments: list[str] | None = None) -> int:
                 traceback.print_exc()
             return _fail("this is a fault in atml, please report the lines above", 1)
         return code
+    if result == INTERRUPTED:  # what typer makes of Ctrl-C
+        return _fail("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

@@ -52,10 +52,11 @@ def dashboard(
 ) -> None:
     """Show studies in Optuna's Dashboard: curves, importances, notes, regions, exports. Ctrl-C ends it."""
     from atml.dashboard import server as board
+    from atml.listening import is_loopback
     from atml.storage import Store
     from atml.storage.optuna_internals import study_id
 
-    local = board.is_loopback(host)
+    local = is_loopback(host)
     if not local:
         _warn(host, yes)
     store = Store(storage, create=False)

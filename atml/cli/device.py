@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from atml.cli.help_text import Commands
+from atml.cli.reading_bar import working
 from atml.cli.shared_options import (
     EXPORT,
     RULE,
@@ -101,25 +99,13 @@ def check(
     sources = writing.files(found, target="host", hop=found.exported.task.window)
     x = checking.windows(found.exported.task, windows)
     results: list[Checked] = []
-    with _waiting("checking") as said:
+    with working("checking") as said:
         for name in target or ["host"]:
             said(f"checking {name}")
             results.append(checking.check(found.program, found.model, sources, x, name, compiler=compiler))
     show([one.to_dict() for one in results] if json else checked_table(results), json)
     for one in results:
         checking.demand(one)
-
-
-@contextlib.contextmanager
-def _waiting(text: str) -> Iterator[Callable[[str], None]]:
-    """Show in a terminal that something goes on; the function given changes the text. Nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text) as status:
-        yield status.update
 
 
 def checked_table(results: Sequence[Checked]) -> RenderableType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from atml.watching import Progress, watched
@@ -39,6 +39,18 @@ def waiting(text: str) -> Iterator[None]:
         return
     with contextlib.closing(_InTerminal(text)) as shown, watched(shown.show):
         yield
+
+
+@contextlib.contextmanager
+def working(text: str) -> Iterator[Callable[[str], None]]:
+    """Show in a terminal that something goes on; the function given changes the text. Nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as status:
+        yield status.update
 
 
 def _said(progress: Progress) -> str:

@@ -8,7 +8,6 @@ Such requests are refused here. The address of the database never leaves this pr
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import importlib.util
 import ipaddress
@@ -28,7 +27,8 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from atml.errors import InputError, MissingExtraError
+from atml import listening
+from atml.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from atml.dashboard.read_only_storage import Overlay
@@ -193,53 +193,24 @@ class _Handler(WSGIRequestHandler):
         return str(self.client_address[0])
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine alone; raises InputError for a name that has no address."""
-    try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-    except (OSError, UnicodeError) as error:
-        raise InputError(
-            f"--host {host!r} is not an address of this machine; without --host it is 127.0.0.1"
-        ) from error
-    return all(ipaddress.ip_address(str(address).split("%")[0]).is_loopback for address in found)
-
-
 def bind(app: Wsgi, host: str, port: int) -> _Server:
     """Listen on a port, 0 for any; raises InputError that names a free one where it is taken."""
     kind = _Server6 if ":" in host else _Server
+
+    def opens(port: int) -> _Server:
+        return kind((host, port), _Handler)
+
     try:
-        server = kind((host, port), _Handler)
+        server = opens(port)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            free = _next_free(kind, host, port)
-            way_out = f"--port {free} is free" if free else "name another with --port"
-            raise InputError(f"port {port} of {host} is in use; {way_out}") from error
-        if error.errno == errno.EACCES:
-            raise InputError(
-                f"port {port} needs more rights than you have; choose one above 1023 with --port"
-            ) from error
-        raise InputError(f"{host}:{port} can't be opened: {error.strerror}; see --host and --port") from error
+        raise listening.refusal(error, host, port, lambda other: opens(other).server_close()) from error
     server.set_app(app)
     return server
 
 
-def _next_free(kind: type[_Server], host: str, port: int) -> int | None:
-    """Find the next free port above, among a hundred."""
-    for other in range(port + 1, min(port + 101, 65536)):
-        try:
-            kind((host, other), _Handler).server_close()
-        except OSError:
-            continue
-        return other
-    return None
-
-
 def address(server: _Server, path: str = "") -> str:
     """Return the address to type into a browser here."""
-    host = str(server.server_name)
-    if host in ("0.0.0.0", "::"):
-        host = "127.0.0.1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}{path}"
+    return listening.url(str(server.server_name), server.server_port, path)
 
 
 def open_browser(url: str) -> bool:

@@ -66,9 +66,10 @@ def contents(
         hop=hop,
         classes=task.classes,
         head=card,
+        after=task.samples_after_beat if task.around_beats else None,
     )
     files = {name: utf8(text) for name, text in written.items()}
-    files[MAIN] = (readme.PROJECT / MAIN).read_bytes()
+    files[MAIN] = utf8(readme.project_file(MAIN, readme.kind_of(task)))
     files[MAKEFILE] = utf8(_makefile())
     files[README] = utf8(readme.render(program, exported, card, aim, hop, facts or {}))
     report = _report(program, exported, figures, target, hop) | dict(facts or {})
@@ -153,7 +154,11 @@ def _report(
         "unit": "mV",
         "amplitude": None if exported.amplitude is None else list(exported.amplitude),
         "offsets": list(exported.offsets),
-        "stream": {"hop": hop, "merge": 0, "shortest": 0},
+        "stream": (
+            {"after_beat": task.samples_after_beat}
+            if task.around_beats
+            else {"hop": hop, "merge": 0, "shortest": 0}
+        ),
         "parameters": program.parameters,
         "macs": program.macs,
         "data": {

@@ -12,10 +12,13 @@ from atml.artifacts import card_kind
 from atml.artifacts.model import MODEL, ExportedModel
 from atml.data import soundness
 from atml.device import c
+from atml.device.c import beats
+from atml.device.c.fragments import chosen
 from atml.device.program import F32, W8, Program
 from atml.device.quantised import W8A8, Quantised
 from atml.device.toolchains.targets import Target
 from atml.formatting import listed, plural
+from atml.tasks.task import Task
 
 NAME = "README"
 
@@ -50,10 +53,31 @@ PREDICTED = {
 }
 """What decides as the stream does, by format."""
 
+BEATS_PREDICTED = {
+    F32: "These are the beats of `atml annotate`",
+    W8: "These are the beats of `atml annotate` with the model.onnx beside this file",
+    W8A8: "But for beats that the two formats decide otherwise, these are the beats of `atml annotate`",
+}
+"""The same for windows round beats."""
 
-def filled_in(name: str, **words: str) -> str:
+
+ADJOINING, AROUND_BEATS = "ADJOINING", "AROUND_BEATS"
+"""Which lines of a file of `PROJECT`, and of ``runtime/``, a model takes: by the kind of its windows."""
+
+
+def kind_of(task: Task) -> str:
+    """Return `ADJOINING` or `AROUND_BEATS`, as the windows of a task are."""
+    return AROUND_BEATS if task.around_beats else ADJOINING
+
+
+def project_file(name: str, kind: str = ADJOINING) -> str:
+    """Return a file of `PROJECT` with the lines of a kind of windows."""
+    return chosen((PROJECT / name).read_text(encoding="utf-8"), {kind})
+
+
+def filled_in(name: str, kind: str = ADJOINING, **words: str) -> str:
     """Return a template of `PROJECT` with its words."""
-    return Template((PROJECT / name).read_text(encoding="utf-8")).substitute(words)
+    return Template(project_file(name, kind)).substitute(words)
 
 
 def render(
@@ -103,12 +127,20 @@ def render(
         "form": program.format,
         "macs": f"{program.macs:,}",
         "ring": f"{4 * task.leads * task.window:,} bytes",
+        "detector": "",
+        "beat": "",
         "data": exported.data_name,
         "board": aim.name if aim.freestanding else "cortex-m4",
         "checks": "\n".join(_checks(facts, program.format)),
         "licence": LICENCE,
     }
-    return _wrapped(filled_in(NAME, **words))
+    if task.around_beats:
+        after, rate = task.samples_after_beat, task.sampling_rate
+        words["predicted"] = BEATS_PREDICTED[program.format]
+        words |= {"after": f"{after}", "after_s": f"{after / rate:g}"}
+        words["beat"] = f"; {after} samples of each lead come after the beat that is decided"
+        words["detector"] = f", and about {beats.ram(after, rate):,} those of the detector of beats"
+    return _wrapped(filled_in(NAME, kind_of(task), **words))
 
 
 def _checks(facts: Mapping[str, Any], form: str) -> list[str]:

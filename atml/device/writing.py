@@ -116,12 +116,17 @@ def write_checked(exported: ExportedModel, wanted: Wanted) -> str:
     """Write ``device/`` into an export's folder, checked here where that can be, and say so in one line.
 
     Raises:
-        InputError: a hop below one sample.
+        InputError: a hop below one sample, or any for windows round beats.
         ParityError: the C and the model disagree; nothing is written.
         ExportError: the network has no form on a device, or the folder can't be written.
     """
     assert exported.folder is not None, "an export in a study has a folder"
     task = exported.task
+    if wanted.hop_s is not None and task.around_beats:
+        raise InputError(
+            f"--hop {wanted.hop_s:g} is the time between two decisions, and task {task.name!r} decides on"
+            " every beat: leave it out"
+        )
     found = in_format(exported, wanted.format)
     hop = task.window if wanted.hop_s is None else round(wanted.hop_s * task.sampling_rate)
     made = files(found, target=wanted.target, hop=hop)

@@ -100,9 +100,19 @@ class Widths:
         return self.mean // 2 + self.slope // 2 + self.energy // 2
 
     @property
+    def early(self) -> int:
+        """Samples before which no candidate is complete whose surroundings have been there."""
+        return self.delay + self.mean // 2
+
+    @property
     def mean(self) -> int:
         """Samples of the mean that positions are measured from; odd."""
         return PARTS * self.smooth
+
+    @property
+    def latency(self) -> int:
+        """Samples after a beat's position by which it is decided at the latest."""
+        return self.look + self.apart + self.delay + self.reach
 
     @property
     def kept(self) -> int:
@@ -154,8 +164,7 @@ class QrsDetector:
     def end(self) -> Int64:
         """Return the beats that are left, as if the last value went on; then the detector begins anew."""
         pushed, w = self._pushed, self._widths
-        more = w.look + w.apart + w.delay + w.reach
-        found = np.array(self._advance(np.full(more, self._kept[-1])), np.int64)
+        found = np.array(self._advance(np.full(w.latency, self._kept[-1])), np.int64)
         self._reset()
         return found[found < pushed - w.mean // 2]
 
@@ -188,12 +197,12 @@ class QrsDetector:
             middle = len(away) - back - w.delay + w.mean // 2
             sought = away[middle - w.reach : middle + w.reach + 1]
             at = self._pushed - back
-            if at < w.delay + w.mean // 2:
+            if at < w.early:
                 continue  # before the first sample there is nothing to measure it against
             candidates.append(
                 Candidate(
                     at=at,
-                    position=max(0, at - w.delay - w.reach + int(sought.argmax())),
+                    position=at - w.delay - w.reach + int(sought.argmax()),
                     energy=int(energy[-back]),
                     slope=int(slopes[here - w.energy + 1 : here + 1].max()),
                 )

@@ -155,8 +155,8 @@ class Decision:
         for other in ahead:
             apart = other.at - one.at
             if other.energy > least:
-                both = self._interval + 1 if since is None else 5 * (since + apart)
-                return 2 * apart >= self._interval and (since is None or both >= 7 * self._interval)
+                between = since is None or 5 * (since + apart) >= 7 * self._interval
+                return between and 2 * apart >= self._interval
             if other.energy > one.energy and apart < times.t_wave:
                 return False
         return True

@@ -68,7 +68,7 @@ def windows(x: npt.NDArray[Any], task: Task, rate: Rate) -> Float32:
     """
     n, leads, samples = x.shape
     wanted = float(task.window * rate / task.sampling_rate)
-    if leads != task.leads or round(samples * task.sampling_rate / rate) != task.window:
+    if not fits(leads, samples, task, rate):
         raise DataError(
             f"x has shape {x.shape}; the model takes (n, {task.leads}, {wanted:g}) at {shown(rate)} Hz, or"
             f" one recording ({task.leads}, samples)"
@@ -83,6 +83,17 @@ def windows(x: npt.NDArray[Any], task: Task, rate: Rate) -> Float32:
     if n == 0:
         return np.empty((0, leads, task.window), np.float32)
     return np.asarray(resampled(found, rate, task.sampling_rate)[..., : task.window], np.float32)
+
+
+def fits(leads: int, samples: int, task: Task, rate: Rate) -> bool:
+    """Whether windows of so many leads, and of so many samples at ``rate`` Hz, are the task's.
+
+    Example:
+        >>> task = Task(name="afib", classes=("other", "AF"), positive=1, sampling_rate=250, window=1250)
+        >>> fits(1, 1250, task, 250), fits(1, 640, task, 128), fits(1, 1250, task, 128)
+        (True, True, False)
+    """
+    return leads == task.leads and round(samples * task.sampling_rate / rate) == task.window
 
 
 def block(x: npt.NDArray[Any], task: Task, rate: Rate) -> Block:

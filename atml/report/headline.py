@@ -20,6 +20,7 @@ from atml.report.writing import Head
 from atml.searching import verdict
 from atml.searching.leaderboard import Entry
 from atml.searching.verdict import SURE, Evaluation, Verdict
+from atml.tasks.task import Task
 
 
 def headline(material: Material, now: datetime.datetime) -> Head:
@@ -127,10 +128,20 @@ def _rows(material: Material) -> list[tuple[str, str]]:
     shown = ("path", "worst people", "as good", "unqualified", "next")
     rows = [(name, words) for name, words in found.rows() if name in shown]
     if rows and rows[-1][0] == "next" and rows[-1][1].startswith("atml report"):
-        task = task_of(material)
-        run = "annotate" if task is not None and task.around_beats else "predict"
-        rows[-1] = ("next", f"atml {run} {rows[0][1]} {'RECORD' if run == 'annotate' else 'FILE...'}")
+        rows[-1] = ("next", use(rows[0][1], task_of(material)))
     return rows
+
+
+def use(export: str, task: Task | None) -> str:
+    """Return the command that uses an export.
+
+    Example:
+        >>> use("exports/s/97", None)
+        'atml predict exports/s/97 FILE...'
+    """
+    if task is not None and task.around_beats:
+        return f"atml annotate {export} RECORD"
+    return f"atml predict {export} FILE..."
 
 
 def _gate(material: Material, known: dict[str, float], *, its_own: bool) -> list[tuple[str, str, str]]:

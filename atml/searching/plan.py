@@ -27,6 +27,7 @@ from atml.searching.region_learning import importable
 from atml.searching.samplers.parameters import from_params, portfolio
 from atml.searching.search_options import PREFER, Goal, Options, learns
 from atml.storage import Store, missing
+from atml.task_files.at_best import NOTE
 from atml.task_files.definition import TaskDefinition
 from atml.training import device, fingerprint
 
@@ -85,6 +86,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         baselines.method(definition.baseline, definition.task)
     for note in definition.notes():
         say(note)
+    if definition.tuned:
+        say(NOTE)
     origin, seed = _origin(options, known), _first(options.seed, (known or {}).get("seed"), DEFAULT_SEED)
     if options.hold_out is not None:
         origin = replace(

@@ -39,11 +39,10 @@ class TaskDefinition:
 
     ``default`` holds parameter values of trial 0, ``portfolio`` those of the trials after it;
     ``suggest(trial)`` makes a ModelConfig of an Optuna trial; ``value(predictions)`` is what the search makes
-    large; ``label(rhythm)`` gives the class of a
-    rhythm name or None. ``space_hash`` and ``objective_hash`` change when the code does, not when a
-    comment does. ``task`` has the window that was asked for; ``objective_name`` is the name of ``value``
-    among the objectives of the file, "" where it has one only. ``baseline`` names the detector without a
-    network that winners are compared with, "" for none.
+    large; ``label(rhythm)`` gives the class of a rhythm name or None. The two hashes change when the code
+    does, not when a comment does. ``task`` has the window that was asked for; ``objective_name`` is that of
+    ``value`` among the objectives of the file, "" where it has one only. ``baseline`` names the detector
+    without a network that winners are compared with, "" for none.
     """
 
     name: str
@@ -81,6 +80,8 @@ class TaskDefinition:
     """Whether the objective asks for `Predictions.agreement`: every trial then predicts changed windows."""
     awarded: bool = False
     """Whether the objective counts `Predictions.board`: a search then needs a board."""
+    tuned: bool = False
+    """Whether trials are judged at the decision that suits their own predictions, see `at_best`."""
     regions: tuple[str, ...] = ()
     """What of the space is tested where regions are learned, see `atml.regions.declare`; () for the usual."""
 
@@ -238,6 +239,7 @@ def _load(
         floor=_floor(objective, objective_path, named),
         agreement=(named or VALUE) in _names(objective, objective_path, "AGREEMENT", "robust"),
         awarded=(named or VALUE) in _names(objective, objective_path, "AWARDED", "official"),
+        tuned=(named or VALUE) in _names(objective, objective_path, "TUNED", "macro"),
         regions=_regions(space, space_path),
     )
 
@@ -362,7 +364,7 @@ def _regions(module: ModuleType, path: Path) -> tuple[str, ...]:
 
 
 def _names(module: ModuleType, path: Path, constant: str, example: str) -> tuple[str, ...]:
-    """Return a constant with names of objectives: AGREEMENT or AWARDED."""
+    """Return a constant with names of objectives: AGREEMENT, AWARDED or TUNED."""
     found = getattr(module, constant, ())
     offered = _offered(module, path) or {VALUE: module.value}
     if not _are_texts(found):

@@ -25,6 +25,7 @@ from atml.dashboard.artifact_store import Shelf, of_folder
 from atml.dashboard.read_only_storage import Overlay
 from atml.dashboard.study_notes import study_note
 from atml.errors import InputError, MissingExtraError
+from atml.listening import is_loopback
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.searching.leaderboard import Entry
@@ -408,12 +409,12 @@ def test_without_its_package(store: Store, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_loopback_is_told_from_the_rest() -> None:
-    assert all(server.is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"))
-    assert not any(server.is_loopback(host) for host in ("0.0.0.0", "::", "192.0.2.7"))
+    assert all(is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"))
+    assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "192.0.2.7"))
     with pytest.raises(InputError, match="--host 'no such host'"):
-        server.is_loopback("no such host")
+        is_loopback("no such host")
     with pytest.raises(InputError, match=r"--host 'a\.\.b'"):
-        server.is_loopback("a..b")
+        is_loopback("a..b")
 
 
 def test_no_browser_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from atml import data, report, task_files
+from atml import report, task_files
 from atml.artifacts.model import CARD
 from atml.data.cases import WHOLE
 from atml.errors import DataError
 from atml.library.prediction import predict
 from atml.report import beat_charts, beat_counts, compose
 from atml.report.beat_places import BeatPlaces
-from atml.report.headline import headline
+from atml.report.headline import headline, use
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Drawing, Grid, Section, Windows, flat
 from atml.report.tested_beats import beat_by_beat
@@ -213,7 +213,7 @@ def test_the_verdict_leads_with_ectopic_beats(material: Material) -> None:
     assert str(found).startswith("VEB Se ")
     head = headline(material, datetime.datetime(2026, 1, 1))
     assert "VEB Se on test data" in [name for name, _, _ in head.facts]
-    assert dict(head.rows)["next"].startswith("atml annotate ")
+    assert use("exports/s/1", task_files.find("beats").task) == "atml annotate exports/s/1 RECORD"
 
 
 NOT_OF_BEATS = re.compile(

@@ -13,6 +13,7 @@ from atml.artifacts.model import task_fields
 from atml.evaluation.decision import cross_fitted
 from atml.metrics import FOUR, Predictions, macro_f1
 from atml.tasks import Task, targets
+from atml.tasks.targets import shifted
 
 TASKS = {
     "binary": Task(name="a", classes=("other", "AF"), positive=1, sampling_rate=100, window=100),
@@ -222,3 +223,14 @@ def test_windows_round_beats_end_a_while_after_theirs():
 def test_a_task_is_written_as_before_it_knew_beats():
     assert "after_beat" not in task_fields(TASKS["multiclass"])
     assert task_fields(dataclasses.replace(TASKS["multiclass"], after_beat=0.2))["after_beat"] == 0.2
+
+
+def test_the_offset_of_a_rare_class_is_found_among_its_own_windows():
+    random = np.random.default_rng(0)
+    y = random.choice(3, 5000, p=(0.975, 0.01, 0.015))
+    logits = 4.0 * np.eye(3)[y] + random.normal(0, 1, (len(y), 3))
+    logits[:, 1:] += 3.0  # both are called far too often
+    target = targets.of(TASKS["multiclass"])
+    found = target.predictions(logits.astype(np.float32), y, np.repeat("S", len(y)))
+    offsets = target.choose(found, macro_f1, floor=0.0, count=24)
+    assert macro_f1(shifted(found, offsets)) > 0.93 > macro_f1(found) + 0.3

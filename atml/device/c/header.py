@@ -16,7 +16,12 @@ _WIDTH = 104
 
 
 def text(
-    program: Program, sampling_rate: int, hop: int, classes: Sequence[str] = (), head: Sequence[str] = ()
+    program: Program,
+    sampling_rate: int,
+    hop: int,
+    classes: Sequence[str] = (),
+    head: Sequence[str] = (),
+    after: int | None = None,
 ) -> str:
     """Return the header; arguments and errors are those of `atml.device.c.writer.write`."""
     if not 1 <= hop < 2**31:
@@ -45,11 +50,14 @@ extern "C" {{
 #define ATML_UNUSABLE (-1) /* undecided: all logits are NaN */
 #define ATML_WAIT (-2) /* no decision yet */
 """
-        + _STREAM.replace("HOP_HERE", str(hop))
+        + (_HOPS.replace("HOP_HERE", str(hop)) if after is None else f"#define ATML_AFTER {after} {_AFTER}")
+        + _RUN
+        + (_STREAM if after is None else _BEATS)
+        + _END
     )
 
 
-_STREAM = """
+_HOPS = """
 /* Of a stream, in samples; the compiler's -D sets others. */
 #ifndef ATML_HOP
 #define ATML_HOP HOP_HERE /* from one decision to the next */
@@ -60,12 +68,18 @@ _STREAM = """
 #ifndef ATML_SHORTEST
 #define ATML_SHORTEST 0 /* shorter events are left out */
 #endif
+"""
 
+_AFTER = "/* samples of a window that come after its beat */\n"
+
+_RUN = """
 /* Decide on one window of ATML_LEADS x ATML_WINDOW samples in mV, lead after lead: returns the class, or
    ATML_UNUSABLE where a sample is NaN or infinite, and leaves the logits. Not reentrant: what it works with
    is static. */
 int atml_run(const float *window, float *logits);
+"""
 
+_STREAM = """
 /* The same on a stream. atml_reset forgets what came. atml_push takes one sample of each lead, NaN for a
    missing one, and returns a class when a window is full and after every ATML_HOP further samples, with
    atml_logits; else ATML_WAIT. It returns ATML_UNUSABLE where a sample of the window is missing, a lead is
@@ -85,7 +99,23 @@ typedef struct {
     uint32_t onset, end;
 } atml_event;
 int atml_event_next(atml_event *event);
+"""
 
+_BEATS = """
+/* The same on a stream, whose beats are found in its first lead. atml_reset forgets what came. atml_push
+   takes one sample of each lead, NaN for a missing one, and returns a class when the window round a beat is
+   whole, ATML_AFTER samples after the beat, with atml_logits and atml_beat; else ATML_WAIT. It returns
+   ATML_UNUSABLE where a sample of the window is missing, a lead is off (it keeps one value) or an amplifier
+   at its rail. After the last sample call atml_end until it returns ATML_WAIT: each other answer is one more
+   beat, whose window goes on with the last sample, as those of the first beats begin with the first. */
+void atml_reset(void);
+int atml_push(const float *sample);
+int atml_end(void);
+extern float atml_logits[ATML_CLASSES];
+extern uint32_t atml_beat; /* the beat decided: its R peak, in samples since atml_reset modulo 2^32 */
+"""
+
+_END = """
 #ifdef __cplusplus
 }
 #endif

@@ -8,7 +8,7 @@ import numpy as np
 
 from atml.arrays import Float32
 from atml.device import memory
-from atml.device.c import header, integers, stream
+from atml.device.c import beats, header, integers, stream
 from atml.device.c.fragments import fragment
 from atml.device.c.text import (
     array,
@@ -38,6 +38,7 @@ def write(
     hop: int,
     classes: Sequence[str] = (),
     head: Sequence[str] = (),
+    after: int | None = None,
 ) -> dict[str, str]:
     """Return the text of `HEADER` and `SOURCE` by name.
 
@@ -47,10 +48,13 @@ def write(
         hop: Samples between two decisions of ``atml_push``.
         classes: Names of the classes in order; none for their numbers.
         head: Lines that open both files as a comment.
+        after: Samples of a window that come after its beat, which the stream then finds itself; None where
+            windows adjoin.
 
     Raises:
         ConfigError: A hop below one sample, or beyond 31 bits.
-        ExportError: A layer with a size beyond 16 bits.
+        ExportError: A layer with a size beyond 16 bits; windows round beats that end before their beat is
+            found, or a rate at which none is looked for.
     """
     needs = pieces(program)
     shape = program.program if isinstance(program, Quantised) else program
@@ -67,12 +71,21 @@ def write(
         *own,
         *(fragment(name, needs) for name in fragments),
         stream.constants(shape.input.samples, sampling_rate),
-        fragment("stream.c", needs),
+        *_stream(after, sampling_rate),
     ]
     return {
-        HEADER: header.text(shape, sampling_rate, hop, classes, head),
+        HEADER: header.text(shape, sampling_rate, hop, classes, head, after),
         SOURCE: "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip()),
     }
+
+
+def _stream(after: int | None, sampling_rate: int) -> list[str]:
+    """Return what decides on a stream: every so many samples, or round the beats that it finds."""
+    if after is None:
+        return [fragment("stream.c", {"ADJOINING"})]
+    beats.check(after, sampling_rate)
+    shared = fragment("stream.c", {"AROUND_BEATS"})
+    return [shared, beats.constants(after, sampling_rate), *(fragment(name, ()) for name in beats.FRAGMENTS)]
 
 
 def pieces(program: Program | Quantised) -> frozenset[str]:

@@ -62,7 +62,11 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
         raise InputError("no recording with annotated beats to score; give a folder with a test split")
     used = ec57.Settings(learning=options["learning"], window=options["window"])
     found = compared(records, used)
-    total, spread = ec57.aggregate(found), ec57.intervals(found, [one.subject for one in records])
+    table = ec57.BeatTable(
+        records={one.name: counts for one, counts in zip(records, found, strict=True)},
+        subjects=tuple(one.subject for one in records),
+    )
+    total, spread = table.aggregate, table.intervals
     figures = [
         *_figures("", "gross", total.gross, spread.gross),
         *_figures("mean ", "average", total.average, spread.average),

@@ -24,6 +24,7 @@ import numpy as np
 from atml.data.dataset import Dataset, Rows
 from atml.errors import AtmlError, TaskFileError
 from atml.searching.workers.jobs import Job, Report, ReportKind, Trained, TrialJob, WorkerSetup
+from atml.task_files.at_best import at_best
 from atml.task_files.definition import TaskDefinition
 
 ALIVE_S = 1.0
@@ -166,7 +167,7 @@ def _do(
         return bool(pipe.recv())
 
     if isinstance(job, TrialJob):
-        board, quantise = job.board, None
+        board, quantise, value = job.board, None, at_best(definition)
         if job.quantised:
             # Only repeats of finalists do: what writes and runs files stays out of every other worker.
             from atml.device.fold_networks import by_format
@@ -177,7 +178,7 @@ def _do(
             definition.task,
             dataset,
             setup.folds,
-            lambda predictions: definition.value(dataclasses.replace(predictions, board=board)),
+            lambda predictions: value(dataclasses.replace(predictions, board=board)),
             seed=job.seed,
             device=device,
             on_progress=ask,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,9 @@ from atml.metrics.intervals import drawn_interval, subject_draws
 from atml.tasks.targets.base import Value, shifted
 from atml.tasks.targets.binary import candidates
 from atml.tasks.task import MULTICLASS, Task
+
+RARE = 0.1
+"""A class that fewer than this share of the windows are of is rare."""
 
 SWEEPS = 2
 """Times that the offset of each class is chosen in turn, the others as they are."""
@@ -98,28 +101,24 @@ class MulticlassTarget:
 
         `SWEEPS` times over the classes: candidates lie between neighbouring margins of the class. Only an
         offset that is better than the one it has replaces it; of equally good ones the nearest to it.
+
+        Where a class is rare (`RARE`), its candidates lie between the margins of its own windows too, which
+        even ranks pass over, and the choice begins a second time from offsets at which each class is called
+        as often as it occurs: the better of both is returned.
         """
-        offsets = np.zeros(len(self.task.classes))
+        zero = np.zeros(len(self.task.classes))
         if len(predictions.y) == 0:
-            return tuple(offsets.tolist())
+            return tuple(zero.tolist())
 
         def worth(trial: Floats) -> tuple[bool, float]:
             moved = shifted(predictions, trial)
             return floor <= 0 or min(self.four(moved).values()) >= floor, value(moved)
 
-        best = worth(offsets)
-        for _ in range(SWEEPS):
-            for index in range(1, len(offsets)):
-                others = np.delete(predictions.logits - offsets.astype(np.float32), index, axis=1)
-                margin = predictions.logits[:, index] - others.max(axis=1)
-                grid = candidates(margin, count)
-                for candidate in grid[np.argsort(np.abs(grid - offsets[index]), kind="stable")]:
-                    trial = offsets.copy()
-                    trial[index] = np.float32(candidate)
-                    found = worth(trial)
-                    if found[0] > best[0] or (found[0] == best[0] and found[1] > best[1] + 1e-12):
-                        best, kept = found, trial[index]
-                        offsets = np.where(np.arange(len(offsets)) == index, kept, offsets)
+        offsets, best = _climbed(predictions, worth, zero, count)
+        if min(_shares(predictions, len(zero))[1:]) < RARE:
+            other, found = _climbed(predictions, worth, _as_often(predictions, len(zero)), count)
+            if found[0] > best[0] or (found[0] == best[0] and found[1] > best[1] + 1e-12):
+                offsets = other
         return tuple(float(np.float32(offset)) for offset in offsets)
 
     def four(self, predictions: Predictions) -> dict[str, float]:
@@ -182,3 +181,51 @@ def _recall(cells: Int64) -> Floats:
 
 def _floats(figures: dict[str, Floats]) -> dict[str, float]:
     return {key: float(value) for key, value in figures.items()}
+
+
+def _climbed(
+    predictions: Predictions, worth: Callable[[Floats], tuple[bool, float]], start: Floats, count: int
+) -> tuple[Floats, tuple[bool, float]]:
+    """Improve offsets one class at a time, and return them with what they are worth."""
+    offsets = start
+    best = worth(offsets)
+    shares = _shares(predictions, len(offsets))
+    for _ in range(SWEEPS):
+        for index in range(1, len(offsets)):
+            margin = _margin(predictions, offsets, index)
+            grid = candidates(margin, count)
+            if 0 < shares[index] < RARE:
+                own = candidates(margin[predictions.y == index], count)
+                grid = np.unique(np.concatenate((grid, own)))
+            for candidate in grid[np.argsort(np.abs(grid - offsets[index]), kind="stable")]:
+                trial = offsets.copy()
+                trial[index] = np.float32(candidate)
+                found = worth(trial)
+                if found[0] > best[0] or (found[0] == best[0] and found[1] > best[1] + 1e-12):
+                    best, kept = found, trial[index]
+                    offsets = np.where(np.arange(len(offsets)) == index, kept, offsets)
+    return offsets, best
+
+
+def _margin(predictions: Predictions, offsets: Floats, index: int) -> Float32:
+    """Return by how much the logit of a class lies above the largest other one at the offsets, ``(n,)``."""
+    others = np.delete(predictions.logits - offsets.astype(np.float32), index, axis=1)
+    margin: Float32 = predictions.logits[:, index] - others.max(axis=1)
+    return margin
+
+
+def _shares(predictions: Predictions, classes: int) -> list[float]:
+    """Return the share of the windows that are of each class."""
+    shares: list[float] = (np.bincount(predictions.y, minlength=classes) / len(predictions.y)).tolist()
+    return shares
+
+
+def _as_often(predictions: Predictions, classes: int) -> Floats:
+    """Return offsets at which each class is called about as often as it occurs, the first at 0."""
+    offsets = np.zeros(classes)
+    shares = _shares(predictions, classes)
+    for _ in range(2 * SWEEPS):
+        for index in range(1, classes):
+            margin = _margin(predictions, offsets, index)
+            offsets[index] = np.float32(np.quantile(margin, 1 - shares[index]))
+    return offsets

@@ -1,8 +1,18 @@
 /*
+//if ADJOINING
  * A stream of samples through the model: what to do after each decision and each event.
+//end
+//if AROUND_BEATS
+ * A stream of samples through the model: what to do after each beat.
+//end
  *
  * On a computer it reads samples from standard input: make && ./demo < recording.csv
+//if ADJOINING
  * For a board compile it with -DATML_BOARD, and fill in the three functions below.
+//end
+//if AROUND_BEATS
+ * For a board compile it with -DATML_BOARD, and fill in the two functions below.
+//end
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,6 +29,16 @@ static int next_sample(float *sample)
     return 0;
 }
 
+//if AROUND_BEATS
+/* A beat was decided; class_ is ATML_UNUSABLE where its window could not be. */
+static void decided(int class_, uint32_t beat)
+{
+    (void)class_;
+    (void)beat;
+}
+
+//end
+//if ADJOINING
 /* A window was decided, `start` is its first sample; class_ is ATML_UNUSABLE where it could not be. This is
    where to sound an alarm: an event is told of once it is over. */
 static void decided(int class_, uint32_t start)
@@ -33,6 +53,7 @@ static void happened(const atml_event *event)
     (void)event;
 }
 
+//end
 #else
 
 #include <math.h>
@@ -114,6 +135,20 @@ static int next_sample(float *sample)
     return 1;
 }
 
+//if AROUND_BEATS
+/* beat,SAMPLE,SECONDS,CLASS,LOGIT,...: of a beat, from the first sample on */
+static void decided(int class_, uint32_t beat)
+{
+    int c;
+    printf("beat,%lu,%.4f,", (unsigned long)beat, beat / (double)ATML_RATE);
+    printf("%s", class_ == ATML_UNUSABLE ? "undecided" : names[class_]);
+    for (c = 0; c < ATML_CLASSES && class_ != ATML_UNUSABLE; c++) printf(",%.9g", (double)atml_logits[c]);
+    printf("\n");
+    fflush(stdout);
+}
+
+//end
+//if ADJOINING
 /* decision,START,END,CLASS,LOGIT,...: of a window, in s */
 static void decided(int class_, uint32_t start)
 {
@@ -133,11 +168,22 @@ static void happened(const atml_event *event)
     fflush(stdout);
 }
 
+//end
 #endif
 
 int main(void)
 {
     float sample[ATML_LEADS];
+//if AROUND_BEATS
+    int class_;
+    atml_reset();
+    while (next_sample(sample)) {
+        class_ = atml_push(sample);
+        if (class_ != ATML_WAIT) decided(class_, atml_beat);
+    }
+    while ((class_ = atml_end()) != ATML_WAIT) decided(class_, atml_beat);
+//end
+//if ADJOINING
     uint32_t samples = 0;
     atml_event event;
     int class_, more = 1;
@@ -155,5 +201,6 @@ int main(void)
 #endif
         return 2;
     }
+//end
     return 0;
 }

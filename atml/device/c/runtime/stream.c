@@ -1,9 +1,11 @@
 /* A stream. Nothing below is linked where atml_push is not called: -fdata-sections, --gc-sections. */
+//if ADJOINING
 enum {
     EVENT_FIRST = ATML_POSITIVE < 0 ? 0 : ATML_POSITIVE,
     EVENT_LAST = ATML_POSITIVE < 0 ? ATML_CLASSES - 1 : ATML_POSITIVE
 };
 
+//end
 static const union {
     uint32_t bits;
     float value;
@@ -11,6 +13,11 @@ static const union {
 
 float atml_logits[ATML_CLASSES];
 static float ring[ATML_LEADS * ATML_WINDOW]; /* the last window */
+//if AROUND_BEATS
+static int ring_at, ring_filled; /* next place, samples there */
+static int missing; /* further samples until the last unusable one has left the ring */
+//end
+//if ADJOINING
 static float low[ATML_LEADS], high[ATML_LEADS]; /* of each lead so far */
 static int heard[ATML_LEADS]; /* whether a lead has had a usable sample */
 static int ring_at, ring_filled, ring_since; /* next place, samples there, samples since a decision */
@@ -28,6 +35,7 @@ void atml_reset(void)
     memset(over, 0, sizeof over);
 }
 
+//end
 /* Put the oldest sample first: each goes `ring_at` places back, one after another round the ring. */
 static void turn(void)
 {
@@ -49,6 +57,7 @@ static void turn(void)
     ring_at = 0;
 }
 
+//if ADJOINING
 /* Whether a lead is off (keeps one value) or an amplifier is at its rail (keeps its lowest or highest). */
 static int doubtful(const float *x, float lowest, float highest)
 {
@@ -160,3 +169,4 @@ int atml_event_next(atml_event *event)
     over[first].onset = over[first].end;
     return 1;
 }
+//end

@@ -5,7 +5,8 @@ reports that other programs read, `intervals` resamples people. A `BeatTable` ha
 records, `files` makes a whole report, `reports` and `differences` read an earlier one. `OFFICIAL` maps
 symbols to the classes N S V F Q; `ESCAPES_AS_N` has atrial and junctional escape beats as N.
 
-It judges the annotations of whole records and not windows, so it is none of `atml.scoring.rules.RULES`.
+It judges the annotations of whole records. What a model makes of records, `atml.scoring.rules.beat_by_beat`
+compares by it: that is the rule of the same name.
 
 Counts and printed figures are those of the comparator of the WFDB software package, version 10.7, byte for
 byte, in its oddities too: they are told where they are computed.
