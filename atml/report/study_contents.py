@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atml import data
 from atml.arrays import Int64
 from atml.artifacts.json_file import fields_of
 from atml.data.dataset import Dataset
@@ -216,7 +217,18 @@ class StudyContents:
         """Where the beats of `dataset` are; None without the data, or where these are no beats."""
         if self.plan is None or not self.plan.definition.task.around_beats:
             return None
-        return BeatPlaces.of(self.plan.definition.places(self.plan.origin))
+        definition, origin = self.plan.definition, self.plan.origin
+        found = data.places(
+            origin.paths or None,
+            task=definition.task,
+            label=definition.label,
+            sampling_rate=origin.sampling_rate,
+            leads=origin.leads,
+            leave_out=origin.held_out,
+            labels=origin.labels,
+            subjects=origin.subjects,
+        )
+        return BeatPlaces.of(found)
 
     # --- what came out
 

@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import Any
 
 from atml import data
-from atml.arrays import Strings
 from atml.data.dataset import Dataset, DataSource
 from atml.errors import TaskFileError
 from atml.evaluation import gate
@@ -101,11 +100,16 @@ class TaskDefinition:
 
     def open(self, origin: DataSource) -> Dataset:
         """Open the training split of ``origin`` without what is held out; raises DataError."""
-        return data.open(origin.paths or None, task=self.task, label=self.label, **_how(origin))
-
-    def places(self, origin: DataSource) -> Strings:
-        """Return where each window of `open` is from, ``(n,)``; raises DataError."""
-        return data.places(origin.paths or None, task=self.task, label=self.label, **_how(origin))
+        return data.open(
+            origin.paths or None,
+            task=self.task,
+            label=self.label,
+            sampling_rate=origin.sampling_rate,
+            leads=origin.leads,
+            leave_out=origin.held_out,
+            labels=origin.labels,
+            subjects=origin.subjects,
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Say which files stand in for a built-in one."""
@@ -114,17 +118,6 @@ class TaskDefinition:
             for kind, path in zip(FOLDERS, (self.space_path, self.objective_path), strict=True)
             if not is_builtin(path) and (folder(kind) / f"{self.name}.py").is_file()
         )
-
-
-def _how(origin: DataSource) -> dict[str, Any]:
-    """Return how a study's data are opened."""
-    return {
-        "sampling_rate": origin.sampling_rate,
-        "leads": origin.leads,
-        "leave_out": origin.held_out,
-        "labels": origin.labels,
-        "subjects": origin.subjects,
-    }
 
 
 def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
