@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         StudyError,
         TaskFileError,
     )
+    from atml.library.annotation import Annotation, annotate
     from atml.library.beat_comparison import BeatComparison, compare_beats
     from atml.library.loaded_model import Model, load
     from atml.library.prediction import Prediction, predict
@@ -59,6 +60,7 @@ __version__ = "0.1.0"
 
 # The same as above, for the moment at which a name is first used.
 _HOME = {
+    "Annotation": "atml.library.annotation",
     "AtmlError": "atml.errors",
     "BeatComparison": "atml.library.beat_comparison",
     "Cost": "atml.models.budget",
@@ -84,6 +86,7 @@ _HOME = {
     "Task": "atml.tasks.task",
     "TaskFileError": "atml.errors",
     "TaskSource": "atml.library.task_source",
+    "annotate": "atml.library.annotation",
     "compare_beats": "atml.library.beat_comparison",
     "confusion": "atml.metrics",
     "contest_points": "atml.scoring.rules.awarded",
@@ -104,6 +107,7 @@ _THERE = {"find_task": "find", "open_data": "open"}
 """What some are called at home, where the package says the rest."""
 
 __all__ = [
+    "Annotation",
     "AtmlError",
     "BeatComparison",
     "Cost",
@@ -130,6 +134,7 @@ __all__ = [
     "TaskFileError",
     "TaskSource",
     "__version__",
+    "annotate",
     "compare_beats",
     "confusion",
     "contest_points",

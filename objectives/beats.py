@@ -47,7 +47,7 @@ MAX_SIZE_KIB = 64.0
 RULE = "ec57"
 """The official rule that test data are scored by."""
 
-BASELINE = "rr_regression"
+BASELINE = "beat_regression"
 """The detector without a network that is scored beside every winner."""
 
 VEB_SHARE = 2 / 3

@@ -20,8 +20,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = (
     "errors", "arrays", "watching", "listening", "source_hash", "metrics", "formatting", "tasks", "ecg",
     "data", "models", "training", "evaluation", "artifacts", "device", "task_files", "regions", "storage",
-    "scoring", "preflight", "searching", "comparison", "report", "dashboard", "library", "serving",
-    "cli", "__main__",
+    "scoring", "preflight", "searching", "comparison", "report", "annotating", "dashboard", "library",
+    "serving", "cli", "__main__",
 )  # fmt: skip
 
 ONLY = {

@@ -21,6 +21,7 @@ import onnxruntime
 import pytest
 
 from tests import terminal
+from tests.annotating import made
 from tests.searching.conftest import SPACE, command
 from tests.waves import write_challenge, write_wfdb
 
@@ -135,6 +136,15 @@ def handheld(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a person's with a model for beats and a recording."""
+    folder = tmp_path_factory.mktemp("ward")
+    (folder / "EXPORT").write_bytes(made.exported())
+    made.write_record(folder, "RECORD", made.ecg("NNNNVNNSNNVVNNVVVNNVNVNVNN"))
+    return folder
+
+
 def watched(folder: Path, line: str) -> None:
     """Run a command that goes on until Ctrl-C, and press that when it is up."""
     alone = ["--no-browser"] if "dashboard" in line else []
@@ -181,7 +191,7 @@ def test_there_are_commands() -> None:
         "report",
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
-    device = ("device check", "device estimate", "device calibrate")
+    device = ("annotate", "device check", "device estimate", "device calibrate")
     serving = ("serve", "bench", "triton")
     for verb in (*verbs, *more, *device, *serving, "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
@@ -195,9 +205,14 @@ def of_handhelds(line: str) -> bool:
     return "rhythm" in line or "cinc2017" in line
 
 
-@pytest.mark.parametrize(
-    "line", [line for line in shell_lines() if not of_the_clinic(line) and not of_handhelds(line)]
-)
+def of_the_ward(line: str) -> bool:
+    return line.startswith("atml annotate")
+
+
+ELSEWHERE = (of_the_clinic, of_handhelds, of_the_ward)
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if not any(of(line) for of in ELSEWHERE)])
 def test_readme_command(line: str, studio: Path) -> None:
     if line.startswith(("atml dashboard", "atml serve")):
         watched(studio, line)
@@ -219,6 +234,12 @@ def test_readme_command_for_defibrillators(line: str, clinic: Path) -> None:
 @pytest.mark.parametrize("line", [line for line in shell_lines() if of_handhelds(line)])
 def test_readme_command_for_several_classes(line: str, handheld: Path) -> None:
     done = run(handheld, tiny(line))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if of_the_ward(line)])
+def test_readme_command_for_beats(line: str, ward: Path) -> None:
+    done = run(ward, line)
     assert done.returncode == 0, done.stderr
 
 

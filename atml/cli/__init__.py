@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from atml.cli.annotate import annotate
 from atml.cli.bench import bench
 from atml.cli.best import best_app
 from atml.cli.check import check
@@ -77,6 +78,7 @@ app.command(rich_help_panel=SEARCHING)(status)
 app.add_typer(best_app, name="best", rich_help_panel=JUDGING)
 app.command(rich_help_panel=JUDGING)(score)
 app.command(rich_help_panel=JUDGING)(predict)
+app.command(rich_help_panel=JUDGING)(annotate)
 app.command(rich_help_panel=JUDGING)(compare)
 app.command(rich_help_panel=JUDGING)(ec57)
 app.command(rich_help_panel=JUDGING)(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,13 +37,20 @@ class Signal:
     """One signal ``x (leads, samples)``; ``rate`` in Hz, None where the file doesn't tell it.
 
     ``name`` is what to call it: the record, the file without its ending, or the segment. ``subject`` is whose
-    it is, "" where nothing but the name can tell.
+    it is, "" where nothing but the name can tell. ``start`` is when it begins, a time of day where the file
+    has no date; None where it tells nothing. ``leads`` are names, where the file has some, and ``unit`` is
+    "mV" where it tells one. ``header`` is the header of a WFDB record, ``comments`` are those in it.
     """
 
     name: str
     x: npt.NDArray[np.floating]
     rate: Rate | None
     subject: str = ""
+    start: datetime.datetime | datetime.time | None = None
+    header: Path | None = None
+    comments: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    unit: str = ""
 
 
 def signals(
@@ -140,12 +148,25 @@ def _record(file: Path, task: Task, leads: Sequence[str], *, name: str) -> Signa
             data = (file_there(folder, f"{stem}.mat") or file.with_suffix(".mat")).read_bytes()
             return Signal(name, challenge_record.signal(stem, head, data), head.rate)
         found = wfdb_header.header(folder, stem)
-        x = wfdb_record.signal(folder, found, wfdb_header.choose(found, leads, task.leads))
+        chosen = wfdb_header.choose(found, leads, task.leads)
+        x = wfdb_record.signal(folder, found, chosen)
     except Unusable as unusable:
         raise _refused(file, unusable) from None
     except OSError as error:
         raise DataError(f"{error.filename or file} can't be read: {error.strerror or error}") from None
-    return Signal(name, x, found.rate)
+    day, time = found.raw.base_date, found.raw.base_time
+    start = datetime.datetime.combine(day, time) if day and time else time
+    comments = tuple(str(line) for line in found.raw.comments or ())
+    return Signal(
+        name,
+        x,
+        found.rate,
+        start=start,
+        header=file,
+        comments=comments,
+        leads=tuple(found.leads[number] for number in chosen),
+        unit="mV",
+    )
 
 
 def _refused(file: Path, unusable: Unusable) -> DataError:
@@ -169,18 +190,25 @@ def _file(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str], 
         return Signal(text.name(path.stem), _array(path, task, leads, trained), None)
     x: npt.NDArray[np.floating]
     rate: Rate | None
+    start: datetime.datetime | datetime.time | None = None
     try:
         if ending in edf_file.ENDINGS:
-            held = edf_file.opened(path, path.name)
-            x, rate = held.load(_chosen(path, held.leads, task, leads, trained)), held.rate
+            held, start = edf_file.opened(path, path.name), edf_file.start(path)
+            names, rate, unit = held.leads, held.rate, "mV"
+            chosen = _chosen(path, names, task, leads, trained)
+            x = held.load(chosen)
         else:
             table = column_file.read(path, path.name)
-            x, rate = table.x[_chosen(path, table.names, task, leads, trained)], table.rate
+            names = table.names if table.named else ()
+            rate, unit = table.rate, "mV" if table.units else ""
+            chosen = _chosen(path, table.names, task, leads, trained)
+            x = table.x[chosen]
     except Unusable as unusable:
         raise _refused(path, unusable) from None
     if rate is not None and asked not in (None, rate):
         raise DataError(f"{path} tells {shown(rate)} Hz; leave out --sampling-rate {asked}")
-    return Signal(text.name(path.stem), x, rate)
+    named = tuple(names[number] for number in chosen) if names else ()
+    return Signal(text.name(path.stem), x, rate, start=start, leads=named, unit=unit)
 
 
 def _array(path: Path, task: Task, leads: Sequence[str], trained: Sequence[str]) -> npt.NDArray[np.floating]:

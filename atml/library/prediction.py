@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atml.data.formats.subject_map import meant
-from atml.data.parsing import at_rates, some
+from atml.data.parsing import at_rates
 from atml.data.rates import Rate
 from atml.data.unlabelled import Signal, signals
 from atml.errors import DataError, InputError
 from atml.formatting import clock, columns, listed, plural, share, shorter, utf8
 from atml.library import decision_plot
 from atml.library.loaded_model import Model, load
+from atml.library.notes import shortened, trained_on
 from atml.library.path_arguments import PathLike, paths
 from atml.library.recordings import Recording, check_adjoining
 from atml.metrics.burden import burden
@@ -206,10 +205,10 @@ def predict(
         merge_s=merge_s,
         shortest_s=shortest_s,
         notes=(
-            *_trained_on(found, people),
+            *trained_on(found, people),
             *at_rates(rates, found.sampling_rate),
-            *_short(units, 1),
-            *_short(notes),
+            *shortened(units, 1),
+            *shortened(notes),
         ),
     )
     if folder is not None:
@@ -220,20 +219,6 @@ def predict(
 def _joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Join the columns of recordings."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _trained_on(model: Model, people: Collection[tuple[str, str]]) -> list[str]:
-    """Say whom of these, each a recording and a subject, the model was trained on, by their names."""
-    exported = model.exported
-    names = {subject or name for name, subject in people}
-    with suppress(DataError):  # a table that is not on this machine
-        names |= told.names(people) if (told := meant(exported.subjects_by)) else set()
-    if exported.synthetic or not (known := exported.trained_on(names)):
-        return []
-    return [
-        f"TRAINED ON, by name: {some(known)}. What the model decides on people that it was trained on looks"
-        " better than what it decides on others"
-    ]
 
 
 def _heard(model: Model, files: Iterable[Path], leads: Sequence[str], rate: int | None) -> Iterable[Signal]:
@@ -323,11 +308,6 @@ def _rows(table: DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table with what is not a number as None."""
     kept: list[dict[str, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
     return kept
-
-
-def _short(notes: Sequence[str], most: int = 5) -> list[str]:
-    """Return a few of many notes, and how many more there are."""
-    return [*notes[:most], *([f"... and {len(notes) - most} more like these"] if len(notes) > most else [])]
 
 
 def _empty(folder: Path) -> Path:

@@ -107,6 +107,11 @@ addEventListener("afterprint", () => {
   again();
 });
 
+// --- drawings that are wider than the window begin where something is to be seen
+document.querySelectorAll(".sheet").forEach((sheet) => {
+  sheet.scrollLeft = sheet.dataset.first * sheet.scrollWidth - sheet.clientWidth / 2;
+});
+
 // --- tables: sorted by a click on a column, filtered by words, the first rows of long ones
 const SHORT = 10;
 const make = (tag, attributes, ...inside) => {

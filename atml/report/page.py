@@ -47,11 +47,16 @@ class Chart:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing of our own: one ``<svg>`` element with a ``viewBox``, in the colours of the theme."""
+    """A drawing of our own: one ``<svg>`` element with a ``viewBox``, in the colours of the theme.
+
+    One that is ``wide`` can't be read when it is made as narrow as a phone: it scrolls inside its box, which
+    shows what lies at this share of its width first.
+    """
 
     name: str
     svg: str
     says: str
+    wide: float | None = None
 
 
 @dataclass(frozen=True)

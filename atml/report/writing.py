@@ -167,11 +167,8 @@ def _block(block: Block) -> str:
             return f"<p>{escape(text)}</p>"
         case Empty(why):
             return f'<p class="empty">{escape(why)}</p>'
-        case Drawing(name, svg, says):
-            return (
-                f'<figure class="drawing" id="figure-{name}">{static.variables(svg)}'
-                f"<figcaption>{escape(says)}</figcaption></figure>"
-            )
+        case Drawing():
+            return _drawing(block)
         case Chart():
             return _chart(block)
         case Grid():
@@ -180,6 +177,20 @@ def _block(block: Block) -> str:
             return _windows(block)
         case Fold(summary, blocks):
             return f"<details><summary>{escape(summary)}</summary>\n{_blocks(blocks)}\n</details>"
+
+
+def _drawing(drawing: Drawing) -> str:
+    sheet = static.variables(drawing.svg)
+    if drawing.wide is not None:
+        says = escape(drawing.says)
+        sheet = (
+            f'<div class="sheet" data-first="{drawing.wide:.3g}" tabindex="0" role="region"'
+            f' aria-label="{says}">{sheet}</div>'
+        )
+    return (
+        f'<figure class="drawing" id="figure-{drawing.name}">{sheet}'
+        f"<figcaption>{escape(drawing.says)}</figcaption></figure>"
+    )
 
 
 def _chart(chart: Chart) -> str:

@@ -76,6 +76,8 @@ def metadata(name: str, task: Task, facts: dict[str, Any]) -> dict[str, Any]:
             "classes": list(task.classes),
             SAMPLING_RATE: task.sampling_rate,
             "seconds": task.seconds,
+            # Each window lies round one beat, so many seconds before its end.
+            **({"after_beat": task.after_beat} if task.around_beats else {}),
             **facts,
         },
     }

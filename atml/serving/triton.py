@@ -47,6 +47,7 @@ def config(name: str, exported: ExportedModel, *, instances: int = 1, max_batch:
         "atml_task": task.name,
         "atml_classes": ",".join(task.classes),
         "atml_sampling_rate_hz": str(task.sampling_rate),
+        "atml_after_beat_s": f"{task.after_beat:g}" if task.after_beat is not None else "",
         "atml_decision": _decision(exported),
         "atml_threshold": "" if exported.threshold is None else f"{exported.threshold:g}",
         "atml_offsets": ",".join(f"{offset:g}" for offset in exported.offsets),

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 import atml
+from atml.artifacts.backends.onnx import graph
 from atml.artifacts.export import onnx_bytes
 from atml.artifacts.model import ExportedModel, describe, infer
 from atml.data import soundness
@@ -28,6 +29,7 @@ from atml.ecg.resampling import resample
 from atml.errors import ExportError, InputError, ToolchainError
 from atml.models.config import ModelConfig
 from atml.tasks.task import MULTICLASS, Task
+from tests.device.programs import model
 from tests.ecg.test_qrs import TIMES, ecg, of_rhythm
 from tests.lively import lively
 
@@ -281,7 +283,7 @@ TASK = Task(
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     """A network of beats with the weights it begins with, as an ONNX file."""
-    config = ModelConfig(channels=(4,), kernels=(7,), strides=(4,))
+    config = ModelConfig(normalise="beat", channels=(4,), kernels=(7,), strides=(4,))
     told = describe(
         task=TASK,
         config=config,
@@ -358,6 +360,18 @@ def test_the_demo_compiles_without_a_word(words: tuple[str, ...], device: Path) 
     assert (done.returncode, done.stderr) == (0, "") or "cc1plus" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["rr, decimated", "gru x2, attention, classes"])
+def test_names_of_the_detector_are_its_own(name: str, tmp_path: Path) -> None:
+    if CC is None:
+        pytest.skip("no C compiler here; Debian's package is gcc")
+    for file, content in c.write(model(name)[1], sampling_rate=125, hop=1, after=130).items():
+        (tmp_path / file).write_text(content, encoding="utf-8")
+    done = subprocess.run(
+        [CC, *FLAGS, "-Wshadow", "-fsyntax-only", "model.c"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("rate", [100, 257, 1000])
 def test_compilers_take_it_without_a_word(compiler: str, rate: int, tmp_path: Path) -> None:
@@ -395,3 +409,18 @@ def test_an_export_is_written_and_checked_and_takes_no_hop(exported: ExportedMod
 
 def test_what_the_detector_takes_of_a_board() -> None:
     assert beats.ram(150, 125) < 1100 < beats.ram(300, 250) < 2048
+
+
+def test_the_comparison_with_neighbours_and_the_detector_stand_in_one_file(tmp_path: Path) -> None:
+    task = Task(name="b", kind=MULTICLASS, classes=CLASSES, sampling_rate=125, window=438, after_beat=1.2)
+    config = ModelConfig(
+        normalise="beat", decimation=3, channels=(4,), kernels=(5,), strides=(2,), cell="gru", units=4
+    )
+    made = read(graph(lively(config, task), task).SerializeToString(), config, task)
+    text = c.write(made, sampling_rate=125, hop=125, classes=CLASSES, after=task.samples_after_beat)
+    for name, content in text.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    done = subprocess.run(
+        [CC or "cc", *FLAGS, "-c", "model.c", "-o", "model.o"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

@@ -25,6 +25,14 @@ TASKS = {
     "multiclass": Task(
         name="m", kind="multiclass", classes=("N", "AF", "O"), sampling_rate=RATE, window=SAMPLES
     ),
+    "round beats": Task(
+        name="r",
+        kind="multiclass",
+        classes=("N", "S", "V"),
+        sampling_rate=RATE,
+        window=SAMPLES,
+        after_beat=1.2,
+    ),
 }
 EACH = [
     pytest.param(method, task, id=f"{method.name}, {kind}")
@@ -42,6 +50,9 @@ def drawn(task: Task, rows: int = 96, seed: int = 0) -> Dataset:
     t = np.arange(SAMPLES) / RATE
     x = random.normal(0, 0.02, (rows, SAMPLES))
     for row, label in zip(x, y, strict=True):
+        if task.around_beats:
+            row += beating(random, task.classes[label], t - t[-1] + task.samples_after_beat / RATE)
+            continue
         at, kind = random.uniform(0.1, 0.5), task.classes[label]
         while at < t[-1]:
             row += np.exp(-(((t - at) / 0.02) ** 2) / 2)
@@ -58,6 +69,16 @@ def drawn(task: Task, rows: int = 96, seed: int = 0) -> Dataset:
         fingerprint="0" * 64,
         name="drawn",
     )
+
+
+def beating(random: np.random.Generator, kind: str, t: np.ndarray) -> np.ndarray:
+    """Even beats with one at time 0 that is normal, early, or early and wide; a pause follows the latter."""
+    rr = random.uniform(0.75, 0.9)
+    before = rr if kind == "N" else 0.65 * rr
+    after = 1.3 * rr if kind == "V" else rr
+    others = [*(-before - rr * np.arange(12)), *(after + rr * np.arange(3))]
+    waves = [(at, 0.02) for at in others] + [(0.0, 0.05 if kind == "V" else 0.02)]
+    return sum(np.exp(-(((t - at) / width) ** 2) / 2) for at, width in waves)
 
 
 def folds(dataset: Dataset, count: int = 4) -> tuple[Fold, ...]:
@@ -122,7 +143,7 @@ def test_a_flat_line_is_decided_and_words_and_cost_are_there(method: Method, tas
     found = fit(method.name, dataset.x, dataset.y, dataset.subject, task, accuracy)
     assert np.isfinite(found.logits(np.full((2, 1, SAMPLES), 3.0, np.float32), RATE)).all()
     assert found.name == method.name and found.title and found.classes == task.classes
-    assert "AF" in found.describe() and "\n" not in found.describe()
+    assert ("V" if task.around_beats else "AF") in found.describe() and "\n" not in found.describe()
     assert 0 < found.size_bytes < 1000 and found.operations(2000) > found.operations(1000) > 1000
 
 

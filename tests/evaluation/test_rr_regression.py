@@ -7,7 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from atml.evaluation.baselines import from_dict
-from atml.evaluation.baselines.rr_regression import FEATURES, METHOD, _regression
+from atml.evaluation.baselines.logistic import regression
+from atml.evaluation.baselines.rr_regression import FEATURES, METHOD
 from atml.metrics import Predictions, confusion
 from atml.tasks.task import Task
 
@@ -53,7 +54,7 @@ def test_the_regression_is_that_of_scikit_learn() -> None:
     random = np.random.default_rng(1)
     y = np.repeat([0, 1, 2], (60, 30, 10))
     x = random.normal(size=(100, 4)) + 0.8 * np.eye(3, 4)[y]
-    found = _regression(np.column_stack([x, np.ones(100)]), y, 3)
+    found = regression(np.column_stack([x, np.ones(100)]), y, 3)
     theirs = LogisticRegression(C=1.0, class_weight="balanced", max_iter=5000, tol=1e-8).fit(x, y)
     assert found[:, :-1] == pytest.approx(theirs.coef_, abs=2e-3)
 

@@ -132,8 +132,11 @@ def test_beats_are_named_above_with_the_intervals_between_them() -> None:
         node for node in ET.fromstring(svg).iter(f"{SVG}text") if (node.text or "") in ("N", "V", "1000")
     ]
     assert [(node.text, float(node.get("x") or 0)) for node in found] == [
-        ("N", strips.LEFT + 12.5), ("V", strips.LEFT + 37.5), ("N", strips.LEFT + 42.5), ("1000", strips.LEFT + 25)
-    ]  # fmt: skip
+        ("N", strips.LEFT + 12.5),
+        ("V", strips.LEFT + 37.5),
+        ("N", strips.LEFT + 42.5),
+        ("1000", strips.LEFT + 25),
+    ]
     assert found[1].get("fill") == theme.RED and "200" not in texts(svg)  # 5 mm are too near
     high = [float((ET.fromstring(one).get("viewBox") or "").split()[3]) for one in (plain, svg)]
     assert high[1] - high[0] == pytest.approx(strip_beats.HIGH)

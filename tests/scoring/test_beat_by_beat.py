@@ -9,11 +9,16 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from atml.annotating.stream import Stream
+from atml.artifacts.model import Session
 from atml.data.formats.annotations import Marks
 from atml.data.synthetic import ectopy
+from atml.data.windowing import Recording
 from atml.errors import ExportError, InputError
 from atml.scoring import beats, rules
 from atml.scoring.rules import BeatRecord, beat_by_beat, ec57
+from tests.annotating.made import TASK as BEATS_OF_TWO
+from tests.annotating.made import ecg, exported
 from tests.beats import BEATS
 from tests.scoring.exported import score
 from tests.scoring.test_rules import BINARY
@@ -156,3 +161,21 @@ def test_task_without_beats_is_told(exported, unseen):
         score(exported, unseen, rule="ec57")
     with pytest.raises(InputError, match="--beats reference: task 'tiny' is not about single beats"):
         score(exported, unseen, rule="records", beats="reference")
+
+
+def test_a_stream_finds_and_calls_what_scoring_judges(tmp_path):
+    """`atml annotate` resamples as the signal comes, scoring in blocks of a whole file: one truth."""
+    random = np.random.default_rng(3)
+    text = "".join(random.choice(list("NNNNSVNNVVN")) for _ in range(120))
+    x = ecg(text, 360) + random.normal(0, 0.05, (2, 1)).astype(np.float32)
+    none = Marks(np.array([1]), ["N"], np.array([0]), [""])
+    run = Session(exported())
+    recording = Recording("r", "r", 360, x, (), marks=none)
+    one = beats.called(recording, [lambda windows: run(windows).argmax(axis=1)], BEATS_OF_TWO)[0]
+    stream = Stream(run, BEATS_OF_TWO, 360)
+    for part in np.array_split(x, 37, axis=1):
+        stream.push(part)
+    stream.end()
+    found = stream.annotated().beats
+    assert len(found.sample) == len(text) and found.sample.tolist() == one.test.sample.tolist()
+    assert [BEATS_OF_TWO.classes[label] for label in found.label.tolist()] == list(one.test.symbol)

@@ -9,11 +9,25 @@ import numpy as np
 import pytest
 
 import atml
-from atml.artifacts.model import load
-from atml.serving import inference, triton
+from atml import models, task_files
+from atml.artifacts.export import onnx_bytes
+from atml.artifacts.model import describe, load
+from atml.models.config import ModelConfig
+from atml.serving import inference, protocol, triton
 from atml.serving.decisions import Served
 from tests import untrained
 from tests.serving.conftest import tensor
+
+
+@pytest.fixture(scope="module")
+def beats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of a network on single beats, as it begins."""
+    task, config = task_files.find("beats").task, ModelConfig(channels=(4,), kernels=(7,), strides=(2,))
+    facts = {"data_name": "d", "data_fingerprint": "f", "synthetic": True, "subjects": ()}
+    metadata = describe(task=task, config=config, study="s", trial=0, offsets=(0.0, 0.0, 0.0), **facts)
+    file = tmp_path_factory.mktemp("beats") / "beats.onnx"
+    file.write_bytes(onnx_bytes(models.build(config, task).eval(), task, metadata))
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +60,18 @@ def test_its_configuration_for_triton(export: Path) -> None:
     text = triton.config("r", load(export))
     assert "dims: [ 3 ]" in text and "atml_threshold" not in text
     assert "the largest logit; of equal ones the first" in text
+    assert "atml_after_beat_s" not in text
+    assert "after_beat" not in protocol.metadata("r", load(export).task, {})["parameters"]
+
+
+def test_windows_round_beats(beats: Path) -> None:
+    model, served = atml.load(beats), Served("b", load(beats))
+    assert model.task.around_beats
+    x = np.random.default_rng(0).normal(size=(3, model.leads, model.window))
+    found = json.loads(inference.answer(served, json.dumps({"inputs": [tensor(x)]}).encode()).body)
+    logits = np.array(found["outputs"][0]["data"], np.float32).reshape(3, 3)
+    assert np.array_equal(logits, model.logits(x))
+    # Who asks is told where in a window its beat lies.
+    assert protocol.metadata("b", model.task, {})["parameters"]["after_beat"] == model.task.after_beat
+    text = triton.config("b", load(beats))
+    assert f'"{model.task.after_beat:g}"' in text.split('"atml_after_beat_s"')[1].split("}")[0]

@@ -5,6 +5,7 @@ Format: https://www.edfplus.info/specs/edf.html and edfplus.html; read by the pa
 
 from __future__ import annotations
 
+import datetime
 import re
 import warnings
 from collections.abc import Sequence
@@ -97,6 +98,25 @@ def about(path: Path, file: str) -> tuple[str, bool]:
         return ("" if code in ("X", "") else code), bool(raw.annotations)
     except _DAMAGED as error:
         raise Unusable("annotations", file, f"its annotations can't be read: {in_one_line(error)}") from None
+
+
+def start(path: Path) -> datetime.datetime | datetime.time | None:
+    """Return when a recording begins, a time of day where its day is kept back; None where it tells none.
+
+    Two figures tell the year, from 1985 to 2084; the first of January 1985 stands for a day that is kept
+    back, and midnight of it for a time as well.
+    """
+    try:
+        with path.open("rb") as file:
+            fixed = file.read(184)[168:].decode("ascii")
+        day, month, year = map(int, fixed[:8].split("."))
+        hour, minute, second = map(int, fixed[8:].split("."))
+        found = datetime.datetime(year + (1900 if year >= 85 else 2000), month, day, hour, minute, second)
+    except (OSError, ValueError):
+        return None
+    if found.date() == datetime.date(1985, 1, 1):
+        return found.time() if found.time() != datetime.time() else None
+    return found
 
 
 def stretches(notes: Sequence[tuple[float, float | None, str]], samples: int, rate: float) -> list[Stretch]:

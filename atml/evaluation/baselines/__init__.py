@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from atml.errors import ExportError, TaskFileError
-from atml.evaluation.baselines import peak_count, rr_irregularity, rr_regression
+from atml.evaluation.baselines import beat_regression, peak_count, rr_irregularity, rr_regression
 from atml.evaluation.baselines.base import Baseline, Method
+from atml.evaluation.baselines.beat_regression import BeatRegression
 from atml.tasks.task import Task
 
 BASELINES: dict[str, Method] = {
-    one.name: one for one in (peak_count.METHOD, rr_irregularity.METHOD, rr_regression.METHOD)
+    one.name: one
+    for one in (peak_count.METHOD, rr_irregularity.METHOD, rr_regression.METHOD, beat_regression.METHOD)
 }
 """Methods by the name that a task's objectives file gives as ``BASELINE``."""
 
@@ -38,7 +40,8 @@ def method(name: str, task: Task) -> Method:
     problem = BASELINES[name].problem(task)
     if problem:
         raise TaskFileError(f"baseline {name!r} is not for task {task.name!r}: {problem}")
-    return BASELINES[name]
+    found = BASELINES[name]
+    return found.of(task) if isinstance(found, BeatRegression) else found
 
 
 def from_dict(fields: Any) -> Baseline:

@@ -17,7 +17,8 @@ import numpy as np
 from atml.arrays import Float32, Floats, Int64, Strings
 from atml.ecg.beats import beats
 from atml.errors import ExportError
-from atml.evaluation.baselines.base import expect_keys, in_chunks, labels, number
+from atml.evaluation.baselines.base import expect_keys, in_chunks, labels
+from atml.evaluation.baselines.logistic import is_row, numbers, regression, rounded, standardised
 from atml.tasks import targets
 from atml.tasks.targets import Value
 from atml.tasks.task import Task
@@ -25,14 +26,8 @@ from atml.tasks.task import Task
 INTERVALS = 4
 """A window with fewer RR intervals tells nothing: its figures are taken as those of the average window."""
 
-PENALTY = 1.0
-"""Half of this times the sum of the squared coefficients is added to the loss, a sum over windows."""
-
 CANDIDATES = 50
 """Candidates for the threshold of a binary task."""
-
-DIGITS = 6
-"""Significant digits of what is stored, so that two machines store the same."""
 
 FEATURES: dict[str, tuple[str, Callable[[Floats, Floats], float]]] = {
     "rate": ("heart rate", lambda rr, rel: 60 / float(np.median(rr))),
@@ -93,16 +88,16 @@ class RRRegression:
         known = measured[~np.isnan(measured[:, 0])]
         means = known.mean(axis=0) if len(known) else np.zeros(len(FEATURES))
         scales = known.std(axis=0) if len(known) else np.ones(len(FEATURES))
-        means, scales = _rounded(means), _rounded(np.where(scales > 0, scales, 1.0))
-        weights = _rounded(_regression(_standardised(measured, means, scales), y, len(task.classes)))
+        means, scales = rounded(means), rounded(np.where(scales > 0, scales, 1.0))
+        weights = rounded(regression(standardised(measured, means, scales), y, len(task.classes)))
         plain = RRRegressionBaseline(
-            _numbers(means), _numbers(scales), tuple(map(_numbers, weights)), task.classes, task.positive
+            numbers(means), numbers(scales), tuple(map(numbers, weights)), task.classes, task.positive
         )
         if task.positive is None:
             return plain
         found = target.predictions(plain.figures_logits(measured), y, subject)
         weights[:, -1] -= target.choose(found, value, floor=0.0, count=CANDIDATES)
-        return dataclasses.replace(plain, coefficients=tuple(map(_numbers, _rounded(weights))))
+        return dataclasses.replace(plain, coefficients=tuple(map(numbers, rounded(weights))))
 
     def from_dict(self, fields: dict[str, Any]) -> RRRegressionBaseline:
         """Rebuild from `RRRegressionBaseline.to_dict`; raises ExportError for whatever it did not write."""
@@ -114,12 +109,12 @@ class RRRegression:
             isinstance(classes, list)
             and (positive is None or (isinstance(positive, int) and 0 <= positive < len(classes)))
             and fields["figures"] == list(FEATURES)
-            and _row(fields["means"], count)
-            and _row(fields["scales"], count)
+            and is_row(fields["means"], count)
+            and is_row(fields["scales"], count)
             and all(fields["scales"])
             and isinstance(rows, list)
             and len(rows) == len(classes)
-            and all(_row(row, count + 1) for row in rows)
+            and all(is_row(row, count + 1) for row in rows)
         ):
             raise ExportError(
                 f"baseline {self.name!r} has not a finite number for each of {', '.join(FEATURES)} and each"
@@ -176,7 +171,7 @@ class RRRegressionBaseline:
 
     def figures_logits(self, measured: Floats) -> Float32:
         """Return `logits` of ``measured (n, figures)``."""
-        design = _standardised(measured, np.array(self.means), np.array(self.scales))
+        design = standardised(measured, np.array(self.means), np.array(self.scales))
         return np.asarray(design @ np.array(self.coefficients).T, np.float32)
 
     def decide(self, x: Float32, sampling_rate: float) -> Int64:
@@ -207,49 +202,3 @@ class RRRegressionBaseline:
             "classes": list(self.classes),
             "positive": self.positive,
         }
-
-
-def _standardised(measured: Floats, means: Floats, scales: Floats) -> Floats:
-    """Standardise ``measured (n, figures)``, the average where unknown, and add a column of ones."""
-    return np.column_stack([np.nan_to_num((measured - means) / scales), np.ones(len(measured))])
-
-
-def _regression(design: Floats, y: Int64, classes: int) -> Floats:
-    """Coefficients ``(classes, columns)`` of a multinomial logistic regression.
-
-    The last column is not penalised. Minimises the cross entropy of the softmax, summed over windows that
-    weigh inversely to the frequency of their class, plus the penalty (Hastie, Tibshirani and Friedman 2009,
-    section 4.4), by L-BFGS from zeros.
-    """
-    from scipy.optimize import minimize  # slow to import, and only this baseline needs it
-
-    counts = np.bincount(y, minlength=classes)
-    weight = len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))[y]
-    truth = np.eye(classes)[y]
-
-    def loss(flat: Floats) -> tuple[float, Floats]:
-        table = flat.reshape(classes, -1)
-        logits = design @ table.T
-        logits -= logits.max(axis=1, keepdims=True)
-        total = np.log(np.exp(logits).sum(axis=1))
-        penalised = np.column_stack([table[:, :-1], np.zeros(classes)])
-        value = weight @ (total - logits[np.arange(len(y)), y]) + PENALTY / 2 * (penalised**2).sum()
-        slope = (weight[:, None] * (np.exp(logits - total[:, None]) - truth)).T @ design
-        return float(value), (slope + PENALTY * penalised).ravel()
-
-    found = minimize(
-        loss, np.zeros(classes * design.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 500}
-    )
-    return np.asarray(found.x, np.float64).reshape(classes, -1)
-
-
-def _rounded(values: Floats) -> Floats:
-    return np.array([float(f"{value:.{DIGITS}g}") for value in values.ravel()]).reshape(values.shape)
-
-
-def _numbers(values: Floats) -> tuple[float, ...]:
-    return tuple(map(float, values))
-
-
-def _row(values: Any, count: int) -> bool:
-    return isinstance(values, list) and len(values) == count and all(map(number, values))

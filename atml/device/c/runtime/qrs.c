@@ -55,7 +55,7 @@ static int32_t qrs_since(const qrs_candidate *one)
 static int qrs_is_beat(int32_t since)
 {
     const qrs_candidate *one = qrs.waiting;
-    const int32_t most = qrs.usual + qrs.usual / 2;
+    const int32_t upper = qrs.usual + qrs.usual / 2;
     int32_t least = qrs.noise;
     int i;
     if (qrs.usual > least) least += 5 * (qrs.usual - least) / 16;
@@ -67,7 +67,7 @@ static int qrs_is_beat(int32_t since)
     for (i = 1; i < qrs.waits; i++) { /* a P wave */
         const qrs_candidate *other = &qrs.waiting[i];
         const int32_t apart = (int32_t)(other->at - one->at);
-        const int32_t large = other->energy < most ? other->energy : most;
+        const int32_t large = other->energy < upper ? other->energy : upper;
         if (apart < QRS_REFRACTORY && other->energy > one->energy) return 0;
         if (apart < QRS_P_WAVE && 8 * one->energy < 5 * large) {
             if (qrs.beats == 0 || 8 * since < 7 * qrs.interval) return 0;
@@ -165,7 +165,7 @@ static int qrs_step(uint32_t *position)
     const uint32_t now = qrs.now;
     uint32_t rise;
     int32_t away, slope, before;
-    int i, beat;
+    int i, found;
     /* The smoothed signal, how far it is from its mean, and how fast that changes. */
     qrs.smoothed += qrs.joined - qrs_signal[(now - QRS_SMOOTH) % QRS_SIGNALS];
     qrs.mean += qrs.joined - qrs_signal[(now - QRS_MEAN) % QRS_SIGNALS];
@@ -187,11 +187,11 @@ static int qrs_step(uint32_t *position)
             if (qrs.early == 0) qrs_wait(qrs.top);
         }
     } else if (qrs.energy >= QRS_LEAST) {
-        beat = qrs.rises;
-        for (i = 1; !beat && i <= QRS_APART; i++) {
+        found = qrs.rises;
+        for (i = 1; !found && i <= QRS_APART; i++) {
             if (qrs_energies[(now - (uint32_t)i) % QRS_ENERGIES] >= qrs.energy) break;
         }
-        if (beat || i > QRS_APART) {
+        if (found || i > QRS_APART) {
             qrs.rises = 1;
             qrs.top = qrs.energy;
             qrs.top_at = now;
@@ -202,10 +202,10 @@ static int qrs_step(uint32_t *position)
     if (qrs.early > 0) qrs.early--;
     if (qrs.waits == 0 || now - QRS_APART - qrs.waiting[0].at < QRS_LOOK) return 0;
     *position = qrs.waiting[0].position;
-    beat = qrs_decide();
+    found = qrs_decide();
     qrs.waits--;
     memmove(qrs.waiting, qrs.waiting + 1, (size_t)qrs.waits * sizeof *qrs.waiting);
-    return beat;
+    return found;
 }
 
 /* The same for a sample in mV, NaN for a missing one: the last one is kept, and the signal goes on from there. */
