@@ -33,7 +33,7 @@ LONG = (
     *("report/test_sections", "searching/test_following", "storage/test_postgresql", "storage/test_store"),
     *("benchmarks/test_versus", "artifacts/test_export", "library/test_examples", "dashboard/test_browser"),
     *("evaluation/test_baseline", "models/test_network", "cli/test_defib", "test_one_truth"),
-    "library/test_packing",
+    *("promotion/test_retraining_page", "searching/test_starting_point", "library/test_packing"),
 )
 """Modules that take more than ten seconds on an idle machine, the longest first."""
 

@@ -20,7 +20,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = (
     "errors", "arrays", "watching", "listening", "source_hash", "metrics", "formatting", "tasks", "ecg",
     "data", "models", "training", "evaluation", "artifacts", "device", "task_files", "regions", "storage",
-    "scoring", "preflight", "searching", "comparison", "report", "annotating", "dashboard", "library",
+    "scoring", "preflight", "searching", "comparison", "promotion", "report", "annotating", "dashboard",
+    "library",
     "serving", "cli", "__main__",
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import json
 import re
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -71,6 +73,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 name = f"S{subject}-{'AFIB' if index % 2 else 'N'}-{index}.txt"
                 (folder / "DIR" / split / name).write_text("\n".join(f"{v:.4f}" for v in x))
     shutil.copytree(folder / "DIR" / "test_data", folder / "TEST_DIR" / "test_data")
+    for split in ("train_data", "test_data"):  # other people
+        for file in sorted((folder / "DIR" / split).iterdir()):
+            place = folder / "NEW_DIR" / split / f"N{file.name}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, place)
     shutil.copytree(REPO / "tests" / "fixtures" / "ec57" / "edge_360", folder / "BEATS")
     holter = np.column_stack([np.arange(5000) / 250, random.normal(size=5000)])
     np.savetxt(folder / "holter.csv", holter, delimiter=",", header="time,ECG", comments="")
@@ -79,9 +86,23 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exports = sorted((folder / "exports").glob("*/*"))
     assert exports, done.stdout
     shutil.copytree(exports[0], folder / "EXPORT")
+    shutil.copytree(exports[0], folder / "CHAMPION")
+    other_decision(folder / "CHAMPION")
     done = run(folder, "atml regions export --out learned")
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def other_decision(folder: Path) -> None:
+    """Make another model of an export: its last bias is a little larger."""
+    proto = onnx.load(folder / "model.onnx")
+    bias = next(one for one in proto.graph.initializer if one.dims == [2])
+    moved = onnx.numpy_helper.to_array(bias) + np.array([0, 0.1], np.float32)
+    bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))
+    onnx.save(proto, folder / "model.onnx")
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["sha256"] = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +214,7 @@ def test_there_are_commands() -> None:
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
     device = ("annotate", "device check", "device estimate", "device calibrate")
     serving = ("serve", "bench", "triton")
-    for verb in (*verbs, *more, *device, *serving, "data inspect", "data fetch"):
+    for verb in (*verbs, *more, *device, *serving, "promote", "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 

@@ -268,6 +268,7 @@ def _where_from(record: ExportRecord) -> str:
             "",
             f"- Study {record.study!r}, trial {record.trial} of {record.trials:,}, search seed"
             f" {record.search_seed}; trainings over the folds with seeds {seeds}.",
+            *([f"- Its parameters are {record.parameters_from}."] if record.parameters_from else []),
             f"- {versions}.",
             "- `config.json` holds the whole configuration, `metrics.json` every figure.",
         ]

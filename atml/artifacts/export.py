@@ -301,6 +301,7 @@ def _config(record: ExportRecord, model: bytes) -> dict[str, Any]:
         "fold_by": record.fold_by,
         "length": record.length,
         "values_by_length": {str(length): value for length, value in record.values_by_length.items()},
+        **({"parameters_from": record.parameters_from} if record.parameters_from else {}),
         "objective_hash": record.objective_hash,
         "labels_hash": record.labels_hash,
         "unqualified": list(record.unqualified),

@@ -195,5 +195,7 @@ class ExportRecord:
     """What a detector without a network reaches; None where the task names none."""
     label_doubts: LabelDoubts | None = None
     """Labels that network and baseline contradict; None without a baseline."""
+    parameters_from: str = ""
+    """Whose parameters it has, in words, where they are those of an earlier study."""
     board: BoardFacts | None = None
     """Estimate for the board of the search; None where it was for none."""

@@ -28,6 +28,7 @@ from atml.cli.device import device_app
 from atml.cli.ec57 import ec57
 from atml.cli.help_text import Commands
 from atml.cli.predict import predict
+from atml.cli.promote import promote
 from atml.cli.reading_bar import reading_shown
 from atml.cli.regions import regions_app
 from atml.cli.report import report
@@ -80,6 +81,7 @@ app.command(rich_help_panel=JUDGING)(score)
 app.command(rich_help_panel=JUDGING)(predict)
 app.command(rich_help_panel=JUDGING)(annotate)
 app.command(rich_help_panel=JUDGING)(compare)
+app.command(rich_help_panel=JUDGING)(promote)
 app.command(rich_help_panel=JUDGING)(ec57)
 app.command(rich_help_panel=JUDGING)(report)
 app.command(rich_help_panel=JUDGING)(dashboard)

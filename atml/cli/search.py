@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from atml.cli.shared_options import (
+    DATA,
     EXPORT,
     STUDIES,
     STUDY,
@@ -50,12 +51,31 @@ def search(
     labels: Labels = None,
     subjects: Subjects = None,
     hold_out: HoldOut = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Frozen test set: nobody of it may be among --data. Repeat it for several.",
+            metavar="PATH",
+            show_default="none; with --from, what that study kept for testing",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
     study: Annotated[
         str | None,
         typer.Option(
             help="Name of the study; a search of that name continues.",
             metavar="NAME",
             show_default="task and data set",
+            rich_help_panel=STUDY,
+        ),
+    ] = None,
+    from_study: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Earlier study whose finalists' parameters are tried first, trained anew on --data.",
+            metavar="STUDY",
+            show_default="none",
             rich_help_panel=STUDY,
         ),
     ] = None,
@@ -285,6 +305,8 @@ def search(
             learn_regions=learn_regions,
             accept_changes=accept_changes,
             log_to=log_to,
+            from_study=from_study,
+            test=test or (),
             progress=shown,
         )
     finally:

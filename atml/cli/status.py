@@ -45,13 +45,16 @@ def status(
     wanted = one_study(name, study)
     found = rows(store, None if wanted is None else study_of(store, wanted))
     show(found if json else table(found), json)
-    if not json and (winners := [f"{r['study']}, {r['verdict']}" for r in found if r["verdict"]]):
-        show("\n".join(["", *winners]))
+    winners = [f"{r['study']}, {r['verdict']}" for r in found if r["verdict"]]
+    begun = [f"{r['study']} {r['began']}" for r in found if r["began"]]
+    if not json and (lines := [*winners, *begun]):
+        show("\n".join(["", *lines]))
 
 
 def rows(store: Store, only: str | None = None) -> list[dict[str, Any]]:
     """Return one row a study, the most recently active first; for ``only`` one study where it is named."""
     from atml.searching.leaderboard import entries
+    from atml.searching.starting_point import StartingPoint
     from atml.searching.verdict import verdict_of
     from atml.training.records import Role, State
 
@@ -64,6 +67,7 @@ def rows(store: Store, only: str | None = None) -> list[dict[str, Any]]:
         attrs = store.facts(name)
         ranking = entries(attrs, trials, store.exports(name))
         best, first = next(iter(ranking), None), verdict_of(name, spec, attrs, trials, ranking, store.name)
+        start = StartingPoint.of_spec(spec)
         made.append(
             {
                 "study": name,
@@ -78,6 +82,8 @@ def rows(store: Store, only: str | None = None) -> list[dict[str, Any]]:
                 "best_is": best.title if best else None,
                 "verdict": first.line if first else None,
                 "next": first.next if first else None,
+                "from": start.study if start else None,
+                "began": start.line if start else None,
                 "last_activity": last_activity(trials),
             }
         )

@@ -29,8 +29,8 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return parse
 
 
-def number(least: float = -math.inf) -> Callable[[str], float]:
-    """Return a parser of numbers that are ``least`` or more.
+def number(least: float = -math.inf, most: float | None = None) -> Callable[[str], float]:
+    """Return a parser of numbers from ``least`` to ``most``.
 
     >>> number(0)("0.5")
     0.5
@@ -43,7 +43,7 @@ def number(least: float = -math.inf) -> Callable[[str], float]:
             value = math.nan
         if not math.isfinite(value):
             raise typer.BadParameter("must be a number")
-        _check(value, least, None)
+        _check(value, least, most)
         return value
 
     return parse

@@ -65,6 +65,7 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
             ("windows", f"{first.task.seconds:g} s", f"{other.task.seconds:g} s"),
             ("sampling rate", f"{first.task.sampling_rate} Hz", f"{other.task.sampling_rate} Hz"),
             ("leads", str(first.task.leads), str(other.task.leads)),
+            ("seconds after a beat", str(first.task.after_beat), str(other.task.after_beat)),
         ):
             if mine != theirs:
                 raise InputError(

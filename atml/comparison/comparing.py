@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from atml import metrics, task_files
+from atml import task_files
 from atml.artifacts.latency import Latency, latencies
 from atml.artifacts.model import ExportedModel
 from atml.comparison.compared_models import (
@@ -29,26 +29,17 @@ from atml.comparison.compared_models import (
     out_of_fold_rows,
     subject_figures,
 )
+from atml.comparison.judging import OFFICIAL, by_subject, judged_together, official_of, same_windows
 from atml.comparison.result import Comparison, Pair
-from atml.errors import DataError, InputError
-from atml.formatting import plural
+from atml.errors import InputError
 from atml.metrics import paired
 from atml.metrics.paired import Difference
-from atml.scoring.evaluation import judge_export
 from atml.scoring.leakage import Paths
 from atml.scoring.presentation import ScoreReport
 from atml.scoring.published import Published
-from atml.scoring.recording import Evaluations, Pending, record
+from atml.scoring.recording import Evaluations, record
 from atml.tasks import targets
 from atml.tasks.task import Task
-
-OFFICIAL = {"iesd2024": ("F-beta", 5), "iccad2023": ("F-beta", None)}
-"""Rules whose official figure is a mean over subjects: that figure, and the decimals it is rounded to."""
-
-
-def official_of(rule: str) -> str:
-    """Return the figure of a subject that is tested where nobody names one: that of the rule, or accuracy."""
-    return OFFICIAL.get(rule, ("accuracy", None))[0]
 
 
 def on_test_data(
@@ -107,8 +98,8 @@ def on_test_data(
         "labels": labels,
         "subjects": subjects,
     }
-    pending, notes = _judged(exports, data_paths, asked)
-    _same_windows(pending)
+    pending, notes = judged_together(exports, data_paths, asked)
+    same_windows(pending)
     reports = record(pending, evaluations)
     timed: Sequence[Latency | None] = [None] * len(exports)
     if runs:
@@ -132,33 +123,10 @@ def on_test_data(
         subjects=first.subjects,
         rows=tuple((figure.key, figure.name) for figure in first.score.figures),
         columns=(*columns, *others(published, [rule])),
-        pairs=_pairs(names, [_measured(one, rule) for one in pending], tested),
+        pairs=_pairs(names, [by_subject(one, rule) for one in pending], tested),
         tested=tested,
         notes=(*notes, *_notes(names, reports), *caveats(published, "test", first.windows, seen)),
     )
-
-
-def _judged(
-    exports: Sequence[ExportedModel], data_paths: Paths, asked: Mapping[str, Any]
-) -> tuple[list[Pending], list[str]]:
-    """Judge the models on the subjects that none of them was trained on; with what to say of these."""
-    places = [one.folder or one.path for one in exports]
-    pending = [judge_export(place, data_paths, **asked) for place in places]
-    subjects = [set(one.judged.subject.tolist()) for one in pending]
-    common = set.intersection(*subjects)
-    if all(some == common for some in subjects):
-        return pending, []
-    if not common:
-        raise DataError(
-            f"there is nobody in {pending[0].report.data_name} whom none of these models was trained on;"
-            " give other test data"
-        )
-    pending = [judge_export(place, data_paths, **asked, only=common) for place in places]
-    note = (
-        f"only the {plural(len(common), 'subject')} whom none of the models was trained on are judged;"
-        " alone, some could be judged on more"
-    )
-    return pending, [note, *_missing_classes(pending[0])]
 
 
 def _notes(names: Sequence[str], reports: Sequence[ScoreReport]) -> list[str]:
@@ -247,58 +215,6 @@ def _tested(by: str, task: Task) -> str:
     if by not in offered:
         raise InputError(f"--by {by!r} is no figure of a subject here; known: {', '.join(offered)}")
     return by
-
-
-def _missing_classes(pending: Pending) -> list[str]:
-    """Say which classes have no windows of those who are left; of two classes both are needed.
-
-    Raises DataError where one of two has none.
-    """
-    task, report = pending.judged.task, pending.report
-    left = set(pending.judged.y_true.tolist())
-    missing = [name for i, name in enumerate(task.classes) if i not in left]
-    if missing and len(task.classes) == 2:
-        raise DataError(
-            f"of the {plural(report.subjects, 'subject')} of {report.data_name} whom none of these models was"
-            f" trained on none has {missing[0]}; give other test data"
-        )
-    return [f"nobody who is judged has {name}" for name in missing]
-
-
-def _same_windows(pending: Sequence[Pending]) -> None:
-    """Raise DataError where models were not judged on the very same windows."""
-    first = pending[0]
-    for other in pending[1:]:
-        same = (
-            len(other.judged.y_true) == len(first.judged.y_true)
-            and np.array_equal(other.judged.y_true, first.judged.y_true)
-            and np.array_equal(other.judged.subject, first.judged.subject)
-            and np.array_equal(other.judged.x, first.judged.x)
-        )
-        if not same:
-            raise DataError(
-                f"{first.report.exported.path} and {other.report.exported.path} see other windows of"
-                f" {first.report.data_name}; name the lead that both are to be judged on with --lead"
-            )
-
-
-def _measured(pending: Pending, rule: str) -> tuple[list[str], dict[str, Any]]:
-    """Return the names of the subjects and each figure of them, ``(subjects,)``.
-
-    They are of whole recordings where the rule's figures are.
-    """
-    judged = pending.judged
-    true, called, subject = judged.y_true, judged.y_pred, judged.subject
-    if pending.report.score.records is not None:
-        found = judged.records()
-        true, called, subject = found.predictions.y, found.labels(), found.predictions.subject
-    if len(judged.task.classes) > 2:
-        names, code = metrics.subject_codes(subject)
-        return names.tolist(), {"accuracy": paired.accuracy(true == called, code, names)}
-    positive = judged.task.positive
-    table = metrics.counts(true == positive, called == positive, subject)
-    decimals = OFFICIAL.get(rule, ("", metrics.DECIMALS))[1]
-    return table.names.tolist(), dict(paired.of_subjects(table, decimals=decimals))
 
 
 def _pairs(

@@ -27,6 +27,7 @@ _BATCHES = {"uniform": "windows", "subject": "subjects", "class": "classes"}
 _DRAWN: dict[str, str] = {
     ParameterSource.DEFAULT: "the default config of the search space",
     ParameterSource.PORTFOLIO: "named by the search space to be tried first",
+    ParameterSource.EARLIER: "those of a finalist of an earlier study",
     ParameterSource.REFERENCE: "drawn at random from the search space",
     ParameterSource.SAMPLED: "chosen by the sampler",
     ParameterSource.AUDIT: "drawn in a rejected region, to check it",

@@ -196,7 +196,7 @@ def settle(path: Path, files: Files, task: Task, label: Label, split: str) -> tu
     if strange := unknown(files, y):
         listed = ", ".join(f"{name!r} ({count})" for name, count in strange.items())
         notes.append(
-            f"{case.count(sum(strange.values()))} left out, of {case.kinds} unknown to the task: {listed}"
+            f"{sum(strange.values())} {case.many} left out, of {case.kinds} unknown to the task: {listed}"
         )
     if len(y) and (y < 0).all():  # nothing that another set could make up for
         check_classes(str(path), split, y[:0], list(strange), task)

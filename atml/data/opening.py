@@ -200,7 +200,7 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: LeftOut, root: Pat
     if left.any():
         people = np.unique(files.subject[left]).tolist()
         notes.append(
-            f"{len(people)} subjects left out, with {case_of(task).count(int(left.sum()))}: {some(people)}"
+            f"{len(people)} subjects left out, with {left.sum()} {case_of(task).many}: {some(people)}"
         )
     return Piece(
         name=found.name,

@@ -67,6 +67,8 @@ def search(
     prefer: str | None = None,
     accept_changes: bool = False,
     log_to: str | None = None,
+    from_study: str | None = None,
+    test: PathLike | Sequence[PathLike] | None = None,
     progress: Progress | View = True,
 ) -> SearchResult:
     """Search for a small classifier, pick the best on fresh seeds and export it.
@@ -125,6 +127,10 @@ def search(
             "fastest".
         accept_changes: Continue the study although its search space, objective or limits have changed.
         log_to: "mlflow", "wandb" or "tensorboard": where each trial that ends is logged as well.
+        from_study: Name of an earlier study of the task in ``storage``: the parameters of its finalists are
+            tried first, trained anew on ``data``. Nobody of its test splits or of whom it held out may be
+            among the ``data``.
+        test: Frozen test sets, as for ``data``: nobody of them may be among the ``data``.
         progress: True shows a live view in a terminal, a line that is rewritten in a notebook, and lines
             elsewhere; "lines" prints lines anywhere; False prints nothing. The methods of a
             `atml.searching.progress.View` are called instead.
@@ -189,6 +195,8 @@ def search(
         log_to=log_to,
         regions=learn_regions,
         imported=None if regions is None else Path(regions),
+        start=from_study,
+        test=paths(test),
     )
     view = _view(progress)
     try:

@@ -18,6 +18,7 @@ from atml.training.records import ParameterSource, TrialRecord
 SOURCES: dict[str, tuple[str, str, str]] = {
     ParameterSource.DEFAULT: ("the default", theme.ORANGE, "diamond"),
     ParameterSource.PORTFOLIO: ("of the portfolio", theme.ORANGE, "triangle-up"),
+    ParameterSource.EARLIER: ("of an earlier study", theme.GREEN, "diamond"),
     ParameterSource.REFERENCE: ("drawn at random", theme.GREY, "circle"),
     ParameterSource.SAMPLED: ("proposed by the sampler", theme.BLUE, "circle"),
     ParameterSource.AUDIT: ("audit of a region", theme.PURPLE, "square"),

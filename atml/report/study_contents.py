@@ -21,6 +21,7 @@ from atml.report.beat_places import BeatPlaces
 from atml.report.comparable import standing
 from atml.searching.leaderboard import Entry, entries
 from atml.searching.ranking import PICK, ranked
+from atml.searching.starting_point import StartingPoint
 from atml.training.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class StudyContents:
         if spec is None:
             raise StudyError(f"no study {study!r} in {store.name}; `atml status` lists them")
         self.spec: dict[str, Any] = spec
+        self.start = StartingPoint.of_spec(spec)
+        """What it began with of an earlier study."""
 
     # --- trials
 

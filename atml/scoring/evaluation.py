@@ -119,7 +119,7 @@ def judge_export(
     }
     opening["leads"], note = _leads(exported, data_paths, tuple(leads), opening)
     notes += note
-    dataset, trained, found = opened(exported, data_paths, opening)
+    dataset, trained, left, found = opened(exported, data_paths, opening)
     if only is None:
         streaming, note = _streaming(exported, baseline, data_paths, {**opening, "leave_out": trained})
     else:
@@ -153,7 +153,7 @@ def judge_export(
         streaming=streaming,
     )
     several = isinstance(data_paths, list | tuple) and len(data_paths) > 1
-    return Pending(report=report, judged=judged, people=_by_set(dataset, several=several))
+    return Pending(report=report, judged=judged, people=_by_set(dataset, several=several), left_out=left)
 
 
 def _baseline(exported: ExportedModel) -> tuple[Baseline | None, list[str]]:

@@ -26,11 +26,11 @@ Paths = Path | Sequence[Path] | None
 
 def opened(
     exported: ExportedModel, paths: Paths, opening: Mapping[str, Any]
-) -> tuple[Dataset, set[str], list[str]]:
+) -> tuple[Dataset, set[str], frozenset[str], list[str]]:
     """Open the test split; sets without one are opened without the subjects that were trained on.
 
     ``opening`` holds arguments of `atml.data.open`. Returns the data, the names that trained subjects have or
-    may have in them, and notes for the user.
+    may have in them, those who were left out, and notes for the user.
 
     Raises:
         ExportError: The model does not list its training subjects, and a set has no train and test split.
@@ -59,7 +59,7 @@ def opened(
     notes = [*dataset.notes, *trained.notes, *_unseen(exported, dataset, trained)]
     notes += _left_out(trained.left - set(dataset.subject.tolist()), trained.again)
     notes += same_patients(dataset.notes, _sets(exported), "that the model was trained on")
-    return dataset, trained.out, notes
+    return dataset, trained.out, frozenset(trained.left), notes
 
 
 class _Trained:

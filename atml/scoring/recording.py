@@ -51,12 +51,14 @@ class Evaluations(Protocol):
 class Pending:
     """A model judged on test data whose evaluation is not recorded yet; its figures must not be shown.
 
-    ``judged`` holds its decisions, ``people`` the subjects by data set.
+    ``judged`` holds its decisions, ``people`` the subjects by data set. ``left_out`` are subjects of the data
+    who are not judged, as the model was trained on them.
     """
 
     report: ScoreReport
     judged: Judged
     people: Mapping[str, Sequence[str]]
+    left_out: frozenset[str] = frozenset()
 
     def recorded(self, evaluations: Evaluations) -> ScoreReport:
         """Record the evaluation, then write the report beside the model.

@@ -89,6 +89,7 @@ def record_of(
         },
         baseline=finals.baseline(),
         label_doubts=finals.label_doubts(judged),
+        parameters_from=plan.start.of(judged.record) if plan.start else "",
         board=on_board(plan, judged.config, judged.result, data),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,21 +15,23 @@ from atml.data.dataset import Dataset, DataSource, Fold
 from atml.data.formats.subject_map import kept_as
 from atml.data.set_folds import SUBJECT, check_fold_by, dealt
 from atml.device import costing
-from atml.errors import StudyError
+from atml.errors import DataError, StudyError
 from atml.evaluation import baselines
 from atml.formatting import is_utf8
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.preflight import checks as preflight
-from atml.searching import study_spec
+from atml.searching import frozen_people, starting_point, study_spec
 from atml.searching.kept_files import task_of
 from atml.searching.region_learning import importable
 from atml.searching.samplers.parameters import from_params, portfolio
 from atml.searching.search_options import PREFER, Goal, Options, learns
-from atml.storage import Store, missing
+from atml.searching.starting_point import StartingPoint
+from atml.storage import Store, missing, urls
 from atml.task_files.at_best import NOTE
 from atml.task_files.definition import TaskDefinition
 from atml.training import device, fingerprint
+from atml.training.records import ParameterSource
 
 DEFAULT_SEED = 0
 
@@ -51,6 +53,18 @@ class Plan:
     rules: dict[str, Any]
     """Settings that its trials are searched and judged by: see `study_spec.rules_of`."""
     code: dict[str, str] = field(default_factory=fingerprint.here)
+    start: StartingPoint | None = None
+    """What it began with of an earlier study."""
+
+    @property
+    def queued(self) -> tuple[tuple[ParameterSource, Mapping[str, Any]], ...]:
+        """Parameters that the first trials try, in this order, and where they are from."""
+        given = self.start.given if self.start else ()
+        return (
+            (ParameterSource.DEFAULT, self.definition.default),
+            *((ParameterSource.EARLIER, one.params) for one in given),
+            *((ParameterSource.PORTFOLIO, params) for params in self.definition.portfolio),
+        )
 
 
 def prepare(options: Options, say: Callable[[str], None]) -> Plan:
@@ -89,15 +103,25 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     if definition.tuned:
         say(NOTE)
     origin, seed = _origin(options, known), _first(options.seed, (known or {}).get("seed"), DEFAULT_SEED)
+    earlier = None
+    if options.start is not None:
+        earlier = starting_point.spec_of(store, options.start, options.task, urls.name(options.storage))
+    apart = _kept_apart(earlier, known, origin)
     if options.hold_out is not None:
-        origin = replace(
-            origin,
-            held_out=data.hold_out(definition.open(replace(origin, held_out=())), options.hold_out, seed),
-        )
+        asked = data.hold_out(definition.open(replace(origin, held_out=apart)), options.hold_out, seed)
+        origin = replace(origin, held_out=tuple(sorted({*apart, *asked})))
+    elif known is None:
+        origin = replace(origin, held_out=apart)
     dataset = definition.open(origin)
     name = options.study or _usual_name(definition, dataset)
-    known = known or (store.spec(name) if store else None)
+    if known is None and (known := store.spec(name) if store else None) and options.hold_out is None:
+        # A search from an earlier study goes on without naming that one again.
+        if known.get("from") and tuple(known["held_out"]) != origin.held_out:
+            origin = replace(origin, held_out=tuple(known["held_out"]))
+            dataset = definition.open(origin)
     before = known or {}
+    if known is not None:
+        starting_point.same_start(name, options.start, known)
     if known and options.space is None and (former := study_spec.earlier_space(known, definition.space_path)):
         definition = study_spec.definition_of(
             {**known, "objective_name": "", "window": definition.task.seconds}, former, definition.objective
@@ -138,6 +162,22 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "gate": definition.gate.to_spec(),
         **{key: _first(getattr(options, key), before.get(key), limit) for key, limit in limits.items()},
     }
+    frozen = frozen_people.named(options.test, definition, origin)
+    if known is None and earlier is not None and options.start is not None:
+        assert store is not None
+        frozen += _kept_for_testing(options, earlier, definition, say)
+        begun = replace(starting_point.read(store, options.start, earlier, definition), held_out=apart)
+        for line in (*begun.notes, f"study {name} {begun.line}"):
+            say(line)
+        if told := frozen_people.evaluated(store, dataset, len(origin.paths)):
+            say(told)
+        wanted["from"] = begun.to_dict()
+    elif before.get("from"):
+        wanted["from"] = before["from"]
+    frozen_people.refuse(dataset.subject, frozen)
+    kept_before = before.get("frozen") or []
+    if every := kept_before + [one.to_dict() for one in frozen if one.to_dict() not in kept_before]:
+        wanted["frozen"] = every
     wanted["board"] = costing.named(wanted["board"])
     costing.check(Budget.of_spec(wanted))
     kept = before.get("measured") if before.get("board") == wanted["board"] else None
@@ -226,6 +266,7 @@ def plan_of(
         seed=spec["seed"],
         budget=Budget.of_spec(spec, definition.budget.operators),
         rules=study_spec.rules_of(spec),
+        start=StartingPoint.of_spec(spec),
     )
 
 
@@ -255,6 +296,30 @@ def _origin(options: Options, known: dict[str, Any] | None) -> DataSource:
         labels=asked.labels or kept.labels,
         subjects=asked.subjects or kept.subjects,
     )
+
+
+def _kept_apart(
+    earlier: dict[str, Any] | None, known: dict[str, Any] | None, origin: DataSource
+) -> tuple[str, ...]:
+    """Return whom the study that this one begins from held out, by their names among its data."""
+    if known is not None:
+        begun = StartingPoint.of_spec(known)
+        return begun.held_out if begun else ()
+    return starting_point.kept_apart(earlier, origin) if earlier else ()
+
+
+def _kept_for_testing(
+    options: Options, earlier: dict[str, Any], definition: TaskDefinition, say: Callable[[str], None]
+) -> list[frozen_people.FrozenSet]:
+    """Return the test people of the earlier study; where its data are gone, ``--test`` stands for them."""
+    assert options.start is not None
+    try:
+        return frozen_people.kept_by(options.start, earlier, definition)
+    except DataError as error:
+        if not options.test:
+            raise
+        say(f"{error}, as it is: its own test split is not looked at")
+        return []
 
 
 def _fold_by(spec: dict[str, Any]) -> str:

@@ -38,7 +38,8 @@ class Options:
     `LONGER`, under the same limit; 1: no longer). With ``unqualified`` a search in which no model qualifies
     exports its best one all the same. ``prefer`` is which of the finalists that can't be told apart is taken,
     one of `PREFER` (None: as before, else the smallest). ``log_to`` is a name of
-    `atml.searching.trial_log.LOGGERS`.
+    `atml.searching.trial_log.LOGGERS`. ``start`` is the study whose finalists' parameters are tried first,
+    ``test`` are sets whose people must not be among the data.
     """
 
     task: str = "afib"
@@ -80,6 +81,8 @@ class Options:
     regions: bool | None = None
     imported: Path | None = None
     log_to: str | None = None
+    start: str | None = None
+    test: tuple[Path, ...] = ()
 
     @property
     def most_finalists(self) -> int:

@@ -49,7 +49,7 @@ FOLLOW_S = 2.0
 
 
 GIVEN = "given"
-"""User attribute of a trial with parameters of the portfolio: their number there, from 1."""
+"""User attribute of a trial whose parameters were queued: their place after DEFAULT, from 1."""
 
 
 class Trials(JobSource):
@@ -144,15 +144,15 @@ class Trials(JobSource):
         return None
 
     def _queue(self, slot: int, trials: list[optuna.trial.FrozenTrial]) -> None:
-        """Queue what the search space wants tried in a slot: DEFAULT in the first, then its portfolio."""
-        given = (self._plan.definition.default, *self._plan.definition.portfolio)
+        """Queue what is tried first, in a slot: DEFAULT, what an earlier study gave, the portfolio."""
+        given = self._plan.queued
         if slot >= len(given):
             return
-        source = ParameterSource.PORTFOLIO if slot else ParameterSource.DEFAULT
+        source, params = given[slot]
         # A slot of a trial that failed is claimed again; its parameters are queued already.
         if not any(source_of(t) == source and t.user_attrs.get(GIVEN, 0) == slot for t in trials):
             attrs = {"origin": source, **({GIVEN: slot} if slot else {})}
-            self._study.enqueue_trial(dict(given[slot]), user_attrs=attrs)
+            self._study.enqueue_trial(dict(params), user_attrs=attrs)
 
     def _job(self, begun: RunningTrial) -> Job | None:
         """Make the trial's config and its job; None where the config can't be trained."""

@@ -50,6 +50,8 @@ class ParameterSource(StrEnum):
     """The default config of the search space."""
     PORTFOLIO = "portfolio"
     """One of the configs that the search space names to be tried first."""
+    EARLIER = "earlier"
+    """Those of a finalist of an earlier study, trained anew."""
     REFERENCE = "reference"
     """Drawn at random from the search space."""
     SAMPLED = "sampled"

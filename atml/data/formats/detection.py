@@ -104,14 +104,24 @@ class Found:
         if split not in self.splits or not other:
             return []
         try:
-            whose = self.contents.whose(other[0])
-            listed = [(text.name(place), text.name(subject)) for place, subject in whose]
+            names = self.people(other[0])
         except DataError:  # what is wrong with that split stops whoever opens it
             return []
-        subjects = self.contents.asked.subjects
-        names = subjects.names(listed) if subjects else (subject for _, subject in listed)
         there = {person(name) for name in names} - NOBODY
         return [name for name in np.unique(parsed.files.subject).tolist() if person(name) in there]
+
+    def people(self, split: str) -> set[str]:
+        """Name the subjects of a split, by a list of its recordings where it has one; raises DataError.
+
+        They are called as in this set alone, without its ``prefix``. A set that does not tell train from test
+        has all its subjects in either.
+        """
+        if self.splits and split not in self.splits:
+            return set()
+        whose = self.contents.whose(split if self.splits else SPLITS[0])
+        listed = [(text.name(place), text.name(subject)) for place, subject in whose]
+        subjects = self.contents.asked.subjects
+        return subjects.names(listed) if subjects else {subject for _, subject in listed}
 
     def episodes(self, split: str) -> Sequence[Episode]:
         """Return the episodes of a split, of the subjects that `read` names; raises DataError."""

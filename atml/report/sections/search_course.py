@@ -36,6 +36,7 @@ def _sources(material: Material) -> str:
     words = {
         "default": "the default config of the task",
         "portfolio": "named by the search space to be tried first",
+        "earlier": f"with the parameters of {material.start.named if material.start else 'an earlier study'}",
         "reference": "drawn at random",
         "sampled": "proposed by the TPE sampler",
         "audit": "drawn in a rejected region, to see whether it is still as bad",

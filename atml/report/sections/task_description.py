@@ -92,5 +92,9 @@ def _training(material: Material) -> list[Block]:
     held = spec.get("held_out") or []
     if held:
         rows.append(("held out", f"{', '.join(held)}: never seen by the search, kept for scoring"))
+    if material.start is not None:
+        rows.append(("earlier study", sentence("; ".join((material.start.line, *material.start.notes)))))
+    for one in spec.get("frozen") or []:
+        rows.append(("kept for testing", f"{plural(len(one['people']), 'subject')}, {one['what']}"))
     says = "Settings of the search; no subject is on both sides of a split."
     return [Grid(("what", "as the study keeps it"), tuple(rows), says)]
