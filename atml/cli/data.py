@@ -1,4 +1,4 @@
-"""`atml data`: data inspected before they are used, or downloaded."""
+"""`atml data`: data inspected before they are used, downloaded, or made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atml.cli.help_text import Commands
+from atml.cli.make_pages import make_app
 from atml.cli.shared_options import (
     DATA,
     TASK,
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from atml.task_files.definition import TaskDefinition
     from atml.tasks.task import Task
 
-data_app = Commands(help="Inspect data before they are used, or download some.", no_args_is_help=True)
+data_app = Commands(help="Inspect data before they are used, download or make some.", no_args_is_help=True)
+data_app.add_typer(make_app, name="make")
 
 MOST_SUBJECTS = 100
 """Subjects of one split that an inspection prints; its JSON has them all."""
