@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atml.arrays import Int64, Strings
+from atml.arrays import Floats, Int64, Strings
 from atml.models.config import ModelConfig
 
 
@@ -35,6 +35,28 @@ def rows(config: ModelConfig, subject: Strings, y: Int64, *, seed: int) -> Tenso
         decks = [torch.randperm(n, generator=generator) for _ in range(-(-count // n))]
         return torch.cat(decks)[:count].view(config.steps, config.batch)
     return _by_subject(subject, count, generator).view(config.steps, config.batch)
+
+
+def seen_more(config: ModelConfig, y: Int64, drawn: Tensor) -> Floats | None:
+    """Return the logarithm of how much more often batches have each class than the data, ``(classes,)``.
+
+    None where batches are not balanced by class. Added to the logits within the loss alone, it leaves the
+    network with what it would say of classes as frequent as they come (Menon et al., "Long-tail learning via
+    logit adjustment", 2021): how evenly classes are drawn then does not move the decision.
+
+    Args:
+        config: Its ``sampling`` and ``thinning``.
+        y: Class of each row, ``(n,)``; every class has one.
+        drawn: What `rows` returned.
+    """
+    if config.sampling != "class" and not config.thinning:
+        return None
+    there = np.bincount(y) / len(y)
+    seen = np.bincount(y[drawn.numpy().reshape(-1)], minlength=len(there)) / drawn.numel()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        more = np.log(seen / there)
+    found: Floats = np.where(np.isfinite(more), more, 0.0)
+    return found
 
 
 def _by_subject(subject: Strings, count: int, generator: torch.Generator) -> Tensor:

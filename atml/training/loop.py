@@ -27,7 +27,7 @@ from atml.models.network import Network
 from atml.tasks import targets
 from atml.tasks.task import Task
 from atml.training.augmentation import Augment
-from atml.training.batches import rows
+from atml.training.batches import rows, seen_more
 from atml.training.losses import loss_of
 from atml.training.optimizers import Weights, check, optimizer, rate_at
 
@@ -163,6 +163,11 @@ class _Run:
         self.loss = loss_of(config, self.targets, targets.of(task).loss_weights(config.positive_weight))
         draws = np.random.SeedSequence(seed).generate_state(2)
         self.rows = rows(config, subject, np.asarray(y, np.int64), seed=int(draws[0]))
+        more = seen_more(config, np.asarray(y, np.int64), self.rows)
+        self.more = torch.zeros(classes, device=device)
+        if more is not None:
+            self.more[: len(more)] = torch.from_numpy(more)
+        self.balanced = more is not None
         self.augment = Augment(
             config,
             rate=task.sampling_rate / config.decimation,
@@ -234,7 +239,8 @@ class _Run:
         batch = self.rows[step].to(self.device)
         x = self.augment(self.inputs.index_select(0, batch), self.spread.index_select(0, batch))
         x, target = self.augment.mixed(x, self.targets.index_select(0, batch))
-        loss = self.loss(self.model.decide(x, half=self.half), target)
+        logits = self.model.decide(x, half=self.half)
+        loss = self.loss(logits + self.more if self.balanced else logits, target)
         self.weights.gradient.zero_()
         loss.backward()  # type: ignore[no-untyped-call]
         self.weights.cut(GRADIENT_NORM)
