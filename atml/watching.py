@@ -1,4 +1,4 @@
-"""How far the reading of data is, told to whoever watches, past all that lies between."""
+"""How far the reading, or making, of data is, told to whoever watches, past all that lies between."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pathlib import Path
 class Progress:
     """How far the reading of the set at ``path`` is: ``done`` of ``total`` things that ``what`` names.
 
-    A recording that is half read counts half.
+    A recording that is half read counts half. ``doing`` is "making" for a set that is made.
     """
 
     path: Path
     done: float
     total: int
     what: str
+    doing: str = "reading"
 
 
 Watcher = Callable[[Progress], object]
@@ -42,11 +43,11 @@ def watched(watcher: Watcher) -> Iterator[None]:
 
 
 class Counter:
-    """Counts what is read of the set at ``path``, and tells it."""
+    """Counts what is read of the set at ``path``, or made of it, and tells it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, doing: str = "reading") -> None:
         """Begin with nothing."""
-        self.path = path
+        self.path, self.doing = path, doing
         self._done, self._total, self._what = 0, 0, ""
 
     def expect(self, total: int, what: str) -> None:
@@ -57,7 +58,8 @@ class Counter:
     def step(self, share: float) -> None:
         """Say that ``share`` of the next one is done."""
         if (watcher := _watcher.get()) is not None and self._total:
-            watcher(Progress(self.path, min(self._done + share, self._total), self._total, self._what))
+            done = min(self._done + share, self._total)
+            watcher(Progress(self.path, done, self._total, self._what, self.doing))
 
     def passed(self, count: int = 1) -> None:
         """Say that ``count`` more are done."""

@@ -2,12 +2,17 @@
 
     python benchmarks/device_cost.py count --folder DIR [--columns zig:cortex-m4:f32 gcc:cortex-m4:w8 ...]
     python benchmarks/device_cost.py fit --folder DIR [--write]
+    python benchmarks/device_cost.py beat [--write]
 
 ``count`` writes C of random small programs and of random configs of the search spaces, compiles it, runs one
 window under emulation and counts: a line of JSON a program and column, so that it can be stopped and
 continued. ``fit`` finds what each event costs, by least squares of relative errors that keeps costs above
 0, over small programs and some configs. It prints errors on ``--check`` other configs, which nothing was
 fitted to: median, 95th percentile and worst. ``--write`` puts the costs into ``atml/device/rates.json``.
+
+``beat`` finds what the input step "beat" adds, and leaves all other costs as they are: it counts networks
+with the step, and the same ones whose channels come as they are. The step is the same C in every format, so
+it is counted in one.
 
 A bare Cortex-M is counted in unicorn by a hook written in C, 100 times as fast as one in Python.
 """
@@ -37,12 +42,14 @@ from atml.artifacts.backends import onnx_w8
 from atml.device import c, cost, rates, untrained
 from atml.device.calibration import calibrate
 from atml.device.estimate import ram_bytes
-from atml.device.program import Conv, Head, Input, Layer, LayerNorm, Pool, Program, Recurrent
+from atml.device.program import F32, Conv, Head, Input, Layer, LayerNorm, Pool, Program, Recurrent
 from atml.device.quantised import Quantised, quantise
+from atml.device.rates import Rates
 from atml.device.toolchains import building, cortex_m, emulation
 from atml.device.toolchains.building import Image
 from atml.errors import ShapeError
 from atml.models.config import ModelConfig
+from atml.tasks.task import MULTICLASS, Task
 
 SPACES = ("afib", "defib", "rhythm")
 COLUMNS = (
@@ -317,6 +324,92 @@ def counted(program: Program, name: str, blocks: Blocks, random: np.random.Gener
     }
 
 
+ROWS = {
+    "instructions": ("beat sample", "beat tap", "beat own"),
+    "code": ("BEAT_VIEW",),
+    "stack": ("BEAT_VIEW",),
+}
+"""Rows of the table that the input step "beat" has, by part."""
+
+
+def pairs() -> Iterator[tuple[Program, Program]]:
+    """Return programs with the input step "beat", each with the same network of channels as they come."""
+    for rate, samples, leads in (
+        (100, 600, 1),
+        (125, 438, 2),
+        (200, 500, 1),
+        (250, 1500, 1),
+        (360, 1000, 1),
+    ):
+        task = Task(
+            name="beats",
+            classes=("N", "S", "V"),
+            kind=MULTICLASS,
+            sampling_rate=rate,
+            window=samples,
+            leads=leads,
+            after_beat=1.2,
+        )
+        config = ModelConfig(
+            normalise="beat", channels=(4,), kernels=(5,), strides=(2,), decimation=4, pool="mean"
+        )
+        program = untrained.program(config, task)
+        plain = Input(leads=program.input.channels, samples=samples, kind="none", decimation=4)
+        yield program, dataclasses.replace(program, input=plain)
+
+
+def step_costs(column: str, known: Rates, blocks: Blocks) -> tuple[dict[str, dict[str, float]], float]:
+    """Return what the step costs in a column, by part and row, and the worst error of its instructions."""
+    keys = ROWS["instructions"]
+    rows, code, stack = [], [], []
+    for seed, both in enumerate(pairs()):
+        have, lack = (counted(one, column, blocks, np.random.default_rng(seed)) for one in both)
+        events = cost.events(both[0])
+        events.subtract(cost.events(both[1]))
+        more = have["instructions"] - lack["instructions"]
+        more -= sum(n * known.instructions[key] for key, n in events.items() if key not in keys)
+        rows.append({"more": more, "events": events})
+        code.append(have["flash"] - lack["flash"])
+        stack.append(have["stack"] - lack["stack"])
+    costs = dict(zip(keys, fitted(rows, "more", "events", list(keys)).tolist(), strict=True))
+    for row in rows:
+        row["events"] = {key: row["events"][key] for key in keys}
+    pieces = known.code.get("ROOT", 0.0) + known.code.get("BITS", 0.0)
+    found = {
+        "instructions": costs,
+        "code": {"BEAT_VIEW": float(np.median(code)) - pieces},
+        "stack": {"BEAT_VIEW": float(max(0, *stack))},
+    }
+    return found, float(np.abs(errors(rows, "more", "events", costs)).max())
+
+
+def beat(options: argparse.Namespace) -> None:
+    """Fit what the input step "beat" costs in every column, and write these rows alone if asked to."""
+    table = json.loads(rates.FILE.read_text())
+    columns = list(table["columns"])
+    for part, keys in ROWS.items():
+        table[part].update({key: [0.0] * len(columns) for key in keys})
+    print(
+        "instructions a sample, a tap and a sample of the beat's own shape, worst error in %; bytes of code"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        blocks = Blocks(Path(folder))
+        for column in columns:
+            compiler, target, form = column.split()
+            if form != F32:
+                continue
+            found, worst = step_costs(column.replace(" ", ":"), rates.rates(target, form, compiler), blocks)
+            for part, costs in found.items():
+                for key, value in costs.items():
+                    for place, other in enumerate(columns):
+                        if other.split()[:2] == [compiler, target]:
+                            table[part][key][place] = float(f"{value:.4g}")
+            words = " ".join(f"{value:8.1f}" for value in found["instructions"].values())
+            print(f"{column:<22} {words} {100 * worst:6.1f} {found['code']['BEAT_VIEW']:8.0f}", flush=True)
+    if options.write:
+        rates.FILE.write_text(laid_out(table))
+
+
 def count(options: argparse.Namespace) -> None:
     """Count every program that the folder has not yet."""
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -512,12 +605,19 @@ def examples(options: argparse.Namespace, rows: list[dict[str, Any]]) -> str:
 def written(table: dict[str, Any]) -> str:
     """Lay out the table as JSON, a line a row."""
     columns = list(table["columns"])
+    return laid_out(
+        {"columns": table["columns"]}
+        | {
+            part: {key: [found.get(column, 0.0) for column in columns] for key, found in table[part].items()}
+            for part in ("instructions", "code", "stack")
+        }
+    )
+
+
+def laid_out(table: dict[str, Any]) -> str:
     parts = [f' "columns": {{\n{_lines(table["columns"])}\n }}']
     for part in ("instructions", "code", "stack"):
-        lines = {
-            key: [found.get(column, 0.0) for column in columns] for key, found in sorted(table[part].items())
-        }
-        parts.append(f' "{part}": {{\n{_lines(lines)}\n }}')
+        parts.append(f' "{part}": {{\n{_lines(dict(sorted(table[part].items())))}\n }}')
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
@@ -527,8 +627,8 @@ def _lines(rows: dict[str, Any]) -> str:
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("what", choices=["count", "fit"])
-    options.add_argument("--folder", type=Path, required=True, help="where the counts are kept")
+    options.add_argument("what", choices=["count", "fit", "beat"])
+    options.add_argument("--folder", type=Path, help="where the counts are kept; beat keeps none")
     options.add_argument("--programs", type=int, default=100, help="small programs to fit to")
     options.add_argument("--configs", type=int, default=20, help="configs of the search spaces to fit to")
     options.add_argument("--check", type=int, default=50, help="configs of the search spaces to check with")
@@ -541,7 +641,9 @@ def main() -> None:
     unknown = [column for column in chosen.columns if column not in COLUMNS]
     if unknown:
         sys.exit(f"no such column: {unknown[0]}; columns: {', '.join(COLUMNS)}")
-    {"count": count, "fit": fit}[chosen.what](chosen)
+    if chosen.folder is None and chosen.what != "beat":
+        options.error(f"{chosen.what} needs --folder")
+    {"count": count, "fit": fit, "beat": beat}[chosen.what](chosen)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def shell_lines() -> list[str]:
 
 def tiny(line: str) -> str:
     line = re.sub(r"--trials \d+", "--trials 2", line.removeprefix(".venv/bin/"))
+    line = re.sub(r"(make pages .*)--hearts \d+ --pages \d+", r"\1--hearts 1 --pages 1 --size 192x256", line)
     # Two trials learn no regions unasked, as many trials do.
     if "atml search" in line:
         return f"{line} --learn-regions --workers 1 --folds 2 --finalists 1 --repeats 1"
@@ -213,8 +214,8 @@ def test_there_are_commands() -> None:
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
     device = ("annotate", "device check", "device estimate", "device calibrate")
-    serving = ("serve", "bench", "triton")
-    for verb in (*verbs, *more, *device, *serving, "promote", "data inspect", "data fetch"):
+    serving = ("serve", "bench", "triton", "promote")
+    for verb in (*verbs, *more, *device, *serving, "data make pages", "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 

@@ -5,6 +5,7 @@ Predictions are drawn at random around the truth, the weights of an exported net
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from atml import models, task_files
+from atml.data.synthetic import ectopy
 from atml.device.costing import costed
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
@@ -23,6 +25,7 @@ from atml.searching.repeats import Repeats
 from atml.searching.search_options import Options
 from atml.searching.workers.jobs import FinalJob, Report, Trained, TrialJob
 from atml.training.records import Measurement, TrialRecord
+from tests import beats
 
 SUBJECTS, EACH = 12, 15
 FOLDS = 3
@@ -41,9 +44,25 @@ def data(path: Path, task: str, seed: int = 0) -> Path:
     return path
 
 
+def recordings(folder: Path, task: str, people: int = 6, seconds: int = 90, split: str = "train") -> Path:
+    """Write a folder of short synthetic recordings with annotated beats, for a task about single beats."""
+    wanted, made = task_files.find(task).task, []
+    for one in itertools.islice(ectopy.recordings(wanted, split), people):
+        assert one.marks is not None
+        there = [at for at, sample in enumerate(one.marks.sample) if sample < seconds * wanted.sampling_rate]
+        marks = replace(
+            one.marks, sample=one.marks.sample[there], symbol=[one.marks.symbol[at] for at in there]
+        )
+        made.append(replace(one, x=one.x[:, : seconds * wanted.sampling_rate], marks=marks))
+    return beats.write(folder, made)
+
+
 def plan(where: Path, task: str, **options: Any) -> Plan:
     """Begin a study "s" of a task in ``where``."""
-    source = data(where / "data.npz", task)
+    if task_files.find(task).task.around_beats:
+        source = recordings(where / "recordings", task)
+    else:
+        source = data(where / "data.npz", task)
     url = f"sqlite:///{where / 'studies.db'}"
     wanted = Options(task=task, data=(source,), folds=FOLDS, storage=url, study="s", **options)
     return prepare(wanted, lambda line: None)
@@ -79,12 +98,18 @@ def measured(made: Plan, noise: float, seed: int, cost: Cost | None = None) -> M
     )
 
 
-def add(made: Plan, noise: float, channels: tuple[int, ...] = (4,), origin: str = "sampled") -> TrialRecord:
-    """Write a trial that ran over every fold."""
+def add(
+    made: Plan, noise: float, channels: tuple[int, ...] = (4,), origin: str = "sampled", **more: Any
+) -> TrialRecord:
+    """Write a trial that ran over every fold; ``more`` are fields of its config."""
     study = made.store.study("s")
     trial, one = study.ask(), (1,) * len(channels)
     config = ModelConfig(
-        decimation=5, channels=channels, kernels=tuple(7 * n for n in one), strides=tuple(2 * n for n in one)
+        decimation=5,
+        channels=channels,
+        kernels=tuple(7 * n for n in one),
+        strides=tuple(2 * n for n in one),
+        **more,
     )
     cost = costed(config, made.definition.task, made.budget)
     found = measured(made, noise, trial.number, cost)

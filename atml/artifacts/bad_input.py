@@ -45,6 +45,13 @@ def section(found: BadInput, task: Task) -> str:
         f"Other than {task.window:,} samples or {task.leads} lead(s): refused by the runtime. Give no batch"
         " without a window: onnxruntime aborts the process where there is an LSTM or a GRU.",
         "`atml.load(...).predict` refuses windows with missing samples and warns of flat and saturated ones;"
-        " `predict_recording` and `atml predict` leave all three undecided.",
+        f" {_recordings(task)}.",
     ]
     return "\n".join(["## Bad input", "", *(f"- {line}" for line in lines)])
+
+
+def _recordings(task: Task) -> str:
+    """Say what becomes of such windows in a recording."""
+    if task.around_beats:
+        return "`atml score --rule ec57` calls a beat with missing samples in its window unknown (Q)"
+    return "`predict_recording` and `atml predict` leave all three undecided"

@@ -14,8 +14,10 @@ from atml.artifacts.card_board import on_the_board
 from atml.artifacts.card_formats import in_fewer_bits
 from atml.artifacts.card_label_doubts import label_doubts
 from atml.artifacts.record import ExportRecord
+from atml.data.cases import WHOLE, case_of, judges_whole, signal
 from atml.formatting import figure, gap, less_or_more, mean, plural, table
 from atml.models import families
+from atml.tasks.task import Task
 from atml.training.augmentation import KINDS
 
 MB = 1e6
@@ -75,13 +77,17 @@ def _summary(record: ExportRecord, size_bytes: int) -> str:
         ("objective, out of fold", f"**{record.result.value:.3f}**, {record.value_name}"),
         *kind.headline(record),
         ("file", f"{size_bytes / 1024:.1f} KiB, one ONNX file, opset 13"),
-        ("cost", f"{cost.macs:,} MACs a window, peak activation memory {cost.peak_bytes / 1024:.1f} KiB"),
+        (
+            "cost",
+            f"{cost.macs:,} MACs a {case_of(task).name}, peak activation memory"
+            f" {cost.peak_bytes / 1024:.1f} KiB",
+        ),
     ]
     return table(("what", "value"), rows, left=2)
 
 
 def _data(record: ExportRecord) -> str:
-    data = record.data
+    data, case = record.data, case_of(record.task)
     kind = "synthetic ECG" if data.synthetic else "ECG"
     classes = ", ".join(f"{n:,} {name}" for name, n in data.classes.items())
     rhythms = ", ".join(f"{name or '(no name)'} {n:,}" for name, n in sorted(data.rhythms.items()))
@@ -89,8 +95,8 @@ def _data(record: ExportRecord) -> str:
         "## Data and split",
         "",
         f"- **{data.name}** ({kind}, fingerprint `{data.fingerprint[:12]}`):"
-        f" {plural(data.windows, 'window')} of {plural(len(data.subjects), 'subject')}; {classes}.",
-        f"- Rhythms: {rhythms}.",
+        f" {case.count(data.windows)} of {plural(len(data.subjects), 'subject')}; {classes}.",
+        f"- {case.kinds.capitalize()}: {rhythms}.",
         f"- {record.folds} folds by {record.fold_by}: nobody is in the trained and the held-out part of one"
         " fold. The search never opened a test split.",
     ]
@@ -126,7 +132,8 @@ def _fit(record: ExportRecord) -> str:
     held_out = mean([mean(run.measurement.fold_values) for run in record.runs])
     if np.isfinite(trained - held_out):
         parts.append(
-            f"On windows that it was trained on: {trained:.3f}, on held-out subjects {held_out:.3f}, which is"
+            f"On {case_of(record.task).many} that it was trained on: {trained:.3f}, on held-out subjects"
+            f" {held_out:.3f}, which is"
             f" {less_or_more(held_out, trained)} ({_judged(record, trained, trained - held_out)})."
             " All with untuned decisions, as trained."
         )
@@ -241,7 +248,8 @@ def _training(record: ExportRecord) -> str:
         [
             "## Training",
             f"The exported weights were trained on all {plural(len(record.data.subjects), 'subject')} with"
-            f" seed {final.seed}; on those same windows the value is {final.train_value:.3f}.",
+            f" seed {final.seed}; on those same {case_of(record.task).many} the value is"
+            f" {final.train_value:.3f}.",
             table(("what", "value"), rows, left=2),
         ]
     )
@@ -283,8 +291,24 @@ def _limits(record: ExportRecord) -> str:
         " subjects.",
         weakest,
         shares,
-        f"Each {task.seconds:g}-s window is decided alone, at {task.sampling_rate} Hz and"
-        f" {plural(task.leads, 'lead')}; shorter episodes, other rates and leads are outside its scope.",
+        *_scope(task),
         "Latency on a device was not measured.",
     ]
     return "\n".join(["## Known limits", "", *(f"- {line}" for line in lines)])
+
+
+def _scope(task: Task) -> list[str]:
+    """Say what a decision is made from, and what that leaves out."""
+    leads = plural(task.leads, "lead")
+    if not task.around_beats:
+        return [
+            f"Each {task.seconds:g}-s window is decided alone, at {task.sampling_rate} Hz and {leads};"
+            f" shorter"
+            " episodes, other rates and leads are outside its scope."
+        ]
+    return [
+        f"Each beat is decided alone, from {signal(task)}, at {task.sampling_rate} Hz and {leads}; other"
+        f" rates"
+        " and leads are outside its scope. Beats that the detector misses are never decided.",
+        f"{WHOLE}. {judges_whole()}.",
+    ]

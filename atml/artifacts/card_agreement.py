@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atml.artifacts.record import ExportRecord
+from atml.data.cases import case_of
 from atml.ecg.changes import in_words
 from atml.formatting import figure, table
 
@@ -19,7 +20,8 @@ def under_changes(record: ExportRecord) -> list[str]:
         "\n\n".join(
             [
                 "## Under changes of the recording",
-                "The share of held-out windows that are decided as before, whether right or wrong, when the"
+                f"The share of held-out {case_of(record.task).many} that are decided as before, whether"
+                f" right or wrong, when the"
                 f" recording is changed and the heart is not. Lowest: {worst} with {found[worst]:.3f}.",
                 table(("change", "what is done", "decided as before"), rows, left=2),
             ]

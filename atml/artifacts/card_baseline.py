@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from atml.artifacts import card_kind
 from atml.artifacts.record import ExportRecord
+from atml.data.cases import case_of
 from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult, RhythmRow
 from atml.formatting import between, plural, table
 from atml.metrics import Interval
@@ -30,7 +31,7 @@ def versus(record: ExportRecord, size_bytes: int) -> list[str]:
             f"{baseline.baseline.size_bytes} bytes of constants",
         ),
         (
-            "work a window",
+            f"work a {case_of(task).name}",
             f"{record.cost.macs:,} MACs",
             f"about {baseline.baseline.operations(task.window):,} operations",
         ),
@@ -95,12 +96,13 @@ def by_rhythm(record: ExportRecord) -> list[str]:
         )
         return (*cells, f"{beside.right:.3f}") if beside else cells
 
-    header = ("rhythm", "class", "windows", "subjects", "network", *(("baseline",) if baseline else ()))
+    case = case_of(task)
+    header = (case.kind, "class", case.many, "subjects", "network", *(("baseline",) if baseline else ()))
     few = min(row.subjects for row in rhythms)
     said = (
-        "Share of the windows of each rhythm that were decided right out of fold:"
+        f"Share of the {case.many} of each {case.kind} that were decided right out of fold:"
         f" {card_kind.of(task).rhythms(task)}."
     )
     if few < 5:
         said += f" The rarest comes from {plural(few, 'subject')}, which says little about others."
-    return ["\n\n".join(["## By rhythm", said, table(header, [line(row) for row in rhythms], left=2)])]
+    return ["\n\n".join([f"## By {case.kind}", said, table(header, [line(row) for row in rhythms], left=2)])]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from atml.artifacts.card_baseline import class_of
 from atml.artifacts.record import ExportRecord
+from atml.data.cases import case_of
 from atml.evaluation.label_doubts import ALONE, BOTH, LEAST, LabelDoubt
 from atml.formatting import between, plural, table
 from atml.tasks.task import Task
@@ -14,17 +15,22 @@ from atml.tasks.task import Task
 MOST = 12
 """Doubts in a table; metrics.json has all of a model."""
 
-HEADER = ("subject", "rhythm", "label", "windows", "mostly called")
+
+def header(task: Task) -> tuple[str, ...]:
+    """Return the columns of `rows`, without the shares."""
+    case = case_of(task)
+    return "subject", case.kind, "label", case.many, "mostly called"
 
 
 def label_doubts(record: ExportRecord) -> list[str]:
     """Write the section "Labels to look at again"; nothing without a baseline."""
-    found, result = record.label_doubts, record.result
+    found, result, case = record.label_doubts, record.result, case_of(record.task)
     if found is None:
         return []
     head = "## Labels to look at again"
     how = (
-        f"A person's windows of one rhythm, at least {LEAST}, of which network and baseline, neither of"
+        f"A person's {case.many} of one {case.kind}, at least {LEAST}, of which network and baseline,"
+        f" neither of"
         f" which was trained on that person, each call {BOTH:.0%} or more another class"
     )
     if not found.doubts:
@@ -33,7 +39,7 @@ def label_doubts(record: ExportRecord) -> list[str]:
     parts = [
         head,
         f"{how}. Either the labels are wrong or both detectors are: nothing was changed or left out for it.",
-        table((*HEADER, "network", "baseline"), rows(found.doubts, record.task), left=3),
+        table((*header(record.task), "network", "baseline"), rows(found.doubts, record.task), left=3),
     ]
     if not math.isnan(found.value):
         figures = [("objective", f"{result.value:.3f}", f"{found.value:.3f}")]
@@ -42,7 +48,7 @@ def label_doubts(record: ExportRecord) -> list[str]:
             for name, rate in result.rates.items()
             for other in [found.rates[name]]
         ]
-        parts.append(table(("out of fold", "all windows", f"without these {windows:,}"), figures))
+        parts.append(table(("out of fold", f"all {case.many}", f"without these {windows:,}"), figures))
     return ["\n\n".join(parts)]
 
 
@@ -74,10 +80,12 @@ def rows(doubts: Sequence[LabelDoubt], task: Task) -> list[tuple[str, ...]]:
     return lines
 
 
-def alone(title: str) -> str:
+def alone(title: str, task: Task) -> str:
     """Say what is listed where one detector, called ``title``, was asked."""
+    case = case_of(task)
     return (
         f"labels that {title} alone contradicts, a detector without a network that never saw the person: at"
-        f" least {LEAST} windows of one rhythm, {ALONE:.0%} or more called another class. One detector is"
+        f" least {LEAST} {case.many} of one {case.kind}, {ALONE:.0%} or more called another class. One"
+        f" detector is"
         " often wrong by itself, and nothing is changed or left out for it"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from atml.artifacts.card_binary import WORST, counted
 from atml.artifacts.card_decision import what_ships
 from atml.artifacts.record import ExportRecord
+from atml.data.cases import case_of, signal
 from atml.formatting import between, listed, plural, table
 from atml.metrics import Interval, class_precision
 from atml.models.config import ModelConfig
@@ -22,7 +23,10 @@ RATES = ("sensitivity", "specificity")
 
 def decides(task: Task) -> str:
     """Name the classes."""
-    return f"the class of {task.seconds:g} s of ECG: {listed(task.classes, 'or')}"
+    classes = listed(task.classes, "or")
+    if task.around_beats:
+        return f"the class of a beat from {signal(task)}: {classes}"
+    return f"the class of {signal(task)}: {classes}"
 
 
 def wins(task: Task) -> str:
@@ -41,7 +45,7 @@ def headline(record: ExportRecord) -> list[tuple[str, str]]:
 
 def results(record: ExportRecord) -> str:
     """Write macro figures, the confusion matrix, each class, what the offsets are worth, weak subjects."""
-    result, task = record.result, record.task
+    result, task, case = record.result, record.task, case_of(record.task)
     rows = [(name, result.four.get(key), result.intervals[key]) for key, name in FIGURES.items()]
     figures = [(name, f"{i.value if v is None else v:.3f}", between(i)) for name, v, i in rows]
     runs = plural(len(record.runs), "training")
@@ -56,10 +60,11 @@ def results(record: ExportRecord) -> str:
             "## Results out of fold",
             f"Every subject was decided by models that never saw it; mean of {runs} over all folds,"
             f" {result.decision}. The intervals (95%) come from resampling subjects. Macro figures are"
-            " plain means over the classes, pooled over windows: a rare class counts as much as a frequent"
+            f" plain means over the classes, pooled over {case.many}: a rare class counts as much as a"
+            f" frequent"
             " one.",
             table(("metric", "value", "95% interval"), figures),
-            f"Windows by true class (rows) and called class (columns){counted(record)}:",
+            f"{case.many.capitalize()} by true class (rows) and called class (columns){counted(record)}:",
             _matrix(record),
             "Each class against the rest, with 95% intervals:",
             _classes(record),
@@ -67,7 +72,7 @@ def results(record: ExportRecord) -> str:
             *what_ships(record, "offsets", "as trained, 0 for every class", "judged where they were chosen"),
             f"The {shown} weakest of {plural(len(result.table.names), 'subject')}, by accuracy"
             f"{counted(record)}:",
-            table(("subject", "windows", "accuracy", *header), subjects),
+            table(("subject", case.many, "accuracy", *header), subjects),
         ]
     )
 
@@ -97,7 +102,7 @@ def _classes(record: ExportRecord) -> str:
         )
         for i, name in enumerate(record.task.classes)
     ]
-    return table(("class", "windows", "subjects", *RATES, "F1", "precision"), rows)
+    return table(("class", case_of(record.task).many, "subjects", *RATES, "F1", "precision"), rows)
 
 
 def _told(interval: Interval) -> str:
@@ -106,7 +111,7 @@ def _told(interval: Interval) -> str:
 
 def rhythms(task: Task) -> str:
     """Name what the shares of the windows of a class make up."""
-    return "over all rhythms of a class, its sensitivity"
+    return f"over all {case_of(task).kinds} of a class, its sensitivity"
 
 
 def weights(config: ModelConfig) -> str:
@@ -125,5 +130,6 @@ def limits(record: ExportRecord) -> list[str]:
         f"{plural(len(result.table.names), 'subject')} measured, {have}: the interval of the balanced"
         f" accuracy is {interval.high - interval.low:.3f} wide, and with few subjects too narrow.",
         f"Weakest subject out of fold: {worst.subject} with accuracy {worst.accuracy:.3f}.",
-        f"The windows are {listed(shares)}; accuracy, precision and F1 change with these shares.",
+        f"The {case_of(record.task).many} are {listed(shares)}; accuracy, precision and F1 change with"
+        f" these shares.",
     ]

@@ -1,4 +1,4 @@
-"""`atml data`: data inspected before they are used, or downloaded."""
+"""`atml data`: data inspected before they are used, downloaded, or made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atml.cli.help_text import Commands
+from atml.cli.make_pages import make_app
 from atml.cli.shared_options import (
     DATA,
     TASK,
@@ -30,13 +31,15 @@ from atml.errors import DataError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from atml.data.cases import Case
     from atml.data.dataset import DataSource
     from atml.data.inspection import Inspection, Part, Split
     from atml.evaluation.label_doubts import LabelDoubt
     from atml.task_files.definition import TaskDefinition
     from atml.tasks.task import Task
 
-data_app = Commands(help="Inspect data before they are used, or download some.", no_args_is_help=True)
+data_app = Commands(help="Inspect data before they are used, download or make some.", no_args_is_help=True)
+data_app.add_typer(make_app, name="make")
 
 MOST_SUBJECTS = 100
 """Subjects of one split that an inspection prints; its JSON has them all."""
@@ -124,15 +127,15 @@ class _LabelCheck:
         """Lay it out for a terminal."""
         from rich.text import Text
 
-        from atml.artifacts.card_label_doubts import HEADER, alone, rows
+        from atml.artifacts.card_label_doubts import alone, header, rows
         from atml.formatting import columns, sentence
 
         if self.why:
             return [Text(sentence(f"labels were not checked: {self.why}"))]
-        said = sentence(alone(self.title))
+        said = sentence(alone(self.title, self.task))
         if not self.doubts:
             return [Text(f"{said} None of the training split.")]
-        heads = (*HEADER, "called so")
+        heads = (*header(self.task), "called so")
         return [Text(said), columns(heads, rows(self.doubts, self.task), right=(3, 5))]
 
 
@@ -203,6 +206,7 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
     from rich.console import Group
     from rich.text import Text
 
+    from atml.data.cases import WINDOW, case_of
     from atml.formatting import plural
 
     parts: list[RenderableType] = []
@@ -210,7 +214,7 @@ def table(found: Inspection, check: _LabelCheck | None = None) -> RenderableType
         name = split.set or found.name
         title = name if split.bare else f"{name}, {split.name}"
         parts.append(Text(f"{title}: {plural(len(split.subjects), 'subject')}", style="bold"))
-        parts.append(_subjects(split))
+        parts.append(_subjects(split, WINDOW if check is None else case_of(check.task)))
         parts.extend(Text(note) for note in split.notes)
         if split.refusal:
             whose = "score" if split.name == "test" else "search"
@@ -243,8 +247,9 @@ def _faults(found: Inspection) -> RenderableType:
     return columns(("kind", "file", "detail"), rows)
 
 
-def _subjects(split: Split) -> RenderableType:
+def _subjects(split: Split, case: Case) -> RenderableType:
     """Lay out one row for each subject and one for the total, without columns that are empty."""
+    from atml.data.cases import BEAT
     from atml.formatting import columns
 
     parts = (*split.subjects[:MOST_SUBJECTS], split.total)
@@ -255,10 +260,10 @@ def _subjects(split: Split) -> RenderableType:
     classes = sorted(getattr(split.total, column), key=lambda name: name == "unknown")
     cells: list[tuple[str, bool, list[str]]] = [
         ("subject", False, [*(part.name for part in parts[:-1]), total]),
-        ("files", True, [] if long else [str(part.files) for part in parts]),
+        ("beats" if case == BEAT else "files", True, [] if long else [str(part.files) for part in parts]),
         ("windows" if long else "usable", True, [str(part.usable) for part in parts]),
         *((name, True, [str(getattr(part, column).get(name, "-")) for part in parts]) for name in classes),
-        ("rhythms", False, [] if long else [_counted(part.rhythms) for part in parts]),
+        (case.kinds, False, [] if long else [_counted(part.rhythms) for part in parts]),
         ("samples", False, [] if long else [_lengths(part) for part in parts]),
         ("seconds a rhythm", False, [_times(part.seconds) for part in parts]),
         ("seconds left out", False, [_times(part.left_out) for part in parts]),

@@ -1,4 +1,4 @@
-"""What is shown while data are read: a bar in a terminal, a line now and then elsewhere."""
+"""What is shown while data are read or made: a bar in a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _InLines:
             self._last = now
         elif now - self._last >= LINE and progress.done < progress.total:
             self._last = now
-            sys.stderr.write(f"reading {progress.path}: {_said(progress)}\n")
+            sys.stderr.write(f"{progress.doing} {progress.path}: {_said(progress)}\n")
             sys.stderr.flush()
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ class _InTerminal:
         if now - self._since >= SOON and now - self._last >= OFTEN:
             self._last = now
             self._update(
-                description=f"reading {progress.path.name}",
+                description=f"{progress.doing} {progress.path.name}",
                 total=progress.total,
                 completed=progress.done,
                 said=_said(progress),

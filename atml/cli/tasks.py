@@ -55,12 +55,14 @@ def rows() -> list[dict[str, Any]]:
         missing = [kind for kind in task_files.FOLDERS if kind not in files]
         notes = [f"no {kind}/{name}.py" for kind in missing]
         seconds = classes = None
+        beats = False
         objectives: list[str] = []
         if not missing:
             try:
                 definition = task_files.find(name)
                 seconds, classes = definition.task.seconds, list(definition.task.classes)
                 objectives = list(definition.objectives)
+                beats = definition.task.around_beats
                 notes += definition.notes()
             except TaskFileError as error:
                 notes.append(str(error))
@@ -69,6 +71,7 @@ def rows() -> list[dict[str, Any]]:
                 "task": name,
                 "seconds": seconds,
                 "classes": classes,
+                "around_beats": beats,
                 "objectives": objectives,
                 "files": {kind: str(path) for kind, path in files.items()},
                 "notes": notes,
@@ -84,7 +87,9 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
     cells = [
         (
             r["task"],
-            "-" if r["seconds"] is None else f"{r['seconds']:g} s",
+            "-"
+            if r["seconds"] is None
+            else f"{r['seconds']:g} s{' round a beat' if r['around_beats'] else ''}",
             ", ".join(r["classes"] or ()),
             "\n".join(r["objectives"]),
             "\n".join(r["files"].values()),

@@ -7,7 +7,7 @@ from atml.data.episode import Episode
 from atml.data.folds import folds, hold_out
 from atml.data.inspection import Inspection, Part, Split, inspect
 from atml.data.onsets import episodes
-from atml.data.opening import open
+from atml.data.opening import open, places
 from atml.data.parsing import Fault
 from atml.data.set_folds import set_folds
 from atml.data.subjects import matching, same_subject
@@ -27,6 +27,7 @@ __all__ = [
     "inspect",
     "matching",
     "open",
+    "places",
     "same_subject",
     "set_folds",
     "watched",

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from atml.arrays import Int64
+from atml.data.cases import case_of
 from atml.data.folds import folds as deal
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
@@ -270,9 +271,10 @@ def _person(name: str, one: _Seen) -> Part:
 def _part(name: str, one: _Seen, files: Int64, faults: Sequence[Fault], seconds: Sequence[Seconds]) -> Part:
     """Sum up some files, their faults and their time."""
     parsed, y, classes = one.parsed, one.y, one.asked.task.classes
+    kind = case_of(one.asked.task).kind
     dropped = Counter(fault.kind for fault in faults)
     strange = unknown(parsed.files.take(files), y[files])
-    dropped.update({f"rhythm {rhythm!r} unknown": count for rhythm, count in strange.items()})
+    dropped.update({f"{kind} {rhythm!r} unknown": count for rhythm, count in strange.items()})
     rows = y[parsed.owner[np.isin(parsed.owner, files)]]
     low, high = parsed.low[files], parsed.high[files]
     read = np.isfinite(low) & np.isfinite(high)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Int64, Strings
+from atml.data.cases import case_of
 from atml.data.parsing import Fault, Files, Parsed, look_at, some
 from atml.data.rows import DROPPED
 from atml.errors import DataError
@@ -186,13 +187,17 @@ def settle(path: Path, files: Files, task: Task, label: Label, split: str) -> tu
         more = f" ({len(wrong) - 1} more such)" if len(wrong) > 1 else ""
         where, what = call(path, str(files.place[wrong[0]])), contradiction(files, int(wrong[0]), y, task)
         raise DataError(f"{where}: {what}{more}; mend one of the two")
-    notes = []
+    notes, case = [], case_of(task)
     empty = (files.rhythm == "") & (y >= 0)
     if empty.any():
-        notes.append(f"{empty.sum()} windows have an empty rhythm, taken for {task.classes[y[empty][0]]!r}")
+        notes.append(
+            f"{empty.sum()} {case.many} have an empty {case.kind}, taken for {task.classes[y[empty][0]]!r}"
+        )
     if strange := unknown(files, y):
         listed = ", ".join(f"{name!r} ({count})" for name, count in strange.items())
-        notes.append(f"{sum(strange.values())} windows left out, of rhythms unknown to the task: {listed}")
+        notes.append(
+            f"{sum(strange.values())} {case.many} left out, of {case.kinds} unknown to the task: {listed}"
+        )
     if len(y) and (y < 0).all():  # nothing that another set could make up for
         check_classes(str(path), split, y[:0], list(strange), task)
     return y, notes

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from atml.arrays import Strings
 from atml.data import beat_windows, merging
 from atml.data import cache as store
+from atml.data.cases import case_of
 from atml.data.dataset import Dataset
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
@@ -95,6 +97,53 @@ def open(  # the verb is the module's public name: atml.data.open
         >>> found.x.shape[1:], sorted(set(found.rhythm.tolist())), found.synthetic
         ((1, 500), ['AFIB', 'N'], True)
     """
+    whole = _whole(
+        paths,
+        task=task,
+        label=label,
+        split=split,
+        cache=cache,
+        sampling_rate=sampling_rate,
+        leads=leads,
+        leave_out=leave_out,
+        labels=labels,
+        subjects=subjects,
+        seed=seed,
+    )
+    return _dataset(whole, task, synthetic=not whole.path)
+
+
+def places(paths: Paths, *, task: Task, label: Label, **how: Any) -> Strings:
+    """Return where each window that `open` gives is from, ``(n,)``: its recording and the time in it.
+
+    "106 at 12:31.25" is a beat of record 106, "106 at 12:31" the stretch of one rhythm that a window is cut
+    from. Arguments and errors are those of `open`.
+
+    Example:
+        >>> from atml.tasks import Task
+        >>> beats = Task(name="b", kind="multiclass", classes=("N", "S", "V"), sampling_rate=125, window=250,
+        ...     after_beat=1.0)
+        >>> str(places(None, task=beats, label={"N": 0, "A": 1, "V": 2}.get)[0]).split(" at ")[0]
+        'train0'
+    """
+    return _whole(paths, task=task, label=label, **how).files.place
+
+
+def _whole(
+    paths: Paths,
+    *,
+    task: Task,
+    label: Label,
+    split: str = "train",
+    cache: Path | None = None,
+    sampling_rate: int | None = None,
+    leads: Sequence[str] = (),
+    leave_out: LeftOut = (),
+    labels: Path | None = None,
+    subjects: os.PathLike[str] | str | None = None,
+    seed: int = 0,
+) -> Piece:
+    """Open one split of one data set, or of several together; synthetic ECG has no path."""
     root = store.root(cache)
     asked = asked_of(
         task=task,
@@ -123,7 +172,7 @@ def open(  # the verb is the module's public name: atml.data.open
         f", {left} subjects left out" if left else "",
     )
     whole = merging.together(pieces, root) if len(pieces) > 1 else merging.kept(pieces[0], root)
-    return _dataset(replace(whole, notes=(*whole.notes, *notes)), task)
+    return replace(whole, notes=(*whole.notes, *notes))
 
 
 def _key_of(task: Task) -> tuple[object, ...]:
@@ -150,7 +199,9 @@ def _piece(found: Found, split: str, asked: Asked, leave_out: LeftOut, root: Pat
         left = leave_out(files.subject) if callable(leave_out) else matching(files.subject, leave_out)
     if left.any():
         people = np.unique(files.subject[left]).tolist()
-        notes.append(f"{len(people)} subjects left out, with {left.sum()} windows: {some(people)}")
+        notes.append(
+            f"{len(people)} subjects left out, with {left.sum()} {case_of(task).many}: {some(people)}"
+        )
     return Piece(
         name=found.name,
         path=str(found.path),
@@ -208,7 +259,7 @@ def _dataset(piece: Piece, task: Task, synthetic: bool = False) -> Dataset:
     )
 
 
-def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> Dataset:
+def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> Piece:
     """Draw synthetic ECG, or find it drawn."""
     known = ectopy.SYMBOLS.values() if task.around_beats else RHYTHMS
     table = classes_of(list(known), task, label)
@@ -226,7 +277,7 @@ def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> D
 
     entry = store.fetch(root / key, build)
     files = _files(entry)
-    piece = Piece(
+    return Piece(
         name="synthetic",
         path="",
         key=key,
@@ -237,7 +288,6 @@ def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> D
         keep=np.arange(len(files.given)),
         notes=entry.notes,
     )
-    return _dataset(piece, task, synthetic=True)
 
 
 def _synthetic_beats(task: Task, table: Mapping[str, int | None], split: str, seed: int) -> store.Built:

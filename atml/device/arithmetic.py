@@ -50,6 +50,16 @@ def tanh(x: Float32) -> Float32:
     return np.asarray(F(2) * sigmoid(x + x) - F(1), F)
 
 
+def root(x: Float32) -> Float32:
+    """Return the square root, rounded as IEEE 754 says; of subnormals, which the C takes for 0, it is 0.
+
+    Example:
+        >>> root(np.array([2.0, 1e-40], np.float32)).tolist()
+        [1.4142135381698608, 0.0]
+    """
+    return np.asarray(np.where(x < np.finfo(F).tiny, F(0), np.sqrt(x)), F)
+
+
 def log(x: Float32) -> Float32:
     """Return the natural logarithm of numbers above 0 that are no subnormals, to within 2e-7."""
     bits = x.view(np.int32)

@@ -101,11 +101,10 @@ def _input(source: Input) -> Part:
         events["rr box"] = source.leads * reached * (rr.box.bit_length() + rr.box.bit_count() - 2)
         ram = source.leads * reached + reached + (rr.most if rr.window > 2**15 else (rr.most + 1) // 2)
     if (beat := source.beat) is not None:
-        # A tap takes about twice what a sum over a box does, the rest of a sample what a scan for beats does.
-        events["rr box"] = 2 * source.leads * beat.window * beat.taps
-        events["rr scan"] = source.leads * (beat.window + beat.own)
-        events["root"] = source.leads * (beat.window + 1)
-        ram = source.channels * beat.window
+        events["beat sample"] = source.leads * beat.window
+        events["beat tap"] = source.leads * beat.window * beat.taps
+        events["beat own"] = source.leads * beat.own
+        ram = source.channels * beat.window + 2 * beat.reach
     events["input row"] = source.steps
     events["input lead"] = source.steps * source.channels
     taken = source.steps * source.channels * source.patch
@@ -250,6 +249,8 @@ def frames(program: Program, format: str) -> Counter[str]:
         found[f"call, {need}"] = longest
     if program.input.rr is not None:
         found["rr second"] = program.input.rr.seconds
+    if program.input.beat is not None:
+        found["BEAT_VIEW"] = 1
     return found
 
 
@@ -288,8 +289,6 @@ def code(program: Program, format: str) -> Counter[str]:
     for one, others in TOGETHER.items():
         if one in named:
             found.update({f"{one} {other}": 1 for other in others if other in named})
-    if "BEAT_VIEW" in named:  # about as much code as that which finds beats
-        found["RR"] = 1
     if "FINISHES" in named:
         found["layer that finishes"] = layers
     if "CELL" in named and named & {"ELU", "SILU", "TANH_ACTIVATION", "POOL_ATTENTION"}:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from atml.arrays import Float32, Int64
-from atml.device.arithmetic import F, activate, added, exp, log, sigmoid, tanh
+from atml.device.arithmetic import F, activate, added, exp, log, root, sigmoid, tanh
 from atml.device.program import Conv, Input, Layer, LayerNorm, Pool, Program, Recurrent
 from atml.ecg.beats import FRACTION
 from atml.models.beat_view import ALIKE_GAIN, CHANNELS, FLOOR, LARGEST, BeatPlan
@@ -77,7 +77,8 @@ def prepared(source: Input, x: Float32) -> Float32:
     if source.kind == "rr":
         assert source.rr is not None
         x = rr_series(x, source.rr)
-    if source.beat is not None:
+    elif source.kind == "beat":
+        assert source.beat is not None
         x = beat_view(x, source.beat)
     count = F(source.samples)
     mean = np.zeros((*x.shape[:2], 1), F)
@@ -105,30 +106,28 @@ def prepared(source: Input, x: Float32) -> Float32:
 
 
 def beat_view(x: Float32, plan: BeatPlan) -> Float32:
-    """Return the beats among their neighbours of ``(n, leads, samples)``; see `atml.models.beat_view`."""
+    """Return the three rows of each lead of ``(n, leads, samples)``; see `atml.models.beat_view`."""
     n, leads, samples = x.shape
     lead = x.reshape(n * leads, samples)
-    slope = np.zeros_like(lead)
-    slope[:, plan.step : -plan.step] = lead[:, 2 * plan.step :] - lead[:, : -2 * plan.step]
-    about = np.pad(slope, ((0, 0), (plan.reach, plan.reach)))
-    alike, size = np.zeros_like(lead), np.zeros_like(lead)
+    slope = np.zeros((n * leads, samples + 2 * plan.reach), F)
+    first, last = plan.reach + plan.step, plan.reach + samples - plan.step
+    slope[:, first:last] = lead[:, 2 * plan.step :] - lead[:, : -2 * plan.step]
+    product, power = np.zeros_like(lead), np.zeros_like(lead)
     for at in range(0, 2 * plan.reach + 1, plan.step):
-        part = about[:, at : at + samples]
-        alike = alike + part * slope[:, plan.beat - plan.reach + at, None]
-        size = size + part * part
-    size = np.sqrt(size)
+        part = slope[:, at : at + samples]
+        product = product + part * slope[:, plan.beat + at, None]
+        power = power + part * part
+    size = root(power)
     own = size[:, plan.beat, None] + F(EPSILON)
     least = size.max(1, keepdims=True) * F(FLOOR) + F(EPSILON)
-    alike = alike / (own * np.maximum(size, least)) * F(ALIKE_GAIN)
-    size = np.minimum(size / own, F(LARGEST))
-    hidden = slice(plan.beat - plan.hidden, plan.beat + plan.hidden + 1)
-    alike[:, hidden] = size[:, hidden] = 0
+    out = np.zeros((n * leads, CHANNELS, samples), F)
+    out[:, 0] = product / (own * np.maximum(size, least)) * F(ALIKE_GAIN)
+    out[:, 1] = np.minimum(size / own, F(LARGEST))
+    out[:, :2, plan.beat - plan.hidden : plan.beat + plan.hidden + 1] = 0
     near = slice(plan.beat - plan.before, plan.beat + plan.after + 1)
     shape = lead[:, near] - lead[:, plan.beat, None]
     shape = shape - (added(shape) / F(plan.own))[:, None]
-    shape = shape / (np.sqrt(added(shape * shape) / F(plan.own)) + F(EPSILON))[:, None]
-    out = np.zeros((n * leads, CHANNELS, samples), F)
-    out[:, 0], out[:, 1], out[:, 2, near] = alike, size, shape
+    out[:, 2, near] = shape / (root(added(shape * shape) / F(plan.own)) + F(EPSILON))[:, None]
     return out.reshape(n, leads * CHANNELS, samples)
 
 

@@ -129,6 +129,7 @@ def render(
         "ring": f"{4 * task.leads * task.window:,} bytes",
         "detector": "",
         "beat": "",
+        "step": "",
         "data": exported.data_name,
         "board": aim.name if aim.freestanding else "cortex-m4",
         "checks": "\n".join(_checks(facts, program.format)),
@@ -140,6 +141,13 @@ def render(
         words |= {"after": f"{after}", "after_s": f"{after / rate:g}"}
         words["beat"] = f"; {after} samples of each lead come after the beat that is decided"
         words["detector"] = f", and about {beats.ram(after, rate):,} those of the detector of beats"
+    source = (program.program if isinstance(program, Quantised) else program).input
+    if source.beat is not None:
+        rows = 4 * (source.channels * source.samples + 2 * source.beat.reach)
+        words["step"] = (
+            f", beside the {source.leads * source.beat.operations:,} operations that compare it with its beat"
+            f" and whose rows take {rows:,} bytes of RAM"
+        )
     return _wrapped(filled_in(NAME, kind_of(task), **words))
 
 

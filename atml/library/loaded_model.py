@@ -61,7 +61,8 @@ class Model:
     Wherever a signal is given it may be
 
     - windows ``(n, leads, samples)``, each as long as `window` says (in time, at another rate), or
-    - one recording ``(leads, samples)``, or ``(samples,)`` for one lead, of any length, cut into windows.
+    - one recording ``(leads, samples)``, or ``(samples,)`` for one lead, of any length, cut into windows; not
+      where the task is about single beats, which `atml annotate` finds.
 
     Signals are raw, in the unit of the training data; a warning (UserWarning) says so where they are far
     larger or smaller than those were, or flat or at the rail. ``sampling_rate`` is theirs in Hz, the model's

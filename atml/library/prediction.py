@@ -20,7 +20,7 @@ from atml.library import decision_plot
 from atml.library.loaded_model import Model, load
 from atml.library.notes import shortened, trained_on
 from atml.library.path_arguments import PathLike, paths
-from atml.library.recordings import Recording
+from atml.library.recordings import Recording, check_adjoining
 from atml.metrics.burden import burden
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def predict(
         on_recording: Called with the number of recordings read so far, after each.
 
     Raises:
-        DataError: A file can't be read, or none is as long as a window.
+        DataError: A file can't be read, or none is as long as a window; a model of single beats.
         InputError: An unknown class, a time below 0, or a folder ``out`` that holds something or can't be
             written.
         ExportError: No export of atml there.
@@ -147,6 +147,7 @@ def predict(
     import pandas as pd
 
     found = model if isinstance(model, Model) else load(model)
+    check_adjoining(found.task)
     named = _classes(found, classes)
     for name, value in (("merge", merge_s), ("shortest", shortest_s)):
         if not (np.isfinite(value) and value >= 0):

@@ -107,6 +107,20 @@ def _missing(values: npt.NDArray[np.float64]) -> Bools:
     return ~(np.abs(values) <= LARGEST)
 
 
+def check_adjoining(task: Task) -> None:
+    """Raise DataError for a task whose windows are cut round beats, and do not adjoin.
+
+    Example:
+        >>> check_adjoining(Task(name="t", classes=("a", "b"), positive=1, sampling_rate=100, window=500))
+    """
+    if task.around_beats:
+        raise DataError(
+            f"task {task.name!r} is about single beats, and no recording is cut into adjacent windows for"
+            f" it: run"
+            f" `atml annotate EXPORT RECORD`, or give windows (n, {task.leads}, {task.window}) round beats"
+        )
+
+
 @dataclass(frozen=True)
 class Recording:
     """One recording ``x (leads, samples)`` at ``rate`` Hz, to be cut for a task; it may be a memory map."""
@@ -120,8 +134,9 @@ class Recording:
         """Check a signal ``(samples,)`` or ``(leads, samples)``.
 
         Raises:
-            DataError: other leads than the task's, or less than one window.
+            DataError: other leads than the task's, or less than one window; a task of single beats.
         """
+        check_adjoining(task)
         x = signal[None] if signal.ndim == 1 else signal
         if x.ndim != 2 or x.shape[0] != task.leads:
             raise DataError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atml.arrays import evenly
+from atml.data.cases import case_of
 from atml.data.dataset import Dataset
 from atml.data.soundness import doubtful
 from atml.formatting import plural
@@ -52,7 +53,7 @@ def fast(dataset: Dataset, task: Task) -> list[Finding]:
 
     Only what is wrong is returned.
     """
-    found = []
+    found, case = [], case_of(task)
     for klass, name in enumerate(task.classes):
         subject = dataset.subject[dataset.y == klass]
         if not len(subject):
@@ -64,10 +65,10 @@ def fast(dataset: Dataset, task: Task) -> list[Finding]:
             )
         if len(people) > 1 and each.max() > ONE_PERSON * len(subject):
             found.append(
-                f"{people[each.argmax()]} has {each.max() / len(subject):.0%} of the windows of {name!r}"
+                f"{people[each.argmax()]} has {each.max() / len(subject):.0%} of the {case.many} of {name!r}"
             )
         if len(subject) < RARE * len(dataset):
-            found.append(f"{name!r} is rare: {len(subject)} of {plural(len(dataset), 'window')}")
+            found.append(f"{name!r} is rare: {len(subject)} of {case.count(len(dataset))}")
     rows = evenly(len(dataset), SOME)
     flat, saturated = doubtful(np.asarray(dataset.x[rows]), dataset.sampling_rate)
     if flat.any() or saturated.any():

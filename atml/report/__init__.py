@@ -24,6 +24,7 @@ from atml.storage import Store
 
 SECTIONS: dict[str, tuple[str, str]] = {
     "results": ("results", "Results"),
+    "beats": ("beats", "Beat by beat"),
     "failures": ("failures", "Where it fails"),
     "device": ("device", "On the board"),
     "search_course": ("search", "How the search went"),
@@ -42,7 +43,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
 }
 """Modules of `atml.report.sections` in the order of the page, with the address and title of each section.
 
-Each module has ``contents(material)``, which returns the blocks of its section.
+Each module has ``contents(material)``, which returns the blocks of its section; without any it is left out.
 """
 
 FOLDED = tuple(SECTIONS)[tuple(SECTIONS).index("limits") :]
@@ -66,8 +67,8 @@ def section(name: str, material: Material) -> Section:
 
 
 def compose(material: Material) -> list[Section]:
-    """Write every section of a report."""
-    return [section(name, material) for name in SECTIONS]
+    """Write every section of a report that has something in it."""
+    return [made for name in SECTIONS if (made := section(name, material)).blocks]
 
 
 def write(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atml.artifacts.card_baseline import class_of
+from atml.data.cases import case_of
 from atml.formatting import plural, value
 from atml.report import comparisons
 from atml.report import kind as report_kind
@@ -20,11 +21,12 @@ def subjects(source: Source, task: Task) -> list[Block]:
     rates, said = kind.by_subject(source, MOST, task)
     cut = f"Of {len(rows)} subjects the {len(shown)} worst are shown. " if len(rows) > len(shown) else ""
     says = (
-        f"{cut}Whiskers are Wilson's 95% intervals, as if windows of a subject were independent: the true"
-        " ones are wider."
+        f"{cut}Whiskers are Wilson's 95% intervals, as if {case_of(task).many} of a subject were"
+        f" independent: the"
+        " true ones are wider."
     )
     if any(one is None for found in rates.values() for one in found):
-        says += " A subject without windows of a class has no bar for its rate."
+        says += f" A subject without {case_of(task).many} of a class has no bar for its rate."
     chart = Chart("subjects", comparisons.subjects([str(row["subject"]) for row in shown], rates), says)
     columns, cells = kind.subject_table(source, task)
     mean = f" Counts are means of {source.runs} trainings." if source.runs > 1 else ""
@@ -32,10 +34,14 @@ def subjects(source: Source, task: Task) -> list[Block]:
 
 
 def rhythms(source: Source, task: Task) -> Block:
-    """Say how much of each rhythm was decided right, by the network and by the baseline."""
+    """Say how much of each rhythm, or of beats of each symbol, was decided right, by network and baseline."""
+    case = case_of(task)
     rows = source.figures.get("rhythms") or []
     if not rows:
-        return Empty("Rhythms are not known in these data, or this export is of a version that kept none.")
+        return Empty(
+            f"{case.kinds.capitalize()} are not known in these data, or this export is of a version that"
+            f" kept none."
+        )
     baseline = source.figures.get("baseline") or {}
 
     def key(row: Figures) -> tuple[str, int]:
@@ -56,9 +62,9 @@ def rhythms(source: Source, task: Task) -> Block:
         for row in rows
     ]
     worst = min(rows, key=lambda row: row["right"])
-    header = ("rhythm", "class", "windows", "subjects", "right", *(["baseline right"] if other else []))
+    header = (case.kind, "class", case.many, "subjects", "right", *(["baseline right"] if other else []))
     says = (
-        "Share of each rhythm's windows that was decided right out of fold. Weakest:"
+        f"Share of each {case.kind}'s {case.many} that was decided right out of fold. Weakest:"
         f" {worst['rhythm'] or '(no name)'} with {worst['right']:.3f}, from"
         f" {plural(worst['subjects'], 'subject')}."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from atml.arrays import Floats, Int64, Strings
+from atml.data.cases import beat_at, case_of
 from atml.formatting import plural, sentence
 from atml.report import kind as report_kind
 from atml.report.material import Material
@@ -25,14 +26,14 @@ def browser(material: Material) -> Block:
     """Return the misjudged windows, the surest first; an `Empty` where there are none, or no data."""
     found, plan, why = material.outcome.decided, material.plan, material.outcome.why
     if found is None or plan is None:
-        return Empty(sentence(f"misjudged windows can't be shown: {why or material.plan_gone}"))
+        return Empty(sentence(f"what was misjudged can't be shown: {why or material.plan_gone}"))
     data, task = plan.dataset, plan.definition.task
-    kind = report_kind.of(task)
+    kind, case = report_kind.of(task), case_of(task)
     names, runs = kind.groups(task), len(found.called)
     missed = found.called != found.truth
     wrong = np.flatnonzero(missed.mean(axis=0) > 0.5)
     if not len(wrong):
-        return Empty("No window is decided wrong in more than half of the trainings.")
+        return Empty(f"No {case.name} is decided wrong in more than half of the trainings.")
     # Of the trainings that are wrong: what they say is what the margin is of.
     score = np.where(missed, found.margins, 0.0).sum(axis=0) / np.maximum(1, missed.sum(axis=0))
     subject = data.subject[found.rows]
@@ -47,10 +48,10 @@ def browser(material: Material) -> Block:
     length = -(-data.x.shape[-1] // step)
     drawn = places[: max(1, SAMPLES // length)]
     traces = tuple(trace(np.asarray(data.x[int(found.rows[at])][0], np.float64), step) for at in drawn)
-    people = len(np.unique(subject[wrong]))
+    people, where = len(np.unique(subject[wrong])), material.places
     how = {1: "", 2: " by both trainings"}.get(runs, f" by more than half of the {runs} trainings")
     said = (
-        f"{plural(len(wrong), 'window')} of {plural(people, 'subject')}"
+        f"{case.count(len(wrong))} of {plural(people, 'subject')}"
         f" {'is' if len(wrong) == 1 else 'are'} decided wrong out of fold{how}, of {len(found.truth):,}."
     )
     if len(kept) < len(wrong):
@@ -59,13 +60,18 @@ def browser(material: Material) -> Block:
         said += f" The first {len(drawn):,}, the surest of each subject, are drawn."
     leads = " The first lead is drawn." if data.x.shape[1] > 1 else ""
     return Windows(
-        columns=("subject", "rhythm", "truth and decision"),
+        columns=("subject", case.kind, "truth and decision"),
         rows=tuple(rows),
         score=kind.score(task),
         traces=traces,
         rate=data.sampling_rate / step,
         unit=unit_of(plan.origin),
         says=said + leads,
+        what=case.many,
+        places=()
+        if where is None
+        else tuple(str(where.words[int(found.rows[at])]) for at in places.tolist()),
+        mark=beat_at(task),
     )
 
 

@@ -14,11 +14,13 @@ from atml.metrics import FOUR, Interval
 from atml.report.figures import baseline_title
 from atml.report.history import whole
 from atml.report.material import Material
+from atml.report.sections.task_description import task_of
 from atml.report.spending import spent
 from atml.report.writing import Head
 from atml.searching import verdict
 from atml.searching.leaderboard import Entry
 from atml.searching.verdict import SURE, Evaluation, Verdict
+from atml.tasks.task import Task
 
 
 def headline(material: Material, now: datetime.datetime) -> Head:
@@ -91,8 +93,11 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
         facts.append(
             ("Without a network", value(baseline["value"]), f"{baseline_title(baseline)}, same folds")
         )
-    for test in found.tests:
-        facts.append((f"{test.name} on test data", value(test.official.value), _tested(test)))
+    facts += [
+        (f"{name} on test data", value(figure.value), _tested(test, figure))
+        for test in found.tests
+        for name, figure in test.headline.items()
+    ]
     if not found.tests:
         facts.append(("On test data", "not scored", "all figures are of data it was chosen on"))
     facts += [_size(material, first), *_board(material)]
@@ -106,11 +111,11 @@ def _gain(found: Verdict, gain: Interval) -> tuple[str, str]:
     return f"{gain.value:+.3f}", f"{between(gain)} ({SURE}{few})"
 
 
-def _tested(test: Evaluation) -> str:
+def _tested(test: Evaluation, figure: Interval) -> str:
     few = ", few" if test.subjects < FEW else ""
     points = "" if test.total is None else f"; total {test.total:.3f}"
     return (
-        f"{between(test.official)} (95%){points}; rule {test.rule} on {test.data},"
+        f"{between(figure)} (95%){points}; rule {test.rule} on {test.data},"
         f" {plural(test.subjects, 'subject')}{few}; {ordinal(test.number)} evaluation"
     )
 
@@ -123,8 +128,20 @@ def _rows(material: Material) -> list[tuple[str, str]]:
     shown = ("path", "worst people", "as good", "unqualified", "next")
     rows = [(name, words) for name, words in found.rows() if name in shown]
     if rows and rows[-1][0] == "next" and rows[-1][1].startswith("atml report"):
-        rows[-1] = ("next", f"atml predict {rows[0][1]} FILE...")
+        rows[-1] = ("next", use(rows[0][1], task_of(material)))
     return rows
+
+
+def use(export: str, task: Task | None) -> str:
+    """Return the command that uses an export.
+
+    Example:
+        >>> use("exports/s/97", None)
+        'atml predict exports/s/97 FILE...'
+    """
+    if task is not None and task.around_beats:
+        return f"atml annotate {export} RECORD"
+    return f"atml predict {export} FILE..."
 
 
 def _gate(material: Material, known: dict[str, float], *, its_own: bool) -> list[tuple[str, str, str]]:

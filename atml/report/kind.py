@@ -57,8 +57,8 @@ class ReportKind(Protocol):
     def cells_of(self, figures: Figures, found: CrossValidationResult | None) -> Int64 | None:
         """Counts out of fold or of an evaluation, as `cells`; None where they are not known."""
 
-    def errors(self, cells: Int64, names: Sequence[str]) -> str:
-        """Say how often which error was made."""
+    def errors(self, cells: Int64, names: Sequence[str], many: str = "windows") -> str:
+        """Say how often which error was made; ``many`` is what is counted."""
 
     def by_subject(
         self, source: Source, most: int, task: Task

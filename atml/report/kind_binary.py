@@ -127,7 +127,7 @@ def cells_of(figures: Figures, found: CrossValidationResult | None) -> Int64 | N
     return np.array([counts[name] for name in CELLS]).reshape(2, 2)
 
 
-def errors(cells: Int64, names: Sequence[str]) -> str:
+def errors(cells: Int64, names: Sequence[str], many: str = "windows") -> str:
     """Count misses and false alarms."""
     (tn, fp), (fn, tp) = cells.tolist()
     return f"{fn:,} of {tp + fn:,} windows with {names[1]} missed, {fp:,} false alarms in {fp + tn:,} others"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from atml.arrays import Float32, Int64
+from atml.data.cases import case_of, signal
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.formatting import between, listed
 from atml.metrics import Interval, Predictions, wilson
@@ -24,10 +25,12 @@ MOST_PAIRS = 6
 
 def asks(task: Task) -> str:
     """Name the classes."""
-    return (
-        f"Given {task.seconds:g} s of ECG, decide which of {len(task.classes)} classes it shows:"
-        f" {listed(task.classes, 'or')}. Every class counts the same."
-    )
+    classes = f"{listed(task.classes, 'or')}. Every class counts the same."
+    if task.around_beats:
+        return (
+            f"Given a beat and {signal(task)}, decide which of {len(task.classes)} classes it is: {classes}"
+        )
+    return f"Given {signal(task)}, decide which of {len(task.classes)} classes it shows: {classes}"
 
 
 def decision(task: Task, config: Figures) -> list[tuple[str, str]]:
@@ -119,10 +122,10 @@ def cells_of(figures: Figures, found: CrossValidationResult | None) -> Int64 | N
     return None if found is None else cells(found.table)
 
 
-def errors(cells: Int64, names: Sequence[str]) -> str:
+def errors(cells: Int64, names: Sequence[str], many: str = "windows") -> str:
     """Count wrong decisions, and name the most frequent mistake."""
     wrong = cells - np.diag(np.diag(cells))
-    said = f"{wrong.sum():,} of {cells.sum():,} windows wrong"
+    said = f"{wrong.sum():,} of {cells.sum():,} {many} wrong"
     if not wrong.any():
         return said
     true, called = divmod(int(wrong.argmax()), len(wrong))
@@ -155,7 +158,7 @@ def subject_table(source: Source, task: Task) -> tuple[tuple[str, ...], tuple[tu
         counts = (row["n"], row["n"] - row["right"])
         each = [f"{round(n / source.runs, 1):g}" for n in counts]
         rows.append((str(row["subject"]), *each, f"{row['accuracy']:.3f}"))
-    return ("subject", "windows", "wrong", "accuracy"), tuple(rows)
+    return ("subject", case_of(task).many, "wrong", "accuracy"), tuple(rows)
 
 
 def of_subject(row: Figures) -> float:

@@ -168,7 +168,7 @@ document.querySelectorAll("figure.table:not(.pairs)").forEach((figure) => {
 
 // --- windows to look through
 const SVG = "http://www.w3.org/2000/svg", HIGH = 30, SPEED = 25;
-function drawing([packed, most], rate, unit) {
+function drawing([packed, most], rate, unit, mark) {
   const bytes = Int8Array.from(atob(packed), (c) => c.charCodeAt(0) << 24 >> 24);
   const wide = Math.ceil(bytes.length / rate * SPEED), middle = HIGH / 2;
   const svg = document.createElementNS(SVG, "svg");
@@ -188,12 +188,13 @@ function drawing([packed, most], rate, unit) {
   };
   line(every(1), "xf8d9d2", 0.1);
   line(every(5), "xeeb1a5", 0.18);
+  if (mark !== null) line(`M${(mark * SPEED).toFixed(2)} 0V${HIGH}`, "x9aa1a9", 0.8);
   const points = [...bytes].map((v, i) => `${(i * SPEED / rate).toFixed(2)} ${(middle - v / 127 * (middle - 2)).toFixed(2)}`);
   line(`M${points.join("L")}`, "ink", 0.25);
   return [svg, `${bytes.length / rate} s at 25 mm/s, highest ${most}${unit ? ` ${unit}` : ""} from its median`];
 }
 document.querySelectorAll(".windows").forEach((part) => {
-  const { columns, score, rate, unit, rows, traces } = JSON.parse(part.querySelector("script").textContent);
+  const { columns, score, rate, unit, what, places, mark, rows, traces } = JSON.parse(part.querySelector("script").textContent);
   const tools = make("div", { class: "tools" }), list = make("div", { class: "list" }), many = columns.length;
   const count = make("p", { class: "caption", "aria-live": "polite" }), more = make("button", { type: "button" }, "Show more");
   let shown = 0, found = [];
@@ -211,10 +212,11 @@ document.querySelectorAll(".windows").forEach((part) => {
   });
   function next() {
     for (const at of found.slice(shown, shown + 6)) {
-      const row = rows[at], said = make("figcaption", {}, `Subject ${row[0]}, ${row.slice(1, many).join(": ")}; score ${row[many]}`);
+      const row = rows[at], whose = places[at] || `Subject ${row[0]}`;
+      const said = make("figcaption", {}, `${whose}, ${row.slice(1, many).join(": ")}; score ${row[many]}`);
       const figure = make("figure", { class: "drawing" });
       if (traces[at]) {
-        const [svg, how] = drawing(traces[at], rate, unit);
+        const [svg, how] = drawing(traces[at], rate, unit, mark);
         svg.setAttribute("role", "img");
         svg.setAttribute("aria-label", said.textContent);
         said.append(` (${how})`);
@@ -225,7 +227,7 @@ document.querySelectorAll(".windows").forEach((part) => {
     }
     shown = Math.min(shown + 6, found.length);
     more.hidden = shown >= found.length;
-    count.textContent = `${found.length} of ${rows.length} windows, ${shown} shown. Score: ${score}.`;
+    count.textContent = `${found.length} of ${rows.length} ${what}, ${shown} shown. Score: ${score}.`;
   }
   function filter() {
     const [low, high] = ends.map((box) => (box.value === "" ? null : Number(box.value)));

@@ -92,6 +92,9 @@ class Windows:
         rate: Samples of a trace a second.
         unit: Unit of the magnitudes, "" where it is not known.
         says: The sentence computed from the data.
+        what: What they are, several of them.
+        places: Where each is from, "106 at 12:31.25"; none where that is not known.
+        mark: The second of a window at which what it is about lies; None where it is all about it.
     """
 
     columns: tuple[str, ...]
@@ -101,6 +104,9 @@ class Windows:
     rate: float
     unit: str
     says: str
+    what: str = "windows"
+    places: tuple[str, ...] = ()
+    mark: float | None = None
 
 
 @dataclass(frozen=True)

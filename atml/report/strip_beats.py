@@ -11,6 +11,9 @@ from atml.report.theme import GREY, INK, MUTED, PURPLE, RED, SKY
 HIGH, NEAR = 4.0, 7.0
 """Height of the line, and the least distance of two beats for the interval to be written between them."""
 
+LETTER = 1.6
+"""What half a letter more on either side takes of that distance: a name is in the middle of its beat."""
+
 KINDS = {"V": RED, "S": PURPLE, "Q": GREY}
 """Colours of beats by symbol; those of others are in ink."""
 
@@ -40,8 +43,8 @@ def named(
         x, colour = left + speed * at, KINDS.get(symbol, INK)
         parts.append(text(x, y - 1.6, symbol, colour, 3.1, "middle", bold=True))
         parts.append(f'<path d="M{x:.2f} {y - 1.1:.2f}v1.1" stroke="{colour}" stroke-width="0.25"/>')
-    for (before, _), (at, _) in itertools.pairwise(beats):
-        if speed * (at - before) >= NEAR:
+    for (before, name), (at, other) in itertools.pairwise(beats):
+        if speed * (at - before) >= NEAR + LETTER * (len(name) + len(other) - 2):
             middle = left + speed * (before + at) / 2
             parts.append(text(middle, y - 1.6, f"{1000 * (at - before):.0f}", MUTED, 2.2, "middle"))
     return parts

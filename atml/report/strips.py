@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import numpy.typing as npt
 
-from atml.report import strip_beats
+from atml.report import strip_attention, strip_beats
 from atml.report.svg import text
 from atml.report.theme import BLUE, FONT, GREY, INK, MUTED, ORANGE, RULE_BOLD, RULE_FINE, RULED
 
@@ -66,7 +66,8 @@ class Strip:
     0 in orange, below 0 in blue, the deeper the nearer to ``strongest`` (the largest magnitude where that is
     0). ``leads`` are names, where there are any. ``beats`` are named above it: seconds since its start, and
     symbols; between neighbours stands the interval in ms. ``span`` underlines them from one time to another.
-    Where a sample is missing (NaN) nothing is drawn.
+    Where a sample is missing (NaN) nothing is drawn. ``mark`` is a second at which a line crosses it.
+    ``attention (samples,)`` is drawn in a lane below, in even shares.
     """
 
     x: Floats
@@ -78,6 +79,8 @@ class Strip:
     leads: tuple[str, ...] = ()
     beats: tuple[tuple[float, str], ...] = ()
     span: tuple[float, float] | None = None
+    mark: float | None = None
+    attention: Floats | None = None
 
 
 def choose(strips: Sequence[Strip], unit: str) -> Scale:
@@ -132,6 +135,10 @@ def draw(strips: Sequence[Strip], *, unit: str, legend: str = "") -> str:
     page.y += 3.0
     if legend:
         _legend(page, legend)
+    if any(strip.attention is not None for strip in strips):
+        words = "purple lane: attention, 1 (dashed) where all weigh the same"
+        page.text(LEFT, page.y + 2.6, words, MUTED, 2.6)
+        page.y += 4.0
     return page.svg(wide)
 
 
@@ -174,6 +181,9 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
     high = sum(row.high for row in rows)
     page.parts.append(f'<rect x="{LEFT:g}" y="{top:.2f}" width="{wide:g}" height="{high:g}" fill="{RULED}"/>')
     _ruled(page, top, wide, high)
+    if strip.mark is not None:
+        line = f"M{LEFT + SPEED * strip.mark:.2f} {top:.2f}v{high:g}"
+        page.parts.append(f'<path d="{line}" stroke="{GREY}" stroke-width="2" stroke-opacity="0.35"/>')
     under = None if strip.under is None else np.atleast_2d(strip.under)
     # Places of samples are their own times: the last one is not stretched to the edge of the paper.
     columns = max(1, round(SPEED * np.shape(strip.x)[-1] / strip.rate / COLUMN))
@@ -188,6 +198,9 @@ def _strip(page: _Page, strip: Strip, scale: Scale) -> None:
         page.y += row.high
     if strip.saliency is not None:
         _lane(page, strip, wide)
+    if strip.attention is not None:
+        page.parts += strip_attention.lane(LEFT, page.y + 1, SPEED, strip.rate, strip.attention)
+        page.y += 1 + strip_attention.HIGH
     _seconds(page, strip, wide)
     page.y += BOTTOM + GAP
 
@@ -360,7 +373,7 @@ def _legend(page: _Page, towards: str) -> None:
         )
         x += 3.0
     page.text(x + 1.5, y + 2.1, f"for {towards}", MUTED, 2.6)
-    words = "lane: change of the margin (in logits) when that part is bridged by a line"
+    words = "lane: change of the margin (logits) when that part becomes a line"
     page.text(LEFT, y + 6.4, words, MUTED, 2.6)
     page.y += 8.0
 

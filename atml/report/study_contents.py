@@ -11,11 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atml import data
 from atml.arrays import Int64
 from atml.artifacts.json_file import fields_of
 from atml.data.dataset import Dataset
 from atml.errors import InputError, StudyError
 from atml.metrics.predictions import Predictions
+from atml.report.beat_places import BeatPlaces
 from atml.report.comparable import standing
 from atml.searching.leaderboard import Entry, entries
 from atml.searching.ranking import PICK, ranked
@@ -212,6 +214,24 @@ class StudyContents:
     def dataset(self) -> Dataset | None:
         """The data that the search saw, the test split not among them."""
         return self.plan.dataset if self.plan else None
+
+    @cached_property
+    def places(self) -> BeatPlaces | None:
+        """Where the beats of `dataset` are; None without the data, or where these are no beats."""
+        if self.plan is None or not self.plan.definition.task.around_beats:
+            return None
+        definition, origin = self.plan.definition, self.plan.origin
+        found = data.places(
+            origin.paths or None,
+            task=definition.task,
+            label=definition.label,
+            sampling_rate=origin.sampling_rate,
+            leads=origin.leads,
+            leave_out=origin.held_out,
+            labels=origin.labels,
+            subjects=origin.subjects,
+        )
+        return BeatPlaces.of(found)
 
     # --- what came out
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from atml.comparison.result import FEW
+from atml.data.cases import BEAT, WINDOW
 from atml.formatting import between, ordinal, plural, sentence, value
 from atml.report.figures import Figures, interval_of
 from atml.report.material import Material
 from atml.report.page import Block, Grid
 from atml.report.study_contents import Export
+from atml.report.tested_beats import beat_by_beat, is_beat_by_beat
 
 NAMES = {
     "recall": "sensitivity",
@@ -36,7 +38,8 @@ def _apart(titles: list[str], more: list[str]) -> list[str]:
 
 def seen(one: Figures) -> str:
     """Say how much was evaluated: windows, and subjects, with a warning where these are few."""
-    windows = plural(int(one.get("segments", 0)), "window")
+    what = BEAT if is_beat_by_beat(one) else WINDOW
+    windows = what.count(int(one.get("segments", 0)))
     people = one.get("people") or len(one.get("subjects", ()))
     if not people:
         return f"{windows}; of how many subjects is not on file"
@@ -58,14 +61,16 @@ def not_scored(winner: Export | None) -> str:
     )
 
 
-def official(title: str, one: Figures) -> Block:
+def official(title: str, one: Figures) -> list[Block]:
     """Return the figures of an evaluation under the rule's own names, the baseline's beside them."""
     later = one.get("look", 0) > 1
     earlier = ", and a model chosen by earlier ones looks better here than it is" if later else ""
     where = f"{one.get('data', 'test data')}, {seen(one)}"
     said = f"Rule {one['rule']} on {where}: {title} of this test set{earlier}."
+    if is_beat_by_beat(one):
+        return beat_by_beat(said, one)
     said += "".join(f" {sentence(note)}" for note in one.get("notes", ()))
-    return _categories(one, said) if one.get("categories") else _figures(one, said)
+    return [_categories(one, said) if one.get("categories") else _figures(one, said)]
 
 
 def _figures(one: Figures, said: str) -> Block:

@@ -237,6 +237,9 @@ def _windows(found: Windows) -> str:
         "score": found.score,
         "rate": found.rate,
         "unit": found.unit,
+        "what": found.what,
+        "places": found.places,
+        "mark": found.mark,
         "rows": [[*words, round(score, 3)] for words, score in found.rows],
         "traces": [[base64.b64encode(trace).decode(), float(f"{most:.4g}")] for trace, most in found.traces],
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atml.artifacts.model import ExportedModel
+from atml.data.cases import case_of
 from atml.evaluation import baselines
 from atml.formatting import ordinal
 from atml.scoring.rules import Score, Table
@@ -112,7 +113,8 @@ def render(report: ScoreReport) -> str:
 def _counted(report: ScoreReport) -> str:
     """Return the numbers of windows, subjects and, where the rule judges these, records."""
     records = "" if report.score.records is None else f"{report.score.records:,} records, "
-    return f"{records}{report.windows:,} test windows of {report.subjects} subjects"
+    many = case_of(report.exported.task).many
+    return f"{records}{report.windows:,} test {many} of {report.subjects} subjects"
 
 
 def _figures(score: Score, baseline: Score | None) -> list[str]:

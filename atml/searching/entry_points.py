@@ -224,11 +224,12 @@ def _introduce(plan: Plan, view: View) -> None:
     per_class = ", ".join(f"{int((data.y == i).sum())} {name}" for i, name in enumerate(task.classes))
     subjects = len(set(data.subject.tolist()))
     held_out = plan.origin.held_out
+    what = "beats in windows" if task.around_beats else "windows"
     if held_out:
         view.say(f"held out of the search, for `atml score`: {', '.join(held_out)}")
     view.say(
         f"study {plan.name} in {plan.store.name}: task {task.name}, "
-        f"{'synthetic data' if data.synthetic else data.name}, {len(data)} windows of {task.seconds:g} s "
+        f"{'synthetic data' if data.synthetic else data.name}, {len(data)} {what} of {task.seconds:g} s "
         f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by {plan.fold_by}, "
         f"{plan.budget.describe()}, seed {plan.seed}"
     )

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from atml.data.cases import case_of
 from atml.evaluation.cross_validation_result import BaselineResult
 from atml.formatting import clock, plural
 from atml.models.budget import LIMITS
@@ -128,7 +129,8 @@ def _lines(
         )
         if place == 1 and row["agreement"]:
             stays = ", ".join(f"{kind} {share:.3f}" for kind, share in row["agreement"].items())
-            lines.append(f"   windows decided as before after a change: {stays}")
+            what = case_of(plan.definition.task).many
+            lines.append(f"   {what} decided as before after a change: {stays}")
         if row["folder"]:
             mark = "" if row["qualifies"] else f" (unqualified: {'; '.join(row['missing'])})"
             lines.append(f"   {row['folder']}{mark}")

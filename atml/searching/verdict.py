@@ -61,9 +61,13 @@ class Person:
         return f"{self.name} ({', '.join(told)})"
 
 
+FIRST = {"ec57": ("VEB Se", "VEB +P", "SVEB Se", "SVEB +P")}
+"""Figures to read first of rules whose own first figure is of something else: how beats are found."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """One evaluation of the winner's export on test data: the official figure is the rule's first.
+    """One evaluation of the winner's export on test data: the official figure is the one to read first.
 
     ``number`` counts the evaluations of that test set; ``total`` are the points of a rule that awards some,
     None where no latency and size were measured.
@@ -79,11 +83,18 @@ class Evaluation:
     total: float | None = None
     figures: Mapping[str, Interval]
 
+    @property
+    def headline(self) -> dict[str, Interval]:
+        """The figures to read first: the official one, and others that say nothing without each other."""
+        names = [name for name in FIRST.get(self.rule, ()) if name in self.figures]
+        return {name: self.figures[name] for name in names} or {self.name: self.official}
+
     def __str__(self) -> str:
-        """Return rule, data, figure and how often that test set was evaluated, in one line."""
+        """Return rule, data, figures and how often that test set was evaluated, in one line."""
+        told = ", ".join(f"{name} {one.value:.3f} ({between(one)})" for name, one in self.headline.items())
         points = "" if self.total is None else f", total {self.total:.3f}"
         return (
-            f"{self.name} {self.official.value:.3f} ({between(self.official)}){points}: rule {self.rule} on"
+            f"{told}{points}: rule {self.rule} on"
             f" {self.data}, {plural(self.subjects, 'subject')}, {ordinal(self.number)} evaluation"
         )
 
@@ -303,7 +314,7 @@ def evaluations(folder: Path | None) -> tuple[Evaluation, ...]:
         figures = {key: _interval(fields) for key, fields in (one.get("intervals") or {}).items()}
         if not figures or "rule" not in one:
             continue
-        name = next(iter(figures))
+        name = next((key for key in FIRST.get(one["rule"], ()) if key in figures), next(iter(figures)))
         found[one["rule"], str(one.get("data"))] = Evaluation(
             rule=one["rule"],
             data=str(one.get("data", "test data")),

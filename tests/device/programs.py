@@ -68,8 +68,12 @@ CASES: dict[str, tuple[ModelConfig, Task]] = {
     "gru of patches, mean and max": (_cell(cell="gru", patch=7, pool="mean_max"), LEADS),
     "rr, decimated": (_small(normalise="rr", decimation=2), LEADS),
     "as it is, upright, decimated": (_small(normalise="none", upright=True, decimation=3), LEADS),
-    "beat among its neighbours, decimated": (_small(normalise="beat", decimation=2), BEATS),
-    "beat among its neighbours, gru of patches": (_cell(cell="gru", normalise="beat", patch=6), BEATS),
+    "beat, decimated": (_small(normalise="beat", decimation=2), BEATS),
+    "beat, lstm, classes": (
+        _small(normalise="beat", cell="lstm", pool="last"),
+        dataclasses.replace(CLASSES, after_beat=0.7),
+    ),
+    "beat, gru of patches": (_cell(normalise="beat", cell="gru", patch=6, pool="attention"), BEATS),
     "z-score, upright": (_small(upright=True), TASK),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from atml.arrays import Float32
 from atml.artifacts.backends.onnx import graph
 from atml.artifacts.model import infer
 from atml.device import c, integer_interpreter, interpreter
@@ -17,6 +18,7 @@ from atml.device.quantised import Quantised, quantise
 from atml.device.reading import read
 from atml.device.toolchains.emulation import run
 from atml.errors import ExportError
+from atml.tasks.task import Task
 from tests.device.programs import CASES, compiled, ecg, model
 from tests.lively import lively
 
@@ -60,6 +62,37 @@ def test_beats_are_found_to_the_end_of_a_long_window(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, interpreter.run(program, x))
 
 
+def uneasy(task: Task) -> Float32:
+    """Windows round beats of any size: flat as a whole or in part, with steps, of one sample; 18 of them."""
+    x = np.tile(ecg(task, 1, seed=3), (18, 1, 1))
+    beat = task.window - task.samples_after_beat - 1
+    for place, gain in enumerate((1e-30, 1e-21, 3e-20, 1e-12, 1e-6, 1e-3, 1e3, 1e6, 1e9, 1e12)):
+        x[place] *= gain
+    x[10], x[11] = 0.0, -7.5
+    x[12, :, beat - 20 : beat + 30] = 1.0  # the beat alone is flat, or all but the beat
+    x[13, :, : beat - 10] = x[13, :, beat + 15 :] = 0.2
+    x[14] = np.where(np.arange(task.window) < beat, -400.0, 400.0)
+    x[15] = 0.0
+    x[15, :, beat] = 1.0
+    x[16, 0], x[17, -1] = 0.0, 5.0
+    return x
+
+
+@pytest.mark.parametrize("name", [name for name, (config, _) in CASES.items() if config.normalise == "beat"])
+def test_beats_are_compared_whatever_their_size(name: str, tmp_path: Path) -> None:
+    file, program = model(name)
+    x = uneasy(CASES[name][1])
+    expected, exact = infer(file, x), interpreter.run(program, x)
+    np.testing.assert_allclose(exact, expected, atol=1e-4, rtol=1e-5)
+    beyond = np.concatenate([x, x[:2] * np.float32([[[1e32]], [[1e30]]]), np.float32(1e19) * x[4:7]])
+    beyond[-1, 0, ::2] = 3e38
+    beyond[-1, 0, 1::2] = -3e38  # slopes that are infinite
+    image = compiled(program, tmp_path, compiler="gcc", flags=CHECKED)
+    found, called = run(image, beyond)
+    np.testing.assert_array_equal(found, interpreter.run(program, beyond))
+    np.testing.assert_array_equal(called[:18], interpreter.labels(program, expected))
+
+
 def test_a_size_beyond_16_bits_is_refused() -> None:
     _, program = model("mean, batch norm, relu")
     first = program.layers[0]
@@ -70,7 +103,12 @@ def test_a_size_beyond_16_bits_is_refused() -> None:
 
 
 BOARDS = ("cortex-m0", "cortex-m4", "cortex-m7", "loongarch64")
-ON_BOARDS = {"bilstm, mean and max": "f32", "gru of patches, mean and max": "w8", "rr, decimated": "f32"}
+ON_BOARDS = {
+    "bilstm, mean and max": "f32",
+    "gru of patches, mean and max": "w8",
+    "rr, decimated": "f32",
+    "beat, decimated": "w8",
+}
 
 
 @pytest.mark.parametrize("target", BOARDS)

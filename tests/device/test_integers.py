@@ -37,6 +37,7 @@ COMPILED = {
     "bilstm x2, last": (*CHECKED, *THUMB1),
     "gru x2, attention, classes": CHECKED,
     "gru of patches, mean and max": CHECKED,
+    "beat, lstm, classes": CHECKED,
 }
 """Each layer, cell, direction and pool, with and without a table; the others of `CASES` add nothing."""
 

@@ -45,4 +45,5 @@ def write_npz(file, dataset):
 
 
 def score(exported, unseen, evaluations=None, **options):
-    return score_export(exported, unseen, label=label, evaluations=evaluations or Memory(), **options)
+    given = {"label": label, "evaluations": evaluations or Memory(), **options}
+    return score_export(exported, unseen, **given)

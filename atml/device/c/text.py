@@ -52,8 +52,10 @@ def fields_of(values: Mapping[str, str]) -> str:
 def table_of_layers(program: Program, variables: Sequence[str], rows: Sequence[str]) -> str:
     """Return the ``variables`` of a program's layers, what every program counts, and the table of layers."""
     parts = list(variables)
-    if program.input.rr is not None or program.input.beat is not None:
-        parts.append("static float series[CHANNELS * REACHED];")
+    if program.input.rr is not None:
+        parts.append("static float series[ATML_LEADS * REACHED];")
+    if program.input.beat is not None:
+        parts.append("static float series[CHANNELS * REACHED + 2 * ALIKE];")
     parts.append("static int pooled; /* rows that the pool has seen */")
     parts.append("static int have[LAYERS + 1]; /* rows that wait in each layer */")
     return "\n".join(parts) + "\nstatic const layer layers[LAYERS + 1] = {\n" + "\n".join(rows) + "\n};\n"

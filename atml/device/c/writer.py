@@ -8,7 +8,7 @@ import numpy as np
 
 from atml.arrays import Float32
 from atml.device import memory
-from atml.device.c import beats, header, integers, stream
+from atml.device.c import beats, header, input_step, integers, stream
 from atml.device.c.fragments import fragment
 from atml.device.c.text import (
     array,
@@ -22,10 +22,7 @@ from atml.device.c.text import (
 )
 from atml.device.program import NO_SCALE, W8, Conv, Layer, LayerNorm, Program, Recurrent, width_before
 from atml.device.quantised import Quantised
-from atml.ecg.beats import FRACTION
-from atml.models.beat_view import ALIKE_GAIN, FLOOR, LARGEST
 from atml.models.blocks import EPSILON
-from atml.models.rr_series import GAIN
 
 HEADER, SOURCE = "model.h", "model.c"
 FRAGMENTS = ("arithmetic.c", "layers.c", "flow.c", "mean.c", "input.c")
@@ -112,7 +109,7 @@ def pieces(program: Program | Quantised) -> frozenset[str]:
         needs.add("POOL_LOOP")
     if needs & {"CONVOLVES", "NORM", "TWO_WAYS"}:
         needs.add("FINISHES")
-    needs |= _input_needs(program)
+    needs |= input_step.needs(source)
     if program.format == W8:
         needs.add("W8")
     if program.positive is not None:
@@ -130,26 +127,6 @@ def pieces(program: Program | Quantised) -> frozenset[str]:
     return frozenset(needs)
 
 
-def _input_needs(program: Program) -> set[str]:
-    source = program.input
-    needs = set()
-    if source.kind in ("zscore", "maxabs", "centre"):
-        needs |= {"MEAN", "MEAN_OF"}
-    if source.kind in ("zscore", "maxabs"):
-        needs.add(source.kind.upper())
-    if source.kind in ("zscore", "rr", "beat"):
-        needs.add("ROOT")
-    if source.kind == "rr":
-        needs |= {"RR", "LOG"}
-    if source.kind == "beat":
-        needs.add("BEAT_VIEW")
-    if source.upright:
-        needs |= {"UPRIGHT", "MEAN_OF"}
-    if not needs & {"MEAN", "UPRIGHT"}:
-        needs.add("UNUSED_X")
-    return needs
-
-
 def _constants(program: Program, needs: frozenset[str]) -> str:
     source, pool = program.input, program.pool
     found: dict[str, str] = {
@@ -157,7 +134,6 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
         "INPUT_STEPS": str(source.steps),
         "PATCH": str(source.patch),
         "DECIMATION": str(source.decimation),
-        "CHANNELS": "ATML_LEADS" if source.channels == source.leads else str(source.channels),
         "REACHED": str(source.samples),
         "POOLED": str(pool.width),
         "FEATURES": str(pool.features),
@@ -173,37 +149,7 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
         found["TURNED"] = str(pool.turned)
     if "CELL" in needs:
         found["STATES"] = "2" if "LSTM" in needs else "1"
-    if source.beat is not None:
-        view = source.beat
-        found |= {
-            "EPSILON": number(EPSILON),
-            "SLOPE": str(view.step),
-            "ALIKE": str(view.reach),
-            "BEAT_AT": str(view.beat),
-            "HIDDEN": str(view.hidden),
-            "BEFORE": str(view.before),
-            "AFTER": str(view.after),
-            "FLOOR": number(FLOOR),
-            "GAIN": number(ALIKE_GAIN),
-            "RELATIVE_MOST": number(LARGEST),
-        }
-    plan = source.rr
-    if plan is not None:
-        found |= {
-            "REACHED": str(plan.window + plan.box - 1),
-            "SLOPE": str(plan.step),
-            "BOX": str(plan.box),
-            "BOX_BITS": str(len(f"{plan.box:b}") - 2),
-            "SECOND": str(plan.second),
-            "SECONDS": str(plan.seconds),
-            "REFRACTORY": str(plan.reach),
-            "LONGEST": str(plan.longest),
-            "MOST_BEATS": str(plan.most),
-            "BEAT": "int16_t" if plan.window <= 2**15 else "int32_t",
-            "USUAL": number(1 / plan.usual),
-            "GAIN": number(GAIN),
-            "FRACTION": number(FRACTION),
-        }
+    found |= input_step.constants(source)
     return "".join(f"#define {name} {value}\n" for name, value in found.items())
 
 

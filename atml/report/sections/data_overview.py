@@ -12,6 +12,7 @@ import numpy as np
 
 from atml.arrays import Int64
 from atml.artifacts.record import DataFacts
+from atml.data.cases import beat_at, case_of, signal
 from atml.data.dataset import Dataset
 from atml.formatting import clock, listed, plural, sentence, share, shares
 from atml.report import comparisons, strips
@@ -43,7 +44,7 @@ def contents(material: Material) -> list[Block]:
     return [
         *blocks,
         Fold("Split by subject", tuple(_split(plan, task))),
-        Fold("What each rhythm looks like", tuple(_examples(plan, task))),
+        Fold(f"What each {case_of(task).kind} looks like", tuple(_examples(plan, task))),
     ]
 
 
@@ -59,16 +60,19 @@ def _facts(material: Material, task: Task | None) -> DataFacts | None:
 
 
 def _words(facts: DataFacts, task: Task) -> str:
-    seconds = facts.windows * task.seconds
+    case = case_of(task)
     parts = zip(facts.classes.items(), shares(list(facts.classes.values())), strict=True)
     classes = [f"{count:,} {name} ({percent})" for (name, count), percent in parts]
     kind = "ECG made by a generator, not recorded from people" if facts.synthetic else "recordings as given"
     rhythms = sum(bool(name) for name in facts.rhythms)
+    windows = f"{case.count(facts.windows)}, each with {signal(task)}"
+    if not task.around_beats:
+        seconds = clock(facts.windows * task.seconds)
+        windows = f"{case.count(facts.windows)} of {task.seconds:g} s, {seconds} in all"
     return (
-        f"{facts.name}, {kind}: {plural(facts.windows, 'window')} of {task.seconds:g} s,"
-        f" {clock(seconds)} in all, from {plural(len(facts.subjects), 'subject')}"
-        f" with {plural(rhythms, 'named rhythm')}. By class: {listed(classes)}."
-        " Windows of one subject are much alike: subjects count, not windows."
+        f"{facts.name}, {kind}: {windows}, from {plural(len(facts.subjects), 'subject')}"
+        f" with {plural(rhythms, f'named {case.kind}')}. By class: {listed(classes)}."
+        f" {case.many.capitalize()} of one subject are much alike: subjects count, not {case.many}."
     )
 
 
@@ -84,13 +88,14 @@ def _kinds(data: Dataset, task: Task) -> list[tuple[str, int, Int64]]:
 
 
 def _rhythms(data: Dataset, task: Task) -> Block:
-    kinds = _kinds(data, task)
+    kinds, case = _kinds(data, task), case_of(task)
+    seconds = () if task.around_beats else ("seconds",)  # windows round beats overlap
     rows = tuple(
         (
             name or "(no name)",
             task.classes[label],
             f"{len(rows):,}",
-            f"{len(rows) * task.seconds:,.0f}",
+            *([] if task.around_beats else [f"{len(rows) * task.seconds:,.0f}"]),
             f"{len(np.unique(data.subject[rows]))}",
             f"{100 * len(rows) / len(data):.1f}",
         )
@@ -103,28 +108,31 @@ def _rhythms(data: Dataset, task: Task) -> Block:
         else ""
     )
     name, _, most = max(kinds, key=lambda kind: len(kind[2]))
-    says = f"The most frequent rhythm is {name or '(no name)'}, {share(len(most), len(data))} of all.{thin}"
-    return Grid(("rhythm", "class", "windows", "seconds", "subjects", "share, %"), rows, says)
+    says = (
+        f"The most frequent {case.kind} is {name or '(no name)'}, {share(len(most), len(data))} of all.{thin}"
+    )
+    return Grid((case.kind, "class", case.many, *seconds, "subjects", "share, %"), rows, says)
 
 
 def _subjects(data: Dataset, task: Task) -> list[Block]:
+    many = case_of(task).many
     names, code = np.unique(data.subject, return_inverse=True)
     table = np.stack([np.bincount(code, data.y == label, len(names)) for label in range(len(task.classes))])
     order = np.lexsort((names, -table.sum(axis=0)))
     shown = order[: comparisons.MOST]
     cut = (
-        f" Of {len(names)} the {len(shown)} subjects with the most windows are shown."
+        f" Of {len(names)} the {len(shown)} subjects with the most {many} are shown."
         if len(names) > len(shown)
         else ""
     )
     says = (
         f"Of {plural(len(names), 'subject')} {report_kind.of(task).people(table.astype(np.int64), task)}; a"
-        f" subject has {int(table.sum(axis=0).min())} to {int(table.sum(axis=0).max())} windows, half of them"
+        f" subject has {int(table.sum(axis=0).min())} to {int(table.sum(axis=0).max())} {many}, half of them"
         f" at most {int(np.median(table.sum(axis=0)))}.{cut}"
     )
     labels = sorted(range(len(task.classes)), key=lambda label: label == task.positive)
     parts = {task.classes[label]: table[label, shown].astype(int).tolist() for label in labels}
-    return [Chart("data-subjects", comparisons.stacked(names[shown].tolist(), parts, "windows"), says)]
+    return [Chart("data-subjects", comparisons.stacked(names[shown].tolist(), parts, many), says)]
 
 
 def _left_out(facts: DataFacts) -> Block:
@@ -168,9 +176,10 @@ def _split(plan: Plan, task: Task) -> list[Block]:
         else "No subject of these data was held out of the search altogether."
     )
     parts = {name: table[:, g].tolist() for g, name in enumerate(groups)}
-    columns = ("fold", "subjects", "windows", *(f"{groups[g]}, %" for g in told), "held out")
+    many = case_of(task).many
+    columns = ("fold", "subjects", many, *(f"{groups[g]}, %" for g in told), "held out")
     return [
-        Chart("data-folds", comparisons.stacked(names, parts, "windows held out"), says),
+        Chart("data-folds", comparisons.stacked(names, parts, f"{many} held out"), says),
         Grid(columns, tuple(rows), outside),
     ]
 
@@ -191,27 +200,26 @@ def _examples(plan: Plan, task: Task) -> list[Block]:
         row = example(data, rows)
         x = np.array(data.x[row])
         title = f"{name or '(no name)'}, {task.classes[label]}: subject {data.subject[row]}"
-        svg = strips.draw(
-            [Strip(x=x, rate=data.sampling_rate, title=title, leads=plan.origin.leads)], unit=unit
-        )
+        strip = Strip(x=x, rate=data.sampling_rate, title=title, leads=plan.origin.leads, mark=beat_at(task))
+        svg = strips.draw([strip], unit=unit)
         figure = file_name("strip", name, task.classes[label])
         # Rhythms may be called anything, and look alike in the name of a file.
         figure = figure if figure not in used else f"{figure}-{len(used) + 1}"
         used.add(figure)
-        blocks.append(Drawing(figure, svg, _said(data, rows, row, unit)))
+        blocks.append(Drawing(figure, svg, _said(data, rows, row, unit, task)))
     if len(kinds) > MOST_STRIPS:
         rest = ", ".join(name or "(no name)" for name, _, _ in kinds[MOST_STRIPS:])
-        blocks.append(Empty(f"Only {MOST_STRIPS} rhythms are drawn; the others are {rest}."))
+        blocks.append(Empty(f"Only {MOST_STRIPS} {case_of(task).kinds} are drawn; the others are {rest}."))
     return blocks
 
 
-def _said(data: Dataset, rows: Int64, row: int, unit: str) -> str:
+def _said(data: Dataset, rows: Int64, row: int, unit: str, task: Task) -> str:
     x = np.asarray(data.x[row], np.float64)
     span = float(np.ptp(x, axis=-1).max())
     people = len(np.unique(data.subject[rows]))
     size = f"{span:.3g} {unit}" if unit else f"{span:.3g}"
     return (
-        f"One of {plural(len(rows), 'window')} of {plural(people, 'subject')}, of the one that has most;"
+        f"One of {case_of(task).count(len(rows))} of {plural(people, 'subject')}, of the one that has most;"
         f" lowest to highest {size}."
     )
 

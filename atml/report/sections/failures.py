@@ -13,9 +13,10 @@ import numpy as np
 
 from atml.arrays import Strings
 from atml.artifacts.model import ExportedModel
+from atml.data.cases import case_of
 from atml.errors import ExportError
 from atml.formatting import sentence
-from atml.report import by_subject, error_browser, saliency, strips
+from atml.report import beat_strips, by_subject, error_browser, saliency, strips
 from atml.report import kind as report_kind
 from atml.report.label_doubts import label_doubts
 from atml.report.material import Material
@@ -73,9 +74,16 @@ def contents(material: Material) -> list[Block]:
         why = material.outcome.why or material.task_gone
         return [Empty(sentence(f"there is no result yet: {why}"))]
     blocks: list[Block] = [Heading("By subject"), *by_subject.subjects(source, task)]
-    blocks += [Heading("By rhythm"), by_subject.rhythms(source, task)]
+    case = case_of(task)
+    blocks += [Heading(f"By {case.kind}"), by_subject.rhythms(source, task)]
     blocks += label_doubts(source.figures, task)
-    blocks += [Heading("Every misjudged window"), error_browser.browser(material)]
+    blocks += [Heading(f"Every misjudged {case.name}"), error_browser.browser(material)]
+    if task.around_beats:
+        return [
+            *blocks,
+            Heading("Wrong beats, and what the network reacted to"),
+            *beat_strips.examples(material),
+        ]
     return [*blocks, Heading("What decisions depended on"), *_examples(material)]
 
 

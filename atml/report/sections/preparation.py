@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from atml.arrays import Float32, Int64
-from atml.formatting import listed, plural, sentence, share
+from atml.data.cases import case_of
+from atml.formatting import listed, sentence, share
 from atml.models.config import ModelConfig
 from atml.report import kind as report_kind
 from atml.report import strips
@@ -107,7 +108,8 @@ def _prepared(plan: Plan, config: ModelConfig, rows: Int64) -> list[Block]:
         Drawing(
             "prepared-before",
             strips.draw(before, unit=unit),
-            f"{plural(len(rows), 'window')} as recorded: {samples[0]} samples at {rate:g} Hz, of"
+            f"{case_of(plan.definition.task).count(len(rows))} as recorded: {samples[0]} samples at"
+            f" {rate:g} Hz, of"
             f" mean {offsets} and standard deviation {spreads}{in_unit} over all leads.",
         ),
         Drawing(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from atml.arrays import Int64
+from atml.data.cases import case_of
 from atml.ecg.changes import in_words
 from atml.formatting import less_or_more, sentence
 from atml.report import kind as report_kind
@@ -103,8 +104,12 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
         for name in names
         if any(name in cells for _, cells in columns)
     )
-    blocks.append(Grid(("metric", *(title for title, _ in columns)), rows, _beside(material, source)))
-    blocks += [official(title, one) for title, one in tested(material)]
+    blocks.append(
+        Grid(
+            ("metric", *(title for title, _ in columns)), rows, _beside(material, source, case_of(task).many)
+        )
+    )
+    blocks += [block for title, one in tested(material) for block in official(title, one)]
     return blocks if tested(material) else [*blocks, Empty(not_scored(material.winner))]
 
 
@@ -117,7 +122,7 @@ def _confusions(found: list[tuple[str, Int64]], source: Source, task: Task) -> B
         [names[row] for row in rows],
         [names[column] for column in columns],
     )
-    said = "; ".join(f"{title}: {kind.errors(cells, names)}" for title, cells in found)
+    said = "; ".join(f"{title}: {kind.errors(cells, names, case_of(task).many)}" for title, cells in found)
     runs = f" Counts out of fold are means of {source.runs} trainings." if source.runs > 1 else ""
     return Drawing("confusion", svg, f"{sentence(said)}{runs}")
 
@@ -139,9 +144,9 @@ def _cells(figures: Figures, intervals: Figures, names: Sequence[str]) -> dict[s
     return cells
 
 
-def _beside(material: Material, source: Source) -> str:
+def _beside(material: Material, source: Source, many: str) -> str:
     trained, _ = material.outcome.on_training
-    said = "Rates over all windows, with 95% intervals over subjects."
+    said = f"Rates over all {many}, with 95% intervals over subjects."
     if trained is not None:
         rows, _ = trained
         data = material.dataset
@@ -149,7 +154,7 @@ def _beside(material: Material, source: Source) -> str:
             "" if data is not None and len(rows) == len(data) else f" ({len(rows):,} of them, evenly chosen)"
         )
         said += (
-            f" The first column is the file on the windows it was trained on{every}: what it has memorised."
+            f" The first column is the file on the {many} it was trained on{every}: what it has memorised."
         )
     more = [
         f" Test, {title}: {one.get('data', 'test data')}, {seen(one)}, by rule {one['rule']}."
@@ -166,13 +171,15 @@ def _changes(source: Source, task: Task) -> Block:
     found = source.figures.get("agreement") or {}
     if not found:
         return Empty(
-            "Changed windows were not predicted: no finalist was trained again, or by a version before."
+            f"Changed {case_of(task).many} were not predicted: no finalist was trained again, or by a"
+            f" version before."
         )
     words = in_words(task.around_beats)
     rows = tuple((kind, words.get(kind, kind), f"{share:.3f}") for kind, share in found.items())
     worst = min(found, key=lambda kind: found[kind])
     says = (
-        "Share of held-out windows decided as before, rightly or wrongly, when the recording is changed and"
+        f"Share of held-out {case_of(task).many} decided as before, rightly or wrongly, when the recording"
+        f" is changed and"
         f" the heart is not. Lowest: {worst} with {found[worst]:.3f}."
     )
     return Grid(("change", "what is done", "decided as before"), rows, says)

@@ -37,6 +37,7 @@ def _inference(material: Material) -> list[Block]:
     rows = [
         ("input", f"{plural(task.leads, 'lead')} × {task.window} samples, float32, raw, as recorded"),
         ("sampling rate", f"{task.sampling_rate} Hz, so that one window is {task.seconds:g} s"),
+        *_round_beats(task),
         ("output", f"{len(task.classes)} logits, one a class: {', '.join(task.classes)}"),
         *kind.decision(task, material.winner.config if material.winner else {}),
     ]
@@ -49,6 +50,20 @@ def _inference(material: Material) -> list[Block]:
         rows.append(("preprocessing", f"{first}{turned}{thin}: part of the file"))
     says = f"What runs on the device, on arrays of shape (1, {task.leads}, {task.window})."
     return [Text(kind.asks(task)), Grid(("what", "as the exported file has it"), tuple(rows), says)]
+
+
+def _round_beats(task: Task) -> list[tuple[str, str]]:
+    """Say where a window lies, where it lies round a beat."""
+    if task.after_beat is None:
+        return []
+    return [
+        (
+            "beats",
+            f"as the detector finds them in the first lead; a window ends {task.after_beat:g} s after its"
+            f" beat,"
+            f" which is sample {task.window - task.samples_after_beat} of {task.window}",
+        )
+    ]
 
 
 def _training(material: Material) -> list[Block]:

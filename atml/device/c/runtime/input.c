@@ -2,7 +2,11 @@
 int atml_run(const float *window, float *logits)
 {
     float usable = 0.0f;
+//if BEAT_VIEW
     float mean[CHANNELS], divisor[CHANNELS];
+//else
+    float mean[ATML_LEADS], divisor[ATML_LEADS];
+//end
     const float *signal = window;
     int lead, i, t;
     for (i = 0; i < ATML_LEADS * ATML_WINDOW; i++) usable += window[i];
@@ -19,8 +23,10 @@ int atml_run(const float *window, float *logits)
         compare(window + lead * ATML_WINDOW, series + lead * (CHANNELS / ATML_LEADS) * REACHED);
     }
     signal = series;
-//end
     for (lead = 0; lead < CHANNELS; lead++) {
+//else
+    for (lead = 0; lead < ATML_LEADS; lead++) {
+//end
         const float *x = signal + lead * REACHED;
         mean[lead] = 0.0f;
         divisor[lead] = 1.0f;
@@ -62,7 +68,11 @@ int atml_run(const float *window, float *logits)
     start();
     for (t = 0; t < INPUT_STEPS; t++) {
         value *row = slot(0);
+//if BEAT_VIEW
         for (lead = 0; lead < CHANNELS; lead++) {
+//else
+        for (lead = 0; lead < ATML_LEADS; lead++) {
+//end
             const float *x = signal + lead * REACHED + t * (PATCH * DECIMATION);
             for (i = 0; i < PATCH; i++) {
 //if DECIMATES

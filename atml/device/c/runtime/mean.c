@@ -74,46 +74,43 @@ static void intervals(const float *x, float *out)
 
 //end
 //if BEAT_VIEW
-/* Replace one lead by three rows: how like the beat each sample is, how large beside it, the beat itself. */
+/* Compare one lead with its beat, in three rows: how like it each sample is, how large beside it, its shape. */
 static void compare(const float *x, float *out)
 {
-    float *alike = out, *size = out + ATML_WINDOW, *slope = out + 2 * ATML_WINDOW;
+    float *like = out, *size = out + ATML_WINDOW, *shape = out + 2 * ATML_WINDOW;
+    float *slope = shape + ALIKE; /* with zeros before and after; where the next lead's rows will be */
     float own, least = 0.0f, mean = 0.0f, spread = 0.0f;
     int i, k;
-    memset(slope, 0, ATML_WINDOW * sizeof *slope);
+    memset(shape, 0, (ATML_WINDOW + 2 * ALIKE) * sizeof *shape);
     for (i = SLOPE; i < ATML_WINDOW - SLOPE; i++) slope[i] = x[i + SLOPE] - x[i - SLOPE];
     for (i = 0; i < ATML_WINDOW; i++) {
         float product = 0.0f, power = 0.0f;
         for (k = -ALIKE; k <= ALIKE; k += SLOPE) {
-            const float part = i + k >= 0 && i + k < ATML_WINDOW ? slope[i + k] : 0.0f;
-            product += part * slope[BEAT_AT + k];
+            const float part = slope[i + k];
+            product += part * slope[BEAT + k];
             power += part * part;
         }
-        alike[i] = product;
+        like[i] = product;
         size[i] = root(power);
         if (size[i] > least) least = size[i];
     }
-    own = size[BEAT_AT] + EPSILON;
+    own = size[BEAT] + EPSILON;
     least = least * FLOOR + EPSILON;
     for (i = 0; i < ATML_WINDOW; i++) {
-        const float divisor = size[i] > least ? size[i] : least;
-        if (i >= BEAT_AT - HIDDEN && i <= BEAT_AT + HIDDEN) {
-            alike[i] = size[i] = 0.0f;
-            continue;
-        }
-        alike[i] = alike[i] / (own * divisor) * GAIN;
+        like[i] = like[i] / (own * (size[i] > least ? size[i] : least)) * GAIN;
         size[i] = size[i] / own;
-        if (size[i] > RELATIVE_MOST) size[i] = RELATIVE_MOST;
+        if (size[i] > MOST_SIZE) size[i] = MOST_SIZE;
     }
-    memset(slope, 0, ATML_WINDOW * sizeof *slope);
-    for (i = BEAT_AT - BEFORE; i <= BEAT_AT + AFTER; i++) mean += x[i] - x[BEAT_AT];
-    mean = mean / (float)(BEFORE + AFTER + 1);
-    for (i = BEAT_AT - BEFORE; i <= BEAT_AT + AFTER; i++) {
-        slope[i] = x[i] - x[BEAT_AT] - mean;
-        spread += slope[i] * slope[i];
+    for (i = BEAT - HIDDEN; i <= BEAT + HIDDEN; i++) like[i] = size[i] = 0.0f;
+    memset(shape, 0, ATML_WINDOW * sizeof *shape);
+    for (i = SHAPE_FROM; i < SHAPE_TO; i++) mean += x[i] - x[BEAT];
+    mean = mean / (float)(SHAPE_TO - SHAPE_FROM);
+    for (i = SHAPE_FROM; i < SHAPE_TO; i++) {
+        shape[i] = x[i] - x[BEAT] - mean;
+        spread += shape[i] * shape[i];
     }
-    spread = root(spread / (float)(BEFORE + AFTER + 1)) + EPSILON;
-    for (i = BEAT_AT - BEFORE; i <= BEAT_AT + AFTER; i++) slope[i] = slope[i] / spread;
+    spread = root(spread / (float)(SHAPE_TO - SHAPE_FROM)) + EPSILON;
+    for (i = SHAPE_FROM; i < SHAPE_TO; i++) shape[i] = shape[i] / spread;
 }
 
 //end
