@@ -6,10 +6,10 @@ Run as ``python benchmarks/beats.py --data DIR [--data DIR ...] [--export FOLDER
 A search judges windows round those detected beats that match an annotated one. Here each fold's network calls
 every beat of the recordings of the people whom it was not trained on: false detections, fusion and unknown
 beats count, and beats that the detector missed are missed. It decides as an export would: as trained, or at
-offsets tuned on the other folds where that pays. The same for the task's baseline, fitted without these people, and for both on the reference's beats, which shows what
-the detector costs. ``--repeats`` trainings on fresh seeds; figures are of their summed counts. Intervals and
-differences are over people, each with all recordings: 95% of 2,000 draws. A record's line has the wrong beats
-of the first training.
+offsets tuned on the other folds where that pays. The same for the task's baseline, fitted without these
+people, and for both on the reference's beats, which shows what the detector costs. ``--repeats`` trainings on
+fresh seeds; figures are of their summed counts. Intervals and differences are over people, each with all
+recordings: 95% of 2,000 draws. A record's line has the wrong beats of the first training.
 """
 
 from __future__ import annotations
