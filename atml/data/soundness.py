@@ -60,9 +60,7 @@ def railed(
     return there
 
 
-def doubtful(
-    x: npt.NDArray[np.floating], rate: float, *, round_beats: bool = False
-) -> tuple[Mask, Mask]:
+def doubtful(x: npt.NDArray[np.floating], rate: float, *, round_beats: bool = False) -> tuple[Mask, Mask]:
     """Tell which windows ``x (n, leads, samples)`` at ``rate`` Hz have a flat or a saturated lead.
 
     Args:

@@ -55,7 +55,9 @@ def test_members():
     assert rules.settings(RULE, {"learning": 0.0})["learning"] == 0, "no learning period at all"
     with pytest.raises(InputError, match="option window of rule ec57 is 0"):
         rules.settings(RULE, {"window": 0.0})
-    with pytest.raises(InputError, match="option window of rule ec57 is 100 s, and 1 s is the most: it is in sec"):
+    with pytest.raises(
+        InputError, match="option window of rule ec57 is 100 s, and 1 s is the most: it is in sec"
+    ):
         rules.settings(RULE, {"window": 100.0})
     with pytest.raises(InputError, match="matching window of 2000 ms holds several beats; give at most 1000"):
         ec57.Settings(window=2)
@@ -114,7 +116,10 @@ def test_what_is_not_standard_is_said(judged):
 
 def test_paced_beats_are_told(judged):
     notes = judge(judged, record("a", "NN//f", "NNNNN"), record("b", "NN", "NN")).notes
-    assert "1 recording has paced beats, which count as unknown; EC57 leaves recordings of pacemakers out" in notes
+    assert (
+        "1 recording has paced beats, which count as unknown; EC57 leaves recordings of pacemakers out"
+        in notes
+    )
     assert not any("paced" in note for note in judge(judged, record("b", "NN", "NN")).notes)
 
 
