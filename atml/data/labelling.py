@@ -208,7 +208,7 @@ def check_classes(
 ) -> list[str]:
     """Return a note where a class is missing, and refuse data that have too few classes.
 
-    To train takes windows of every class of the task, to score at least two classes.
+    To train takes windows of every class of the task, to score at least two classes, or one of beats.
 
     Args:
         path: Of what, for the message.
@@ -225,11 +225,13 @@ def check_classes(
     names = ", ".join(repr(task.classes[klass]) for klass in there)
     if len(there) == len(task.classes):
         return []
-    if split == "test" and len(there) >= 2:
+    # A person with normal beats alone is judged too: which beats are called ectopic in error.
+    if split == "test" and len(there) >= (1 if task.around_beats else 2):
         missing = [name for klass, name in enumerate(task.classes) if klass not in there]
-        return [f"no window of class {', '.join(map(repr, missing))}: only {names} can be judged"]
+        return [f"no {case_of(task).name} of class {', '.join(map(repr, missing))}: only {names} can be judged"]
     only = f"only {names}" if len(there) else "no class"
     known = sorted({repr(name) for name in strange})
-    hint = f", rhythms unknown to the task are {some(known)}" if known else ""
+    kinds = case_of(task).kinds
+    hint = f", {kinds} unknown to the task are {some(known)}" if known else ""
     classes = ", ".join(task.classes)
     raise DataError(f"{path} ({split}{about}) holds {only} of the classes {classes}{hint}")

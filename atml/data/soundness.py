@@ -60,8 +60,16 @@ def railed(
     return there
 
 
-def doubtful(x: npt.NDArray[np.floating], rate: float) -> tuple[Mask, Mask]:
+def doubtful(
+    x: npt.NDArray[np.floating], rate: float, *, round_beats: bool = False
+) -> tuple[Mask, Mask]:
     """Tell which windows ``x (n, leads, samples)`` at ``rate`` Hz have a flat or a saturated lead.
+
+    Args:
+        x: The windows.
+        rate: Their rate in Hz.
+        round_beats: They lie round beats, and so hold the first sample of a recording over and over where
+            they reach back before it: what all leads hold from the start of a window on is not counted.
 
     Returns:
         ``flat (n,)``: more than `FLAT` of a lead lies in runs of `STILL` s and longer. ``saturated (n,)``:
@@ -73,14 +81,26 @@ def doubtful(x: npt.NDArray[np.floating], rate: float) -> tuple[Mask, Mask]:
         >>> flat, saturated = doubtful(np.stack([wave, 0 * wave, wave.clip(-0.5, 0.5)])[:, None], 250)
         >>> flat.tolist(), saturated.tolist()
         ([False, True, False], [False, False, True])
+        >>> early = np.concatenate([np.full(600, wave[0]), wave[:400]])[None, None]
+        >>> [doubtful(early, 250, round_beats=one)[0].tolist() for one in (False, True)]
+        [[True], [False]]
     """
     flat, saturated = np.zeros(len(x), np.bool_), np.zeros(len(x), np.bool_)
     for at in range(0, len(x) if x.size else 0, 1024):
         part = x[at : at + 1024]
         low, high = part.min(axis=-1, keepdims=True), part.max(axis=-1, keepdims=True)
-        flat[at : at + 1024] = (still(part, rate).mean(axis=-1) > FLAT).any(axis=1)
-        saturated[at : at + 1024] = (railed(part, rate, low, high).mean(axis=-1) > SATURATED).any(axis=1)
+        counted = ~_held_from_the_start(part) if round_beats else True
+        off, rail = still(part, rate) & counted, railed(part, rate, low, high) & counted
+        flat[at : at + 1024] = (off.mean(axis=-1) > FLAT).any(axis=1)
+        saturated[at : at + 1024] = (rail.mean(axis=-1) > SATURATED).any(axis=1)
     return flat, saturated & ~flat
+
+
+def _held_from_the_start(x: npt.NDArray[np.floating]) -> Mask:
+    """Tell which samples come before any lead of a window changes, ``(n, 1, samples)``."""
+    same = (x == x[..., :1]).all(axis=1, keepdims=True)
+    found: Mask = np.logical_and.accumulate(same, axis=-1)
+    return found & ~found.all(axis=-1, keepdims=True)  # a window that never changes is flat
 
 
 def doubts(flat: int, saturated: int, windows: int, so: str) -> str:

@@ -70,10 +70,12 @@ def fast(dataset: Dataset, task: Task) -> list[Finding]:
         if len(subject) < RARE * len(dataset):
             found.append(f"{name!r} is rare: {len(subject)} of {case.count(len(dataset))}")
     rows = evenly(len(dataset), SOME)
-    flat, saturated = doubtful(np.asarray(dataset.x[rows]), dataset.sampling_rate)
+    flat, saturated = doubtful(
+        np.asarray(dataset.x[rows]), dataset.sampling_rate, round_beats=task.around_beats
+    )
     if flat.any() or saturated.any():
         found.append(
-            f"of {len(rows)} windows {int(flat.sum())} have a flat lead and {int(saturated.sum())} one at its"
+            f"of {case.count(len(rows))} {int(flat.sum())} have a flat lead and {int(saturated.sum())} one at its"
             " rail: there is no heart in them to learn from"
         )
     return [Finding("data", Level.WARNING, text) for text in found]

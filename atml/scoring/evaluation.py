@@ -243,7 +243,9 @@ def _judged(
 
 def _signals(exported: ExportedModel, dataset: Dataset) -> list[str]:
     """Return notes on signals in another unit than those of the training, and on windows without a heart."""
-    flat, saturated = doubtful(dataset.x, dataset.sampling_rate)
+    flat, saturated = doubtful(
+        dataset.x, dataset.sampling_rate, round_beats=exported.task.around_beats
+    )
     notes = (
         exported.other_unit(seen.ranges(dataset.x)),
         doubts(int(flat.sum()), int(saturated.sum()), len(dataset), "they are scored like all others"),
@@ -305,7 +307,7 @@ def _streaming(
     The model's result comes first, then that of the baseline, if there is one.
     """
     task = exported.task
-    if not paths:
+    if not paths or task.around_beats:
         return (), []
     if task.positive is None:
         return (), [f"time to decision is not measured: task {task.name!r} has no positive class"]

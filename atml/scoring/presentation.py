@@ -10,7 +10,7 @@ from typing import Any
 from atml.artifacts.model import ExportedModel
 from atml.data.cases import case_of
 from atml.evaluation import baselines
-from atml.formatting import ordinal
+from atml.formatting import ordinal, plural
 from atml.scoring.rules import Score, Table
 from atml.scoring.time_to_decision import Moment, Streaming
 
@@ -114,7 +114,7 @@ def _counted(report: ScoreReport) -> str:
     """Return the numbers of windows, subjects and, where the rule judges these, records."""
     records = "" if report.score.records is None else f"{report.score.records:,} records, "
     many = case_of(report.exported.task).many
-    return f"{records}{report.windows:,} test {many} of {report.subjects} subjects"
+    return f"{records}{report.windows:,} test {many} of {plural(report.subjects, 'subject')}"
 
 
 def _figures(score: Score, baseline: Score | None) -> list[str]:

@@ -143,6 +143,17 @@ def test_a_record_without_beats_is_refused_by_name(tmp_path):
         data.open(folder, task=BEATS, label=label, cache=tmp_path / "cache")
 
 
+def test_a_person_with_normal_beats_alone_is_judged_but_not_trained_on(tmp_path):
+    (one,) = islice(ectopy.recordings(BEATS, "train"), 1)
+    calm = dataclasses.replace(one.marks, symbol=["N" if s in "NL" else "Q" for s in one.marks.symbol])
+    folder = write(tmp_path / "set", [dataclasses.replace(one, marks=calm)])
+    opening = {"task": BEATS, "label": label, "cache": tmp_path / "cache"}
+    found = data.open(folder, split="test", **opening)
+    assert set(found.y.tolist()) == {0} and "no beat of class 'S', 'V': only 'N' can be judged" in found.notes
+    with pytest.raises(DataError, match="only 'N' of the classes N, S, V, symbols unknown to the task are .*'Q'"):
+        data.open(folder, **opening)
+
+
 def test_data_without_beats_are_refused(tmp_path):
     file = tmp_path / "set.npz"
     np.savez(file, x=np.zeros((4, 400), np.float32), y=[0, 1, 2, 0], subject=list("abcd"))

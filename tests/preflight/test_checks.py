@@ -13,7 +13,7 @@ import pytest
 
 from atml import task_files
 from atml.cli import run
-from atml.data.dataset import DataSource
+from atml.data.dataset import Dataset, DataSource
 from atml.errors import InputError
 from atml.preflight import data_checks, environment
 from atml.preflight.checks import Preflight, check, fast
@@ -21,6 +21,7 @@ from atml.preflight.finding import Level
 from atml.searching.plan import prepare
 from atml.searching.search_options import Options
 from tests import tiny
+from tests.beats import BEATS
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +192,23 @@ def test_places_without_locks_are_told(tmp_path: Path) -> None:
     assert again == f"WARNING {tmp_path}: a locked file can be locked again; {end}"
     assert sqlite.startswith(f"WARNING {tmp_path}: SQLite can't write (") and sqlite.endswith(end)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_lies_before_a_recording_is_not_a_lead_that_is_off() -> None:
+    """The first beats' windows reach back before the recording and hold its first sample there."""
+    wave = np.random.default_rng(0).normal(size=(9, 1, BEATS.window)).astype(np.float32)
+    wave[0, 0, :280] = wave[0, 0, 280]  # padded
+    wave[1, 0, 60:360] = 0.5  # a lead that was off
+    wave[2] = 0.5
+    dataset = Dataset(
+        x=wave,
+        y=np.arange(9) % 3,
+        subject=np.array([f"S{i}" for i in range(9)]),
+        rhythm=np.array(["N", "A", "V"] * 3),
+        sampling_rate=BEATS.sampling_rate,
+        fingerprint="",
+        name="beats",
+        synthetic=True,
+    )
+    texts = [one.text for one in data_checks.fast(dataset, BEATS)]
+    assert any(text.startswith("of 9 beats 2 have a flat lead and 0 one at its rail") for text in texts), texts

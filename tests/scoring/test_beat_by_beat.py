@@ -55,6 +55,10 @@ def test_members():
     assert rules.settings(RULE, {"learning": 0.0})["learning"] == 0, "no learning period at all"
     with pytest.raises(InputError, match="option window of rule ec57 is 0"):
         rules.settings(RULE, {"window": 0.0})
+    with pytest.raises(InputError, match="option window of rule ec57 is 100 s, and 1 s is the most: it is in sec"):
+        rules.settings(RULE, {"window": 100.0})
+    with pytest.raises(InputError, match="matching window of 2000 ms holds several beats; give at most 1000"):
+        ec57.Settings(window=2)
     with pytest.raises(InputError, match="option vt_rate of rule aha-aed is 0"):
         rules.settings(rules.RULES["aha-aed"], {"vt_rate": 0.0})
 
@@ -106,6 +110,12 @@ def test_what_is_not_standard_is_said(judged):
     found = judge(judged, early, learning=0.0, window=0.1)
     assert "non-standard: learning period 0 s, not 300 s, matching window 100 ms, not 150 ms" in found.notes
     assert not [note for note in judge(judged, record("b", "NV", "NV")).notes if "standard" in note]
+
+
+def test_paced_beats_are_told(judged):
+    notes = judge(judged, record("a", "NN//f", "NNNNN"), record("b", "NN", "NN")).notes
+    assert "1 recording has paced beats, which count as unknown; EC57 leaves recordings of pacemakers out" in notes
+    assert not any("paced" in note for note in judge(judged, record("b", "NN", "NN")).notes)
 
 
 def test_beats_of_the_reference_are_called_so(judged):

@@ -91,6 +91,11 @@ def settings(
         nothing = value == 0 and key in getattr(judge, "MAY_BE_ZERO", ())
         if not (math.isfinite(value) and (value > 0 or nothing)):
             raise InputError(f"option {key} of rule {judge.NAME} is {value:g}; give a number above 0")
+        most = getattr(judge, "IN_SECONDS", {}).get(key, math.inf)
+        if value > most:
+            raise InputError(
+                f"option {key} of rule {judge.NAME} is {value:g} s, and {most:g} s is the most: it is in seconds"
+            )
     if not judge.AWARDS and (latency_ms is not None or size_kib is not None):
         raise InputError(
             f"rule {judge.NAME} awards nothing for latency or size; leave --latency-ms and --size-kib out"

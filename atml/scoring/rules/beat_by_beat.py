@@ -19,14 +19,19 @@ from typing import Any
 import numpy as np
 
 from atml.errors import ExportError, InputError
+from atml.formatting import plural
 from atml.metrics import Interval
 from atml.scoring.rules import ec57
 from atml.scoring.rules.base import BeatRecord, Figure, Judged, Score, Table
+from atml.scoring.rules.ec57.settings import MOST_WINDOW_S
 from atml.tasks.task import Task
 
 NAME = "ec57"
 OPTIONS: Mapping[str, float] = {"learning": 300.0, "window": 0.15}
 MAY_BE_ZERO = ("learning",)
+
+IN_SECONDS = {"window": MOST_WINDOW_S}
+"""Largest value of an option that some have in ms elsewhere."""
 """Options that may be 0, where others are above."""
 AWARDS = False
 decide = None
@@ -204,7 +209,10 @@ def _notes(records: Sequence[BeatRecord], used: ec57.Settings) -> tuple[str, ...
         if records[0].given
         else "as atml's detector finds them"
     )
-    lines = [f"{beats:,} beats {whose}; of fusion and unknown beats, QRS figures alone are taken"]
+    lines = [f"{beats:,} beats {whose}; fusion and unknown beats count in the QRS figures alone"]
+    if paced := sum(bool({"/", "f"} & set(one.reference.symbol)) for one in records):
+        which = f"{plural(paced, 'recording')} {'has' if paced == 1 else 'have'}"
+        lines.append(f"{which} paced beats, which count as unknown; EC57 leaves recordings of pacemakers out")
     if unclear := sum(symbol == "Q" for one in records for symbol in one.test.symbol):
         lines.append(f"{unclear} beats lie where samples are missing, and are called unknown (Q)")
     if not used.standard:

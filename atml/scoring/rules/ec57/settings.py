@@ -9,11 +9,15 @@ from atml.ecg.beat_matching import LEARNING_S, WINDOW_S
 from atml.errors import InputError
 
 
+MOST_WINDOW_S = 1.0
+"""Longest matching window in s: the next beat comes sooner."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Learning period and matching window, in s.
 
-    Raises InputError for a learning period below 0, or a window that is not above 0.
+    Raises InputError for a learning period below 0, or a window that is not above 0 or above `MOST_WINDOW_S`.
 
     Example:
         >>> Settings().standard, Settings(learning=0).words()
@@ -28,6 +32,11 @@ class Settings:
             raise InputError(f"a learning period of {self.learning:g} s can't be; give 0 or more")
         if not (math.isfinite(self.window) and self.window > 0):
             raise InputError(f"a matching window of {1000 * self.window:g} ms can't be; give more than 0")
+        if self.window > MOST_WINDOW_S:
+            raise InputError(
+                f"a matching window of {1000 * self.window:g} ms holds several beats; give at most"
+                f" {1000 * MOST_WINDOW_S:g}"
+            )
 
     @property
     def standard(self) -> bool:
