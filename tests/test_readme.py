@@ -230,7 +230,14 @@ def test_there_are_commands() -> None:
         "report",
     )
     more = ("regions import", "compare", "dashboard", "worker", "run", "study copy", "study pack", "predict")
-    device = ("annotate", "ec57", "search --task beats", "device check", "device estimate", "device calibrate")
+    device = (
+        "annotate",
+        "ec57",
+        "search --task beats",
+        "device check",
+        "device estimate",
+        "device calibrate",
+    )
     serving = ("serve", "bench", "triton", "promote")
     for verb in (*verbs, *more, *device, *serving, "data make pages", "data inspect", "data fetch"):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb

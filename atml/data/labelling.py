@@ -228,7 +228,9 @@ def check_classes(
     # A person with normal beats alone is judged too: which beats are called ectopic in error.
     if split == "test" and len(there) >= (1 if task.around_beats else 2):
         missing = [name for klass, name in enumerate(task.classes) if klass not in there]
-        return [f"no {case_of(task).name} of class {', '.join(map(repr, missing))}: only {names} can be judged"]
+        return [
+            f"no {case_of(task).name} of class {', '.join(map(repr, missing))}: only {names} can be judged"
+        ]
     only = f"only {names}" if len(there) else "no class"
     known = sorted({repr(name) for name in strange})
     kinds = case_of(task).kinds

@@ -243,9 +243,7 @@ def _judged(
 
 def _signals(exported: ExportedModel, dataset: Dataset) -> list[str]:
     """Return notes on signals in another unit than those of the training, and on windows without a heart."""
-    flat, saturated = doubtful(
-        dataset.x, dataset.sampling_rate, round_beats=exported.task.around_beats
-    )
+    flat, saturated = doubtful(dataset.x, dataset.sampling_rate, round_beats=exported.task.around_beats)
     notes = (
         exported.other_unit(seen.ranges(dataset.x)),
         doubts(int(flat.sum()), int(saturated.sum()), len(dataset), "they are scored like all others"),

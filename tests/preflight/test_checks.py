@@ -211,4 +211,6 @@ def test_what_lies_before_a_recording_is_not_a_lead_that_is_off() -> None:
         synthetic=True,
     )
     texts = [one.text for one in data_checks.fast(dataset, BEATS)]
-    assert any(text.startswith("of 9 beats 2 have a flat lead and 0 one at its rail") for text in texts), texts
+    assert any(text.startswith("of 9 beats 2 have a flat lead and 0 one at its rail") for text in texts), (
+        texts
+    )

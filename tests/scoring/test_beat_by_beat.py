@@ -55,7 +55,9 @@ def test_members():
     assert rules.settings(RULE, {"learning": 0.0})["learning"] == 0, "no learning period at all"
     with pytest.raises(InputError, match="option window of rule ec57 is 0"):
         rules.settings(RULE, {"window": 0.0})
-    with pytest.raises(InputError, match="option window of rule ec57 is 100 s, and 1 s is the most: it is in sec"):
+    with pytest.raises(
+        InputError, match="option window of rule ec57 is 100 s, and 1 s is the most: it is in sec"
+    ):
         rules.settings(RULE, {"window": 100.0})
     with pytest.raises(InputError, match="matching window of 2000 ms holds several beats; give at most 1000"):
         ec57.Settings(window=2)
@@ -114,7 +116,10 @@ def test_what_is_not_standard_is_said(judged):
 
 def test_paced_beats_are_told(judged):
     notes = judge(judged, record("a", "NN//f", "NNNNN"), record("b", "NN", "NN")).notes
-    assert "1 recording has paced beats, which count as unknown; EC57 leaves recordings of pacemakers out" in notes
+    assert (
+        "1 recording has paced beats, which count as unknown; EC57 leaves recordings of pacemakers out"
+        in notes
+    )
     assert not any("paced" in note for note in judge(judged, record("b", "NN", "NN")).notes)
 
 
@@ -171,6 +176,21 @@ def test_task_without_beats_is_told(exported, unseen):
         score(exported, unseen, rule="ec57")
     with pytest.raises(InputError, match="--beats reference: task 'tiny' is not about single beats"):
         score(exported, unseen, rule="records", beats="reference")
+
+
+def test_beats_on_a_flat_lead_are_unknown_as_in_a_stream():
+    x = ecg("NNVNN" * 30, 125)
+    x[1, 5000:6500] = x[1, 5000]  # the second lead comes off
+    marks = Marks(np.array([1]), ["N"], np.array([0]), [""])
+    recording = Recording("r", "r", 125, x, (), marks=marks)
+    one = beats.called(recording, [lambda windows: np.zeros(len(windows), np.int64)], BEATS_OF_TWO)[0]
+    stream = Stream(Session(exported()), BEATS_OF_TWO, 125)
+    stream.push(x)
+    stream.end()
+    found = stream.annotated().beats
+    assert found.sample.tolist() == one.test.sample.tolist()
+    unknown = np.array(one.test.symbol) == "Q"
+    assert unknown.tolist() == (found.label < 0).tolist() and 5 < unknown.sum() < 25
 
 
 def test_a_stream_finds_and_calls_what_scoring_judges(tmp_path):
