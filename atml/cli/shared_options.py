@@ -110,8 +110,8 @@ def _list_rules(name: str | None) -> str | None:
 Rule = Annotated[
     str | None,
     typer.Option(
-        help="Scoring rule: aha-aed, cinc2017, ec57, iccad2022, iccad2023, iesd2024, records, or NAME for your own"
-        " file rules/NAME.py. `--rule list` describes them.",
+        help="Scoring rule: aha-aed, cinc2017, ec57, iccad2022, iccad2023, iesd2024, records, or NAME for"
+        " your own file rules/NAME.py. `--rule list` describes them.",
         metavar="NAME|list",
         show_default="the task's",
         callback=_list_rules,

@@ -31,6 +31,7 @@ from atml.comparison.compared_models import (
 )
 from atml.comparison.judging import OFFICIAL, by_subject, judged_together, official_of, same_windows
 from atml.comparison.result import Comparison, Pair
+from atml.data.cases import case_of
 from atml.errors import InputError
 from atml.metrics import paired
 from atml.metrics.paired import Difference
@@ -120,6 +121,7 @@ def on_test_data(
         data=first.data_name,
         synthetic=first.synthetic,
         segments=first.windows,
+        cases=case_of(exports[0].task).many,
         subjects=first.subjects,
         rows=tuple((figure.key, figure.name) for figure in first.score.figures),
         columns=(*columns, *others(published, [rule])),
@@ -185,6 +187,7 @@ def out_of_fold(
         data=str(config["data"]["name"]),
         synthetic=exports[0].synthetic,
         segments=windows,
+        cases=case_of(task).many,
         subjects=len(subjects),
         rows=tuple(rows),
         columns=(*columns, *others(published, list(OFFICIAL))),

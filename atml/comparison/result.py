@@ -111,6 +111,7 @@ class Comparison:
     """Models side by side. ``kind`` is "test" or "out of fold"; ``rule`` is that of the former.
 
     ``rows`` are the figures by key and name, in order; ``tested`` is the figure of a subject that was tested.
+    ``segments`` counts ``cases``: windows, or beats.
     """
 
     kind: str
@@ -124,6 +125,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     tested: str
     notes: tuple[str, ...] = field(default=())
+    cases: str = "windows"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON types; NaN becomes null."""
@@ -153,7 +155,7 @@ class Comparison:
         by = f"by rule {self.rule} on the test split of" if self.kind == "test" else "out of fold on"
         kind = " (synthetic)" if self.synthetic else ""
         people = formatting.plural(self.subjects, "subject")
-        return f"{by} {self.data}{kind}: {self.segments:,} windows of {people}"
+        return f"{by} {self.data}{kind}: {self.segments:,} {self.cases} of {people}"
 
     def figures(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Lay out a column a model: header and rows; figures, then costs."""

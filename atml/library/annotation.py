@@ -119,6 +119,9 @@ def annotate(
     notes = []
     if signal.rate is None and sampling_rate is None:
         notes.append(f"{signal.name} doesn't state its rate: {rate} Hz, the model's, is assumed")
+    if signal.leads and not (lead or found.exported.lead_choice):
+        of = "leads" if len(signal.leads) > 1 else "lead"
+        notes.append(f"{of} {', '.join(signal.leads)}, as it comes first: --lead names another")
     if where := pacing.told(signal.header, signal.comments):
         notes.append(f"PACED: {where}; {PACED}")
     notes += trained_on(found, [(signal.name, signal.subject)])

@@ -75,7 +75,7 @@ def fast(dataset: Dataset, task: Task) -> list[Finding]:
     )
     if flat.any() or saturated.any():
         found.append(
-            f"of {case.count(len(rows))} {int(flat.sum())} have a flat lead and {int(saturated.sum())} one at its"
-            " rail: there is no heart in them to learn from"
+            f"of {case.count(len(rows))} {int(flat.sum())} have a flat lead and {int(saturated.sum())} one"
+            " at its rail: there is no heart in them to learn from"
         )
     return [Finding("data", Level.WARNING, text) for text in found]

@@ -151,7 +151,7 @@ def test_a_person_with_normal_beats_alone_is_judged_but_not_trained_on(tmp_path)
     found = data.open(folder, split="test", **opening)
     assert set(found.y.tolist()) == {0} and "no beat of class 'S', 'V': only 'N' can be judged" in found.notes
     with pytest.raises(
-        DataError, match="only 'N' of the classes N, S, V, symbols unknown to the task are .*'Q'"
+        DataError, match=r"only 'N' of the classes N, S, V, symbols unknown to the task are .*'Q'"
     ):
         data.open(folder, **opening)
 

@@ -94,7 +94,8 @@ def settings(
         most = getattr(judge, "IN_SECONDS", {}).get(key, math.inf)
         if value > most:
             raise InputError(
-                f"option {key} of rule {judge.NAME} is {value:g} s, and {most:g} s is the most: it is in seconds"
+                f"option {key} of rule {judge.NAME} is {value:g} s, and {most:g} s is the most: it is in"
+                " seconds"
             )
     if not judge.AWARDS and (latency_ms is not None or size_kib is not None):
         raise InputError(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from atml.ecg.beat_matching import LEARNING_S, WINDOW_S
 from atml.errors import InputError
 
-
 MOST_WINDOW_S = 1.0
 """Longest matching window in s: the next beat comes sooner."""
 
