@@ -125,7 +125,8 @@ class Draws:
         }
         for kind in ("V", "S"):
             both = found[f"{kind} Se"], found[f"{kind} +P"]
-            found[f"{kind} F1"] = 2 * both[0] * both[1] / (both[0] + both[1])
+            with np.errstate(invalid="ignore"):  # nothing called so in some draws
+                found[f"{kind} F1"] = 2 * both[0] * both[1] / (both[0] + both[1])
         return found
 
 

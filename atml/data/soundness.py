@@ -66,8 +66,8 @@ def doubtful(x: npt.NDArray[np.floating], rate: float, *, round_beats: bool = Fa
     Args:
         x: The windows.
         rate: Their rate in Hz.
-        round_beats: They lie round beats, and so hold the first sample of a recording over and over where
-            they reach back before it: what all leads hold from the start of a window on is not counted.
+        round_beats: They lie round beats, and so hold the first or the last sample of a recording over and
+            over where they reach beyond it: what all leads hold at the ends of a window is not counted.
 
     Returns:
         ``flat (n,)``: more than `FLAT` of a lead lies in runs of `STILL` s and longer. ``saturated (n,)``:
@@ -87,17 +87,19 @@ def doubtful(x: npt.NDArray[np.floating], rate: float, *, round_beats: bool = Fa
     for at in range(0, len(x) if x.size else 0, 1024):
         part = x[at : at + 1024]
         low, high = part.min(axis=-1, keepdims=True), part.max(axis=-1, keepdims=True)
-        counted = ~_held_from_the_start(part) if round_beats else True
+        counted = ~_held_at_the_ends(part) if round_beats else True
         off, rail = still(part, rate) & counted, railed(part, rate, low, high) & counted
         flat[at : at + 1024] = (off.mean(axis=-1) > FLAT).any(axis=1)
         saturated[at : at + 1024] = (rail.mean(axis=-1) > SATURATED).any(axis=1)
     return flat, saturated & ~flat
 
 
-def _held_from_the_start(x: npt.NDArray[np.floating]) -> Mask:
-    """Tell which samples come before any lead of a window changes, ``(n, 1, samples)``."""
-    same = (x == x[..., :1]).all(axis=1, keepdims=True)
-    found: Mask = np.logical_and.accumulate(same, axis=-1)
+def _held_at_the_ends(x: npt.NDArray[np.floating]) -> Mask:
+    """Tell what comes before the first change in a window or after the last one, ``(n, 1, samples)``."""
+    found = np.zeros((len(x), 1, x.shape[-1]), np.bool_)
+    for end, way in ((x[..., :1], 1), (x[..., -1:], -1)):
+        same = (x == end).all(axis=1, keepdims=True)[..., ::way]
+        found |= np.logical_and.accumulate(same, axis=-1)[..., ::way]
     return found & ~found.all(axis=-1, keepdims=True)  # a window that never changes is flat
 
 

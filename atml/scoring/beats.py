@@ -11,6 +11,7 @@ from atml import data
 from atml.arrays import Float32, Int64
 from atml.data.beat_windows import Beats, annotated
 from atml.data.formats.annotations import Marks
+from atml.data.soundness import doubtful
 from atml.data.windowing import Recording
 from atml.scoring.leakage import Paths
 from atml.scoring.rules import BeatRecord
@@ -23,7 +24,8 @@ Decide = Callable[[Float32], Int64]
 """From windows ``(n, leads, window)`` to labels ``(n,)``."""
 
 UNDECIDED = "Q"
-"""What a beat is called in whose window samples are missing: unknown, as in EC57's tables."""
+"""What a beat is called in whose window samples are missing, or a lead is flat or at its rail: unknown, as in
+EC57's tables. `atml annotate` and the C of an export leave these undecided too."""
 
 
 def beat_records(
@@ -71,6 +73,8 @@ def called(
     symbols: list[list[str]] = [[] for _ in deciders]
     for x in beats.windows():
         whole = np.isfinite(x).all(axis=(1, 2))
+        flat, saturated = doubtful(np.nan_to_num(x), task.sampling_rate, round_beats=True)
+        whole &= ~(flat | saturated)
         for names, decide in zip(symbols, deciders, strict=True):
             labels = np.full(len(x), -1, np.int64)
             labels[whole] = decide(np.ascontiguousarray(x[whole]))

@@ -291,7 +291,7 @@ def test_a_place_that_may_not_be_written(
         ("export best", "did you mean `atml best export`?"),
         ("best small export", "did you mean `atml best export`?"),
         ("studdy", "Did you mean 'study'?"),
-        ("nothing", "there are best, check, compare, dashboard"),
+        ("nothing", "there are annotate, bench, best, check, compare, dashboard"),
         ("search afib", "'afib' is not an option; write for example --task NAME"),
         ("search --lead V99 --trials 1", "--lead V99 is about files, and synthetic ECG has none: add --data"),
         ("search --sampling-rate 100", "--sampling-rate 100 is about files"),

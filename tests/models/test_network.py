@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from atml.errors import ConfigError, ShapeError
 from atml.models import build, cost, time_major
+from atml.models.beat_view import beat_plan
 from atml.models.blocks import ACTIVATION, CELL, NORM
 from atml.models.config import ModelConfig
 from atml.models.families.conv_recurrent.net import patches
@@ -16,7 +17,10 @@ from atml.models.families.conv_recurrent.shapes import ACTIVATIONS, CELLS, NORMA
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
-TASK = Task(name="t", classes=("a", "b", "c"), positive=1, sampling_rate=50, window=101, leads=2)
+# Of windows round beats, which one way to normalise asks for and all others take as well.
+TASK = Task(
+    name="t", classes=("a", "b", "c"), positive=1, sampling_rate=50, window=101, leads=2, after_beat=0.8
+)
 BASE = ModelConfig(channels=(4, 6, 5), kernels=(7, 4, 3), strides=(2, 1, 2))
 
 VARIANTS = {
@@ -66,8 +70,11 @@ def test_builds_runs_and_costs_what_it_says(config):
     if config.cell == "none":
         with FlopCounterMode(display=False) as counter:
             net.to("meta")(x.to("meta"))
-        step = rr_plan(TASK.sampling_rate, TASK.window).operations * TASK.leads
-        macs = expected.macs - (step if config.normalise == "rr" else 0)
+        steps = {
+            "rr": rr_plan(TASK.sampling_rate, TASK.window).operations,
+            "beat": beat_plan(TASK).operations,
+        }
+        macs = expected.macs - TASK.leads * steps.get(config.normalise, 0)
         assert macs * 2 * 5 == counter.get_total_flops()
 
 

@@ -178,6 +178,21 @@ def test_task_without_beats_is_told(exported, unseen):
         score(exported, unseen, rule="records", beats="reference")
 
 
+def test_beats_on_a_flat_lead_are_unknown_as_in_a_stream():
+    x = ecg("NNVNN" * 30, 125)
+    x[1, 5000:6500] = x[1, 5000]  # the second lead comes off
+    marks = Marks(np.array([1]), ["N"], np.array([0]), [""])
+    recording = Recording("r", "r", 125, x, (), marks=marks)
+    one = beats.called(recording, [lambda windows: np.zeros(len(windows), np.int64)], BEATS_OF_TWO)[0]
+    stream = Stream(Session(exported()), BEATS_OF_TWO, 125)
+    stream.push(x)
+    stream.end()
+    found = stream.annotated().beats
+    assert found.sample.tolist() == one.test.sample.tolist()
+    unknown = np.array(one.test.symbol) == "Q"
+    assert unknown.tolist() == (found.label < 0).tolist() and 5 < unknown.sum() < 25
+
+
 def test_a_stream_finds_and_calls_what_scoring_judges(tmp_path):
     """`atml annotate` resamples as the signal comes, scoring in blocks of a whole file: one truth."""
     random = np.random.default_rng(3)

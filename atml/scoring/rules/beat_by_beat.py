@@ -214,7 +214,10 @@ def _notes(records: Sequence[BeatRecord], used: ec57.Settings) -> tuple[str, ...
         which = f"{plural(paced, 'recording')} {'has' if paced == 1 else 'have'}"
         lines.append(f"{which} paced beats, which count as unknown; EC57 leaves recordings of pacemakers out")
     if unclear := sum(symbol == "Q" for one in records for symbol in one.test.symbol):
-        lines.append(f"{unclear} beats lie where samples are missing, and are called unknown (Q)")
+        lines.append(
+            f"{unclear} beats lie where samples are missing or a lead is flat or at its rail, and are called"
+            " unknown (Q)"
+        )
     if not used.standard:
         lines.append(used.words())
     return tuple(lines)
