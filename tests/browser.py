@@ -16,6 +16,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # A page that Chromium takes for hidden is not painted, and what is drawn when in sight never is.
+    *("--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows"),
 )
 
 PHONE, DESKTOP = 360, 1280
