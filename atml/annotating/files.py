@@ -7,8 +7,6 @@ import io
 import json
 import math
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from atml.annotating.clock import Clock
 from atml.annotating.contact import Contact
 from atml.annotating.events import Events
 from atml.annotating.summary import Summary
+from atml.data import out_folder
 from atml.data.formats.annotation_writing import to_bytes
 from atml.errors import InputError
 from atml.formatting import utf8
@@ -87,33 +86,8 @@ def table(found: Annotated, events: Events, clock: Clock) -> str:
     return out.getvalue()
 
 
-def check_free(folder: Path) -> Path:
-    """Return a folder that files can go to; raises InputError where something is in it."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is there already and not empty; name a new folder with --out")
-    return folder
-
-
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a folder beside, then give it its name: whole or not at all.
-
-    Raises InputError where the folder can't be written.
-    """
-    folder = check_free(folder).absolute()
-    aside: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        new = aside / "new"
-        new.mkdir()
+    """Write files into a folder, whole or not at all; raises InputError where that can't be done."""
+    with out_folder.whole(out_folder.free(folder)) as new:
         for name, data in files.items():
             (new / name).write_bytes(data)
-        if folder.is_dir():
-            folder.rmdir()
-        new.rename(folder)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)

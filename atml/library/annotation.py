@@ -20,6 +20,7 @@ from atml.annotating.stream import Stream
 from atml.annotating.summary import Summary, summarise
 from atml.arrays import release
 from atml.artifacts.model import Session
+from atml.data import out_folder
 from atml.data.formats import pacing
 from atml.data.parsing import at_rates
 from atml.data.rates import Rate, rate_of
@@ -212,7 +213,7 @@ def _checked(pause_s: float, extension: str, out: PathLike | None) -> Path | Non
         raise InputError(f"a pause longer than {pause_s:g} s can't be: give seconds above 0")
     if out is None:
         return None
-    folder = files.check_free(Path(out).expanduser())
+    folder = out_folder.free(Path(out).expanduser())
     from atml.report.writing import check_writable  # it brings torch, and a summary alone needs no page
 
     check_writable(folder)

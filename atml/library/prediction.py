@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atml.data import out_folder
 from atml.data.parsing import at_rates
 from atml.data.rates import Rate
 from atml.data.unlabelled import Signal, signals
@@ -152,7 +151,7 @@ def predict(
     for name, value in (("merge", merge_s), ("shortest", shortest_s)):
         if not (np.isfinite(value) and value >= 0):
             raise InputError(f"{name} is {value:g} s; give 0 or more")
-    folder = None if out is None else _empty(Path(out))
+    folder = None if out is None else out_folder.free(Path(out))
     if folder is not None:
         from atml.report.writing import check_writable  # it brings torch, and most predictions write nothing
 
@@ -310,34 +309,12 @@ def _rows(table: DataFrame) -> list[dict[str, Any]]:
     return kept
 
 
-def _empty(folder: Path) -> Path:
-    """Return a folder that can be written to; raises InputError where something is in it."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is there already and not empty; name a new folder with --out")
-    return folder
-
-
 def _write(found: Prediction, folder: Path, pictures: Sequence[tuple[str, Any]]) -> None:
-    """Write tables and pictures into a folder beside, then give it its name: whole or not at all."""
-    folder = folder.absolute()
-    aside: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        new = aside / "new"
-        new.mkdir()
+    """Write tables and pictures into a folder, whole or not at all."""
+    with out_folder.whole(folder) as new:
         for name in ("windows", "episodes", "recordings"):
             getattr(found, name).to_csv(new / f"{name}.csv", index=False, errors="backslashreplace")
         for name, picture in pictures:
             safe = "".join(letter if letter.isalnum() or letter in "-_.()" else "-" for letter in name)
             picture.update_layout(title=utf8(f"{name}: {found.model.task.name}").decode())
             picture.write_html(new / f"{safe}.html", include_plotlyjs="directory")
-        if folder.is_dir():
-            folder.rmdir()
-        new.rename(folder)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{folder} can't be written: {reason}; name another folder with --out") from error
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from atml.arrays import Float32, evenly
+from atml.data import out_folder
 from atml.data.formats.wfdb_header import Unusable
 from atml.errors import DataError, InputError
 from atml.pages import contact_sheet, record_source
@@ -97,26 +96,9 @@ def make(out: Path, asked: Asked) -> Made:
         MissingExtraError: Pillow is not installed, or of records wfdb.
     """
     pillow()
-    out = out.absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there already and not empty; name a new folder with --out")
-    aside: Path | None = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        new = aside / "new"
-        new.mkdir()
-        made = _written(new, out, asked)
-        if out.is_dir():
-            out.rmdir()
-        new.rename(out)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{out} can't be written: {reason}; name another folder with --out") from error
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
-    return made
+    out = out_folder.free(out.absolute())
+    with out_folder.whole(out) as new:
+        return _written(new, out, asked)
 
 
 def _written(new: Path, out: Path, asked: Asked) -> Made:

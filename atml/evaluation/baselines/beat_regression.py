@@ -17,7 +17,14 @@ from atml.arrays import Bools, Float32, Floats, Int64, Strings
 from atml.ecg.beats import STEP_S, beats
 from atml.errors import ExportError
 from atml.evaluation.baselines.base import expect_keys, in_chunks, labels, number
-from atml.evaluation.baselines.logistic import is_row, numbers, regression, rounded, standardised
+from atml.evaluation.baselines.logistic import (
+    heaviest,
+    is_regression,
+    numbers,
+    regression,
+    rounded,
+    standardised,
+)
 from atml.tasks import targets
 from atml.tasks.targets import Value
 from atml.tasks.task import Task
@@ -117,12 +124,7 @@ class BeatRegression:
             and (positive is None or (isinstance(positive, int) and 0 <= positive < len(classes)))
             and fields["figures"] == list(FEATURES)
             and number(fields["after_beat"])
-            and is_row(fields["means"], count)
-            and is_row(fields["scales"], count)
-            and all(fields["scales"])
-            and isinstance(rows, list)
-            and len(rows) == len(classes)
-            and all(is_row(row, count + 1) for row in rows)
+            and is_regression(fields, count, len(classes))
         ):
             raise ExportError(
                 f"baseline {self.name!r} has not a finite number for each of {', '.join(FEATURES)} and each"
@@ -191,15 +193,11 @@ class BeatRegressionBaseline:
 
     def describe(self) -> str:
         """Name the figures, and for each class the two that weigh most."""
-        names = list(FEATURES)
-        parts = []
-        for name, row in zip(self.classes, self.coefficients, strict=True):
-            first, second = np.argsort(-np.abs(row[:-1]), kind="stable")[:2]
-            parts.append(f"{name} {names[first]} {row[first]:+.2f}, {names[second]} {row[second]:+.2f}")
+        most = heaviest(list(FEATURES), self.classes, self.coefficients)
         words = "; ".join(f"{name}: {words}" for name, words in FEATURES.items())
         return (
             f"the likeliest of {', '.join(self.classes)} by a logistic regression on figures of the beat"
-            f" ({words}); what weighs most, for one standard deviation: {'; '.join(parts)}"
+            f" ({words}); what weighs most, for one standard deviation: {most}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,3 +64,25 @@ def numbers(values: Floats) -> tuple[float, ...]:
 def is_row(values: Any, count: int) -> bool:
     """Whether a stored value is a list of so many finite numbers."""
     return isinstance(values, list) and len(values) == count and all(map(number, values))
+
+
+def is_regression(fields: Mapping[str, Any], figures: int, classes: int) -> bool:
+    """Whether stored fields hold finite means, scales and coefficients of so many figures and classes."""
+    rows = fields["coefficients"]
+    return (
+        is_row(fields["means"], figures)
+        and is_row(fields["scales"], figures)
+        and all(fields["scales"])
+        and isinstance(rows, list)
+        and len(rows) == classes
+        and all(is_row(row, figures + 1) for row in rows)
+    )
+
+
+def heaviest(names: Sequence[str], classes: Sequence[str], coefficients: Sequence[Sequence[float]]) -> str:
+    """Name for each class the two figures that weigh most, with their coefficients."""
+    parts = []
+    for name, row in zip(classes, coefficients, strict=True):
+        first, second = np.argsort(-np.abs(row[:-1]), kind="stable")[:2]
+        parts.append(f"{name} {names[first]} {row[first]:+.2f}, {names[second]} {row[second]:+.2f}")
+    return "; ".join(parts)
