@@ -8,28 +8,26 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.shared_options import STUDIES, Storage, Study, StudyArgument, one_study, show, study_of
-from atml.cli.values import whole
+from atml.cli.shared_options import (
+    SERVER,
+    STUDIES,
+    Host,
+    Port,
+    Storage,
+    Study,
+    StudyArgument,
+    one_study,
+    show,
+    study_of,
+)
 from atml.errors import InputError
-
-SERVER = "Server"
 
 
 def dashboard(
     name: StudyArgument = None,
     study: Study = None,
-    port: Annotated[
-        int,
-        typer.Option(
-            parser=whole(0, 65535),
-            help="Port; 0 takes any that is free.",
-            metavar="N",
-            rich_help_panel=SERVER,
-        ),
-    ] = 8080,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on.", metavar="ADDRESS", rich_help_panel=SERVER)
-    ] = "127.0.0.1",
+    port: Port = 8080,
+    host: Host = "127.0.0.1",
     browser: Annotated[
         bool,
         typer.Option(

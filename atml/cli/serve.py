@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from atml.cli.shared_options import show
+from atml.cli.shared_options import SERVER, Host, Port, show
 from atml.cli.values import number, whole
 
-SERVER, LIMITS = "Server", "Limits"
+LIMITS = "Limits"
 
 Exports = Annotated[
     list[str],
@@ -23,18 +23,8 @@ Exports = Annotated[
 
 def serve(
     exports: Exports,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on.", metavar="ADDRESS", rich_help_panel=SERVER)
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(
-            parser=whole(0, 65535),
-            help="Port; 0 takes any that is free.",
-            metavar="N",
-            rich_help_panel=SERVER,
-        ),
-    ] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     workers: Annotated[
         int | None,
         typer.Option(

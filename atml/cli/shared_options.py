@@ -22,6 +22,15 @@ TASK = "Task"
 DATA = "Data"
 STUDY = "Study"
 RULE = "Rule"
+SERVER = "Server"
+
+Host = Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS", rich_help_panel=SERVER)]
+Port = Annotated[
+    int,
+    typer.Option(
+        parser=whole(0, 65535), help="Port; 0 takes any that is free.", metavar="N", rich_help_panel=SERVER
+    ),
+]
 WORKERS = "Workers"
 EXPORT = "Winner and export"
 """Groups of options, as the headings of ``--help``; an option without one stands under "Output"."""
