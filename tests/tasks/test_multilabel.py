@@ -40,7 +40,7 @@ def test_thresholds_find_back_what_was_shifted() -> None:
     found = some(off=1.0)
     offsets = TARGET.choose(found, macro_f1, floor=0.0, count=50)
     tuned, right = macro_f1(shifted(found, offsets)), macro_f1(shifted(found, (-1.0,) * 3))
-    assert macro_f1(found) < right - 0.05 and tuned > right - 0.02
+    assert tuned >= right > macro_f1(found)
     assert TARGET.describe_decision(offsets).startswith("thresholds AF -")
 
 
