@@ -31,7 +31,7 @@ from atml.metrics.multiclass import (
     mean_subject_accuracy,
     prediction_class_counts,
 )
-from atml.metrics.multilabel import LabelCounts, LabelSubjectRow
+from atml.metrics.multilabel import LabelCounts, LabelSubjectRow, label_f1
 from atml.metrics.predictions import Predictions
 from atml.metrics.ranking import roc_auc
 from atml.metrics.worst_subjects import subject_recall, worst_subjects
@@ -61,6 +61,7 @@ __all__ = [
     "counts",
     "f_beta",
     "four_metrics",
+    "label_f1",
     "macro_f1",
     "macro_four",
     "mean_subject_accuracy",

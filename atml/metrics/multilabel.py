@@ -25,7 +25,7 @@ def _parts(cells: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
     return table[..., 1, 1], table[..., 0, 1], table[..., 1, 0], table[..., 0, 0]
 
 
-def label_f1(cells: npt.ArrayLike) -> Floats:
+def f1_by_label(cells: npt.ArrayLike) -> Floats:
     """F1 of each label from counts ``(..., labels, 2, 2)``, true by called: ``2 TP / (2 TP + FP + FN)``."""
     tp, fp, fn, _ = _parts(cells)
     return ratio(2 * tp, 2 * tp + fp + fn)
@@ -72,7 +72,7 @@ def always_no(cells: npt.ArrayLike) -> Floats:
 def macro_label_four(cells: npt.ArrayLike) -> dict[str, Floats]:
     """Macro F1, binary accuracy, macro precision and macro recall by the names in `atml.metrics.FOUR`."""
     values = (
-        label_f1(cells).mean(axis=-1),
+        f1_by_label(cells).mean(axis=-1),
         binary_accuracy(cells),
         label_precision(cells).mean(axis=-1),
         label_recall(cells).mean(axis=-1),
@@ -201,7 +201,7 @@ def label_intervals(tables: Sequence[LabelCounts], labels: Sequence[str]) -> dic
         found = {key: np.where(there, value, np.nan) for key, value in macro_label_four(table).items()}
         found["F"] = ratio(sums[:, -2], sums[:, -1])
         found["always no"] = always_no(table)
-        f1, rates = label_f1(table), label_rates(table, labels)
+        f1, rates = f1_by_label(table), label_rates(table, labels)
         for i, name in enumerate(labels):
             found[f"F1 {name}"] = np.where(true[:, i] > 0, f1[:, i], np.nan)
             found |= {key: rates[key] for key in (f"sensitivity {name}", f"specificity {name}")}
@@ -222,4 +222,15 @@ def macro_label_f1(predictions: Predictions) -> float:
         >>> macro_label_f1(Predictions(logits, np.array([1, 2]), np.array(["a", "b"]), None, multilabel=True))
         1.0
     """
-    return float(label_f1(prediction_label_counts(predictions).pooled()).mean())
+    return float(label_f1(predictions).mean())
+
+
+def label_f1(predictions: Predictions) -> Floats:
+    """F1 of each label over all that was decided on, ``(labels,)``; 0 of one neither there nor called.
+
+    Example:
+        >>> logits = np.array([[2.0, -1.0], [-1.0, -3.0]], np.float32)
+        >>> label_f1(Predictions(logits, np.array([1, 2]), np.array(["a", "b"]), None, multilabel=True)).tolist()
+        [1.0, 0.0]
+    """
+    return f1_by_label(prediction_label_counts(predictions).pooled())
