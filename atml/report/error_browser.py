@@ -6,8 +6,8 @@ import numpy as np
 
 from atml.arrays import Floats, Int64, Strings
 from atml.data.cases import beat_at, case_of
-from atml.formatting import plural, sentence
 from atml.data.dataset import Dataset
+from atml.formatting import plural, sentence
 from atml.report import kind as report_kind
 from atml.report import page_pictures
 from atml.report.material import Material

@@ -191,7 +191,10 @@ def _by_label(source: Source, found: Sequence[Counted], task: Task) -> Block:
             )
         )
     known = {name: value for name, value in f1.items() if value is not None}
-    says = f"Each label out of fold, with 95% intervals over subjects; {many} with several labels count for each."
+    says = (
+        f"Each label out of fold, with 95% intervals over subjects; {many} with several labels count for"
+        " each."
+    )
     if known:
         low, high = min(known, key=lambda n: known[n]), max(known, key=lambda n: known[n])
         says += f" F1 is lowest for {low} ({known[low]:.3f}) and highest for {high} ({known[high]:.3f})."
