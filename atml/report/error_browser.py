@@ -112,7 +112,7 @@ def thumbnails(data: Dataset, rows: Int64) -> tuple[tuple[bytes, ...], tuple[int
     -1 for a row whose page is none of them.
     """
     place: dict[int, int] = {}
-    made = []
+    made: list[bytes] = []
     for row in rows.tolist():
         if row not in place and len(made) < PICTURES:
             place[row] = len(made)

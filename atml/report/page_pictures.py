@@ -50,8 +50,8 @@ def png(rgb: npt.NDArray[np.generic]) -> bytes:
     Source: the PNG specification (ISO/IEC 15948); no filter, which packs flat areas best.
 
     Example:
-        >>> png(np.zeros((3, 2, 2), np.uint8))[:8]
-        b'\\x89PNG\\r\\n\\x1a\\n'
+        >>> png(np.zeros((3, 2, 2), np.uint8))[1:4]
+        b'PNG'
     """
     whole = np.clip(np.nan_to_num(np.asarray(rgb, np.float32)), 0, 255).astype(np.uint8)
     coarse = np.moveaxis((whole >> 4) * np.uint8(17), 0, -1)
@@ -82,11 +82,14 @@ def small(rgb: npt.NDArray[np.generic], most: int) -> npt.NDArray[np.generic]:
     step = max(1, -(-rgb.shape[2] // most))
     rows, columns = rgb.shape[1] // step, rgb.shape[2] // step
     cut = np.asarray(rgb[:, : rows * step, : columns * step], np.float32)
-    return cut.reshape(3, rows, step, columns, step).mean(axis=(2, 4))
+    return np.asarray(cut.reshape(3, rows, step, columns, step).mean(axis=(2, 4)))
 
 
 def draw(pictures: Sequence[Shown], *, across: int = 1, legend: str = "") -> str:
-    """Draw pictures in rows of ``across`` as one ``<svg>``; ``legend`` says what weights above 0 speak for."""
+    """Draw pictures in rows of ``across`` as one ``<svg>``.
+
+    ``legend`` says what weights above 0 speak for.
+    """
     high, wide = (max(one.rgb.shape[axis] for one in pictures) for axis in (1, 2))
     down = -(-len(pictures) // across)
     width, height = across * wide + (across - 1) * GAP, down * (high + TITLE) + (down - 1) * GAP
@@ -114,8 +117,9 @@ def _one(shown: Shown, left: float, top: float) -> str:
         parts += _weights(shown.weights, left, top, rows, columns)
     for x, y, wide, high in shown.frames:
         parts.append(
-            f'<rect x="{left + x * columns + 1:.1f}" y="{top + y * rows + 1:.1f}" width="{wide * columns - 2:.1f}"'
-            f' height="{high * rows - 2:.1f}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
+            f'<rect x="{left + x * columns + 1:.1f}" y="{top + y * rows + 1:.1f}"'
+            f' width="{wide * columns - 2:.1f}" height="{high * rows - 2:.1f}" fill="none"'
+            f' stroke="{BLUE}" stroke-width="2"/>'
         )
     return "".join(parts)
 

@@ -17,7 +17,7 @@ from atml.searching.plan import Plan
 from atml.tasks.task import Task
 
 WORDS = {
-    "ink": "turned into ink, how much darker and how much more coloured each point is than the paper round it",
+    "ink": "turned into ink: how much darker and how much more coloured each point is than the paper round it",
     "zscore": "taken colour by colour less its own mean, over its own standard deviation",
 }
 
@@ -30,7 +30,7 @@ VOTES = {
 
 
 def contents(number: int, config: ModelConfig, task: Task, plan: Plan | None) -> list[Block]:
-    """Say what becomes of a page in the network of trial ``number``, show its views, and say how it is varied."""
+    """Say what the network of trial ``number`` makes of a page, show its views, and how pages are varied."""
     views = view_plan(config, task)
     blocks: list[Block] = [Text(f"In trial {number} {steps(config, views)}")]
     if plan is None:
@@ -49,8 +49,8 @@ def steps(config: ModelConfig, views: ViewPlan) -> str:
     else:
         each = "a network of its own for each" if config.own_views else "one network for all"
         cut = (
-            f"Three views, {listed(views.names)}, each {rows} x {columns} pixels, are cut from it and overlap;"
-            f" {each}, and {VOTES.get(config.vote, config.vote)}."
+            f"Three views, {listed(views.names)}, each {rows} x {columns} pixels, are cut from it and"
+            f" overlap; {each}, and {VOTES.get(config.vote, config.vote)}."
         )
     return (
         f"each page is {WORDS.get(config.normalise, config.normalise)}. {cut} All of this is part of the"

@@ -1,7 +1,7 @@
 """Which parts of a page a label depends on: occlusion by the page's own paper.
 
-A square is painted in the median colour of the page, and the change of the label's logit is what that part was
-worth: the logit of the page less that without the part. Slid over the page by half its size, each part of
+A square is painted in the median colour of the page, and the change of the label's logit is what that part
+was worth: the logit of the page less that without the part. Slid over the page by half its size, each part of
 it gets the mean over the squares that hold it (Zeiler and Fergus 2014, Visualizing and Understanding
 Convolutional Networks). It needs the exported file alone.
 
@@ -34,7 +34,8 @@ LIMITS = (
 def saliency(exported: ExportedModel, x: npt.NDArray[np.generic], label: int) -> tuple[float, Floats]:
     """Return the logit of ``label`` on one page ``x (3, rows, columns)``, and what each part adds to it.
 
-    The parts are ``(down, across)``, half a square high and wide each; above 0 where one speaks for the label.
+    The parts are ``(down, across)``, half a square high and wide each; above 0 where one speaks for the
+    label.
 
     Raises:
         ExportError: onnxruntime can't run the model, or the page does not fit it.
