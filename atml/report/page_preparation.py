@@ -17,7 +17,7 @@ from atml.searching.plan import Plan
 from atml.tasks.task import Task
 
 WORDS = {
-    "ink": "turned into ink: how much darker and how much more coloured each point is than the paper round it",
+    "ink": "turned into ink: how much darker and more coloured each point is than the paper round it",
     "zscore": "taken colour by colour less its own mean, over its own standard deviation",
 }
 
