@@ -31,7 +31,7 @@ from atml.data.synthetic import generator as generator
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.data.windowing import records
 from atml.errors import DataError
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 LeftOut = Collection[str] | Callable[[Strings], npt.NDArray[np.bool_]]
 """Subjects to leave out, or what tells them among names ``(n,)``."""
@@ -256,6 +256,7 @@ def _dataset(piece: Piece, task: Task, synthetic: bool = False) -> Dataset:
         notes=piece.notes,
         bare=piece.bare,
         record=records(files.place) if piece.records else None,
+        labels=len(task.classes) if task.kind == MULTILABEL else 0,
     )
 
 

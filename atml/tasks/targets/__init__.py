@@ -11,9 +11,14 @@ from collections.abc import Callable
 from atml.tasks.targets.base import SubjectTable, Target, Value, shifted
 from atml.tasks.targets.binary import BinaryTarget
 from atml.tasks.targets.multiclass import MulticlassTarget
-from atml.tasks.task import BINARY, MULTICLASS, Task
+from atml.tasks.targets.multilabel import MultilabelTarget
+from atml.tasks.task import BINARY, MULTICLASS, MULTILABEL, Task
 
-TARGETS: dict[str, Callable[[Task], Target]] = {BINARY: BinaryTarget, MULTICLASS: MulticlassTarget}
+TARGETS: dict[str, Callable[[Task], Target]] = {
+    BINARY: BinaryTarget,
+    MULTICLASS: MulticlassTarget,
+    MULTILABEL: MultilabelTarget,
+}
 """Kinds by name."""
 
 
@@ -37,10 +42,25 @@ def problem(task: Task) -> str:
     """Say what is wrong with a task, and the way out; "" where it is sound."""
     if task.kind not in TARGETS:
         return f"TASK.kind is {task.kind!r}; known kinds: {', '.join(TARGETS)}"
+    if wrong := _shape_problem(task):
+        return wrong
     after = task.after_beat
     if after is not None and not 0 < after < task.seconds:
         return f"TASK.after_beat is {after!r}; give seconds above 0 and below the window's {task.seconds:g}"
     return of(task).check()
+
+
+def _shape_problem(task: Task) -> str:
+    """Say what is wrong with the size of what is decided on; "" where it is sound."""
+    if task.picture is None:
+        if task.sampling_rate < 1 or task.window < 1:
+            return "TASK has no sampling_rate and window; give Hz and samples, or picture=(rows, columns)"
+        return ""
+    if len(task.picture) != 2 or min(task.picture) < 16:
+        return f"TASK.picture is {task.picture!r}; give rows and columns in pixels, 16 at least"
+    if task.sampling_rate or task.window or task.after_beat is not None:
+        return "TASK has a picture and a signal's sampling_rate, window or after_beat; leave those out"
+    return ""
 
 
 def shown_as(task: Task) -> str:
@@ -48,7 +68,7 @@ def shown_as(task: Task) -> str:
 
     A kind of a user's own is shown as "binary" where it has a positive class, else as "multiclass".
     """
-    if task.kind in (BINARY, MULTICLASS):
+    if task.kind in (BINARY, MULTICLASS, MULTILABEL):
         return task.kind
     return MULTICLASS if task.positive is None else BINARY
 
@@ -69,6 +89,7 @@ __all__ = [
     "TARGETS",
     "BinaryTarget",
     "MulticlassTarget",
+    "MultilabelTarget",
     "SubjectTable",
     "Target",
     "Value",
