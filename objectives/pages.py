@@ -35,9 +35,6 @@ MAX_SIZE_KIB = 2048.0
 RULE = "labels"
 """The rule that test data are scored by."""
 
-BASELINE = "page_regression"
-"""The detector without a network that is scored beside every winner."""
-
 
 def label(names: str) -> int | None:
     """Return a page's labels as bits, of their names with "+" between; None where one is not known.

@@ -139,9 +139,8 @@ def describe(
     """
     hashes = seen.hashed(subjects, data_fingerprint)
     positive = None if task.positive is None else task.classes[task.positive]
-    decides = (
-        f"largest logit; {f'a tie with {positive} is {positive}' if positive else 'of equal ones the first'}"
-    )
+    tie = f"a tie with {positive} is {positive}" if positive else "of equal ones the first"
+    decides = f"largest logit; {tie}"
     if task.kind == MULTILABEL:
         decides = "each label whose logit is 0 or more"
     kind = {} if task.kind == BINARY else {"kind": task.kind, "offsets": _json(list(offsets))}

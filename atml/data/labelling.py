@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Bools, Int64, Strings
-from atml.data.cases import case_of
+from atml.data.cases import PAGE, Case, case_of
+from atml.data.label_names import of_sets
 from atml.data.parsing import Fault, Files, Parsed, look_at, some
 from atml.data.rows import DROPPED
 from atml.errors import DataError
@@ -62,7 +63,7 @@ def judge(parsed: Parsed) -> list[str]:
         DataError: A file whose name, content or length can't be used; or more than `MOST_DROPPED` of the
             windows are flat or not finite.
     """
-    path, dropped = parsed.path, parsed.dropped()
+    path, dropped, case = parsed.path, parsed.dropped(), parsed.case
     inspect = look_at(path)
     hard = [fault for fault in parsed.faults if fault.kind not in DROPPED]
     if hard:
@@ -73,25 +74,34 @@ def judge(parsed: Parsed) -> list[str]:
     if not total and parsed.seconds:
         raise DataError(f"no usable window in {path}: {_account(parsed, 0)}; see {inspect}")
     if not total:
-        raise DataError(f"no segment in {path}; see {inspect}")
+        raise DataError(f"no {'page' if case == PAGE else 'segment'} in {path}; see {inspect}")
     if len(dropped) > MOST_DROPPED * total:
         raise DataError(
-            f"{len(dropped)} of {total} windows in {path} are flat or not finite, for example "
+            f"{len(dropped)} of {total} {case.many} in {path} are {_empty(case)}, for example "
             f"{call(path, dropped[0].file)}: too many to leave out; see {inspect}"
         )
     notes = list(parsed.notes)
     for kind in DROPPED:
         if files := [fault.file for fault in dropped if fault.kind == kind]:
-            notes.append(f"{len(files)} of {total} windows left out, {kind}: {some(files)}")
-    notes += _odd_range(parsed)
+            notes.append(f"{len(files)} of {total} {case.many} left out, {kind}: {some(files)}")
+    notes += _odd_range(parsed) if case != PAGE else []
     if parsed.seconds:
         notes.append(_account(parsed, len(parsed.owner)))
+    elif total > len(parsed.length) and case == PAGE:
+        notes.append(f"{plural(len(parsed.length), 'file')} hold {plural(total, 'page')}")
     elif total > len(parsed.length):
         notes.append(f"{len(parsed.length)} segments cut into {total} adjacent windows")
     if pairs := duplicates(parsed.digest, parsed.files.subject[parsed.owner]):
         first, second = (str(parsed.files.place[parsed.owner[row]]) for row in pairs[0])
-        notes.append(f"{len(pairs)} windows are the same in two subjects, for example {first} and {second}")
+        notes.append(
+            f"{len(pairs)} {case.many} are the same in two subjects, for example {first} and {second}"
+        )
     return notes
+
+
+def _empty(case: Case) -> str:
+    """Say what makes a row hold nothing."""
+    return "blank" if case == PAGE else "flat or not finite"
 
 
 def _remedy(fault: Fault, parsed: Parsed) -> str:
@@ -162,7 +172,8 @@ def classes(files: Files, task: Task, label: Label) -> tuple[Int64, Int64]:
     if not files.named:
         return files.given, np.empty(0, np.int64)
     names, which = np.unique(files.rhythm, return_inverse=True)
-    table = classes_of([str(name) for name in names], task, label)
+    asked = of_sets(label) if task.kind == MULTILABEL else label
+    table = classes_of([str(name) for name in names], task, asked)
     y = np.array([-1 if (klass := table[str(name)]) is None else klass for name in names], np.int64)[which]
     if task.positive is None and not files.given_is_class:
         return y, np.empty(0, np.int64)  # what the data call positive is no class of the task

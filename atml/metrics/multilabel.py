@@ -230,7 +230,8 @@ def label_f1(predictions: Predictions) -> Floats:
 
     Example:
         >>> logits = np.array([[2.0, -1.0], [-1.0, -3.0]], np.float32)
-        >>> label_f1(Predictions(logits, np.array([1, 2]), np.array(["a", "b"]), None, multilabel=True)).tolist()
+        >>> y, subject = np.array([1, 2]), np.array(["a", "b"])
+        >>> label_f1(Predictions(logits, y, subject, None, multilabel=True)).tolist()
         [1.0, 0.0]
     """
     return f1_by_label(prediction_label_counts(predictions).pooled())

@@ -115,7 +115,7 @@ def _by_label(table: LabelCounts, names: tuple[str, ...], areas: list[float]) ->
     """One row a label."""
     cells = table.pooled()
     rates, f1, precision = label_rates(cells, names), f1_by_label(cells), label_precision(cells)
-    records = []
+    records: list[dict[str, str | float | None]] = []
     for i, name in enumerate(names):
         records.append(
             {

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from atml.arrays import Bools, Int64
+from atml.metrics import Predictions, label_sets
 from atml.tasks.targets.base import SubjectTable, Target, Value, shifted
 from atml.tasks.targets.binary import BinaryTarget
 from atml.tasks.targets.multiclass import MulticlassTarget
@@ -73,6 +77,53 @@ def shown_as(task: Task) -> str:
     return MULTICLASS if task.positive is None else BINARY
 
 
+def per_class(task: Task, y: Int64) -> list[int]:
+    """Count what is of each class, or has each label: ``y (n,)`` to one number a class.
+
+    Example:
+        >>> pages = Task(name="p", kind="multilabel", classes=("AF", "PVC"), picture=(32, 40))
+        >>> per_class(pages, np.array([0, 1, 3]))
+        [2, 1]
+    """
+    return [int(count) for count in having(task, y).sum(axis=0)]
+
+
+def having(task: Task, y: Int64) -> Bools:
+    """Tell what is of each class, or has each label: ``y (n,)`` to ``(n, classes)``."""
+    if task.kind == MULTILABEL:
+        return label_sets.truth(y, len(task.classes))
+    return np.asarray(np.asarray(y)[:, None] == np.arange(len(task.classes)))
+
+
+def names_of(task: Task, label: int) -> str:
+    """Name a class, or the labels of a set: "AF + PVC", "none" without any.
+
+    Example:
+        >>> pages = Task(name="p", kind="multilabel", classes=("AF", "PVC"), picture=(32, 40))
+        >>> names_of(pages, 3), names_of(pages, 0)
+        ('AF + PVC', 'none')
+    """
+    if task.kind != MULTILABEL:
+        return task.classes[label]
+    there = label_sets.truth(np.array([label]), len(task.classes))[0]
+    return " + ".join(np.array(task.classes)[there].tolist()) or "none"
+
+
+def toy(task: Task, n: int, *, people: int = 2, wrong: bool = False) -> Predictions:
+    """Return ``n`` made predictions for so many subjects, all right or all wrong, to try an objective with.
+
+    Every class is there; of several labels each has pages with it and without.
+    """
+    classes = len(task.classes)
+    y = np.arange(n) % classes
+    true = np.eye(classes, dtype=np.float32)[y]
+    logits = 1 - true if wrong else true
+    if task.kind == MULTILABEL:
+        y, logits = label_sets.bits(true > 0), logits - np.float32(0.5)
+    subject = np.array([f"S{one}" for one in np.arange(n) * people // max(1, n)])
+    return of(task).predictions(logits, y, subject)
+
+
 def binary(task: Task) -> BinaryTarget:
     """Return the binary target of a task, for what only makes sense with a positive class.
 
@@ -94,8 +145,12 @@ __all__ = [
     "Target",
     "Value",
     "binary",
+    "having",
+    "names_of",
     "of",
+    "per_class",
     "problem",
     "shifted",
     "shown_as",
+    "toy",
 ]
