@@ -24,6 +24,9 @@ TRAINS = (
         "training/batches.py",
         "training/losses.py",
         "training/optimizers.py",
+        "training/goal.py",
+        "training/label_losses.py",
+        "training/page_augmentation.py",
     ),
     *("training/loop.py", "training/cross_validation.py"),
 )
