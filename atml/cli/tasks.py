@@ -54,13 +54,14 @@ def rows() -> list[dict[str, Any]]:
     for name, files in task_files.names().items():
         missing = [kind for kind in task_files.FOLDERS if kind not in files]
         notes = [f"no {kind}/{name}.py" for kind in missing]
-        seconds = classes = None
+        seconds = classes = pixels = None
         beats = False
         objectives: list[str] = []
         if not missing:
             try:
                 definition = task_files.find(name)
-                seconds, classes = definition.task.seconds, list(definition.task.classes)
+                seconds, classes = definition.task.window_s, list(definition.task.classes)
+                pixels = definition.task.picture
                 objectives = list(definition.objectives)
                 beats = definition.task.around_beats
                 notes += definition.notes()
@@ -70,6 +71,7 @@ def rows() -> list[dict[str, Any]]:
             {
                 "task": name,
                 "seconds": seconds,
+                **({"pixels": list(pixels)} if pixels else {}),
                 "classes": classes,
                 "around_beats": beats,
                 "objectives": objectives,
@@ -80,6 +82,15 @@ def rows() -> list[dict[str, Any]]:
     return made
 
 
+def _size(row: dict[str, Any]) -> str:
+    """Say what one decision is made of: "5 s", "2 s round a beat", "page of 256 x 336"."""
+    if row.get("pixels"):
+        return "page of {} x {}".format(*row["pixels"])
+    if row["seconds"] is None:
+        return "-"
+    return f"{row['seconds']:g} s{' round a beat' if row['around_beats'] else ''}"
+
+
 def table(rows: list[dict[str, Any]]) -> RenderableType:
     """Lay out `rows`."""
     from atml.formatting import columns
@@ -87,9 +98,7 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
     cells = [
         (
             r["task"],
-            "-"
-            if r["seconds"] is None
-            else f"{r['seconds']:g} s{' round a beat' if r['around_beats'] else ''}",
+            _size(r),
             ", ".join(r["classes"] or ()),
             "\n".join(r["objectives"]),
             "\n".join(r["files"].values()),

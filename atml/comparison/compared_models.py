@@ -62,7 +62,7 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
             ("task", first.task.name, other.task.name),
             ("kind of task", first.task.kind, other.task.kind),
             ("classes", " and ".join(first.task.classes), " and ".join(other.task.classes)),
-            ("windows", f"{first.task.seconds:g} s", f"{other.task.seconds:g} s"),
+            ("size of", _size(first.task), _size(other.task)),
             ("sampling rate", f"{first.task.sampling_rate} Hz", f"{other.task.sampling_rate} Hz"),
             ("leads", str(first.task.leads), str(other.task.leads)),
             ("seconds after a beat", str(first.task.after_beat), str(other.task.after_beat)),
@@ -77,6 +77,15 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
                 f"figures of {one.source.split(';')[0]} are of task {' or '.join(one.tasks)}, not"
                 f" {first.task.name}"
             )
+
+
+def _size(task: Task) -> str:
+    """Say what one decision is made of."""
+    return (
+        f"windows {task.seconds:g} s"
+        if task.picture is None
+        else "pages {} x {} pixels".format(*task.picture)
+    )
 
 
 def column(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atml.artifacts.json_file import fields_of
+from atml.data.cases import of_study
 from atml.evaluation.gate import Gate
 from atml.formatting import between, listed, ordinal, plural
 from atml.metrics import Interval
@@ -23,13 +24,18 @@ from atml.searching.leaderboard import AGREES, Entry, leaderboard
 from atml.searching.next_step import goes_on, where
 from atml.searching.ranking import PICK
 from atml.storage import urls
+from atml.tasks.task import MULTILABEL
 from atml.training.records import ParameterSource, TrialRecord
 
 if TYPE_CHECKING:
+    from atml.evaluation.cross_validation_result import CrossValidationResult
     from atml.searching.finalists import Finalist, Finalists
     from atml.storage import Store
 
 T = TypeVar("T")
+
+MANY = 6
+"""Classes beyond which the first screen leaves the sensitivity of each out."""
 
 WORST = 3
 """Subjects that are named."""
@@ -143,6 +149,8 @@ class Verdict:
     tests: tuple[Evaluation, ...] = ()
     missing: tuple[str, ...] = ()
     next: str = ""
+    case: str = "window"
+    """What one decision is made of: a window, or a page."""
 
     @property
     def line(self) -> str:
@@ -179,7 +187,7 @@ class Verdict:
         rows.append(("path", where(one.folder) if one.folder is not None else "not exported"))
         rows.append(("value", f"{one.value:.4f} out of fold, {one.runs}"))
         cost = one.record.cost
-        macs = f", {cost.macs:,} MACs a window" if cost is not None else ""
+        macs = f", {cost.macs:,} MACs a {self.case}" if cost is not None else ""
         rows.append(("size", f"{one.size_kib:.1f} KiB{macs}"))
         for name, rate in self.rates.items():
             ends = f" (95% interval {between(rate)})" if self.sure else ", no interval before the finalists"
@@ -279,6 +287,7 @@ def verdict_of(
         subjects=int(spec.get("subjects") or 0),
         tests=tests,
         missing=missing,
+        case=of_study(spec).name,
         next=next_step.command(name, first, spec, kept, goes_on(attrs, records), bool(tests), missing) + at,
     )
 
@@ -288,7 +297,7 @@ def facts(finals: Finalists, judged: Finalist) -> dict[str, Any]:
     result, baseline, plan = judged.result, finals.baseline(), finals.plan
     over = finals.over_baseline(judged)
     return {
-        "rates": {name: asdict(rate) for name, rate in result.rates.items()},
+        "rates": {name: asdict(rate) for name, rate in _rates(result).items()},
         "subjects": [asdict(row) for row in result.rows()[:WORST]],
         "baseline": None
         if baseline is None
@@ -301,6 +310,20 @@ def facts(finals: Finalists, judged: Finalist) -> dict[str, Any]:
         "rule": plan.definition.rule,
         "split": not plan.dataset.bare or bool(plan.origin.held_out),
     }
+
+
+OVER_LABELS = {"F1": "macro F1", "accuracy": "binary accuracy", "always no": "calling nothing"}
+"""Figures over all labels of a multilabel task that stand first beside its balanced accuracy.
+
+Binary accuracy says little without that of calling nothing.
+"""
+
+
+def _rates(result: CrossValidationResult) -> dict[str, Interval]:
+    """Return the rates of a result; of several labels figures over all of them come first."""
+    if result.target.task.kind != MULTILABEL:
+        return result.rates
+    return {name: result.intervals[key] for key, name in OVER_LABELS.items()} | result.rates
 
 
 def evaluations(folder: Path | None) -> tuple[Evaluation, ...]:
@@ -338,21 +361,38 @@ def _known(first: Entry, kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if kept is not None or first.folder is None:
         return kept or {}
     card = fields_of(first.folder / "metrics.json")
+    over = {name: card["intervals"][key] for key, name in OVER_LABELS.items()} if _of_labels(card) else {}
+    card["rates"] = {**over, **card.get("rates", {})}
     return card if abs(card.get("value", float("inf")) - first.value) <= AGREES else {}
 
 
+def _of_labels(card: Mapping[str, Any]) -> bool:
+    """Whether a metrics.json is of a multilabel task."""
+    return set(OVER_LABELS) <= set(card.get("intervals", {}))
+
+
 def headline(rates: Mapping[str, T]) -> dict[str, T]:
-    """Return sensitivity and specificity; of several classes each sensitivity, and the balanced accuracy."""
+    """Return sensitivity and specificity; of several classes each sensitivity, and the balanced accuracy.
+
+    Of more than `MANY` classes, or labels, not the sensitivities: they have tables elsewhere.
+    """
     if "sensitivity" in rates:
         return {name: rates[name] for name in ("sensitivity", "specificity") if name in rates}
-    return {
-        name: rate
-        for name, rate in rates.items()
-        if name.startswith("sensitivity ") or name == "balanced accuracy"
-    }
+    many = sum(name.startswith("sensitivity ") for name in rates) > MANY
+    left_out = ("specificity ", "sensitivity ") if many else ("specificity ",)
+    return {name: rate for name, rate in rates.items() if not name.startswith(left_out)}
 
 
 def _person(row: Mapping[str, Any]) -> Person:
+    if "hits" in row:
+        labels, pages = sum(row["true"]), row["n"]
+        found = {"F1": (float(row["f1"]), labels)} if labels else {}
+        found["all labels right"] = (row["right"] / pages, pages)
+        return Person(
+            name=str(row["subject"]),
+            rates={name: rate for name, (rate, _) in found.items()},
+            windows={name: count for name, (_, count) in found.items()},
+        )
     parts = (
         [("accuracy", row["right"], row["n"] - row["right"])]
         if "right" in row

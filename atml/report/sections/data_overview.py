@@ -81,7 +81,7 @@ def _words(facts: DataFacts, task: Task) -> str:
     by = "label" if task.kind == MULTILABEL else "class"
     return (
         f"{facts.name}, {kind}: {windows}, from {plural(len(facts.subjects), 'subject')}"
-        f" with {plural(rhythms, f'named {kinds_of(task)}')}. By {by}: {listed(classes)}."
+        f" with {plural(rhythms, f'named {kind_in_words(task)}')}. By {by}: {listed(classes)}."
         f" {case.many.capitalize()} of one subject are much alike: subjects count, not {case.many}."
     )
 
@@ -127,7 +127,7 @@ def _rhythms(data: Dataset, task: Task) -> Block:
         else ""
     )
     name, _, most = max(kinds, key=lambda kind: len(kind[2]))
-    kind = kinds_of(task)
+    kind = kind_in_words(task)
     says = f"The most frequent {kind} is {name or none}, {share(len(most), len(data))} of all.{thin}"
     seconds, of = ("seconds",) if timed else (), ("class",) if classed else ()
     return Grid((kind, *of, case.many, *seconds, "subjects", "share, %"), rows, says)
