@@ -64,7 +64,8 @@ class PagePrediction:
         lines = []
         for row in self.pages.head(SHOWN).to_dict("records"):
             cells = [_score(row[f"score_{name}"], row[f"called_{name}"]) for name in names]
-            lines.append([shorter(row["page"]), row["decision"] or "undecided", *cells])
+            decision = row["decision"] if isinstance(row["decision"], str) else "undecided"
+            lines.append([shorter(row["page"]), decision, *cells])
         if len(self.pages) > SHOWN:
             lines.append([f"... {plural(len(self.pages) - SHOWN, 'more row')}", *[""] * (len(names) + 1)])
         return columns(("page", "decision", *names), lines, right=range(2, 2 + len(names)))
