@@ -22,6 +22,7 @@ from atml.scoring import rules
 from atml.searching.samplers.parameters import from_params, portfolio
 from atml.task_files.definition import TaskDefinition
 from atml.tasks import targets
+from atml.tasks.task import Task
 
 _DRAWS = 20
 

@@ -15,9 +15,7 @@ MARGIN = 0.05
 """Probability that is taken off what the asymmetric loss punishes: easy rows without a label cost nothing."""
 
 
-def label_loss_of(
-    config: ModelConfig, targets: Tensor, factors: Floats
-) -> Callable[[Tensor, Tensor], Tensor]:
+def label_loss_of(config: ModelConfig, targets: Tensor, factors: Floats) -> Callable[[Tensor, Tensor], Tensor]:
     """Return ``loss(logits (n, labels), target (n, labels))``; targets lie between 0 and 1, each by itself.
 
     - "cross_entropy": ``-t log p - (1 - t) log(1 - p)`` with ``p`` the sigmoid of a logit.

@@ -12,7 +12,7 @@ import numpy as np
 
 from atml.arrays import Bools, Int64
 from atml.artifacts.record import DataFacts
-from atml.data.cases import beat_at, case_of, signal
+from atml.data.cases import beat_at, case_of, kind_in_words, signal
 from atml.data.dataset import Dataset
 from atml.formatting import clock, listed, plural, sentence, share, shares
 from atml.metrics.label_sets import truth
@@ -131,11 +131,6 @@ def _rhythms(data: Dataset, task: Task) -> Block:
     says = f"The most frequent {kind} is {name or none}, {share(len(most), len(data))} of all.{thin}"
     seconds, of = ("seconds",) if timed else (), ("class",) if classed else ()
     return Grid((kind, *of, case.many, *seconds, "subjects", "share, %"), rows, says)
-
-
-def kinds_of(task: Task) -> str:
-    """Name what the data call the kinds of what is decided on: "rhythm", "symbol", or "set of labels"."""
-    return "set of labels" if task.kind == MULTILABEL else case_of(task).kind
 
 
 def _subjects(data: Dataset, task: Task) -> list[Block]:

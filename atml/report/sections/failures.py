@@ -13,7 +13,7 @@ import numpy as np
 
 from atml.arrays import Strings
 from atml.artifacts.model import ExportedModel
-from atml.data.cases import case_of
+from atml.data.cases import case_of, kind_in_words
 from atml.errors import ExportError
 from atml.formatting import sentence
 from atml.report import beat_strips, by_subject, error_browser, page_pictures, page_saliency, saliency, strips
@@ -23,7 +23,6 @@ from atml.report.material import Material
 from atml.report.outcome import Decided, unit_of
 from atml.report.page import Block, Drawing, Empty, Fold, Heading, Text
 from atml.report.page_pictures import Shown
-from atml.report.sections.data_overview import kinds_of
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
@@ -81,7 +80,7 @@ def contents(material: Material) -> list[Block]:
         return [Empty(sentence(f"there is no result yet: {why}"))]
     blocks: list[Block] = [Heading("By subject"), *by_subject.subjects(source, task)]
     case = case_of(task)
-    blocks += [Heading(f"By {kinds_of(task)}"), by_subject.rhythms(source, task)]
+    blocks += [Heading(f"By {kind_in_words(task)}"), by_subject.rhythms(source, task)]
     blocks += label_doubts(source.figures, task)
     what = "decision that was wrong" if task.kind == MULTILABEL else f"misjudged {case.name}"
     blocks += [Heading(f"Every {what}"), error_browser.browser(material)]
