@@ -69,7 +69,7 @@ def rhythms(source: Source, task: Task) -> Block:
     header = (kind, *of, case.many, "subjects", "right", *(["baseline right"] if other else []))
     how = "decided right in every label" if several else "decided right"
     says = (
-        f"Share of each {kind}'s {case.many} that was {how} out of fold. Weakest:"
+        f"Share of the {case.many} of each {kind} that was {how} out of fold. Weakest:"
         f" {worst['rhythm'] or none} with {worst['right']:.3f}, from"
         f" {plural(worst['subjects'], 'subject')}."
     )

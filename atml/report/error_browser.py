@@ -67,7 +67,7 @@ def browser(material: Material) -> Block:
                 f" {len(pictures):,} pages are shown, small, those of the surest decisions of each subject."
             )
         return Windows(
-            columns=("subject", "labels", "truth and decision"),
+            columns=("subject", "set of labels", "truth and decision"),
             rows=tuple(rows),
             score=kind.score(task),
             traces=(),

@@ -78,7 +78,7 @@ def averaged(cells: Int64, runs: int) -> Int64:
         >>> averaged(np.array([[3, 5], [1, 1]]), 2).tolist()
         [[2, 2], [1, 0]]
     """
-    found = cells // runs
+    found = np.ascontiguousarray(cells // runs)
     width = cells.shape[-1]
     for row, counts in zip(found.reshape(-1, width), cells.reshape(-1, width), strict=True):
         short = round(counts.sum() / runs) - int(row.sum())

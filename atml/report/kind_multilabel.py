@@ -147,7 +147,8 @@ def cells_of(figures: Figures, found: CrossValidationResult | None) -> Int64 | N
         return None if found is None else cells(found.table)
     true, called, hits = (np.sum([row[key] for row in rows], axis=0) for key in ("true", "called", "hits"))
     n = sum(int(row["n"]) for row in rows)
-    return np.moveaxis(np.array([[n - true - called + hits, called - hits], [true - hits, hits]]), 2, 0)
+    table = np.array([[n - true - called + hits, called - hits], [true - hits, hits]])
+    return np.ascontiguousarray(np.moveaxis(table, 2, 0))
 
 
 def figures_of(task: Task, table: Any) -> dict[str, float]:
@@ -181,7 +182,6 @@ def _by_label(source: Source, found: Sequence[Counted], task: Task) -> Block:
                 name,
                 "-" if own is None else f"{own[i, 1].sum():,}",
                 f"{people:,}",
-                "-" if own is None else f"{own[i, :, 1].sum():,}",
                 _with_ends(one),
                 *(
                     _with_ends(interval_of(figures["rates"].get(f"{rate} {name}")))
@@ -198,7 +198,7 @@ def _by_label(source: Source, found: Sequence[Counted], task: Task) -> Block:
     if known:
         low, high = min(known, key=lambda n: known[n]), max(known, key=lambda n: known[n])
         says += f" F1 is lowest for {low} ({known[low]:.3f}) and highest for {high} ({known[high]:.3f})."
-    columns = ("label", many, "subjects", "called", "F1", "sensitivity", "specificity", "precision")
+    columns = ("label", many, "subjects", "F1", "sensitivity", "specificity", "precision")
     return Grid(columns, tuple(rows), says, right=columns[1:])
 
 

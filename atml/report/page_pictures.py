@@ -96,7 +96,7 @@ def draw(pictures: Sequence[Shown], *, across: int = 1, legend: str = "") -> str
     parts = []
     for number, one in enumerate(pictures):
         left, top = number % across * (wide + GAP), number // across * (high + TITLE + GAP)
-        parts.append(text(left, top + 14, one.title, INK, 12 if across == 1 else 11, bold=True))
+        parts.append(text(left, top + 14, one.title, INK, 10, bold=True))
         parts.append(_one(one, left, top + TITLE))
     if legend:
         height += 18

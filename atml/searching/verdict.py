@@ -312,7 +312,7 @@ def facts(finals: Finalists, judged: Finalist) -> dict[str, Any]:
     }
 
 
-OVER_LABELS = {"F1": "macro F1", "accuracy": "binary accuracy", "always no": "calling nothing"}
+OVER_LABELS = {"F1": "macro F1", "accuracy": "binary accuracy", "always no": "accuracy of calling nothing"}
 """Figures over all labels of a multilabel task that stand first beside its balanced accuracy.
 
 Binary accuracy says little without that of calling nothing.

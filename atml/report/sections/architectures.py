@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from atml.data.cases import case_of
 from atml.formatting import listed, plural, sentence
+from atml.models import families
 from atml.models.config import ModelConfig
 from atml.report import kind as report_kind
 from atml.report.comparable import family
 from atml.report.groups import READING, comparison
 from atml.report.layers import drawing, layers
 from atml.report.material import Material
-from atml.report.page import Block, Drawing, Empty, Heading, Text
+from atml.report.page import Block, Drawing, Empty, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
 from atml.tasks.task import MULTILABEL, Task
+from atml.training.records import TrialRecord
 
 
 def contents(material: Material) -> list[Block]:
     """Compare families and parts of networks, draw the winner, explain its last layer."""
     if not material.finished:
         return [Empty("No trial has come to an end yet.")]
-    families = comparison(material.finished, family, "family", "families")
+    kinds = comparison(material.finished, family, "family", "families")
     blocks: list[Block] = [
         Text(_about(material)),
         Text(READING),
-        *families,
+        *kinds,
         Heading("Parts"),
         *_parts(material),
     ]
@@ -88,13 +90,15 @@ def _winner(material: Material) -> list[Block]:
         return [Empty("No trial ran over every fold within its budget, so there is no winner to draw.")]
     if task is None:
         return [Empty(sentence(f"The winner can't be drawn: {material.task_gone}"))]
+    if task.picture is not None:
+        return [_table(best, best.config, task)]
     found = layers(best.config, task)
     what = best.config.describe().split(", lr")[0]
     says = (
         f"Trial {best.number}, {what}: {plural(len(found) - 1, 'step')} from"
-        f" {_size(task)} to {plural(len(task.classes), 'logit')}; below each box is what it leaves"
+        f" {task.window} samples to {plural(len(task.classes), 'logit')}; below each box is what it leaves"
     )
-    says += " (channels × samples)." if task.picture is None else " (channels × rows × columns)."
+    says += " (channels × samples)."
     if best.cost:
         cost = best.cost
         says += (
@@ -104,11 +108,19 @@ def _winner(material: Material) -> list[Block]:
     return [Drawing("winner-layers", drawing(found), says)]
 
 
-def _size(task: Task) -> str:
-    """Say how much goes in."""
-    if task.picture is None:
-        return f"{task.window} samples"
-    return f"{task.picture[0]} × {task.picture[1]} pixels"
+def _table(best: TrialRecord, config: ModelConfig, task: Task) -> Block:
+    """List the layers of a network of pictures, whose names say more than a box holds."""
+    found = families.of(config).layers(config, task)
+    rows = tuple(
+        (one.name, " × ".join(map(str, one.shape)), f"{one.parameters:,}", f"{one.macs:,}") for one in found
+    )
+    says = f"Trial {best.number}, {config.describe().split(', lr')[0]}."
+    if best.cost:
+        says += (
+            f" {best.cost.parameters:,} trained parameters, {best.cost.macs:,} multiply-accumulates a"
+            f" {case_of(task).name}, at most {best.cost.peak_bytes / 1024:.1f} KiB of activations alive at once."
+        )
+    return Grid(("layer", "leaves", "parameters", "MACs"), rows, says)
 
 
 def _last(material: Material) -> list[Block]:

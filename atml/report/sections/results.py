@@ -122,7 +122,8 @@ def _cells(figures: Figures, intervals: Figures, names: Sequence[str]) -> dict[s
     }
     cells = {}
     for name in names:
-        keys = [key for key in (name, under.get(name, name)) if key in intervals or key in figures]
+        known = (*intervals, *figures, *figures.get("intervals", {}))
+        keys = [key for key in (name, under.get(name, name)) if key in known]
         if not keys:
             continue
         found = next((i for key in keys if (i := interval_of(intervals.get(key)))), None)
