@@ -117,8 +117,8 @@ def _table(best: TrialRecord, config: ModelConfig, task: Task) -> Block:
     says = f"Trial {best.number}, {config.describe().split(', lr')[0]}."
     if best.cost:
         says += (
-            f" {best.cost.parameters:,} trained parameters, {best.cost.macs:,} multiply-accumulates a"
-            f" {case_of(task).name}, at most {best.cost.peak_bytes / 1024:.1f} KiB of activations alive at once."
+            f" {best.cost.parameters:,} trained parameters, {best.cost.macs:,} multiply-accumulates a page,"
+            f" at most {best.cost.peak_bytes / 1024:.1f} KiB of activations alive at once."
         )
     return Grid(("layer", "leaves", "parameters", "MACs"), rows, says)
 
