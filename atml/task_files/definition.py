@@ -389,7 +389,7 @@ def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> 
     if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
         raise TaskFileError(f"--window {seconds:g} is not a length of time; give seconds")
     if seconds is not None and task.picture is not None:
-        raise InputError(f"--window {seconds:g} is for signals, and task {task.name!r} is about pictures")
+        raise TaskFileError(f"--window {seconds:g} is for signals, and task {task.name!r} is about pictures")
     if seconds is None or round(seconds * task.sampling_rate) == task.window:
         return task
     if bounds is None:
