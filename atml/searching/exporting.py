@@ -27,15 +27,16 @@ from atml.searching.trials import RETRIES
 from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import FinalJob, Job, Report, ReportKind
 from atml.task_files.definition import TaskDefinition
-from atml.tasks import targets
 from atml.tasks.targets import shifted
 from atml.training.records import Role
 
 
 def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float | None:
     """Return the value of a model whose every decision is wrong; None where the objective raises for it."""
-    right = targets.having(definition.task, predictions.y)
-    logits = np.where(right, -1, 1 if predictions.multilabel else 0).astype(np.float32)
+    if predictions.multilabel:
+        logits = 0.5 - predictions.truths().astype(np.float32)
+    else:
+        logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
     try:
         return definition.value(replace(predictions, logits=logits, changed={}))
     except TaskFileError:
