@@ -84,10 +84,10 @@ class PageInput(nn.Module):
             views = F.avg_pool2d(views, plan.factor)
         if plan.pooled != plan.shape:
             views = F.interpolate(views, plan.shape, mode="bilinear", align_corners=False)
-        return views.unflatten(0, (len(x), len(parts)))
+        return views.view(len(x), len(parts), *views.shape[1:])
 
     def nodes(self, g: Graph, x: str) -> str:
-        """Write the same as nodes; the output is ``(n * views, numbers, rows, columns)``, as layers take it."""
+        """Write the same as nodes; ``(n * views, numbers, rows, columns)`` comes out, as layers take it."""
         plan = self.plan
         x = _ink(g, x, self.picture[0]) if self.kind == "ink" else _standard(g, x)
         if len(plan.boxes) > 1:
@@ -138,8 +138,7 @@ def _ink(g: Graph, x: str, height: int) -> str:
     for op, name, side in zip(
         ("MaxPool", "AveragePool"), ("paper.largest", "paper"), paper_reach(height), strict=True
     ):
-        sides = {"kernel_shape": [side] * 2, "pads": [side // 2] * 4}
-        paper = g.add(op, [paper], name, **sides)
+        paper = g.add(op, [paper], name, kernel_shape=[side] * 2, pads=[side // 2] * 4)
     share = g.add("Div", [brightest, g.add("Add", [paper, one], "paper.level")], "paper.share")
     bounds = [_float(g, "ink.none", 0.0), one]
     dark = g.add("Clip", [g.add("Sub", [one, share], "ink.darker"), *bounds], "ink.dark")
