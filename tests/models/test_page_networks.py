@@ -131,7 +131,7 @@ def test_what_is_too_small_to_see_is_said() -> None:
     with pytest.raises(ShapeError, match="views='columns' of a picture of 30 x 34 pixels are 30 x 14"):
         cost(replace(PLAIN, views="columns"), small)
     deep = replace(PLAIN, channels=(4,) * 7, kernels=(3,) * 7, strides=(2,) * 7)
-    with pytest.raises(ShapeError, match="gets only 1 x 2 pixels; use fewer layers"):
+    with pytest.raises(ShapeError, match="gets only 1 x 1 pixels; use fewer layers"):
         cost(replace(deep, size=64), TASK)
 
 

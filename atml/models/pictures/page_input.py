@@ -15,6 +15,9 @@ from atml.tasks.task import Task
 EPSILON = 1.0
 """Added to divisors, in levels of 0 to 255: black stays a number."""
 
+WHITE = 255.0
+"""The largest value of a colour; what lies beyond it, or below 0, is cut off."""
+
 INK, GRID = 4.0, 2.0
 """What darkness and saturation, 0 to 1, are multiplied by: a line is thinner than a pixel, and pale."""
 
@@ -76,6 +79,7 @@ class PageInput(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
+        x = x.clamp(0, WHITE)
         x = ink_rows(x) if self.kind == "ink" else standard_colours(x)
         plan = self.plan
         parts = [x[..., box.top : box.bottom, box.left : box.right] for box in plan.boxes]
@@ -89,6 +93,7 @@ class PageInput(nn.Module):
     def nodes(self, g: Graph, x: str) -> str:
         """Write the same as nodes; ``(n * views, numbers, rows, columns)`` comes out, as layers take it."""
         plan = self.plan
+        x = g.add("Clip", [x, _float(g, "black", 0.0), _float(g, "white", WHITE)], "colours_of_page")
         x = _ink(g, x, self.picture[0]) if self.kind == "ink" else _standard(g, x)
         if len(plan.boxes) > 1:
             x = self._cut(g, x)
@@ -140,7 +145,7 @@ def _ink(g: Graph, x: str, height: int) -> str:
     ):
         paper = g.add(op, [paper], name, kernel_shape=[side] * 2, pads=[side // 2] * 4)
     share = g.add("Div", [brightest, g.add("Add", [paper, one], "paper.level")], "paper.share")
-    bounds = [_float(g, "ink.none", 0.0), one]
+    bounds = [_float(g, "black", 0.0), one]
     dark = g.add("Clip", [g.add("Sub", [one, share], "ink.darker"), *bounds], "ink.dark")
     ink = g.add("Mul", [dark, _float(g, "ink.gain", INK)], "ink")
     span = g.add("Sub", [brightest, darkest], "grid.span")
