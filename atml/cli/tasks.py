@@ -54,14 +54,15 @@ def rows() -> list[dict[str, Any]]:
     for name, files in task_files.names().items():
         missing = [kind for kind in task_files.FOLDERS if kind not in files]
         notes = [f"no {kind}/{name}.py" for kind in missing]
-        seconds = classes = pixels = None
+        seconds = classes = picture = None
         beats = False
         objectives: list[str] = []
         if not missing:
             try:
                 definition = task_files.find(name)
-                seconds, classes = definition.task.window_s, list(definition.task.classes)
-                pixels = definition.task.picture
+                task = definition.task
+                classes, picture = list(task.classes), task.picture
+                seconds = None if picture else task.seconds
                 objectives = list(definition.objectives)
                 beats = definition.task.around_beats
                 notes += definition.notes()
@@ -71,7 +72,7 @@ def rows() -> list[dict[str, Any]]:
             {
                 "task": name,
                 "seconds": seconds,
-                **({"pixels": list(pixels)} if pixels else {}),
+                **({"picture": list(picture)} if picture else {}),
                 "classes": classes,
                 "around_beats": beats,
                 "objectives": objectives,
@@ -82,10 +83,10 @@ def rows() -> list[dict[str, Any]]:
     return made
 
 
-def _size(row: dict[str, Any]) -> str:
-    """Say what one decision is made of: "5 s", "2 s round a beat", "page of 256 x 336"."""
-    if row.get("pixels"):
-        return "page of {} x {}".format(*row["pixels"])
+def _decided_on(row: dict[str, Any]) -> str:
+    """Say what one decision is made on: seconds of a signal, or the pixels of a picture."""
+    if "picture" in row:
+        return "picture of {} x {}".format(*row["picture"])
     if row["seconds"] is None:
         return "-"
     return f"{row['seconds']:g} s{' round a beat' if row['around_beats'] else ''}"
@@ -98,7 +99,7 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
     cells = [
         (
             r["task"],
-            _size(r),
+            _decided_on(r),
             ", ".join(r["classes"] or ()),
             "\n".join(r["objectives"]),
             "\n".join(r["files"].values()),

@@ -47,10 +47,10 @@ class ModelConfig:
     """Turn a window upside down, lead by lead, where its third central moment is negative: a lead and the
     same lead the other way round are one to the network."""
 
-    # Input of networks for pictures, whose ``normalise`` is "ink" (how dark, and how colourful, beside the paper)
-    # or "zscore" (each of three colours by itself); part of the exported graph too.
+    # Input of networks for pictures, whose ``normalise`` is "ink" (how dark a pixel is beside the paper, how
+    # colourful) or "zscore" (each of three colours by itself); part of the exported graph too.
     views: str = "whole"
-    """"whole" (the page), "columns" (left, centre and right) or "rows" (top, centre and bottom); three overlap."""
+    """"whole" (the page), "columns" (left, centre, right) or "rows" (top, centre, bottom); three overlap."""
     size: int = 128
     """Pixels of a view's longer side, where the picture has more."""
     own_views: bool = False
@@ -126,8 +126,8 @@ class ModelConfig:
     filter: float = 0.0
     """Largest share of its second difference added to a window, or taken off: other bandwidths."""
     rotation: float = 0.0
-    """Of pictures: largest rotation, in degrees to either side. Of the others ``noise`` is then a share of full
-    scale, ``scale`` changes the contrast, ``stretch`` the size, and what ``shift`` moves out of a view is gone."""
+    """Of pictures: largest rotation, in degrees to either side. Of the others ``noise`` is then a share of
+    full scale, ``scale`` changes the contrast, ``stretch`` the size, and ``shift`` moves paper in."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types, in declared order.

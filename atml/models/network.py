@@ -37,7 +37,10 @@ class Network(nn.Module):
         return out
 
     def input_nodes(self, graph: Graph, x: str) -> str:
-        """Write the input stage as nodes, from the input's name on; return the name of what `inputs` gives."""
+        """Write the input stage as nodes, from the input's name on; return the name of its output.
+
+        The views of all pictures lie one below the other there, ``(n * views, 2, rows, columns)``.
+        """
         return self.input.nodes(graph, x)
 
     def scale_to(self, x: Tensor) -> None:

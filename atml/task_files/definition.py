@@ -123,13 +123,15 @@ class TaskDefinition:
 def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
     """Map every task name found to its files, ``{"afib": {"search_spaces": ..., "objectives": ...}}``.
 
-    A name with one file only is listed too, so that `find` can say what is missing.
+    A name with one file only is listed too, so that `find` can say what is missing. A search space that comes
+    with atml and has no objective of its name is a further one of another task, and is not listed.
     """
     found: dict[str, dict[str, Path]] = {}
     for kind in FOLDERS:
         for place in (folder(kind), (cwd or Path.cwd()) / kind):
             for path in sorted(place.glob("*.py")) if place.is_dir() else ():
-                if not path.name.startswith("_"):
+                further = place == folder(kind) and not (folder("objectives") / path.name).exists()
+                if not path.name.startswith("_") and not further:
                     found.setdefault(path.stem, {})[kind] = path.resolve()
     return dict(sorted(found.items()))
 

@@ -68,8 +68,8 @@ def seen_more(config: ModelConfig, y: Int64, drawn: Tensor) -> Floats | None:
 def seen_more_labels(config: ModelConfig, true: Bools, drawn: Tensor) -> Floats | None:
     """Return the logarithm of how much higher the odds of each label are in batches than in the data.
 
-    ``(labels,)``, of ``true (n, labels)`` and what `rows` returned; None where batches are not balanced. It is
-    added to the logits as that of `seen_more` is.
+    ``(labels,)``, of ``true (n, labels)`` and what `rows` returned; None where batches are not balanced. It
+    is added to the logits as that of `seen_more` is.
     """
     if config.sampling != "class" and not config.thinning:
         return None

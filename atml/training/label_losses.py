@@ -15,18 +15,20 @@ MARGIN = 0.05
 """Probability that is taken off what the asymmetric loss punishes: easy rows without a label cost nothing."""
 
 
-def label_loss_of(config: ModelConfig, targets: Tensor, factors: Floats) -> Callable[[Tensor, Tensor], Tensor]:
+def label_loss_of(
+    config: ModelConfig, targets: Tensor, factors: Floats
+) -> Callable[[Tensor, Tensor], Tensor]:
     """Return ``loss(logits (n, labels), target (n, labels))``; targets lie between 0 and 1, each by itself.
 
     - "cross_entropy": ``-t log p - (1 - t) log(1 - p)`` with ``p`` the sigmoid of a logit.
-    - "focal": each of the two times what is left of certainty to the power of ``focal_gamma``: ``(1 - p)`` and
-      ``p`` (Lin et al., "Focal loss for dense object detection", 2017).
+    - "focal": each of the two times what is left of certainty, ``1 - p`` and ``p``, to the power of
+      ``focal_gamma`` (Lin et al., "Focal loss for dense object detection", 2017).
     - "asymmetric": only the second term is, and of ``p`` less `MARGIN` (Ridnik et al., "Asymmetric loss for
       multi-label classification", 2021).
 
-    "balanced" weighs the first term by how many rows of ``targets (rows, labels)`` lack the label over how many
-    have it; ``factors (labels,)`` multiply it further. Smoothing moves targets towards 1/2. The loss of a batch
-    is the mean over its rows and labels.
+    "balanced" weighs the first term by how many rows of ``targets (rows, labels)`` lack the label over how
+    many have it; ``factors (labels,)`` multiply it further. Smoothing moves targets towards 1/2. The loss of
+    a batch is the mean over its rows and labels.
     """
     weight = torch.ones(targets.shape[1], device=targets.device)
     if config.class_weights == "balanced":

@@ -30,8 +30,8 @@ from atml.training import page_augmentation
 from atml.training.augmentation import Augment
 from atml.training.batches import rows
 from atml.training.goal import goal, several
-from atml.training.page_augmentation import PageAugment
 from atml.training.optimizers import Weights, check, optimizer, rate_at
+from atml.training.page_augmentation import PageAugment
 
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 GRADIENT_NORM = 2.0

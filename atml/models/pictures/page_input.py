@@ -15,6 +15,9 @@ from atml.tasks.task import Task
 EPSILON = 1.0
 """Added to divisors, in levels of 0 to 255: black stays a number."""
 
+WHITE = 255.0
+"""The largest value of a colour; what lies beyond it, or below 0, is cut off."""
+
 INK, GRID = 4.0, 2.0
 """What darkness and saturation, 0 to 1, are multiplied by: a line is thinner than a pixel, and pale."""
 
@@ -76,6 +79,7 @@ class PageInput(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
+        x = x.clamp(0, WHITE)
         x = ink_rows(x) if self.kind == "ink" else standard_colours(x)
         plan = self.plan
         parts = [x[..., box.top : box.bottom, box.left : box.right] for box in plan.boxes]
@@ -84,11 +88,12 @@ class PageInput(nn.Module):
             views = F.avg_pool2d(views, plan.factor)
         if plan.pooled != plan.shape:
             views = F.interpolate(views, plan.shape, mode="bilinear", align_corners=False)
-        return views.unflatten(0, (len(x), len(parts)))
+        return views.view(len(x), len(parts), *views.shape[1:])
 
     def nodes(self, g: Graph, x: str) -> str:
-        """Write the same as nodes; the output is ``(n * views, numbers, rows, columns)``, as layers take it."""
+        """Write the same as nodes; ``(n * views, numbers, rows, columns)`` comes out, as layers take it."""
         plan = self.plan
+        x = g.add("Clip", [x, _float(g, "black", 0.0), _float(g, "white", WHITE)], "colours_of_page")
         x = _ink(g, x, self.picture[0]) if self.kind == "ink" else _standard(g, x)
         if len(plan.boxes) > 1:
             x = self._cut(g, x)
@@ -138,10 +143,9 @@ def _ink(g: Graph, x: str, height: int) -> str:
     for op, name, side in zip(
         ("MaxPool", "AveragePool"), ("paper.largest", "paper"), paper_reach(height), strict=True
     ):
-        sides = {"kernel_shape": [side] * 2, "pads": [side // 2] * 4}
-        paper = g.add(op, [paper], name, **sides)
+        paper = g.add(op, [paper], name, kernel_shape=[side] * 2, pads=[side // 2] * 4)
     share = g.add("Div", [brightest, g.add("Add", [paper, one], "paper.level")], "paper.share")
-    bounds = [_float(g, "ink.none", 0.0), one]
+    bounds = [_float(g, "black", 0.0), one]
     dark = g.add("Clip", [g.add("Sub", [one, share], "ink.darker"), *bounds], "ink.dark")
     ink = g.add("Mul", [dark, _float(g, "ink.gain", INK)], "ink")
     span = g.add("Sub", [brightest, darkest], "grid.span")

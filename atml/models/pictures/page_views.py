@@ -54,7 +54,7 @@ class ViewPlan:
 def view_plan(config: ModelConfig, task: Task) -> ViewPlan:
     """Work out the views of a config on pictures of a task.
 
-    A view keeps its proportions; its longer side has ``config.size`` pixels, or its own where these are fewer.
+    A view keeps its proportions; its longer side has ``config.size`` pixels, or its own where that is less.
 
     Raises:
         ConfigError: A task without pictures, or a value that can't be.

@@ -28,9 +28,9 @@ LARGEST = 100_000_000
 class PageFamily:
     """See `atml.models.families.base.Family`.
 
-    A picture becomes ink and grid, is cut into views, and each view passes a trunk, ``drawn`` from the config:
-    one for all views, or ``own_views``. What describes the views is joined by 256 units (``vote`` "concat"),
-    or each view gives its labels, of which the mean, the largest or a learned mean is taken.
+    A picture becomes ink and grid, is cut into views, and each view passes a trunk, ``drawn`` from the
+    config: one for all views, or ``own_views``. What describes the views is joined by 256 units (``vote``
+    "concat"), or each view gives its labels, of which the mean, the largest or a learned mean is taken.
     """
 
     name: str

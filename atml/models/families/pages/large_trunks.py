@@ -89,6 +89,6 @@ def efficientnetv2_s(config: ModelConfig) -> Trunk:
 
 
 def vit_b16(config: ModelConfig) -> Trunk:
-    """Dosovitskiy et al., "An image is worth 16x16 words", 2021; 86,567,656 parameters at 224 x 224 pixels."""
+    """Dosovitskiy et al., "An image is worth 16x16 words", 2021; 86,567,656 parameters at 224 x 224."""
     layers = [Encoder(12, 3072) for _ in range(12)]
     return Trunk((Patches(768, 16, token=True), *layers, TokenNorm()), "first", DESCRIBED)
