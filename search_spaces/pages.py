@@ -28,14 +28,14 @@ DEFAULT: dict[str, Any] = {
     "weight_decay": 2e-2,
     "schedule": "cosine",
     "batch": 16,
-    "pages_seen": 48_000,
+    "pages_seen": 68_000,
     "averaging": True,
     "decay": 0.99,
     "balance": "none",
     "loss": "cross_entropy",
     "label_smoothing": 0.0,
-    "rotation": 0.0,
-    "stretch": 0.0,
+    "rotation": 2.0,
+    "stretch": 0.02,
     "shift": 0.03,
     "noise": 0.0,
     "contrast": 0.1,
@@ -104,7 +104,7 @@ def _training(trial: Any) -> dict[str, Any]:
     batch = trial.suggest_categorical("batch", [16, 32])
     fields["batch"] = batch
     # What a training costs is the pages it sees, so that is what the search chooses.
-    fields["steps"] = trial.suggest_int("pages_seen", 16_000, 64_000, step=4_000) // batch
+    fields["steps"] = trial.suggest_int("pages_seen", 16_000, 96_000, step=4_000) // batch
     if trial.suggest_categorical("averaging", [True, False]):
         fields["averaging"] = trial.suggest_float("decay", 0.97, 0.998)
     balance = trial.suggest_categorical("balance", ["none", "weights", "class", "subject", "thinning"])

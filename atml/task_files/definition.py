@@ -123,8 +123,7 @@ class TaskDefinition:
 def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
     """Map every task name found to its files, ``{"afib": {"search_spaces": ..., "objectives": ...}}``.
 
-    A name with one file only is listed too, so that `find` can say what is missing. A search space that comes
-    with atml and has no objective of its name is a further one of another task, and is not listed.
+    One with one file only is listed too, so that `find` can say what is missing; of atml's own it is not.
     """
     found: dict[str, dict[str, Path]] = {}
     for kind in FOLDERS:
@@ -147,7 +146,6 @@ def find(
     """Load the task called ``name`` from its two files.
 
     ``space`` and ``objective`` name other files for the two parts.
-
     ``objective`` may also be the name of one of the objectives that the file offers, or both, as
     ``my.py:balanced``. ``window`` is in seconds, where the task lets one choose.
 
