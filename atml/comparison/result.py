@@ -13,6 +13,9 @@ from atml.artifacts.latency import Latency
 from atml.metrics import Interval
 from atml.metrics.paired import LEVEL, Difference
 
+LABEL_MEASURES = ("F1", "accuracy")
+"""Figures of a subject where several labels may be true at once: over all labels, and of single decisions."""
+
 FEW = 10
 """With fewer subjects than this it is said that percentile intervals are too narrow."""
 
