@@ -153,19 +153,17 @@ def out_of_fold_rows(task: Task) -> list[tuple[str, str]]:
         rates = (*FOUR, "specificity", "balanced accuracy")
         return [value, ("F", "F, mean F-beta over subjects"), *((key, key) for key in rates)]
     each = [f"{rate} {name}" for rate in ("F1", "sensitivity", "specificity") for name in task.classes]
-    macro = ((key, key if key == "accuracy" else f"macro {key}") for key in FOUR)
+    macro = [(key, key if key == "accuracy" else f"macro {key}") for key in FOUR]
     mean = ("F", "F, mean accuracy over subjects")
     if task.kind == MULTILABEL:
         mean = ("F", "F1 over all labels, mean over subjects")
-        macro = iter(
-            [
-                ("F1", "macro F1"),
-                ("accuracy", "binary accuracy"),
-                ("always no", "binary accuracy of calling nothing"),
-                ("precision", "macro precision"),
-                ("recall", "macro sensitivity"),
-            ]
-        )
+        macro = [
+            ("F1", "macro F1"),
+            ("accuracy", "binary accuracy"),
+            ("always no", "binary accuracy of calling nothing"),
+            ("precision", "macro precision"),
+            ("recall", "macro sensitivity"),
+        ]
     return [value, mean, *macro, ("balanced accuracy", "balanced accuracy"), *((key, key) for key in each)]
 
 

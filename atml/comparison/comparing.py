@@ -214,7 +214,7 @@ def _same_folds(names: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> N
 
 def _tested(by: str, task: Task) -> str:
     """Return the figure that is tested; raises InputError for one that the task's subjects don't have."""
-    offered = paired.MEASURES if len(task.classes) == 2 else paired.MEASURES[:1]
+    offered: tuple[str, ...] = paired.MEASURES if len(task.classes) == 2 else paired.MEASURES[:1]
     if task.kind == MULTILABEL:
         offered = LABEL_MEASURES
     if by not in offered:
