@@ -10,6 +10,7 @@ import pytest
 
 from atml import task_files
 from atml.data.synthetic import generator
+from atml.report.material import Material
 from atml.storage import Store
 from tests.report import made, made_pages
 from tests.terminal import run
@@ -155,7 +156,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     search = ["search", "--task", "three", "--data", data, *made_pages.files(folder)]
     done = run(folder, *search, *told, "--study", "pages", "--unqualified", "--json")
     assert done.returncode == 0, done.stderr
-    (export,) = (folder / "exports" / "pages").iterdir()
+    store = Store(url, create=False)
+    export = Material(store, "pages").winner.folder
+    store.close()
     test = made_pages.folder(folder / "test", first=20, hearts=8)
     objective = ["--objective", folder / "judge.py"]
     done = run(folder, "score", export, "--data", test, "--storage", url, *objective, "--json")

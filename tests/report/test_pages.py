@@ -15,7 +15,8 @@ import pytest
 
 from atml import report
 from atml.artifacts.model import CARD
-from atml.dashboard import study_notes
+from atml.dashboard.artifact_store import Shelf
+from atml.dashboard.read_only_storage import Overlay
 from atml.report import compose, kind, page, page_pictures, page_saliency
 from atml.report.headline import headline
 from atml.report.material import Material
@@ -206,11 +207,15 @@ def test_scores_of_pages(pages: Searched) -> None:
     assert not any("tie" in note or "flat" in note or "time to decision" in note for note in found["notes"])
 
 
-def test_the_dashboard_says_pages(pages: Searched) -> None:
+def test_the_dashboard_says_pages(pages: Searched, tmp_path: Path) -> None:
     store = pages.store()
-    note = study_notes.note(store, pages.study) if hasattr(study_notes, "note") else ""
-    about = study_notes._about(store.spec(pages.study))
-    assert ": pages, 2 folds by subject" in about and "window" not in about + note
+    overlay = Overlay(store, Shelf(tmp_path / "uploads"), tmp_path / "reports")
+    (study,) = overlay.get_all_studies()
+    said = overlay.study_note(study._study_id)
+    assert ": pages, 2 folds by subject" in said and "windows of" not in said
+    note = overlay.trial_notes(study._study_id, [0])[0]
+    assert "MACs a page" in note and "MACs a window" not in note
+    store.close()
 
 
 @pytest.mark.parametrize("dark", [False, True])
