@@ -153,14 +153,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     folder = tmp_path_factory.mktemp("pages")
     url, data = f"sqlite:///{folder}/studies.db", made_pages.folder(folder / "train")
     told = ["--storage", url, "--workers", 1, "--trials", 2, "--folds", 2, "--finalists", 1, "--repeats", 2]
-    search = ["search", "--task", "three", "--data", data, *made_pages.files(folder)]
+    made_pages.task(folder)
+    search = ["search", "--task", "three", "--data", data]
     done = run(folder, *search, *told, "--study", "pages", "--unqualified", "--json")
     assert done.returncode == 0, done.stderr
     store = Store(url, create=False)
     export = Material(store, "pages").winner.folder
     store.close()
     test = made_pages.folder(folder / "test", first=20, hearts=8)
-    objective = ["--objective", folder / "judge.py"]
-    done = run(folder, "score", export, "--data", test, "--storage", url, *objective, "--json")
+    done = run(folder, "score", export, "--data", test, "--storage", url, "--json")
     assert done.returncode == 0, done.stderr
     return Searched(url, "pages", data, export)

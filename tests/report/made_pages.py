@@ -85,8 +85,8 @@ def folder(where: Path, *, first: int = 0, hearts: int = HEARTS, seed: int = 0) 
     return where
 
 
-def files(where: Path) -> list[object]:
-    """Write the two files of the task; return the options that name them."""
-    (where / "space.py").write_text(SPACE, encoding="utf-8")
-    (where / "judge.py").write_text(OBJECTIVE, encoding="utf-8")
-    return ["--space", where / "space.py", "--objective", where / "judge.py"]
+def task(where: Path) -> None:
+    """Write the two files of the task "three" below a folder that commands are run in."""
+    for kind, text in (("search_spaces", SPACE), ("objectives", OBJECTIVE)):
+        (where / kind).mkdir()
+        (where / kind / "three.py").write_text(text, encoding="utf-8")
