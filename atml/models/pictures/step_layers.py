@@ -38,7 +38,13 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
-        out: Tensor = self.conv(x)
+        stride = self.conv.stride[0]
+        if stride > 1 and self.conv.kernel_size[0] == 1:
+            # torch 2.13 writes beyond its memory where one pixel of 8 channels strides, channels innermost.
+            x = x[..., ::stride, ::stride].contiguous(memory_format=torch.channels_last)
+            out = F.conv2d(x, self.conv.weight, self.conv.bias, groups=self.conv.groups)
+        else:
+            out = self.conv(x)
         if self.norm is not None:
             out = self.norm(out)
         return out if self.activation is None else self.activation(out)
