@@ -61,7 +61,7 @@ def _missing_classes(pending: Pending) -> list[str]:
     Raises DataError where one of two has none.
     """
     task, report = pending.judged.task, pending.report
-    there = targets.having(task, pending.judged.y_true).any(axis=0)
+    there = np.atleast_1d(targets.having(task, pending.judged.y_true).any(axis=0)).tolist()
     missing = [name for name, known in zip(task.classes, there, strict=True) if not known]
     if missing and len(task.classes) == 2:
         raise DataError(
