@@ -393,9 +393,7 @@ def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> 
     if seconds is None or round(seconds * task.sampling_rate) == task.window:
         return task
     if bounds is None:
-        raise TaskFileError(
-            f"task {task.name!r} has a window of {task.seconds:g} s and no other: leave --window out"
-        )
+        raise TaskFileError(f"task {task.name!r} has windows of {task.seconds:g} s only: leave --window out")
     low, high = bounds
     if not low <= seconds <= high:
         raise TaskFileError(f"--window {seconds:g}: task {task.name!r} takes {low:g} to {high:g} s ({path})")
