@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32, release
+from atml.arrays import Inputs, release
 from atml.errors import in_one_line
 
 VERSION = 5
@@ -40,15 +40,21 @@ UNWANTED = 7 * 24 * 3600
 """Age in s after which nobody is taken to go on with such a reading."""
 
 
+KINDS = (np.dtype(np.float32), np.dtype(np.uint8))
+"""What rows may be: signals and pictures."""
+
 ROWS = 1000
 """Rows that are written at once."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """``x (n, leads, samples)``, the small arrays by name, each ``(n, ...)``, and notes."""
+    """``x (n, leads, samples)`` float32, or ``(n, 3, rows, columns)`` uint8, small arrays by name, notes.
 
-    x: Float32
+    The small arrays are ``(n, ...)``.
+    """
+
+    x: Inputs
     arrays: dict[str, npt.NDArray[Any]]
     notes: tuple[str, ...]
 
@@ -79,7 +85,7 @@ def load(folder: Path) -> tuple[Entry | None, str]:
         if hashlib.sha256(small).hexdigest() != meta["rows"]:
             return None, "rows.npz is not what was written"
         x = np.load(folder / "x.npy", mmap_mode="r")
-        if list(x.shape) != meta["shape"] or x.dtype != np.float32 or checksum(x) != meta["x"]:
+        if list(x.shape) != meta["shape"] or x.dtype not in KINDS or checksum(x) != meta["x"]:
             return None, "x.npy is not what was written"
         with np.load(io.BytesIO(small)) as file:
             arrays = {name: file[name] for name in file.files}
@@ -90,7 +96,7 @@ def load(folder: Path) -> tuple[Entry | None, str]:
         return None, in_one_line(error)
 
 
-Built = tuple[Sequence[Float32], dict[str, npt.NDArray[Any]], Sequence[str]]
+Built = tuple[Sequence[Inputs], dict[str, npt.NDArray[Any]], Sequence[str]]
 """What `save` writes: blocks of x, small arrays, notes."""
 
 
@@ -112,7 +118,7 @@ def fetch(folder: Path, build: Callable[[], Built]) -> Entry:
     return replace(found, notes=(*found.notes, *notes))
 
 
-def checksum(x: Float32, size: int = 1 << 20) -> int:
+def checksum(x: Inputs, size: int = 1 << 20) -> int:
     """Return the CRC-32 of an array's size in bytes and its content, read ``size`` bytes at a time."""
     flat = x.reshape(-1).view(np.uint8).data
     total = zlib.crc32(str(flat.nbytes).encode())
@@ -123,7 +129,7 @@ def checksum(x: Float32, size: int = 1 << 20) -> int:
 
 
 def save(
-    folder: Path, blocks: Sequence[Float32], arrays: dict[str, npt.NDArray[Any]], notes: Sequence[str]
+    folder: Path, blocks: Sequence[Inputs], arrays: dict[str, npt.NDArray[Any]], notes: Sequence[str]
 ) -> None:
     """Write an entry whose x is the concatenation of ``blocks``; several processes may do so at once.
 
@@ -135,13 +141,14 @@ def save(
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
         shape = (sum(len(block) for block in blocks), *blocks[0].shape[1:])
+        kind = "|u1" if blocks[0].dtype == np.uint8 else "<f4"
         # Written as a file, not through a memory map, where a full disk would raise SIGBUS.
         with (aside / "x.npy").open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            header = {"descr": kind, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for block in blocks:
                 for at in range(0, len(block), ROWS):
-                    file.write(np.ascontiguousarray(block[at : at + ROWS], "<f4").data)
+                    file.write(np.ascontiguousarray(block[at : at + ROWS], kind).data)
                     release(block)
         small = io.BytesIO()
         np.savez(small, allow_pickle=False, **arrays)

@@ -37,12 +37,12 @@ class Picture:
     wear: dict[str, float]
 
 
-def pillow() -> Any:
-    """Return the module PIL.Image; raises MissingExtraError where Pillow is not installed."""
+def pillow(doing: str = "making pictures") -> Any:
+    """Return the module PIL.Image; raises MissingExtraError, which says what needs it, without Pillow."""
     try:
         from PIL import Image
     except ImportError:
-        raise MissingExtraError("making pictures", "images") from None
+        raise MissingExtraError(doing, "images") from None
     return Image
 
 

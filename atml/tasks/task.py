@@ -58,6 +58,11 @@ class Task:
         return self.window / self.sampling_rate
 
     @property
+    def window_s(self) -> float | None:
+        """Length of one window in seconds, None of pictures: what a search may be asked to change."""
+        return None if self.picture is not None else self.seconds
+
+    @property
     def around_beats(self) -> bool:
         """Whether each window lies round one beat, whose class is asked for."""
         return self.after_beat is not None
