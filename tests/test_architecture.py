@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # loads its names when they are first used and stands outside.
 PACKAGES = (
     "errors", "arrays", "watching", "listening", "source_hash", "metrics", "formatting", "tasks", "ecg",
-    "pages", "data", "page_sets", "models", "training", "evaluation", "artifacts", "device", "task_files",
+    "pages", "data", "page_sets", "models", "training", "paper", "evaluation", "artifacts", "device", "task_files",
     "regions", "storage", "scoring", "preflight", "searching", "comparison", "promotion", "report",
     "annotating", "dashboard", "library", "serving", "cli", "__main__",
 )  # fmt: skip
@@ -29,6 +29,7 @@ ONLY = {
     "torch": (
         "atml.models",
         "atml.training",
+        "atml.paper",
         "atml.artifacts.export",
         "atml.artifacts.backends",
         "atml.searching.workers",

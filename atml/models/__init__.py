@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from atml.models import paper_config as _paper_config  # its configs are read back wherever any are
+
 if TYPE_CHECKING:
     from atml.models.families import build, cost
 

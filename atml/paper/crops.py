@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from atml.arrays import Bools, Float32, Int64
-from atml.paper.config import PaperConfig
+from atml.models.paper_config import PaperConfig
 from atml.paper.page_truth import PRINT, STRETCHES, Pages, UInt8, upsampled
-from atml.paper.unet import BASELINE_MM, THETA_DEGREES
+from atml.models.unet import BASELINE_MM, THETA_DEGREES
 
 GRID_MM = 5.0
 """Distance of the lines of which a network tells the phase."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from atml.arrays import Float32, Floats
 from atml.pages.page_layout import PAPER_WIDTH
 from atml.paper.grid_field import GridField
-from atml.paper.unet import BASELINE, BASELINE_MM, SEGMENTATION, WEIGHT
+from atml.models.unet import BASELINE, BASELINE_MM, SEGMENTATION, WEIGHT
 
 UInt8 = npt.NDArray[np.uint8]
 

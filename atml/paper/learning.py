@@ -18,11 +18,11 @@ from torch import nn
 
 from atml.arrays import Int64
 from atml.errors import ConfigError, MissingExtraError
-from atml.paper.config import PaperConfig
+from atml.models.paper_config import PaperConfig
 from atml.paper.crops import Crops, drawn
 from atml.paper.losses import NAMES, losses, total
 from atml.paper.page_truth import Pages
-from atml.paper.unet import UNet
+from atml.models.unet import UNet
 
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 

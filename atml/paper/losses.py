@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from atml.paper.config import SIGNAL_WEIGHT, PaperConfig
+from atml.models.paper_config import SIGNAL_WEIGHT, PaperConfig
 from atml.paper.crops import NOBODY, Crops
-from atml.paper.unet import BASELINE, PHASE, SEGMENTATION, THETA, WEIGHT
+from atml.models.unet import BASELINE, PHASE, SEGMENTATION, THETA, WEIGHT
 
 NAMES = ("segmentation", "grid", "baseline", "theta", "signal")
 

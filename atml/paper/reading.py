@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Floats
-from atml.paper.config import PaperConfig
+from atml.models.paper_config import PaperConfig
 from atml.paper.crops import GRID_MM
 from atml.paper.decoding import Decoded, decode, refusal
 from atml.paper.flat_page import FlatPage, chances, laid_flat, usual_scale
 from atml.paper.grid_field import grid_field
 from atml.paper.rows_and_scale import Scale
-from atml.paper.unet import PHASE
+from atml.models.unet import PHASE
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -46,14 +46,14 @@ class Reader:
             rgb: The picture; it is brought to the size that the network knows.
             scale: Speed and gain where they are known.
         """
-        picture = sized(rgb, self.config.size)
+        picture = sized(rgb, self.config.pixels)
         first = self._maps_of(picture)
         if float((chances(first)[1] > 0.5).mean()) < LEAST_TRACE:
             return refusal("no trace of an ECG found")
         field = grid_field(first[PHASE], GRID_MM)
         if field.surety < LEAST_GRID:
             return refusal("no grid found")
-        per_mm = usual_scale(self.config.size[1])
+        per_mm = usual_scale(self.config.pixels[1])
         laid = laid_flat(picture, field, per_mm)
         if laid is None:
             return refusal("the grid found is not that of a page seen whole")

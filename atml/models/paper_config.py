@@ -1,4 +1,4 @@
-"""Architecture and training of one network that reads pages."""
+"""Architecture and training of a network that reads the leads of a page back (`atml.paper`)."""
 
 from __future__ import annotations
 
@@ -7,36 +7,45 @@ from dataclasses import dataclass
 from typing import Any
 
 from atml.errors import ConfigError
+from atml.models.config import KINDS, ModelConfig
+
+PAGE_UNET = "page_unet"
+"""Name of the family."""
 
 SIGNAL_WEIGHT = 2.0
 """Weight of the loss of the signal. The other four are relative to it, so it is not searched."""
 
+MOST = 128
+"""Most channels of a level."""
+
+READINGS = ("soft_argmax", "centroid")
+RESAMPLINGS = ("fft", "linear")
+
 
 @dataclass(frozen=True, kw_only=True)
-class PaperConfig:
-    """Architecture and training of one network that reads pages.
+class PaperConfig(ModelConfig):
+    """Architecture and training of one network that reads pages; of `ModelConfig` the fields in `OWN` count.
 
     Example:
         >>> config = PaperConfig(base=8, depth=3, steps=500)
         >>> config.describe()
         'unet 8-16-32, lr 0.003, 500 x 8'
-        >>> PaperConfig.from_dict(config.to_dict()) == config
+        >>> ModelConfig.from_dict(config.to_dict()) == config
         True
     """
 
+    family: str = PAGE_UNET
     base: int = 8
     """Channels at full resolution; each level below has twice as many, `MOST` at most."""
     depth: int = 4
     """Levels, the one at full resolution included."""
-    separable: bool = False
-    """Depthwise then pointwise convolutions but for the first."""
     coordinates: bool = False
     """Each level also sees where on the picture a pixel lies (CoordConv, Liu et al. 2018)."""
-    size: tuple[int, int] = (512, 672)
+    pixels: tuple[int, int] = (512, 672)
     """Rows and columns that the network sees; pictures of another size are resized to it."""
 
     reading: str = "soft_argmax"
-    """How a column is read: "centroid" of what is above a half, or "soft_argmax", of all weights."""
+    """How a column is read: at the "centroid" of its ink, or by the weights that were learned, "soft_argmax"."""
     resampling: str = "fft"
     """From columns to samples: "linear" or "fft"."""
 
@@ -59,25 +68,26 @@ class PaperConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types, in declared order."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in OWN
+        }
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> PaperConfig:
         """Rebuild from `to_dict`; raises ConfigError for a key that is no field."""
-        known = {f.name for f in dataclasses.fields(cls)}
-        if unknown := sorted(set(fields) - known):
-            raise ConfigError(f"unknown key {unknown[0]!r} in a config; known: {', '.join(sorted(known))}")
+        if unknown := sorted(set(fields) - set(OWN)):
+            raise ConfigError(f"unknown key {unknown[0]!r} in a config; known: {', '.join(sorted(OWN))}")
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
     @property
-    def channels(self) -> tuple[int, ...]:
+    def widths(self) -> tuple[int, ...]:
         """Channels of each level, from full resolution down."""
         return tuple(min(MOST, self.base * 2**level) for level in range(self.depth))
 
     def describe(self) -> str:
         """Say what it is in one short line."""
         kind = "separable unet" if self.separable else "unet"
-        widths = "-".join(map(str, self.channels))
+        widths = "-".join(map(str, self.widths))
         return f"{kind} {widths}, lr {self.learning_rate:.2g}, {self.steps} x {self.batch}"
 
     def check(self) -> None:
@@ -95,12 +105,12 @@ class PaperConfig:
             (not self.clip > 0, f"clip {self.clip}; give a length above 0"),
             (not self.learning_rate > 0, f"learning rate {self.learning_rate}; give one above 0"),
             (
-                any(n % least for n in (*self.size, *self.crop)),
-                f"size {self.size} and crops of {self.crop} with {self.depth} levels; give multiples of {least}",
+                any(n % least for n in (*self.pixels, *self.crop)),
+                f"pixels {self.pixels} and crops of {self.crop} with {self.depth} levels; give multiples of {least}",
             ),
             (
-                any(c > s for c, s in zip(self.crop, self.size, strict=True)),
-                f"crops of {self.crop} of pictures of {self.size}; give smaller crops",
+                any(c > s for c, s in zip(self.crop, self.pixels, strict=True)),
+                f"crops of {self.crop} of pictures of {self.pixels}; give smaller crops",
             ),
         ]
         for is_wrong, what in wrong:
@@ -108,8 +118,10 @@ class PaperConfig:
                 raise ConfigError(what)
 
 
-MOST = 128
-"""Most channels of a level."""
+OWN = (
+    *("family", "separable", "learning_rate", "weight_decay", "batch", "steps"),
+    *(f.name for f in dataclasses.fields(PaperConfig) if f.name not in ModelConfig.__dataclass_fields__),
+)
+"""Fields that count, those of `ModelConfig` first."""
 
-READINGS = ("soft_argmax", "centroid")
-RESAMPLINGS = ("fft", "linear")
+KINDS[PAGE_UNET] = PaperConfig

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from atml.paper.config import PaperConfig
+from atml.models.paper_config import PaperConfig
 
 CLASSES = ("nothing", "trace", "print")
 """What a pixel may be: traces, and names, pulses and notes."""
@@ -67,7 +67,7 @@ class UNet(nn.Module):
         super().__init__()
         config.check()
         self.config = config
-        widths = config.channels
+        widths = config.widths
 
         def block(wide: int, out: int, first: bool = False) -> Block:
             return Block(
