@@ -58,8 +58,10 @@ class GridField:
         affine, *_ = np.linalg.lstsq(pixels, self.place.reshape(2, -1).T.astype(np.float64), rcond=None)
         back = np.linalg.inv(affine[:2])
         found = (wanted - affine[2]) @ back
+        # Beyond the edges the field is that of the edge, which would lead ever farther away.
+        most = np.array([columns, rows]) * float(NODE)
         for _ in range(rounds):
-            found = found - (self.at(found) - wanted) @ back
+            found = np.clip(found - (self.at(found) - wanted) @ back, -most, 2 * most)
         return np.asarray(found)
 
 

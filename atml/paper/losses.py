@@ -12,6 +12,9 @@ from atml.models.unet import BASELINE, PHASE, SEGMENTATION, THETA, WEIGHT
 
 NAMES = ("segmentation", "grid", "baseline", "theta", "signal")
 
+LEAST_MASS = 0.15
+"""Weights of a column that must come together for its mean row to count."""
+
 INK = 4.0
 """Weight of inked pixels over others: they are few."""
 
@@ -67,7 +70,9 @@ def _signal(weight: Tensor, crops: Crops) -> Tensor:
     flat = at.view(count, -1)
     row = torch.arange(rows, device=weight.device, dtype=weight.dtype)[:, None] + 0.5
     empty = weight.new_zeros(count, (NOBODY + 1) * columns)
-    mass = empty.scatter_add(1, flat, weight.reshape(count, -1))
-    moment = empty.scatter_add(1, flat, (weight * row).reshape(count, -1))
-    middle = (moment / (mass + 1e-3)).view(count, NOBODY + 1, columns)[:, :NOBODY]
-    return 0.25 * _where_known(middle, crops.centre, "smooth")
+    mass = empty.scatter_add(1, flat, weight.reshape(count, -1)).view(count, NOBODY + 1, columns)
+    moment = empty.scatter_add(1, flat, (weight * row).reshape(count, -1)).view(mass.shape)
+    middle = (moment / (mass + 1e-6))[:, :NOBODY]
+    # Where no trace is seen yet, its row is no question: the gradient there would drown all others.
+    wanted = torch.where(mass[:, :NOBODY] > LEAST_MASS, crops.centre, torch.nan)
+    return 0.25 * _where_known(middle, wanted, "smooth")
