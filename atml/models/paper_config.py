@@ -65,6 +65,9 @@ class PaperConfig(ModelConfig):
     """Rows and columns of the pieces that it is trained on."""
     light: float = 0.2
     """Largest random change of brightness and contrast of a crop, as a share."""
+    begin: str = ""
+    """File of weights of a network of the same shape that training goes on from (`atml.paper.weights_file`), ""
+    for fresh ones."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types, in declared order."""

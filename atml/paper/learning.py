@@ -22,6 +22,7 @@ from atml.models.paper_config import PaperConfig
 from atml.paper.crops import Crops, drawn
 from atml.paper.losses import NAMES, losses, total
 from atml.paper.page_truth import Pages
+from atml.paper.weights_file import load
 from atml.models.unet import UNet
 
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
@@ -79,14 +80,17 @@ def fit(
     ``log`` gets ``add_scalar(name, value, step)`` at each checkpoint and fraction, as TensorBoard's writer.
 
     Raises:
-        ConfigError: a field that can't be, or no rows.
+        ConfigError: a field that can't be, no rows, or weights to begin with that do not fit.
     """
     config.check()
     if len(rows) == 0:
         raise ConfigError("no pages to train on; give at least one")
     with torch.random.fork_rng(devices=[]), settled(device):
         torch.manual_seed(seed)
-        model = UNet(config).to(device)
+        model = UNet(config)
+        if config.begin:
+            load(model, Path(config.begin))
+        model.to(device)
         run = _Run(config, pages, rows, model, seed, device, checkpoint)
         return run.go(fractions, evaluate, on_progress, every, log)
 

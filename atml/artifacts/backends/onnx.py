@@ -20,6 +20,7 @@ from torch import Tensor
 from atml import __version__
 from atml.arrays import Float32
 from atml.artifacts.backends.onnx_beat_view import add_beat_view
+from atml.artifacts.backends.onnx_maps import maps_graph
 from atml.artifacts.backends.onnx_rr_series import add_rr_series
 from atml.artifacts.model import MODEL, infer
 from atml.errors import AtmlError, ExportError
@@ -28,7 +29,7 @@ from atml.models import build
 from atml.models.blocks import EPSILON, Normalise
 from atml.models.config import ModelConfig
 from atml.models.network import Network
-from atml.tasks.task import Task
+from atml.tasks.task import WAVEFORM, Task
 
 OPSET = 13
 IR_VERSION = 7
@@ -66,6 +67,8 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
     ``metadata`` becomes the file's metadata properties. Raises AtmlError for a layer with no ONNX form here.
     """
     g = _Graph()
+    if task.kind == WAVEFORM:
+        return maps_graph(g, net, task, metadata or {})
     x = _prepare(g, net.prepare, INPUT, task)
     if net.upright is not None:
         x = _upright(g, x)

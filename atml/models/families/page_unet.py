@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAPS = 10
 """Maps that it gives, see `atml.models.unet.OUTPUTS`."""
 
-OVERHEAD_BYTES, NODE_BYTES = 4096, 700
+OVERHEAD_BYTES, NODE_BYTES = 2500, 420
 """Of an ONNX file, beside its weights: what it says of itself, and of each convolution."""
 
 
@@ -42,7 +42,7 @@ class PageUNet:
             parameters=parameters,
             fixed=fixed,
             macs=sum(one.macs for one in layers),
-            size_bytes=4 * (parameters + fixed) + OVERHEAD_BYTES + NODE_BYTES * 3 * len(layers),
+            size_bytes=4 * (parameters + fixed) + OVERHEAD_BYTES + NODE_BYTES * len(layers) * (2 if own(config).separable else 1),
             # At full resolution the decoder reads the level below and what was kept beside it.
             peak_bytes=4 * rows * columns * (sum(own(config).widths[:2]) + 2 * own(config).base),
         )
