@@ -58,3 +58,21 @@ def lead_decibels(true: Float32, read: Float32) -> Float32:
         found = 10 * np.log10(signal / noise)
     found = np.where(signal > 0, np.where(noise > 0, found, MOST_DB), 0.0)
     return np.clip(found, FLOOR_DB, MOST_DB).astype(np.float32)
+
+
+def lead_correlations(true: Float32, read: Float32) -> Floats:
+    """Return Pearson's r of each lead that ``true`` has, after alignment; 0 where one does not vary.
+
+    Example:
+        >>> x = np.sin(np.arange(5000) / 40)[None].astype(np.float32)
+        >>> lead_correlations(x, 0.5 * x + 3).round(3).tolist()
+        [1.0]
+    """
+    found = []
+    for x, y in zip(true.astype(np.float64), read.astype(np.float64), strict=True):
+        known = np.isfinite(x)
+        if known.any():
+            x, y = x[known], _aligned(x[known], y[known])
+            varies = x.std() > 0 and y.std() > 0
+            found.append(float(np.corrcoef(x, y)[0, 1]) if varies else 0.0)
+    return np.array(found)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAPS = 10
 """Maps that it gives, see `atml.models.unet.OUTPUTS`."""
 
-OVERHEAD_BYTES, NODE_BYTES = 2500, 420
+OVERHEAD_BYTES, NODE_BYTES = 4000, 230
 """Of an ONNX file, beside its weights: what it says of itself, and of each convolution."""
 
 
