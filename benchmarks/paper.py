@@ -189,14 +189,13 @@ def report(pages: Pages, rows: np.ndarray, found: dict[str, Floats]) -> None:
             figures = [each.mean(), np.median(each), rule]
             lines.append([kind, name, str(of.sum()), *(f"{one:.2f}" for one in figures)])
             lines[-1].append(f"{values[of, 2].mean():.3f}")
-    for line in table(lines[0], lines[1:]):
-        print(line)
+    print(table(lines[0], lines[1:], left=2))
     if "baseline" in found:
         for kind in [*dict.fromkeys(kinds.tolist()), "all"]:
             of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
             gain = decibels(found["network"][of]) - decibels(found["baseline"][of])
             low, high = interval(gain, subjects[of])
-            print(f"{kind}: network over baseline {gain.mean():+.2f} dB, 95% over hearts {low:+.2f} to {high:+.2f}")
+            print(f"{kind}: network over baseline {gain.mean():+.2f} dB, {low:+.2f} to {high:+.2f} over hearts")
 
 
 def interval(values: Floats, subjects: np.ndarray) -> tuple[float, float]:

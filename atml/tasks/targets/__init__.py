@@ -110,6 +110,8 @@ def names_of(task: Task, label: int) -> str:
     if not task.sets:
         return task.classes[label]
     there = label_sets.truth(np.array([label]), len(task.classes))[0]
+    if task.kind == WAVEFORM and there.all():
+        return "all leads"
     return " + ".join(np.array(task.classes)[there].tolist()) or "none"
 
 
