@@ -10,8 +10,8 @@ by heart, with a 95% interval over hearts.
 
 Decibels are those of the rule kaggle2025: leads aligned by up to 0.2 s and to their level, what is missing
 counts as 0; the ratio of a page is that of the sums over its leads. "mean dB" is the mean over pages, "rule"
-the decibels of the mean ratio. r is Pearson's, the mean over leads and pages. The ceiling is what the mean row
-of each trace in each column of the picture holds, read without a fault, from what is known of the page.
+the decibels of the mean ratio. r is Pearson's, the mean over leads and pages. The ceiling is what the mean
+row of each trace in each column of the picture holds, read without a fault, from what is known of the page.
 """
 
 from __future__ import annotations
@@ -195,7 +195,9 @@ def report(pages: Pages, rows: np.ndarray, found: dict[str, Floats]) -> None:
             of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
             gain = decibels(found["network"][of]) - decibels(found["baseline"][of])
             low, high = interval(gain, subjects[of])
-            print(f"{kind}: network over baseline {gain.mean():+.2f} dB, {low:+.2f} to {high:+.2f} over hearts")
+            print(
+                f"{kind}: network over baseline {gain.mean():+.2f} dB, {low:+.2f} to {high:+.2f} over hearts"
+            )
 
 
 def interval(values: Floats, subjects: np.ndarray) -> tuple[float, float]:

@@ -130,7 +130,7 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> ModelConfig:
-        """Rebuild from `to_dict`, as the kind that its family has; raises ConfigError for a key that is no field."""
+        """Rebuild from `to_dict`, as its family has it; raises ConfigError for a key that is no field."""
         kind = KINDS.get(fields.get("family", CONV_RECURRENT))
         if kind is not None:
             return kind.from_dict(fields)

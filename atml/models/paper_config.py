@@ -45,7 +45,7 @@ class PaperConfig(ModelConfig):
     """Rows and columns that the network sees; pictures of another size are resized to it."""
 
     reading: str = "soft_argmax"
-    """How a column is read: at the "centroid" of its ink, or by the weights that were learned, "soft_argmax"."""
+    """How a column is read: at the "centroid" of its ink, or by learned weights, "soft_argmax"."""
     resampling: str = "fft"
     """From columns to samples: "linear" or "fft"."""
 
@@ -66,8 +66,8 @@ class PaperConfig(ModelConfig):
     light: float = 0.2
     """Largest random change of brightness and contrast of a crop, as a share."""
     begin: str = ""
-    """File of weights of a network of the same shape that training goes on from (`atml.paper.weights_file`), ""
-    for fresh ones."""
+    """File of weights of a network of the same shape that training goes on from, "" for fresh ones
+    (`atml.paper.weights_file`)."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types, in declared order."""
@@ -109,7 +109,8 @@ class PaperConfig(ModelConfig):
             (not self.learning_rate > 0, f"learning rate {self.learning_rate}; give one above 0"),
             (
                 any(n % least for n in (*self.pixels, *self.crop)),
-                f"pixels {self.pixels} and crops of {self.crop} with {self.depth} levels; give multiples of {least}",
+                f"pixels {self.pixels} and crops of {self.crop} with {self.depth} levels;"
+                f" give multiples of {least}",
             ),
             (
                 any(c > s for c, s in zip(self.crop, self.pixels, strict=True)),

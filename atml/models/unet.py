@@ -1,4 +1,4 @@
-"""The network: a U-Net (Ronneberger et al. 2015) that says of each pixel what it is, and where on the page."""
+"""The network: a U-Net (Ronneberger et al. 2015) that says what each pixel is, and where on the page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OUTPUTS = 10
 """Maps of the network: three logits of `CLASSES`; the baseline, how far below the pixel the zero line of its
 lead lies, in `BASELINE_MM`; the phase of the 5-mm grid as cosine and sine across and down; theta, the
 clockwise rotation of the grid here, in `THETA_DEGREES`; and the logit of the weight that a pixel of the trace
-has in the mean row of its column. Ink tells where a trace has been, this how long: a steep stroke inks a whole
-column in no time."""
+has in the mean row of its column. Ink tells where a trace has been, this how long: a steep stroke inks a
+whole column in no time."""
 
 BASELINE_MM, THETA_DEGREES = 10.0, 10.0
 """Units of two of the maps."""
@@ -70,13 +70,10 @@ class UNet(nn.Module):
         widths = config.widths
 
         def block(wide: int, out: int, first: bool = False) -> Block:
-            return Block(
-                wide, out, separable=config.separable, coordinates=config.coordinates, first=first
-            )
+            return Block(wide, out, separable=config.separable, coordinates=config.coordinates, first=first)
 
         self.down = nn.ModuleList(
-            block(3 if level == 0 else widths[level - 1], out, level == 0)
-            for level, out in enumerate(widths)
+            block(3 if level == 0 else widths[level - 1], out, level == 0) for level, out in enumerate(widths)
         )
         self.up = nn.ModuleList(
             block(widths[level] + widths[level + 1], widths[level]) for level in range(len(widths) - 1)

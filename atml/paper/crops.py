@@ -10,8 +10,8 @@ from torch import Tensor
 
 from atml.arrays import Bools, Float32, Int64
 from atml.models.paper_config import PaperConfig
-from atml.paper.page_truth import PRINT, STRETCHES, Pages, UInt8, upsampled
 from atml.models.unet import BASELINE_MM, THETA_DEGREES
+from atml.paper.page_truth import PRINT, STRETCHES, Pages, UInt8, upsampled
 
 GRID_MM = 5.0
 """Distance of the lines of which a network tells the phase."""
@@ -27,8 +27,8 @@ NOBODY = STRETCHES
 class Crops:
     """Crops of pages and their targets, as tensors of one device.
 
-    ``page (n, 3, rows, columns)`` 0 to 255; ``where (n, 2, rows, columns)``, x and y on the whole picture from
-    -1 to 1; ``kind (n, rows, columns)``, a place in `unet.CLASSES`; ``baseline``, ``theta`` ``(n, rows,
+    ``page (n, 3, rows, columns)`` 0 to 255; ``where (n, 2, rows, columns)``, x and y on the whole picture
+    from -1 to 1; ``kind (n, rows, columns)``, a place in `unet.CLASSES`; ``baseline``, ``theta`` ``(n, rows,
     columns)`` and ``phase (n, 4, rows, columns)`` as the network gives them, NaN where nothing is asked;
     ``owner (n, rows, columns)``, the stretch a pixel counts for; ``centre (n, STRETCHES, columns)``, the mean
     row of the trace in a column, NaN where there is none or where it leaves the crop.
@@ -139,5 +139,3 @@ def lit(rgb: UInt8, random: np.random.Generator, light: float) -> Float32:
         x = (x - 128) * (1 + random.uniform(-light, light) / 2) + 128
         x = np.clip(x * gain, 0, 255)
     return x.astype(np.float32)
-
-

@@ -28,9 +28,9 @@ class Decoded:
     """What was read: ``signal (12, SAMPLES)`` in mV at 500 Hz, NaN where nothing was; leads as `LEADS`.
 
     ``confidence (12,)`` is the share of a lead's columns that were read, times how sure the trace is, 0 to 1.
-    ``rows`` are the zero lines and ``left`` is where they begin, in mm on the flat page; ``heights``, for each
-    of ``rows``, those of its trace in each column from there on. ``refused`` says why nothing was read, ""
-    where it was.
+    ``rows`` are the zero lines and ``left`` is where they begin, in mm on the flat page; ``heights``, for
+    each of ``rows``, those of its trace in each column from there on. ``refused`` says why nothing was read,
+    "" where it was.
     """
 
     signal: Float32

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Floats
+from atml.models.unet import BASELINE, BASELINE_MM, SEGMENTATION, WEIGHT
 from atml.pages.page_layout import PAPER_WIDTH
 from atml.paper.grid_field import GridField
-from atml.models.unet import BASELINE, BASELINE_MM, SEGMENTATION, WEIGHT
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -25,8 +25,8 @@ LARGEST = 1.6
 class FlatPage:
     """Maps of a page laid flat, each ``(rows, columns)``, at ``per_mm`` pixels a mm.
 
-    ``trace`` and ``print`` are probabilities; ``weight`` is that of a pixel in the mean row of its column, 0 to
-    1; ``drop`` is how far below a pixel of a trace its zero line lies, in mm.
+    ``trace`` and ``print`` are probabilities; ``weight`` is that of a pixel in the mean row of its column, 0
+    to 1; ``drop`` is how far below a pixel of a trace its zero line lies, in mm.
     """
 
     trace: Float32
@@ -63,9 +63,7 @@ def usual_scale(columns: int) -> float:
     return columns / PAPER_WIDTH
 
 
-def laid_flat(
-    rgb: UInt8, field: GridField, per_mm: float, multiple: int = 16
-) -> tuple[UInt8, Floats] | None:
+def laid_flat(rgb: UInt8, field: GridField, per_mm: float, multiple: int = 16) -> tuple[UInt8, Floats] | None:
     """Look the colours of a picture, ``(rows, columns, 3)``, up where each pixel of the flat page lies.
 
     Returns the flat picture and ``points (rows, columns, 2)``, where in the picture every `COARSE`-th of its
@@ -82,14 +80,15 @@ def laid_flat(
     points = field.inverse(np.stack(np.meshgrid(j, i), -1) / per_mm + low)
     at = np.stack([between(points[..., axis], (int(wide[1]), int(wide[0]))) for axis in (1, 0)]) - 0.5
     layers = [
-        map_coordinates(rgb[..., colour].astype(np.float32), at, order=3, mode="nearest") for colour in range(3)
+        map_coordinates(rgb[..., colour].astype(np.float32), at, order=3, mode="nearest")
+        for colour in range(3)
     ]
     flat: UInt8 = np.clip(np.rint(np.stack(layers, -1)), 0, 255).astype(np.uint8)
     return flat, points
 
 
 def _frame(field: GridField, rows: int, columns: int, per_mm: float) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Return the least x and y in mm of what a picture shows, and how many pixels wide and high it is flat."""
+    """Return the least x and y in mm of what a picture shows, and its width and height in flat pixels."""
     across, down = np.linspace(0, columns, 40), np.linspace(0, rows, 40)
     border = np.concatenate(
         [np.stack(np.broadcast_arrays(across, side), 1) for side in (0.0, float(rows))]

@@ -160,7 +160,7 @@ def _walked(phase: Floats, sure: Floats, advance: Floats) -> Floats:
 
 def _smoothed(phase: Floats, sure: Floats) -> Floats:
     """Return the lattice that is near the phases, where they are sure, and bends little."""
-    from scipy.sparse import diags, kron, identity
+    from scipy.sparse import diags, identity, kron
     from scipy.sparse.linalg import spsolve
 
     rows, columns = phase.shape

@@ -19,11 +19,11 @@ from torch import nn
 from atml.arrays import Int64
 from atml.errors import ConfigError, MissingExtraError
 from atml.models.paper_config import PaperConfig
+from atml.models.unet import UNet
 from atml.paper.crops import Crops, drawn
 from atml.paper.losses import NAMES, losses, total
 from atml.paper.page_truth import Pages
 from atml.paper.weights_file import load
-from atml.models.unet import UNet
 
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 
@@ -74,8 +74,9 @@ def fit(
     training at once with ``diverged``.
 
     With ``checkpoint``, a file, the state is kept ``every`` so many steps, and a training of the same config,
-    seed and rows goes on from it: on a CPU with the same bits as one that was never interrupted. It is removed
-    at the end. On CUDA the network computes in bfloat16 where autocast holds that safe; elsewhere in float32.
+    seed and rows goes on from it: on a CPU with the same bits as one that was never interrupted. It is
+    removed at the end. On CUDA the network computes in bfloat16 where autocast holds that safe; elsewhere in
+    float32.
 
     ``log`` gets ``add_scalar(name, value, step)`` at each checkpoint and fraction, as TensorBoard's writer.
 

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from atml.models.paper_config import SIGNAL_WEIGHT, PaperConfig
-from atml.paper.crops import NOBODY, Crops
 from atml.models.unet import BASELINE, PHASE, SEGMENTATION, THETA, WEIGHT
+from atml.paper.crops import NOBODY, Crops
 
 NAMES = ("segmentation", "grid", "baseline", "theta", "signal")
 
@@ -22,10 +22,10 @@ INK = 4.0
 def losses(maps: Tensor, crops: Crops) -> dict[str, Tensor]:
     """Return the losses by their `NAMES`, each a scalar.
 
-    Segmentation: cross entropy, inked pixels `INK` times as heavy, and Dice of the traces. Grid: squared error
-    of cosine and sine. Baseline and theta: smooth absolute error. Signal: how many pixels the mean row of a
-    trace in a column lies off, the rows weighed by the probability that a pixel is trace times its weight;
-    smooth below a fifth.
+    Segmentation: cross entropy, inked pixels `INK` times as heavy, and Dice of the traces. Grid: squared
+    error of cosine and sine. Baseline and theta: smooth absolute error. Signal: how many pixels the mean row
+    of a trace in a column lies off, the rows weighed by the probability that a pixel is trace times its
+    weight; smooth below a fifth.
     """
     weight = torch.tensor([1.0, INK, INK], device=maps.device)
     logits = maps[:, SEGMENTATION]

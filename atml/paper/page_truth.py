@@ -46,8 +46,9 @@ class Pages:
     flat page in mm of points of the picture `STEP` pixels apart, from its corner on. ``zero (n, STRETCHES)``
     is how far below the page's top the zero line of each stretch lies, in mm; ``centre (n, STRETCHES,
     columns)`` the mean row of its trace in each column of the picture. ``signal (n, 12, SAMPLES)`` in mV at
-    `RATE`. NaN where there is nothing. ``flat (n,)`` are pages that were laid flat by what is known of them: what
-    a network sees when it reads a page for the second time (`reading`). ``layout (n,)``; ``scale (n, 2)`` are speed in mm/s and gain in mm/mV.
+    `RATE`. NaN where there is nothing. ``flat (n,)`` are pages that were laid flat by what is known of them:
+    what a network sees when it reads a page for the second time (`reading`). ``layout (n,)``; ``scale (n,
+    2)`` are speed in mm/s and gain in mm/mV.
     """
 
     rgb: UInt8
@@ -77,7 +78,20 @@ class Pages:
         return Pages(**{name: getattr(self, name)[rows] for name in FIELDS})
 
 
-FIELDS = ("rgb", "who", "place", "zero", "centre", "signal", "scale", "layout", "subject", "kind", "name", "flat")
+FIELDS = (
+    "rgb",
+    "who",
+    "place",
+    "zero",
+    "centre",
+    "signal",
+    "scale",
+    "layout",
+    "subject",
+    "kind",
+    "name",
+    "flat",
+)
 
 
 def folders(root: Path) -> list[Path]:
@@ -92,9 +106,7 @@ def folders(root: Path) -> list[Path]:
     return found
 
 
-def opened(
-    root: Path, size: tuple[int, int], at: Path | None = None, *, both: bool = False
-) -> Pages:
+def opened(root: Path, size: tuple[int, int], at: Path | None = None, *, both: bool = False) -> Pages:
     """Open a set of pages whose truth is known, from the cache where it has been read before.
 
     Args:
@@ -114,7 +126,9 @@ def opened(
             with whole(entry) as new:
                 _fill(new, entries(pages, both), size)
         except InputError:
-            return Pages(**_read(entries(pages, both), size))  # no room for a cache, or another process was first
+            return Pages(
+                **_read(entries(pages, both), size)
+            )  # no room for a cache, or another process was first
     return Pages(**{name: np.load(entry / f"{name}.npy", mmap_mode="r") for name in FIELDS})
 
 
@@ -124,7 +138,7 @@ def read(pages: Sequence[Path], size: tuple[int, int], *, both: bool = False) ->
 
 
 def entries(pages: Sequence[Path], both: bool) -> list[tuple[Path, bool]]:
-    """Return pages, and with ``both`` those that are not flat a second time: which folder, and whether flat."""
+    """Return folders, and whether to lay each flat; with ``both`` what is not flat comes a second time."""
     found = [(page, False) for page in pages]
     return found + [(page, True) for page in pages if both and not page.name.endswith("_clean")]
 
@@ -134,9 +148,7 @@ def _read(pages: Sequence[tuple[Path, bool]], size: tuple[int, int]) -> dict[str
     return {name: np.stack([part[name] for part in parts]) for name in FIELDS}
 
 
-def _fill(
-    folder: Path, pages: Sequence[tuple[Path, bool]], size: tuple[int, int], batch: int = 32
-) -> None:
+def _fill(folder: Path, pages: Sequence[tuple[Path, bool]], size: tuple[int, int], batch: int = 32) -> None:
     """Write the arrays of pages, some pages at a time."""
     maps: dict[str, Any] = {}
 
@@ -214,7 +226,7 @@ def _resized(image: UInt8, size: tuple[int, int], *, smooth: bool = False) -> UI
 
 
 def _laid_flat(layer: UInt8, geometry: Geometry) -> UInt8:
-    """Look a picture's colours, ``(rows, columns, 3)``, or a mask up where each pixel of the flat page lies."""
+    """Look colours, ``(rows, columns, 3)``, or a mask up where each pixel of the flat page lies."""
     from scipy.ndimage import map_coordinates, maximum_filter
 
     shape = (layer.shape[0], layer.shape[1])

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from atml.arrays import Float32, Floats
 from atml.models.paper_config import PaperConfig
+from atml.models.unet import PHASE
 from atml.paper.crops import GRID_MM
 from atml.paper.decoding import Decoded, decode, refusal
 from atml.paper.flat_page import FlatPage, chances, laid_flat, usual_scale
 from atml.paper.grid_field import grid_field
 from atml.paper.rows_and_scale import Scale
-from atml.models.unet import PHASE
 
 UInt8 = npt.NDArray[np.uint8]
 

@@ -82,7 +82,7 @@ def _of_a_layout(peaks: Floats, votes: Floats) -> Floats:
 
 
 def left_of(page: FlatPage) -> float:
-    """Return where the rows begin, in mm from the page's corner: the stretch of a row's width with most ink."""
+    """Return where the rows begin, in mm from the left: the stretch of a row's width with most ink."""
     there = np.minimum(page.trace.sum(0), 2.0) * (page.trace.max(0) > SEEN)
     width = round(TRACE_WIDTH * page.per_mm)
     if len(there) <= width:
@@ -109,7 +109,9 @@ def scale_of(page: FlatPage, rows: Floats, left: float) -> Scale:
     above, below = max(GAINS) + 4, 3.0
     # A pulse is a thin line: rows that lie a pixel apart from one another are to add up all the same.
     wider = maximum_filter(page.print, 3)
-    ink = np.mean([_strip(wider, row * page.per_mm, above * page.per_mm, below * page.per_mm) for row in rows], 0)
+    ink = np.mean(
+        [_strip(wider, row * page.per_mm, above * page.per_mm, below * page.per_mm) for row in rows], 0
+    )
     start, stop = round(left * page.per_mm), round((left + TRACE_WIDTH) * page.per_mm)
     found: list[tuple[float, float, float]] = []
     for gain in GAINS:

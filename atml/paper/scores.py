@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from atml.arrays import Float32, Floats
-from atml.paper.page_truth import RATE
 from atml.metrics.waveform import FLOOR_DB, MOST_DB
+from atml.paper.page_truth import RATE
 
 SHIFT = int(0.2 * RATE)
 """Samples that a lead may lie off in time."""

@@ -18,8 +18,8 @@ class Task:
     given, each lies round one beat, and ends that many seconds after it.
 
     A "multilabel" task has any number of its classes true at once: a label is a set of them, written as the
-    bits of a whole number (`atml.tasks.targets.multilabel`). Of a "waveform" task the classes are the leads of
-    an ECG, which are read back from its picture (`atml.tasks.targets.waveform`).
+    bits of a whole number (`atml.tasks.targets.multilabel`). Of a "waveform" task the classes are the leads
+    of an ECG, which are read back from its picture (`atml.tasks.targets.waveform`).
 
     Where ``picture`` is given, rows and columns in pixels, what is decided on is a picture and no signal:
     ``leads`` counts its colours (red, green and blue), and it has no rate and no window.

@@ -61,7 +61,9 @@ def run(
     Raises:
         ConfigError: a config that can't be built or trained.
     """
-    state = _State(targets.of(task), task, dataset, value, device, agreement or judged, judged, quantise, learner)
+    state = _State(
+        targets.of(task), task, dataset, value, device, agreement or judged, judged, quantise, learner
+    )
     finished, diverged, collapsed = True, False, False
     for number, fold in enumerate(folds):
         fitted = _fold(state, config, fold, number, seed + number, on_progress)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from atml.arrays import Float32
+from atml.models.paper_config import PaperConfig
 from atml.page_sets.page_set import Asked, make
 from atml.paper.decoding import decode, resampled
 from atml.paper.flat_page import FlatPage
@@ -15,7 +16,6 @@ from atml.paper.page_truth import Pages, folders, read
 from atml.paper.reading import Reader, sized
 from atml.paper.scores import lead_decibels
 from tests.paper.conftest import SIZE, perfect
-from atml.models.paper_config import PaperConfig
 
 PER_MM = 672 / 297
 
@@ -107,5 +107,3 @@ def test_the_learned_weights_count(many: Pages) -> None:
     plain = decode(page, reading="centroid").signal
     assert np.array_equal(by["centroid"], plain, equal_nan=True)
     assert not np.array_equal(by["soft_argmax"], plain, equal_nan=True)
-
-

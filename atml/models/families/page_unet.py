@@ -42,7 +42,9 @@ class PageUNet:
             parameters=parameters,
             fixed=fixed,
             macs=sum(one.macs for one in layers),
-            size_bytes=4 * (parameters + fixed) + OVERHEAD_BYTES + NODE_BYTES * len(layers) * (2 if own(config).separable else 1),
+            size_bytes=4 * (parameters + fixed)
+            + OVERHEAD_BYTES
+            + NODE_BYTES * len(layers) * (2 if own(config).separable else 1),
             # At full resolution the decoder reads the level below and what was kept beside it.
             peak_bytes=4 * rows * columns * (sum(own(config).widths[:2]) + 2 * own(config).base),
         )

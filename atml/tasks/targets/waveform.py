@@ -20,9 +20,9 @@ from atml.tasks.task import WAVEFORM
 class WaveformTarget(MultilabelTarget):
     """The leads of ``task``, read from a picture; see `atml.tasks.targets.base.Target`.
 
-    ``y`` holds the set of leads that are drawn. In place of a logit a lead has the decibels of its signal over
-    its error, less `READ_DB`: where that is 0 or more the lead was read, so that figures of sets of labels are
-    of leads read and not read. Nothing is decided: offsets are 0.
+    ``y`` holds the set of leads that are drawn. In place of a logit a lead has the decibels of its signal
+    over its error, less `READ_DB`: where that is 0 or more the lead was read, so that figures of sets of
+    labels are of leads read and not read. Nothing is decided: offsets are 0.
     """
 
     kind: str = WAVEFORM
@@ -36,7 +36,7 @@ class WaveformTarget(MultilabelTarget):
         return math.nan
 
     def spread(self, predictions: Predictions) -> float:
-        """Return the standard deviation over pages and leads in dB; that of a network that reads nothing is 0."""
+        """Return the standard deviation over pages and leads in dB; 0 where nothing is read."""
         if not len(predictions.logits):
             return 0.0
         return float(np.maximum(decibels(predictions), 0.0).std())
@@ -54,4 +54,3 @@ class WaveformTarget(MultilabelTarget):
     def describe_decision(self, offsets: Sequence[float]) -> str:
         """Say from when a lead counts as read."""
         return f"a lead is read from {READ_DB:g} dB"
-
