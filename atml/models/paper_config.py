@@ -80,7 +80,8 @@ class PaperConfig(ModelConfig):
         """Rebuild from `to_dict`; raises ConfigError for a key that is no field."""
         if unknown := sorted(set(fields) - set(OWN)):
             raise ConfigError(f"unknown key {unknown[0]!r} in a config; known: {', '.join(sorted(OWN))}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**values)
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -44,11 +44,11 @@ class FlatPage:
 
     def x(self) -> Floats:
         """Return the middle of each column in mm, from the left edge."""
-        return (np.arange(self.trace.shape[1]) + 0.5) / self.per_mm
+        return np.asarray((np.arange(self.trace.shape[1]) + 0.5) / self.per_mm, np.float64)
 
     def y(self) -> Floats:
         """Return the middle of each row in mm, from the upper edge."""
-        return (np.arange(self.trace.shape[0]) + 0.5) / self.per_mm
+        return np.asarray((np.arange(self.trace.shape[0]) + 0.5) / self.per_mm, np.float64)
 
 
 def chances(maps: Float32) -> Float32:

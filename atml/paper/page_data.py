@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Int64, Strings
+from atml.arrays import Float32, Int64, Strings
 from atml.data.dataset import Dataset
 from atml.data.subjects import matching
 from atml.errors import DataError
@@ -80,8 +81,8 @@ def open_pages(
     for row in pages.rgb:
         digest.update(np.ascontiguousarray(row[::8, ::8]).tobytes())
     return PageDataset(
-        x=np.moveaxis(pages.rgb, -1, 1)[:count],
-        y=bits(drawn),
+        x=cast("Float32", np.moveaxis(pages.rgb, -1, 1)[:count]),  # uint8, as all pictures
+        y=bits(np.asarray(drawn)),
         subject=np.asarray(pages.subject[:count]),
         rhythm=np.asarray(pages.kind[:count]),
         sampling_rate=0,

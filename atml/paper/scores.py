@@ -42,7 +42,7 @@ def _aligned(x: Floats, y: Floats) -> Floats:
     moved[max(0, lag) : len(y) + min(0, lag)] = y[max(0, -lag) : len(y) - max(0, lag)]
     both = np.isfinite(moved)
     moved += (x - moved)[both].mean() if both.any() else 0.0
-    return np.nan_to_num(moved)
+    return np.asarray(np.nan_to_num(moved), np.float64)
 
 
 def lead_decibels(true: Float32, read: Float32) -> Float32:

@@ -27,7 +27,6 @@ from atml.searching.trials import RETRIES
 from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import FinalJob, Job, Report, ReportKind
 from atml.task_files.definition import TaskDefinition
-from atml.tasks import targets
 from atml.tasks.targets import shifted
 from atml.tasks.task import WAVEFORM
 from atml.training.records import Role
@@ -40,8 +39,10 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
     """
     if definition.task.kind == WAVEFORM:
         return None
-    right = targets.having(definition.task, predictions.y)
-    logits = np.where(right, -1, 1 if predictions.multilabel else 0).astype(np.float32)
+    if predictions.multilabel:
+        logits = 0.5 - predictions.truths().astype(np.float32)
+    else:
+        logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
     try:
         return definition.value(replace(predictions, logits=logits, changed={}))
     except TaskFileError:

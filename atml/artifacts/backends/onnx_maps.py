@@ -66,7 +66,7 @@ def maps_graph(g: _Writing, network: Network, task: Task, metadata: Mapping[str,
         x = _block(g, cast("Block", net.up[level]), x, place, f"up{level}")
     weight, bias = g.store("head.weight", net.head.weight), g.store("head.bias", net.head.bias)
     g.add("Conv", [x, weight, bias], OUTPUT, kernel_shape=[1, 1])
-    shape = ["n", 3, "rows", "columns"]
+    shape: list[str | int | None] = ["n", 3, "rows", "columns"]
     model = helper.make_model(
         helper.make_graph(
             g.nodes,
