@@ -30,7 +30,8 @@ class Decoded:
     ``confidence (12,)`` is the share of a lead's columns that were read, times how sure the trace is, 0 to 1.
     ``rows`` are the zero lines and ``left`` is where they begin, in mm on the flat page; ``heights``, for
     each of ``rows``, those of its trace in each column from there on. ``refused`` says why nothing was read,
-    "" where it was.
+    "" where it was. ``paths`` are the traces in the picture: lead, columns, rows; ``turned`` is by how many
+    degrees the page lies clockwise there, ``pixels_per_mm`` how large it is.
     """
 
     signal: Float32
@@ -41,6 +42,9 @@ class Decoded:
     left: float = 0.0
     heights: tuple[Floats, ...] = ()
     refused: str = ""
+    paths: tuple[tuple[str, Floats, Floats], ...] = field(default=(), repr=False)
+    turned: float = 0.0
+    pixels_per_mm: float = 0.0
 
 
 def refusal(why: str) -> Decoded:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Float32, Floats
 from atml.models.paper_config import PaperConfig
-from atml.models.unet import PHASE
+from atml.models.unet import PHASE, THETA, THETA_DEGREES
+from atml.pages.page_layout import LAYOUTS
 from atml.paper.crops import GRID_MM
 from atml.paper.decoding import Decoded, decode, refusal
-from atml.paper.flat_page import FlatPage, chances, laid_flat, usual_scale
+from atml.paper.flat_page import COARSE, FlatPage, chances, laid_flat, usual_scale
 from atml.paper.grid_field import grid_field
 from atml.paper.rows_and_scale import Scale
 
@@ -21,6 +22,9 @@ UInt8 = npt.NDArray[np.uint8]
 
 Maps = Callable[[Float32], Float32]
 """From ``page (n, 3, rows, columns)``, 0 to 255, to ``(n, unet.OUTPUTS, rows, columns)``."""
+
+Paths = tuple[tuple[str, Floats, Floats], ...]
+"""Traces in a picture: lead, columns and rows."""
 
 LEAST_GRID = 0.12
 """Mean length of the grid's phasors below which a picture has no grid."""
@@ -57,9 +61,21 @@ class Reader:
         laid = laid_flat(picture, field, per_mm)
         if laid is None:
             return refusal("the grid found is not that of a page seen whole")
-        flat, _ = laid
+        flat, points = laid
         page = FlatPage.of(self._maps_of(flat), per_mm)
-        return decode(page, reading=self.config.reading, resampling=self.config.resampling, scale=scale)
+        found = decode(page, reading=self.config.reading, resampling=self.config.resampling, scale=scale)
+        if found.refused:
+            return found
+        smaller = min(self.config.pixels[0] / rgb.shape[0], self.config.pixels[1] / rgb.shape[1])
+        turned = float(np.median(first[THETA]) * THETA_DEGREES)
+        middle = field.at(np.array([[0.25, 0.5], [0.75, 0.5]]) * (picture.shape[1], picture.shape[0]))
+        across = 0.5 * picture.shape[1] / max(1e-6, float(np.hypot(*(middle[1] - middle[0]))))
+        return replace(
+            found,
+            paths=_paths(found, page, points, smaller),
+            turned=turned,
+            pixels_per_mm=across / smaller,
+        )
 
     def _maps_of(self, rgb: UInt8) -> Float32:
         batch = np.ascontiguousarray(np.moveaxis(rgb, -1, 0)[None], np.float32)
@@ -85,4 +101,19 @@ def sized(rgb: UInt8, size: tuple[int, int]) -> UInt8:
     return np.pad(small, ((0, size[0] - rows), (0, size[1] - columns), (0, 0)), mode="edge")
 
 
-__all__ = ["Floats", "Maps", "Reader", "sized"]
+def _paths(found: Decoded, page: FlatPage, points: Floats, smaller: float) -> Paths:
+    """Return the traces of a page in its picture, whose size was changed by a factor."""
+    from scipy.ndimage import map_coordinates
+
+    out = []
+    columns = np.flatnonzero(page.x() >= found.left)
+    for names, heights in zip(LAYOUTS[found.layout], found.heights, strict=True):
+        x, y = columns[: len(heights)] + 0.5, heights * page.per_mm
+        for part, name in enumerate(names):
+            ends = (len(heights) * at // len(names) for at in (part, part + 1))
+            mine = np.arange(*ends)
+            mine = mine[np.isfinite(y[mine])]
+            at = np.stack([y[mine], x[mine]]) / COARSE
+            seen = [map_coordinates(points[..., axis], at, order=1, mode="nearest") for axis in (0, 1)]
+            out.append((name, np.asarray(seen[0] / smaller), np.asarray(seen[1] / smaller)))
+    return tuple(out)
