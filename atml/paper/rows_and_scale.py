@@ -65,7 +65,9 @@ def rows_of(page: FlatPage) -> Floats:
     peaks, _ = find_peaks(smooth, distance=round(APART * VOTES_A_MM), height=0.15 * smooth.max())
     height = smooth[peaks]
     kept = height > 0.25 * np.median(np.sort(height)[-3:]) if len(peaks) else np.zeros(0, bool)
-    return _of_a_layout(np.asarray(peaks[kept] / VOTES_A_MM, np.float64), height[kept])
+    return _of_a_layout(
+        np.asarray(peaks[kept] / VOTES_A_MM, np.float64), np.asarray(height[kept], np.float64)
+    )
 
 
 def _of_a_layout(peaks: Floats, votes: Floats) -> Floats:
