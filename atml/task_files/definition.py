@@ -93,11 +93,8 @@ class TaskDefinition:
     @property
     def objective(self) -> str:
         """What `find` has to be told to get this objective again."""
-        return (
-            f"{self.objective_path}:{self.objective_name}"
-            if self.objective_name
-            else str(self.objective_path)
-        )
+        name = f":{self.objective_name}" if self.objective_name else ""
+        return f"{self.objective_path}{name}"
 
     def open(self, origin: DataSource) -> Dataset:
         """Open the training split of ``origin`` without what is held out; raises DataError."""
