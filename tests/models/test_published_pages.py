@@ -15,6 +15,7 @@ from atml.models import build, cost
 from atml.models.config import ModelConfig
 from atml.models.families import FAMILIES, of
 from atml.models.families.pages import PageFamily
+from atml.models.pictures.steps import Trunk
 from atml.searching.samplers.parameters import from_params
 from atml.task_files import builtin
 from atml.tasks.task import Task
@@ -68,18 +69,21 @@ def test_more_than_a_hundred_million_are_refused_before_anything_is_built() -> N
     assert sum(p.numel() for p in shared.parameters()) == 86_567_656 + JOINED == 87_338_482
 
 
-@pytest.mark.parametrize("family", ["page_densenet121", "page_efficientnetv2_s", "page_vit_b16"])
-def test_their_blocks_are_written_as_they_are(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every kind of step of a published network, a few of each, agrees with its file."""
+@pytest.mark.parametrize(
+    ("family", "first"),
+    # The stem, some blocks of every kind, what lies between stages.
+    [("page_densenet121", 12), ("page_resnet50", 6), ("page_efficientnetv2_s", 18), ("page_vit_b16", 2)],
+)
+def test_their_blocks_are_written_as_they_are(
+    family: str, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = of(config(family, own=False))
     assert isinstance(whole, PageFamily)
     drawn = whole.drawn
 
-    def few(one: ModelConfig):  # type: ignore[no-untyped-def]
+    def few(one: ModelConfig) -> Trunk:
         trunk = drawn(one)
-        steps = trunk.steps
-        kept = steps[:3] + steps[-1:] if family == "page_vit_b16" else steps[:5] + steps[14:18]
-        return replace(trunk, steps=kept, described=12)
+        return replace(trunk, steps=trunk.steps[:first] + trunk.steps[-1:] * ("vit" in family), described=12)
 
     monkeypatch.setitem(FAMILIES, family, PageFamily(family, few, whole.checked))
     task = replace(TASK, picture=(64, 80))

@@ -22,11 +22,15 @@ class ConvLayer(nn.Module):
 
     def __init__(self, step: steps.Conv, inputs: int) -> None:
         super().__init__()
+        self.stride = step.stride
+        # torch 2.13 writes beyond its memory where a kernel of one pixel strides over 8 channels, channels
+        # innermost: the pixels between are left out before it.
+        self.every = step.stride if step.kernel == 1 else 1
         self.conv = nn.Conv2d(
             inputs,
             step.outputs,
             step.kernel,
-            stride=step.stride,
+            stride=step.stride // self.every,
             padding=step.kernel // 2,
             groups=step.groups,
             bias=step.bias and not step.norm,
@@ -38,6 +42,8 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
+        if self.every > 1:
+            x = x[..., :: self.every, :: self.every].contiguous(memory_format=torch.channels_last)
         out: Tensor = self.conv(x)
         if self.norm is not None:
             out = self.norm(out)
@@ -49,8 +55,8 @@ class ConvLayer(nn.Module):
         if self.norm is not None:
             weight, bias = folded(weight, bias, self.norm)
         attributes: dict[str, Any] = {"kernel_shape": list(self.conv.kernel_size)}
-        if self.conv.stride[0] > 1:
-            attributes["strides"] = list(self.conv.stride)
+        if self.stride > 1:
+            attributes["strides"] = [self.stride] * 2
         if int(self.conv.padding[0]):
             attributes["pads"] = [int(self.conv.padding[0])] * 4
         if self.conv.groups > 1:
