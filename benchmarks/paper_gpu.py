@@ -1,9 +1,9 @@
 """What an accelerator brings to networks that read pages: crops a second trained, pages a second mapped.
 
 Run as ``python benchmarks/paper_gpu.py [--device cuda:0] [--minutes 7] [--pages 64] [--size 512x672]``; on a
-CPU as ``--device cpu --minutes 0.1 --pages 2``. It draws its own pages and prints, for each network, parameters,
-crops a second at the first and at the last of ``--batches``, whole pages a second, and the peak of the device's
-memory; on CUDA in bfloat16. What the minutes don't allow is left out and named.
+CPU as ``--device cpu --minutes 0.1 --pages 2``. It draws its own pages and prints, for each network,
+parameters, crops a second at the first and at the last of ``--batches``, whole pages a second, and the peak
+of the device's memory; on CUDA in bfloat16. What the minutes don't allow is left out and named.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
         pages = read(folders(made.folder), (rows, columns))
     lines, left_out = [], []
     for name, config in NETWORKS.items():
-        if time.monotonic() > end:
+        if lines and time.monotonic() > end:
             left_out.append(name)
             continue
         batches = [int(n) for n in options.batches.split(",")]
