@@ -138,3 +138,10 @@ def test_modules_are_of_a_size_to_read() -> None:
     lines = {name_of(p): len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
     long = {name: n for name, n in lines.items() if n > 400}
     assert not long, f"over 400 lines: {long}; would two modules with their own names be clearer?"
+
+
+def test_every_package_is_installed() -> None:
+    told = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    packages = {name_of(path) for path in MODULES if path.name == "__init__.py"}
+    missing = sorted(name for name in packages if f'"{name}"' not in told)
+    assert not missing, f"pyproject.toml does not list {missing}"
