@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import mmap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
+
+
+UInt8 = npt.NDArray[np.uint8]
+Inputs = npt.NDArray[Any]
+"""Windows ``(n, leads, samples)`` of float32, or pictures ``(n, 3, rows, columns)`` of uint8."""
 
 
 Int64 = npt.NDArray[np.int64]

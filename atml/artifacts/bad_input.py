@@ -15,7 +15,8 @@ from atml.tasks.task import Task
 class BadInput:
     """What a file does with a window that is ``flat`` (the class), and with one that has a NaN or infinity.
 
-    ``marks`` says that all logits of the latter are NaN. Files of earlier versions give them a decision.
+    Of pictures a white page is the flat one, and what it is called are the names of its labels. ``marks``
+    says that all logits of the latter are NaN. Files of earlier versions give them a decision.
     """
 
     flat: str
@@ -24,16 +25,18 @@ class BadInput:
 
 def measured(model: bytes, task: Task) -> BadInput:
     """Ask an ONNX file."""
-    x = np.zeros((4, task.leads, task.window), np.float32)
+    x = np.full((4, *task.shape), 0 if task.picture is None else 255, np.float32)
     for row, value in enumerate((np.nan, np.inf, -np.inf), 1):
-        x[row, 0, task.window // 2] = value
+        x[row].reshape(-1)[task.shape[-1] // 2] = value
     logits = infer(model, x)
-    flat = task.classes[int(targets.of(task).labels(logits[:1])[0])]
+    flat = targets.names_of(task, int(targets.of(task).labels(logits[:1])[0]))
     return BadInput(flat=flat, marks=bool(np.isnan(logits[1:]).all()))
 
 
 def section(found: BadInput, task: Task) -> str:
     """Write the section of the model card."""
+    if task.picture is not None:
+        return _of_pictures(found, task)
     if found.marks:
         odd = "all logits of that window are NaN, which is no decision; other windows are decided as ever."
     else:
@@ -46,6 +49,23 @@ def section(found: BadInput, task: Task) -> str:
         " without a window: onnxruntime aborts the process where there is an LSTM or a GRU.",
         "`atml.load(...).predict` refuses windows with missing samples and warns of flat and saturated ones;"
         f" {_recordings(task)}.",
+    ]
+    return "\n".join(["## Bad input", "", *(f"- {line}" for line in lines)])
+
+
+def _of_pictures(found: BadInput, task: Task) -> str:
+    rows, columns = task.picture or (0, 0)
+    odd = (
+        "all logits of that page are NaN, which is no decision"
+        if found.marks
+        else "THE FILE DECIDES all the same"
+    )
+    lines = [
+        f"A pixel that is NaN or infinite: {odd}.",
+        f"A white page: called {found.flat!r}, which means nothing. Nor does what is said of a picture of"
+        " something else: the file can't tell.",
+        f"Other than {rows} x {columns} pixels of red, green and blue: refused by the runtime."
+        " `atml predict` brings pictures of any size and kind to it, and refuses what is no picture.",
     ]
     return "\n".join(["## Bad input", "", *(f"- {line}" for line in lines)])
 

@@ -65,14 +65,9 @@ def render(
 
 def _summary(record: ExportRecord, size_bytes: int) -> str:
     task, cost, kind = record.task, record.cost, card_kind.of(record.task)
-    leads = plural(task.leads, "lead")
     rows = [
         ("decides", kind.decides(task)),
-        (
-            "input `ecg`",
-            f"float32 (n, {task.leads}, {task.window}): {leads} at {task.sampling_rate} Hz,"
-            " no preprocessing needed",
-        ),
+        _input(task),
         ("output `logits`", f"float32 (n, {len(task.classes)}); {kind.wins(task)}"),
         ("objective, out of fold", f"**{record.result.value:.3f}**, {record.value_name}"),
         *kind.headline(record),
@@ -84,6 +79,16 @@ def _summary(record: ExportRecord, size_bytes: int) -> str:
         ),
     ]
     return table(("what", "value"), rows, left=2)
+
+
+def _input(task: Task) -> tuple[str, str]:
+    """Say what the model takes."""
+    shape = ", ".join(map(str, task.shape))
+    if task.picture is not None:
+        what = "a page in red, green and blue, 0 black to 255 white"
+        return "input `page`", f"float32 (n, {shape}): {what}; no preprocessing needed but the size"
+    leads = plural(task.leads, "lead")
+    return "input `ecg`", f"float32 (n, {shape}): {leads} at {task.sampling_rate} Hz, no preprocessing needed"
 
 
 def _data(record: ExportRecord) -> str:
@@ -196,7 +201,8 @@ def _architecture(record: ExportRecord, size_bytes: int) -> str:
             f" fixed: {cost.fixed:,}, {cost.fixed * 4 / MB:.4f} MB (batch-norm statistics).\n"
             "- In the file batch normalisation is part of the convolutions, and normalisation and decimation"
             " are part of the graph.\n"
-            f"- File {size_bytes:,} bytes ({size_bytes / 1024:.1f} KiB), {cost.macs:,} MACs a window, peak"
+            f"- File {size_bytes:,} bytes ({size_bytes / 1024:.1f} KiB), {cost.macs:,} MACs a"
+            f" {case_of(record.task).name}, peak"
             f" activation memory {cost.peak_bytes:,} bytes (float32, largest input plus output of a layer).",
         ]
     )
@@ -299,6 +305,12 @@ def _limits(record: ExportRecord) -> str:
 
 def _scope(task: Task) -> list[str]:
     """Say what a decision is made from, and what that leaves out."""
+    if task.picture is not None:
+        rows, columns = task.picture
+        return [
+            f"Each page is decided alone, at {rows} x {columns} pixels: pages of other layouts, and pictures"
+            " of something else, are decided all the same. Pages that were drawn are simpler than real ones."
+        ]
     leads = plural(task.leads, "lead")
     if not task.around_beats:
         return [

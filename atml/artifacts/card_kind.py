@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from atml.artifacts import card_binary, card_multiclass
+from atml.artifacts import card_binary, card_multiclass, card_multilabel
 from atml.artifacts.record import ExportRecord
 from atml.models.config import ModelConfig
 from atml.tasks import targets
-from atml.tasks.task import BINARY, MULTICLASS, Task
+from atml.tasks.task import BINARY, MULTICLASS, MULTILABEL, Task
 
 
 class CardKind(Protocol):
@@ -45,7 +45,11 @@ class CardKind(Protocol):
         """Lines of "Known limits": subjects and classes, the weakest subject, the share of each class."""
 
 
-KINDS: dict[str, CardKind] = {BINARY: card_binary, MULTICLASS: card_multiclass}
+KINDS: dict[str, CardKind] = {
+    BINARY: card_binary,
+    MULTICLASS: card_multiclass,
+    MULTILABEL: card_multilabel,
+}
 """Kinds by the names that `atml.tasks.targets.shown_as` gives."""
 
 

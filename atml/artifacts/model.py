@@ -25,7 +25,7 @@ from atml.artifacts.seen import Amplitude
 from atml.data.subjects import endings, person
 from atml.errors import AtmlError, ExportError
 from atml.models.config import ModelConfig
-from atml.tasks.task import BINARY, Task
+from atml.tasks.task import BINARY, MULTILABEL, Task
 
 FORMATS = {BINARY: "1"}
 """Version of the metadata by kind of target: binary files stay readable by earlier versions of atml."""
@@ -139,8 +139,12 @@ def describe(
     """
     hashes = seen.hashed(subjects, data_fingerprint)
     positive = None if task.positive is None else task.classes[task.positive]
-    tie = f"; a tie with {positive} is {positive}" if positive else "; of equal ones the first"
+    tie = f"a tie with {positive} is {positive}" if positive else "of equal ones the first"
+    decides = f"largest logit; {tie}"
+    if task.kind == MULTILABEL:
+        decides = "each label whose logit is 0 or more"
     kind = {} if task.kind == BINARY else {"kind": task.kind, "offsets": _json(list(offsets))}
+    kind |= {} if task.picture is None else {"picture": _json(list(task.picture))}
     kind |= {} if task.after_beat is None else {"after_beat": repr(float(task.after_beat))}
     chosen = {"lead_choice": _json(list(lead_choice))} if lead_choice else {}
     chosen |= {"subjects_by": subjects_by} if subjects_by else {}
@@ -154,7 +158,7 @@ def describe(
         "window": str(task.window),
         "leads": str(task.leads),
         "normalisation": f"{config.normalise}, in the graph",
-        "decision": f"largest logit{tie}",
+        "decision": decides,
         "threshold": "" if task.positive is None else repr(float(offsets[task.positive])),
         **kind,
         "study": study,
@@ -227,6 +231,7 @@ def _exported(
             window=int(props["window"]),
             leads=int(props["leads"]),
             after_beat=float(props["after_beat"]) if "after_beat" in props else None,
+            picture=_picture(json.loads(props["picture"])) if "picture" in props else None,
         ),
         config=ModelConfig.from_dict(json.loads(props["config"])),
         study=props["study"],
@@ -245,6 +250,12 @@ def _exported(
         hashes=props.get("hashes", ""),
         amplitude=seen.parsed(json.loads(props.get("amplitude", "[]"))),
     )
+
+
+def _picture(size: list[int]) -> tuple[int, int]:
+    """Return rows and columns of the pictures that a model takes."""
+    rows, columns = size
+    return int(rows), int(columns)
 
 
 def _offsets(props: Mapping[str, str]) -> tuple[float, ...]:
@@ -325,8 +336,9 @@ def task_fields(task: Task) -> dict[str, Any]:
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(task).items()}
     if task.kind == BINARY:
         del fields["kind"]
-    if task.after_beat is None:
-        del fields["after_beat"]
+    for later in ("after_beat", "picture"):
+        if fields[later] is None:
+            del fields[later]
     return fields
 
 

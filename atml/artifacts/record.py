@@ -19,6 +19,7 @@ from atml.evaluation.cross_validation_result import BaselineResult, CrossValidat
 from atml.evaluation.label_doubts import LabelDoubts
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
+from atml.tasks import targets
 from atml.tasks.task import Task
 from atml.training.records import Measurement
 
@@ -57,7 +58,7 @@ class DataFacts:
     def of(cls, dataset: Dataset, task: Task, source: DataSource | None = None) -> DataFacts:
         """Describe a data set; ``source`` says how it was read."""
         rhythms, counted = np.unique(dataset.rhythm, return_counts=True)
-        counts = np.bincount(dataset.y, minlength=len(task.classes))
+        counts = targets.per_class(task, dataset.y)
         return cls(
             name=dataset.name,
             fingerprint=dataset.fingerprint,
@@ -65,12 +66,12 @@ class DataFacts:
             windows=len(dataset),
             subjects=tuple(str(s) for s in np.unique(dataset.subject)),
             rhythms={str(r): int(n) for r, n in zip(rhythms, counted, strict=True)},
-            classes={name: int(counts[i]) for i, name in enumerate(task.classes)},
+            classes=dict(zip(task.classes, counts, strict=True)),
             notes=dataset.notes,
             leads=() if source is None else source.leads,
             held_out=() if source is None else source.held_out,
             subjects_by="" if source is None else source.subjects,
-            amplitude=amplitude(dataset.x),
+            amplitude=amplitude(dataset.x) if task.picture is None else None,
         )
 
     @classmethod

@@ -12,7 +12,7 @@ from atml.cli.shared_options import AsJson, show
 from atml.cli.values import whole
 
 if TYPE_CHECKING:
-    from atml.pages.page_set import Made
+    from atml.page_sets.page_set import Made
 
 make_app = Commands(help="Make data.", no_args_is_help=True)
 
@@ -91,8 +91,8 @@ def make_pages(
     """
     from dataclasses import asdict
 
+    from atml.page_sets.page_set import Asked, make
     from atml.pages.page_layout import LAYOUTS
-    from atml.pages.page_set import Asked, make
     from atml.pages.wear_ranges import KINDS
 
     made = make(

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32, release
+from atml.arrays import Inputs, Int64, release
 from atml.errors import in_one_line
 
 VERSION = 5
@@ -40,15 +41,57 @@ UNWANTED = 7 * 24 * 3600
 """Age in s after which nobody is taken to go on with such a reading."""
 
 
-ROWS = 1000
-"""Rows that are written at once."""
+KINDS = (np.dtype(np.float32), np.dtype(np.uint8))
+"""What rows may be: signals and pictures."""
+
+PART = 1 << 24
+"""Bytes of rows that are written at once."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Rows of ``x``, gathered slice by slice where they are written: no whole copy is made of a memory map.
+
+    Example:
+        >>> part = Gathered(np.arange(12).reshape(4, 3), np.array([3, 1]))
+        >>> len(part), part.shape, part[1:].tolist(), int(np.concatenate([part]).sum())
+        (2, (2, 3), [[3, 4, 5]], 42)
+    """
+
+    x: Inputs
+    rows: Int64
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of all of them."""
+        return (len(self.rows), *self.x.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of their values."""
+        return self.x.dtype
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> Inputs:
+        """Gather some of them."""
+        return self.x[self.rows[part]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Inputs:
+        """Gather all."""
+        return np.asarray(self.x[self.rows], dtype)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """``x (n, leads, samples)``, the small arrays by name, each ``(n, ...)``, and notes."""
+    """``x (n, leads, samples)`` float32, or ``(n, 3, rows, columns)`` uint8, small arrays by name, notes.
 
-    x: Float32
+    The small arrays are ``(n, ...)``.
+    """
+
+    x: Inputs
     arrays: dict[str, npt.NDArray[Any]]
     notes: tuple[str, ...]
 
@@ -79,7 +122,7 @@ def load(folder: Path) -> tuple[Entry | None, str]:
         if hashlib.sha256(small).hexdigest() != meta["rows"]:
             return None, "rows.npz is not what was written"
         x = np.load(folder / "x.npy", mmap_mode="r")
-        if list(x.shape) != meta["shape"] or x.dtype != np.float32 or checksum(x) != meta["x"]:
+        if list(x.shape) != meta["shape"] or x.dtype not in KINDS or checksum(x) != meta["x"]:
             return None, "x.npy is not what was written"
         with np.load(io.BytesIO(small)) as file:
             arrays = {name: file[name] for name in file.files}
@@ -90,7 +133,7 @@ def load(folder: Path) -> tuple[Entry | None, str]:
         return None, in_one_line(error)
 
 
-Built = tuple[Sequence[Float32], dict[str, npt.NDArray[Any]], Sequence[str]]
+Built = tuple[Sequence[Inputs | Gathered], dict[str, npt.NDArray[Any]], Sequence[str]]
 """What `save` writes: blocks of x, small arrays, notes."""
 
 
@@ -108,11 +151,11 @@ def fetch(folder: Path, build: Callable[[], Built]) -> Entry:
         why = f"{error.strerror or error}"
     if found is None:
         notes.append(f"no cached copy in {folder.parent}: {why}; kept in memory, see ATML_CACHE")
-        found = Entry(np.concatenate(blocks), arrays, tuple(said))
+        found = Entry(np.concatenate([np.asarray(block) for block in blocks]), arrays, tuple(said))
     return replace(found, notes=(*found.notes, *notes))
 
 
-def checksum(x: Float32, size: int = 1 << 20) -> int:
+def checksum(x: Inputs, size: int = 1 << 20) -> int:
     """Return the CRC-32 of an array's size in bytes and its content, read ``size`` bytes at a time."""
     flat = x.reshape(-1).view(np.uint8).data
     total = zlib.crc32(str(flat.nbytes).encode())
@@ -123,7 +166,10 @@ def checksum(x: Float32, size: int = 1 << 20) -> int:
 
 
 def save(
-    folder: Path, blocks: Sequence[Float32], arrays: dict[str, npt.NDArray[Any]], notes: Sequence[str]
+    folder: Path,
+    blocks: Sequence[Inputs | Gathered],
+    arrays: dict[str, npt.NDArray[Any]],
+    notes: Sequence[str],
 ) -> None:
     """Write an entry whose x is the concatenation of ``blocks``; several processes may do so at once.
 
@@ -135,14 +181,16 @@ def save(
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
         shape = (sum(len(block) for block in blocks), *blocks[0].shape[1:])
+        kind = "|u1" if blocks[0].dtype == np.uint8 else "<f4"
         # Written as a file, not through a memory map, where a full disk would raise SIGBUS.
         with (aside / "x.npy").open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            header = {"descr": kind, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
+            rows = max(1, PART // max(1, np.dtype(kind).itemsize * math.prod(shape[1:])))
             for block in blocks:
-                for at in range(0, len(block), ROWS):
-                    file.write(np.ascontiguousarray(block[at : at + ROWS], "<f4").data)
-                    release(block)
+                for at in range(0, len(block), rows):
+                    file.write(np.ascontiguousarray(block[at : at + rows], kind).data)
+                    release(block.x if isinstance(block, Gathered) else block)
         small = io.BytesIO()
         np.savez(small, allow_pickle=False, **arrays)
         (aside / "rows.npz").write_bytes(small.getvalue())

@@ -1,4 +1,4 @@
-"""What a task decides on, in words: windows that adjoin, or single beats."""
+"""What a task decides on, in words: windows that adjoin, single beats, or pictures of pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ ECTOPIC = {"V": "VEB", "S": "SVEB"}
 
 @dataclass(frozen=True)
 class Case:
-    """What one decision is about, and what data call its kind: "window" and "rhythm", "beat" and "symbol"."""
+    """What one decision is about, and what data call its kind.
+
+    "window" and "rhythm", "beat" and "symbol", "page" and "label".
+    """
 
     name: str
     kind: str
@@ -33,7 +36,7 @@ class Case:
         return plural(n, self.name)
 
 
-WINDOW, BEAT = Case("window", "rhythm"), Case("beat", "symbol")
+WINDOW, BEAT, PAGE = Case("window", "rhythm"), Case("beat", "symbol"), Case("page", "label")
 
 
 def case_of(task: Task) -> Case:
@@ -45,6 +48,8 @@ def case_of(task: Task) -> Case:
         >>> case_of(beats).count(1200), case_of(beats).kind
         ('1,200 beats', 'symbol')
     """
+    if task.picture is not None:
+        return PAGE
     return BEAT if task.around_beats else WINDOW
 
 
@@ -57,6 +62,8 @@ def signal(task: Task) -> str:
         >>> signal(beats)
         '2 s of ECG round it, 0.8 s of them after it'
     """
+    if task.picture is not None:
+        return "a picture of an ECG page"
     if task.after_beat is None:
         return f"{task.seconds:g} s of ECG"
     return f"{task.seconds:g} s of ECG round it, {task.after_beat:g} s of them after it"

@@ -19,6 +19,10 @@ class Dataset:
     no train and test split. ``record (n,)`` names the recording that each window is cut from; None where
     that is not known for all of them.
 
+    Of a task about pictures ``x (n, colours, rows, columns)`` is uint8 and ``sampling_rate`` is 0. Where any
+    number of ``labels`` may be true at once, ``y`` holds them as bits (`atml.metrics.label_sets`); else
+    ``labels`` is 0.
+
     Example:
         >>> import numpy as np
         >>> data = Dataset(
@@ -40,6 +44,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     bare: bool = False
     record: Strings | None = None
+    labels: int = 0
 
     def __len__(self) -> int:
         """Count the windows."""

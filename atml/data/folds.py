@@ -7,12 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from atml.arrays import Int64, Strings
+from atml.data import label_folds
 from atml.data.dataset import Dataset, Fold
 from atml.errors import DataError
 from atml.formatting import plural
+from atml.metrics import label_sets
 
 
-def folds(y: Int64, subject: Strings, count: int, seed: int, names: Sequence[str] = ()) -> tuple[Fold, ...]:
+def folds(
+    y: Int64, subject: Strings, count: int, seed: int, names: Sequence[str] = (), *, labels: int = 0
+) -> tuple[Fold, ...]:
     """Deal subjects into ``count`` folds with like shares of each class; the same seed, the same folds.
 
     Args:
@@ -21,6 +25,7 @@ def folds(y: Int64, subject: Strings, count: int, seed: int, names: Sequence[str
         count: Number of folds, at least 2.
         seed: Of the shuffle.
         names: Of the classes, for messages.
+        labels: How many labels may be true at once, and ``y`` holds as bits; 0 where it holds classes.
 
     Returns:
         One Fold each, row numbers ascending; every row is held out exactly once.
@@ -41,13 +46,17 @@ def folds(y: Int64, subject: Strings, count: int, seed: int, names: Sequence[str
         )
     if count < 2:
         raise DataError(f"{count} folds: at least 2 are needed, see --folds")
-    if dealt := _deal(y, subject, count, seed):
+    if dealt := _deal(y, subject, count, seed, labels):
         return dealt
-    raise DataError(f"{_why_not(y, subject, count, names)}: {_way_out(y, subject, count, seed, names)}")
+    holders = _holders(y, subject, names, labels)
+    why = _why_not(subject, count, holders, "pages with" if labels else "windows of")
+    raise DataError(f"{why}: {_way_out(y, subject, count, seed, holders, labels)}")
 
 
-def _deal(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]:
+def _deal(y: Int64, subject: Strings, count: int, seed: int, labels: int = 0) -> tuple[Fold, ...]:
     """Deal subjects into ``count`` folds with every class on both sides of each; () where that can't be."""
+    if labels:
+        return label_folds.deal(label_sets.truth(y, labels), subject, count, seed)
     from sklearn.model_selection import StratifiedGroupKFold  # slow to import: 1 s that `--help` can't afford
 
     classes = np.unique(y)
@@ -67,33 +76,46 @@ def _deal(y: Int64, subject: Strings, count: int, seed: int) -> tuple[Fold, ...]
     return ()
 
 
-def _holders(y: Int64, subject: Strings, names: Sequence[str]) -> dict[str, list[str]]:
-    """Return who has windows of each class, by the class's name, or its number where it has none."""
+def _holders(y: Int64, subject: Strings, names: Sequence[str], labels: int = 0) -> dict[str, list[str]]:
+    """Return who has windows of each class, by the class's name, or its number where it has none.
+
+    Of labels that may be true at once, who has a page with it and who has one without.
+    """
+    if labels:
+        true = label_sets.truth(y, labels)
+        held = {}
+        for label in np.flatnonzero(true.any(axis=0) & ~true.all(axis=0)).tolist():
+            name = repr(names[label]) if names else f"label {label}"
+            held[name] = np.unique(subject[true[:, label]]).tolist()
+            held[f"no {name}"] = np.unique(subject[~true[:, label]]).tolist()
+        return held
     return {
         repr(names[klass]) if names else f"class {klass}": np.unique(subject[y == klass]).tolist()
         for klass in np.unique(y)
     }
 
 
-def _why_not(y: Int64, subject: Strings, count: int, names: Sequence[str]) -> str:
+def _why_not(subject: Strings, count: int, holders: dict[str, list[str]], what: str) -> str:
     if (people := len(np.unique(subject))) < count:
         return f"{plural(people, 'subject')} {'is' if people == 1 else 'are'} too few for {count} folds"
-    name, those = min(_holders(y, subject, names).items(), key=lambda item: len(item[1]))
+    name, those = min(holders.items(), key=lambda item: len(item[1]))
     if len(those) == 1:
-        return f"only subject {those[0]} has windows of {name}, too few for {count} folds"
+        return f"only subject {those[0]} has {what} {name}, too few for {count} folds"
     if len(those) < count:
-        return f"only {len(those)} subjects have windows of {name}, too few for {count} folds"
+        return f"only {len(those)} subjects have {what} {name}, too few for {count} folds"
     return f"{count} folds can't all hold every class with these subjects"
 
 
-def _way_out(y: Int64, subject: Strings, count: int, seed: int, names: Sequence[str]) -> str:
+def _way_out(
+    y: Int64, subject: Strings, count: int, seed: int, holders: dict[str, list[str]], labels: int
+) -> str:
     """Name the most folds that can be dealt, tried; where none can, what is lacking."""
-    holders = _holders(y, subject, names)
     for fewer in range(min(count - 1, *map(len, holders.values())), 1, -1):
-        if _deal(y, subject, fewer, seed):
+        if _deal(y, subject, fewer, seed, labels):
             return f"give --folds {fewer}, or add subjects"
     lacking = min(holders, key=lambda name: len(holders[name]))
-    return f"no number of folds can; add subjects that have windows of {lacking}"
+    what = "pages with" if labels else "windows of"
+    return f"no number of folds can; add subjects that have {what} {lacking}"
 
 
 def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
@@ -132,11 +154,20 @@ def hold_out(dataset: Dataset, asked: str, seed: int) -> tuple[str, ...]:
         )
     out = np.isin(dataset.subject, sorted(names))
     for side, where in ((out, "held-out"), (~out, "other")):
-        if len(np.unique(dataset.y[side])) < len(np.unique(dataset.y)):
+        if kinds(dataset.take(np.flatnonzero(side))) != kinds(dataset):
             raise DataError(
                 f"--hold-out {asked}: not every class is in the {where} part; choose other subjects"
             )
     return tuple(sorted(names))
+
+
+def kinds(dataset: Dataset) -> set[int]:
+    """Return the classes that there are, or of labels true at once twice the number, and one more without."""
+    if not dataset.labels:
+        return {int(klass) for klass in np.unique(dataset.y)}
+    true = label_sets.truth(dataset.y, dataset.labels)
+    with_it, without = np.flatnonzero(true.any(axis=0)), np.flatnonzero(~true.all(axis=0))
+    return {int(label) * 2 for label in with_it} | {int(label) * 2 + 1 for label in without}
 
 
 MOST_FOLDS = 10
@@ -149,7 +180,7 @@ def _dealt(dataset: Dataset, share: float, asked: str, seed: int) -> tuple[str, 
     best: tuple[float, tuple[str, ...]] | None = None
     for count in range(2, MOST_FOLDS + 1):
         try:
-            dealt = folds(dataset.y, dataset.subject, count, seed)
+            dealt = folds(dataset.y, dataset.subject, count, seed, labels=dataset.labels)
         except DataError:  # too few subjects of a class for so many
             break
         for take in range(1, count // 2 + 1):

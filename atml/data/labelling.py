@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Int64, Strings
-from atml.data.cases import case_of
+from atml.arrays import Bools, Int64, Strings
+from atml.data.cases import PAGE, Case, case_of
+from atml.data.label_names import of_sets
 from atml.data.parsing import Fault, Files, Parsed, look_at, some
 from atml.data.rows import DROPPED
 from atml.errors import DataError
 from atml.formatting import plural
-from atml.tasks.task import Task
+from atml.metrics import label_sets
+from atml.tasks.task import MULTILABEL, Task
 
 Label = Callable[[str], int | None]
 
@@ -61,7 +63,7 @@ def judge(parsed: Parsed) -> list[str]:
         DataError: A file whose name, content or length can't be used; or more than `MOST_DROPPED` of the
             windows are flat or not finite.
     """
-    path, dropped = parsed.path, parsed.dropped()
+    path, dropped, case = parsed.path, parsed.dropped(), parsed.case
     inspect = look_at(path)
     hard = [fault for fault in parsed.faults if fault.kind not in DROPPED]
     if hard:
@@ -72,25 +74,34 @@ def judge(parsed: Parsed) -> list[str]:
     if not total and parsed.seconds:
         raise DataError(f"no usable window in {path}: {_account(parsed, 0)}; see {inspect}")
     if not total:
-        raise DataError(f"no segment in {path}; see {inspect}")
+        raise DataError(f"no {'page' if case == PAGE else 'segment'} in {path}; see {inspect}")
     if len(dropped) > MOST_DROPPED * total:
         raise DataError(
-            f"{len(dropped)} of {total} windows in {path} are flat or not finite, for example "
+            f"{len(dropped)} of {total} {case.many} in {path} are {_empty(case)}, for example "
             f"{call(path, dropped[0].file)}: too many to leave out; see {inspect}"
         )
     notes = list(parsed.notes)
     for kind in DROPPED:
         if files := [fault.file for fault in dropped if fault.kind == kind]:
-            notes.append(f"{len(files)} of {total} windows left out, {kind}: {some(files)}")
-    notes += _odd_range(parsed)
+            notes.append(f"{len(files)} of {total} {case.many} left out, {kind}: {some(files)}")
+    notes += _odd_range(parsed) if case != PAGE else []
     if parsed.seconds:
         notes.append(_account(parsed, len(parsed.owner)))
+    elif total > len(parsed.length) and case == PAGE:
+        notes.append(f"{plural(len(parsed.length), 'file')} hold {plural(total, 'page')}")
     elif total > len(parsed.length):
         notes.append(f"{len(parsed.length)} segments cut into {total} adjacent windows")
     if pairs := duplicates(parsed.digest, parsed.files.subject[parsed.owner]):
         first, second = (str(parsed.files.place[parsed.owner[row]]) for row in pairs[0])
-        notes.append(f"{len(pairs)} windows are the same in two subjects, for example {first} and {second}")
+        notes.append(
+            f"{len(pairs)} {case.many} are the same in two subjects, for example {first} and {second}"
+        )
     return notes
+
+
+def _empty(case: Case) -> str:
+    """Say what makes a row hold nothing."""
+    return "blank" if case == PAGE else "flat or not finite"
 
 
 def _remedy(fault: Fault, parsed: Parsed) -> str:
@@ -139,13 +150,17 @@ def duplicates(digest: npt.NDArray[np.uint8], group: Strings) -> list[tuple[int,
 
 
 def classes_of(rhythms: Sequence[str], task: Task, label: Label) -> dict[str, int | None]:
-    """Ask ``label`` about each rhythm; raises DataError for an index that is no class of the task."""
+    """Ask ``label`` about each rhythm; raises DataError for an index that is no class of the task.
+
+    Of a multilabel task it is about the labels of a page, "AF+RBBB", and gives them as bits.
+    """
     table = {name: label(name) for name in rhythms}
+    several = task.kind == MULTILABEL
+    known = 1 << len(task.classes) if several else len(task.classes)
     for name, klass in table.items():
-        if klass is not None and not 0 <= klass < len(task.classes):
-            raise DataError(
-                f"label({name!r}) of task {task.name!r} is {klass}, not one of {len(task.classes)} classes"
-            )
+        if klass is not None and not 0 <= klass < known:
+            what = "no set of its labels" if several else f"not one of {known} classes"
+            raise DataError(f"label({name!r}) of task {task.name!r} is {klass}, {what}")
     return table
 
 
@@ -157,7 +172,8 @@ def classes(files: Files, task: Task, label: Label) -> tuple[Int64, Int64]:
     if not files.named:
         return files.given, np.empty(0, np.int64)
     names, which = np.unique(files.rhythm, return_inverse=True)
-    table = classes_of([str(name) for name in names], task, label)
+    asked = of_sets(label) if task.kind == MULTILABEL else label
+    table = classes_of([str(name) for name in names], task, asked)
     y = np.array([-1 if (klass := table[str(name)]) is None else klass for name in names], np.int64)[which]
     if task.positive is None and not files.given_is_class:
         return y, np.empty(0, np.int64)  # what the data call positive is no class of the task
@@ -189,7 +205,7 @@ def settle(path: Path, files: Files, task: Task, label: Label, split: str) -> tu
         raise DataError(f"{where}: {what}{more}; mend one of the two")
     notes, case = [], case_of(task)
     empty = (files.rhythm == "") & (y >= 0)
-    if empty.any():
+    if empty.any() and task.kind != MULTILABEL:
         notes.append(
             f"{empty.sum()} {case.many} have an empty {case.kind}, taken for {task.classes[y[empty][0]]!r}"
         )
@@ -208,7 +224,8 @@ def check_classes(
 ) -> list[str]:
     """Return a note where a class is missing, and refuse data that have too few classes.
 
-    To train takes windows of every class of the task, to score at least two classes, or one of beats.
+    To train takes windows of every class of the task, to score at least two classes, or one of beats. Of a
+    multilabel task each label has to be true of some pages and not of others, and to score any one of them.
 
     Args:
         path: Of what, for the message.
@@ -221,6 +238,8 @@ def check_classes(
     Raises:
         DataError: Too few classes, or no row.
     """
+    if task.kind == MULTILABEL:
+        return _check_labels(path, split, label_sets.truth(y, len(task.classes)), strange, task, about)
     there = np.unique(y)
     names = ", ".join(repr(task.classes[klass]) for klass in there)
     if len(there) == len(task.classes):
@@ -237,3 +256,21 @@ def check_classes(
     hint = f", {kinds} unknown to the task are {some(known)}" if known else ""
     classes = ", ".join(task.classes)
     raise DataError(f"{path} ({split}{about}) holds {only} of the classes {classes}{hint}")
+
+
+def _check_labels(
+    path: str, split: str, true: Bools, strange: Sequence[str], task: Task, about: str
+) -> list[str]:
+    """Do what `check_classes` does for labels ``true (n, labels)``, any number of which a page has."""
+    told = np.asarray(true.any(axis=0) & ~true.all(axis=0))
+    missing = [repr(name) for name, one in zip(task.classes, told.tolist(), strict=True) if not one]
+    if not missing:
+        return []
+    if split == "test" and told.any():
+        return [f"label {', '.join(missing)}: no page with it, or none without; it can't be judged"]
+    known = sorted({repr(name) for name in strange})
+    hint = f"; labels unknown to the task are {some(known)}" if known else ""
+    raise DataError(
+        f"{path} ({split}{about}) has no pages with and without {', '.join(missing)}, so that nothing can be"
+        f" learned of it{hint}"
+    )

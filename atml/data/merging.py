@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32, Int64
+from atml.arrays import Inputs, Int64
 from atml.data import cache as store
 from atml.data.formats import matlab_struct
 from atml.data.labelling import duplicates
 from atml.data.parsing import Files
+
+PICTURE = 4
+"""Axes of rows that are pictures: row, colour, and two of pixels."""
 
 PUBLISHED = {
     "vfdb": "malignant-ventricular-ectopy",
@@ -36,7 +39,7 @@ class Piece:
     name: str
     path: str
     key: str
-    x: Float32
+    x: Inputs
     digest: npt.NDArray[np.uint8]
     files: Files
     y: Int64
@@ -72,7 +75,8 @@ def together(pieces: Sequence[Piece], root: Path) -> Piece:
         notes += same_patients(piece.notes, others, "given beside it")
     if pairs := duplicates(digest, names):
         first, second = (str(place[row]) for row in pairs[0])
-        notes.append(f"{len(pairs)} windows are the same in two sets, for example {first} and {second}")
+        what = "pages" if joined.x.ndim == PICTURE else "windows"
+        notes.append(f"{len(pairs)} {what} are the same in two sets, for example {first} and {second}")
     return Piece(
         name="+".join(piece.name for piece in pieces),
         path=" and ".join(piece.path for piece in pieces),
@@ -112,7 +116,7 @@ def same_patients(notes: Sequence[str], names: Sequence[str], which: str) -> lis
     return found
 
 
-def _taken(piece: Piece, x: Float32) -> Piece:
+def _taken(piece: Piece, x: Inputs) -> Piece:
     """Return a piece of the rows that it keeps, with their ``x``."""
     keep = piece.keep
     return replace(
@@ -125,6 +129,6 @@ def _taken(piece: Piece, x: Float32) -> Piece:
     )
 
 
-def _blocks(piece: Piece) -> list[Float32]:
-    keep = piece.keep
-    return [piece.x[keep[at : at + 1000]] for at in range(0, len(keep), 1000)]
+def _blocks(piece: Piece) -> list[store.Gathered]:
+    """Return the rows that a piece keeps, which are gathered as they are written."""
+    return [store.Gathered(piece.x, piece.keep)]

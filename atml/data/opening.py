@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atml.arrays import Strings
-from atml.data import beat_windows, merging
+from atml.data import beat_windows, merging, pictures
 from atml.data import cache as store
 from atml.data.cases import case_of
 from atml.data.dataset import Dataset
@@ -26,12 +26,12 @@ from atml.data.reading import Reading
 from atml.data.resuming import resuming
 from atml.data.rows import Shape, make
 from atml.data.subjects import matching
-from atml.data.synthetic import ectopy
+from atml.data.synthetic import drawn_pages, ectopy
 from atml.data.synthetic import generator as generator
 from atml.data.synthetic.rhythms import RHYTHMS
 from atml.data.windowing import records
 from atml.errors import DataError
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 LeftOut = Collection[str] | Callable[[Strings], npt.NDArray[np.bool_]]
 """Subjects to leave out, or what tells them among names ``(n,)``."""
@@ -178,6 +178,8 @@ def _whole(
 def _key_of(task: Task) -> tuple[object, ...]:
     """Return what rows depend on of a task, as it has always been part of the keys of parsed copies."""
     known = task.name, task.classes, task.positive, task.sampling_rate, task.window, task.leads
+    if task.picture is not None:
+        return (*known, task.kind, task.picture)
     return (*known, task.after_beat, beat_windows.version()) if task.around_beats else known
 
 
@@ -255,12 +257,15 @@ def _dataset(piece: Piece, task: Task, synthetic: bool = False) -> Dataset:
         synthetic=synthetic,
         notes=piece.notes,
         bare=piece.bare,
-        record=records(files.place) if piece.records else None,
+        record=records(files.place) if piece.records else files.place if task.picture is not None else None,
+        labels=len(task.classes) if task.kind == MULTILABEL else 0,
     )
 
 
 def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> Piece:
     """Draw synthetic ECG, or find it drawn."""
+    if task.picture is not None:
+        return _synthetic_pages(task, label, split, seed, root)
     known = ectopy.SYMBOLS.values() if task.around_beats else RHYTHMS
     table = classes_of(list(known), task, label)
     version = (generator.VERSION, ectopy.VERSION) if task.around_beats else generator.VERSION
@@ -275,7 +280,33 @@ def _synthetic(task: Task, label: Label, split: str, seed: int, root: Path) -> P
         arrays = {"given": y, "subject": subject, "rhythm": rhythm, "place": subject, "digest": rows.digest}
         return [x], arrays, [generator.NOTE]
 
-    entry = store.fetch(root / key, build)
+    return _drawn(key, store.fetch(root / key, build))
+
+
+def _synthetic_pages(task: Task, label: Label, split: str, seed: int, root: Path) -> Piece:
+    """Draw pages of synthetic hearts, or find them drawn."""
+    found = drawn_pages.hearts(task, label, split, seed)
+    drawn = (drawn_pages.VERSION, _key_of(task), split, seed, sorted(found.values()))
+    key = store.key("synthetic", *drawn)
+
+    def build() -> store.Built:
+        x, place = drawn_pages.draw(task, found, seed)
+        names = [name.partition("_")[0] for name in place]
+        rows = pictures.make([([page], 0) for page in x], (x.shape[2], x.shape[3]))
+        arrays = {
+            "given": np.array([found[name][1] for name in names], np.int64),
+            "subject": np.array(names),
+            "rhythm": np.array([found[name][0] for name in names]),
+            "place": np.array(place),
+            "digest": rows.digest,
+        }
+        return [x], arrays, [drawn_pages.NOTE]
+
+    return _drawn(key, store.fetch(root / key, build))
+
+
+def _drawn(key: str, entry: store.Entry) -> Piece:
+    """Return what was drawn as a piece."""
     files = _files(entry)
     return Piece(
         name="synthetic",

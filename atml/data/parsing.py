@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32, Int64, Strings
+from atml.arrays import Float32, Inputs, Int64, Strings
+from atml.data.cases import WINDOW, Case
 from atml.data.rates import Rate, shown
 from atml.data.rows import DROPPED, Rows
 from atml.data.subjects import NOBODY, one_spelling, person
@@ -84,12 +85,14 @@ class Parsed:
     length: Int64
     low: Float32
     high: Float32
-    blocks: list[Float32]
+    blocks: list[Inputs]
     owner: Int64
     digest: npt.NDArray[np.uint8]
     faults: list[Fault]
     notes: list[str]
     seconds: list[Seconds] = field(default_factory=list)
+    case: Case = WINDOW
+    """What a row is."""
     listed: str = ""
     """The file that lists what is in the set, "" where what is there counts."""
 
@@ -104,7 +107,7 @@ def assemble(
     parts: Sequence[Rows],
     faults: Sequence[Fault],
     notes: Sequence[str],
-    blocks: list[Float32] | None = None,
+    blocks: list[Inputs] | None = None,
 ) -> Parsed:
     """Join the parts; file numbers, which count within a part, become numbers of all files.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from atml.arrays import Float32
+from atml.arrays import Inputs
 from atml.data.rows import Rows
 from atml.watching import Counter
 
@@ -33,14 +33,14 @@ class Reading(Counter):
         """Begin to read the set at ``path``; without ``keep``, only what is known of the rows is kept."""
         super().__init__(path)
         self.keep = keep
-        self.x: list[Float32] = []
+        self.x: list[Inputs] = []
 
     def finished(self, key: str) -> Part | None:
         """Return a part that an interrupted reading closed; it is then one of this reading."""
         return None
 
-    def add(self, x: Float32) -> None:
-        """Take rows ``(n, leads, samples)`` of the part that is being read."""
+    def add(self, x: Inputs) -> None:
+        """Take rows ``(n, ...)`` of the part that is being read."""
         if self.keep:
             self.x.append(x)
 
@@ -48,7 +48,7 @@ class Reading(Counter):
         """Take a whole part; returns it without its x."""
         return replace(part, rows=without_x(part.rows))
 
-    def blocks(self) -> list[Float32]:
+    def blocks(self) -> list[Inputs]:
         """Return the rows of all parts."""
         return self.x
 

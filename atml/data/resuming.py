@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from atml.arrays import Float32
+from atml.arrays import Inputs
 from atml.data import cache as store
 from atml.data.reading import Part, Reading
 from atml.data.rows import Rows
@@ -36,7 +36,7 @@ EVERY = 1.0
 MOST = 1 << 25
 """Bytes of rows that are held in memory."""
 
-VERSION = 1
+VERSION = 2
 """Increased whenever what a batch says, or how, changes."""
 
 ARRAYS = ("owner", "digest", "length", "low", "high")
@@ -80,8 +80,9 @@ class Resuming(Reading):
         self._looked = self._full = False
         self._earlier: dict[str, list[tuple[Part, int]]] = {}
         self._shape: tuple[int, ...] = ()
+        self._kind: np.dtype[Any] = np.dtype("<f4")
         self._rows: list[tuple[int, int]] = []  # of each block, in order: the first, and the end
-        self._held: list[tuple[int, Float32]] = []  # blocks not yet written, with their first row
+        self._held: list[tuple[int, Inputs]] = []  # blocks not yet written, with their first row
         self._bytes = 0  # of these
         self._count = self._begun = 0  # rows there are, and those of parts that are closed
         self._written = self._saved = self._sum = self._batches = 0
@@ -100,11 +101,11 @@ class Resuming(Reading):
         self._rows.append((at, at + len(part.rows.owner)))
         return part
 
-    def add(self, x: Float32) -> None:
-        """Take rows ``(n, leads, samples)`` of the part that is being read."""
+    def add(self, x: Inputs) -> None:
+        """Take rows ``(n, ...)`` of the part that is being read, all of one shape and type."""
         if not len(x):
             return
-        self._shape = x.shape[1:]
+        self._shape, self._kind = x.shape[1:], np.dtype("|u1" if x.dtype == np.uint8 else "<f4")
         self._rows.append((self._count, self._count + len(x)))
         self._held.append((self._count, x))
         self._count += len(x)
@@ -121,13 +122,13 @@ class Resuming(Reading):
             self._save()
         return part
 
-    def blocks(self) -> list[Float32]:
+    def blocks(self) -> list[Inputs]:
         """Return the rows of all parts, those that are on disk as maps of the file."""
         held = dict(self._held)
         if not self._written:
             return list(held.values())
         assert self._file is not None
-        there = np.memmap(self._file, "<f4", "r", shape=(self._written, *self._shape))
+        there = np.memmap(self._file, self._kind, "r", shape=(self._written, *self._shape))
         joined: list[list[int]] = []
         for first, end in self._rows:
             if joined and joined[-1][1] == first and first not in held:
@@ -148,18 +149,23 @@ class Resuming(Reading):
             os.close(self._lock)
         self._lock = self._file = None
 
+    @property
+    def _row(self) -> int:
+        """Bytes of a row."""
+        return self._kind.itemsize * math.prod(self._shape)
+
     def _write(self) -> None:
         """Write what is held in memory; where that can't be done, it is held on."""
         if self._full:
             return
         try:
             file = self._opened()
-            size, total, at = 4 * math.prod(self._shape), self._sum, self._written
+            size, total, at = self._row, self._sum, self._written
             file.seek(at * size)
             for first, block in self._held:
                 if first < at:  # written just before an interruption
                     continue
-                view = np.ascontiguousarray(block, "<f4").reshape(-1).view(np.uint8).data
+                view = np.ascontiguousarray(block, self._kind).reshape(-1).view(np.uint8).data
                 total = zlib.crc32(view, total)
                 while view:
                     view = view[file.write(view) :]
@@ -190,6 +196,7 @@ class Resuming(Reading):
         about = {
             "version": VERSION,
             "shape": self._shape,
+            "kind": self._kind.str,
             "from": self._saved,
             "end": self._written,
             "sum": self._sum,
@@ -239,7 +246,7 @@ class Resuming(Reading):
             for file in self._folder.glob("*.npz"):
                 if int(file.stem) > self._batches:
                     file.unlink()
-            self._file.truncate(self._written * 4 * math.prod(self._shape))
+            self._file.truncate(self._written * self._row)
 
     def _take(self, file: Path) -> None:
         """Take the parts of a batch; raises where it, or its rows, are not what was written."""
@@ -250,7 +257,9 @@ class Resuming(Reading):
         first, end, shape = about["from"], about["end"], tuple(about["shape"])
         if about["version"] != VERSION or first != self._saved:
             raise ValueError("a batch of another reading")
-        size, total, left = 4 * math.prod(shape), 0, (end - first) * 4 * math.prod(shape)
+        kind = np.dtype(about["kind"])
+        size = kind.itemsize * math.prod(shape)
+        total, left = 0, (end - first) * size
         self._file.seek(first * size)
         while left and (content := self._file.read(min(left, 1 << 20))):
             total, left = zlib.crc32(content, total), left - len(content)
@@ -262,7 +271,7 @@ class Resuming(Reading):
             of_rows, of_files = slice(rows, rows + part["rows"]), slice(files, files + part["files"])
             rows, files = of_rows.stop, of_files.stop
             made = Rows(
-                x=np.empty((0, *shape), np.float32),
+                x=np.empty((0, *shape), kind),
                 owner=arrays["owner"][of_rows],
                 digest=arrays["digest"][of_rows],
                 length=arrays["length"][of_files],
@@ -273,7 +282,7 @@ class Resuming(Reading):
             found.append((Part(part["key"], made, part["about"]), part["at"]))
         for known, at in found:
             self._earlier.setdefault(known.key, []).append((known, at))
-        self._batches, self._shape = self._batches + 1, shape
+        self._batches, self._shape, self._kind = self._batches + 1, shape, kind
         self._saved = self._written = self._count = self._begun = end
 
 

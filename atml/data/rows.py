@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Float32
+from atml.arrays import Float32, Inputs
 from atml.data.rates import Rate, resampled, shown
 from atml.ecg.resampling import windows
 
-DROPPED = ("not finite", "flat")
+DROPPED = ("not finite", "flat", "blank")
 """Kinds of fault that leave a row out; every other kind stops `atml.data.open`."""
 
 
@@ -38,12 +38,13 @@ class Shape:
 class Rows:
     """Rows of one chunk of files.
 
-    ``x (rows, leads, window)``, ``digest (rows, 16)`` bytes of each row, ``owner (rows,)`` the number of the
-    file it came from; ``length``, ``low`` and ``high`` ``(files,)`` samples as stored and the range of
+    ``x (rows, leads, window)``, or of pictures ``(rows, 3, height, width)``; ``digest (rows, 16)`` bytes of
+    each row, ``owner (rows,)`` the number of the file it came from; ``length``, ``low`` and ``high``
+    ``(files,)`` samples as stored (of pictures `atml.data.pictures.code` of their size) and the range of
     values, -1 and NaN where a file could not be read. ``faults`` are ``(file number, kind, detail)``.
     """
 
-    x: Float32
+    x: Inputs
     digest: npt.NDArray[np.uint8]
     owner: npt.NDArray[np.int64]
     length: npt.NDArray[np.int64]
@@ -183,7 +184,7 @@ def in_one_file(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def one_after_another(parts: Sequence[Rows], x: Float32) -> Rows:
+def one_after_another(parts: Sequence[Rows], x: Inputs) -> Rows:
     """Make one of several parts, with their files one after another and ``x`` for theirs."""
     starts = np.cumsum([0, *(len(part.length) for part in parts)]).tolist()
     both = list(zip(starts, parts, strict=False))

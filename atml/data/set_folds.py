@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from atml.data.dataset import Dataset, Fold
-from atml.data.folds import folds
+from atml.data.folds import folds, kinds
 from atml.data.formats.detection import name_of
 from atml.errors import DataError
 
@@ -43,7 +43,7 @@ def dealt(
             folds than there are sets.
     """
     if by != SET:
-        return folds(dataset.y, dataset.subject, count or FOLDS, seed, names)
+        return folds(dataset.y, dataset.subject, count or FOLDS, seed, names, labels=dataset.labels)
     found = set_folds(dataset, paths)
     if count not in (None, len(found)):
         raise DataError(
@@ -80,11 +80,13 @@ def set_folds(dataset: Dataset, paths: Sequence[Path]) -> tuple[Fold, ...]:
             " --fold-by out"
         )
     belongs = np.array([str(subject).partition("/")[0] for subject in dataset.subject])
+    every = kinds(dataset)
     for name in names:
-        if missing := set(np.unique(dataset.y).tolist()) - set(dataset.y[belongs == name].tolist()):
+        if missing := every - kinds(dataset.take(np.flatnonzero(belongs == name))):
+            lacks = f"no window of class {min(missing)}" if not dataset.labels else "not every label"
             raise DataError(
-                f"--fold-by set: {name} has no window of class {min(missing)}, and each fold needs every"
-                " class: leave the set out, or --fold-by"
+                f"--fold-by set: {name} has {lacks}, and each fold needs every"
+                f" {'label' if dataset.labels else 'class'}: leave the set out, or --fold-by"
             )
     return tuple(
         Fold(train=np.flatnonzero(belongs != name), held_out=np.flatnonzero(belongs == name))

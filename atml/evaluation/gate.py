@@ -15,6 +15,7 @@ import numpy as np
 
 from atml.formatting import listed
 from atml.metrics import FOUR, class_recall, class_specificity, confusion, confusion_matrix
+from atml.metrics.multilabel import label_rates, prediction_label_counts
 from atml.metrics.predictions import Predictions
 from atml.tasks.targets import Target, Value
 from atml.tasks.targets.binary import RATES
@@ -104,12 +105,15 @@ def rates(task: Task, predictions: Predictions) -> dict[str, float]:
     """
     if task.positive is not None:
         truth = predictions.truth()
-        found = confusion(truth, predictions.decided())
+        counts = confusion(truth, predictions.decided())
         both = (
-            found.sensitivity if truth.any() else np.nan,
-            found.specificity if not truth.all() else np.nan,
+            counts.sensitivity if truth.any() else np.nan,
+            counts.specificity if not truth.all() else np.nan,
         )
         return dict(zip(RATES, (*both, float(np.mean(both))), strict=True))
+    if predictions.multilabel:
+        found = label_rates(prediction_label_counts(predictions).pooled(), task.classes)
+        return {name: float(value) for name, value in found.items()}
     cells = confusion_matrix(predictions)
     recall = np.where(cells.sum(axis=1) > 0, class_recall(cells), np.nan)
     others = class_specificity(cells)

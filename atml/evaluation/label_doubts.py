@@ -120,10 +120,15 @@ def fitted(name: str, dataset: Dataset, task: Task, value: Value) -> OutOfFold:
         DataError: The subjects don't allow two folds.
         TaskFileError: An unknown name, or a baseline that is not for this task.
     """
+
+    def judged(count: int) -> OutOfFold:
+        dealt = folds(dataset.y, dataset.subject, count, 0, labels=dataset.labels)
+        return out_of_fold(name, dataset, dealt, task, value)
+
     for count in (5, 4, 3):
         with contextlib.suppress(DataError):
-            return out_of_fold(name, dataset, folds(dataset.y, dataset.subject, count, 0), task, value)
-    return out_of_fold(name, dataset, folds(dataset.y, dataset.subject, 2, 0), task, value)
+            return judged(count)
+    return judged(2)
 
 
 def doubted_by_one(baseline: OutOfFold, rhythm: Strings) -> tuple[LabelDoubt, ...]:

@@ -15,6 +15,7 @@ from atml.library.loaded_model import Model, load
 from atml.library.path_arguments import PathLike, paths
 from atml.scoring.evaluation import judge_export
 from atml.storage import Store, urls
+from atml.tasks import targets
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -190,6 +191,6 @@ def by_subject(judged: Judged, *, records: bool) -> DataFrame:
         "accuracy": correct / count,
     }
     for word, labels in (("true", true), ("decided", decided)):
-        for index, name in enumerate(judged.task.classes):
-            columns[f"{word}_{name}"] = np.bincount(which, weights=labels == index).astype(np.int64)
+        for name, mine in zip(judged.task.classes, targets.having(judged.task, labels).T, strict=True):
+            columns[f"{word}_{name}"] = np.bincount(which, weights=mine).astype(np.int64)
     return pd.DataFrame(columns)

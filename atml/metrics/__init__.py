@@ -31,6 +31,7 @@ from atml.metrics.multiclass import (
     mean_subject_accuracy,
     prediction_class_counts,
 )
+from atml.metrics.multilabel import LabelCounts, LabelSubjectRow, label_f1
 from atml.metrics.predictions import Predictions
 from atml.metrics.ranking import roc_auc
 from atml.metrics.worst_subjects import subject_recall, worst_subjects
@@ -43,6 +44,8 @@ __all__ = [
     "Confusion",
     "Counts",
     "Interval",
+    "LabelCounts",
+    "LabelSubjectRow",
     "Predictions",
     "SubjectRow",
     "bootstrap",
@@ -58,6 +61,7 @@ __all__ = [
     "counts",
     "f_beta",
     "four_metrics",
+    "label_f1",
     "macro_f1",
     "macro_four",
     "mean_subject_accuracy",

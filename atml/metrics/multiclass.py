@@ -16,6 +16,7 @@ from atml.arrays import Floats, Int64, Strings
 from atml.metrics.binary import FOUR
 from atml.metrics.counting import ratio, subject_codes
 from atml.metrics.intervals import Interval, resampled
+from atml.metrics.multilabel import macro_label_f1
 from atml.metrics.predictions import Predictions
 
 
@@ -145,13 +146,16 @@ def confusion_matrix(predictions: Predictions) -> Int64:
 def macro_f1(predictions: Predictions) -> float:
     """Mean over the classes of F1, over all windows; 0 without windows.
 
-    Source: the score of the PhysioNet/CinC Challenge 2017 is this mean over Normal, AF and Other.
+    Source: the score of the PhysioNet/CinC Challenge 2017 is this mean over Normal, AF and Other. Of a
+    multilabel task each label is a question of its own, and the mean is over these.
 
     Example:
         >>> logits = np.eye(3, dtype=np.float32)
         >>> macro_f1(Predictions(logits, np.array([0, 1, 2]), np.array(["a", "b", "c"]), None))
         1.0
     """
+    if predictions.multilabel:
+        return macro_label_f1(predictions)
     return float(class_f1(confusion_matrix(predictions)).mean())
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from atml.arrays import Bools, Float32, Int64, Strings
+from atml.metrics import label_sets
 
 QUANTISED = ("w8", "w8a8")
 """Formats of fewer bits than float32, in the order that databases keep what networks in them make of windows:
@@ -19,7 +20,8 @@ class Predictions:
     """Outputs on labelled windows: ``logits (n, classes)``, ``y (n,)``, ``subject (n,)``.
 
     ``positive`` is the positive class of a binary task; None for a multiclass task, where `margin`, `decided`
-    and `truth` raise ValueError.
+    and `truth` raise ValueError. Of a ``multilabel`` task there is one logit a label, and ``y`` holds sets of
+    labels as bits (`atml.metrics.label_sets`); `called` and `truths` then are what to ask.
 
     ``changed`` are the outputs on the same windows after changes that should change no decision
     (`atml.ecg.changes`), ``(n, classes)`` by name; empty where none were made, None where nobody asked.
@@ -42,6 +44,7 @@ class Predictions:
     quantised: Mapping[str, Float32] = field(default_factory=dict, repr=False)
     board: tuple[float, float] | None = None
     qualified: bool | None = None
+    multilabel: bool = False
 
     def margin(self) -> Float32:
         """Positive logit minus the best other logit, ``(n,)``; the decision is ``margin >= 0``."""
@@ -57,11 +60,22 @@ class Predictions:
         """Which windows are positive, ``(n,)``."""
         return np.asarray(self.y == self._positive())
 
+    def called(self) -> Bools:
+        """Which labels of a multilabel task are called, ``(n, labels)``: those with a logit of 0 or more."""
+        return np.asarray(self._sets() >= 0)
+
+    def truths(self) -> Bools:
+        """Which labels of a multilabel task are true, ``(n, labels)``."""
+        return label_sets.truth(self.y, self._sets().shape[1])
+
     def labels(self) -> Int64:
         """Class of each window, ``(n,)``: the largest logit.
 
-        Of equal ones the positive class of a binary task, or the first class of a multiclass task.
+        Of equal ones the positive class of a binary task, or the first class of a multiclass task. Of a
+        multilabel task all labels that are `called`, as bits.
         """
+        if self.multilabel:
+            return label_sets.bits(self.called())
         largest = self.logits.argmax(axis=1)
         if self.positive is None:
             return np.asarray(largest, np.int64)
@@ -157,6 +171,7 @@ class Predictions:
             changed,
             {name: np.concatenate([part.quantised[name] for part in parts]) for name in formats},
             parts[0].board,
+            multilabel=parts[0].multilabel,
         )
 
     def by_subject(self) -> Predictions:
@@ -164,7 +179,12 @@ class Predictions:
 
         Its logits are the logarithms of the mean softmax of the subject's windows, its label is the most
         frequent one: for data of which each recording is a subject and has one label.
+
+        Raises:
+            ValueError: Of a multilabel task, whose labels no softmax goes over.
         """
+        if self.multilabel:
+            raise ValueError("labels of a multilabel task are not put together by subject")
         names, code = np.unique(self.subject, return_inverse=True)
         shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True)) if len(code) else self.logits
         shares = shifted / shifted.sum(axis=1, keepdims=True)
@@ -192,6 +212,11 @@ class Predictions:
 
     def _each(self, change: Callable[[Float32], Float32]) -> dict[str, Float32] | None:
         return None if self.changed is None else {name: change(one) for name, one in self.changed.items()}
+
+    def _sets(self) -> Float32:
+        if not self.multilabel:
+            raise ValueError("these predictions have one label a window: use labels() and y")
+        return self.logits
 
     def _positive(self) -> int:
         if self.positive is None:

@@ -9,6 +9,7 @@ import numpy as np
 from atml.arrays import Floats
 from atml.metrics.counting import ratio
 from atml.metrics.multiclass import class_counts
+from atml.metrics.multilabel import prediction_label_counts
 from atml.metrics.predictions import Predictions
 
 WORST = 0.2
@@ -18,7 +19,8 @@ WORST = 0.2
 def subject_recall(predictions: Predictions) -> Floats:
     """Mean over the classes that a subject has of the share of its windows decided right, ``(subjects,)``.
 
-    Subjects are in the order of their names. Of a binary task all classes but the positive one are one.
+    Subjects are in the order of their names. Of a binary task all classes but the positive one are one. Of a
+    multilabel task it is F1 over all labels of the subject.
 
     Example:
         >>> logits = np.eye(2, dtype=np.float32)[[0, 0, 0, 0]]  # nothing is called positive
@@ -26,6 +28,8 @@ def subject_recall(predictions: Predictions) -> Floats:
         >>> subject_recall(Predictions(logits, y, subject)).tolist()
         [0.5]
     """
+    if predictions.multilabel:
+        return prediction_label_counts(predictions).f1()
     binary = predictions.positive is not None
     truth = np.asarray(predictions.truth() if binary else predictions.y, np.int64)
     called = np.asarray(predictions.decided() if binary else predictions.labels(), np.int64)

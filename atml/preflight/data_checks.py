@@ -12,6 +12,7 @@ from atml.data.dataset import Dataset
 from atml.data.soundness import doubtful
 from atml.formatting import plural
 from atml.preflight.finding import Finding, Level
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 FEW_PEOPLE = 10
@@ -39,7 +40,7 @@ class DataSummary:
 
 def summary(dataset: Dataset, task: Task) -> DataSummary:
     """Count windows and people by class."""
-    rows = {name: dataset.y == klass for klass, name in enumerate(task.classes)}
+    rows = dict(zip(task.classes, targets.having(task, dataset.y).T, strict=True))
     return DataSummary(
         name="synthetic ECG" if dataset.synthetic else dataset.name,
         subjects=len(np.unique(dataset.subject)),
@@ -54,8 +55,8 @@ def fast(dataset: Dataset, task: Task) -> list[Finding]:
     Only what is wrong is returned.
     """
     found, case = [], case_of(task)
-    for klass, name in enumerate(task.classes):
-        subject = dataset.subject[dataset.y == klass]
+    for name, mine in zip(task.classes, targets.having(task, dataset.y).T, strict=True):
+        subject = dataset.subject[mine]
         if not len(subject):
             continue
         people, each = np.unique(subject, return_counts=True)
@@ -69,6 +70,8 @@ def fast(dataset: Dataset, task: Task) -> list[Finding]:
             )
         if len(subject) < RARE * len(dataset):
             found.append(f"{name!r} is rare: {len(subject)} of {case.count(len(dataset))}")
+    if task.picture is not None:  # blank ones are not among the rows
+        return [Finding("data", Level.WARNING, text) for text in found]
     rows = evenly(len(dataset), SOME)
     flat, saturated = doubtful(
         np.asarray(dataset.x[rows]), dataset.sampling_rate, round_beats=task.around_beats

@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 
+from atml.data.cases import case_of
 from atml.data.formats.contest_reader import cores
 from atml.errors import StudyError
 from atml.formatting import clock
@@ -34,6 +35,7 @@ from atml.searching.workers.dispatch import Dispatcher
 from atml.searching.workers.jobs import WorkerSetup
 from atml.searching.workers.pool import Pool
 from atml.storage import ProcessRole, Store
+from atml.tasks import targets
 from atml.training import device
 from atml.training.records import Role
 
@@ -209,7 +211,7 @@ def worker_setup(plan: Plan) -> WorkerSetup:
         task=plan.definition.name,
         space=plan.definition.space_path,
         objective=plan.definition.objective,
-        window=plan.definition.task.seconds,
+        window=plan.definition.task.window_s,
         origin=plan.origin,
         fingerprint=plan.dataset.fingerprint,
         objective_hash=plan.definition.objective_hash,
@@ -221,15 +223,17 @@ def worker_setup(plan: Plan) -> WorkerSetup:
 def _introduce(plan: Plan, view: View) -> None:
     """Print what a study is about."""
     data, task = plan.dataset, plan.definition.task
-    per_class = ", ".join(f"{int((data.y == i).sum())} {name}" for i, name in enumerate(task.classes))
+    counts = zip(targets.per_class(task, data.y), task.classes, strict=True)
+    per_class = ", ".join(f"{n} {name}" for n, name in counts)
     subjects = len(set(data.subject.tolist()))
     held_out = plan.origin.held_out
-    what = "beats in windows" if task.around_beats else "windows"
+    what = "beats in windows" if task.around_beats else case_of(task).many
+    size = f"{task.seconds:g} s" if task.picture is None else f"{task.picture[0]} x {task.picture[1]} pixels"
     if held_out:
         view.say(f"held out of the search, for `atml score`: {', '.join(held_out)}")
     view.say(
         f"study {plan.name} in {plan.store.name}: task {task.name}, "
-        f"{'synthetic data' if data.synthetic else data.name}, {len(data)} {what} of {task.seconds:g} s "
+        f"{'synthetic data' if data.synthetic else data.name}, {len(data)} {what} of {size} "
         f"({per_class}) from {subjects} subjects, {len(plan.folds)} folds by {plan.fold_by}, "
         f"{plan.budget.describe()}, seed {plan.seed}"
     )

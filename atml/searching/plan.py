@@ -30,6 +30,7 @@ from atml.searching.starting_point import StartingPoint
 from atml.storage import Store, missing, urls
 from atml.task_files.at_best import NOTE
 from atml.task_files.definition import TaskDefinition
+from atml.tasks import targets
 from atml.training import device, fingerprint
 from atml.training.records import ParameterSource
 
@@ -124,7 +125,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         starting_point.same_start(name, options.start, known)
     if known and options.space is None and (former := study_spec.earlier_space(known, definition.space_path)):
         definition = study_spec.definition_of(
-            {**known, "objective_name": "", "window": definition.task.seconds}, former, definition.objective
+            {**known, "objective_name": "", "window": definition.task.window_s}, former, definition.objective
         )
         study_spec.note_earlier(name, definition, say)
     if known and not options.accept_changes:
@@ -147,7 +148,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
         "space_path": str(definition.space_path),
         "objective_path": str(definition.objective_path),
         "objective_name": definition.objective_name,
-        "window": definition.task.seconds,
+        "window": definition.task.window_s,
         **origin.to_dict(),
         "data_name": dataset.name,
         "data_fingerprint": dataset.fingerprint,
@@ -335,10 +336,7 @@ def _usual_name(definition: TaskDefinition, dataset: Dataset) -> str:
 
 def _toy(definition: TaskDefinition) -> Predictions:
     """Return a few correct predictions for two subjects, to try an objective with."""
-    classes = len(definition.task.classes)
-    y = np.arange(4 * classes) % classes
-    subject = np.array(["a", "b"])[np.arange(len(y)) * 2 // len(y)]
-    found = definition.target.predictions(np.eye(classes, dtype=np.float32)[y], y, subject)
+    found = targets.toy(definition.task, 4 * len(definition.task.classes))
     return replace(found, changed={} if definition.agreement else None)
 
 

@@ -62,8 +62,10 @@ class Repeats(JobSource):
         trial = self._plan.store.begin_repeat(self._finals.study, one.record, one.seed, one.length)
         self._open[trial.number] = (trial, time.monotonic(), one)
         board = None if one.record.cost is None else one.record.cost.board
+        # Changes of a recording, and formats of a device, are known of signals.
+        signal = self._plan.definition.task.picture is None
         return TrialJob(
-            number=trial.number, config=config, seed=one.seed, agreement=True, quantised=True, board=board
+            number=trial.number, config=config, seed=one.seed, agreement=signal, quantised=signal, board=board
         )
 
     def _again_todo(self) -> None:

@@ -21,6 +21,7 @@ from atml.regions import Draft
 from atml.scoring import rules
 from atml.searching.samplers.parameters import from_params, portfolio
 from atml.task_files.definition import TaskDefinition
+from atml.tasks import targets
 
 _DRAWS = 20
 
@@ -77,7 +78,7 @@ def _default(definition: TaskDefinition) -> str:
     cost = models.cost(config, definition.task)
     net = models.build(config, definition.task).eval()
     task = definition.task
-    x = np.random.default_rng(0).normal(size=(64, task.leads, task.window)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(64, *task.shape)).astype(np.float32)
     with torch.no_grad():
         shape = tuple(net(torch.from_numpy(x)).shape)
     if shape != (64, len(task.classes)):
@@ -116,15 +117,11 @@ def _random(definition: TaskDefinition) -> str:
 
 def _labels(definition: TaskDefinition) -> str:
     dataset = data.open(None, task=definition.task, label=definition.label)
-    counts = np.bincount(dataset.y, minlength=len(definition.task.classes))
+    counts = targets.per_class(definition.task, dataset.y)
     return ", ".join(f"{n} {name}" for name, n in zip(definition.task.classes, counts, strict=True))
 
 
 def _value(definition: TaskDefinition) -> str:
-    classes = len(definition.task.classes)
-    y = np.arange(40) % classes
-    subject = np.array([f"S{i // 10}" for i in range(40)])
-    right = np.eye(classes, dtype=np.float32)[y]
     lines = []
     for name in definition.objectives or ("",):
         other = task_files.find(
@@ -135,11 +132,11 @@ def _value(definition: TaskDefinition) -> str:
         good, bad = (
             other.value(
                 replace(
-                    definition.target.predictions(logits.astype(np.float32), y, subject),
+                    targets.toy(definition.task, 40, people=4, wrong=wrong),
                     changed={} if other.agreement else None,
                 )
             )
-            for logits in (right, 1 - right)
+            for wrong in (False, True)
         )
         if not good > bad:
             raise TaskFileError(

@@ -17,7 +17,9 @@ from atml.digitising.signal_rules import (
 
 
 def wave(samples: int = 1000) -> np.ndarray:
-    return np.sin(np.arange(samples) / 11) + 0.4 * np.sin(np.arange(samples) / 3)
+    """A wave that is like itself nowhere else."""
+    random = np.random.default_rng(3)
+    return np.convolve(random.normal(size=samples + 8), np.hanning(9), "valid")
 
 
 def test_offset_and_shift_cost_nothing_in_one_rule_and_much_in_the_other() -> None:

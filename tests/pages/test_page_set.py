@@ -15,10 +15,11 @@ import pytest
 from atml.cli import reading_bar
 from atml.cli.reading_bar import reading_shown
 from atml.errors import DataError, InputError
+from atml.page_sets.page_set import Asked, Made, make
+from atml.page_sets.record_source import records
+from atml.pages.condition_codes import labels
 from atml.pages.conditions import CONDITIONS, conditions_of
 from atml.pages.page_folder import truth
-from atml.pages.page_set import Asked, Made, make
-from atml.pages.record_source import labels, records
 from atml.pages.twelve_leads import LEADS
 from tests.terminal import run
 
@@ -106,7 +107,7 @@ def test_a_seed_repeats_every_byte_and_more_hearts_change_none(made: Made, tmp_p
 
 
 def test_a_set_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from atml.pages import page_set
+    from atml.page_sets import page_set
 
     written = 0
 

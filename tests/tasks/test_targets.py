@@ -11,13 +11,14 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, 
 
 from atml.artifacts.model import task_fields
 from atml.evaluation.decision import cross_fitted
-from atml.metrics import FOUR, Predictions, macro_f1
+from atml.metrics import FOUR, Predictions, label_sets, macro_f1
 from atml.tasks import Task, targets
 from atml.tasks.targets import shifted
 
 TASKS = {
     "binary": Task(name="a", classes=("other", "AF"), positive=1, sampling_rate=100, window=100),
     "multiclass": Task(name="r", kind="multiclass", classes=("N", "AF", "O"), sampling_rate=100, window=100),
+    "multilabel": Task(name="p", kind="multilabel", classes=("AF", "PVC", "O"), picture=(32, 40), leads=3),
 }
 
 
@@ -30,9 +31,21 @@ def predictions(target, n=400, skill=1.5, seed=0):
     random = np.random.default_rng(seed)
     classes = len(target.task.classes)
     y = random.integers(0, classes, n)
-    logits = random.normal(size=(n, classes)) + skill * np.eye(classes)[y]
+    true = np.eye(classes)[y]
+    if target.kind == "multilabel":
+        true = random.random((n, classes)) < 0.4
+        y = label_sets.bits(true)
+    logits = (
+        random.normal(size=(n, classes)) + skill * true - (skill / 2 if target.kind == "multilabel" else 0)
+    )
     subject = np.array([f"S{i}" for i in random.integers(0, 20, n)])
     return target.predictions(logits.astype(np.float32), y, subject)
+
+
+def balanced(p):
+    if not p.multilabel:
+        return balanced_accuracy_score(p.y, p.labels())
+    return np.mean([balanced_accuracy_score(*pair) for pair in zip(p.truths().T, p.called().T, strict=True)])
 
 
 def test_a_sound_task_has_nothing_wrong_with_it(target):
@@ -44,7 +57,8 @@ def test_labels_are_those_of_predictions(target):
     p = predictions(target)
     assert target.labels(p.logits).tolist() == p.labels().tolist()
     tied = np.ones_like(p.logits)
-    assert set(target.labels(tied).tolist()) == {target.task.positive or 0}
+    every = 7 if target.kind == "multilabel" else target.task.positive or 0
+    assert set(target.labels(tied).tolist()) == {every}
 
 
 def test_collapsed_is_one_class_for_every_window(target):
@@ -55,7 +69,7 @@ def test_collapsed_is_one_class_for_every_window(target):
         constant = np.zeros_like(p.logits)
         constant[:, label] = 1
         assert target.collapsed(dataclasses.replace(p, logits=constant))
-    constant[0] = np.roll(constant[0], 1)
+    constant[0] = -1 - constant[0] if target.kind == "multilabel" else np.roll(constant[0], 1)
     assert not target.collapsed(dataclasses.replace(p, logits=constant))
 
 
@@ -63,6 +77,9 @@ def test_ranking_and_spread(target):
     p = predictions(target)
     if target.kind == "binary":
         assert target.auc(p) == pytest.approx(roc_auc_score(p.truth(), p.margin()))
+    elif target.kind == "multilabel":
+        each = [roc_auc_score(p.truths()[:, label], p.logits[:, label]) for label in range(3)]
+        assert target.auc(p) == pytest.approx(np.mean(each))
     else:
         centred = p.logits - p.logits.mean(axis=1, keepdims=True)
         each = [roc_auc_score(p.y == label, centred[:, label]) for label in range(centred.shape[1])]
@@ -72,18 +89,20 @@ def test_ranking_and_spread(target):
     cold = dataclasses.replace(p, logits=p.logits / 100)
     assert target.auc(cold) == pytest.approx(target.auc(p))
     assert target.spread(cold) == pytest.approx(target.spread(p) / 100, rel=1e-4)
-    # What is added to all logits of a window decides nothing.
-    drift = np.linspace(-50, 50, len(p.y), dtype=np.float32)[:, None]
-    assert target.spread(dataclasses.replace(p, logits=p.logits + drift)) == pytest.approx(
-        target.spread(p), rel=1e-3
-    )
+    if target.kind != "multilabel":
+        # What is added to all logits of a window decides nothing.
+        drift = np.linspace(-50, 50, len(p.y), dtype=np.float32)[:, None]
+        assert target.spread(dataclasses.replace(p, logits=p.logits + drift)) == pytest.approx(
+            target.spread(p), rel=1e-3
+        )
     same = dataclasses.replace(p, logits=np.broadcast_to(p.logits[:1], p.logits.shape))
     assert target.spread(same) == 0.0 and target.auc(same) == 0.5
 
 
 def test_a_ranking_needs_two_classes(target):
     p = predictions(target)
-    assert math.isnan(target.auc(dataclasses.replace(p, y=np.ones_like(p.y))))
+    one = np.full_like(p.y, 7 if target.kind == "multilabel" else 1)
+    assert math.isnan(target.auc(dataclasses.replace(p, y=one)))
     empty = target.predictions(p.logits[:0], p.y[:0], p.subject[:0])
     assert math.isnan(target.auc(empty)) and target.spread(empty) == 0.0
     if target.kind == "multiclass":
@@ -111,7 +130,8 @@ def test_a_floor_is_kept_where_it_can_be(target):
     p = predictions(target, n=600)
 
     def greedy(p):  # likes nothing but calls of the last class
-        return float((p.labels() == p.logits.shape[1] - 1).mean())
+        last = p.logits.shape[1] - 1
+        return float((p.labels() == (1 << last if p.multilabel else last)).mean())
 
     free = target.choose(p, greedy, floor=0.0, count=50)
     held = target.choose(p, greedy, floor=0.6, count=50)
@@ -145,11 +165,9 @@ def test_tables_add_up_and_figures_follow_from_them(target):
         mean = np.mean([target.four(p)[key] for p in (one, two)])
         assert target.intervals(tables)[key].value == pytest.approx(mean)
     rates = target.rates(tables[0])
-    assert rates["balanced accuracy"].value == pytest.approx(balanced_accuracy_score(one.y, one.labels()))
+    assert rates["balanced accuracy"].value == pytest.approx(balanced(one))
     gain = target.balanced_gain(*tables)
-    assert gain.low > 0 and gain.value == pytest.approx(
-        balanced_accuracy_score(one.y, one.labels()) - balanced_accuracy_score(two.y, two.labels())
-    )
+    assert gain.low > 0 and gain.value == pytest.approx(balanced(one) - balanced(two))
     assert list(rates)[-1] == "balanced accuracy"
 
 
@@ -162,9 +180,9 @@ def test_nothing_is_known_of_a_class_that_no_subject_has():
     assert (found.value, found.low, found.high) == (0.0, 0.0, 1.0)
 
 
-def test_positive_weight_is_for_a_positive_class_alone():
+def test_positive_weight_is_for_a_positive_class_and_for_labels():
     weights = [targets.of(task).loss_weights(3.0).tolist() for task in TASKS.values()]
-    assert weights == [[1.0, 3.0], [1.0, 1.0, 1.0]]
+    assert weights == [[1.0, 3.0], [1.0, 1.0, 1.0], [3.0, 3.0, 3.0]]
 
 
 def test_macro_figures_are_those_of_scikit_learn():

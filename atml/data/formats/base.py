@@ -73,6 +73,8 @@ class Format(ABC):
     """Whether the values are known to be in mV."""
     recordings = False
     """Whether rows are windows of recordings, made by `atml.data.windowing.parse`."""
+    pictures = False
+    """Whether it holds pictures of pages, and no signals."""
     beats = False
     """Whether single beats are annotated, so that rows can be windows round them."""
 

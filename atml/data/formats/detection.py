@@ -21,12 +21,16 @@ from atml.data.formats.recording_table import table_above, without_labels
 from atml.data.formats.subject_map import meant
 from atml.data.labelling import Label
 from atml.data.parsing import SPLITS, AboutPeople, Fault, Parsed, some
+from atml.data.pictures import ENDINGS as PICTURES
 from atml.data.reading import Reading
 from atml.data.subjects import NOBODY, person
 from atml.data.windowing import Recording
 from atml.errors import DataError
 from atml.formatting import is_utf8
 from atml.tasks.task import Task
+
+ANY = "contest"
+"""The format that takes any folder, to say what is not there."""
 
 Paths = os.PathLike[str] | str | Sequence[os.PathLike[str] | str] | None
 """One set, several together, or none."""
@@ -218,6 +222,11 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
             f"{bare[0].path}: task {asked.task.name!r} is about single beats, and nothing here annotates"
             " them; give a folder of WFDB records with beat annotations (.atr)"
         )
+    if asked.task.picture is not None and found:
+        for option, value in (("--lead", ",".join(asked.leads)), ("--sampling-rate", asked.sampling_rate)):
+            if value:
+                task = asked.task.name
+                raise DataError(f"{option} {value} is about signals, and task {task!r} is about pictures")
     if asked.leads and found and not any(item.contents.chooses_leads for item in found):
         raise DataError(
             f"--lead {' '.join(asked.leads)}: only recordings (WFDB, EDF, tables) and text of several"
@@ -231,9 +240,17 @@ def _of_use(asked: Asked, found: Sequence[Found]) -> None:
 
 def _look(path: Path, asked: Asked) -> Found:
     """Tell what kind of set lies at a path; of an archive no more than its list of files is read."""
-    kind = kind_of(path)
+    task = asked.task
     if asked.labels is not None:
         return _look_by_table(path, asked)
+    if task.picture is not None:
+        return _look_for_pictures(path, asked)
+    kind = kind_of(path)
+    if kind in (None, ANY) and kind_of(path, pictures=True):
+        raise DataError(
+            f"{path} holds pictures of pages, and task {task.name!r} is about signals: give recordings, or a"
+            " task about pictures (--task pages)"
+        )
     if len(inside := _sets_inside(path, kind)) > 1:
         names = ", ".join(sorted(inside)[:6]) + (" ..." if len(inside) > 6 else "")
         raise DataError(f"{path} holds {len(inside)} sets: {names}; give each by itself")
@@ -248,8 +265,25 @@ def _look(path: Path, asked: Asked) -> Found:
         )
     if kind is None:
         find(path)  # says what is wrong, if it is that nothing is there
-        raise DataError(f"can't read {path}: of none of the formats {', '.join(FORMATS)}")
+        raise DataError(f"can't read {path}: of none of the formats {', '.join(_kinds(pictures=False))}")
     return Found(kind, FORMATS[kind](path, asked))
+
+
+def _look_for_pictures(path: Path, asked: Asked) -> Found:
+    """Tell what kind of set of pictures lies at a path; raises DataError for one of signals, or nothing."""
+    if kind := kind_of(path, pictures=True):
+        return Found(kind, FORMATS[kind](path, asked))
+    what = f"task {asked.task.name!r} is about pictures of pages"
+    if kind_of(path) not in (None, ANY):
+        raise DataError(
+            f"{path} holds signals, and {what}: give pictures; `atml data make pages --records {path} --out"
+            " DIR` draws some of records with twelve leads"
+        )
+    if not path.exists():
+        find(path)  # says that nothing is there
+    if not path.is_dir():
+        raise DataError(f"{path} is no folder, and {what}: give the folder that they lie in, unpacked")
+    raise DataError(f"{path} holds no picture ({', '.join(PICTURES)}), and {what}")
 
 
 def _look_by_table(path: Path, asked: Asked) -> Found:
@@ -261,7 +295,8 @@ def _look_by_table(path: Path, asked: Asked) -> Found:
             f"--labels {asked.labels} names recordings in a folder, and {path} is none: unpack it, or leave"
             " --labels out"
         )
-    return Found("table", FORMATS["table"](path, asked))
+    kind = "table" if asked.task.picture is None else "pictures"
+    return Found(kind, FORMATS[kind](path, asked))
 
 
 def _sets_inside(path: Path, kind: str | None) -> list[str]:
@@ -290,9 +325,16 @@ def _sets_inside(path: Path, kind: str | None) -> list[str]:
     return list(found) if set(found.values()) != {kind} else []
 
 
-def kind_of(path: Path) -> str | None:
-    """Return the name of the format of the set at a path, None where there is none that is known."""
-    return next((kind for kind in reversed(FORMATS) if FORMATS[kind].recognises(path)), None)
+def kind_of(path: Path, *, pictures: bool = False) -> str | None:
+    """Return the name of the format of the set at a path, None where there is none that is known.
+
+    Sets of signals are looked for, or of ``pictures``; a folder may hold both.
+    """
+    return next((kind for kind in reversed(_kinds(pictures)) if FORMATS[kind].recognises(path)), None)
+
+
+def _kinds(pictures: bool) -> list[str]:
+    return [kind for kind, one in FORMATS.items() if one.pictures == pictures]
 
 
 def tells_millivolts(path: Path) -> bool:

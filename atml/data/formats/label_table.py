@@ -63,7 +63,7 @@ class Columns:
     @property
     def code(self) -> str:
         """Name the code of the statements, as in `statements.CODES`; "" for none that is known."""
-        plain = [_plain(name) for name in self.names]
+        plain = [plain_name(name) for name in self.names]
         if plain[self.label] == "scpcodes":
             return "SCP-ECG"
         if plain[self.label] in ("snomedctcode", "dx"):
@@ -74,8 +74,8 @@ class Columns:
 
 def columns(names: Sequence[str]) -> Columns | None:
     """Tell which columns hold what, None for a table that names no files and labels."""
-    plain = [_plain(name) for name in names]
-    label, subject, split = (_first(plain, kind) for kind in (LABEL, SUBJECT, SPLIT))
+    plain = [plain_name(name) for name in names]
+    label, subject, split = (first_of(plain, kind) for kind in (LABEL, SUBJECT, SPLIT))
     files = tuple(plain.index(name) for name in FILE if name in plain and plain.index(name) != label)
     if label is None or not files:
         return None
@@ -97,13 +97,18 @@ def head(file: Path) -> Columns | None:
 
 def first_files(file: Path, found: Columns, most: int) -> list[str]:
     """Return the files that the first ``most`` lines of a table name; never raises."""
+    rows = first_lines(file, most)[1:]
+    return [row[at].strip() for row in rows for at in found.files if at < len(row)]
+
+
+def first_lines(file: Path, most: int) -> list[list[str]]:
+    """Return the first line of a table and ``most`` after it; never raises."""
     try:
         with file.open("rb") as opened:
             lines = decoded(opened.read(_HEAD)).splitlines()[: most + 1]
-        rows = list(csv.reader(lines, delimiter=_mark(lines[0])))[1:] if lines else []
+        return list(csv.reader(lines, delimiter=_mark(lines[0]))) if lines else []
     except (OSError, csv.Error):
         return []
-    return [row[at].strip() for row in rows for at in found.files if at < len(row)]
 
 
 def read(file: Path, found: Columns) -> list[Row]:
@@ -125,7 +130,7 @@ def read(file: Path, found: Columns) -> list[Row]:
                 files=tuple(line[at].strip() for at in found.files if at < len(line)),
                 statements=tuple(statements(line[found.label], f"{file} line {number}")),
                 subject=None if found.subject is None else whole(line[found.subject]),
-                split="" if found.split is None else _split(line[found.split], found.names[found.split]),
+                split="" if found.split is None else split_of(line[found.split], found.names[found.split]),
             )
         )
     if not rows:
@@ -145,10 +150,10 @@ def lines(file: Path) -> list[tuple[int, list[str]]]:
 
 def columns_of_people(names: Sequence[str]) -> tuple[int, int] | None:
     """Tell which columns hold recording and subject, None for a line that names neither."""
-    plain = [_plain(name) for name in names]
-    subject = _first(plain, SUBJECT)
+    plain = [plain_name(name) for name in names]
+    subject = first_of(plain, SUBJECT)
     rest = [name for at, name in enumerate(plain) if at != subject]
-    recording = _first(plain, [name for name in FILE if name in rest])
+    recording = first_of(plain, [name for name in FILE if name in rest])
     if subject is not None and recording is None and len(names) == 2:
         recording = 1 - subject
     return None if subject is None or recording is None else (recording, subject)
@@ -172,18 +177,21 @@ def whole(cell: str) -> str:
     return cell[:-2] if re.fullmatch(r"\d+\.0", cell) else cell
 
 
-def _split(cell: str, column: str) -> str:
-    if _plain(column) == "stratfold":
+def split_of(cell: str, column: str) -> str:
+    """Return the split that a cell names; of folds the last is for testing."""
+    if plain_name(column) == "stratfold":
         fold = whole(cell)
         return ("test" if fold == str(TEST_FOLD) else "train") if fold.isdigit() else fold
     return cell.strip().casefold()
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a column's name in small letters and digits alone."""
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-def _first(plain: Sequence[str], names: Sequence[str]) -> int | None:
+def first_of(plain: Sequence[str], names: Sequence[str]) -> int | None:
+    """Return the place in ``plain`` of the first of ``names`` that is there; None for none."""
     return next((plain.index(name) for name in names if name in plain), None)
 
 

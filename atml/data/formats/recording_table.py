@@ -17,6 +17,7 @@ from atml.data.file_tree import find, folder_there
 from atml.data.formats import column_file, edf_file, label_table
 from atml.data.formats.base import Asked
 from atml.data.formats.label_table import Columns, Row
+from atml.data.formats.named_files import NamedFiles
 from atml.data.formats.recording_set import Item, Listing, Opened, RecordingSet, wfdb_opened
 from atml.data.formats.statements import CODES, decide
 from atml.data.formats.wfdb_folder import patients_of
@@ -61,7 +62,7 @@ class RecordingTable(RecordingSet):
             return False
         try:
             for file, found in tables(path).items():
-                names = _Files(path)
+                names = NamedFiles(path, SIGNALS)
                 if any(names.meant(name) for name in label_table.first_files(file, found, FEW)):
                     return True
         except DataError:
@@ -101,8 +102,8 @@ class RecordingTable(RecordingSet):
         return label_table.read(*self._source)
 
     @cached_property
-    def _files(self) -> _Files:
-        return _Files(self.path)
+    def _files(self) -> NamedFiles:
+        return NamedFiles(self.path, SIGNALS)
 
     @cached_property
     def tells_rate(self) -> bool:  # type: ignore[override]
@@ -187,7 +188,7 @@ class RecordingTable(RecordingSet):
                 f"{len(several)} recordings have several labels that are of no one class: {some(several)}"
             )
         listed_files = {item.file for item in found.items}
-        if not self.splits() and (other := sorted(self._files.signals(table=called) - listed_files)):
+        if not self.splits() and (other := sorted(_signals(self._files, called) - listed_files)):
             stems = {_slow(file) for file in listed_files}
             other = [name for name in other if _slow(name) not in stems]
             if other:
@@ -233,71 +234,13 @@ def _slow(file: str) -> str:
     return PurePosixPath(file).name.casefold().replace("_hr", "_lr")
 
 
-class _Files:
-    """The files of a set, found by what a table calls them: a path, maybe without ending, or a bare name."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @cached_property
-    def _by_path(self) -> dict[str, str]:
-        """Path without ending -> the file, the header of a record before all else."""
-        found: dict[str, str] = {}
-        for ending in reversed(SIGNALS):
-            for name in find(self.folder).names:
-                if name.lower().endswith(ending):
-                    found[name[: -len(ending)]] = name
-        return found
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        """Bare name -> the files."""
-        found: dict[str, list[str]] = {}
-        for stem, file in sorted(self._by_path.items()):
-            found.setdefault(PurePosixPath(stem).name, []).append(file)
-        return found
-
-    @cached_property
-    def _plain_paths(self) -> dict[str, str]:
-        return {plain(name): file for name, file in self._by_path.items()}
-
-    @cached_property
-    def _plain_names(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for name, files in self._by_name.items():
-            found.setdefault(plain(name), []).extend(files)
-        return found
-
-    def meant(self, name: str) -> list[str]:
-        """Return the files that a table may mean, those of its very case before others."""
-        name = name.replace("\\", "/").removeprefix("./")
-        stem = name[: -len(PurePosixPath(name).suffix)] if PurePosixPath(name).suffix else name
-        candidates = dict.fromkeys((name, stem)) if name else ()
-        for one in candidates:
-            if file := self._by_path.get(one) or self._plain_paths.get(plain(one)):
-                return [file]
-        for one in candidates if "/" not in name else ():
-            if files := self._by_name.get(one) or self._plain_names.get(plain(one)):
-                return files
-        return []
-
-    def find(self, name: str) -> str:
-        """Return the file that a table means, "" where none is there; raises DataError for several."""
-        files = self.meant(name)
-        if len(files) > 1:
-            raise DataError(
-                f"{name!r} in the table of labels may be {some(files)}: give its folder there, or one of the"
-                " folders with --labels FILE"
-            )
-        return files[0] if files else ""
-
-    def signals(self, table: str) -> set[str]:
-        """Return all recordings; a table of labels is none."""
-        return {
-            file
-            for file in self._by_path.values()
-            if not (file.lower().endswith(column_file.ENDINGS) and ("/" not in file or file == table))
-        }
+def _signals(files: NamedFiles, table: str) -> set[str]:
+    """Return all recordings; a table of labels is none."""
+    return {
+        file
+        for file in files.all
+        if not (file.lower().endswith(column_file.ENDINGS) and ("/" not in file or file == table))
+    }
 
 
 def without_labels(path: Path) -> list[str]:

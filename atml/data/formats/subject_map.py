@@ -30,7 +30,9 @@ from atml.errors import DataError
 AS_GIVEN = "data"
 """What ``--subjects`` calls the names that the data give."""
 
-_FILE = re.compile(r"\.(txt|csv|tsv|edf|bdf|hea|dat|mat|atr)$", re.IGNORECASE)
+_FILE = re.compile(
+    r"\.(txt|csv|tsv|edf|bdf|hea|dat|mat|atr|png|jpe?g|tiff?|bmp|webp|gif|pdf|heic)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def task_of(material: Material) -> Task | None:
     for export in material.exports:
         fields: dict[str, Any] = export.config.get("task", {})
         if fields:
-            return Task(**{**fields, "classes": tuple(fields["classes"])})
+            stored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+            return Task(**stored)
     return None
 
 

@@ -11,14 +11,25 @@ from pathlib import Path
 
 from atml.arrays import Float32, Int64
 from atml.errors import InputError
-from atml.scoring.rules import aha_aed, beat_by_beat, cinc2017, files, iccad2022, iccad2023, iesd2024, records
+from atml.scoring.rules import (
+    aha_aed,
+    beat_by_beat,
+    cinc2017,
+    files,
+    iccad2022,
+    iccad2023,
+    iesd2024,
+    label_sets,
+    records,
+)
 from atml.scoring.rules.base import BeatRecord, Figure, Judged, Rule, Score, Table, Total
 from atml.scoring.rules.contest_figures import check
 from atml.tasks import targets
 from atml.tasks.task import Task
 
 RULES: dict[str, Rule] = {
-    rule.NAME: rule for rule in (aha_aed, beat_by_beat, cinc2017, iccad2022, iccad2023, iesd2024, records)
+    rule.NAME: rule
+    for rule in (aha_aed, beat_by_beat, cinc2017, iccad2022, iccad2023, iesd2024, label_sets, records)
 }
 """The rules that come with atml, by name."""
 

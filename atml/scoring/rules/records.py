@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from atml.errors import InputError
+from atml.errors import ExportError, InputError
 from atml.metrics import Interval, wilson
 from atml.scoring.rules.base import Figure, Judged, Records, Score, confusion_table
 from atml.tasks import targets
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 NAME = "records"
 OPTIONS: Mapping[str, float] = {}
@@ -28,7 +28,9 @@ decide = None
 
 
 def fits(task: Task) -> None:
-    """Every task fits."""
+    """Raise ExportError for a model of several labels at once: a recording has no one class then."""
+    if task.kind == MULTILABEL:
+        raise ExportError(f"rule {NAME} judges one class a recording; task {task.name!r} is for rule labels")
 
 
 def score(judged: Judged, options: Mapping[str, float]) -> Score:

@@ -18,7 +18,7 @@ from atml.training.records import Measurement, ReportPoint
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSetup:
-    """What every worker of a search gets at its start; ``window`` is in seconds.
+    """What every worker of a search gets at its start; ``window`` is in seconds, None of pictures.
 
     ``code`` is `atml.training.fingerprint.here` and ``objective_hash`` the hash of the objective's code, both
     as the search began: files changed since then would train or judge something else.
@@ -28,7 +28,7 @@ class WorkerSetup:
     space: Path
     objective: str
     objective_hash: str
-    window: float
+    window: float | None
     origin: DataSource
     fingerprint: str
     folds: tuple[Fold, ...]

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from atml.arrays import Bools, Int64
+from atml.metrics import Predictions, label_sets
 from atml.tasks.targets.base import SubjectTable, Target, Value, shifted
 from atml.tasks.targets.binary import BinaryTarget
 from atml.tasks.targets.multiclass import MulticlassTarget
-from atml.tasks.task import BINARY, MULTICLASS, Task
+from atml.tasks.targets.multilabel import MultilabelTarget
+from atml.tasks.task import BINARY, MULTICLASS, MULTILABEL, Task
 
-TARGETS: dict[str, Callable[[Task], Target]] = {BINARY: BinaryTarget, MULTICLASS: MulticlassTarget}
+TARGETS: dict[str, Callable[[Task], Target]] = {
+    BINARY: BinaryTarget,
+    MULTICLASS: MulticlassTarget,
+    MULTILABEL: MultilabelTarget,
+}
 """Kinds by name."""
 
 
@@ -37,10 +46,25 @@ def problem(task: Task) -> str:
     """Say what is wrong with a task, and the way out; "" where it is sound."""
     if task.kind not in TARGETS:
         return f"TASK.kind is {task.kind!r}; known kinds: {', '.join(TARGETS)}"
+    if wrong := _shape_problem(task):
+        return wrong
     after = task.after_beat
     if after is not None and not 0 < after < task.seconds:
         return f"TASK.after_beat is {after!r}; give seconds above 0 and below the window's {task.seconds:g}"
     return of(task).check()
+
+
+def _shape_problem(task: Task) -> str:
+    """Say what is wrong with the size of what is decided on; "" where it is sound."""
+    if task.picture is None:
+        if task.sampling_rate < 1 or task.window < 1:
+            return "TASK has no sampling_rate and window; give Hz and samples, or picture=(rows, columns)"
+        return ""
+    if len(task.picture) != 2 or min(task.picture) < 16:
+        return f"TASK.picture is {task.picture!r}; give rows and columns in pixels, 16 at least"
+    if task.sampling_rate or task.window or task.after_beat is not None:
+        return "TASK has a picture and a signal's sampling_rate, window or after_beat; leave those out"
+    return ""
 
 
 def shown_as(task: Task) -> str:
@@ -48,9 +72,56 @@ def shown_as(task: Task) -> str:
 
     A kind of a user's own is shown as "binary" where it has a positive class, else as "multiclass".
     """
-    if task.kind in (BINARY, MULTICLASS):
+    if task.kind in (BINARY, MULTICLASS, MULTILABEL):
         return task.kind
     return MULTICLASS if task.positive is None else BINARY
+
+
+def per_class(task: Task, y: Int64) -> list[int]:
+    """Count what is of each class, or has each label: ``y (n,)`` to one number a class.
+
+    Example:
+        >>> pages = Task(name="p", kind="multilabel", classes=("AF", "PVC"), picture=(32, 40))
+        >>> per_class(pages, np.array([0, 1, 3]))
+        [2, 1]
+    """
+    return [int(count) for count in having(task, y).sum(axis=0)]
+
+
+def having(task: Task, y: Int64) -> Bools:
+    """Tell what is of each class, or has each label: ``y (n,)`` to ``(n, classes)``."""
+    if task.kind == MULTILABEL:
+        return label_sets.truth(y, len(task.classes))
+    return np.asarray(np.asarray(y)[:, None] == np.arange(len(task.classes)))
+
+
+def names_of(task: Task, label: int) -> str:
+    """Name a class, or the labels of a set: "AF + PVC", "none" without any.
+
+    Example:
+        >>> pages = Task(name="p", kind="multilabel", classes=("AF", "PVC"), picture=(32, 40))
+        >>> names_of(pages, 3), names_of(pages, 0)
+        ('AF + PVC', 'none')
+    """
+    if task.kind != MULTILABEL:
+        return task.classes[label]
+    there = label_sets.truth(np.array([label]), len(task.classes))[0]
+    return " + ".join(np.array(task.classes)[there].tolist()) or "none"
+
+
+def toy(task: Task, n: int, *, people: int = 2, wrong: bool = False) -> Predictions:
+    """Return ``n`` made predictions for so many subjects, all right or all wrong, to try an objective with.
+
+    Every class is there; of several labels each has pages with it and without.
+    """
+    classes = len(task.classes)
+    y = np.arange(n) % classes
+    true = np.eye(classes, dtype=np.float32)[y]
+    logits = 1 - true if wrong else true
+    if task.kind == MULTILABEL:
+        y, logits = label_sets.bits(true > 0), logits - np.float32(0.5)
+    subject = np.array([f"S{one}" for one in np.arange(n) * people // max(1, n)])
+    return of(task).predictions(logits, y, subject)
 
 
 def binary(task: Task) -> BinaryTarget:
@@ -69,12 +140,17 @@ __all__ = [
     "TARGETS",
     "BinaryTarget",
     "MulticlassTarget",
+    "MultilabelTarget",
     "SubjectTable",
     "Target",
     "Value",
     "binary",
+    "having",
+    "names_of",
     "of",
+    "per_class",
     "problem",
     "shifted",
     "shown_as",
+    "toy",
 ]

@@ -15,25 +15,9 @@ from atml.data.formats.diagnosis_headers import diagnoses
 from atml.data.leads import NoLead, meant
 from atml.data.rates import resampled
 from atml.errors import DataError
-from atml.pages.conditions import CONDITIONS
+from atml.pages.condition_codes import labels
 from atml.pages.dipole_heart import RATE, SAMPLES, SECONDS
 from atml.pages.twelve_leads import LEADS
-
-SNOMED = {
-    "164889003": "AF",
-    "427172004": "PVC",
-    "17338001": "PVC",
-    "164884008": "PVC",
-    "427084000": "TACHY",
-    "426177001": "BRADY",
-    "59118001": "RBBB",
-    "713427006": "RBBB",
-    "164909002": "LBBB",
-    "733534002": "LBBB",
-    "270492004": "AVB1",
-}
-"""Codes of SNOMED CT that a header may name, and the conditions that they mean. No code tells where an ST
-segment is raised."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +41,6 @@ def records(folder: Path) -> list[Record]:
     if not names:
         raise DataError(f"--records {folder} holds no WFDB record: no file ends with .hea")
     return [Record(folder, name, labels(diagnoses(folder / f"{name}.hea"))) for name in names]
-
-
-def labels(codes: list[str] | None) -> dict[str, int | None]:
-    """Return what a header's codes say of each condition: 1, 0, or None where nothing is said.
-
-    Example:
-        >>> found = labels(["164889003", "59118001"])
-        >>> found["AF"], found["RBBB"], found["PVC"], found["STE_INF"], labels(None)["AF"]
-        (1, 1, 0, None, None)
-    """
-    if codes is None:
-        return dict.fromkeys(CONDITIONS)
-    has = {SNOMED[code] for code in codes if code in SNOMED}
-    return {name: None if name not in SNOMED.values() else int(name in has) for name in CONDITIONS}
 
 
 def signal(record: Record) -> Float32:

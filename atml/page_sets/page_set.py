@@ -14,7 +14,8 @@ from atml.arrays import Float32, evenly
 from atml.data import out_folder
 from atml.data.formats.wfdb_header import Unusable
 from atml.errors import DataError, InputError
-from atml.pages import contact_sheet, record_source
+from atml.page_sets import record_source
+from atml.pages import contact_sheet
 from atml.pages.conditions import CONDITIONS, conditions_of
 from atml.pages.dipole_heart import RATE, SAMPLES, DipoleHeart, heart, strip
 from atml.pages.page_drawing import page
