@@ -21,6 +21,9 @@ MOST_TURN = 25.0
 LEAST_PEAK = 1.0
 """How far, in the logarithm of power, lines stand out of the rest on average where there is a grid."""
 
+LEAST_POWER = 0.003
+"""Power, as a share of the mean, that is not told from nothing."""
+
 FUNDAMENTAL = (2.4, 2.0, 1.5)
 """How far peaks at a frequency and its first multiples stand out from which lines are that far apart."""
 
@@ -86,7 +89,9 @@ def spectrum(dark: Float32) -> tuple[Floats, int]:
             # Each part counts alike, however bright it is.
             found = np.abs(np.asarray(fft2(part, (size, size)))) ** 2
             power += found / (found.sum() + 1e-12)
-    log = np.log(np.asarray(fftshift(power)) + 1e-15)
+    mean = power.mean()
+    # Where there is next to nothing, nothing stands out.
+    log = np.log(np.asarray(fftshift(power)) / max(mean, 1e-15) + LEAST_POWER)
     y, x = np.mgrid[:size, :size] - size // 2
     radius = np.hypot(y, x).astype(int)
     ring = np.minimum(radius, size // 2)

@@ -42,7 +42,8 @@ def test_the_command_writes_all_of_it(clean: Made, tmp_path: Path) -> None:
         assert np.allclose(record.p_signal[:, number], table[lead], atol=6e-4, equal_nan=True)
     from PIL import Image
 
-    assert Image.open(out / "my-page_overlay.png").size == (1344, 1024)
+    with Image.open(out / "my-page_overlay.png") as overlay:
+        assert overlay.size == (1344, 1024)
 
 
 def test_nothing_is_written_where_nothing_can_be_read(tmp_path: Path) -> None:

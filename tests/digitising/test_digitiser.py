@@ -33,7 +33,9 @@ def test_a_photograph_comes_back(turned: Made) -> None:
     assert abs(abs(found.angle) - 4.0) < 1.0
 
 
-@pytest.mark.parametrize(("layout", "changed"), [("12x1", {}), ("6x2", {"gain": 5.0}), ("3x4", {"speed": 50.0})])
+@pytest.mark.parametrize(
+    ("layout", "changed"), [("12x1", {"gain": 5.0}), ("6x2", {}), ("3x4", {"speed": 50.0})]
+)
 def test_other_layouts_gains_and_speeds(layout: str, changed: dict[str, float]) -> None:
     made = make(21, layout, **changed)
     found = digitise(made.picture.rgb)
@@ -100,7 +102,7 @@ def test_grid_paper_without_traces_is_refused() -> None:
     rgb = np.full((480, 640, 3), 255, np.uint8)
     rgb[::3] = rgb[:, ::3] = (255, 225, 225)
     rgb[::12] = rgb[:, ::12] = (240, 150, 150)
-    with pytest.raises(DataError, match="rows of traces|no trace"):
+    with pytest.raises(DataError, match=r"rows of traces|no trace"):
         digitise(rgb)
 
 
