@@ -21,8 +21,8 @@ MOST_TURN = 25.0
 LEAST_PEAK = 1.0
 """How far, in the logarithm of power, lines stand out of the rest on average where there is a grid."""
 
-LEAST_POWER = 0.003
-"""Power, as a share of the mean, that is not told from nothing."""
+NOISE = 0.002
+"""Standard deviation of what any picture has between its lines; a program's drawing may have none."""
 
 FUNDAMENTAL = (2.4, 2.0, 1.5)
 """How far peaks at a frequency and its first multiples stand out from which lines are that far apart."""
@@ -87,11 +87,9 @@ def spectrum(dark: Float32) -> tuple[Floats, int]:
             part = high[i : i + side, j : j + side]
             part = (part - part.mean()) * window
             # Each part counts alike, however bright it is.
-            found = np.abs(np.asarray(fft2(part, (size, size)))) ** 2
+            found = np.abs(np.asarray(fft2(part, (size, size)))) ** 2 + NOISE**2 * float((window**2).sum())
             power += found / (found.sum() + 1e-12)
-    mean = power.mean()
-    # Where there is next to nothing, nothing stands out.
-    log = np.log(np.asarray(fftshift(power)) / max(mean, 1e-15) + LEAST_POWER)
+    log = np.log(np.asarray(fftshift(power)) + 1e-15)
     y, x = np.mgrid[:size, :size] - size // 2
     radius = np.hypot(y, x).astype(int)
     ring = np.minimum(radius, size // 2)
@@ -134,8 +132,9 @@ def find(dark: Float32) -> Grid | None:
         f = frequency[None] * multiple
         inside = (frequency * multiple < 0.48).astype(np.float64) * share
         across, down = (_peaks(at(*place)) for place in ((f * cos, f * sin), (-f * sin, f * cos)))
-        # Both directions have lines: the weaker counts more than the mean.
-        both = np.minimum(across, down) + 0.25 * np.abs(across - down)
+        # Both directions have lines: the weaker counts.
+        both = np.minimum(across, down)
+        both = np.where(both > 0.5, both + 0.25 * np.abs(across - down), both)
         score += inside * np.clip(both, -1, 7)
         weight += inside
     score = score / weight

@@ -77,6 +77,16 @@ def test_no_picture_is_an_error(tmp_path: Path) -> None:
         atml.digitize(tmp_path / "none.png")
 
 
+def test_a_model_decides_what_was_read(clean: Made, tmp_path: Path) -> None:
+    """By lead II, which is drawn throughout; of the others most is missing."""
+    pytest.importorskip("wfdb", reason="the package wfdb is not installed here")
+    export = Path(__file__).parents[1] / "fixtures" / "v0.1" / "exports" / "small" / "97-91-t0138"
+    (tmp_path / "records").mkdir()
+    write_record(tmp_path / "records", "page", clean.signal, 500)
+    found = atml.predict(export, tmp_path / "records", lead="II")
+    assert len(found.windows) == 2 and set(found.windows["decision"]) <= {"AF", "other"}
+
+
 def test_a_record_says_what_is_missing(tmp_path: Path) -> None:
     signal = np.full((12, 40), np.nan, np.float32)
     signal[1] = np.linspace(-1, 1, 40)

@@ -94,7 +94,9 @@ def test_what_is_no_ecg_is_refused(what: str) -> None:
     else:  # ruled paper: lines in one direction
         rgb = np.full((300, 400, 3), 250, np.uint8)
         rgb[::12] = (150, 170, 230)
-    with pytest.raises(DataError, match="no grid was found"):
+    with pytest.raises(
+        DataError, match="no grid was found|0 rows of traces" if what == "photo" else "no grid"
+    ):
         digitise(rgb)
 
 
