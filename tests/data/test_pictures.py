@@ -423,3 +423,21 @@ def test_pages_are_drawn_where_no_data_are_given(monkeypatch: pytest.MonkeyPatch
     other = Task(name="o", kind="multilabel", classes=("AF", "mine"), picture=SIZE, leads=3)
     with pytest.raises(DataError, match=r"no synthetic pages for task 'o'.* as 'mine'; give --data"):
         atml.data.open(None, task=other, label={"AF": 1, "mine": 2}.get)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_damaged_tables_and_headers_are_read_or_refused_in_one_line(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    junk = [b",", b"\n", b'"', b"\x00", b"\xff", b"+", b"?", b"[", b"{", b"\r", b";"]
+    for number, write in enumerate((made, plain, headers) * 3):
+        folder = write(tmp_path / f"set{number}")
+        files = [file for file in folder.rglob("*") if file.suffix in (".csv", ".hea")]
+        file = files[int(random.integers(len(files)))]
+        content = bytearray(file.read_bytes())
+        at = int(random.integers(len(content)))
+        content[at : at + int(random.integers(12))] = junk[int(random.integers(len(junk)))]
+        file.write_bytes(bytes(content))
+        try:
+            assert len(opened(folder)) <= 8
+        except DataError as error:
+            assert "\n" not in str(error)

@@ -14,6 +14,8 @@ from atml.models import build, cost, families
 from atml.models.config import ModelConfig
 from atml.models.pictures.page_input import PageInput, ink_rows
 from atml.models.pictures.page_views import view_plan
+from atml.models.pictures.step_layers import ConvLayer
+from atml.models.pictures.steps import Conv
 from atml.tasks.task import Task
 from atml.training.loop import predict
 
@@ -149,3 +151,16 @@ def test_what_a_config_says() -> None:
     assert ModelConfig(family="page_resnet50").describe().startswith("page_resnet50 whole page of 128, lr")
     with pytest.raises(ConfigError, match="three views"):
         cost(replace(PLAIN, vote="learned"), TASK)
+
+
+def test_a_strided_convolution_of_one_pixel_learns_as_any_other() -> None:
+    """torch writes beyond its memory where its own kernel does this with 8 channels, channels innermost."""
+    torch.manual_seed(0)
+    layer = ConvLayer(Conv(16, 1, 2, norm=False, activation=""), 8)
+    x = torch.rand(8, 8, 65, 84).contiguous(memory_format=torch.channels_last)
+    seen = layer(x)
+    expected = torch.nn.functional.conv2d(x.contiguous(), layer.conv.weight, layer.conv.bias, stride=2)
+    torch.testing.assert_close(seen, expected)
+    (found,) = torch.autograd.grad(seen.square().mean(), [layer.conv.weight])
+    (wanted,) = torch.autograd.grad(expected.square().mean(), [layer.conv.weight])
+    torch.testing.assert_close(found, wanted)

@@ -50,6 +50,8 @@ def test_pages_are_opened_as_it_says(
     assert "(12, 3, 96, 128) uint8" in capsys.readouterr().out
     has_af = found["has_af"]
     assert isinstance(has_af, np.ndarray) and 0 < has_af.sum() < 12
+    done = run(tmp_path, *"data inspect PAGES --task pages".split())  # too few hearts, as it says
+    assert done.returncode == 2 and "12 clean" in done.stdout and "too few for 5 folds" in done.stderr
 
 
 def test_ranges_are_those_that_are_drawn_from() -> None:
