@@ -50,8 +50,10 @@ if TYPE_CHECKING:
         worst_subjects,
     )
     from atml.metrics.predictions import Predictions
+    from atml.metrics.waveform import mean_snr, worst_snr
     from atml.models.budget import Cost
     from atml.models.config import ModelConfig
+    from atml.models.paper_config import PaperConfig
     from atml.scoring.rules.awarded import contest_points
     from atml.scoring.rules.base import Figure, Judged, Score, Table
     from atml.task_files import find as find_task
@@ -80,6 +82,7 @@ _HOME = {
     "Measurement": "atml.training.records",
     "Model": "atml.library.loaded_model",
     "ModelConfig": "atml.models.config",
+    "PaperConfig": "atml.models.paper_config",
     "Prediction": "atml.library.prediction",
     "Predictions": "atml.metrics.predictions",
     "Score": "atml.scoring.rules.base",
@@ -100,12 +103,14 @@ _HOME = {
     "label_f1": "atml.metrics",
     "load": "atml.library.loaded_model",
     "macro_f1": "atml.metrics",
+    "mean_snr": "atml.metrics.waveform",
     "mean_subject_accuracy": "atml.metrics",
     "mean_subject_f_beta": "atml.metrics",
     "open_data": "atml.data",
     "predict": "atml.library.prediction",
     "score": "atml.library.score_result",
     "search": "atml.library.search_function",
+    "worst_snr": "atml.metrics.waveform",
     "worst_subjects": "atml.metrics",
 }
 
@@ -131,6 +136,7 @@ __all__ = [
     "Measurement",
     "Model",
     "ModelConfig",
+    "PaperConfig",
     "Prediction",
     "Predictions",
     "Score",
@@ -152,12 +158,14 @@ __all__ = [
     "label_f1",
     "load",
     "macro_f1",
+    "mean_snr",
     "mean_subject_accuracy",
     "mean_subject_f_beta",
     "open_data",
     "predict",
     "score",
     "search",
+    "worst_snr",
     "worst_subjects",
 ]
 

@@ -75,6 +75,8 @@ def class_of(task: Task, label: int) -> str:
         >>> class_of(Task(name="t", classes=("N", "O", "AF"), positive=2, sampling_rate=250, window=500), -1)
         'N or O'
     """
+    if task.sets:
+        return targets.names_of(task, label)
     return task.classes[label] if label >= 0 else targets.binary(task).negative_name
 
 
