@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from atml.library.annotation import Annotation, annotate
     from atml.library.beat_comparison import BeatComparison, compare_beats
+    from atml.library.digitisation import Digitization, DigitizedPage, digitize
     from atml.library.loaded_model import Model, load
     from atml.library.prediction import Prediction, predict
     from atml.library.score_result import ScoreResult, score
@@ -69,6 +70,8 @@ _HOME = {
     "Cost": "atml.models.budget",
     "DataError": "atml.errors",
     "Dataset": "atml.data.dataset",
+    "Digitization": "atml.library.digitisation",
+    "DigitizedPage": "atml.library.digitisation",
     "ExportError": "atml.errors",
     "Figure": "atml.scoring.rules.base",
     "Finalist": "atml.library.search_result",
@@ -94,6 +97,7 @@ _HOME = {
     "compare_beats": "atml.library.beat_comparison",
     "confusion": "atml.metrics",
     "contest_points": "atml.scoring.rules.awarded",
+    "digitize": "atml.library.digitisation",
     "find_task": "atml.task_files",
     "four_metrics": "atml.metrics",
     "label_f1": "atml.metrics",
@@ -120,6 +124,8 @@ __all__ = [
     "Cost",
     "DataError",
     "Dataset",
+    "Digitization",
+    "DigitizedPage",
     "ExportError",
     "Figure",
     "Finalist",
@@ -146,6 +152,7 @@ __all__ = [
     "compare_beats",
     "confusion",
     "contest_points",
+    "digitize",
     "find_task",
     "four_metrics",
     "label_f1",

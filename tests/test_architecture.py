@@ -19,9 +19,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # loads its names when they are first used and stands outside.
 PACKAGES = (
     "errors", "arrays", "watching", "listening", "source_hash", "metrics", "formatting", "tasks", "ecg",
-    "pages", "data", "page_sets", "models", "training", "paper", "evaluation", "artifacts", "device",
-    "task_files", "regions", "storage", "scoring", "preflight", "searching", "comparison", "promotion",
-    "report", "annotating", "dashboard", "library", "serving", "cli", "__main__",
+    "pages", "digitising", "data", "page_sets", "models", "training", "paper", "evaluation", "artifacts",
+    "device", "task_files", "regions", "storage", "scoring", "preflight", "searching", "comparison",
+    "promotion", "report", "annotating", "dashboard", "library", "serving", "cli", "__main__",
 )  # fmt: skip
 
 ONLY = {
