@@ -187,12 +187,13 @@ def _fold(
         auc, spread = state.target.auc(found), state.target.spread(found)
         return on_progress(ReportPoint(number, fraction, worth, auc=auc, spread=spread))
 
+    x, y, subject = data.training(fold.train)
     return fit(
         config,
         state.task,
-        Rows(data.x, fold.train),
-        data.y[fold.train],
-        data.subject[fold.train],
+        x,
+        y,
+        subject,
         seed=seed,
         device=state.device,
         evaluate=evaluate,

@@ -187,12 +187,13 @@ def _do(
             quantise=quantise,
         )
         return Report(index, ReportKind.MEASURED, measurement=measured)
+    x, y, subject = dataset.training()
     fitted = loop.fit(
         job.config,
         definition.task,
-        dataset.x,
-        dataset.y,
-        dataset.subject,
+        x,
+        y,
+        subject,
         seed=job.seed,
         device=device,
         on_progress=lambda fraction, _: ask(ReportPoint(0, fraction, 0.0)),
