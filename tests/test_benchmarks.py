@@ -26,6 +26,7 @@ RUNS: dict[str, tuple[str, str]] = {
     ),
     "beats": ("--folds 2 --repeats 1 --share 0.01", "| wrong |"),
     "growth": ("--to 8 --timed 3", "      8 "),
+    "pages": ("--hold-out 20 --folds 2 --set steps=2 --set batch=4 --set size=96", "| STE_LAT"),
     "qrs": ("--minutes 0.2 --learning 2 --rates 125 --hours 0.02", "whole: 0.02 h at 250 Hz in "),
     # Twenty files are read slower than the goal says, so that it ends with 1 and "MISSED".
     "reading": ("--files 20", "cold over np.loadtxt: "),

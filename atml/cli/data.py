@@ -51,7 +51,10 @@ MOST_FAULTS = 30
 @data_app.command("inspect")
 def data_inspect(
     directories: Annotated[
-        list[Path], typer.Argument(help="Folder, archive, .npz, .mat, .h5 or .parquet.", metavar="PATH...")
+        list[Path],
+        typer.Argument(
+            help="Folder, archive, .npz, .mat, .h5 or .parquet; of pictures a folder.", metavar="PATH..."
+        ),
     ],
     task: Annotated[
         str,
@@ -249,25 +252,28 @@ def _faults(found: Inspection) -> RenderableType:
 
 def _subjects(split: Split, case: Case) -> RenderableType:
     """Lay out one row for each subject and one for the total, without columns that are empty."""
-    from atml.data.cases import BEAT
+    from atml.data.cases import BEAT, PAGE
     from atml.formatting import columns
 
     parts = (*split.subjects[:MOST_SUBJECTS], split.total)
     more = len(split.subjects) - MOST_SUBJECTS
     total = "all" if more <= 0 else f"all, with {more:,} more (--json lists them)"
     long = bool(split.records)
+    items = {BEAT: "beats", PAGE: "pages"}.get(case, "files")
     column = "windows" if long else "classes"
-    classes = sorted(getattr(split.total, column), key=lambda name: name == "unknown")
+    classes = sorted(getattr(split.total, column), key=lambda name: (name == "unknown", name == "none"))
     cells: list[tuple[str, bool, list[str]]] = [
         ("subject", False, [*(part.name for part in parts[:-1]), total]),
-        ("beats" if case == BEAT else "files", True, [] if long else [str(part.files) for part in parts]),
+        (items, True, [] if long else [str(part.files) for part in parts]),
         ("windows" if long else "usable", True, [str(part.usable) for part in parts]),
         *((name, True, [str(getattr(part, column).get(name, "-")) for part in parts]) for name in classes),
-        (case.kinds, False, [] if long else [_counted(part.rhythms) for part in parts]),
-        ("samples", False, [] if long else [_lengths(part) for part in parts]),
+        (case.kinds, False, [] if long or case == PAGE else [_counted(part.rhythms) for part in parts]),
+        ("kinds", False, [_counted(part.kinds) for part in parts]),
+        ("size", False, [_sizes(part) for part in parts]),
+        ("samples", False, [] if long or case == PAGE else [_lengths(part) for part in parts]),
         ("seconds a rhythm", False, [_times(part.seconds) for part in parts]),
         ("seconds left out", False, [_times(part.left_out) for part in parts]),
-        ("range", False, [_range(part) for part in parts]),
+        ("range", False, [] if case == PAGE else [_range(part) for part in parts]),
         ("would be dropped", False, [_counted(part.dropped) for part in parts]),
     ]
     cells = [column for column in cells if any(column[2])]
@@ -288,6 +294,10 @@ def _range(part: Part) -> str:
 
 def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name or '(no name)'}" for name, count in counts.items())
+
+
+def _sizes(part: Part) -> str:
+    return ", ".join(part.sizes) if len(part.sizes) < 4 else f"{len(part.sizes)} sizes"
 
 
 def _lengths(part: Part) -> str:

@@ -22,7 +22,7 @@ def predict(
         list[Path],
         typer.Argument(
             help="WFDB records or folders of them, .npy, .csv, .txt (a sample a line, a lead a column), or a"
-            " set of segments as --data takes it.",
+            " set of segments as --data takes it; of pages pictures, PDFs or folders of them.",
             metavar="FILE...",
         ),
     ],
@@ -71,14 +71,14 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="New folder for windows.csv, episodes.csv, recordings.csv and pictures.",
+            help="New folder for windows.csv, episodes.csv, recordings.csv and pictures, or pages.csv.",
             metavar="FOLDER",
             show_default="none",
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Classify recordings without labels: windows, episodes, burden and alarms an hour."""
+    """Classify recordings without labels: windows, episodes, burden and alarms an hour; or pages."""
     from atml.library.prediction import predict as run
 
     with waiting("reading"):
@@ -95,4 +95,4 @@ def predict(
         )
     show(found.to_dict() if json else str(found), json)
     if out is not None and not json:
-        typer.echo(f"wrote {out}: windows.csv, episodes.csv, recordings.csv and pictures (.html)")
+        typer.echo(f"wrote {out}: {found.WRITES}")

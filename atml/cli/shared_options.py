@@ -46,8 +46,8 @@ Space = Annotated[
 Data = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Labelled ECG: a folder or archive of recordings or segments, .npz, .mat, .h5 or .parquet."
-        " Repeat it to use several sets together.",
+        help="Labelled ECG: a folder or archive of recordings or segments, .npz, .mat, .h5 or .parquet, or a"
+        " folder of pictures of pages. Repeat it to use several sets together.",
         metavar="PATH",
         show_default="synthetic ECG",
         rich_help_panel=DATA,
@@ -86,8 +86,8 @@ SamplingRate = Annotated[
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="Table of the recordings in a folder that tells their labels nowhere else; its first line is"
-        " file,label or file,label,patient.",
+        help="Table of the recordings or pictures in a folder that tells their labels nowhere else; its first"
+        " line is file,label or file,label,patient, or of pictures file,patient and a column a label.",
         metavar="FILE",
         show_default="what the files tell",
         rich_help_panel=DATA,

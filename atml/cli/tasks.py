@@ -54,13 +54,15 @@ def rows() -> list[dict[str, Any]]:
     for name, files in task_files.names().items():
         missing = [kind for kind in task_files.FOLDERS if kind not in files]
         notes = [f"no {kind}/{name}.py" for kind in missing]
-        seconds = classes = None
+        seconds = classes = picture = None
         beats = False
         objectives: list[str] = []
         if not missing:
             try:
                 definition = task_files.find(name)
-                seconds, classes = definition.task.seconds, list(definition.task.classes)
+                task = definition.task
+                classes, picture = list(task.classes), task.picture
+                seconds = None if picture else task.seconds
                 objectives = list(definition.objectives)
                 beats = definition.task.around_beats
                 notes += definition.notes()
@@ -70,6 +72,7 @@ def rows() -> list[dict[str, Any]]:
             {
                 "task": name,
                 "seconds": seconds,
+                **({"picture": list(picture)} if picture else {}),
                 "classes": classes,
                 "around_beats": beats,
                 "objectives": objectives,
@@ -80,6 +83,15 @@ def rows() -> list[dict[str, Any]]:
     return made
 
 
+def _decided_on(row: dict[str, Any]) -> str:
+    """Say what one decision is made on: seconds of a signal, or the pixels of a picture."""
+    if "picture" in row:
+        return "picture of {} x {}".format(*row["picture"])
+    if row["seconds"] is None:
+        return "-"
+    return f"{row['seconds']:g} s{' round a beat' if row['around_beats'] else ''}"
+
+
 def table(rows: list[dict[str, Any]]) -> RenderableType:
     """Lay out `rows`."""
     from atml.formatting import columns
@@ -87,9 +99,7 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
     cells = [
         (
             r["task"],
-            "-"
-            if r["seconds"] is None
-            else f"{r['seconds']:g} s{' round a beat' if r['around_beats'] else ''}",
+            _decided_on(r),
             ", ".join(r["classes"] or ()),
             "\n".join(r["objectives"]),
             "\n".join(r["files"].values()),

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atml.arrays import Inputs, release
+from atml.arrays import Inputs, Int64, release
 from atml.errors import in_one_line
 
 VERSION = 5
@@ -43,8 +44,44 @@ UNWANTED = 7 * 24 * 3600
 KINDS = (np.dtype(np.float32), np.dtype(np.uint8))
 """What rows may be: signals and pictures."""
 
-ROWS = 1000
-"""Rows that are written at once."""
+PART = 1 << 24
+"""Bytes of rows that are written at once."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Rows of ``x``, gathered slice by slice where they are written: no whole copy is made of a memory map.
+
+    Example:
+        >>> part = Gathered(np.arange(12).reshape(4, 3), np.array([3, 1]))
+        >>> len(part), part.shape, part[1:].tolist(), int(np.concatenate([part]).sum())
+        (2, (2, 3), [[3, 4, 5]], 42)
+    """
+
+    x: Inputs
+    rows: Int64
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of all of them."""
+        return (len(self.rows), *self.x.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of their values."""
+        return self.x.dtype
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> Inputs:
+        """Gather some of them."""
+        return self.x[self.rows[part]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Inputs:
+        """Gather all."""
+        return np.asarray(self.x[self.rows], dtype)
 
 
 @dataclass(frozen=True)
@@ -96,7 +133,7 @@ def load(folder: Path) -> tuple[Entry | None, str]:
         return None, in_one_line(error)
 
 
-Built = tuple[Sequence[Inputs], dict[str, npt.NDArray[Any]], Sequence[str]]
+Built = tuple[Sequence[Inputs | Gathered], dict[str, npt.NDArray[Any]], Sequence[str]]
 """What `save` writes: blocks of x, small arrays, notes."""
 
 
@@ -114,7 +151,7 @@ def fetch(folder: Path, build: Callable[[], Built]) -> Entry:
         why = f"{error.strerror or error}"
     if found is None:
         notes.append(f"no cached copy in {folder.parent}: {why}; kept in memory, see ATML_CACHE")
-        found = Entry(np.concatenate(blocks), arrays, tuple(said))
+        found = Entry(np.concatenate([np.asarray(block) for block in blocks]), arrays, tuple(said))
     return replace(found, notes=(*found.notes, *notes))
 
 
@@ -129,7 +166,10 @@ def checksum(x: Inputs, size: int = 1 << 20) -> int:
 
 
 def save(
-    folder: Path, blocks: Sequence[Inputs], arrays: dict[str, npt.NDArray[Any]], notes: Sequence[str]
+    folder: Path,
+    blocks: Sequence[Inputs | Gathered],
+    arrays: dict[str, npt.NDArray[Any]],
+    notes: Sequence[str],
 ) -> None:
     """Write an entry whose x is the concatenation of ``blocks``; several processes may do so at once.
 
@@ -146,10 +186,11 @@ def save(
         with (aside / "x.npy").open("wb") as file:
             header = {"descr": kind, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
+            rows = max(1, PART // max(1, np.dtype(kind).itemsize * math.prod(shape[1:])))
             for block in blocks:
-                for at in range(0, len(block), ROWS):
-                    file.write(np.ascontiguousarray(block[at : at + ROWS], kind).data)
-                    release(block)
+                for at in range(0, len(block), rows):
+                    file.write(np.ascontiguousarray(block[at : at + rows], kind).data)
+                    release(block.x if isinstance(block, Gathered) else block)
         small = io.BytesIO()
         np.savez(small, allow_pickle=False, **arrays)
         (aside / "rows.npz").write_bytes(small.getvalue())

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from atml.arrays import Int64
-from atml.data.cases import case_of
+from atml.data.cases import PAGE, case_of
 from atml.data.folds import folds as deal
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
+from atml.data.formats.made_pages import kind_of_page
 from atml.data.labelling import (
     Label,
     check_classes,
@@ -27,10 +28,12 @@ from atml.data.labelling import (
     unknown,
 )
 from atml.data.parsing import SPLITS, Fault, Parsed, Seconds
+from atml.data.pictures import size_text
 from atml.data.reading import Reading
 from atml.data.subjects import person
 from atml.errors import DataError
-from atml.tasks.task import Task
+from atml.metrics import label_sets
+from atml.tasks.task import MULTILABEL, Task
 
 Value = TypeVar("Value", int, str)
 
@@ -46,6 +49,10 @@ class Part:
     and ``lengths`` (samples as stored) count files; ``low`` and ``high`` are the range of their values, NaN
     where none could be read. ``dropped`` counts what opening would leave out, by reason. ``windows`` counts
     the usable windows by class.
+
+    Of pages ``classes`` and ``windows`` count each label that is true, and "none" where no label is;
+    ``sizes`` (rows and columns as stored) and ``kinds`` (of pictures, where their names tell) count files,
+    and ``lengths`` is empty.
 
     In long recordings a file is a stretch of one rhythm, and their time in s is added up: ``seconds`` of each
     rhythm, ``kept`` in windows, and ``left_out`` by reason.
@@ -64,6 +71,8 @@ class Part:
     seconds: dict[str, float]
     kept: dict[str, float]
     left_out: dict[str, float]
+    sizes: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +236,8 @@ def _too_few(seen: Sequence[_Seen], task: Task, count: int) -> str:
     names = [np.char.add(one.of.prefix, one.parsed.files.subject[rows]) for one, rows in both]
     try:
         y = np.concatenate([one.y[rows] for one, rows in both])
-        deal(y, np.concatenate(names), count, 0, task.classes)
+        labels = len(task.classes) if task.kind == MULTILABEL else 0
+        deal(y, np.concatenate(names), count, 0, task.classes, labels=labels)
     except DataError as error:
         return str(error)
     return ""
@@ -270,29 +280,44 @@ def _person(name: str, one: _Seen) -> Part:
 
 def _part(name: str, one: _Seen, files: Int64, faults: Sequence[Fault], seconds: Sequence[Seconds]) -> Part:
     """Sum up some files, their faults and their time."""
-    parsed, y, classes = one.parsed, one.y, one.asked.task.classes
-    kind = case_of(one.asked.task).kind
+    parsed, y, task = one.parsed, one.y, one.asked.task
+    case = case_of(task)
     dropped = Counter(fault.kind for fault in faults)
     strange = unknown(parsed.files.take(files), y[files])
-    dropped.update({f"{kind} {rhythm!r} unknown": count for rhythm, count in strange.items()})
+    dropped.update({f"{case.kind} {rhythm!r} unknown": count for rhythm, count in strange.items()})
     rows = y[parsed.owner[np.isin(parsed.owner, files)]]
     low, high = parsed.low[files], parsed.high[files]
     read = np.isfinite(low) & np.isfinite(high)
+    lengths = [length for length in parsed.length[files].tolist() if length >= 0]
+    pages = case == PAGE
     return Part(
         name=name,
         files=len(files),
         usable=int((rows >= 0).sum()),
         rhythms=_counts(parsed.files.rhythm[files].tolist()),
-        classes=_counts(classes[klass] if klass >= 0 else "unknown" for klass in y[files]),
-        lengths=_counts(length for length in parsed.length[files].tolist() if length >= 0),
+        classes=_by_class(y[files], task),
+        lengths={} if pages else _counts(lengths),
         low=float(low[read].min()) if read.any() else float("nan"),
         high=float(high[read].max()) if read.any() else float("nan"),
         dropped=dict(sorted(dropped.items())),
-        windows=_counts(classes[klass] for klass in rows[rows >= 0]),
+        windows=_by_class(rows[rows >= 0], task),
         seconds=_sums((part.rhythm, part.found) for part in seconds),
         kept=_sums((part.rhythm, part.kept) for part in seconds if part.rhythm not in strange),
         left_out=_left_out(seconds, strange),
+        sizes=_counts(map(size_text, lengths)) if pages else {},
+        kinds=_counts(filter(None, map(kind_of_page, parsed.files.place[files].tolist()))) if pages else {},
     )
+
+
+def _by_class(y: Int64, task: Task) -> dict[str, int]:
+    """Count classes, or of several labels each that is true; -1 is "unknown"."""
+    unknown = {"unknown": int((y < 0).sum())} if (y < 0).any() else {}
+    if task.kind != MULTILABEL:
+        return _counts(task.classes[klass] if klass >= 0 else "unknown" for klass in y)
+    true = label_sets.truth(y[y >= 0], len(task.classes))
+    counts = dict(zip(task.classes, true.sum(axis=0).tolist(), strict=True))
+    counts["none"] = int((~true.any(axis=1)).sum())
+    return {name: count for name, count in counts.items() if count} | unknown
 
 
 def _left_out(seconds: Sequence[Seconds], strange: Collection[str]) -> dict[str, float]:
@@ -333,5 +358,6 @@ def _leaks(seen: Sequence[_Seen]) -> list[Fault]:
         faults += [Fault("overlap", before + parts[0][key], "a subject of train and of test") for key in both]
     digest = np.concatenate([one.parsed.digest for one in seen])
     for first, second in duplicates(digest, np.array(group, np.str_)):
-        faults.append(Fault("duplicate", owner[second], f"the same samples as {owner[first]}"))
+        what = "picture" if seen[0].parsed.case == PAGE else "samples"
+        faults.append(Fault("duplicate", owner[second], f"the same {what} as {owner[first]}"))
     return faults

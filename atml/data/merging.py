@@ -129,6 +129,6 @@ def _taken(piece: Piece, x: Inputs) -> Piece:
     )
 
 
-def _blocks(piece: Piece) -> list[Inputs]:
-    keep = piece.keep
-    return [piece.x[keep[at : at + 1000]] for at in range(0, len(keep), 1000)]
+def _blocks(piece: Piece) -> list[store.Gathered]:
+    """Return the rows that a piece keeps, which are gathered as they are written."""
+    return [store.Gathered(piece.x, piece.keep)]

@@ -21,8 +21,9 @@ from atml.artifacts import seen
 from atml.artifacts.model import CARD, METRICS, ExportedModel, Session
 from atml.data.soundness import doubts
 from atml.errors import DataError, ExportError
+from atml.library import page_input
+from atml.library.decisions import decided, named, scored
 from atml.library.recordings import BLOCK, Block, Recording, block, rate_in_hz
-from atml.tasks import targets
 from atml.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ class Model:
     - windows ``(n, leads, samples)``, each as long as `window` says (in time, at another rate), or
     - one recording ``(leads, samples)``, or ``(samples,)`` for one lead, of any length, cut into windows; not
       where the task is about single beats, which `atml annotate` finds.
+
+    A model about pictures takes pages ``(n, 3, rows, columns)`` of its size, 0 (black) to 255, or files of
+    pictures, of any size.
 
     Signals are raw, in the unit of the training data; a warning (UserWarning) says so where they are far
     larger or smaller than those were, or flat or at the rail. ``sampling_rate`` is theirs in Hz, the model's
@@ -152,7 +156,8 @@ class Model:
             sampling_rate: Sampling rate of ``x`` in Hz; None for the model's.
 
         Returns:
-            Class names ``(n,)``. The decision is the one folded into the network: not a score above 0.5.
+            Class names ``(n,)``, of several labels "AF+RBBB" or "none". The decision is
+            the one folded into the network: not a score above 0.5.
 
         Raises:
             DataError: leads, length or rate do not match, or a sample is missing (NaN) or infinite.
@@ -163,10 +168,10 @@ class Model:
             >>> model.predict(np.random.normal(size=(3, 1, 1250))).shape
             (3,)
         """
-        return np.asarray(self.classes)[self.labels(x, sampling_rate)]
+        return named(self.labels(x, sampling_rate), self.task)
 
     def labels(self, x: Signal, sampling_rate: float | None = None) -> Int64:
-        """Return the index in `classes` of each window's class, ``(n,)`` int64.
+        """Return the index in `classes` of each window's class, ``(n,)`` int64; several labels as bits.
 
         Arguments and errors are those of `predict`.
 
@@ -178,7 +183,7 @@ class Model:
         return decided(self.logits(x, sampling_rate), self.task)
 
     def scores(self, x: Signal, sampling_rate: float | None = None) -> npt.NDArray[np.float64]:
-        """Return softmax scores ``(n, classes)``; each row adds up to 1.
+        """Return softmax scores ``(n, classes)``; each row adds up to 1. Of several labels each has its own.
 
         They rank windows by the confidence of the network. They are not calibrated: 0.9 does not mean that
         nine in ten such windows are right. Arguments and errors are those of `predict`.
@@ -189,7 +194,7 @@ class Model:
             >>> scores.shape, scores.sum(axis=1).round(6).tolist()
             ((2, 2), [1.0, 1.0])
         """
-        return softmax(self.logits(x, sampling_rate))
+        return scored(self.logits(x, sampling_rate), self.task)
 
     def logits(self, x: Signal, sampling_rate: float | None = None) -> Float32:
         """Return the outputs of the network ``(n, classes)`` before softmax.
@@ -201,6 +206,9 @@ class Model:
             >>> load("exports/small/97-91-t0138").logits(np.random.normal(size=(3, 1, 1250))).shape
             (3, 2)
         """
+        if self.task.picture is not None:
+            parts = [self._session(page) for page in page_input.blocks(x, self.task)]
+            return np.concatenate([np.empty((0, len(self.classes)), np.float32), *parts])
         rate = rate_in_hz(sampling_rate, self.task)
         given = _array(x)
         if given.ndim == 3:
@@ -303,9 +311,9 @@ class Model:
             logits[rows] = self._session(np.ascontiguousarray(one.x))
             known[rows] = one.sound
             flat, saturated = flat + int(one.flat.sum()), saturated + int(one.saturated.sum())
-        names = np.asarray(self.classes, object)[decided(logits, self.task)]
+        names = named(decided(logits, self.task), self.task).astype(object)
         names[~known] = None
-        scores = softmax(logits)
+        scores = scored(logits, self.task)
         scores[~known] = np.nan
         columns: dict[str, npt.NDArray[Any]] = {
             "start_s": starts / self.sampling_rate,
@@ -386,15 +394,3 @@ def _array(x: Signal) -> npt.NDArray[Any]:
     if not (np.issubdtype(given.dtype, np.floating) or np.issubdtype(given.dtype, np.integer)):
         raise DataError(f"the signal holds {given.dtype}, not numbers; give floats or integers")
     return given
-
-
-def decided(logits: Float32, task: Task) -> Int64:
-    """Return the class index of each row, by the decision of the task's target."""
-    return targets.of(task).labels(logits)
-
-
-def softmax(logits: Float32) -> npt.NDArray[np.float64]:
-    """Turn logits ``(n, classes)`` into scores that add up to 1 in each row."""
-    from scipy.special import softmax
-
-    return np.asarray(softmax(logits.astype(np.float64), axis=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from atml.formatting import clock, columns, listed, plural, share, shorter, utf8
 from atml.library import decision_plot
 from atml.library.loaded_model import Model, load
 from atml.library.notes import shortened, trained_on
+from atml.library.page_prediction import PagePrediction, predict_pages
 from atml.library.path_arguments import PathLike, paths
 from atml.library.recordings import Recording, check_adjoining
 from atml.metrics.burden import burden
@@ -49,6 +50,9 @@ class Prediction:
         >>> list(found.windows.columns)
         ['recording', 'start_s', 'end_s', 'decision', 'score_other', 'score_AF']
     """
+
+    WRITES: ClassVar[str] = "windows.csv, episodes.csv, recordings.csv and pictures (.html)"
+    """What `predict` writes into a folder."""
 
     model: Model = field(repr=False)
     windows: DataFrame = field(repr=False)
@@ -114,8 +118,11 @@ def predict(
     shortest_s: float = 0.0,
     out: PathLike | None = None,
     on_recording: Callable[[int], None] | None = None,
-) -> Prediction:
+) -> Prediction | PagePrediction:
     """Decide window by window on the recordings in files. Labels are neither needed nor read.
+
+    A model about pictures decides on pages: ``files`` are pictures, PDFs or folders of them, ``classes`` its
+    labels, and what comes back is a `atml.library.page_prediction.PagePrediction`, with a row a page.
 
     Args:
         model: What `atml.load` returned, or its path.
@@ -146,6 +153,9 @@ def predict(
     import pandas as pd
 
     found = model if isinstance(model, Model) else load(model)
+    if found.task.picture is not None:
+        _no_recording(found, lead, sampling_rate, step, merge_s, shortest_s)
+        return predict_pages(found, files, classes=classes, out=out, on_page=on_recording)
     check_adjoining(found.task)
     named = _classes(found, classes)
     for name, value in (("merge", merge_s), ("shortest", shortest_s)):
@@ -213,6 +223,27 @@ def predict(
     if folder is not None:
         _write(result, folder, pictures)
     return result
+
+
+def _no_recording(
+    model: Model,
+    lead: str | Sequence[str],
+    sampling_rate: int | None,
+    step: float | None,
+    merge_s: float,
+    shortest_s: float,
+) -> None:
+    """Raise InputError where something was asked for that is about recordings."""
+    asked = {
+        "lead": lead,
+        "sampling_rate": sampling_rate,
+        "step": step,
+        "merge": merge_s,
+        "shortest": shortest_s,
+    }
+    for name, value in asked.items():
+        if value:
+            raise InputError(f"{name} is about recordings, and the model decides on pages: leave it out")
 
 
 def _joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -108,11 +108,13 @@ def _missing(values: npt.NDArray[np.float64]) -> Bools:
 
 
 def check_adjoining(task: Task) -> None:
-    """Raise DataError for a task whose windows are cut round beats, and do not adjoin.
+    """Raise DataError for a task whose windows are cut round beats, and do not adjoin, or about pictures.
 
     Example:
         >>> check_adjoining(Task(name="t", classes=("a", "b"), positive=1, sampling_rate=100, window=500))
     """
+    if task.picture is not None:
+        raise DataError(f"task {task.name!r} is about pictures of pages: give those, not a recording")
     if task.around_beats:
         raise DataError(
             f"task {task.name!r} is about single beats, and no recording is cut into adjacent windows for"

@@ -13,6 +13,7 @@ CONV_RECURRENT = "conv_recurrent"
 _SINCE: dict[str, Any] = {
     "family": CONV_RECURRENT, "upright": False, "patch": 1, "init": "random",
     "polarity": 0.0, "stretch": 0.0, "filter": 0.0, "thinning": 0.0,
+    "views": "whole", "own_views": False, "vote": "mean", "size": 128, "rotation": 0.0,
 }  # fmt: skip
 """Fields that are younger than version 0.1, and the value by which they change nothing."""
 
@@ -45,6 +46,18 @@ class ModelConfig:
     upright: bool = False
     """Turn a window upside down, lead by lead, where its third central moment is negative: a lead and the
     same lead the other way round are one to the network."""
+
+    # Input of networks for pictures, whose ``normalise`` is "ink" (how dark a pixel is beside the paper, how
+    # colourful) or "zscore" (each of three colours by itself); part of the exported graph too.
+    views: str = "whole"
+    """"whole" (the page), "columns" (left, centre, right) or "rows" (top, centre, bottom); three overlap."""
+    size: int = 128
+    """Pixels of a view's longer side, where the picture has more."""
+    own_views: bool = False
+    """A network for each of three views, in place of one for all."""
+    vote: str = "mean"
+    """How three views become one answer: "concat" (256 units see what describes all three), or each gives its
+    labels, of which the "mean", the "max" or a "learned" mean is taken."""
 
     # Convolutions: one entry a layer in each of the three.
     channels: tuple[int, ...] = (8, 16, 32)
@@ -112,6 +125,9 @@ class ModelConfig:
     """Standard deviation of the logarithm of a random change of speed: rates change, rhythms do not."""
     filter: float = 0.0
     """Largest share of its second difference added to a window, or taken off: other bandwidths."""
+    rotation: float = 0.0
+    """Of pictures: largest rotation, in degrees to either side. Of the others ``noise`` is then a share of
+    full scale, ``scale`` changes the contrast, ``stretch`` the size, and ``shift`` moves paper in."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types, in declared order.
@@ -146,4 +162,20 @@ class ModelConfig:
             parts.append(f"{'bi' if self.bidirectional else ''}{self.cell} {self.units}{deep}")
         # Other families use the fields in ways of their own: their name says more.
         what = " + ".join(parts) if self.family == CONV_RECURRENT else self.family
+        if self.family.startswith("page_"):
+            what += f" {self._pictures()}"
         return f"{what}, lr {self.learning_rate:.2g}, {self.steps} x {self.batch}"
+
+    def _pictures(self) -> str:
+        """Say what a network for pictures sees, and at what widths: "16-32-64, 3 columns of 128, concat"."""
+        published = self.family in (
+            "page_densenet121",
+            "page_efficientnetv2_s",
+            "page_resnet50",
+            "page_vit_b16",
+        )
+        widths = [] if published else ["-".join(map(str, self.channels))]
+        if self.views == "whole":
+            return ", ".join([*widths, f"whole page of {self.size}"])
+        own = ", a network each" if self.own_views else ""
+        return ", ".join([*widths, f"3 {self.views} of {self.size}{own}", self.vote])

@@ -6,38 +6,45 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
-from atml.models.blocks import Decimate, Normalise, Upright
 from atml.models.config import ModelConfig
 from atml.models.graph import Graph
+from atml.models.pictures.page_input import PageInput
+from atml.models.signal_input import SignalInput
 from atml.tasks.task import Task
 
 
 class Network(nn.Module):
-    """Normalise, turn upright if asked to, decimate, what the family does, then a linear layer ``head``.
+    """The input stage of a task, what the family does with what it gives, then a linear layer ``head``.
 
     A family derives from it, makes its layers and ``head`` in ``__init__``, and writes `decide` and `nodes`.
-    ``prepare`` and ``decimate`` have no parameters, so training computes `inputs` once for all windows;
-    ``task`` says the rate that they get. The decision of an exported model is in ``head.bias``.
+    The input stage, ``input``, has no parameters, so training computes `inputs` once for all rows: of signals
+    it is `SignalInput` (normalised, decimated), of pictures `PageInput` (ink and grid, cut into views).
+    The decision of an exported model is in ``head.bias``.
     """
 
     head: nn.Linear
 
     def __init__(self, config: ModelConfig, task: Task) -> None:
         super().__init__()
-        self.prepare = Normalise.of(config.normalise, task)
-        self.upright = Upright() if config.upright else None
-        self.decimate = Decimate(config.decimation)
+        self.input: SignalInput | PageInput = (PageInput if task.picture else SignalInput)(config, task)
 
     def inputs(self, x: Tensor) -> Tensor:
-        """What the trained layers see: ``(n, leads, samples)`` to ``(n, rows, samples // decimation)``."""
-        x = self.prepare(x)
-        if self.upright is not None:
-            x = self.upright(x)
-        out: Tensor = self.decimate(x)
+        """What the trained layers see of ``x (n, *task.shape)``.
+
+        Of signals ``(n, rows, samples // decimation)``, of pictures ``(n, views, 2, rows, columns)``.
+        """
+        out: Tensor = self.input(x)
         return out
 
+    def input_nodes(self, graph: Graph, x: str) -> str:
+        """Write the input stage as nodes, from the input's name on; return the name of its output.
+
+        The views of all pictures lie one below the other there, ``(n * views, 2, rows, columns)``.
+        """
+        return self.input.nodes(graph, x)
+
     def scale_to(self, x: Tensor) -> None:
-        """Scale fresh weights to ``x``, training windows as `inputs` gives them; a family may do nothing.
+        """Scale fresh weights to ``x``, training rows as `inputs` gives them; a family may do nothing.
 
         Called once, before the first step, where ``config.init`` is "data".
         """
@@ -56,5 +63,5 @@ class Network(nn.Module):
         """
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(n, leads, samples)`` float32 to logits ``(n, classes)``."""
+        """``(n, *task.shape)`` float32 to logits ``(n, classes)``."""
         return self.decide(self.inputs(x))

@@ -33,7 +33,10 @@ from atml.training.records import Role
 
 def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float | None:
     """Return the value of a model whose every decision is wrong; None where the objective raises for it."""
-    logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
+    if predictions.multilabel:
+        logits = 0.5 - predictions.truths().astype(np.float32)
+    else:
+        logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
     try:
         return definition.value(replace(predictions, logits=logits, changed={}))
     except TaskFileError:

@@ -11,7 +11,8 @@ from atml.arrays import Bools, Float32, Int64
 from atml.artifacts import seen
 from atml.artifacts.model import ExportedModel, Session
 from atml.data.rates import Rate
-from atml.library.loaded_model import EVERY, decided
+from atml.library.decisions import decided
+from atml.library.loaded_model import EVERY
 from atml.library.recordings import BLOCK, block
 from atml.tasks.task import Task
 

@@ -126,13 +126,14 @@ class TaskDefinition:
 def names(cwd: Path | None = None) -> dict[str, dict[str, Path]]:
     """Map every task name found to its files, ``{"afib": {"search_spaces": ..., "objectives": ...}}``.
 
-    A name with one file only is listed too, so that `find` can say what is missing.
+    One with one file only is listed too, so that `find` can say what is missing; of atml's own it is not.
     """
     found: dict[str, dict[str, Path]] = {}
     for kind in FOLDERS:
         for place in (folder(kind), (cwd or Path.cwd()) / kind):
             for path in sorted(place.glob("*.py")) if place.is_dir() else ():
-                if not path.name.startswith("_"):
+                further = place == folder(kind) and not (folder("objectives") / path.name).exists()
+                if not path.name.startswith("_") and not further:
                     found.setdefault(path.stem, {})[kind] = path.resolve()
     return dict(sorted(found.items()))
 
@@ -148,7 +149,6 @@ def find(
     """Load the task called ``name`` from its two files.
 
     ``space`` and ``objective`` name other files for the two parts.
-
     ``objective`` may also be the name of one of the objectives that the file offers, or both, as
     ``my.py:balanced``. ``window`` is in seconds, where the task lets one choose.
 

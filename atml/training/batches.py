@@ -6,23 +6,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atml.arrays import Floats, Int64, Strings
+from atml.arrays import Bools, Floats, Int64, Strings
 from atml.models.config import ModelConfig
 
 
-def rows(config: ModelConfig, subject: Strings, y: Int64, *, seed: int) -> Tensor:
+def rows(config: ModelConfig, subject: Strings, y: Int64, *, seed: int, true: Bools | None = None) -> Tensor:
     """Row numbers of every batch, ``(steps, batch)`` int64.
 
     "uniform" deals shuffled decks of all rows, one after another; "subject" draws a subject, then one of
     its rows, so that a long recording teaches no more than a short one; "class" draws a class, one of the
     subjects that have it, then one of its rows of that class. ``thinning`` leaves some rows of the most
     frequent class out of each pass: of a deck, or of as many draws as there are rows.
+
+    Where rows have several labels, ``true (n, labels)`` says which: "class" then draws a label, or none at
+    all, and ``thinning`` leaves rows of the most frequent set of labels out.
     """
     count = config.steps * config.batch
     generator = torch.Generator().manual_seed(seed)
     n = len(subject)
     if config.sampling == "class":
-        return _by_class(subject, y, count, generator).view(config.steps, config.batch)
+        groups = [y == klass for klass in np.unique(y)] if true is None else _label_groups(true)
+        return _by_group(subject, groups, count, generator).view(config.steps, config.batch)
+    if true is not None:
+        y = np.unique(y, return_inverse=True)[1].astype(np.int64)
     kept = _kept(y, config.thinning)
     if kept is not None:
         common, others, take = kept
@@ -59,6 +65,26 @@ def seen_more(config: ModelConfig, y: Int64, drawn: Tensor) -> Floats | None:
     return found
 
 
+def seen_more_labels(config: ModelConfig, true: Bools, drawn: Tensor) -> Floats | None:
+    """Return the logarithm of how much higher the odds of each label are in batches than in the data.
+
+    ``(labels,)``, of ``true (n, labels)`` and what `rows` returned; None where batches are not balanced. It
+    is added to the logits as that of `seen_more` is.
+    """
+    if config.sampling != "class" and not config.thinning:
+        return None
+
+    def odds(share: Floats) -> Floats:
+        found: Floats = np.log(share) - np.log1p(-share)
+        return found
+
+    seen = true[drawn.numpy().reshape(-1)].mean(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        more = odds(seen) - odds(true.mean(0))
+    found: Floats = np.where(np.isfinite(more), more, 0.0)
+    return found
+
+
 def _by_subject(subject: Strings, count: int, generator: torch.Generator) -> Tensor:
     """Draw ``count`` rows, subjects alike."""
     _, whose, sizes = np.unique(subject, return_inverse=True, return_counts=True)
@@ -72,13 +98,18 @@ def _by_subject(subject: Strings, count: int, generator: torch.Generator) -> Ten
     return order[first[who] + within]
 
 
-def _by_class(subject: Strings, y: Int64, count: int, generator: torch.Generator) -> Tensor:
-    """Draw ``count`` rows: classes alike, of each class its subjects alike."""
-    classes = np.unique(y)
-    which = torch.randint(len(classes), (count,), generator=generator)
+def _label_groups(true: Bools) -> list[Bools]:
+    """Return which rows have each label, and which have none; groups without a row are left out."""
+    groups = [*true.T, ~true.any(1)]
+    return [group for group in groups if group.any()]
+
+
+def _by_group(subject: Strings, groups: list[Bools], count: int, generator: torch.Generator) -> Tensor:
+    """Draw ``count`` rows: groups alike, of each group its subjects alike."""
+    which = torch.randint(len(groups), (count,), generator=generator)
     found = torch.empty(count, dtype=torch.int64)
-    for place, klass in enumerate(classes):
-        of = np.flatnonzero(y == klass)
+    for place, group in enumerate(groups):
+        of = np.flatnonzero(group)
         wanted = which == place
         drawn = _by_subject(subject[of], int(wanted.sum()), generator)
         found[wanted] = torch.from_numpy(of)[drawn]

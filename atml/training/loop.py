@@ -24,12 +24,14 @@ from atml.errors import ConfigError
 from atml.models import build, families
 from atml.models.config import ModelConfig
 from atml.models.network import Network
-from atml.tasks import targets
+from atml.tasks.targets.multilabel import truth
 from atml.tasks.task import Task
+from atml.training import page_augmentation
 from atml.training.augmentation import Augment
-from atml.training.batches import rows, seen_more
-from atml.training.losses import loss_of
+from atml.training.batches import rows
+from atml.training.goal import goal, several
 from atml.training.optimizers import Weights, check, optimizer, rate_at
+from atml.training.page_augmentation import PageAugment
 
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 GRADIENT_NORM = 2.0
@@ -39,6 +41,8 @@ HALF_FROM = 55.0
 CPU. Measured, batch 128: 0.71 of their speed at 26, 0.96 at 48, 1.27 at 60, 1.26 at 97."""
 SCALED_TO = 256
 """Windows that fresh weights are scaled to, where a config asks for it."""
+PICTURES = 16
+"""Pictures that are prepared or predicted at once."""
 LOOK_EVERY = 25
 """Steps between looks at the loss on a GPU, where each look waits for all work before it."""
 
@@ -73,7 +77,7 @@ def fit(
     evaluate: Callable[[Network], float] | None = None,
     on_progress: Callable[[float, float], bool] | None = None,
 ) -> Fitted:
-    """Train a fresh network on ``x (n, leads, samples)``, ``y (n,)``, ``subject (n,)``.
+    """Train a fresh network on ``x (n, *task.shape)``, ``y (n,)``, ``subject (n,)``.
 
     At each of ``fractions`` of the steps ``evaluate(model)`` gives a value (the model is in eval mode, with
     averaged weights where the config averages), and ``on_progress(fraction, value)`` may return False to
@@ -83,6 +87,7 @@ def fit(
         ConfigError: a field that can't be (ShapeError where the layers don't fit the window).
     """
     check(config)
+    page_augmentation.check(config, task)
     if len(y) == 0:
         raise ConfigError("no rows to train on; give at least one segment")
     with settled(device):
@@ -95,10 +100,11 @@ def fit(
 
 
 def predict(model: Network, x: Float32 | Rows, *, device: str = "cpu", batch: int = 512) -> Float32:
-    """Logits ``(n, classes)`` of ``x (n, leads, samples)``, in float32, in eval mode."""
+    """Logits ``(n, classes)`` of ``x (n, *task.shape)``, in float32, in eval mode."""
     model.eval()
     out = []
     with settled(device), torch.no_grad():
+        batch = PICTURES if len(x) > 0 and x[:1].ndim == 4 else batch
         for at in range(0, len(x), batch):
             rows = torch.from_numpy(np.array(x[at : at + batch], np.float32)).to(device)
             out.append(model(rows).float().cpu().numpy())
@@ -157,24 +163,24 @@ class _Run:
             model.scale_to(self.inputs[some.long()])
         self.weights = Weights(model, config.averaging)
         self.optimizer = optimizer(config, self.weights)
-        self.spread = self.inputs.std(-1, correction=0, keepdim=True)
-        classes = len(task.classes)
-        self.targets = torch.eye(classes, device=device)[torch.from_numpy(np.array(y, np.int64)).to(device)]
-        self.loss = loss_of(config, self.targets, targets.of(task).loss_weights(config.positive_weight))
         draws = np.random.SeedSequence(seed).generate_state(2)
-        self.rows = rows(config, subject, np.asarray(y, np.int64), seed=int(draws[0]))
-        more = seen_more(config, np.asarray(y, np.int64), self.rows)
-        self.more = torch.zeros(classes, device=device)
-        if more is not None:
-            self.more[: len(more)] = torch.from_numpy(more)
-        self.balanced = more is not None
-        self.augment = Augment(
-            config,
-            rate=task.sampling_rate / config.decimation,
-            decimation=config.decimation,
-            seed=int(draws[1]),
-            device=device,
-        )
+        y = np.array(y, np.int64)
+        true = truth(y, len(task.classes)) if several(task) else None
+        self.rows = rows(config, subject, y, seed=int(draws[0]), true=true)
+        self.goal = goal(config, task, y, self.rows, device)
+        self.augment: Augment | PageAugment
+        if task.picture is not None:
+            self.spread = torch.zeros(len(y), 1, device=device)
+            self.augment = PageAugment(config, seed=int(draws[1]), device=device)
+        else:
+            self.spread = self.inputs.std(-1, correction=0, keepdim=True)
+            self.augment = Augment(
+                config,
+                rate=task.sampling_rate / config.decimation,
+                decimation=config.decimation,
+                seed=int(draws[1]),
+                device=device,
+            )
         self.dropout = int(draws[0])
         wide = families.of(config).density(config, task) >= HALF_FROM
         self.half = device.startswith("cuda") or (wide and half_is_native())
@@ -238,9 +244,9 @@ class _Run:
     def _step(self, step: int) -> Tensor:
         batch = self.rows[step].to(self.device)
         x = self.augment(self.inputs.index_select(0, batch), self.spread.index_select(0, batch))
-        x, target = self.augment.mixed(x, self.targets.index_select(0, batch))
+        x, target = self.augment.mixed(x, self.goal.targets.index_select(0, batch))
         logits = self.model.decide(x, half=self.half)
-        loss = self.loss(logits + self.more if self.balanced else logits, target)
+        loss = self.goal.loss(logits + self.goal.more if self.goal.balanced else logits, target)
         self.weights.gradient.zero_()
         loss.backward()  # type: ignore[no-untyped-call]
         self.weights.cut(GRADIENT_NORM)
@@ -260,10 +266,16 @@ def half_is_native() -> bool:
 
 
 def _prepared(model: Network, x: Float32 | Rows, device: str, batch: int = 128) -> Tensor:
-    """What the first layer sees of every row: computed once, since nothing in it is trained."""
+    """What the first layer sees of every row: computed once, since nothing in it is trained.
+
+    Pictures are kept in 16 bits, and worked on a few at a time: a page is a hundred windows.
+    """
     parts = []
     with torch.no_grad():
-        for at in range(0, len(x), batch):
-            part = torch.from_numpy(np.array(x[at : at + batch], np.float32)).to(device)
-            parts.append(model.inputs(part))
+        pictures = len(x) > 0 and x[:1].ndim == 4
+        step = PICTURES if pictures else batch
+        for at in range(0, len(x), step):
+            part = torch.from_numpy(np.array(x[at : at + step], np.float32)).to(device)
+            seen = model.inputs(part)
+            parts.append(seen.half() if pictures else seen)
     return torch.cat(parts)

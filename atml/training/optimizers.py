@@ -14,7 +14,7 @@ from atml.models.config import ModelConfig
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 SCHEDULES = ("constant", "cosine", "onecycle", "step")
-LOSSES = ("cross_entropy", "focal")
+LOSSES = ("cross_entropy", "focal", "asymmetric")
 CLASS_WEIGHTS = ("none", "balanced")
 SAMPLINGS = ("uniform", "subject", "class")
 MOMENTUM = 0.9

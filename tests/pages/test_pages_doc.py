@@ -16,7 +16,9 @@ from tests.terminal import run
 
 pytest.importorskip("PIL.Image", reason="Pillow is not installed here")
 DOC = (Path(atml.__file__).parents[1] / "docs" / "pages.md").read_text(encoding="utf-8")
-SHELL, PYTHON = re.findall(r"^```(?:python)?\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)
+SHELL = next(block for kind, block in BLOCKS if not kind)
+PYTHON, OPENING = (block for kind, block in BLOCKS if kind == "python" and "PAGES" in block)
 
 
 def tiny(line: str) -> list[str]:
@@ -34,6 +36,22 @@ def test_commands_and_example_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     exec(PYTHON, found)
     where = found["where"]
     assert isinstance(where, np.ndarray) and (where > 0).all() and (where < [256, 192]).all()
+
+
+def test_pages_are_opened_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make = "data make pages --out PAGES --hearts 12 --pages 1 --kind clean --layout 3x4 --size 120x160"
+    assert run(tmp_path, *make.split()).returncode == 0
+    monkeypatch.setenv("ATML_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, object] = {}
+    exec(OPENING, found)
+    assert "(12, 3, 96, 128) uint8" in capsys.readouterr().out
+    has_af = found["has_af"]
+    assert isinstance(has_af, np.ndarray) and 0 < has_af.sum() < 12
+    done = run(tmp_path, *"data inspect PAGES --task pages".split())  # too few hearts, as it says
+    assert done.returncode == 2 and "12 clean" in done.stdout and "too few for 5 folds" in done.stderr
 
 
 def test_ranges_are_those_that_are_drawn_from() -> None:

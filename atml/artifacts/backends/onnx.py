@@ -19,20 +19,18 @@ from torch import Tensor
 
 from atml import __version__
 from atml.arrays import Float32
-from atml.artifacts.backends.onnx_beat_view import add_beat_view
-from atml.artifacts.backends.onnx_rr_series import add_rr_series
 from atml.artifacts.model import MODEL, infer
-from atml.errors import AtmlError, ExportError
+from atml.errors import ExportError
 from atml.formatting import utf8
 from atml.models import build
-from atml.models.blocks import EPSILON, Normalise
 from atml.models.config import ModelConfig
 from atml.models.network import Network
 from atml.tasks.task import Task
 
 OPSET = 13
 IR_VERSION = 7
-INPUT = "ecg"
+INPUT, PAGE = "ecg", "page"
+"""Name of the input: of a signal, and of a picture."""
 OUTPUT = "logits"
 HEAD_BIAS = "head.bias"
 
@@ -52,35 +50,40 @@ class _Graph:
         return name
 
     def add(
-        self, op: str, inputs: Sequence[str], output: str, *, name: str = "", skip: int = 0, **attributes: Any
+        self,
+        op: str,
+        inputs: Sequence[str],
+        output: str,
+        *,
+        name: str = "",
+        skip: int = 0,
+        more: Sequence[str] = (),
+        **attributes: Any,
     ) -> str:
-        """Append a node; see `atml.models.families.base.Graph`."""
-        outputs = [""] * skip + [output]
+        """Append a node; see `atml.models.graph.Graph`."""
+        outputs = [*[""] * skip, output, *more]
         self.nodes.append(helper.make_node(op, inputs, outputs, name=name or output, **attributes))
         return output
 
 
 def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
-    """Write ``net`` in evaluation mode: ``ecg (n, leads, samples)`` to ``logits (n, classes)``, float32.
+    """Write ``net`` in evaluation mode: its input ``(n, *task.shape)`` to ``logits (n, classes)``, float32.
+
+    The input is called "ecg", or "page" where the task is about pictures.
 
     ``metadata`` becomes the file's metadata properties. Raises AtmlError for a layer with no ONNX form here.
     """
     g = _Graph()
-    x = _prepare(g, net.prepare, INPUT, task)
-    if net.upright is not None:
-        x = _upright(g, x)
-    factor = net.decimate.factor
-    if factor > 1:
-        x = g.add("AveragePool", [x], "decimated", kernel_shape=[factor], strides=[factor])
-    x = net.nodes(g, x)
+    name = INPUT if task.picture is None else PAGE
+    x = net.nodes(g, net.input_nodes(g, name))
     weight, bias = g.store("head.weight", net.head.weight), g.store(HEAD_BIAS, net.head.bias)
     x = g.add("Gemm", [x, weight, bias], "head", transB=1)
-    _mark_unusable(g, x, task)
+    _mark_unusable(g, name, x, task)
     model = helper.make_model(
         helper.make_graph(
             g.nodes,
             task.name,
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", task.leads, task.window])],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *task.shape])],
             [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(task.classes)])],
             list(g.stored.values()),
         ),
@@ -93,50 +96,16 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
     return model
 
 
-def _mark_unusable(g: _Graph, logits: str, task: Task) -> None:
-    """Make all logits of a window NaN where a sample of it is NaN or infinite, and change no others.
+def _mark_unusable(g: _Graph, x: str, logits: str, task: Task) -> None:
+    """Make all logits of a row NaN where a value of its input ``x`` is NaN or infinite, and change no others.
 
     Else the first Relu or MaxPool turns NaN into a number, and such windows get one fixed decision. The
     product with 0 takes no operator that a graph has not anyway.
     """
-    mean = g.add("ReduceMean", [INPUT], "usable", axes=[2], keepdims=0)
+    each = list(range(2, 1 + len(task.shape)))
+    mean = g.add("ReduceMean", [x], "usable", axes=each, keepdims=0)
     nothing = g.store("nothing", np.zeros((task.leads, len(task.classes)), np.float32))
     g.add("Gemm", [mean, nothing, logits], OUTPUT)
-
-
-def _upright(g: _Graph, x: str) -> str:
-    """Mirror `Upright`."""
-    centred = g.add("Sub", [x, g.add("ReduceMean", [x], "upright.mean", axes=[2])], "upright.centred")
-    square = g.add("Mul", [centred, centred], "upright.square")
-    moment = g.add(
-        "ReduceMean", [g.add("Mul", [square, centred], "upright.cube")], "upright.moment", axes=[2]
-    )
-    below = g.add("Less", [moment, g.store("upright.zero", np.zeros(1, np.float32))], "upright.below")
-    one, other = (g.store(f"upright.{n}", np.array([v], np.float32)) for n, v in (("down", -1), ("up", 1)))
-    return g.add("Mul", [x, g.add("Where", [below, one, other], "upright.sign")], "upright")
-
-
-def _prepare(g: _Graph, prepare: Normalise, x: str, task: Task) -> str:
-    """Mirror `Normalise`, whose epsilon is added to the divisor and not under a root."""
-    if prepare.kind == "none":
-        return x
-    if prepare.kind == "rr":
-        return add_rr_series(g, x, task)
-    if prepare.kind == "beat":
-        return add_beat_view(g, x, task)
-    mean = g.add("ReduceMean", [x], "mean", axes=[2])
-    x = g.add("Sub", [x, mean], "centred")
-    if prepare.kind == "centre":
-        return x
-    if prepare.kind == "zscore":
-        square = g.add("Mul", [x, x], "square")
-        spread = g.add("Sqrt", [g.add("ReduceMean", [square], "variance", axes=[2])], "deviation")
-    elif prepare.kind == "maxabs":
-        spread = g.add("ReduceMax", [g.add("Abs", [x], "magnitude")], "largest", axes=[2])
-    else:
-        raise AtmlError(f"normalisation {prepare.kind!r} has no ONNX form")
-    epsilon = g.store("epsilon", np.array(EPSILON, np.float32))
-    return g.add("Div", [x, g.add("Add", [spread, epsilon], "divisor")], "normalised")
 
 
 def operators(config: ModelConfig, task: Task) -> frozenset[str]:

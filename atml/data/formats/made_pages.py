@@ -46,7 +46,7 @@ class MadePages(PictureSet):
     @staticmethod
     def recognises(path: Path) -> bool:
         """Tell such a folder by a page in it."""
-        return next(iter(_pages(path)), None) is not None if path.is_dir() else False
+        return next(iter(folders(path)), None) is not None if path.is_dir() else False
 
     @cached_property
     def _table(self) -> PageTable | None:
@@ -56,7 +56,7 @@ class MadePages(PictureSet):
 
     @cached_property
     def _folders(self) -> list[str]:
-        return sorted(_pages(self.path))
+        return sorted(folders(self.path))
 
     @property
     def statements(self) -> Sequence[str]:
@@ -95,7 +95,7 @@ class MadePages(PictureSet):
                 detail = f"has no {name}{PICTURE}, but line {line.line} of {TABLE} names it"
                 found.faults.append(Fault("missing", name or TABLE, detail))
             else:
-                subject = line.subject if line.subject is not None else _subject(name)
+                subject = line.subject if line.subject is not None else subject_of(name)
                 found.items.append(Item(f"{name}/{name}{PICTURE}", name, subject, line.flags))
             seen[name] = line.line
         if beside := sorted(there - set(seen)):
@@ -117,7 +117,7 @@ class MadePages(PictureSet):
         return Listing(list(self._told), columns=columns, notes=[f"no {TABLE}: labels are of the metadata"])
 
 
-def _pages(folder: Path) -> Sequence[str]:
+def folders(folder: Path) -> Sequence[str]:
     """Name the folders of pages in a folder; never raises."""
     try:
         with os.scandir(folder) as entries:
@@ -127,7 +127,13 @@ def _pages(folder: Path) -> Sequence[str]:
     return [name for name in names if (folder / name / f"{name}{PICTURE}").is_file()]
 
 
-def _subject(name: str) -> str:
+def subject_of(name: str) -> str:
+    """Return whose a page is by its name, the name itself where it tells nothing.
+
+    Example:
+        >>> subject_of("h0003_v01_3x4+1_photo"), subject_of("a.png")
+        ('h0003', 'a.png')
+    """
     found = _FOLDER.fullmatch(name)
     return found["subject"] if found else name
 
@@ -145,4 +151,4 @@ def _by_metadata(folder: Path, name: str) -> Item:
     else:
         labels = {}
     known = {str(key): None if value is None else int(bool(value)) for key, value in labels.items()}
-    return Item(f"{name}/{name}{PICTURE}", name, str(about.get("subject") or _subject(name)), known)
+    return Item(f"{name}/{name}{PICTURE}", name, str(about.get("subject") or subject_of(name)), known)

@@ -13,13 +13,17 @@ from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.models.families.base import Family, Layer
 from atml.models.families.conv_recurrent import ConvRecurrent
+from atml.models.families.pages import PAGES
 from atml.models.graph import Graph
 from atml.tasks.task import Task
 
 if TYPE_CHECKING:
     from atml.models.network import Network
 
-FAMILIES: dict[str, Family] = {ConvRecurrent.name: ConvRecurrent()}
+FAMILIES: dict[str, Family] = {
+    ConvRecurrent.name: ConvRecurrent(),
+    **{family.name: family for family in PAGES},
+}
 """Families by the name that ``ModelConfig.family`` has."""
 
 

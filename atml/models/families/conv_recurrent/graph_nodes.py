@@ -5,17 +5,17 @@ Batch normalisation is folded into the convolution before it; LSTM and GRU are w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from atml.arrays import Float32
 from atml.errors import AtmlError
 from atml.models.blocks import BatchNorm, ConvBlock, Pool
 from atml.models.graph import Graph
+from atml.models.layer_nodes import activation, folded
 
 _LSTM_GATES = (0, 3, 1, 2)
 """torch stacks input, forget, cell, output; ONNX wants input, output, forget, cell."""
@@ -62,21 +62,13 @@ def _block(g: Graph, block: ConvBlock, x: str, name: str) -> str:
         x = _conv(g, block.depthwise, x, f"{name}.depthwise", block.depthwise.weight, None)
     weight, bias = block.conv.weight, block.conv.bias
     if isinstance(block.norm, BatchNorm):
-        weight, bias = _folded(weight, bias, block.norm)
+        weight, bias = folded(weight, bias, block.norm)
     x = _conv(g, block.conv, x, name, weight, bias)
     if isinstance(block.norm, nn.GroupNorm):
         x = _group_norm(g, block.norm, x, f"{name}.norm")
     elif not isinstance(block.norm, BatchNorm | nn.Identity):
         raise AtmlError(f"norm {type(block.norm).__name__} has no ONNX form")
-    return _activation(g, block.activation, x, name)
-
-
-def _folded(weight: Tensor, bias: Tensor | None, norm: BatchNorm) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution that does what it and ``norm`` do; worked out in float64."""
-    gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    shift = -norm.running_mean.double() if bias is None else bias.double() - norm.running_mean.double()
-    folded = weight.double() * gain.reshape(-1, 1, 1)
-    return folded.float(), (norm.bias.double() + shift * gain).float()
+    return activation(g, block.activation, x, name)
 
 
 def _conv(g: Graph, conv: nn.Conv1d, x: str, name: str, weight: Tensor, bias: Tensor | None) -> str:
@@ -105,26 +97,6 @@ def _group_norm(g: Graph, norm: nn.GroupNorm, x: str, name: str) -> str:
     x = g.add("Reshape", [flat, shape], f"{name}.channels")
     x = g.add("Mul", [x, g.store(f"{name}.weight", norm.weight.reshape(-1, 1))], f"{name}.scaled")
     return g.add("Add", [x, g.store(f"{name}.bias", norm.bias.reshape(-1, 1))], name)
-
-
-_Activation = Callable[[Graph, Any, str, str], str]
-_ACTIVATIONS: dict[type[nn.Module], _Activation] = {
-    nn.ReLU: lambda g, m, x, name: g.add("Relu", [x], f"{name}.relu"),
-    nn.LeakyReLU: lambda g, m, x, name: g.add("LeakyRelu", [x], f"{name}.leaky_relu", alpha=m.negative_slope),
-    nn.ELU: lambda g, m, x, name: g.add("Elu", [x], f"{name}.elu", alpha=m.alpha),
-    nn.Tanh: lambda g, m, x, name: g.add("Tanh", [x], f"{name}.tanh"),
-    nn.SiLU: lambda g, m, x, name: g.add("Mul", [x, g.add("Sigmoid", [x], f"{name}.gate")], f"{name}.silu"),
-    # The HardSwish operator needs opset 14 and is a rarity on devices; its two parts are neither.
-    nn.Hardswish: lambda g, m, x, name: g.add(
-        "Mul", [x, g.add("HardSigmoid", [x], f"{name}.gate", alpha=1 / 6, beta=0.5)], f"{name}.hardswish"
-    ),
-}
-
-
-def _activation(g: Graph, module: nn.Module, x: str, name: str) -> str:
-    if type(module) not in _ACTIVATIONS:
-        raise AtmlError(f"activation {type(module).__name__} has no ONNX form")
-    return _ACTIVATIONS[type(module)](g, module, x, name)
 
 
 def _recurrent(g: Graph, cell: nn.LSTM | nn.GRU, x: str, *, only_last: bool) -> str:

@@ -101,6 +101,11 @@ def shapes(config: ModelConfig, task: Task) -> Shapes:
 
 def _check(config: ModelConfig, task: Task) -> None:
     """Raise ConfigError for the first field of the architecture that can't be."""
+    if task.picture is not None:
+        raise ConfigError(
+            f"family {config.family!r} reads signals, and task {task.name!r} is about pictures; use one of"
+            " the families whose names begin with page_"
+        )
     for name, known in (
         ("normalise", NORMALISATIONS),
         ("norm", NORMS),

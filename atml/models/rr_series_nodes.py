@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import onnx
-from onnx import TensorProto, helper
 
 from atml.ecg.beats import FRACTION
+from atml.models.graph import FLOAT, INT32, Graph
 from atml.models.rr_series import GAIN, RRPlan, rr_plan
 from atml.tasks.task import Task
-
-
-class Graph(Protocol):
-    """What nodes and stored arrays are written to."""
-
-    nodes: list[onnx.NodeProto]
-
-    def store(self, name: str, values: npt.NDArray[Any]) -> str:
-        """Keep an array under a name and return the name."""
-
-    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Append a node and return its output's name."""
 
 
 def add_rr_series(g: Graph, x: str, task: Task) -> str:
     """Append the step to a graph; ``x (n, leads, samples)`` in, the returned name's values the same shape."""
     plan = rr_plan(task.sampling_rate, task.window)
     beat = _beats(g, x, plan, task.leads)
-    g.nodes.append(
-        helper.make_node(
-            "TopK", [beat, _ints(g, "most", plan.most)], ["is_beat", "places"], name="places", axis=2
-        )
-    )
+    beats = [beat, _ints(g, "most", plan.most)]
+    g.add("TopK", beats, "is_beat", name="places", more=["places"], axis=2)
     # Of equal values TopK gives the one that comes first: the beats in order of time, then others, whose
     # "intervals" become 0.
-    at = g.add("Cast", ["places"], "at", to=TensorProto.FLOAT)
+    at = g.add("Cast", ["places"], "at", to=FLOAT)
     samples = _difference(g, at, "rr", task.leads)
     bounds = [_float(g, "shortest", plan.reach), _float(g, "longest", plan.longest)]
     share = g.add(
@@ -50,7 +33,7 @@ def add_rr_series(g: Graph, x: str, task: Task) -> str:
     count = g.add("CumSum", [beat, g.store("axis2", np.array(2, np.int32))], "count")
     last = g.add("Sub", [count, _float(g, "two", 2)], "last")
     last = g.add("Clip", [last, _float(g, "zero0", 0), _float(g, "end", plan.most - 2)], "last.cut")
-    last = g.add("Cast", [last], "last.place", to=TensorProto.INT32)
+    last = g.add("Cast", [last], "last.place", to=INT32)
     return g.add("GatherElements", [series, last], "intervals", axis=2)
 
 
@@ -77,7 +60,7 @@ def _beats(g: Graph, x: str, plan: RRPlan, leads: int) -> str:
     spread: dict[str, Any] = {"dilations": [apart]} if apart > 1 else {}
     around = g.add("MaxPool", [around], "largest", kernel_shape=[second], **spread)
     both = [g.add("Equal", [energy, around], "summit"), g.add("Greater", [energy, least], "high")]
-    top = g.add("Cast", [g.add("And", both, "top")], "tops", to=TensorProto.FLOAT)
+    top = g.add("Cast", [g.add("And", both, "top")], "tops", to=FLOAT)
     return g.add("Relu", [_difference(g, top, "rise", leads, pads=[1, 0])], "beat")
 
 
@@ -85,15 +68,8 @@ def _least(g: Graph, energy: str, plan: RRPlan) -> str:
     """The energy that a beat has to be above: `FRACTION` of the median of the roots, squared again."""
     each = g.add("MaxPool", [energy], "seconds", kernel_shape=[plan.second], strides=[plan.second])
     half = plan.seconds // 2 + 1
-    g.nodes.append(
-        helper.make_node(
-            "TopK",
-            [g.add("Sqrt", [each], "roots"), _ints(g, "half", half)],
-            ["upper", "uppers"],
-            name="upper",
-            axis=2,
-        )
-    )
+    roots = [g.add("Sqrt", [each], "roots"), _ints(g, "half", half)]
+    g.add("TopK", roots, "upper", more=["uppers"], axis=2)
     middle = _slice(g, "upper", "middle", (plan.seconds - 1) // 2, half)
     if plan.seconds % 2 == 0:
         middle = g.add("ReduceMean", [middle], "median", axes=[2])
