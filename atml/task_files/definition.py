@@ -388,12 +388,11 @@ def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> 
     """Return the task with a window of ``seconds``, within the ``bounds`` in s that its file gives."""
     if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
         raise TaskFileError(f"--window {seconds:g} is not a length of time; give seconds")
-    if seconds is None or round(seconds * task.sampling_rate) == task.window:
+    if seconds is None or (task.picture is None and round(seconds * task.sampling_rate) == task.window):
         return task
     if bounds is None:
-        raise TaskFileError(
-            f"task {task.name!r} has a window of {task.seconds:g} s and no other: leave --window out"
-        )
+        only = "is about pictures" if task.picture else f"has a window of {task.seconds:g} s and no other"
+        raise TaskFileError(f"task {task.name!r} {only}: leave --window out")
     low, high = bounds
     if not low <= seconds <= high:
         raise TaskFileError(f"--window {seconds:g}: task {task.name!r} takes {low:g} to {high:g} s ({path})")
