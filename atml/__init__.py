@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from atml.library.annotation import Annotation, annotate
     from atml.library.beat_comparison import BeatComparison, compare_beats
+    from atml.library.digitisation import Digitization, DigitizedPage, digitize
     from atml.library.loaded_model import Model, load
     from atml.library.prediction import Prediction, predict
     from atml.library.score_result import ScoreResult, score
@@ -49,8 +50,10 @@ if TYPE_CHECKING:
         worst_subjects,
     )
     from atml.metrics.predictions import Predictions
+    from atml.metrics.waveform import mean_snr, worst_snr
     from atml.models.budget import Cost
     from atml.models.config import ModelConfig
+    from atml.models.paper_config import PaperConfig
     from atml.scoring.rules.awarded import contest_points
     from atml.scoring.rules.base import Figure, Judged, Score, Table
     from atml.task_files import find as find_task
@@ -67,6 +70,8 @@ _HOME = {
     "Cost": "atml.models.budget",
     "DataError": "atml.errors",
     "Dataset": "atml.data.dataset",
+    "Digitization": "atml.library.digitisation",
+    "DigitizedPage": "atml.library.digitisation",
     "ExportError": "atml.errors",
     "Figure": "atml.scoring.rules.base",
     "Finalist": "atml.library.search_result",
@@ -77,6 +82,7 @@ _HOME = {
     "Measurement": "atml.training.records",
     "Model": "atml.library.loaded_model",
     "ModelConfig": "atml.models.config",
+    "PaperConfig": "atml.models.paper_config",
     "Prediction": "atml.library.prediction",
     "Predictions": "atml.metrics.predictions",
     "Score": "atml.scoring.rules.base",
@@ -91,17 +97,20 @@ _HOME = {
     "compare_beats": "atml.library.beat_comparison",
     "confusion": "atml.metrics",
     "contest_points": "atml.scoring.rules.awarded",
+    "digitize": "atml.library.digitisation",
     "find_task": "atml.task_files",
     "four_metrics": "atml.metrics",
     "label_f1": "atml.metrics",
     "load": "atml.library.loaded_model",
     "macro_f1": "atml.metrics",
+    "mean_snr": "atml.metrics.waveform",
     "mean_subject_accuracy": "atml.metrics",
     "mean_subject_f_beta": "atml.metrics",
     "open_data": "atml.data",
     "predict": "atml.library.prediction",
     "score": "atml.library.score_result",
     "search": "atml.library.search_function",
+    "worst_snr": "atml.metrics.waveform",
     "worst_subjects": "atml.metrics",
 }
 
@@ -115,6 +124,8 @@ __all__ = [
     "Cost",
     "DataError",
     "Dataset",
+    "Digitization",
+    "DigitizedPage",
     "ExportError",
     "Figure",
     "Finalist",
@@ -125,6 +136,7 @@ __all__ = [
     "Measurement",
     "Model",
     "ModelConfig",
+    "PaperConfig",
     "Prediction",
     "Predictions",
     "Score",
@@ -140,17 +152,20 @@ __all__ = [
     "compare_beats",
     "confusion",
     "contest_points",
+    "digitize",
     "find_task",
     "four_metrics",
     "label_f1",
     "load",
     "macro_f1",
+    "mean_snr",
     "mean_subject_accuracy",
     "mean_subject_f_beta",
     "open_data",
     "predict",
     "score",
     "search",
+    "worst_snr",
     "worst_subjects",
 ]
 

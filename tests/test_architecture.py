@@ -19,9 +19,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # loads its names when they are first used and stands outside.
 PACKAGES = (
     "errors", "arrays", "watching", "listening", "source_hash", "metrics", "formatting", "tasks", "ecg",
-    "pages", "data", "page_sets", "models", "training", "evaluation", "artifacts", "device", "task_files",
-    "regions", "storage", "scoring", "preflight", "searching", "comparison", "promotion", "report",
-    "annotating", "dashboard", "library", "serving", "cli", "__main__",
+    "pages", "digitising", "data", "page_sets", "models", "training", "paper", "evaluation", "artifacts",
+    "device", "task_files", "regions", "storage", "scoring", "preflight", "searching", "comparison",
+    "promotion", "report", "annotating", "dashboard", "library", "serving", "cli", "__main__",
 )  # fmt: skip
 
 ONLY = {
@@ -29,6 +29,7 @@ ONLY = {
     "torch": (
         "atml.models",
         "atml.training",
+        "atml.paper",
         "atml.artifacts.export",
         "atml.artifacts.backends",
         "atml.searching.workers",
@@ -137,3 +138,10 @@ def test_modules_are_of_a_size_to_read() -> None:
     lines = {name_of(p): len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
     long = {name: n for name, n in lines.items() if n > 400}
     assert not long, f"over 400 lines: {long}; would two modules with their own names be clearer?"
+
+
+def test_every_package_is_installed() -> None:
+    told = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    packages = {name_of(path) for path in MODULES if path.name == "__init__.py"}
+    missing = sorted(name for name in packages if f'"{name}"' not in told)
+    assert not missing, f"pyproject.toml does not list {missing}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from atml.artifacts.model import infer
 from atml.tasks import targets
-from atml.tasks.task import Task
+from atml.tasks.task import WAVEFORM, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,9 @@ class BadInput:
 
 
 def measured(model: bytes, task: Task) -> BadInput:
-    """Ask an ONNX file."""
+    """Ask an ONNX file; of one that gives maps what reads them refuses what is no page."""
+    if task.kind == WAVEFORM:
+        return BadInput(flat="no page", marks=False)
     x = np.full((4, *task.shape), 0 if task.picture is None else 255, np.float32)
     for row, value in enumerate((np.nan, np.inf, -np.inf), 1):
         x[row].reshape(-1)[task.shape[-1] // 2] = value
@@ -55,6 +57,13 @@ def section(found: BadInput, task: Task) -> str:
 
 def _of_pictures(found: BadInput, task: Task) -> str:
     rows, columns = task.picture or (0, 0)
+    if task.kind == WAVEFORM:
+        lines = [
+            "A white page, a picture of something else, a page without a grid or with other rows than a known"
+            " layout's: `atml digitize` refuses it and says why.",
+            f"Pictures of any size: brought to {rows} x {columns} pixels; the file takes any size.",
+        ]
+        return "\n".join(["## Bad input", "", *(f"- {line}" for line in lines)])
     odd = (
         "all logits of that page are NaN, which is no decision"
         if found.marks

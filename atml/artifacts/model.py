@@ -25,7 +25,7 @@ from atml.artifacts.seen import Amplitude
 from atml.data.subjects import endings, person
 from atml.errors import AtmlError, ExportError
 from atml.models.config import ModelConfig
-from atml.tasks.task import BINARY, MULTILABEL, Task
+from atml.tasks.task import BINARY, MULTILABEL, WAVEFORM, Task
 
 FORMATS = {BINARY: "1"}
 """Version of the metadata by kind of target: binary files stay readable by earlier versions of atml."""
@@ -36,6 +36,9 @@ MODEL, CONFIG, METRICS, CARD, SCORES = "model.onnx", "config.json", "metrics.jso
 
 EVALUATIONS = "evaluations.json"
 """File of an export that carries the evaluations of test sets (`atml.scoring.carried`)."""
+
+PICTURES = 4
+"""Pictures that are run at once."""
 
 SUBJECTS_BYTES = 1024
 """More hashes of training subjects stay out of the ONNX file, whose size is dear; config.json has names."""
@@ -141,6 +144,8 @@ def describe(
     positive = None if task.positive is None else task.classes[task.positive]
     tie = f"a tie with {positive} is {positive}" if positive else "of equal ones the first"
     decides = f"largest logit; {tie}"
+    if task.kind == WAVEFORM:
+        decides = "none: maps of each pixel, from which atml.paper reads the leads"
     if task.kind == MULTILABEL:
         decides = "each label whose logit is 0 or more"
     kind = {} if task.kind == BINARY else {"kind": task.kind, "offsets": _json(list(offsets))}
@@ -349,7 +354,9 @@ def infer(model: bytes, x: Float32, *, batch: int = 256) -> Float32:
     does not fit it.
     """
     run = Session(model)
-    parts = [np.empty((0, run.classes), np.float32)]
+    if x.ndim == 4:  # a page takes as much as hundreds of windows
+        batch = min(batch, PICTURES)
+    parts = [] if len(x) else [np.empty((0, run.classes), np.float32)]
     for at in range(0, len(x), batch):
         parts.append(run(np.ascontiguousarray(x[at : at + batch], np.float32)))
     return np.concatenate(parts).astype(np.float32, copy=False)

@@ -25,6 +25,7 @@ from atml.cli.compare import compare
 from atml.cli.dashboard import dashboard
 from atml.cli.data import data_app
 from atml.cli.device import device_app
+from atml.cli.digitize import digitize
 from atml.cli.ec57 import ec57
 from atml.cli.help_text import Commands
 from atml.cli.predict import predict
@@ -89,6 +90,7 @@ app.add_typer(device_app, name="device", rich_help_panel=JUDGING)
 app.command(rich_help_panel=SERVING)(serve)
 app.command(rich_help_panel=SERVING)(bench)
 app.command(rich_help_panel=SERVING)(triton)
+app.command(rich_help_panel=PREPARING)(digitize)
 app.add_typer(data_app, name="data", rich_help_panel=PREPARING)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=PREPARING)
 app.add_typer(studies_app, name="study", rich_help_panel=PREPARING)

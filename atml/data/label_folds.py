@@ -19,7 +19,8 @@ def deal(true: Bools, subject: Strings, count: int, seed: int) -> tuple[Fold, ..
     "On the stratification of multi-label data", 2011), of subjects in place of rows.
 
     Args:
-        true: Which labels each row has, ``(n, labels)``; those that none or all have are left out of account.
+        true: Which labels each row has, ``(n, labels)``; those that none or all have are left out of account:
+            where there are no others, subjects are dealt by how many rows they have.
         subject: Of each row, ``(n,)``.
         count: Number of folds.
         seed: Of the shuffle.
@@ -38,7 +39,7 @@ def deal(true: Bools, subject: Strings, count: int, seed: int) -> tuple[Fold, ..
     if (
         count < 2
         or len(names) < count
-        or min((*(with_it > 0).sum(0), *(without > 0).sum(0)), default=0) < count
+        or min((*(with_it > 0).sum(0), *(without > 0).sum(0)), default=count) < count
     ):
         return ()
     for attempt in range(ATTEMPTS):

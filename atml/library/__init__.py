@@ -6,6 +6,7 @@
     atml.load        loaded_model.py    an exported model: predict, scores, plot
     atml.score       score_result.py    one evaluation on test data, counted
     atml.predict     prediction.py      decisions on recordings from files: episodes, burden
+    atml.digitize    digitisation.py    signals from pictures of ECG pages
     atml.TaskSource  task_source.py     a task written in a script or a notebook
 
 `recordings` cuts long recordings into windows, `decision_plot` draws them, `notebook_view` shows progress in

@@ -17,6 +17,9 @@ _SINCE: dict[str, Any] = {
 }  # fmt: skip
 """Fields that are younger than version 0.1, and the value by which they change nothing."""
 
+KINDS: dict[str, type[ModelConfig]] = {}
+"""Configs with fields of their own, by the name of their family."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -143,7 +146,10 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> ModelConfig:
-        """Rebuild from `to_dict`; raises ConfigError for a key that is no field."""
+        """Rebuild from `to_dict`, as its family has it; raises ConfigError for a key that is no field."""
+        kind = KINDS.get(fields.get("family", CONV_RECURRENT))
+        if kind is not None:
+            return kind.from_dict(fields)
         known = {f.name for f in dataclasses.fields(cls)}
         for key in fields:
             if key not in known:

@@ -28,11 +28,17 @@ from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import FinalJob, Job, Report, ReportKind
 from atml.task_files.definition import TaskDefinition
 from atml.tasks.targets import shifted
+from atml.tasks.task import WAVEFORM
 from atml.training.records import Role
 
 
 def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float | None:
-    """Return the value of a model whose every decision is wrong; None where the objective raises for it."""
+    """Return the value of a model whose every decision is wrong; None where the objective raises for it.
+
+    None also where nothing is decided.
+    """
+    if definition.task.kind == WAVEFORM:
+        return None
     if predictions.multilabel:
         logits = 0.5 - predictions.truths().astype(np.float32)
     else:
@@ -178,6 +184,10 @@ class Exports(JobSource):
         record = record_of(finals, judged, final, Machine.here(trained.device), worst)
         if judged.record == first.record:
             record = replace(record, values_by_length=self._pick.values)
+
+        def ranges(file: bytes) -> dict[str, bytes]:
+            return ranges_file.contents(file, job.config, record.task, plan.dataset.x)
+
         try:
             written = export.export(
                 model,
@@ -185,7 +195,7 @@ class Exports(JobSource):
                 plan.dataset.x,
                 root=finals.options.out,
                 max_kib=plan.budget.size_kib,
-                beside=lambda file: ranges_file.contents(file, job.config, record.task, plan.dataset.x),
+                beside=None if record.task.kind == WAVEFORM else ranges,
             )
         except (ParityError, ExportError) as error:
             # A folder that can't be written concerns every export, other errors only this one.

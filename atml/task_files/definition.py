@@ -22,11 +22,12 @@ from atml.evaluation.gate import Gate
 from atml.metrics.predictions import Predictions
 from atml.models.budget import Budget
 from atml.models.config import ModelConfig
+from atml.paper.page_data import open_pages
 from atml.task_files.builtin import FOLDERS, folder, is_builtin
 from atml.task_files.loading import are_texts, execute, flag, guarded, hash_of, optional, part, summary
 from atml.tasks import targets
 from atml.tasks.targets import Target
-from atml.tasks.task import Task
+from atml.tasks.task import WAVEFORM, Task
 
 VALUE = "value"
 """Name of the function of a file that is the default objective, and of that where it has no other."""
@@ -94,14 +95,13 @@ class TaskDefinition:
     @property
     def objective(self) -> str:
         """What `find` has to be told to get this objective again."""
-        return (
-            f"{self.objective_path}:{self.objective_name}"
-            if self.objective_name
-            else str(self.objective_path)
-        )
+        name = f":{self.objective_name}" if self.objective_name else ""
+        return f"{self.objective_path}{name}"
 
     def open(self, origin: DataSource) -> Dataset:
         """Open the training split of ``origin`` without what is held out; raises DataError."""
+        if self.task.kind == WAVEFORM:
+            return open_pages(origin.paths, self.task, leave_out=origin.held_out)
         return data.open(
             origin.paths or None,
             task=self.task,
@@ -383,12 +383,11 @@ def _with_window(task: Task, bounds: Any, seconds: float | None, path: Path) -> 
     """Return the task with a window of ``seconds``, within the ``bounds`` in s that its file gives."""
     if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
         raise TaskFileError(f"--window {seconds:g} is not a length of time; give seconds")
-    if seconds is None or round(seconds * task.sampling_rate) == task.window:
+    if seconds is None or (task.picture is None and round(seconds * task.sampling_rate) == task.window):
         return task
     if bounds is None:
-        raise TaskFileError(
-            f"task {task.name!r} has a window of {task.seconds:g} s and no other: leave --window out"
-        )
+        only = "is about pictures" if task.picture else f"has a window of {task.seconds:g} s and no other"
+        raise TaskFileError(f"task {task.name!r} {only}: leave --window out")
     low, high = bounds
     if not low <= seconds <= high:
         raise TaskFileError(f"--window {seconds:g}: task {task.name!r} takes {low:g} to {high:g} s ({path})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BINARY, MULTICLASS, MULTILABEL = "binary", "multiclass", "multilabel"
+BINARY, MULTICLASS, MULTILABEL, WAVEFORM = "binary", "multiclass", "multilabel", "waveform"
 """Kinds of targets that come with atml; `atml.tasks.targets.TARGETS` has all."""
 
 
@@ -18,7 +18,8 @@ class Task:
     given, each lies round one beat, and ends that many seconds after it.
 
     A "multilabel" task has any number of its classes true at once: a label is a set of them, written as the
-    bits of a whole number (`atml.tasks.targets.multilabel`).
+    bits of a whole number (`atml.tasks.targets.multilabel`). Of a "waveform" task the classes are the leads
+    of an ECG, which are read back from its picture (`atml.tasks.targets.waveform`).
 
     Where ``picture`` is given, rows and columns in pixels, what is decided on is a picture and no signal:
     ``leads`` counts its colours (red, green and blue), and it has no rate and no window.
@@ -45,6 +46,11 @@ class Task:
     def shape(self) -> tuple[int, ...]:
         """Shape of what one decision is made of: (leads, samples), or (colours, rows, columns) of pixels."""
         return (self.leads, self.window) if self.picture is None else (self.leads, *self.picture)
+
+    @property
+    def sets(self) -> bool:
+        """Whether a label is a set of classes, written as bits."""
+        return self.kind in (MULTILABEL, WAVEFORM)
 
     @property
     def seconds(self) -> float:

@@ -16,6 +16,7 @@ from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import Task
 from atml.training.agreement import changed_logits
+from atml.training.learner import Learner
 from atml.training.loop import Fitted, fit, predict
 from atml.training.records import Measurement, ReportPoint
 
@@ -39,6 +40,7 @@ def run(
     agreement: bool = False,
     judged: bool = False,
     quantise: Quantise | None = None,
+    learner: Learner | None = None,
 ) -> Measurement:
     """Train on every fold in order and measure on the subjects it holds out.
 
@@ -49,7 +51,8 @@ def run(
     With ``agreement`` each fold's held-out rows are predicted after every change of `atml.ecg.changes` too,
     at the end of its training: `Predictions.changed` of the measurement. With ``judged``, where ``value``
     asks for them, wherever it is computed. With ``quantise`` they are predicted by each fold's network in
-    other formats too: `Predictions.quantised`.
+    other formats too: `Predictions.quantised`. A ``learner`` trains and predicts in place of
+    `atml.training.loop`.
 
     A model that decides every held-out window of a fold the same ends the trial too: ``collapsed``.
     Only rows of ``folds`` are touched. Training that diverges gives a measurement with ``diverged`` and
@@ -58,7 +61,9 @@ def run(
     Raises:
         ConfigError: a config that can't be built or trained.
     """
-    state = _State(targets.of(task), task, dataset, value, device, agreement or judged, judged, quantise)
+    state = _State(
+        targets.of(task), task, dataset, value, device, agreement or judged, judged, quantise, learner
+    )
     finished, diverged, collapsed = True, False, False
     for number, fold in enumerate(folds):
         fitted = _fold(state, config, fold, number, seed + number, on_progress)
@@ -110,6 +115,7 @@ class _State:
     agreement: bool
     judged: bool
     quantise: Quantise | None = None
+    learner: Learner | None = None
     rows: list[Int64] = field(default_factory=list)
     found: list[Predictions] = field(default_factory=list)
     fold_values: list[float] = field(default_factory=list)
@@ -120,6 +126,8 @@ class _State:
 
     def predicted(self, model: Network, rows: Int64, *, changed: bool) -> Predictions:
         """What the model makes of some rows, and of the same after each change."""
+        if self.learner is not None:
+            return self.learner.predictions(model, self.task, self.dataset, rows, device=self.device)
         some = Rows(self.dataset.x, rows)
         found = self.target.predictions(
             predict(model, some, device=self.device), self.dataset.y[rows], self.dataset.subject[rows]
@@ -187,6 +195,17 @@ def _fold(
         auc, spread = state.target.auc(found), state.target.spread(found)
         return on_progress(ReportPoint(number, fraction, worth, auc=auc, spread=spread))
 
+    if state.learner is not None:
+        return state.learner.fit(
+            config,
+            state.task,
+            data,
+            fold.train,
+            seed=seed,
+            device=state.device,
+            evaluate=evaluate,
+            on_progress=report,
+        )
     x, y, subject = data.training(fold.train)
     return fit(
         config,

@@ -22,7 +22,8 @@ TASKS = {
 }
 
 
-@pytest.fixture(params=sorted(targets.TARGETS))
+# A waveform target decides nothing: `test_waveform.py` has what it promises.
+@pytest.fixture(params=sorted(set(targets.TARGETS) - {"waveform"}))
 def target(request):
     return targets.of(TASKS[request.param])
 

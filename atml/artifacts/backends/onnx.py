@@ -19,13 +19,14 @@ from torch import Tensor
 
 from atml import __version__
 from atml.arrays import Float32
+from atml.artifacts.backends.onnx_maps import maps_graph
 from atml.artifacts.model import MODEL, infer
 from atml.errors import ExportError
 from atml.formatting import utf8
 from atml.models import build
 from atml.models.config import ModelConfig
 from atml.models.network import Network
-from atml.tasks.task import Task
+from atml.tasks.task import WAVEFORM, Task
 
 OPSET = 13
 IR_VERSION = 7
@@ -74,6 +75,8 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
     ``metadata`` becomes the file's metadata properties. Raises AtmlError for a layer with no ONNX form here.
     """
     g = _Graph()
+    if task.kind == WAVEFORM:
+        return maps_graph(g, net, task, metadata or {})
     name = INPUT if task.picture is None else PAGE
     x = net.nodes(g, net.input_nodes(g, name))
     weight, bias = g.store("head.weight", net.head.weight), g.store(HEAD_BIAS, net.head.bias)

@@ -13,6 +13,7 @@ from atml.models.budget import Cost
 from atml.models.config import ModelConfig
 from atml.models.families.base import Family, Layer
 from atml.models.families.conv_recurrent import ConvRecurrent
+from atml.models.families.page_unet import PageUNet
 from atml.models.families.pages import PAGES
 from atml.models.graph import Graph
 from atml.tasks.task import Task
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FAMILIES: dict[str, Family] = {
     ConvRecurrent.name: ConvRecurrent(),
     **{family.name: family for family in PAGES},
+    PageUNet.name: PageUNet(),
 }
 """Families by the name that ``ModelConfig.family`` has."""
 

@@ -17,15 +17,19 @@ import time
 import traceback
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atml.data.dataset import Dataset, Rows
 from atml.errors import AtmlError, TaskFileError
+from atml.metrics.predictions import Predictions
 from atml.searching.workers.jobs import Job, Report, ReportKind, Trained, TrialJob, WorkerSetup
 from atml.task_files.at_best import at_best
 from atml.task_files.definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from atml.training.loop import Fitted
 
 ALIVE_S = 1.0
 """Seconds between two signs of life during training."""
@@ -157,7 +161,7 @@ def _do(
     device: str,
     pipe: Connection,
 ) -> Report:
-    from atml.models.weights import weights
+    from atml.paper.learner import learner_of
     from atml.training import cross_validation, loop
     from atml.training.agreement import changed_logits
     from atml.training.records import ReportPoint
@@ -166,6 +170,7 @@ def _do(
         pipe.send(Report(index, ReportKind.PROGRESS, **dataclasses.asdict(point)))
         return bool(pipe.recv())
 
+    learner = learner_of(definition.task)
     if isinstance(job, TrialJob):
         board, quantise, value = job.board, None, at_best(definition)
         if job.quantised:
@@ -185,8 +190,22 @@ def _do(
             agreement=job.agreement,
             judged=definition.agreement,
             quantise=quantise,
+            learner=learner,
         )
         return Report(index, ReportKind.MEASURED, measurement=measured)
+
+    def told(fraction: float, _: float) -> bool:
+        return ask(ReportPoint(0, fraction, 0.0))
+
+    every_row = np.arange(len(dataset))
+    if learner is not None:
+        fitted = learner.fit(
+            job.config, definition.task, dataset, every_row, seed=job.seed, device=device, on_progress=told
+        )
+        if fitted.diverged:
+            return Report(index, ReportKind.REFUSED, text="training on all subjects diverged")
+        found = learner.predictions(fitted.model, definition.task, dataset, every_row, device=device)
+        return Report(index, ReportKind.TRAINED, trained=_trained(fitted, found, device))
     x, y, subject = dataset.training()
     fitted = loop.fit(
         job.config,
@@ -196,21 +215,26 @@ def _do(
         subject,
         seed=job.seed,
         device=device,
-        on_progress=lambda fraction, _: ask(ReportPoint(0, fraction, 0.0)),
+        on_progress=told,
     )
     if fitted.diverged:
         return Report(index, ReportKind.REFUSED, text="training on all subjects diverged")
     logits = loop.predict(fitted.model, dataset.x, device=device)
     predictions = definition.target.predictions(logits, dataset.y, dataset.subject)
     if definition.agreement:
-        every = Rows(dataset.x, np.arange(len(dataset)))
+        every = Rows(dataset.x, every_row)
         changed = changed_logits(fitted.model, every, definition.task, device=device)
         predictions = dataclasses.replace(predictions, changed=changed)
-    trained = Trained(
+    return Report(index, ReportKind.TRAINED, trained=_trained(fitted, predictions, device))
+
+
+def _trained(fitted: Fitted, predictions: Predictions, device: str) -> Trained:
+    from atml.models.weights import weights
+
+    return Trained(
         weights=weights(fitted.model),
         steps=fitted.steps,
         seconds=fitted.seconds,
         predictions=predictions,
         device=device,
     )
-    return Report(index, ReportKind.TRAINED, trained=trained)

@@ -16,12 +16,14 @@ from atml.tasks.targets.base import SubjectTable, Target, Value, shifted
 from atml.tasks.targets.binary import BinaryTarget
 from atml.tasks.targets.multiclass import MulticlassTarget
 from atml.tasks.targets.multilabel import MultilabelTarget
-from atml.tasks.task import BINARY, MULTICLASS, MULTILABEL, Task
+from atml.tasks.targets.waveform import WaveformTarget
+from atml.tasks.task import BINARY, MULTICLASS, MULTILABEL, WAVEFORM, Task
 
 TARGETS: dict[str, Callable[[Task], Target]] = {
     BINARY: BinaryTarget,
     MULTICLASS: MulticlassTarget,
     MULTILABEL: MultilabelTarget,
+    WAVEFORM: WaveformTarget,
 }
 """Kinds by name."""
 
@@ -74,6 +76,8 @@ def shown_as(task: Task) -> str:
     """
     if task.kind in (BINARY, MULTICLASS, MULTILABEL):
         return task.kind
+    if task.kind == WAVEFORM:
+        return MULTILABEL  # leads are read or not
     return MULTICLASS if task.positive is None else BINARY
 
 
@@ -90,7 +94,7 @@ def per_class(task: Task, y: Int64) -> list[int]:
 
 def having(task: Task, y: Int64) -> Bools:
     """Tell what is of each class, or has each label: ``y (n,)`` to ``(n, classes)``."""
-    if task.kind == MULTILABEL:
+    if task.sets:
         return label_sets.truth(y, len(task.classes))
     return np.asarray(np.asarray(y)[:, None] == np.arange(len(task.classes)))
 
@@ -103,9 +107,11 @@ def names_of(task: Task, label: int) -> str:
         >>> names_of(pages, 3), names_of(pages, 0)
         ('AF + PVC', 'none')
     """
-    if task.kind != MULTILABEL:
+    if not task.sets:
         return task.classes[label]
     there = label_sets.truth(np.array([label]), len(task.classes))[0]
+    if task.kind == WAVEFORM and there.all():
+        return "all leads"
     return " + ".join(np.array(task.classes)[there].tolist()) or "none"
 
 
@@ -118,7 +124,7 @@ def toy(task: Task, n: int, *, people: int = 2, wrong: bool = False) -> Predicti
     y = np.arange(n) % classes
     true = np.eye(classes, dtype=np.float32)[y]
     logits = 1 - true if wrong else true
-    if task.kind == MULTILABEL:
+    if task.sets:
         y, logits = label_sets.bits(true > 0), logits - np.float32(0.5)
     subject = np.array([f"S{one}" for one in np.arange(n) * people // max(1, n)])
     return of(task).predictions(logits, y, subject)
@@ -144,6 +150,7 @@ __all__ = [
     "SubjectTable",
     "Target",
     "Value",
+    "WaveformTarget",
     "binary",
     "having",
     "names_of",

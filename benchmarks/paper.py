@@ -1,0 +1,213 @@
+"""How near signals read off pages come to the true ones, by kind of picture, of hearts held out.
+
+Run as ``python benchmarks/paper.py --test DIR [--data DIR] [--weights FILE | --export FOLDER] [--steps 2000]
+[--base 8] [--depth 4] [--size 512x672] [--limit N] [--begin FILE] [--threads 1] [--baseline]``.
+
+DIR are sets of pages made by ``atml data make pages``, with other seeds: no heart is in both. The network is
+trained on ``--data`` (its weights are kept in FILE, and the training goes on where it was killed), or loaded.
+With ``--baseline`` the same pages are read without a network (`atml.digitising`), and differences are paired
+by heart, with a 95% interval over hearts.
+
+Decibels are those of the rule kaggle2025: leads aligned by up to 0.2 s and to their level, what is missing
+counts as 0; the ratio of a page is that of the sums over its leads. "mean dB" is the mean over pages, "rule"
+the decibels of the mean ratio. r is Pearson's, the mean over leads and pages. The ceiling is what the mean
+row of each trace in each column of the picture holds, read without a fault, from what is known of the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from atml.arrays import Float32, Floats
+from atml.formatting import table
+from atml.models.paper_config import PaperConfig
+from atml.models.unet import UNet
+from atml.pages.page_layout import LAYOUTS, TRACE_WIDTH
+from atml.pages.twelve_leads import LEADS
+from atml.paper.learner import maps_of
+from atml.paper.learning import fit, settled
+from atml.paper.page_truth import RATE, SAMPLES, Pages, opened, upsampled
+from atml.paper.reading import Reader
+from atml.paper.scores import lead_correlations, lead_powers
+from atml.paper.weights_file import load, save
+
+DRAWS = 2000
+
+
+def main() -> None:
+    """Train or load a network, read the test pages, print the table."""
+    options = parsed()
+    size = tuple(int(n) for n in options.size.split("x"))
+    assert len(size) == 2
+    test = opened(options.test, size)
+    rows = np.arange(len(test))[: options.limit]
+    reader = network(options, size)
+    found: dict[str, Floats] = {}
+    begun = time.perf_counter()
+    with settled("cpu", options.threads):
+        found["network"] = measured(test, rows, lambda row: reader.read(np.asarray(test.rgb[row])).signal)
+    took = (time.perf_counter() - begun) / len(rows)
+    if options.baseline:
+        found["baseline"] = measured(test, rows, without_network(test))
+    found["ceiling"] = measured(test, rows, lambda row: perfect(test, row))
+    report(test, rows, found)
+    print(f"{len(rows)} pages of {len(set(test.subject[rows].tolist()))} hearts, {took:.2f} s a page read")
+
+
+def parsed() -> argparse.Namespace:
+    """Read the command line."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    asked.add_argument("--test", type=Path, required=True)
+    asked.add_argument("--data", type=Path)
+    asked.add_argument("--weights", type=Path)
+    asked.add_argument("--export", type=Path)
+    asked.add_argument("--begin", default="")
+    asked.add_argument("--steps", type=int, default=2000)
+    asked.add_argument("--batch", type=int, default=8)
+    asked.add_argument("--crop", default="128x256")
+    asked.add_argument("--base", type=int, default=8)
+    asked.add_argument("--depth", type=int, default=4)
+    asked.add_argument("--size", default="512x672")
+    asked.add_argument("--limit", type=int)
+    asked.add_argument("--threads", type=int, default=1)
+    asked.add_argument("--baseline", action="store_true")
+    return asked.parse_args()
+
+
+def network(options: argparse.Namespace, size: tuple[int, int]) -> Reader:
+    """Return what reads pages, trained before where it has to be."""
+    if options.export is not None:
+        from atml.library.page_reader import page_reader
+
+        return page_reader(options.export)
+    high, wide = (int(n) for n in options.crop.split("x"))
+    config = PaperConfig(
+        base=options.base,
+        depth=options.depth,
+        steps=options.steps,
+        batch=options.batch,
+        crop=(high, wide),
+        pixels=size,
+        begin=options.begin,
+    )
+    if options.weights is not None and options.weights.is_file():
+        net = UNet(config)
+        load(net, options.weights)
+        return Reader(config, maps_of(net.eval()))
+    if options.data is None:
+        raise SystemExit("give --data to train on, or --weights or --export of a trained network")
+    pages = opened(options.data, size, both=True)
+    kept = None if options.weights is None else options.weights.with_suffix(".state")
+    learned = fit(config, pages, np.arange(len(pages)), seed=0, checkpoint=kept, log=Printed())
+    print(f"{config.describe()}: {learned.steps} steps in {learned.seconds:.0f} s")
+    if options.weights is not None:
+        save(learned.model, options.weights)
+    return Reader(config, maps_of(learned.model))
+
+
+class Printed:
+    """Prints the losses now and then."""
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        """Print one."""
+        if name in ("loss/total", "loss/signal"):
+            print(f"step {step}: {name} {value:.4f}", flush=True)
+
+
+def measured(pages: Pages, rows: np.ndarray, read: Callable[[int], Float32]) -> Floats:
+    """Return signal and error of each page, summed over leads, and its mean r, ``(rows, 3)``."""
+    out = np.zeros((len(rows), 3))
+    for at, row in enumerate(rows):
+        true, found = np.asarray(pages.signal[row]), read(int(row))
+        out[at, :2] = lead_powers(true, found).sum(0)
+        out[at, 2] = lead_correlations(true, found).mean()
+    return out
+
+
+def without_network(pages: Pages) -> Callable[[int], Float32]:
+    """Return what reads pages without a network."""
+    from atml.digitising.digitiser import digitise
+
+    def read(row: int) -> Float32:
+        found: Float32 = digitise(np.asarray(pages.rgb[row])).signal
+        return found
+
+    return read
+
+
+def perfect(pages: Pages, row: int) -> Float32:
+    """Read a page column by column from what is known of it."""
+    from scipy.interpolate import CubicSpline
+
+    x, y = (upsampled(axis, pages.size) for axis in np.asarray(pages.place[row]))
+    speed, gain = (float(value) for value in pages.scale[row])
+    shown = min(SAMPLES, round(TRACE_WIDTH / speed * RATE))
+    signal = np.full((len(LEADS), SAMPLES), np.nan, np.float32)
+    stretch, left = 0, 0.0
+    for names in LAYOUTS[str(pages.layout[row])]:
+        for place, name in enumerate(names):
+            centre = np.asarray(pages.centre[row][stretch])
+            columns = np.flatnonzero(np.isfinite(centre))
+            at = np.clip(centre[columns].astype(np.int64), 0, pages.size[0] - 1)
+            slope = np.gradient(y, axis=0)[at, columns]
+            down = y[at, columns] + (centre[columns] - at - 0.5) * slope
+            across = x[at, columns]
+            order = np.argsort(across)
+            across, down = across[order], down[order]
+            apart = np.concatenate([[True], np.diff(across) > 1e-3])
+            start, stop = (shown * n // len(names) for n in (place, place + 1))
+            # Whole periods of the grid apart from where the row begins, alignment does the rest.
+            left = across[0] if place == 0 else left
+            times = np.clip(left + np.arange(start, stop) / RATE * speed, across[0], across[-1])
+            value = (pages.zero[row][stretch] - CubicSpline(across[apart], down[apart])(times)) / gain
+            signal[LEADS.index(name)] = np.nan
+            signal[LEADS.index(name), start:stop] = value
+            stretch += 1
+    return signal
+
+
+def decibels(found: Floats) -> Floats:
+    """Return the decibels of each page, 60 at most."""
+    return 10 * np.log10(np.minimum(found[:, 0] / np.maximum(found[:, 1], 1e-12), 1e6))
+
+
+def report(pages: Pages, rows: np.ndarray, found: dict[str, Floats]) -> None:
+    """Print a line for each kind of picture and what reads it."""
+    kinds, subjects = np.asarray(pages.kind)[rows], np.asarray(pages.subject)[rows]
+    lines = [["pictures", "read by", "pages", "mean dB", "median", "rule", "r"]]
+    for kind in [*dict.fromkeys(kinds.tolist()), "all"]:
+        of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
+        for name, values in found.items():
+            each = decibels(values[of])
+            rule = 10 * np.log10(np.mean(10 ** (each / 10)))
+            figures = [each.mean(), np.median(each), rule]
+            lines.append([kind, name, str(of.sum()), *(f"{one:.2f}" for one in figures)])
+            lines[-1].append(f"{values[of, 2].mean():.3f}")
+    print(table(lines[0], lines[1:], left=2))
+    if "baseline" in found:
+        for kind in [*dict.fromkeys(kinds.tolist()), "all"]:
+            of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
+            gain = decibels(found["network"][of]) - decibels(found["baseline"][of])
+            low, high = interval(gain, subjects[of])
+            print(
+                f"{kind}: network over baseline {gain.mean():+.2f} dB, {low:+.2f} to {high:+.2f} over hearts"
+            )
+
+
+def interval(values: Floats, subjects: np.ndarray) -> tuple[float, float]:
+    """Return the 95% interval of the mean over subjects' means, by drawing subjects."""
+    each = np.array([values[subjects == name].mean() for name in np.unique(subjects)])
+    drawn = np.random.default_rng(0).choice(each, (DRAWS, len(each))).mean(1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

@@ -1,0 +1,41 @@
+"""Pictures of real pages and of another maker: they are read, or refused with the reason."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atml.digitising.digitiser import RATE, digitise
+from atml.digitising.signal_rules import PictureMatch
+from atml.errors import DataError
+from atml.pages.picture_file import read
+
+PAGES = Path(os.environ.get("ATML_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "pages"
+
+pytestmark = pytest.mark.skipif(not PAGES.is_dir(), reason=f"no pictures of pages in {PAGES}")
+
+
+def test_a_generated_page_is_read() -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed here")
+    found = digitise(read(PAGES / "generated" / "00003_hr-clean.png"))
+    assert (found.layout, found.speed, found.gain) == ("3x4+1", 25.0, 10.0)
+    assert found.confidence.min() > 0.8
+
+
+def test_part_of_a_page_is_refused() -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed here")
+    with pytest.raises(DataError, match="2 rows of traces were found"):
+        digitise(read(PAGES / "scans" / "ecg00008.jpg"))
+
+
+def test_two_pictures_of_one_record_agree() -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed here")
+    first, second = (
+        digitise(read(PAGES / "generated" / f"00003_hr-{kind}.png")) for kind in ("clean", "creases")
+    )
+    match = PictureMatch.of(first.signal, second.signal, RATE)
+    assert match.pearson > 0.95 and match.db > 10
+    assert np.isfinite(first.signal[1]).all()

@@ -1,0 +1,75 @@
+"""What is known of each pixel of a page fits its picture, as it lies and laid flat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atml.errors import DataError
+from atml.paper.page_truth import PRINT, Pages, at_rate, folders, opened, upsampled
+
+
+def test_pages_come_as_they_are_and_laid_flat(pages: Pages) -> None:
+    assert pages.kind.tolist() == ["clean", "photo", "photo", "clean", "photo", "photo"]
+    assert pages.flat.tolist() == [False] * 4 + [True] * 2
+    assert pages.name[4:].tolist() == pages.name[1:3].tolist()
+    assert pages.rgb.shape == (6, 512, 672, 3) and pages.signal.shape == (6, 12, 5000)
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_the_mean_row_of_a_trace_lies_in_its_mask(pages: Pages, number: int) -> None:
+    rows = np.arange(512)[:, None] + 0.5
+    for stretch in range(13):
+        mine = pages.who[number] == stretch + 1
+        centre = pages.centre[number, stretch]
+        both = mine.any(0) & np.isfinite(centre)
+        assert both.sum() > 100
+        middle = (mine * rows).sum(0)[both] / mine.sum(0)[both]
+        assert np.median(np.abs(middle - centre[both])) < 0.5
+
+
+def test_laid_flat_a_page_fills_its_picture(pages: Pages) -> None:
+    x, y = pages.place[4]
+    assert x[0, 0] == y[0, 0] == 0 and np.allclose([x[-1, -1], y[-1, -1]], [297, 512 / 672 * 297], atol=1e-3)
+    # Of a photograph the corner of the picture is not that of the page.
+    assert abs(pages.place[1][0, 0, 0]) > 1
+    ink = (pages.who[4] > 0) & (pages.who[4] != PRINT)
+    grey = pages.rgb[4].mean(-1)
+    assert grey[ink].mean() < grey[pages.who[4] == 0].mean() - 30
+
+
+def test_a_set_is_read_once(root: Path, tmp_path: Path) -> None:
+    first = opened(root, (256, 336), tmp_path)
+    entry = next(tmp_path.glob("paper-*"))
+    stamp = (entry / "rgb.npy").stat().st_mtime_ns
+    again = opened(root, (256, 336), tmp_path)
+    assert (entry / "rgb.npy").stat().st_mtime_ns == stamp and len(list(tmp_path.iterdir())) == 1
+    assert np.array_equal(first.rgb, again.rgb) and first.rgb.shape == (4, 256, 336, 3)
+    assert np.array_equal(first.centre, again.centre, equal_nan=True)
+
+
+def test_a_folder_without_pages_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no pages with their truth; make some with"):
+        folders(tmp_path)
+
+
+@pytest.mark.parametrize("rate", [250, 256, 500, 512, 1000, 1025])
+def test_every_rate_becomes_500(rate: int) -> None:
+    t = np.arange(10 * rate) / rate
+    signal = np.tile(np.sin(2 * np.pi * 3 * t), (12, 1)).astype(np.float32)
+    signal[0, : 5 * rate] = np.nan
+    found = at_rate(signal, rate)
+    assert found.shape == (12, 5000)
+    wanted = np.sin(2 * np.pi * 3 * np.arange(5000) / 500)
+    assert np.abs(found[1] - wanted)[50:-50].max() < 0.02
+    assert np.isnan(found[0, :2499]).all() and np.isfinite(found[0, 2501:]).all()
+
+
+def test_upsampling_is_exact_for_planes() -> None:
+    y, x = np.mgrid[:9, :9] * 8.0
+    plane = (2 * x - y).astype(np.float32)
+    got = upsampled(plane, (16, 24), (8, 4))
+    rows, columns = np.mgrid[8:24, 4:28] + 0.5
+    assert np.allclose(got, 2 * columns - rows, atol=1e-3)

@@ -1,0 +1,74 @@
+"""Networks that read pages are searched as any others: trials, folds by heart, figures, best, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atml.errors import DataError
+from atml.metrics.waveform import decibels
+from atml.models.paper_config import PaperConfig
+from atml.page_sets.page_set import Asked, make
+from atml.paper.learner import PaperLearner, learner_of
+from atml.paper.page_data import open_pages
+from atml.task_files import find
+from tests.terminal import run
+
+WEIGHTS = Path(__file__).parents[1] / "fixtures" / "paper" / "unet8.npz"
+"""A network of 8, 16, 32 and 64 channels after 600 steps, in 16 bits."""
+
+SPACE = f"""
+from atml import PaperConfig
+
+DEFAULT = {{"learning_rate": 1e-6}}
+
+def suggest(trial):
+    rate = trial.suggest_float("learning_rate", 1e-7, 1e-5, log=True)
+    return PaperConfig(learning_rate=rate, steps=4, batch=1, crop=(64, 64), begin={str(WEIGHTS)!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("PIL", reason="Pillow is not installed here")
+    asked = Asked(hearts=2, pages=1, size=(512, 672), seed=21, kinds=("clean",), layouts=("3x4",))
+    return make(tmp_path_factory.mktemp("clean") / "set", asked).folder
+
+
+def test_pages_are_a_data_set(clean: Path, tmp_path: Path) -> None:
+    task = find("paper").task
+    data = open_pages([clean], task, cache=tmp_path)
+    assert data.x.shape == (2, 3, 512, 672) and data.x.dtype == np.uint8
+    assert data.y.tolist() == [4095] * 2 and data.subject.tolist() == ["h0000", "h0001"]
+    one = open_pages([clean], task, leave_out=["h0000"], cache=tmp_path)
+    assert one.subject.tolist() == ["h0001"] and one.fingerprint != data.fingerprint
+    with pytest.raises(DataError, match="name one folder with --data, as atml data make pages writes it"):
+        open_pages([], task, cache=tmp_path)
+
+
+def test_a_learner_trains_and_reads(clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATML_CACHE", str(tmp_path))
+    task = find("paper").task
+    data = open_pages([clean], task)
+    learner = learner_of(task)
+    assert isinstance(learner, PaperLearner) and learner_of(find("afib").task) is None
+    config = PaperConfig(learning_rate=1e-6, steps=1, batch=1, crop=(64, 64), begin=str(WEIGHTS))
+    fitted = learner.fit(config, task, data, np.array([0]), seed=0)
+    found = learner.predictions(fitted.model, task, data, np.array([1]))
+    assert found.subject.tolist() == ["h0001"] and found.logits.shape == (1, 12)
+    assert np.median(decibels(found)) > 6
+    assert not list((tmp_path / "trainings").glob("*"))
+
+
+def test_a_search_ends_with_an_export(clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATML_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.py").write_text(SPACE, encoding="utf-8")
+    asked = ["search", "--task", "paper", "--data", str(clean), "--space", "space.py", "--trials", "1"]
+    done = run([*asked, "--workers", "1", "--folds", "2", "--finalists", "0", "--device", "cpu"])
+    assert done.code == 0, done
+    assert "complete" in done.out and "2 pages of 512 x 672 pixels" in done.out
+    best = run(["best"])
+    assert best.code == 0 and "dB" in best.out
