@@ -66,7 +66,20 @@ def test_a_search_runs_its_trials(clean: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("ATML_CACHE", str(tmp_path / "cache"))
     (tmp_path / "space.py").write_text(SPACE, encoding="utf-8")
     asked = ["search", "--task", "paper", "--data", str(clean), "--space", "space.py", "--trials", "1"]
-    done = run(tmp_path, *asked, "--workers", "1", "--folds", "2", "--repeats", "0", "--device", "cpu")
+    done = run(
+        tmp_path,
+        *asked,
+        "--workers",
+        "1",
+        "--folds",
+        "2",
+        "--repeats",
+        "1",
+        "--finalists",
+        "1",
+        "--device",
+        "cpu",
+    )
     assert done.returncode == 0, done
     assert "complete" in done.stdout and "2 pages of 512 x 672 pixels" in done.stdout
     best = run(tmp_path, "best")
