@@ -27,8 +27,15 @@ def test_a_generated_page_is_read() -> None:
 
 def test_part_of_a_page_is_refused() -> None:
     pytest.importorskip("PIL", reason="Pillow is not installed here")
-    with pytest.raises(DataError, match="2 rows of traces were found"):
+    with pytest.raises(DataError, match="rows of traces were found"):
         digitise(read(PAGES / "scans" / "ecg00008.jpg"))
+
+
+def test_a_layout_that_is_none_of_these_is_refused() -> None:
+    """Three rows of four leads, and three more for rhythm."""
+    pytest.importorskip("PIL", reason="Pillow is not installed here")
+    with pytest.raises(DataError, match=r"limb leads do not agree|rows of traces were found"):
+        digitise(read(PAGES / "scans" / "ecg00006.png"))
 
 
 def test_two_pictures_of_one_record_agree() -> None:
