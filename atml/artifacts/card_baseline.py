@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from atml.artifacts import card_kind
 from atml.artifacts.record import ExportRecord
-from atml.data.cases import case_of
+from atml.data.cases import case_of, kind_in_words
 from atml.evaluation.cross_validation_result import BaselineResult, CrossValidationResult, RhythmRow
 from atml.formatting import between, plural, table
 from atml.metrics import Interval
 from atml.tasks import targets
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 
 def versus(record: ExportRecord, size_bytes: int) -> list[str]:
@@ -33,7 +35,7 @@ def versus(record: ExportRecord, size_bytes: int) -> list[str]:
         (
             f"work a {case_of(task).name}",
             f"{record.cost.macs:,} MACs",
-            f"about {baseline.baseline.operations(task.window):,} operations",
+            f"about {baseline.baseline.operations(math.prod(task.shape[1:])):,} operations",
         ),
     ]
     return [
@@ -86,25 +88,27 @@ def by_rhythm(record: ExportRecord) -> list[str]:
     if not rhythms:
         return []
     other = {(row.rhythm, row.label): row for row in baseline.rhythms} if baseline else {}
+    several = task.kind == MULTILABEL
 
     def line(row: RhythmRow) -> tuple[str, ...]:
         beside = other.get((row.rhythm, row.label))
         cells = (
-            row.rhythm or "(no name)",
-            class_of(task, row.label),
+            row.rhythm or ("none" if several else "(no name)"),
+            *([] if several else [class_of(task, row.label)]),
             f"{row.windows:,}",
             f"{row.subjects:,}",
             f"{row.right:.3f}",
         )
         return (*cells, f"{beside.right:.3f}") if beside else cells
 
-    case = case_of(task)
-    header = (case.kind, "class", case.many, "subjects", "network", *(("baseline",) if baseline else ()))
+    case, kind = case_of(task), kind_in_words(task)
+    of = () if several else ("class",)
+    header = (kind, *of, case.many, "subjects", "network", *(("baseline",) if baseline else ()))
     few = min(row.subjects for row in rhythms)
     said = (
-        f"Share of the {case.many} of each {case.kind} that were decided right out of fold:"
+        f"Share of the {case.many} of each {kind} that were decided right out of fold:"
         f" {card_kind.of(task).rhythms(task)}."
     )
     if few < 5:
         said += f" The rarest comes from {plural(few, 'subject')}, which says little about others."
-    return ["\n\n".join([f"## By {case.kind}", said, table(header, [line(row) for row in rhythms], left=2)])]
+    return ["\n\n".join([f"## By {kind}", said, table(header, [line(row) for row in rhythms], left=2)])]

@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -332,7 +333,7 @@ def _baseline_fields(record: ExportRecord, baseline: BaselineResult) -> dict[str
         "rhythms": [stored(row) for row in baseline.rhythms],
         "subjects": [dataclasses.asdict(row) for row in baseline.table.rows()],
         "size_bytes": baseline.baseline.size_bytes,
-        "operations": baseline.baseline.operations(record.task.window),
+        "operations": baseline.baseline.operations(math.prod(record.task.shape[1:])),
         "network_gains": dataclasses.asdict(
             record.result.target.balanced_gain(record.result.table, baseline.table)
         ),

@@ -84,13 +84,14 @@ def screen(found: Bench) -> RenderableType:
     from atml.formatting import columns, plural
 
     at, model = found.machine, found.model
+    case = "page" if "pixels" in model else "window"
     memory = "" if at.memory_gib is None else f", {at.memory_gib:.0f} GiB"
     load = "" if at.load is None else f"; load average before: {at.load:.2f}"
     head = [
         f"{model['task']}, {model['bytes'] / 1024:.1f} KiB: {model['summary']}",
         f"{at.processor}{memory}{load}",
         f"onnxruntime {at.onnxruntime}, {plural(at.threads_a_session, 'thread')} a session;"
-        f" {plural(found.batch, 'window')} a run, {found.seconds:g} s each after a warm-up",
+        f" {plural(found.batch, case)} a run, {found.seconds:g} s each after a warm-up",
     ]
 
     def ms(value: float | None) -> str:
@@ -115,7 +116,7 @@ def screen(found: Bench) -> RenderableType:
         )
         for row in found.rows
     ]  # fmt: skip
-    header = ("replicas", "N", "windows/s", "p50 ms", "p95", "p99", "max", "MiB", "each", "others")
+    header = ("replicas", "N", f"{case}s/s", "p50 ms", "p95", "p99", "max", "MiB", "each", "others")
     ways = (
         "shared: one session, N threads. sessions: N of them, N threads. processes: N.",
         "MiB: proportional memory (PSS) of all; each: what one more adds. others: cores",

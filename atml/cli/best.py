@@ -295,8 +295,8 @@ def _chosen(store: Store, name: str, top: int, *, pareto: bool, prefer: str | No
 def sizes_table(found: Sequence[AtSize]) -> RenderableType:
     """Lay out the best trial at each size."""
     from atml.formatting import columns, value
+    from atml.searching.first_rates import headline
     from atml.searching.next_step import where
-    from atml.searching.verdict import headline
 
     rates = list(headline(found[-1].entry.rates)) if found else []
     header = ("at most KiB", "trial", "value", "runs", *rates, "KiB", "MACs", "export")

@@ -83,10 +83,10 @@ def serve(
     socket = server.bind(host, port)
     for name, model in models.items():
         task = model.task
-        show(
-            f"serving {name} ({task.name}: {', '.join(task.classes)}; {plural(task.leads, 'lead')},"
-            f" {plural(task.window, 'sample')} at {task.sampling_rate} Hz)"
-        )
+        takes = f"{plural(task.leads, 'lead')}, {plural(task.window, 'sample')} at {task.sampling_rate} Hz"
+        if task.picture is not None:
+            takes = "pages of {} x {} pixels".format(*task.picture)
+        show(f"serving {name} ({task.name}: {', '.join(task.classes)}; {takes})")
     address, at = socket.getsockname()[:2]
     show(f"{listening.url(str(address), int(at), '/v2')} is ready; Ctrl-C ends it")
     sys.stdout.flush()

@@ -12,14 +12,14 @@ import numpy as np
 from atml.arrays import Floats
 from atml.artifacts.latency import Latency
 from atml.artifacts.model import CONFIG, METRICS, ExportedModel, load
-from atml.comparison.result import Column
+from atml.comparison.result import LABEL_MEASURES, Column
 from atml.errors import ExportError, InputError
 from atml.formatting import plural
 from atml.metrics import FOUR, Interval, paired
 from atml.models.budget import Cost
 from atml.scoring.official_total import counts_of_rows
 from atml.scoring.published import Published
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 ANY_RULE = (*FOUR, "specificity", "NPV", "sensitivity", "PPV", "balanced accuracy", "balanced_accuracy")
 """Figures that mean the same under every rule; the others are a rule's own."""
@@ -62,7 +62,7 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
             ("task", first.task.name, other.task.name),
             ("kind of task", first.task.kind, other.task.kind),
             ("classes", " and ".join(first.task.classes), " and ".join(other.task.classes)),
-            ("windows", f"{first.task.seconds:g} s", f"{other.task.seconds:g} s"),
+            ("size of", _size(first.task), _size(other.task)),
             ("sampling rate", f"{first.task.sampling_rate} Hz", f"{other.task.sampling_rate} Hz"),
             ("leads", str(first.task.leads), str(other.task.leads)),
             ("seconds after a beat", str(first.task.after_beat), str(other.task.after_beat)),
@@ -77,6 +77,15 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
                 f"figures of {one.source.split(';')[0]} are of task {' or '.join(one.tasks)}, not"
                 f" {first.task.name}"
             )
+
+
+def _size(task: Task) -> str:
+    """Say what one decision is made of."""
+    return (
+        f"windows {task.seconds:g} s"
+        if task.picture is None
+        else "pages {} x {} pixels".format(*task.picture)
+    )
 
 
 def column(
@@ -144,8 +153,17 @@ def out_of_fold_rows(task: Task) -> list[tuple[str, str]]:
         rates = (*FOUR, "specificity", "balanced accuracy")
         return [value, ("F", "F, mean F-beta over subjects"), *((key, key) for key in rates)]
     each = [f"{rate} {name}" for rate in ("F1", "sensitivity", "specificity") for name in task.classes]
-    macro = ((key, key if key == "accuracy" else f"macro {key}") for key in FOUR)
+    macro = [(key, key if key == "accuracy" else f"macro {key}") for key in FOUR]
     mean = ("F", "F, mean accuracy over subjects")
+    if task.kind == MULTILABEL:
+        mean = ("F", "F1 over all labels, mean over subjects")
+        macro = [
+            ("F1", "macro F1"),
+            ("accuracy", "binary accuracy"),
+            ("always no", "binary accuracy of calling nothing"),
+            ("precision", "macro precision"),
+            ("recall", "macro sensitivity"),
+        ]
     return [value, mean, *macro, ("balanced accuracy", "balanced accuracy"), *((key, key) for key in each)]
 
 
@@ -163,6 +181,8 @@ def subject_figures(rows: Sequence[Mapping[str, Any]], task: Task) -> tuple[list
     """
     rows = sorted(rows, key=lambda row: str(row["subject"]))
     names = [str(row["subject"]) for row in rows]
+    if task.kind == MULTILABEL:
+        return names, {key: np.array([row[key.lower()] for row in rows]) for key in LABEL_MEASURES}
     if task.positive is None:
         return names, {"accuracy": np.array([row["right"] / row["n"] for row in rows])}
     return names, paired.of_subjects(counts_of_rows(rows))

@@ -30,7 +30,7 @@ from atml.comparison.compared_models import (
     subject_figures,
 )
 from atml.comparison.judging import OFFICIAL, by_subject, judged_together, official_of, same_windows
-from atml.comparison.result import Comparison, Pair
+from atml.comparison.result import LABEL_MEASURES, Comparison, Pair
 from atml.data.cases import case_of
 from atml.errors import InputError
 from atml.metrics import paired
@@ -40,7 +40,7 @@ from atml.scoring.presentation import ScoreReport
 from atml.scoring.published import Published
 from atml.scoring.recording import Evaluations, record
 from atml.tasks import targets
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 
 def on_test_data(
@@ -88,7 +88,7 @@ def on_test_data(
     task = exports[0].task
     definition = task_files.find(task.name, objective=objective)
     rule = rule or definition.rule
-    tested = _tested(by or official_of(rule), task)
+    tested = _tested(by or official_of(rule, task), task)
     asked: dict[str, Any] = {
         "label": definition.label,
         "labels_hash": definition.labels_hash,
@@ -161,7 +161,7 @@ def out_of_fold(
     comparable(exports, published)
     task = exports[0].task
     rule = "" if by else task_files.find(task.name, objective=objective).rule
-    tested = _tested(by or official_of(rule), task)
+    tested = _tested(by or official_of(rule, task), task)
     kept = [kept_results(one) for one in exports]
     names = names_of(exports)
     _same_folds(names, [config for config, _ in kept])
@@ -214,7 +214,9 @@ def _same_folds(names: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> N
 
 def _tested(by: str, task: Task) -> str:
     """Return the figure that is tested; raises InputError for one that the task's subjects don't have."""
-    offered = paired.MEASURES if len(task.classes) == 2 else paired.MEASURES[:1]
+    offered: tuple[str, ...] = paired.MEASURES if len(task.classes) == 2 else paired.MEASURES[:1]
+    if task.kind == MULTILABEL:
+        offered = LABEL_MEASURES
     if by not in offered:
         raise InputError(f"--by {by!r} is no figure of a subject here; known: {', '.join(offered)}")
     return by

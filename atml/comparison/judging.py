@@ -9,19 +9,26 @@ import numpy as np
 
 from atml import metrics
 from atml.artifacts.model import ExportedModel
+from atml.comparison.result import LABEL_MEASURES
 from atml.errors import DataError
 from atml.formatting import plural
 from atml.metrics import paired
+from atml.metrics.label_sets import truth
+from atml.metrics.multilabel import binary_accuracy, label_counts
 from atml.scoring.evaluation import judge_export
 from atml.scoring.leakage import Paths
 from atml.scoring.recording import Pending
+from atml.tasks import targets
+from atml.tasks.task import MULTILABEL, Task
 
 OFFICIAL = {"iesd2024": ("F-beta", 5), "iccad2023": ("F-beta", None)}
 """Rules whose official figure is a mean over subjects: that figure, and the decimals it is rounded to."""
 
 
-def official_of(rule: str) -> str:
+def official_of(rule: str, task: Task) -> str:
     """Return the figure of a subject that is tested where nobody names one: that of the rule, or accuracy."""
+    if task.kind == MULTILABEL:
+        return LABEL_MEASURES[0]
     return OFFICIAL.get(rule, ("accuracy", None))[0]
 
 
@@ -54,8 +61,8 @@ def _missing_classes(pending: Pending) -> list[str]:
     Raises DataError where one of two has none.
     """
     task, report = pending.judged.task, pending.report
-    left = set(pending.judged.y_true.tolist())
-    missing = [name for i, name in enumerate(task.classes) if i not in left]
+    there = np.atleast_1d(targets.having(task, pending.judged.y_true).any(axis=0)).tolist()
+    missing = [name for name, known in zip(task.classes, there, strict=True) if not known]
     if missing and len(task.classes) == 2:
         raise DataError(
             f"of the {plural(report.subjects, 'subject')} of {report.data_name} whom none of these models was"
@@ -91,6 +98,11 @@ def by_subject(pending: Pending, rule: str) -> tuple[list[str], dict[str, Any]]:
     if pending.report.score.records is not None:
         found = judged.records()
         true, called, subject = found.predictions.y, found.labels(), found.predictions.subject
+    if judged.task.kind == MULTILABEL:
+        labels = len(judged.task.classes)
+        counted = label_counts(truth(true, labels), truth(called, labels), subject)
+        each = (counted.f1(), binary_accuracy(counted.cells))
+        return counted.names.tolist(), dict(zip(LABEL_MEASURES, each, strict=True))
     if len(judged.task.classes) > 2:
         names, code = metrics.subject_codes(subject)
         return names.tolist(), {"accuracy": paired.accuracy(true == called, code, names)}

@@ -13,6 +13,9 @@ from atml.artifacts.latency import Latency
 from atml.metrics import Interval
 from atml.metrics.paired import LEVEL, Difference
 
+LABEL_MEASURES = ("F1", "accuracy")
+"""Figures of a subject where several labels may be true at once: over all labels, and of single decisions."""
+
 FEW = 10
 """With fewer subjects than this it is said that percentile intervals are too narrow."""
 
@@ -165,7 +168,7 @@ class Comparison:
             rows.append(("total of the contest", *(_figure(c.figures.get("total"), 3) for c in self.columns)))
         costs: list[tuple[str, list[str]]] = [
             ("size, KiB", [_cost(c.size_kib, 1) for c in self.columns]),
-            ("MACs a window", [_cost(c.macs) for c in self.columns]),
+            (f"MACs a {self.cases.removesuffix('s')}", [_cost(c.macs) for c in self.columns]),
             ("parameters", [_cost(c.parameters) for c in self.columns]),
             ("RAM of activations, KiB", [_cost(c.ram_kib, 1) for c in self.columns]),
             ("latency here, ms", [_latency(c.latency, measured=True) for c in self.columns]),
@@ -206,12 +209,12 @@ class Comparison:
             lines.append(
                 f"tested is the {self.tested} of a subject alone, by flipping signs of differences over"
                 f" subjects, two-sided{many}; the other figures have an interval and no test. Differences are"
-                " means over subjects, each counting the same, whatever the number of its windows"
+                f" means over subjects, each counting the same, whatever the number of its {self.cases}"
             )
         timed = [c.latency for c in self.columns if c.latency is not None and c.latency.runs]
         if timed:
             lines.append(
-                f"latency: median of {timed[0].runs} single windows, in brackets the quarter points,"
+                f"latency: median of {timed[0].runs} single {self.cases}, in brackets the quarter points,"
                 " models in turns, one thread of onnxruntime on this machine, not on the device"
             )
         evaluations = [c.look for c in self.columns if c.look is not None]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from atml.dashboard.trial_notes import Words
+from atml.data.cases import of_study
 from atml.evaluation.gate import Gate
 from atml.formatting import figure, plural, table
 from atml.metrics import FOUR
@@ -60,8 +61,10 @@ def study_note(
 def _about(spec: Mapping[str, Any]) -> str:
     data = "synthetic ECG" if spec.get("synthetic") else str(spec.get("data_name"))
     objective = f", objective {spec['objective_name']}" if spec.get("objective_name") else ""
+    seconds = spec.get("window", 0)
+    size = of_study(spec).many if seconds is None else f"windows of {seconds:g} s"
     return (
-        f"Task {spec.get('task')}{objective} on {data}: windows of {spec.get('window', 0):g} s,"
+        f"Task {spec.get('task')}{objective} on {data}: {size},"
         f" {spec.get('folds')} folds by {spec.get('fold_by') or 'subject'}, seed {spec.get('seed')};"
         f" {Budget.of_spec(spec).describe()}; what qualifies: {Gate.of_spec(spec).words}."
     )

@@ -22,6 +22,9 @@ from atml.training.records import ParameterSource, Role, State, TrialRecord
 Words = Sequence[tuple[str, str, str]]
 """Regions: status, words, evidence."""
 
+PAGES = "page_"
+"""How names of families begin whose networks read pictures of pages."""
+
 _BATCHES = {"uniform": "windows", "subject": "subjects", "class": "classes"}
 
 _DRAWN: dict[str, str] = {
@@ -197,7 +200,8 @@ def _cost(record: TrialRecord, folder: Path | None) -> str:
     """Lay out what a network costs; its size is that of the file where it was exported."""
     cost = record.cost
     assert cost is not None
-    names = ["size", "MACs a window", "parameters", "RAM"]
+    of_pages = record.config is not None and record.config.family.startswith(PAGES)
+    names = ["size", f"MACs a {'page' if of_pages else 'window'}", "parameters", "RAM"]
     cells = [
         f"{kib_of(record, folder):.1f} KiB",
         f"{cost.macs:,}",

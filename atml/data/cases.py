@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from atml.formatting import plural
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 ECTOPIC = {"V": "VEB", "S": "SVEB"}
 """What beats of a class are called in the field: ventricular and supraventricular ectopic beats."""
@@ -51,6 +53,26 @@ def case_of(task: Task) -> Case:
     if task.picture is not None:
         return PAGE
     return BEAT if task.around_beats else WINDOW
+
+
+def kind_in_words(task: Task) -> str:
+    """Name what data call the kinds of what is decided on: "rhythm", "symbol", or "set of labels".
+
+    Example:
+        >>> kind_in_words(Task(name="p", kind="multilabel", classes=("AF", "PVC"), picture=(9, 9), leads=3))
+        'set of labels'
+    """
+    return "set of labels" if task.kind == MULTILABEL else case_of(task).kind
+
+
+def of_study(spec: Mapping[str, Any]) -> Case:
+    """Return what the task of a study decides on, of the settings that the study keeps.
+
+    Example:
+        >>> of_study({"task": "pages", "window": None}).name, of_study({"task": "afib", "window": 5.0}).name
+        ('page', 'window')
+    """
+    return PAGE if spec.get("window", 0.0) is None else WINDOW
 
 
 def signal(task: Task) -> str:

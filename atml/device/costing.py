@@ -54,8 +54,14 @@ def costed(config: ModelConfig, task: Task, budget: Budget) -> Cost:
     )
 
 
-def check(budget: Budget) -> None:
-    """Raise InputError for a board or format without estimates, or limits of a board that is not named."""
+def check(budget: Budget, task: Task) -> None:
+    """Raise InputError for a board or format without estimates, or limits of a board that is not named.
+
+    So for a task about pictures: boards and their formats are for signals.
+    """
+    asked = f"--board {budget.board}" if budget.board else f"--format {budget.format}"
+    if task.picture is not None and (budget.board or budget.format != F32):
+        raise InputError(f"{asked} is for signals, and task {task.name!r} is about pictures: leave it out")
     format_named(budget.format)
     if budget.board:
         rates(board_named(budget.board).target, budget.format)

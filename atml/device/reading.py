@@ -29,9 +29,27 @@ def read(model: bytes, config: ModelConfig, task: Task) -> Program:
     """Return the program of an ONNX file that `atml.artifacts.backends.onnx` wrote for a config.
 
     Raises:
-        ExportError: a graph with an operator, or in an order, that has no form on a device.
+        ExportError: a graph with an operator, or in an order, that has no form on a device; a task of
+            pictures.
     """
+    check_task(task)
     return _Reader(onnx.load_model_from_string(model).graph, config, task).program()
+
+
+def check_task(task: Task) -> None:
+    """Raise ExportError for a task about pictures: C and estimates of boards are for signals.
+
+    Example:
+        >>> check_task(Task(name="p", kind="multilabel", classes=("AF", "PVC"), picture=(192, 256), leads=3))
+        Traceback (most recent call last):
+        atml.errors.ExportError: task 'p' is about pictures, and boards and C are for signals: onnxruntime
+        runs the file
+    """
+    if task.picture is not None:
+        raise ExportError(
+            f"task {task.name!r} is about pictures, and boards and C are for signals: onnxruntime runs the"
+            " file"
+        )
 
 
 class _Reader:

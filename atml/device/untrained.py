@@ -23,5 +23,6 @@ def program(config: ModelConfig, task: Task) -> Program:
     from atml.artifacts.export import onnx_bytes
     from atml.device import reading
 
+    reading.check_task(task)
     network = models.build(config, task).eval()
     return reading.read(onnx_bytes(network, task, {}), config, task)

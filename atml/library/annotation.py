@@ -197,9 +197,10 @@ def _loaded(model: Model | PathLike) -> Model:
     found = model if isinstance(model, Model) else load(model)
     where = found.exported.folder or found.path
     if not found.task.around_beats:
+        on = "pictures" if found.task.picture is not None else f"windows of {found.task.seconds:g} s"
         raise InputError(
-            f"{where} is a model of task {found.task.name!r}, which decides on windows of"
-            f" {found.task.seconds:g} s and not on beats: use `atml predict`, or a model of a task such as"
+            f"{where} is a model of task {found.task.name!r}, which decides on {on}"
+            f" and not on beats: use `atml predict`, or a model of a task such as"
             " 'beats'"
         )
     check_classes(found.classes, where)

@@ -51,7 +51,7 @@ class ScoreResult:
     subjects: DataFrame = field(repr=False)
     """One row a subject, of what the rule judges: windows, or whole records (see `atml.Judged.records`).
 
-    Columns: ``subject``; ``windows``, or ``records`` under a rule that judges these, how many there are;
+    Columns: ``subject``; ``windows``, ``pages``, or ``records`` under a rule that judges these, how many;
     ``correct``, how many of them were decided right; ``accuracy``; and for each class ``true_CLASS`` and
     ``decided_CLASS``, how many are of that class and how many were decided to be."""
     notes: tuple[str, ...] = field(repr=False)
@@ -180,7 +180,8 @@ def by_subject(judged: Judged, *, records: bool) -> DataFrame:
         unit, subject = "records", found.predictions.subject
         true, decided = found.predictions.y, found.labels()
     else:
-        unit, subject, true, decided = "windows", judged.subject, judged.y_true, judged.y_pred
+        unit = "windows" if judged.task.picture is None else "pages"
+        subject, true, decided = judged.subject, judged.y_true, judged.y_pred
     names, which = np.unique(subject, return_inverse=True)
     count = np.bincount(which)
     correct = np.bincount(which, weights=true == decided).astype(np.int64)

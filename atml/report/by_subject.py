@@ -10,7 +10,7 @@ from atml.report import kind as report_kind
 from atml.report.comparisons import MOST
 from atml.report.figures import Figures, Source
 from atml.report.page import Block, Chart, Empty, Fold, Grid
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 
 def subjects(source: Source, task: Task) -> list[Block]:
@@ -50,10 +50,12 @@ def rhythms(source: Source, task: Task) -> Block:
         return row["rhythm"], row.get("label", positive if row["positive"] else -1)
 
     other = {key(row): row["right"] for row in baseline.get("rhythms", ())}
+    several = task.kind == MULTILABEL
+    none = "none" if several else "(no name)"
     cells = [
         (
-            row["rhythm"] or "(no name)",
-            class_of(task, key(row)[1]),
+            row["rhythm"] or none,
+            *([] if several else [class_of(task, key(row)[1])]),
             f"{row['segments']:,}",
             f"{row['subjects']:,}",
             f"{row['right']:.3f}",
@@ -62,10 +64,13 @@ def rhythms(source: Source, task: Task) -> Block:
         for row in rows
     ]
     worst = min(rows, key=lambda row: row["right"])
-    header = (case.kind, "class", case.many, "subjects", "right", *(["baseline right"] if other else []))
+    kind = "set of labels" if several else case.kind
+    of = () if several else ("class",)
+    header = (kind, *of, case.many, "subjects", "right", *(["baseline right"] if other else []))
+    how = "decided right in every label" if several else "decided right"
     says = (
-        f"Share of each {case.kind}'s {case.many} that was decided right out of fold. Weakest:"
-        f" {worst['rhythm'] or '(no name)'} with {worst['right']:.3f}, from"
+        f"Share of the {case.many} of each {kind} that was {how} out of fold. Weakest:"
+        f" {worst['rhythm'] or none} with {worst['right']:.3f}, from"
         f" {plural(worst['subjects'], 'subject')}."
     )
     return Grid(header, tuple(cells), says)

@@ -109,7 +109,12 @@ def operating(
             name=name,
             legendgroup=name,
             showlegend=name not in [before for before, _ in lines[:number]],
-            line={"color": PALETTE[names.index(name) % len(PALETTE)], "width": 2},
+            line={
+                "color": PALETTE[names.index(name) % len(PALETTE)],
+                "width": 2,
+                # Of more names than colours the others are dotted.
+                **({"dash": "dot"} if names.index(name) >= len(PALETTE) else {}),
+            },
             hovertemplate=f"{name}<br>{titles[0]} %{{x:.3f}}<br>{titles[1]} %{{y:.3f}}<extra></extra>",
         )
     named: set[str] = set()
@@ -148,8 +153,11 @@ def whiskers(found: Sequence[Interval]) -> dict[str, object]:
     }
 
 
-def reliability(found: Mapping[str, Calibration]) -> Figure:
-    """Draw what outputs say against what comes true, by class, and below how many windows each bin holds."""
+def reliability(found: Mapping[str, Calibration], *, by: str = "softmax", many: str = "windows") -> Figure:
+    """Draw what outputs say against what comes true, by class, and below how many windows each bin holds.
+
+    ``by`` is what makes probabilities of outputs, ``many`` what is counted.
+    """
     made = panels(
         1, (), rows=2, height=480, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.06
     )
@@ -182,7 +190,7 @@ def reliability(found: Mapping[str, Calibration]) -> Figure:
             name=name,
             legendgroup=name,
             showlegend=False,
-            hovertemplate=f"{name}: %{{y:,}} windows<extra></extra>",
+            hovertemplate=f"{name}: %{{y:,}} {many}<extra></extra>",
             row=2,
             col=1,
         )
@@ -190,7 +198,7 @@ def reliability(found: Mapping[str, Calibration]) -> Figure:
         made.update_layout(showlegend=True, margin={"t": 36})
     of = f"share that is {next(iter(found))}" if alone else "share that is of the class"
     made.update_yaxes(title_text=of, range=WHOLE, row=1, col=1)
-    made.update_yaxes(title_text="windows", row=2, col=1, rangemode="tozero", nticks=4)
+    made.update_yaxes(title_text=many, row=2, col=1, rangemode="tozero", nticks=4)
     made.update_xaxes(range=WHOLE)
-    made.update_xaxes(title_text="probability by the softmax of the outputs", row=2, col=1)
+    made.update_xaxes(title_text=f"probability by the {by} of the outputs", row=2, col=1)
     return made

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from atml.models.config import ModelConfig
+from atml.models.config import CONV_RECURRENT, ModelConfig
 from atml.searching.pruning import POINTS
 from atml.training.records import TrialRecord
 
@@ -50,7 +50,9 @@ def best_tenth(ordered: Sequence[TrialRecord]) -> Sequence[TrialRecord]:
 
 
 def family(config: ModelConfig) -> str:
-    """Name what a network is made of: "cnn", "lstm", "cnn + gru"."""
+    """Name what a network is made of: "cnn", "lstm", "cnn + gru", or its family where that is another."""
+    if config.family != CONV_RECURRENT:
+        return config.family
     cell = [] if config.cell == "none" else [config.cell]
     return " + ".join([*(["cnn"] if config.channels else []), *cell])
 

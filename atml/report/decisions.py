@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,12 +10,14 @@ from atml.formatting import between, listed, plural
 from atml.metrics.predictions import Predictions
 from atml.models.config import ModelConfig
 from atml.report import charts, operating
+from atml.report.calibration import calibrated
+from atml.report.decisions_by_label import each_label
 from atml.report.figures import Source
-from atml.report.operating import Calibration, Curve
-from atml.report.page import Block, Chart, Empty, Heading, Text
+from atml.report.operating import Curve
+from atml.report.page import Block, Chart, Heading, Text
 from atml.report.theme import GREEN, ORANGE, RED
 from atml.tasks import targets
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 
 def beyond_the_decision(
@@ -35,6 +36,8 @@ def beyond_the_decision(
     )
     if task.positive is not None:
         drawn = _one_class(source, runs, config, task)
+    elif task.kind == MULTILABEL:
+        drawn = each_label(source, runs, config, task)
     else:
         drawn = _each_class(source, runs, config, task)
     return [Text(said), *drawn]
@@ -70,7 +73,7 @@ def _one_class(source: Source, runs: Sequence[Predictions], config: ModelConfig,
             precise,
         ),
         Heading("Calibration"),
-        *_calibration(found, runs, config, folded),
+        *calibrated(found, runs, config, folded),
     ]
 
 
@@ -121,7 +124,7 @@ def _each_class(source: Source, runs: Sequence[Predictions], config: ModelConfig
             " of the classes alone.",
         ),
         Heading("Calibration"),
-        *_calibration({name: operating.calibration(mine) for name, mine in of.items()}, runs, config, folded),
+        *calibrated({name: operating.calibration(mine) for name, mine in of.items()}, runs, config, folded),
     ]
 
 
@@ -161,54 +164,3 @@ def _marks(source: Source, curves: Sequence[Curve], *, recall: bool) -> charts.M
         theirs = (rates["sensitivity"]["value"], rates["specificity"]["value"], float(baseline["precision"]))
         marks.append((f"baseline {baseline['name']}", RED, "x", *point(*theirs)))
     return marks
-
-
-def _calibration(
-    found: Mapping[str, Calibration], runs: Sequence[Predictions], config: ModelConfig, folded: str
-) -> list[Block]:
-    """Compare the outputs of each class with how often they come true."""
-    found = {name: one for name, one in found.items() if one.bins}
-    if not found:
-        return [Empty("There are no outputs to compare.")]
-    moved = _moved(config, binary=runs[0].positive is not None)
-    why = f" Training with {listed(moved)} moves them away from shares on purpose." if moved else ""
-    mean = f", the mean of {len(runs)} trainings" if len(runs) > 1 else ""
-    errors = listed(
-        [
-            f"{f'{name} ' if len(found) > 1 else ''}{one.error.value:.3f} ({between(one.error)})"
-            for name, one in found.items()
-        ]
-    )
-    name, off = max(
-        ((name, b) for name, one in found.items() for b in one.bins),
-        key=lambda item: abs(item[1].seen.value - item[1].said) * item[1].windows,
-    )
-    lean = f"too sure of {name}" if off.said > off.seen.value else f"not sure enough of {name}"
-    says = (
-        f"Expected calibration error {errors} in {operating.BINS} bins{mean}. Furthest off, by"
-        f" {off.windows:,} windows a training, is a mean output of {off.said:.2f} where {off.seen.value:.2f}"
-        f" come true: {lean}."
-    )
-    return [
-        Text(
-            "Nothing calibrates the outputs: read their softmax as a rank, not as"
-            f" probabilities.{why}{folded}"
-        ),
-        Chart("calibration", charts.reliability(found), says),
-    ]
-
-
-def _moved(config: ModelConfig, *, binary: bool) -> list[str]:
-    """Name what in a training keeps outputs from being shares of what comes true."""
-    found: Mapping[str, Any] = {
-        f"label smoothing of {config.label_smoothing:.3g}": config.label_smoothing,
-        f"the {config.loss} loss": "focal" in config.loss,
-        f"{config.class_weights} class weights": config.class_weights != "none",
-        f"a factor of {config.positive_weight:.3g} on the positive class": binary
-        and config.positive_weight != 1,
-        "mixup": config.mixup,
-        "drawing subjects alike": config.sampling == "subject",
-        "drawing classes alike": config.sampling == "class",
-        "thinning the most frequent class": config.thinning,
-    }
-    return [words for words, on in found.items() if on]

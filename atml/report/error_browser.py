@@ -6,11 +6,14 @@ import numpy as np
 
 from atml.arrays import Floats, Int64, Strings
 from atml.data.cases import beat_at, case_of
+from atml.data.dataset import Dataset
 from atml.formatting import plural, sentence
 from atml.report import kind as report_kind
+from atml.report import page_pictures
 from atml.report.material import Material
 from atml.report.outcome import unit_of
 from atml.report.page import Block, Empty, Windows
+from atml.tasks.task import MULTILABEL, Task
 
 MOST = 3000
 """Windows that are listed."""
@@ -22,6 +25,10 @@ FINEST = 125.0
 """Samples a second that a trace has at most, in Hz."""
 
 
+PICTURES, THUMB = 60, 168
+"""Pages that are shown, and their width at most, in pixels."""
+
+
 def browser(material: Material) -> Block:
     """Return the misjudged windows, the surest first; an `Empty` where there are none, or no data."""
     found, plan, why = material.outcome.decided, material.plan, material.outcome.why
@@ -29,11 +36,11 @@ def browser(material: Material) -> Block:
         return Empty(sentence(f"what was misjudged can't be shown: {why or material.plan_gone}"))
     data, task = plan.dataset, plan.definition.task
     kind, case = report_kind.of(task), case_of(task)
-    names, runs = kind.groups(task), len(found.called)
+    names, runs = kind.answers(task), len(found.called)
     missed = found.called != found.truth
     wrong = np.flatnonzero(missed.mean(axis=0) > 0.5)
     if not len(wrong):
-        return Empty(f"No {case.name} is decided wrong in more than half of the trainings.")
+        return Empty(f"No {one_of(task)} is wrong in more than half of the trainings.")
     # Of the trainings that are wrong: what they say is what the margin is of.
     score = np.where(missed, found.margins, 0.0).sum(axis=0) / np.maximum(1, missed.sum(axis=0))
     subject = data.subject[found.rows]
@@ -44,18 +51,37 @@ def browser(material: Material) -> Block:
         first = int(np.flatnonzero(missed[:, at])[0])
         mistake = f"{names[found.truth[at]]}, called {names[found.called[first, at]]}"
         rows.append(((str(subject[at]), str(data.rhythm[row]) or "(no name)", mistake), float(score[at])))
+    people, where = len(np.unique(subject[wrong])), material.places
+    how = {1: "", 2: " by both trainings"}.get(runs, f" by more than half of the {runs} trainings")
+    said = (
+        f"{kind.count(task, len(wrong))} of {plural(people, 'subject')}"
+        f" {'is' if len(wrong) == 1 else 'are'} {'' if task.kind == MULTILABEL else 'decided '}wrong out of"
+        f" fold{how}, of {len(found.truth):,}."
+    )
+    if len(kept) < len(wrong):
+        said += f" {len(kept):,} are listed, the surest of each subject in turn."
+    if task.picture is not None:
+        pictures, of = thumbnails(data, found.rows[places])
+        if len(pictures) < len(np.unique(found.rows[places])):
+            said += (
+                f" {len(pictures):,} pages are shown, small, those of the surest decisions of each subject."
+            )
+        return Windows(
+            columns=("subject", "set of labels", "truth and decision"),
+            rows=tuple(rows),
+            score=kind.score(task),
+            traces=(),
+            rate=0.0,
+            unit="",
+            says=said,
+            what="decisions",
+            pictures=pictures,
+            picture=of,
+        )
     step = max(1, int(np.ceil(data.sampling_rate / FINEST)))
     length = -(-data.x.shape[-1] // step)
     drawn = places[: max(1, SAMPLES // length)]
     traces = tuple(trace(np.asarray(data.x[int(found.rows[at])][0], np.float64), step) for at in drawn)
-    people, where = len(np.unique(subject[wrong])), material.places
-    how = {1: "", 2: " by both trainings"}.get(runs, f" by more than half of the {runs} trainings")
-    said = (
-        f"{case.count(len(wrong))} of {plural(people, 'subject')}"
-        f" {'is' if len(wrong) == 1 else 'are'} decided wrong out of fold{how}, of {len(found.truth):,}."
-    )
-    if len(kept) < len(wrong):
-        said += f" {len(kept):,} are listed, the surest of each subject in turn."
     if len(drawn) < len(kept):
         said += f" The first {len(drawn):,}, the surest of each subject, are drawn."
     leads = " The first lead is drawn." if data.x.shape[1] > 1 else ""
@@ -73,6 +99,25 @@ def browser(material: Material) -> Block:
         else tuple(str(where.words[int(found.rows[at])]) for at in places.tolist()),
         mark=beat_at(task),
     )
+
+
+def one_of(task: Task) -> str:
+    """Name one of what is listed."""
+    return "decision" if task.kind == MULTILABEL else case_of(task).name
+
+
+def thumbnails(data: Dataset, rows: Int64) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+    """Return small PNGs of the first `PICTURES` different pages among ``rows``, and which one each row has.
+
+    -1 for a row whose page is none of them.
+    """
+    place: dict[int, int] = {}
+    made: list[bytes] = []
+    for row in rows.tolist():
+        if row not in place and len(made) < PICTURES:
+            place[row] = len(made)
+            made.append(page_pictures.png(page_pictures.small(np.array(data.x[row]), THUMB)))
+    return tuple(made), tuple(place.get(row, -1) for row in rows.tolist())
 
 
 def in_turn(subject: Strings, size: Floats, most: int) -> Int64:

@@ -72,14 +72,15 @@ def gain_in_accuracy(figures: Figures, more: Interval) -> str:
 
 
 def averaged(cells: Int64, runs: int) -> Int64:
-    """Divide counts ``(rows, columns)`` by ``runs`` so that every row keeps its sum.
+    """Divide counts ``(..., rows, columns)`` by ``runs`` so that every row keeps its sum.
 
     Example:
         >>> averaged(np.array([[3, 5], [1, 1]]), 2).tolist()
         [[2, 2], [1, 0]]
     """
-    found = cells // runs
-    for row, counts in zip(found, cells, strict=True):
+    found = np.ascontiguousarray(cells // runs)
+    width = cells.shape[-1]
+    for row, counts in zip(found.reshape(-1, width), cells.reshape(-1, width), strict=True):
         short = round(counts.sum() / runs) - int(row.sum())
         row[np.argsort(-(counts % runs), kind="stable")[:short]] += 1
     return np.asarray(found)

@@ -6,6 +6,7 @@ import datetime
 
 from atml import __version__
 from atml.comparison.result import FEW
+from atml.data.cases import case_of
 from atml.data.dataset import DataSource
 from atml.device import in_words
 from atml.evaluation.gate import Gate
@@ -171,6 +172,7 @@ def _size(material: Material, first: Entry) -> tuple[str, str, str]:
     limits = [f"at most {material.spec['max_size_kib']:g} KiB"]
     if material.spec.get("max_ram_kib"):
         limits.append(f"{material.spec['max_ram_kib']:g} KiB of RAM")
-    cost = first.record.cost
-    work = f"; {cost.macs:,} MACs a window" if cost is not None else ""
+    cost, task = first.record.cost, task_of(material)
+    case = "window" if task is None else case_of(task).name
+    work = f"; {cost.macs:,} MACs a {case}" if cost is not None else ""
     return "ONNX file", f"{first.size_kib:.1f} KiB", f"{listed(limits)} allowed{work}"

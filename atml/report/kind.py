@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from atml.arrays import Float32, Int64
+from atml.arrays import Bools, Float32, Int64
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.metrics import Interval, Predictions
-from atml.report import kind_binary, kind_multiclass
+from atml.report import kind_binary, kind_multiclass, kind_multilabel
 from atml.report.figures import Figures, Source
+from atml.report.matrix import Counted
+from atml.report.page import Block
 from atml.tasks import targets
-from atml.tasks.task import BINARY, MULTICLASS, Task
+from atml.tasks.task import BINARY, MULTICLASS, MULTILABEL, Task
 
 
 class ReportKind(Protocol):
     """The parts of a report that depend on the kind of target; a module with these names.
 
-    A group is what decisions are counted by: the positive class and all others, or each class.
+    A group is what windows are counted by: the positive class and all others, each class, or each label. An
+    answer is what one decision is: a group, or of a label yes or no, so that a row may have several.
     """
 
     @property
     def METRICS(self) -> Mapping[str, str]:
-        """Those of the four metrics that a table shows, with the names they are shown by."""
+        """Figures over everything that a table shows, with the names they are shown by."""
+
+    @property
+    def OTHER_DECISIONS(self) -> str:
+        """What the curves are about: other thresholds, or each class against the rest."""
 
     def asks(self, task: Task) -> str:
         """Say in a sentence what is decided."""
@@ -42,20 +49,35 @@ class ReportKind(Protocol):
     def groups(self, task: Task) -> tuple[str, ...]:
         """Names of the groups."""
 
-    def group_of(self, task: Task, y: Int64) -> Int64:
-        """Group of each label ``y (n,)``."""
+    def members(self, task: Task, y: Int64) -> Bools:
+        """Which groups each row with these labels ``y (n,)`` is of, ``(n, groups)``."""
 
-    def called(self, run: Predictions) -> tuple[Int64, Float32]:
-        """Group that each window is decided for, and the margin that says how clearly; each ``(n,)``."""
+    def answers(self, task: Task) -> tuple[str, ...]:
+        """Names of what is decided for, by which `decisions` counts."""
 
-    def shown(self, task: Task) -> tuple[Sequence[int], Sequence[int]]:
-        """Groups in the order of a matrix's rows (true) and columns (called)."""
+    def decisions(self, task: Task, run: Predictions) -> tuple[Int64, Int64, Int64, Float32]:
+        """Decisions one by one: row of ``run``, true and called answer, and the margin that says how clearly.
+
+        Each ``(m,)``, row after row, as many of each row.
+        """
+
+    def count(self, task: Task, n: int) -> str:
+        """Say how many `decisions`."""
 
     def cells(self, table: Any) -> Int64:
-        """Counts of a target's table, true group by called group."""
+        """Counts of a target's table, true by called: ``(groups, groups)``, or of each label two by two."""
 
     def cells_of(self, figures: Figures, found: CrossValidationResult | None) -> Int64 | None:
         """Counts out of fold or of an evaluation, as `cells`; None where they are not known."""
+
+    def figures_of(self, task: Task, table: Any) -> dict[str, float]:
+        """Rates and `METRICS` of a target's table, by name."""
+
+    def over_all(self, task: Task, rates: Sequence[str]) -> list[str]:
+        """Those of the rates that the table of `METRICS` shows too."""
+
+    def counted(self, found: Sequence[Counted], source: Source, task: Task) -> list[Block]:
+        """Show what was called right and wrong on each set of data."""
 
     def errors(self, cells: Int64, names: Sequence[str], many: str = "windows") -> str:
         """Say how often which error was made; ``many`` is what is counted."""
@@ -93,16 +115,26 @@ class ReportKind(Protocol):
         """Say which decisions are shown as examples, and what their margins mean."""
 
     def wrong(self, task: Task) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
-        """Pairs ``(true, called)`` of wrong decisions to show, and of which ends of sureness."""
+        """Pairs ``(true, called)`` of wrong answers to show, and of which ends of sureness."""
+
+    def right(self, task: Task) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
+        """The same of right decisions."""
+
+    def salient(self, task: Task, truth: int, called: int) -> int:
+        """Class or label that a decision's saliency is about."""
 
     def outcome(self, truth: int, called: int) -> str:
         """Name a decision: "hit", "false alarm"."""
 
     def people(self, table: Int64, task: Task) -> str:
-        """Say how many subjects have which class, of counts ``(classes, subjects)``."""
+        """Say how many subjects have which class or label, of counts ``(classes, subjects)``."""
 
 
-KINDS: dict[str, ReportKind] = {BINARY: kind_binary, MULTICLASS: kind_multiclass}
+KINDS: dict[str, ReportKind] = {
+    BINARY: kind_binary,
+    MULTICLASS: kind_multiclass,
+    MULTILABEL: kind_multilabel,
+}
 """Kinds by the names that `atml.tasks.targets.shown_as` gives."""
 
 

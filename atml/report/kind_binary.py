@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from atml.arrays import Float32, Int64
+from atml.arrays import Bools, Float32, Int64
 from atml.artifacts.card_binary import below_half
+from atml.data.cases import case_of
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.formatting import between, listed, plural
 from atml.metrics import Interval, Predictions, wilson
+from atml.report import matrix
 from atml.report.figures import Figures, Source, interval_of, spread_of_subjects, worth_of
+from atml.report.matrix import Counted
+from atml.report.page import Block
 from atml.tasks import targets
 from atml.tasks.targets.binary import RATES
 from atml.tasks.task import Task
@@ -23,6 +27,8 @@ METRICS = {"F1": "F1", "accuracy": "accuracy", "precision": "precision"}
 CELLS = ("tn", "fp", "fn", "tp")
 """Counts by the names that files give them, true by called group."""
 
+
+OTHER_DECISIONS = "At other thresholds"
 
 OF_SUBJECT = "F-beta (beta 2), or specificity without positives"
 
@@ -94,20 +100,27 @@ def groups(task: Task) -> tuple[str, ...]:
     return target.negative_name, target.positive_name
 
 
-def group_of(task: Task, y: Int64) -> Int64:
-    """1 for the positive class, else 0."""
-    return np.asarray(y == task.positive, np.int64)
+def members(task: Task, y: Int64) -> Bools:
+    """All other classes, and the positive one."""
+    positive = np.asarray(y == task.positive)
+    return np.stack([~positive, positive], axis=1)
 
 
-def called(run: Predictions) -> tuple[Int64, Float32]:
-    """1 where the margin of the positive class is 0 or above, and that margin."""
+def answers(task: Task) -> tuple[str, ...]:
+    """The groups."""
+    return groups(task)
+
+
+def decisions(task: Task, run: Predictions) -> tuple[Int64, Int64, Int64, Float32]:
+    """One a row: 1 where the margin of the positive class is 0 or above, and that margin."""
     margin = run.margin()
-    return (margin >= 0).astype(np.int64), margin
+    called = (margin >= 0).astype(np.int64)
+    return np.arange(len(margin)), np.asarray(run.truth(), np.int64), called, margin
 
 
-def shown(task: Task) -> tuple[Sequence[int], Sequence[int]]:
-    """The positive class on top, and to the right."""
-    return (1, 0), (0, 1)
+def count(task: Task, n: int) -> str:
+    """Say how many windows."""
+    return case_of(task).count(n)
 
 
 def cells(table: Any) -> Int64:
@@ -125,6 +138,24 @@ def cells_of(figures: Figures, found: CrossValidationResult | None) -> Int64 | N
             return None
         counts = {name: sum(int(row[name]) for row in rows) for name in CELLS}
     return np.array([counts[name] for name in CELLS]).reshape(2, 2)
+
+
+def figures_of(task: Task, table: Any) -> dict[str, float]:
+    """Rates and the four metrics."""
+    target = targets.of(task)
+    return {name: rate.value for name, rate in target.rates(table).items()} | target.four_of(table)
+
+
+def over_all(task: Task, rates: Sequence[str]) -> list[str]:
+    """All of them."""
+    return list(rates)
+
+
+def counted(found: Sequence[Counted], source: Source, task: Task) -> list[Block]:
+    """Draw a matrix a set, the positive class on top and to the right."""
+    orders = ((1, 0), (0, 1))
+    said = [f"{one.title}: {errors(one.cells, groups(task), case_of(task).many)}" for one in found]
+    return [matrix.side_by_side(found, groups(task), orders, said, source.runs)]
 
 
 def errors(cells: Int64, names: Sequence[str], many: str = "windows") -> str:
@@ -216,6 +247,16 @@ def how_shown() -> str:
 def wrong(task: Task) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
     """Misses and false alarms, the surest and the least sure of each."""
     return [(1, 0), (0, 1)], (True, False)
+
+
+def right(task: Task) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
+    """The positive class first, the surest and the least sure of each."""
+    return [(1, 1), (0, 0)], (True, False)
+
+
+def salient(task: Task, truth: int, called: int) -> int:
+    """The positive class, whatever was called."""
+    return targets.binary(task).positive
 
 
 def outcome(truth: int, called: int) -> str:

@@ -7,15 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from atml.arrays import Float32, Int64
+from atml.arrays import Bools, Float32, Int64
 from atml.data.cases import case_of, signal
 from atml.evaluation.cross_validation_result import CrossValidationResult
 from atml.formatting import between, listed
 from atml.metrics import Interval, Predictions, wilson
+from atml.report import matrix
 from atml.report.figures import Figures, Source, interval_of, spread_of_subjects, worth_of
+from atml.report.matrix import Counted
+from atml.report.page import Block
+from atml.tasks import targets
 from atml.tasks.task import Task
 
 METRICS = {"F1": "macro F1", "accuracy": "accuracy", "precision": "macro precision"}
+
+OTHER_DECISIONS = "Each class against the rest"
 
 OF_SUBJECT = "accuracy"
 
@@ -93,21 +99,25 @@ def groups(task: Task) -> tuple[str, ...]:
     return task.classes
 
 
-def group_of(task: Task, y: Int64) -> Int64:
+def members(task: Task, y: Int64) -> Bools:
     """The labels themselves."""
-    return y
+    return np.asarray(y[:, None] == np.arange(len(task.classes)))
 
 
-def called(run: Predictions) -> tuple[Int64, Float32]:
-    """The class of the largest logit, and how far it is above the next."""
+def answers(task: Task) -> tuple[str, ...]:
+    """The classes."""
+    return task.classes
+
+
+def decisions(task: Task, run: Predictions) -> tuple[Int64, Int64, Int64, Float32]:
+    """One a row: the class of the largest logit, and how far it is above the next."""
     top = np.sort(run.logits, axis=1)
-    return run.labels(), np.asarray(top[:, -1] - top[:, -2])
+    return np.arange(len(top)), run.y, run.labels(), np.asarray(top[:, -1] - top[:, -2])
 
 
-def shown(task: Task) -> tuple[Sequence[int], Sequence[int]]:
-    """The order of the classes, so that right decisions are on the diagonal."""
-    every = range(len(task.classes))
-    return every, every
+def count(task: Task, n: int) -> str:
+    """Say how many windows, or beats."""
+    return case_of(task).count(n)
 
 
 def cells(table: Any) -> Int64:
@@ -120,6 +130,24 @@ def cells_of(figures: Figures, found: CrossValidationResult | None) -> Int64 | N
     if isinstance(figures.get("matrix"), list):
         return np.asarray(figures["matrix"], np.int64)
     return None if found is None else cells(found.table)
+
+
+def figures_of(task: Task, table: Any) -> dict[str, float]:
+    """Rates and the four metrics."""
+    target = targets.of(task)
+    return {name: rate.value for name, rate in target.rates(table).items()} | target.four_of(table)
+
+
+def over_all(task: Task, rates: Sequence[str]) -> list[str]:
+    """All of them."""
+    return list(rates)
+
+
+def counted(found: Sequence[Counted], source: Source, task: Task) -> list[Block]:
+    """Draw a matrix a set in the order of the classes, so that right decisions are on the diagonal."""
+    every = range(len(task.classes))
+    said = [f"{one.title}: {errors(one.cells, groups(task), case_of(task).many)}" for one in found]
+    return [matrix.side_by_side(found, groups(task), (every, every), said, source.runs)]
 
 
 def errors(cells: Int64, names: Sequence[str], many: str = "windows") -> str:
@@ -198,6 +226,16 @@ def wrong(task: Task) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
     """The surest of each pair of a true and another called class, `MOST_PAIRS` at most."""
     every = range(len(task.classes))
     return [(true, called) for true in every for called in every if true != called][:MOST_PAIRS], (True,)
+
+
+def right(task: Task) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
+    """The surest and the least sure of each class."""
+    return [(group, group) for group in range(len(task.classes))], (True, False)
+
+
+def salient(task: Task, truth: int, called: int) -> int:
+    """The class that was called."""
+    return called
 
 
 def outcome(truth: int, called: int) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 from atml.arrays import Int64
+from atml.formatting import sentence
+from atml.report.page import Drawing
 from atml.report.svg import text
 from atml.report.theme import FONT, GREEN, INK, MUTED, RED
 
@@ -14,6 +17,36 @@ CELL = (84, 56)
 
 LETTER = 7.0
 """Width of a letter, about."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counts of decisions on one set of data, as `atml.report.kind.ReportKind.cells` has them."""
+
+    title: str
+    cells: Int64
+
+
+def side_by_side(
+    found: Sequence[Counted],
+    names: Sequence[str],
+    orders: tuple[Sequence[int], Sequence[int]],
+    said: Sequence[str],
+    runs: int,
+) -> Drawing:
+    """Draw a matrix for each set of data; ``said`` is a sentence on each.
+
+    ``orders`` are the groups in the order of the rows (true) and of the columns (called). Counts out of fold
+    are means over ``runs``.
+    """
+    rows, columns = (list(order) for order in orders)
+    svg = confusions(
+        [(one.title, one.cells[rows][:, columns]) for one in found],
+        [names[row] for row in rows],
+        [names[column] for column in columns],
+    )
+    mean = f" Counts out of fold are means of {runs} trainings." if runs > 1 else ""
+    return Drawing("confusion", svg, f"{sentence('; '.join(said))}{mean}")
 
 
 def confusions(found: Sequence[tuple[str, Int64]], rows: Sequence[str], columns: Sequence[str]) -> str:

@@ -99,6 +99,27 @@ def against_rest(run: Predictions, index: int) -> Predictions:
     return Predictions(both, (run.y == index).astype(np.int64), run.subject, 1)
 
 
+def of_label(run: Predictions, index: int) -> Predictions:
+    """Return one label of a multilabel task as the positive class of a binary task, by its own logit.
+
+    The softmax of what is returned is the sigmoid of the logit.
+
+    Example:
+        >>> logits = np.array([[1.5, -2.0]], np.float32)
+        >>> one = of_label(Predictions(logits, np.array([2]), np.array(["S1"]), None, multilabel=True), 1)
+        >>> float(one.margin()[0]), one.truth().tolist()
+        (-2.0, [True])
+    """
+    own = run.logits[:, index]
+    both = np.stack([np.zeros_like(own), own], axis=1)
+    return Predictions(both, run.truths()[:, index].astype(np.int64), run.subject, 1)
+
+
+def of_any_label(run: Predictions) -> Predictions:
+    """Return every label of every row, one after the other, as a binary task: see `of_label`."""
+    return Predictions.joined([of_label(run, index) for index in range(run.logits.shape[1])])
+
+
 def areas(runs: Sequence[Predictions], *, draws: int = DRAWS, seed: int = 0, level: float = 0.95) -> Areas:
     """Return the areas, means over repeats on the same subjects.
 

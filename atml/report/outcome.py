@@ -35,10 +35,10 @@ NEEDED = ("rates", "intervals", "subjects", "threshold", "naive", "tuned", *FOUR
 
 @dataclass(frozen=True)
 class Decided:
-    """Out-of-fold decisions row by row, of every run: ``rows (n,)`` of the data set, their ``truth (n,)``.
+    """Out-of-fold decisions one by one, of every run: ``rows (n,)`` of the data set, their ``truth (n,)``.
 
-    ``called`` and ``margins`` are ``(runs, n)``; truth and calls are groups of the kind
-    (`atml.report.kind.ReportKind`), and decisions are those that are judged
+    ``called`` and ``margins`` are ``(runs, n)``; truth and calls are answers of the kind
+    (`atml.report.kind.ReportKind`), of which a row may have several. Decisions are those that are judged
     (`atml.evaluation.cross_validation_result.CrossValidationResult.decided`).
     """
 
@@ -115,12 +115,13 @@ class Outcome:
         kind = report_kind.of(task)
         order = [np.argsort(rows, kind="stable") for rows, _ in self.material.out_of_fold]
         rows = self.material.out_of_fold[0][0][order[0]]
-        runs = [kind.called(run) for run in found.decided]
+        runs = [kind.decisions(task, run.take(at)) for run, at in zip(found.decided, order, strict=True)]
+        at, truth, _, _ = runs[0]
         return Decided(
-            rows,
-            kind.group_of(task, plan.dataset.y[rows]),
-            np.stack([called[at] for (called, _), at in zip(runs, order, strict=True)]),
-            np.stack([margin[at] for (_, margin), at in zip(runs, order, strict=True)]).astype(np.float64),
+            rows[at],
+            truth,
+            np.stack([called for _, _, called, _ in runs]),
+            np.stack([margin for *_, margin in runs]).astype(np.float64),
         )
 
     # --- the exported file

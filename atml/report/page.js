@@ -194,7 +194,7 @@ function drawing([packed, most], rate, unit, mark) {
   return [svg, `${bytes.length / rate} s at 25 mm/s, highest ${most}${unit ? ` ${unit}` : ""} from its median`];
 }
 document.querySelectorAll(".windows").forEach((part) => {
-  const { columns, score, rate, unit, what, places, mark, rows, traces } = JSON.parse(part.querySelector("script").textContent);
+  const { columns, score, rate, unit, what, places, mark, rows, traces, pictures, picture } = JSON.parse(part.querySelector("script").textContent);
   const tools = make("div", { class: "tools" }), list = make("div", { class: "list" }), many = columns.length;
   const count = make("p", { class: "caption", "aria-live": "polite" }), more = make("button", { type: "button" }, "Show more");
   let shown = 0, found = [];
@@ -221,6 +221,8 @@ document.querySelectorAll(".windows").forEach((part) => {
         svg.setAttribute("aria-label", said.textContent);
         said.append(` (${how})`);
         figure.append(svg);
+      } else if (picture[at] >= 0) {
+        figure.append(make("img", { src: `data:image/png;base64,${pictures[picture[at]]}`, alt: said.textContent }));
       } else said.append(" (not drawn)");
       figure.append(said);
       list.append(figure);

@@ -95,6 +95,8 @@ class Windows:
         what: What they are, several of them.
         places: Where each is from, "106 at 12:31.25"; none where that is not known.
         mark: The second of a window at which what it is about lies; None where it is all about it.
+        pictures: PNG files that stand for traces where windows are pages.
+        picture: Which of them each window has, -1 for none.
     """
 
     columns: tuple[str, ...]
@@ -107,6 +109,8 @@ class Windows:
     what: str = "windows"
     places: tuple[str, ...] = ()
     mark: float | None = None
+    pictures: tuple[bytes, ...] = ()
+    picture: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

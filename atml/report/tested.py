@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from atml.comparison.result import FEW
-from atml.data.cases import BEAT, WINDOW
+from atml.data.cases import BEAT, PAGE, WINDOW
 from atml.formatting import between, ordinal, plural, sentence, value
 from atml.report.figures import Figures, interval_of
 from atml.report.material import Material
 from atml.report.page import Block, Grid
 from atml.report.study_contents import Export
 from atml.report.tested_beats import beat_by_beat, is_beat_by_beat
+
+LABELS = "labels"
+"""Rule of tasks of several labels, `atml.scoring.rules.label_sets`."""
 
 NAMES = {
     "recall": "sensitivity",
@@ -38,7 +41,7 @@ def _apart(titles: list[str], more: list[str]) -> list[str]:
 
 def seen(one: Figures) -> str:
     """Say how much was evaluated: windows, and subjects, with a warning where these are few."""
-    what = BEAT if is_beat_by_beat(one) else WINDOW
+    what = BEAT if is_beat_by_beat(one) else PAGE if one.get("rule") == LABELS else WINDOW
     windows = what.count(int(one.get("segments", 0)))
     people = one.get("people") or len(one.get("subjects", ()))
     if not people:
@@ -48,8 +51,8 @@ def seen(one: Figures) -> str:
 
 
 def alike(one: Figures) -> bool:
-    """Whether a rule's figures are of the positive class against the rest, as those out of fold are."""
-    return isinstance(one.get("confusion"), dict)
+    """Whether a rule's figures are of the positive class against the rest, or of labels, as out of fold."""
+    return isinstance(one.get("confusion"), dict) or one.get("rule") == LABELS
 
 
 def not_scored(winner: Export | None) -> str:

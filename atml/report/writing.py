@@ -232,7 +232,7 @@ def _grid(grid: Grid) -> str:
 
 def _windows(found: Windows) -> str:
     """Write windows as data that the page's script filters and draws."""
-    data = {
+    data: dict[str, object] = {
         "columns": found.columns,
         "score": found.score,
         "rate": found.rate,
@@ -242,6 +242,8 @@ def _windows(found: Windows) -> str:
         "mark": found.mark,
         "rows": [[*words, round(score, 3)] for words, score in found.rows],
         "traces": [[base64.b64encode(trace).decode(), float(f"{most:.4g}")] for trace, most in found.traces],
+        "pictures": [base64.b64encode(picture).decode() for picture in found.pictures],
+        "picture": found.picture,
     }
     return (
         '<div class="windows"><noscript><p class="empty">Windows are shown by JavaScript.</p></noscript>'

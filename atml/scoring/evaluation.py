@@ -30,6 +30,7 @@ from atml.scoring.presentation import ScoreReport
 from atml.scoring.recording import Evaluations, Pending
 from atml.scoring.rules import Judged, Rule
 from atml.scoring.time_to_decision import Streaming
+from atml.tasks.task import MULTILABEL
 
 
 def score_export(path: Path, data_paths: Paths, *, evaluations: Evaluations, **options: Any) -> ScoreReport:
@@ -242,7 +243,12 @@ def _judged(
 
 
 def _signals(exported: ExportedModel, dataset: Dataset) -> list[str]:
-    """Return notes on signals in another unit than those of the training, and on windows without a heart."""
+    """Return notes on signals in another unit than those of the training, and on windows without a heart.
+
+    Of pages there are none: those that show nothing are no rows of a data set.
+    """
+    if exported.task.picture is not None:
+        return []
     flat, saturated = doubtful(dataset.x, dataset.sampling_rate, round_beats=exported.task.around_beats)
     notes = (
         exported.other_unit(seen.ranges(dataset.x)),
@@ -252,8 +258,13 @@ def _signals(exported: ExportedModel, dataset: Dataset) -> list[str]:
 
 
 def _ties(judged: Judged) -> list[str]:
-    """Return a note on windows whose two largest outputs are equal, and what they were decided to be."""
+    """Return a note on windows whose two largest outputs are equal, and what they were decided to be.
+
+    Labels of a multilabel task do not compete: none is a tie.
+    """
     assert judged.logits is not None
+    if judged.task.kind == MULTILABEL:
+        return []
     two = np.sort(judged.logits, axis=1)[:, -2:]
     tie = two[:, 0] == two[:, 1]
     if not tie.any():
@@ -305,7 +316,7 @@ def _streaming(
     The model's result comes first, then that of the baseline, if there is one.
     """
     task = exported.task
-    if not paths or task.around_beats:
+    if not paths or task.around_beats or task.picture is not None:
         return (), []
     if task.positive is None:
         return (), [f"time to decision is not measured: task {task.name!r} has no positive class"]

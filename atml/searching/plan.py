@@ -180,7 +180,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Plan:
     if every := kept_before + [one.to_dict() for one in frozen if one.to_dict() not in kept_before]:
         wanted["frozen"] = every
     wanted["board"] = costing.named(wanted["board"])
-    costing.check(Budget.of_spec(wanted))
+    costing.check(Budget.of_spec(wanted), definition.task)
     kept = before.get("measured") if before.get("board") == wanted["board"] else None
     wanted["measured"] = costing.measured(wanted["board"]) if kept is None else kept
     if definition.awarded and not wanted["board"]:

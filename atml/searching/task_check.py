@@ -22,6 +22,7 @@ from atml.scoring import rules
 from atml.searching.samplers.parameters import from_params, portfolio
 from atml.task_files.definition import TaskDefinition
 from atml.tasks import targets
+from atml.tasks.task import Task
 
 _DRAWS = 20
 
@@ -109,10 +110,15 @@ def _random(definition: TaskDefinition) -> str:
         fit += 1
     if not fit:
         raise TaskFileError(
-            f"{definition.space_path}: none of {_DRAWS} random configs fits the window of"
-            f" {definition.task.window}"
+            f"{definition.space_path}: none of {_DRAWS} random configs fits {_given(definition.task)}"
         )
     return f"{fit} build"
+
+
+def _given(task: Task) -> str:
+    if task.picture is not None:
+        return f"a page of {task.picture[0]} x {task.picture[1]} pixels"
+    return f"the window of {task.window}"
 
 
 def _labels(definition: TaskDefinition) -> str:
@@ -148,6 +154,8 @@ def _value(definition: TaskDefinition) -> str:
 
 
 def _windows(definition: TaskDefinition) -> str:
+    if definition.task.picture is not None:
+        return "none, it is about pages"
     config = from_params(definition.suggest, definition.default)
     rate = definition.task.sampling_rate
     for seconds in definition.windows or ():

@@ -11,14 +11,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atml.artifacts.json_file import fields_of
+from atml.data.cases import of_study
 from atml.evaluation.gate import Gate
 from atml.formatting import between, listed, ordinal, plural
 from atml.metrics import Interval
 from atml.metrics.value_difference import LEVEL
 from atml.searching import next_step
+from atml.searching.first_rates import OVER_LABELS, headline, of_labels, rates_of
 from atml.searching.leaderboard import AGREES, Entry, leaderboard
 from atml.searching.next_step import goes_on, where
 from atml.searching.ranking import PICK
@@ -28,8 +30,6 @@ from atml.training.records import ParameterSource, TrialRecord
 if TYPE_CHECKING:
     from atml.searching.finalists import Finalist, Finalists
     from atml.storage import Store
-
-T = TypeVar("T")
 
 WORST = 3
 """Subjects that are named."""
@@ -143,6 +143,8 @@ class Verdict:
     tests: tuple[Evaluation, ...] = ()
     missing: tuple[str, ...] = ()
     next: str = ""
+    case: str = "window"
+    """What one decision is made of: a window, or a page."""
 
     @property
     def line(self) -> str:
@@ -179,7 +181,7 @@ class Verdict:
         rows.append(("path", where(one.folder) if one.folder is not None else "not exported"))
         rows.append(("value", f"{one.value:.4f} out of fold, {one.runs}"))
         cost = one.record.cost
-        macs = f", {cost.macs:,} MACs a window" if cost is not None else ""
+        macs = f", {cost.macs:,} MACs a {self.case}" if cost is not None else ""
         rows.append(("size", f"{one.size_kib:.1f} KiB{macs}"))
         for name, rate in self.rates.items():
             ends = f" (95% interval {between(rate)})" if self.sure else ", no interval before the finalists"
@@ -279,6 +281,7 @@ def verdict_of(
         subjects=int(spec.get("subjects") or 0),
         tests=tests,
         missing=missing,
+        case=of_study(spec).name,
         next=next_step.command(name, first, spec, kept, goes_on(attrs, records), bool(tests), missing) + at,
     )
 
@@ -288,7 +291,7 @@ def facts(finals: Finalists, judged: Finalist) -> dict[str, Any]:
     result, baseline, plan = judged.result, finals.baseline(), finals.plan
     over = finals.over_baseline(judged)
     return {
-        "rates": {name: asdict(rate) for name, rate in result.rates.items()},
+        "rates": {name: asdict(rate) for name, rate in rates_of(result).items()},
         "subjects": [asdict(row) for row in result.rows()[:WORST]],
         "baseline": None
         if baseline is None
@@ -338,21 +341,21 @@ def _known(first: Entry, kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if kept is not None or first.folder is None:
         return kept or {}
     card = fields_of(first.folder / "metrics.json")
+    over = {name: card["intervals"][key] for key, name in OVER_LABELS.items()} if of_labels(card) else {}
+    card["rates"] = {**over, **card.get("rates", {})}
     return card if abs(card.get("value", float("inf")) - first.value) <= AGREES else {}
 
 
-def headline(rates: Mapping[str, T]) -> dict[str, T]:
-    """Return sensitivity and specificity; of several classes each sensitivity, and the balanced accuracy."""
-    if "sensitivity" in rates:
-        return {name: rates[name] for name in ("sensitivity", "specificity") if name in rates}
-    return {
-        name: rate
-        for name, rate in rates.items()
-        if name.startswith("sensitivity ") or name == "balanced accuracy"
-    }
-
-
 def _person(row: Mapping[str, Any]) -> Person:
+    if "hits" in row:
+        labels, pages = sum(row["true"]), row["n"]
+        found = {"F1": (float(row["f1"]), labels)} if labels else {}
+        found["all labels right"] = (row["right"] / pages, pages)
+        return Person(
+            name=str(row["subject"]),
+            rates={name: rate for name, (rate, _) in found.items()},
+            windows={name: count for name, (_, count) in found.items()},
+        )
     parts = (
         [("accuracy", row["right"], row["n"] - row["right"])]
         if "right" in row

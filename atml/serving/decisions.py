@@ -10,7 +10,9 @@ import numpy.typing as npt
 from atml.arrays import Bools, Float32, Int64
 from atml.artifacts import seen
 from atml.artifacts.model import ExportedModel, Session
+from atml.data.pictures import blank
 from atml.data.rates import Rate
+from atml.library import page_input
 from atml.library.decisions import decided
 from atml.library.loaded_model import EVERY
 from atml.library.recordings import BLOCK, block
@@ -22,10 +24,11 @@ UNDECIDED = -1
 
 @dataclass(frozen=True)
 class Decided:
-    """Decisions on ``n`` windows.
+    """Decisions on ``n`` windows, or pages.
 
-    ``logits (n, classes)`` are the network's, ``labels (n,)`` indices of classes, `UNDECIDED` where a window
-    is ``flat`` or ``saturated`` (``(n,)``). ``note`` says that signals may be in another unit, "" if not.
+    ``logits (n, classes)`` are the network's, ``labels (n,)`` indices of classes, of a multilabel task bits;
+    they are `UNDECIDED` where a window is ``flat`` or ``saturated`` (``(n,)``). A blank page counts as flat.
+    ``note`` says that signals may be in another unit, "" if not.
     """
 
     logits: Float32
@@ -46,7 +49,7 @@ class Served:
         self.name, self.exported = name, exported
         self._session = Session(exported.model)
         # The first run of a session takes longer.
-        self._session(np.zeros((1, self.task.leads, self.task.window), np.float32))
+        self._session(np.zeros((1, *self.task.shape), np.float32))
 
     @property
     def task(self) -> Task:
@@ -54,11 +57,19 @@ class Served:
         return self.exported.task
 
     def decide(self, x: npt.NDArray[np.float64], rate: Rate) -> Decided:
-        """Decide on windows ``x (n, leads, samples)`` at ``rate`` Hz.
+        """Decide on windows ``x (n, leads, samples)`` at ``rate`` Hz, or on pages ``(n, 3, rows, columns)``.
 
-        Raises DataError where leads, length or rate do not fit the model, or samples are not finite.
+        Raises DataError where leads, length or rate do not fit the model, samples are not finite, or a page
+        has other values than 0 to 255.
         """
         task = self.task
+        if task.picture is not None:
+            none = np.empty((0, len(task.classes)), np.float32)
+            parts = [self._session(one) for one in page_input.blocks(x, task)] if len(x) else []
+            pages = np.concatenate([none, *parts])
+            empty = np.array([blank(page.astype(np.uint8)) for page in x], np.bool_)
+            labels = np.where(empty, UNDECIDED, decided(pages, task))
+            return Decided(pages, labels, empty, np.zeros_like(empty), "")
         logits = np.empty((len(x), len(task.classes)), np.float32)
         flat, saturated = np.zeros((2, len(x)), np.bool_)
         sizes = [np.empty(0)]

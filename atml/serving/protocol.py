@@ -1,7 +1,8 @@
 """The Open Inference Protocol, version 2, in JSON: what is asked, what a model is, what is answered.
 
 Source: https://github.com/kserve/open-inference-protocol, ``inference_rest.md``. Each model has one input,
-`INPUT` (FP32, ``[-1, leads, samples]``: windows), and the outputs of `outputs_of`.
+`INPUT` (FP32, ``[-1, leads, samples]``: windows) or `PAGE` (FP32 or UINT8, ``[-1, 3, rows, columns]``: pages
+of 0 to 255), and the outputs of `outputs_of`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import numpy.typing as npt
 
 from atml.data.rates import Rate, rate_of, shown
 from atml.errors import DataError
+from atml.library.decisions import named
 from atml.library.recordings import fits
+from atml.metrics.label_sets import truth
 from atml.serving.decisions import UNDECIDED, Decided
 from atml.serving.http import Refused, as_json
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
+PAGE = "page"
 INPUT, LOGITS, LABEL, CLASS, QUALITY = "ecg", "logits", "label", "class", "quality"
 """Names of tensors."""
 
@@ -30,8 +34,8 @@ PLATFORM = "onnxruntime_onnx"
 VERSION = "1"
 """The one version that every model has."""
 
-GOOD, FLAT, SATURATED = "good", "flat", "saturated"
-"""What `QUALITY` says of a window; only good ones are decided."""
+GOOD, FLAT, SATURATED, BLANK = "good", "flat", "saturated", "blank"
+"""What `QUALITY` says of a window, `BLANK` of a page; only good ones are decided."""
 
 SAMPLING_RATE = "sampling_rate"
 """Parameter of a request or of its input: Hz of the windows, where that is not the model's."""
@@ -41,7 +45,7 @@ LARGEST = 2**31 - 1
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks for: ``windows (n, leads, samples)`` at ``rate`` Hz, and which outputs."""
+    """What a request asks for: ``windows (n, leads, samples)`` at ``rate`` Hz, or pages, and its outputs."""
 
     windows: npt.NDArray[np.float64]
     rate: Rate
@@ -52,6 +56,8 @@ class Asked:
 def outputs_of(task: Task) -> dict[str, dict[str, Any]]:
     """Return the outputs of a model by name, as its metadata has them; ``-1`` is the number of windows.
 
+    Where several labels may be true at once `LABEL` holds 1 or 0 for each, and `CLASS` their names with "+".
+
     Example:
         >>> task = Task(name="afib", classes=("other", "AF"), positive=1, sampling_rate=250, window=1250)
         >>> [(name, of["datatype"], of["shape"]) for name, of in outputs_of(task).items()]
@@ -59,13 +65,24 @@ def outputs_of(task: Task) -> dict[str, dict[str, Any]]:
         ('quality', 'BYTES', [-1])]
     """
     kinds = {LOGITS: ("FP32", [-1, len(task.classes)]), LABEL: ("INT64", [-1]), CLASS: ("BYTES", [-1])}
+    if task.kind == MULTILABEL:
+        kinds[LABEL] = ("INT64", [-1, len(task.classes)])
     kinds[QUALITY] = ("BYTES", [-1])
     return {name: {"name": name, "datatype": kind, "shape": shape} for name, (kind, shape) in kinds.items()}
 
 
+def input_of(task: Task) -> str:
+    """Name the input of a model."""
+    return INPUT if task.picture is None else PAGE
+
+
 def metadata(name: str, task: Task, facts: dict[str, Any]) -> dict[str, Any]:
     """Return the metadata of a model; ``facts`` go into its parameters beside classes and rate."""
-    window = {"name": INPUT, "datatype": "FP32", "shape": [-1, task.leads, task.window]}
+    window = {"name": input_of(task), "datatype": "FP32", "shape": [-1, *task.shape]}
+    if task.picture is None:
+        size: dict[str, Any] = {SAMPLING_RATE: task.sampling_rate, "seconds": task.seconds}
+    else:
+        size = {"colours": ["red", "green", "blue"], "black": 0, "white": 255}
     return {
         "name": name,
         "versions": [VERSION],
@@ -74,8 +91,7 @@ def metadata(name: str, task: Task, facts: dict[str, Any]) -> dict[str, Any]:
         "outputs": list(outputs_of(task).values()),
         "parameters": {
             "classes": list(task.classes),
-            SAMPLING_RATE: task.sampling_rate,
-            "seconds": task.seconds,
+            **size,
             # Each window lies round one beat, so many seconds before its end.
             **({"after_beat": task.after_beat} if task.around_beats else {}),
             **facts,
@@ -100,12 +116,16 @@ def asked(body: bytes, task: Task) -> Asked:
         raise Refused(400, f"id is {_brief(given)}; give a string")
     inputs = request.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1:
-        raise Refused(400, f"inputs is {_brief(inputs)}; give a list of one tensor, {INPUT!r}")
+        raise Refused(400, f"inputs is {_brief(inputs)}; give a list of one tensor, {input_of(task)!r}")
     tensor = _object(inputs[0], "the input")
-    if tensor.get("name") != INPUT:
-        raise Refused(400, f"the input is called {_brief(tensor.get('name'))}; the model takes {INPUT!r}")
-    if tensor.get("datatype") != "FP32":
-        raise Refused(400, f"the datatype is {_brief(tensor.get('datatype'))}; the model takes 'FP32'")
+    if tensor.get("name") != input_of(task):
+        raise Refused(
+            400, f"the input is called {_brief(tensor.get('name'))}; the model takes {input_of(task)!r}"
+        )
+    types = ("FP32",) if task.picture is None else ("FP32", "UINT8")
+    if tensor.get("datatype") not in types:
+        takes = " or ".join(map(repr, types))
+        raise Refused(400, f"the datatype is {_brief(tensor.get('datatype'))}; the model takes {takes}")
     rate = _rate(task, request, tensor)
     shape = _shape(tensor.get("shape"), task, rate)
     if "data" not in tensor:
@@ -124,13 +144,13 @@ def answered(name: str, wanted: Asked, found: Decided, task: Task) -> bytes:
         raise Refused(
             400, f"the network has no finite logits for window {window}; are its samples too large?"
         )
-    classes = (*task.classes, "")  # the last is that of UNDECIDED
-    assert UNDECIDED == -1
-    quality = np.select([found.flat, found.saturated], [FLAT, SATURATED], GOOD)
+    labels, classes = _decided(found, task)
+    nothing = FLAT if task.picture is None else BLANK
+    quality = np.select([found.flat, found.saturated], [nothing, SATURATED], GOOD)
     data: dict[str, list[Any]] = {
         LOGITS: found.logits.ravel().tolist(),
-        LABEL: found.labels.tolist(),
-        CLASS: [classes[label] for label in found.labels],
+        LABEL: labels,
+        CLASS: classes,
         QUALITY: quality.tolist(),
     }
     outputs = []
@@ -147,6 +167,18 @@ def answered(name: str, wanted: Asked, found: Decided, task: Task) -> bytes:
             "outputs": outputs,
         }
     )
+
+
+def _decided(found: Decided, task: Task) -> tuple[list[int], list[str]]:
+    """Return what `LABEL` and `CLASS` hold."""
+    if task.kind == MULTILABEL:
+        none = found.labels == UNDECIDED
+        each = truth(found.labels, len(task.classes)).astype(np.int64)
+        each[none] = UNDECIDED
+        return each.ravel().tolist(), np.where(none, "", named(found.labels, task)).tolist()
+    classes = (*task.classes, "")  # the last is that of UNDECIDED
+    assert UNDECIDED == -1
+    return found.labels.tolist(), [classes[label] for label in found.labels]
 
 
 def _parsed(body: bytes) -> Any:
@@ -193,22 +225,25 @@ def _rate(task: Task, *places: dict[str, Any]) -> Rate:
     return task.sampling_rate
 
 
-def _shape(shape: Any, task: Task, rate: Rate) -> tuple[int, int, int]:
+def _shape(shape: Any, task: Task, rate: Rate) -> tuple[int, ...]:
     fine = (
         isinstance(shape, list)
-        and len(shape) == 3
+        and len(shape) == 1 + len(task.shape)
         and all(type(size) is int and 0 <= size <= LARGEST for size in shape)
-        and fits(shape[1], shape[2], task, rate)
+        and (fits(shape[1], shape[2], task, rate) if task.picture is None else tuple(shape[1:]) == task.shape)
     )
     if not fine:
         text = str(shape) if isinstance(shape, list) and len(str(shape)) <= 60 else _brief(shape)
+        if task.picture is not None:
+            sizes = ", ".join(map(str, task.shape))
+            raise Refused(400, f"the shape is {text}; the model takes pages of [n, {sizes}]")
         samples = float(task.window * rate / task.sampling_rate)
         other = "" if rate != task.sampling_rate else f" (parameters.{SAMPLING_RATE} names another rate)"
         raise Refused(
             400,
             f"the shape is {text}; the model takes [n, {task.leads}, {samples:g}] at {shown(rate)} Hz{other}",
         )
-    return shape[0], shape[1], shape[2]
+    return tuple(shape)
 
 
 def _values(data: Any, shape: Sequence[int]) -> npt.NDArray[np.float64]:

@@ -21,6 +21,7 @@ import numpy as np
 from atml.arrays import Float32
 from atml.artifacts.model import Session, load
 from atml.errors import AtmlError
+from atml.tasks.task import Task
 
 INPUTS = 16
 """Different batches that take turns."""
@@ -63,10 +64,17 @@ def prepared(orders: dict[str, Any]) -> tuple[list[Session], list[Float32], dict
     own = (Session(exported.model) for _ in range(threads - 1))
     sessions = [first] * threads if orders["shared"] else [first, *own]
     rng, task = np.random.default_rng(0), exported.task
-    shape = (orders["batch"], task.leads, task.window)
-    inputs = [rng.normal(size=shape).astype(np.float32) for _ in range(INPUTS)]
-    facts = {"task": task.name, "bytes": exported.size_bytes, "leads": task.leads, "window": task.window}
+    shape = (orders["batch"], *task.shape)
+    inputs = [_drawn(rng, task, shape) for _ in range(INPUTS)]
+    facts: dict[str, Any] = {"task": task.name, "bytes": exported.size_bytes, "leads": task.leads}
+    facts |= {"window": task.window} if task.picture is None else {"pixels": list(task.picture)}
     return sessions, inputs, {**facts, "summary": exported.config.describe()}
+
+
+def _drawn(rng: np.random.Generator, task: Task, shape: tuple[int, ...]) -> Float32:
+    """Draw a batch: noise, or grey pages of it."""
+    noise = rng.normal(size=shape).astype(np.float32)
+    return noise if task.picture is None else np.clip(200 + 40 * noise, 0, 255).astype(np.float32)
 
 
 def warmed_up(sessions: Sequence[Session], inputs: Sequence[Float32]) -> None:

@@ -17,7 +17,8 @@ from atml import __version__
 from atml.artifacts.model import MODEL, ExportedModel
 from atml.errors import InputError
 from atml.formatting import utf8
-from atml.serving.protocol import INPUT, LOGITS, PLATFORM, VERSION
+from atml.serving.protocol import LOGITS, PLATFORM, VERSION, input_of
+from atml.tasks.task import MULTILABEL, Task
 
 CONFIG, LABELS = "config.pbtxt", "labels.txt"
 
@@ -46,7 +47,7 @@ def config(name: str, exported: ExportedModel, *, instances: int = 1, max_batch:
         "inter_op_thread_count": "1",
         "atml_task": task.name,
         "atml_classes": ",".join(task.classes),
-        "atml_sampling_rate_hz": str(task.sampling_rate),
+        "atml_sampling_rate_hz": str(task.sampling_rate) if task.picture is None else "",
         "atml_after_beat_s": f"{task.after_beat:g}" if task.after_beat is not None else "",
         "atml_decision": _decision(exported),
         "atml_threshold": "" if exported.threshold is None else f"{exported.threshold:g}",
@@ -58,16 +59,15 @@ def config(name: str, exported: ExportedModel, *, instances: int = 1, max_batch:
         "atml_unqualified": "; ".join(exported.unqualified),
     }
     lines = [
-        f"{MARK} {__version__}. Windows are raw, {task.leads} x {task.window} samples at"
-        f" {task.sampling_rate} Hz.",
+        f"{MARK} {__version__}. {_input(task)}",
         f"name: {quoted(name)}",
         f"platform: {quoted(PLATFORM)}",
         f"max_batch_size: {max_batch}",
         "input [",
         "  {",
-        f"    name: {quoted(INPUT)}",
+        f"    name: {quoted(input_of(task))}",
         "    data_type: TYPE_FP32",
-        f"    dims: [ {task.leads}, {task.window} ]",
+        f"    dims: [ {', '.join(map(str, task.shape))} ]",
         "  }",
         "]",
         "output [",
@@ -94,9 +94,19 @@ def config(name: str, exported: ExportedModel, *, instances: int = 1, max_batch:
     return "\n".join([*lines, ""])
 
 
+def _input(task: Task) -> str:
+    """Say what a row of the input is."""
+    if task.picture is None:
+        return f"Windows are raw, {task.leads} x {task.window} samples at {task.sampling_rate} Hz."
+    rows, columns = task.picture
+    return f"Pages are {rows} x {columns} pixels in red, green and blue, 0 black to 255 white."
+
+
 def _decision(exported: ExportedModel) -> str:
     """Say how logits become a class; thresholds are part of the last biases."""
     task = exported.task
+    if task.kind == MULTILABEL:
+        return "each label whose logit is 0 or more"
     if task.positive is None:
         return "the largest logit; of equal ones the first"
     return f"the largest logit; a tie is {task.classes[task.positive]}"

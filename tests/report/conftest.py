@@ -10,8 +10,9 @@ import pytest
 
 from atml import task_files
 from atml.data.synthetic import generator
+from atml.report.material import Material
 from atml.storage import Store
-from tests.report import made
+from tests.report import made, made_pages
 from tests.terminal import run
 
 THREE_TASK = """
@@ -143,3 +144,23 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     done = run(folder, "score", export, "--data", data, "--storage", url, "--json")
     assert done.returncode == 0, done.stderr
     return Searched(url, "tiny", data, export)
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    """Search, export and score three labels of tiny pages for real; nothing may change it."""
+    pytest.importorskip("PIL", reason="Pillow is not installed here; pip install 'atml[images]'")
+    folder = tmp_path_factory.mktemp("pages")
+    url, data = f"sqlite:///{folder}/studies.db", made_pages.folder(folder / "train")
+    told = ["--storage", url, "--workers", 1, "--trials", 2, "--folds", 2, "--finalists", 1, "--repeats", 2]
+    made_pages.task(folder)
+    search = ["search", "--task", "three", "--data", data]
+    done = run(folder, *search, *told, "--study", "pages", "--unqualified", "--json")
+    assert done.returncode == 0, done.stderr
+    store = Store(url, create=False)
+    export = Material(store, "pages").winner.folder
+    store.close()
+    test = made_pages.folder(folder / "test", first=20, hearts=8)
+    done = run(folder, "score", export, "--data", test, "--storage", url, "--json")
+    assert done.returncode == 0, done.stderr
+    return Searched(url, "pages", data, export)

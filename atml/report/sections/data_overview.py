@@ -10,20 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from atml.arrays import Int64
+from atml.arrays import Bools, Int64
 from atml.artifacts.record import DataFacts
-from atml.data.cases import beat_at, case_of, signal
+from atml.data.cases import beat_at, case_of, kind_in_words, signal
 from atml.data.dataset import Dataset
 from atml.formatting import clock, listed, plural, sentence, share, shares
+from atml.metrics.label_sets import truth
 from atml.report import comparisons, strips
 from atml.report import kind as report_kind
 from atml.report.material import Material
 from atml.report.outcome import unit_of
 from atml.report.page import Block, Chart, Drawing, Empty, Fold, Grid, Heading, Text
+from atml.report.page_examples import example, page_examples
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 MOST_STRIPS = 12
 """Rhythms that are drawn."""
@@ -44,7 +46,10 @@ def contents(material: Material) -> list[Block]:
     return [
         *blocks,
         Fold("Split by subject", tuple(_split(plan, task))),
-        Fold(f"What each {case_of(task).kind} looks like", tuple(_examples(plan, task))),
+        Fold(
+            f"What each {case_of(task).kind} looks like",
+            tuple(page_examples(plan, task) if task.picture is not None else _examples(plan, task)),
+        ),
     ]
 
 
@@ -61,24 +66,36 @@ def _facts(material: Material, task: Task | None) -> DataFacts | None:
 
 def _words(facts: DataFacts, task: Task) -> str:
     case = case_of(task)
-    parts = zip(facts.classes.items(), shares(list(facts.classes.values())), strict=True)
+    if task.kind == MULTILABEL:  # shares of labels need not add up
+        percents = [share(count, facts.windows) for count in facts.classes.values()]
+    else:
+        percents = shares(list(facts.classes.values()))
+    parts = zip(facts.classes.items(), percents, strict=True)
     classes = [f"{count:,} {name} ({percent})" for (name, count), percent in parts]
     kind = "ECG made by a generator, not recorded from people" if facts.synthetic else "recordings as given"
     rhythms = sum(bool(name) for name in facts.rhythms)
-    windows = f"{case.count(facts.windows)}, each with {signal(task)}"
-    if not task.around_beats:
+    windows = f"{case.count(facts.windows)}, each {'' if task.picture else 'with '}{signal(task)}"
+    if not task.around_beats and task.picture is None:
         seconds = clock(facts.windows * task.seconds)
         windows = f"{case.count(facts.windows)} of {task.seconds:g} s, {seconds} in all"
+    by = "label" if task.kind == MULTILABEL else "class"
     return (
         f"{facts.name}, {kind}: {windows}, from {plural(len(facts.subjects), 'subject')}"
-        f" with {plural(rhythms, f'named {case.kind}')}. By class: {listed(classes)}."
+        f" with {plural(rhythms, f'named {kind_in_words(task)}')}. By {by}: {listed(classes)}."
         f" {case.many.capitalize()} of one subject are much alike: subjects count, not {case.many}."
     )
 
 
 def _kinds(data: Dataset, task: Task) -> list[tuple[str, int, Int64]]:
-    """Return each rhythm with its class and rows, positive ones first, the most frequent first."""
+    """Return each rhythm with its class and rows, positive ones first, the most frequent first.
+
+    Of a multilabel task each set of labels, whose class is -1.
+    """
     found = []
+    if task.kind == MULTILABEL:
+        for name in np.unique(data.rhythm):
+            found.append((str(name), -1, np.flatnonzero(data.rhythm == name)))
+        return sorted(found, key=lambda kind: (-len(kind[2]), kind[0]))
     for name in np.unique(data.rhythm):
         for label in range(len(task.classes)):
             rows = np.flatnonzero((data.rhythm == name) & (data.y == label))
@@ -89,36 +106,40 @@ def _kinds(data: Dataset, task: Task) -> list[tuple[str, int, Int64]]:
 
 def _rhythms(data: Dataset, task: Task) -> Block:
     kinds, case = _kinds(data, task), case_of(task)
-    seconds = () if task.around_beats else ("seconds",)  # windows round beats overlap
+    timed = not task.around_beats and task.picture is None  # windows round beats overlap
+    classed = task.kind != MULTILABEL
+    none = "none" if task.kind == MULTILABEL else "(no name)"
     rows = tuple(
         (
-            name or "(no name)",
-            task.classes[label],
+            name or none,
+            *([task.classes[label]] if classed else []),
             f"{len(rows):,}",
-            *([] if task.around_beats else [f"{len(rows) * task.seconds:,.0f}"]),
+            *([f"{len(rows) * task.seconds:,.0f}"] if timed else []),
             f"{len(np.unique(data.subject[rows]))}",
             f"{100 * len(rows) / len(data):.1f}",
         )
         for name, label, rows in kinds
     )
-    few = [name or "(no name)" for name, _, rows in kinds if len(np.unique(data.subject[rows])) < 5]
+    few = [name or none for name, _, rows in kinds if len(np.unique(data.subject[rows])) < 5]
     thin = (
         f" Fewer than five subjects have {listed(few, 'or')}: their figures say little of others."
         if few
         else ""
     )
     name, _, most = max(kinds, key=lambda kind: len(kind[2]))
-    says = (
-        f"The most frequent {case.kind} is {name or '(no name)'}, {share(len(most), len(data))} of all.{thin}"
-    )
-    return Grid((case.kind, "class", case.many, *seconds, "subjects", "share, %"), rows, says)
+    kind = kind_in_words(task)
+    says = f"The most frequent {kind} is {name or none}, {share(len(most), len(data))} of all.{thin}"
+    seconds, of = ("seconds",) if timed else (), ("class",) if classed else ()
+    return Grid((kind, *of, case.many, *seconds, "subjects", "share, %"), rows, says)
 
 
 def _subjects(data: Dataset, task: Task) -> list[Block]:
     many = case_of(task).many
     names, code = np.unique(data.subject, return_inverse=True)
-    table = np.stack([np.bincount(code, data.y == label, len(names)) for label in range(len(task.classes))])
-    order = np.lexsort((names, -table.sum(axis=0)))
+    of = _labels(data, task)
+    table = np.stack([np.bincount(code, has, len(names)) for has in of.T])
+    sizes = np.bincount(code, minlength=len(names))
+    order = np.lexsort((names, -sizes))
     shown = order[: comparisons.MOST]
     cut = (
         f" Of {len(names)} the {len(shown)} subjects with the most {many} are shown."
@@ -127,12 +148,23 @@ def _subjects(data: Dataset, task: Task) -> list[Block]:
     )
     says = (
         f"Of {plural(len(names), 'subject')} {report_kind.of(task).people(table.astype(np.int64), task)}; a"
-        f" subject has {int(table.sum(axis=0).min())} to {int(table.sum(axis=0).max())} {many}, half of them"
-        f" at most {int(np.median(table.sum(axis=0)))}.{cut}"
+        f" subject has {int(sizes.min())} to {int(sizes.max())} {many}, half of them"
+        f" at most {int(np.median(sizes))}.{cut}"
     )
+    if task.kind == MULTILABEL:
+        says += (
+            f" {many.capitalize()} with several labels are drawn once for each, those with none not at all."
+        )
     labels = sorted(range(len(task.classes)), key=lambda label: label == task.positive)
     parts = {task.classes[label]: table[label, shown].astype(int).tolist() for label in labels}
     return [Chart("data-subjects", comparisons.stacked(names[shown].tolist(), parts, many), says)]
+
+
+def _labels(data: Dataset, task: Task) -> Bools:
+    """Which rows have which class or label, ``(n, classes)``."""
+    if task.kind == MULTILABEL:
+        return truth(data.y, len(task.classes))
+    return np.asarray(data.y[:, None] == np.arange(len(task.classes)))
 
 
 def _left_out(facts: DataFacts) -> Block:
@@ -154,16 +186,18 @@ def _split(plan: Plan, task: Task) -> list[Block]:
     # Of two groups one share says both.
     told = range(1, 2) if len(groups) == 2 else range(len(groups))
     rows, names, counts = [], [], []
+    sizes: list[int] = []
     for number, fold in enumerate(plan.folds, 1):
         people = sorted({str(name) for name in data.subject[fold.held_out]})
-        here = np.bincount(kind.group_of(task, data.y[fold.held_out]), minlength=len(groups))
+        here = kind.members(task, data.y[fold.held_out]).sum(axis=0)
+        sizes.append(len(fold.held_out))
         names.append(f"fold {number}: {plural(len(people), 'subject')}")
         counts.append(here)
         who = ", ".join(people[:20]) + (f" and {len(people) - 20} more" if len(people) > 20 else "")
-        shares = (f"{100 * here[g] / here.sum():.0f}" for g in told)
-        rows.append((str(number), str(len(people)), f"{here.sum():,}", *shares, who))
+        shares = (f"{100 * here[g] / max(1, sizes[-1]):.0f}" for g in told)
+        rows.append((str(number), str(len(people)), f"{sizes[-1]:,}", *shares, who))
     table = np.array(counts)
-    share = 100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    share = 100 * table / np.maximum(np.array(sizes)[:, None], 1)
     runs = listed([f"{groups[g]} from {share[:, g].min():.0f}% to {share[:, g].max():.0f}%" for g in told])
     held = len(plan.origin.held_out)
     says = (
@@ -182,13 +216,6 @@ def _split(plan: Plan, task: Task) -> list[Block]:
         Chart("data-folds", comparisons.stacked(names, parts, f"{many} held out"), says),
         Grid(columns, tuple(rows), outside),
     ]
-
-
-def example(data: Dataset, rows: Int64) -> int:
-    """Return a typical row: of the subject with most of ``rows``, the one in the middle."""
-    names, count = np.unique(data.subject[rows], return_counts=True)
-    mine = rows[data.subject[rows] == names[count.argmax()]]
-    return int(mine[len(mine) // 2])
 
 
 def _examples(plan: Plan, task: Task) -> list[Block]:

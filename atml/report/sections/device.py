@@ -30,7 +30,11 @@ SAME = 0.005
 
 def contents(material: Material) -> list[Block]:
     """Show what the winner takes, where its time and memory go, fewer bits, and what was checked."""
-    device = material.device
+    device, task = material.device, task_of(material)
+    if task is not None and task.picture is not None:
+        return [
+            Empty("Networks of pictures have no C and no estimate for a board: onnxruntime runs the file.")
+        ]
     if device.program is None:
         return [Empty(sentence(f"nothing can be estimated for a board: {device.why}"))]
     board = device.shown

@@ -13,23 +13,28 @@ import numpy as np
 
 from atml.arrays import Strings
 from atml.artifacts.model import ExportedModel
-from atml.data.cases import case_of
+from atml.data.cases import case_of, kind_in_words
 from atml.errors import ExportError
 from atml.formatting import sentence
-from atml.report import beat_strips, by_subject, error_browser, saliency, strips
+from atml.report import beat_strips, by_subject, error_browser, page_pictures, page_saliency, saliency, strips
 from atml.report import kind as report_kind
 from atml.report.label_doubts import label_doubts
 from atml.report.material import Material
 from atml.report.outcome import Decided, unit_of
 from atml.report.page import Block, Drawing, Empty, Fold, Heading, Text
+from atml.report.page_pictures import Shown
 from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
+from atml.tasks.task import MULTILABEL
+
+MOST = 12
+"""Most decisions of a kind, wrong or right, that are drawn."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A row of the data set, its true and called group, its margins, one a run, and why it was taken."""
+    """A row of the data set, a true and a called answer, the margins, one a run, and why it was taken."""
 
     row: int
     truth: int
@@ -75,9 +80,10 @@ def contents(material: Material) -> list[Block]:
         return [Empty(sentence(f"there is no result yet: {why}"))]
     blocks: list[Block] = [Heading("By subject"), *by_subject.subjects(source, task)]
     case = case_of(task)
-    blocks += [Heading(f"By {case.kind}"), by_subject.rhythms(source, task)]
+    blocks += [Heading(f"By {kind_in_words(task)}"), by_subject.rhythms(source, task)]
     blocks += label_doubts(source.figures, task)
-    blocks += [Heading(f"Every misjudged {case.name}"), error_browser.browser(material)]
+    what = "decision that was wrong" if task.kind == MULTILABEL else f"misjudged {case.name}"
+    blocks += [Heading(f"Every {what}"), error_browser.browser(material)]
     if task.around_beats:
         return [
             *blocks,
@@ -96,13 +102,13 @@ def _examples(material: Material) -> list[Block]:
     task, subject = plan.definition.task, plan.dataset.subject[found.rows]
     kind = report_kind.of(task)
     exported, why = outcome.exported
-    blocks: list[Block] = [Text(_said(found, kind.how_shown(), exported is not None))]
+    limits = "" if exported is None else saliency.LIMITS if task.picture is None else page_saliency.LIMITS
+    total = kind.count(task, len(found.truth))
+    blocks: list[Block] = [Text(f"{_said(found, total, kind.how_shown())} {limits}".strip())]
     if exported is None:
         blocks.append(Empty(sentence(f"no saliency can be drawn: {why}")))
-    # The positive class of a binary task comes first.
-    right = [(group, group) for group in kind.shown(task)[0]]
-    for title, (pairs, ends) in (("Wrong", kind.wrong(task)), ("Right", (right, (True, False)))):
-        examples = choose(found, subject, pairs, ends)
+    for title, (pairs, ends) in (("Wrong", kind.wrong(task)), ("Right", kind.right(task))):
+        examples = choose(found, subject, pairs, ends)[:MOST]
         drawn: list[Block] = [
             _drawn(plan, one, exported, f"example-{title.lower()}-{number}")
             for number, one in enumerate(examples, 1)
@@ -113,7 +119,7 @@ def _examples(material: Material) -> list[Block]:
     return blocks
 
 
-def _said(found: Decided, shown: str, salient: bool) -> str:
+def _said(found: Decided, total: str, shown: str) -> str:
     right = (found.called == found.truth).all(axis=0)
     wrong = (found.called != found.truth).all(axis=0)
     runs = {1: "the training", 2: "both trainings"}.get(
@@ -121,17 +127,16 @@ def _said(found: Decided, shown: str, salient: bool) -> str:
     )
     mixed = len(found.truth) - int(right.sum()) - int(wrong.sum())
     split = f"; {mixed:,} are right in some" if mixed else ""
-    said = (
-        f"Of {len(found.truth):,} windows {int(right.sum()):,} are decided right out of fold by {runs} and"
+    return (
+        f"Of {total} {int(right.sum()):,} are decided right out of fold by {runs} and"
         f" {int(wrong.sum()):,} wrong{split}. {shown}"
     )
-    return f"{said} {saliency.LIMITS}" if salient else said
 
 
 def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) -> Block:
     data, task = plan.dataset, plan.definition.task
     kind = report_kind.of(task)
-    names = kind.groups(task)
+    names = kind.answers(task)
     x = np.array(data.x[one.row])
     rhythm = f" ({data.rhythm[one.row]})" if data.rhythm[one.row] else ""
     title = f"is {names[one.truth]}{rhythm}, called {names[one.called]}"
@@ -139,16 +144,20 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) 
     margins = kind.margins(one.margins, names[one.called])
     says = f"{how} {kind.outcome(one.truth, one.called)}: out of fold {margins}."
     found = None
-    # Saliency is about the positive class, or about the class that was called.
-    label = one.called if task.positive is None else task.positive
+    label = kind.salient(task, one.truth, one.called)
     if exported is not None:
         try:
-            margin, found = saliency.saliency(exported, x, label)
+            of = saliency.saliency if task.picture is None else page_saliency.saliency
+            margin, found = of(exported, x, label)
         except ExportError as error:
             says += f" No saliency: {error}."
         else:
             says = f"{says[:-1]}; the exported file, trained on this subject too, has {margin:+.2f}"
             says += f" for {task.classes[label]}."
+    legend = task.classes[label] if found is not None else ""
+    if task.picture is not None:
+        shown = Shown(x, f"Subject {data.subject[one.row]}: {title}", weights=found)
+        return Drawing(name, page_pictures.draw([shown], legend=legend), says)
     strip = Strip(
         x=x,
         rate=data.sampling_rate,
@@ -156,5 +165,4 @@ def _drawn(plan: Plan, one: Example, exported: ExportedModel | None, name: str) 
         saliency=found,
         leads=plan.origin.leads,
     )
-    legend = task.classes[label] if found is not None else ""
     return Drawing(name, strips.draw([strip], unit=unit_of(plan.origin), legend=legend), says)

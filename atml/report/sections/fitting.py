@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from atml.artifacts.card import fitted
+from atml.data.cases import case_of
 from atml.formatting import figure, less_or_more, mean, sentence
 from atml.formatting import gap as printed_gap
 from atml.report import comparisons
 from atml.report.charts import clip
 from atml.report.material import Material
 from atml.report.page import Block, Chart, Empty, Grid, Text
+from atml.report.sections.task_description import task_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def _number(found: float | None) -> float:
 def contents(material: Material) -> list[Block]:
     """Say whether the winner over- or underfits."""
     runs = [run for run in runs_of(material) if run.held_out and run.trained]
+    task = task_of(material)
+    many = "windows" if task is None else case_of(task).many
     if not runs:
         return [
             Empty("No trial has run over every fold and kept the budget yet: there is nothing to compare.")
@@ -70,7 +74,7 @@ def contents(material: Material) -> list[Block]:
         [v for run in runs for v in (*run.held_out, *run.trained)], _worst(material), trained, gap
     )
     said = (
-        f"On windows that it was trained on the winner has {trained:.3f}, on held-out subjects"
+        f"On {many} that it was trained on the winner has {trained:.3f}, on held-out subjects"
         f" {held_out:.3f}, which is {less_or_more(held_out, trained)}: {verdict}."
         f" {_spread(runs, gap)} {_trend(runs)} All of it is the objective with untuned decisions, as trained."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from atml.artifacts.model import CARD
+from atml.data.cases import case_of
 from atml.formatting import less_or_more, listed, plural, sentence, value
 from atml.report import kind as report_kind
 from atml.report.figures import gain_in_accuracy, interval_of
@@ -138,10 +139,11 @@ def _split(material: Material) -> str:
 
 
 def _device(material: Material) -> str:
-    best = material.best
+    best, task = material.best, task_of(material)
     assert best is not None
+    case = "window" if task is None else case_of(task).name
     cost = (
-        f"{best.cost.macs:,} MACs a window and {best.cost.peak_bytes / 1024:.1f} KiB of activations are"
+        f"{best.cost.macs:,} MACs a {case} and {best.cost.peak_bytes / 1024:.1f} KiB of activations are"
         " counted,"
         if best.cost
         else "size and work are counted,"

@@ -9,11 +9,12 @@ from atml.data.cases import case_of
 from atml.formatting import listed, sentence, share
 from atml.models.config import ModelConfig
 from atml.report import kind as report_kind
-from atml.report import strips
+from atml.report import page_preparation, strips
 from atml.report.material import Material
 from atml.report.outcome import unit_of
 from atml.report.page import Block, Drawing, Empty, Fold, Text
-from atml.report.sections.data_overview import example
+from atml.report.page_examples import example
+from atml.report.sections.task_description import task_of
 from atml.report.strips import Strip
 from atml.searching.plan import Plan
 from atml.tasks.task import Task
@@ -36,10 +37,12 @@ UNITS = {"zscore": "SD", "maxabs": "of the largest", "rr": "3 log(RR / 0.8 s)"}
 
 def contents(material: Material) -> list[Block]:
     """Show the winner's preparation and each of its augmentations before and after."""
-    best, plan = material.best, material.plan
+    best, plan, task = material.best, material.plan, task_of(material)
     if best is None or best.config is None:
         return [Empty("No trial has run over every fold and kept the budget yet: there is no winner yet.")]
     config = best.config
+    if task is not None and task.picture is not None:
+        return page_preparation.contents(best.number, config, task, plan)
     told: list[Block] = [Text(f"In trial {best.number} {steps(config)}")]
     if plan is None:
         return [*told, Empty(sentence(f"nothing can be shown: {material.plan_gone}"))]
@@ -67,10 +70,11 @@ def _chosen(plan: Plan) -> Int64:
     """Return a row of each group, the positive one first, each of another subject where there is one."""
     data, task = plan.dataset, plan.definition.task
     kind = report_kind.of(task)
-    groups = kind.group_of(task, data.y)
+    has = kind.members(task, data.y)
     chosen: list[int] = []
-    for group in kind.shown(task)[0]:
-        rows = np.flatnonzero(groups == group)
+    # The positive class of a binary task is the last group.
+    for group in reversed(range(has.shape[1])) if task.positive is not None else range(has.shape[1]):
+        rows = np.flatnonzero(has[:, group])
         others = rows[~np.isin(data.subject[rows], data.subject[chosen])] if chosen else rows
         if len(rows):
             chosen.append(example(data, others if len(others) else rows))

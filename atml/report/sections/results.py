@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from atml.arrays import Int64
 from atml.data.cases import case_of
 from atml.ecg.changes import in_words
 from atml.formatting import less_or_more, sentence
 from atml.report import kind as report_kind
-from atml.report import matrix
 from atml.report.decisions import beyond_the_decision
 from atml.report.figures import Figures, Source, averaged, baseline_title, interval_of
 from atml.report.material import Material
-from atml.report.page import Block, Drawing, Empty, Fold, Grid, Heading, Text
+from atml.report.matrix import Counted
+from atml.report.page import Block, Empty, Fold, Grid, Heading, Text
 from atml.report.sections.task_description import task_of
 from atml.report.sizes import sizes
 from atml.report.tested import alike, not_scored, official, seen, tested
@@ -31,15 +30,16 @@ def contents(material: Material) -> list[Block]:
         why = material.outcome.why or material.task_gone
         return [Empty(sentence(f"there is no result yet: {why}"))]
     blocks: list[Block] = [Text(_said(source, task)), *_decisions(material, source, task)]
-    binary, curves = task.positive is not None, list[Block]()
+    curves = list[Block]()
     if material.outcome.why:
         curves.append(Empty(sentence(f"the curves and the calibration are missing: {material.outcome.why}")))
     else:
         assert material.best is not None and material.best.config is not None
         runs = [predictions for _, predictions in material.out_of_fold]
         curves += beyond_the_decision(source, runs, material.best.config, task)
-    blocks.append(Fold("At other thresholds" if binary else "Each class against the rest", tuple(curves)))
-    blocks.append(Fold("Under changes of the recording", (_changes(source, task),)))
+    blocks.append(Fold(report_kind.of(task).OTHER_DECISIONS, tuple(curves)))
+    if task.picture is None:
+        blocks.append(Fold("Under changes of the recording", (_changes(source, task),)))
     return [*blocks, Heading("Size against value"), *sizes(material)]
 
 
@@ -69,21 +69,21 @@ def _beside_baseline(figures: Figures) -> str:
 
 def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
     kind, target = report_kind.of(task), targets.of(task)
-    found: list[tuple[str, Int64]] = []
+    found: list[Counted] = []
     columns: list[tuple[str, dict[str, str]]] = []
     blocks: list[Block] = []
-    names = [*source.figures["rates"], *kind.METRICS]
+    names = [*kind.over_all(task, list(source.figures["rates"])), *kind.METRICS]
     trained, why = material.outcome.on_training
     if trained is None:
         blocks.append(Empty(sentence(f"on the training data: {why}")))
     else:
         table = target.table(trained[1])
-        found.append(("trained on", kind.cells(table)))
-        values = {name: rate.value for name, rate in target.rates(table).items()} | target.four_of(table)
+        found.append(Counted("trained on", kind.cells(table)))
+        values = kind.figures_of(task, table)
         columns.append(("trained on", {name: f"{value:.3f}" for name, value in values.items()}))
     counted = kind.cells_of(source.figures, material.outcome.cross_validation)
     if counted is not None:
-        found.append(("out of fold", averaged(counted, source.runs)))
+        found.append(Counted("out of fold", averaged(counted, source.runs)))
     else:
         blocks.append(Empty(sentence(f"decisions out of fold can't be counted: {material.outcome.why}")))
     columns.append(("out of fold", _cells(source.figures, source.figures["rates"], names)))
@@ -95,10 +95,10 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
             continue
         counted = kind.cells_of(one, None)
         if counted is not None:
-            found.append((f"test, {title}", counted))
+            found.append(Counted(f"test, {title}", counted))
         columns.append((f"test, {title}", _cells(one, one.get("intervals", {}), names)))
     if found:
-        blocks.insert(0, _confusions(found, source, task))
+        blocks[:0] = kind.counted(found, source, task)
     rows = tuple(
         (kind.METRICS.get(name, name), *(cells.get(name, "-") for _, cells in columns))
         for name in names
@@ -113,26 +113,17 @@ def _decisions(material: Material, source: Source, task: Task) -> list[Block]:
     return blocks if tested(material) else [*blocks, Empty(not_scored(material.winner))]
 
 
-def _confusions(found: list[tuple[str, Int64]], source: Source, task: Task) -> Block:
-    kind = report_kind.of(task)
-    names = kind.groups(task)
-    rows, columns = (list(order) for order in kind.shown(task))
-    svg = matrix.confusions(
-        [(title, cells[rows][:, columns]) for title, cells in found],
-        [names[row] for row in rows],
-        [names[column] for column in columns],
-    )
-    said = "; ".join(f"{title}: {kind.errors(cells, names, case_of(task).many)}" for title, cells in found)
-    runs = f" Counts out of fold are means of {source.runs} trainings." if source.runs > 1 else ""
-    return Drawing("confusion", svg, f"{sentence(said)}{runs}")
-
-
 def _cells(figures: Figures, intervals: Figures, names: Sequence[str]) -> dict[str, str]:
     """Write a file's own figures under the names of the card, with their intervals where it gives them."""
-    under = {"sensitivity": "recall", "balanced accuracy": "balanced_accuracy"}
+    under = {
+        "sensitivity": "recall",
+        "balanced accuracy": "balanced_accuracy",
+        "always no": "always_no",
+    }
     cells = {}
     for name in names:
-        keys = [key for key in (name, under.get(name, name)) if key in intervals or key in figures]
+        known = (*intervals, *figures, *figures.get("intervals", {}))
+        keys = [key for key in (name, under.get(name, name)) if key in known]
         if not keys:
             continue
         found = next((i for key in keys if (i := interval_of(intervals.get(key)))), None)

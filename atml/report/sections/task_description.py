@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from atml.data.cases import case_of
 from atml.evaluation.gate import Gate
 from atml.formatting import plural, sentence
 from atml.models.budget import Budget
 from atml.report import kind as report_kind
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Heading, Text
-from atml.tasks.task import Task
+from atml.tasks.task import MULTILABEL, Task
 
 
 def contents(material: Material) -> list[Block]:
@@ -35,22 +36,34 @@ def _inference(material: Material) -> list[Block]:
     if task is None:
         return [Empty(sentence(f"The task can't be described: {material.task_gone}"))]
     kind = report_kind.of(task)
+    one = "label" if task.kind == MULTILABEL else "class"
     rows = [
-        ("input", f"{plural(task.leads, 'lead')} × {task.window} samples, float32, raw, as recorded"),
-        ("sampling rate", f"{task.sampling_rate} Hz, so that one window is {task.seconds:g} s"),
+        *_input(task),
         *_round_beats(task),
-        ("output", f"{len(task.classes)} logits, one a class: {', '.join(task.classes)}"),
+        ("output", f"{len(task.classes)} logits, one a {one}: {', '.join(task.classes)}"),
         *kind.decision(task, material.winner.config if material.winner else {}),
     ]
     if best is not None and best.config is not None:
         named = {"none": "no normalisation", "rr": "the RR intervals of a window"}
-        first = named.get(best.config.normalise, f"{best.config.normalise} a window")
+        first = named.get(best.config.normalise, f"{best.config.normalise} a {case_of(task).name}")
         kept = best.config.decimation
         turned = ", turned upright" if best.config.upright else ""
         thin = f", then the mean of every {kept} neighbouring samples" if kept > 1 else ""
         rows.append(("preprocessing", f"{first}{turned}{thin}: part of the file"))
-    says = f"What runs on the device, on arrays of shape (1, {task.leads}, {task.window})."
+    says = f"What runs on the device, on arrays of shape (1, {', '.join(map(str, task.shape))})."
     return [Text(kind.asks(task)), Grid(("what", "as the exported file has it"), tuple(rows), says)]
+
+
+def _input(task: Task) -> list[tuple[str, str]]:
+    """Say what the network takes."""
+    if task.picture is not None:
+        rows, columns = task.picture
+        size = f"{rows} × {columns} pixels in red, green and blue, float32, 0 black to 255 white"
+        return [("input", f"a page: {size}; pages of other sizes are brought to it before")]
+    return [
+        ("input", f"{plural(task.leads, 'lead')} × {task.window} samples, float32, raw, as recorded"),
+        ("sampling rate", f"{task.sampling_rate} Hz, so that one window is {task.seconds:g} s"),
+    ]
 
 
 def _round_beats(task: Task) -> list[tuple[str, str]]:

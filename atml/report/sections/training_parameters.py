@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from atml.data.cases import case_of
 from atml.formatting import listed, plural, setting, share
 from atml.models.config import ModelConfig
 from atml.regions.space import Axis
 from atml.report.comparable import best_tenth
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Text
+from atml.report.sections.task_description import task_of
+from atml.report.training_facts import facts
+from atml.tasks.task import Task
 from atml.training.records import TrialRecord
 
 NARROW = 0.25
@@ -27,8 +31,9 @@ def contents(material: Material) -> list[Block]:
     blocks: list[Block] = []
     best = material.best
     if best is not None and best.config is not None:
-        words = (training_words(best.number, best.config), _lengths(material))
+        words = (training_words(best.number, best.config, task_of(material)), _lengths(material))
         blocks.append(Text(" ".join(filter(None, words))))
+        blocks += facts(material)
     top = best_tenth(material.standing) if material.standing else ()
     rows = tuple(
         (
@@ -72,8 +77,9 @@ def _tidy(axis: Axis, number: float) -> float | int:
     return round(number) if axis.kind == "int" and float(number).is_integer() else float(number)
 
 
-def training_words(number: int, config: ModelConfig) -> str:
+def training_words(number: int, config: ModelConfig, task: Task | None = None) -> str:
     """Say how trial ``number`` was trained."""
+    case = "window" if task is None else case_of(task).name
     seen = config.steps * config.batch
     averaged = (
         f", its weights averaged with a decay of {config.averaging:.3f} a step" if config.averaging else ""
@@ -84,17 +90,18 @@ def training_words(number: int, config: ModelConfig) -> str:
             (config.scale, f"gain of {config.scale:.2f}"),
             (config.noise, f"noise of {config.noise:.2f}"),
             (config.wander, f"baseline wander of {config.wander:.2f}"),
-            (config.shift, f"shifts up to {config.shift:.2f} of the window"),
+            (config.shift, f"shifts up to {config.shift:.2f} of the {case}"),
             (config.stretch, f"changes of speed of {config.stretch:.2f}"),
             (config.filter, f"filters of up to {config.filter:.2f}"),
             (config.polarity, f"turning {config.polarity:.0%} of the windows upside down"),
+            (config.rotation, f"rotation by up to {config.rotation:g} degrees"),
             (config.mixup, f"mixup of {config.mixup:.2f}"),
         )
         if on
     ]
     said = (
         f"The winner, trial {number}, was trained for {config.steps:,} optimiser steps of {config.batch}"
-        f" windows ({seen:,} samples seen) with {config.optimizer}, a learning rate of"
+        f" {case}s ({seen:,} samples seen) with {config.optimizer}, a learning rate of"
         f" {config.learning_rate:.2g} on a {config.schedule} schedule and a weight decay of"
         f" {config.weight_decay:.2g}{averaged}."
     )
