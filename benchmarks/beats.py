@@ -54,8 +54,7 @@ def networks(
     """Train a network for each fold; return how each decides."""
     target, models, found, of = definition.target, [], [], []
     for number, part in enumerate(folds):
-        inside = part.train
-        x, y, subject = Rows(dataset.x, inside), dataset.y[inside], dataset.subject[inside]
+        x, y, subject = dataset.training(part.train)
         model = fit(config, definition.task, x, y, subject, seed=seed + number).model
         held = part.held_out
         logits = predict(model, Rows(dataset.x, held))

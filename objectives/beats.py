@@ -47,6 +47,9 @@ MAX_SIZE_KIB = 64.0
 RULE = "ec57"
 """The official rule that test data are scored by."""
 
+OTHER_LEAD = True
+"""Training sees each beat in the other lead of its recording as well: more hearts than there are people."""
+
 BASELINE = "beat_regression"
 """The detector without a network that is scored beside every winner."""
 

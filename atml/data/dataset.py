@@ -6,7 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from atml.arrays import Float32, Int64, Strings
+
+
+@dataclass(frozen=True)
+class OtherLead:
+    """The windows of a data set in another lead of their recordings, which training takes as further rows.
+
+    ``x (m, 1, samples)`` float32, possibly a memory map; ``at (n,)`` is the row of it that belongs to each
+    window of the data set, -1 where there is none.
+    """
+
+    x: Float32
+    at: Int64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +59,8 @@ class Dataset:
     bare: bool = False
     record: Strings | None = None
     labels: int = 0
+    other: OtherLead | None = None
+    """The same windows in another lead, for training alone; None where there is none or none is wanted."""
 
     def __len__(self) -> int:
         """Count the windows."""
@@ -59,7 +75,37 @@ class Dataset:
             subject=self.subject[rows],
             rhythm=self.rhythm[rows],
             record=None if self.record is None else self.record[rows],
+            other=None if self.other is None else replace(self.other, at=self.other.at[rows]),
         )
+
+    def training(self, rows: Int64 | None = None) -> tuple[Float32 | Rows, Int64, Strings]:
+        """Return x, y and subjects of what a network that is trained on some windows sees, or on all.
+
+        These are the windows, and after them those that have another lead, in that lead: to a network that
+        is to know how a beat differs from its neighbours a lead more is nearly a person more.
+
+        Example:
+            >>> import numpy as np
+            >>> x = np.arange(6, dtype=np.float32).reshape(3, 1, 2)
+            >>> data = Dataset(
+            ...     x=x, y=np.array([0, 1, 1]), subject=np.array(["a", "a", "b"]), rhythm=np.array(["N"] * 3),
+            ...     sampling_rate=100, fingerprint="", name="three",
+            ...     other=OtherLead(-x, np.array([0, -1, 2])),
+            ... )
+            >>> seen, y, subject = data.training(np.array([1, 2]))
+            >>> seen[0:3][:, 0].tolist(), y.tolist(), subject.tolist()
+            ([[2.0, 3.0], [4.0, 5.0], [-4.0, -5.0]], [1, 1, 1], ['a', 'b', 'b'])
+        """
+        if rows is None:
+            if self.other is None:
+                return self.x, self.y, self.subject
+            rows = np.arange(len(self))
+        if self.other is None:
+            return Rows(self.x, rows), self.y[rows], self.subject[rows]
+        at = self.other.at[rows]
+        again = np.concatenate([rows, rows[at >= 0]])
+        more = Rows(self.other.x, at[at >= 0])
+        return BothRows(self.x, rows, more), self.y[again], self.subject[again]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +164,26 @@ class Rows:
     def __getitem__(self, part: slice) -> Float32:
         """Gather some of them."""
         return self.x[self.rows[part]]
+
+
+@dataclass(frozen=True)
+class BothRows(Rows):
+    """Rows of ``x``, and after them those of another array."""
+
+    more: Rows
+
+    def __len__(self) -> int:
+        """Count the rows of both."""
+        return len(self.rows) + len(self.more)
+
+    def __getitem__(self, part: slice) -> Float32:
+        """Gather some of them, in their order."""
+        own = len(self.rows)
+        start, stop, _ = part.indices(len(self))
+        parts = [self.x[self.rows[start:stop]]]
+        if stop > own:
+            parts.append(self.more[max(0, start - own) : stop - own])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 @dataclass(frozen=True)

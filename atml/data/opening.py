@@ -16,7 +16,7 @@ from atml.arrays import Strings
 from atml.data import beat_windows, merging, pictures
 from atml.data import cache as store
 from atml.data.cases import case_of
-from atml.data.dataset import Dataset
+from atml.data.dataset import Dataset, OtherLead
 from atml.data.formats.base import Asked
 from atml.data.formats.detection import Found, Paths, asked_of, look_all
 from atml.data.labelling import Label, check_classes, classes_of, judge, settle, unknown
@@ -36,6 +36,9 @@ from atml.tasks.task import MULTILABEL, Task
 LeftOut = Collection[str] | Callable[[Strings], npt.NDArray[np.bool_]]
 """Subjects to leave out, or what tells them among names ``(n,)``."""
 
+CHUNK = 4096
+"""Windows that are looked at at once."""
+
 NAMES = ("place", "subject", "rhythm", "given")
 """What a parsed copy keeps of each row, besides its samples and their digest."""
 
@@ -53,6 +56,7 @@ def open(  # the verb is the module's public name: atml.data.open
     labels: Path | None = None,
     subjects: os.PathLike[str] | str | None = None,
     seed: int = 0,
+    other_lead: bool = False,
 ) -> Dataset:
     """Open one split of one data set, or of several together, as windows at the task's rate.
 
@@ -79,6 +83,8 @@ def open(  # the verb is the module's public name: atml.data.open
             expression that fits the whole name of each, with brackets around the subject. None, or "data",
             for the names that the data give.
         seed: Of the synthetic ECG.
+        other_lead: Whether `Dataset.other` is wanted, of a task of one lead: the same windows in the first
+            lead that isn't the task's. Where a recording has no other lead, a note says so and none is there.
 
     Returns:
         A Dataset; its ``notes`` tell what was left out and what looks odd. ``x`` is a read-only memory map
@@ -97,20 +103,19 @@ def open(  # the verb is the module's public name: atml.data.open
         >>> found.x.shape[1:], sorted(set(found.rhythm.tolist())), found.synthetic
         ((1, 500), ['AFIB', 'N'], True)
     """
-    whole = _whole(
-        paths,
-        task=task,
-        label=label,
-        split=split,
-        cache=cache,
-        sampling_rate=sampling_rate,
-        leads=leads,
-        leave_out=leave_out,
-        labels=labels,
-        subjects=subjects,
-        seed=seed,
-    )
-    return _dataset(whole, task, synthetic=not whole.path)
+    how: dict[str, Any] = {
+        "label": label,
+        "split": split,
+        "cache": cache,
+        "sampling_rate": sampling_rate,
+        "leave_out": leave_out,
+        "labels": labels,
+        "subjects": subjects,
+        "seed": seed,
+    }
+    whole = _whole(paths, task=task, leads=leads, **how)
+    found = _dataset(whole, task, synthetic=not whole.path)
+    return _with_other_lead(found, whole, paths, task, leads, how) if other_lead and whole.path else found
 
 
 def places(paths: Paths, *, task: Task, label: Label, **how: Any) -> Strings:
@@ -127,6 +132,24 @@ def places(paths: Paths, *, task: Task, label: Label, **how: Any) -> Strings:
         'train0'
     """
     return _whole(paths, task=task, label=label, **how).files.place
+
+
+def _with_other_lead(
+    dataset: Dataset, whole: Piece, paths: Paths, task: Task, leads: Sequence[str], how: Mapping[str, Any]
+) -> Dataset:
+    """Open a set with one lead more, and add what of that has the windows of the set."""
+    wanted = (*leads, "0,1") if leads else ()  # the first of the two that is none of the others
+    try:
+        both = _whole(paths, task=replace(task, leads=2), leads=wanted, **how)
+    except DataError as error:
+        return replace(dataset, notes=(*dataset.notes, f"training sees one lead alone: {error}"))
+    x = both.x[:, 1:]
+    moves = [np.ptp(x[at : at + CHUNK], axis=(1, 2)) > 0 for at in range(0, len(x), CHUNK)]  # not a flat line
+    there = np.flatnonzero(np.concatenate(moves)).tolist()
+    row = {place: at for at, place in zip(there, both.files.place[there].tolist(), strict=True)}
+    at = np.array([row.get(place, -1) for place in whole.files.place.tolist()], np.int64)
+    note = f"training sees {(at >= 0).sum():,} of the {case_of(task).many} in another lead too"
+    return replace(dataset, other=OtherLead(x, at), notes=(*dataset.notes, note))
 
 
 def _whole(

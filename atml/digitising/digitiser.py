@@ -21,6 +21,10 @@ FINEST_MM = 12
 """Pixels a mm that a page is looked at with, at most."""
 
 
+DISAGREE = 1.0
+"""What limb leads leave of their laws from which they are none, of their variance: leads by chance have 1."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a person says that the picture does not: None is read from it, or assumed.
@@ -267,5 +271,12 @@ def _leads(
     confidence = np.array([quality.get(lead, 0.0) for lead in LEADS])
     rest, _ = laws(np.asarray(signal, np.float64))
     if np.isfinite(rest):
+        # Leads that do not agree are of another layout, or of another moment: the others then are as well.
         confidence[:6] *= 1 / (1 + 4 * rest)
+        confidence[6:] *= 1 / (1 + rest)
+    if rest > DISAGREE:
+        raise DataError(
+            "its limb leads do not agree (I + III = II, aVR + aVL + aVF = 0): it is another layout than"
+            f" {len(traces)} rows tell, rows were missed, or it is no ECG of twelve leads"
+        )
     return signal, confidence, paths

@@ -30,7 +30,7 @@ SEARCH_SPACE = ("DEFAULT", "suggest")
 OBJECTIVE = ("TASK", "label", "value", "QUALIFIES", "MAX_SIZE_KIB", "RULE")
 OPTIONAL = (
     *("MAX_MACS", "MAX_RAM_KIB", "OPERATORS", "OBJECTIVES", "AGREEMENT", "TUNED", "WINDOWS", "BASELINE"),
-    *("FLOOR", "HOPELESS"),
+    *("FLOOR", "HOPELESS", "OTHER_LEAD"),
 )
 SPACE_OPTIONAL = ("PORTFOLIO", "REGIONS")
 """Names that a task is made of: see the built-in files."""

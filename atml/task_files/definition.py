@@ -24,7 +24,7 @@ from atml.models.budget import Budget
 from atml.models.config import ModelConfig
 from atml.paper.page_data import open_pages
 from atml.task_files.builtin import FOLDERS, folder, is_builtin
-from atml.task_files.loading import execute, guarded, hash_of, optional, part, summary
+from atml.task_files.loading import are_texts, execute, flag, guarded, hash_of, optional, part, summary
 from atml.tasks import targets
 from atml.tasks.targets import Target
 from atml.tasks.task import WAVEFORM, Task
@@ -82,6 +82,8 @@ class TaskDefinition:
     """Whether the objective counts `Predictions.board`: a search then needs a board."""
     tuned: bool = False
     """Whether trials are judged at the decision that suits their own predictions, see `at_best`."""
+    other_lead: bool = False
+    """Whether training sees the windows in another lead of their recordings as further rows."""
     regions: tuple[str, ...] = ()
     """What of the space is tested where regions are learned, see `atml.regions.declare`; () for the usual."""
 
@@ -109,6 +111,7 @@ class TaskDefinition:
             leave_out=origin.held_out,
             labels=origin.labels,
             subjects=origin.subjects,
+            other_lead=self.other_lead,
         )
 
     def notes(self) -> tuple[str, ...]:
@@ -233,6 +236,7 @@ def _load(
         agreement=(named or VALUE) in _names(objective, objective_path, "AGREEMENT", "robust"),
         awarded=(named or VALUE) in _names(objective, objective_path, "AWARDED", "official"),
         tuned=(named or VALUE) in _names(objective, objective_path, "TUNED", "macro"),
+        other_lead=flag(objective, objective_path, "OTHER_LEAD") and task.leads == 1,
         regions=_regions(space, space_path),
     )
 
@@ -348,7 +352,7 @@ def _floor(module: ModuleType, path: Path, name: str) -> float | None:
 def _regions(module: ModuleType, path: Path) -> tuple[str, ...]:
     """Return REGIONS: names of parameters, and regions in words."""
     found = getattr(module, "REGIONS", ())
-    if not _are_texts(found):
+    if not are_texts(found):
         raise TaskFileError(
             f"{path}: REGIONS is {found!r}; give a list of parameters and of regions in words, as"
             ' ["family", "family = cnn and norm = none"]'
@@ -360,22 +364,13 @@ def _names(module: ModuleType, path: Path, constant: str, example: str) -> tuple
     """Return a constant with names of objectives: AGREEMENT, AWARDED or TUNED."""
     found = getattr(module, constant, ())
     offered = _offered(module, path) or {VALUE: module.value}
-    if not _are_texts(found):
+    if not are_texts(found):
         raise TaskFileError(f'{path}: {constant} is {found!r}; give a list of objectives, as ("{example}",)')
     if strange := [name for name in found if name not in offered]:
         raise TaskFileError(
             f"{path}: {constant} has {strange[0]!r}, not one of its objectives: {', '.join(offered)}"
         )
     return tuple(found)
-
-
-def _are_texts(found: Any) -> bool:
-    """Whether a constant is a list of texts."""
-    return (
-        not isinstance(found, str)
-        and isinstance(found, Collection)
-        and all(isinstance(one, str) for one in found)
-    )
 
 
 def _default_name(module: ModuleType) -> str:

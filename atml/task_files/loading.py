@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -155,3 +155,20 @@ def _line(error: BaseException, path: Path) -> str:
 def optional(module: ModuleType, path: Path, name: str) -> float | None:
     """Return a number that a file may leave out."""
     return float(part(module, path, name, (int, float))) if hasattr(module, name) else None
+
+
+def flag(module: ModuleType, path: Path, name: str) -> bool:
+    """Return what a file says, True or False; False where it leaves the name out."""
+    found = getattr(module, name, False)
+    if not isinstance(found, bool):
+        raise TaskFileError(f"{path}: {name} is {found!r}; write True or False")
+    return found
+
+
+def are_texts(found: Any) -> bool:
+    """Whether a constant is a list of texts."""
+    return (
+        not isinstance(found, str)
+        and isinstance(found, Collection)
+        and all(isinstance(one, str) for one in found)
+    )

@@ -206,12 +206,13 @@ def _fold(
             evaluate=evaluate,
             on_progress=report,
         )
+    x, y, subject = data.training(fold.train)
     return fit(
         config,
         state.task,
-        Rows(data.x, fold.train),
-        data.y[fold.train],
-        data.subject[fold.train],
+        x,
+        y,
+        subject,
         seed=seed,
         device=state.device,
         evaluate=evaluate,

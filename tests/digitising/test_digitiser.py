@@ -110,7 +110,7 @@ def test_grid_paper_without_traces_is_refused() -> None:
 
 def test_a_page_that_is_cut_off_is_refused(clean: Made) -> None:
     half = clean.picture.rgb[:250]
-    with pytest.raises(DataError, match=r"2 rows of traces were found.*cut off"):
+    with pytest.raises(DataError, match=r"[0-9] rows of traces were found.*cut off"):
         digitise(half)
 
 

@@ -213,6 +213,7 @@ def test_which_objectives_ask_for_changed_windows(tmp_path: Path) -> None:
         ("WINDOWS = ('1', '8')", "give the shortest and the longest window in s"),
         ("WINDOWS = (8, 1)", "give the shortest and the longest window in s"),
         ("BASELINE = 3", "BASELINE is 3, not a str"),
+        ("OTHER_LEAD = 1", "OTHER_LEAD is 1; write True or False"),
         ("HOPELESS = 'low'", "HOPELESS is 'low'"),
         ("HOPELESS = {'': 'low'}", "HOPELESS has '': 'low'; give a number"),
     ],

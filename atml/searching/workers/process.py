@@ -206,12 +206,13 @@ def _do(
             return Report(index, ReportKind.REFUSED, text="training on all subjects diverged")
         found = learner.predictions(fitted.model, definition.task, dataset, every_row, device=device)
         return Report(index, ReportKind.TRAINED, trained=_trained(fitted, found, device))
+    x, y, subject = dataset.training()
     fitted = loop.fit(
         job.config,
         definition.task,
-        dataset.x,
-        dataset.y,
-        dataset.subject,
+        x,
+        y,
+        subject,
         seed=job.seed,
         device=device,
         on_progress=told,
