@@ -56,6 +56,14 @@ def digitize(
             rich_help_panel=SAID,
         ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Export of a network that reads pages, of a search with --task paper.",
+            metavar="EXPORT",
+            show_default="read without a network",
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Read the signals of ECG pages from pictures, scanned or photographed.
@@ -64,7 +72,7 @@ def digitize(
     """
     from atml.library import digitisation
 
-    found = digitisation.digitize(images, out=out, layout=layout, speed=speed, gain=gain)
+    found = digitisation.digitize(images, out=out, layout=layout, speed=speed, gain=gain, model=model)
     show(found.to_dict() if json else str(found), json)
     if not json:
         typer.echo(f"wrote {out}: tables, overlays, records/ in WFDB, summary.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from atml.data import out_folder
 from atml.digitising.digitiser import RATE, Asked, Digitised, digitise
 from atml.digitising.record_files import overlay, write_record, write_table
 from atml.errors import DataError, InputError
+from atml.library.page_reader import network_digitiser
 from atml.library.path_arguments import PathLike, paths
 from atml.pages.picture import UInt8
 from atml.pages.picture_file import open_pages
@@ -107,6 +108,7 @@ def digitize(
     layout: str | None = None,
     speed: float | None = None,
     gain: float | None = None,
+    model: PathLike | None = None,
 ) -> Digitization:
     """Read the signals of ECG pages from pictures: PNG, JPEG, TIFF, or PDF, each page of it.
 
@@ -119,6 +121,7 @@ def digitize(
         layout: 3x4+1, 3x4, 6x2 or 12x1; by default by the number of rows.
         speed: Paper speed in mm/s where it is known.
         gain: Gain in mm/mV where it is known.
+        model: Export of a network that reads pages (task `paper`), in place of reading without one.
 
     Raises:
         InputError: A value that can't be, or a folder that is not empty.
@@ -135,14 +138,21 @@ def digitize(
     given = paths(images)
     if not given:
         raise InputError("no picture was named; give one or more")
+    read = digitise if model is None else network_digitiser(paths(model)[0])
     to = None if out is None else out_folder.free(paths(out)[0])
     if to is None:
-        return _read(given, asked, None, None)
+        return _read(given, asked, None, None, read)
     with out_folder.whole(to) as new:
-        return _read(given, asked, new, to)
+        return _read(given, asked, new, to, read)
 
 
-def _read(given: Sequence[Path], asked: Asked, new: Path | None, out: Path | None) -> Digitization:
+def _read(
+    given: Sequence[Path],
+    asked: Asked,
+    new: Path | None,
+    out: Path | None,
+    read: Callable[[UInt8, Asked], Digitised],
+) -> Digitization:
     pages: list[DigitizedPage] = []
     refused: list[str] = []
     counter = Counter(out or Path("pictures"), doing="reading")
@@ -157,7 +167,7 @@ def _read(given: Sequence[Path], asked: Asked, new: Path | None, out: Path | Non
         for number, rgb in enumerate(several, 1):
             where = f"{image}" if len(several) == 1 else f"{image}, page {number}"
             try:
-                found = digitise(rgb, asked)
+                found = read(rgb, asked)
             except DataError as error:
                 refused.append(f"{where}: {error}")
                 continue

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from atml.arrays import Float32
 from atml.artifacts.model import ExportedModel, Session, load
-from atml.errors import ExportError
+from atml.digitising.digitiser import Asked, Digitised
+from atml.errors import DataError, ExportError
 from atml.models.paper_config import PaperConfig
+from atml.pages.picture import UInt8
 from atml.paper.reading import Reader
+from atml.paper.rows_and_scale import Scale
 from atml.tasks.task import WAVEFORM
 
 
@@ -36,3 +40,41 @@ def reader_of(exported: ExportedModel) -> Reader:
         return session(np.ascontiguousarray(page, np.float32))
 
     return Reader(exported.config, maps)
+
+
+def network_digitiser(export: Path) -> Callable[[UInt8, Asked], Digitised]:
+    """Return what reads a picture as `atml.digitising.digitiser.digitise` does, with an exported network.
+
+    Raises:
+        ExportError: No export of such a network; what is returned raises DataError for what it can't read.
+    """
+    reader = page_reader(export)
+
+    def read(rgb: UInt8, asked: Asked) -> Digitised:
+        known = asked.speed is not None and asked.gain is not None
+        scale = Scale(asked.speed or 25.0, asked.gain or 10.0, 1.0) if known else None
+        found = reader.read(rgb, scale=scale)
+        if not found.refused and scale is None and (asked.speed or asked.gain):
+            seen = found.scale
+            scale = Scale(asked.speed or seen.speed, asked.gain or seen.gain, seen.surety)
+            found = reader.read(rgb, scale=scale)
+        if found.refused:
+            raise DataError(found.refused)
+        if asked.layout not in (None, found.layout):
+            raise DataError(f"rows of layout {found.layout} were found, and {asked.layout} was asked for")
+        notes = []
+        if found.scale.surety == 0:
+            notes.append("no calibration pulse was found: 25 mm/s and 10 mm/mV are assumed (--speed, --gain)")
+        return Digitised(
+            found.signal,
+            found.confidence,
+            found.layout,
+            found.scale.speed,
+            found.scale.gain,
+            tuple(notes),
+            found.turned,
+            found.pixels_per_mm,
+            list(found.paths),
+        )
+
+    return read

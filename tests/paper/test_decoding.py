@@ -102,7 +102,8 @@ def test_pictures_keep_their_shape() -> None:
 
 def test_the_learned_weights_count(many: Pages) -> None:
     page = FlatPage.of(perfect(many, 0), PER_MM)
-    heavy = replace(page, weight=np.where(np.arange(512)[:, None] % 2 == 0, 1.0, 0.1).astype(np.float32))
+    odd = np.broadcast_to(np.arange(512)[:, None] % 2, page.weight.shape)
+    heavy = replace(page, weight=np.where(odd, 0.1, 1.0).astype(np.float32))
     by = {how: decode(heavy, reading=how).signal for how in ("centroid", "soft_argmax")}
     plain = decode(page, reading="centroid").signal
     assert np.array_equal(by["centroid"], plain, equal_nan=True)

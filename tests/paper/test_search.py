@@ -62,13 +62,25 @@ def test_a_learner_trains_and_reads(clean: Path, tmp_path: Path, monkeypatch: py
     assert not list((tmp_path / "trainings").glob("*"))
 
 
-def test_a_search_ends_with_an_export(clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_runs_its_trials(clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATML_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "space.py").write_text(SPACE, encoding="utf-8")
     asked = ["search", "--task", "paper", "--data", str(clean), "--space", "space.py", "--trials", "1"]
-    done = run([*asked, "--workers", "1", "--folds", "2", "--finalists", "0", "--device", "cpu"])
-    assert done.code == 0, done
-    assert "complete" in done.out and "2 pages of 512 x 672 pixels" in done.out
-    best = run(["best"])
-    assert best.code == 0 and "dB" in best.out
+    done = run(
+        tmp_path,
+        *asked,
+        "--workers",
+        "1",
+        "--folds",
+        "2",
+        "--repeats",
+        "1",
+        "--finalists",
+        "1",
+        "--device",
+        "cpu",
+    )
+    assert done.returncode == 0, done
+    assert "complete" in done.stdout and "2 pages of 512 x 672 pixels" in done.stdout
+    best = run(tmp_path, "best")
+    assert best.returncode == 0 and "trial 0" in best.stdout
