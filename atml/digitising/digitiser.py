@@ -115,7 +115,8 @@ def _flat(rgb: UInt8) -> tuple[unwarping.FlatPage, grid.Grid]:
     if found is None:
         raise DataError("no grid was found: it is no ECG on grid paper, or too small or too blurred")
     lattice = unwarping.lattice(dark, light.inked(even), found)
-    scale = min(max(round(5 * found.pixels_per_mm), 8), 5 * FINEST_MM) / 5
+    fine = 2 if found.pixels_per_mm < 3.5 else 1
+    scale = min(max(round(5 * fine * found.pixels_per_mm), 8), 5 * FINEST_MM) / 5
     return unwarping.flattened(even, lattice, scale), found
 
 
