@@ -62,7 +62,7 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
             ("task", first.task.name, other.task.name),
             ("kind of task", first.task.kind, other.task.kind),
             ("classes", " and ".join(first.task.classes), " and ".join(other.task.classes)),
-            ("size of", _size(first.task), _size(other.task)),
+            ("windows" if first.task.picture is None else "pages", _size(first.task), _size(other.task)),
             ("sampling rate", f"{first.task.sampling_rate} Hz", f"{other.task.sampling_rate} Hz"),
             ("leads", str(first.task.leads), str(other.task.leads)),
             ("seconds after a beat", str(first.task.after_beat), str(other.task.after_beat)),
@@ -81,11 +81,7 @@ def comparable(exports: Sequence[ExportedModel], published: Sequence[Published])
 
 def _size(task: Task) -> str:
     """Say what one decision is made of."""
-    return (
-        f"windows {task.seconds:g} s"
-        if task.picture is None
-        else "pages {} x {} pixels".format(*task.picture)
-    )
+    return f"{task.seconds:g} s" if task.picture is None else "{} x {} pixels".format(*task.picture)
 
 
 def column(
