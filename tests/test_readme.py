@@ -21,6 +21,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from PIL import Image
 
 from tests import terminal, untrained
 from tests.annotating import made
@@ -32,6 +33,25 @@ README = (REPO / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 NOT_OURS = ("make demo", "python3 -m venv", ".venv/bin/pip")
 """`make demo` is taken apart below; the other two install."""
+
+MADE = "atml data make pages --hearts 60 --pages 1 --kind clean --size 128x168"
+"""Pages that a search takes: people enough for two folds with every label, beside those held out."""
+
+PAGES_SPACE = """
+from typing import Any
+
+from atml import ModelConfig
+
+DEFAULT: dict[str, Any] = {"width": 4}
+
+
+def suggest(trial: Any) -> ModelConfig:
+    width = trial.suggest_int("width", 4, 8)
+    return ModelConfig(
+        family="page_plain", normalise="ink", channels=(width, 16), kernels=(5, 3), strides=(2, 2), size=128,
+        batch=8, steps=150, learning_rate=5e-3,
+    )
+"""
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -48,6 +68,8 @@ def shell_lines() -> list[str]:
 
 def tiny(line: str) -> str:
     line = re.sub(r"--trials \d+", "--trials 2", line.removeprefix(".venv/bin/"))
+    if "--out HEARTS" in line:
+        return f"{MADE} --out OTHERS"
     line = re.sub(r"(make pages .*)--hearts \d+ --pages \d+", r"\1--hearts 1 --pages 1 --size 192x256", line)
     # Two trials learn no regions unasked, as many trials do.
     if "atml search" in line:
@@ -184,6 +206,33 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a person's who has ECG on paper: pages, an export, a page to read, letters."""
+    folder = tmp_path_factory.mktemp("archive")
+    (folder / "search_spaces").mkdir()
+    (folder / "search_spaces" / "pages.py").write_text(PAGES_SPACE)
+    (folder / "objectives").mkdir()
+    judge = (REPO / "objectives" / "pages.py").read_text(encoding="utf-8")
+    small = judge.replace("(256, 336)", "(96, 128)").replace('"balanced accuracy": 0.75', '"accuracy": 0.01')
+    assert small.count("(96, 128)") == small.count("0.01") - small.count('rarest": 0.01') == 1
+    (folder / "objectives" / "pages.py").write_text(re.sub(r"^FLOOR = .*$", "FLOOR = 0.0", small, flags=re.M))
+    for line in (f"{MADE} --out HEARTS", "atml data make pages --hearts 1 --pages 1 --kind clean --out ONE"):
+        done = run(folder, line)
+        assert done.returncode == 0, done.stderr
+    (page,) = folder.glob("ONE/*/*_dirty.png")
+    shutil.copy(page, folder / "PAGE.png")
+    shutil.copy(page, folder / "scan.png")
+    Image.open(page).save(folder / "letter.pdf")
+    search = "atml search --task pages --data HEARTS --hold-out 0.2 --trials 2 --study first"
+    done = run(folder, tiny(search))
+    assert done.returncode == 0, done.stderr
+    exports = sorted((folder / "exports").glob("*/*"))
+    assert exports, done.stdout
+    shutil.copytree(exports[0], folder / "EXPORT")
+    return folder
+
+
 def watched(folder: Path, line: str) -> None:
     """Run a command that goes on until Ctrl-C, and press that when it is up."""
     alone = ["--no-browser"] if "dashboard" in line else []
@@ -238,8 +287,17 @@ def test_there_are_commands() -> None:
         "device estimate",
         "device calibrate",
     )
-    serving = ("serve", "bench", "triton", "promote")
-    for verb in (*verbs, *more, *device, *serving, "data make pages", "data inspect", "data fetch"):
+    serving = ("serve", "bench", "triton", "promote", "data make pages", "data inspect", "data fetch")
+    for verb in (
+        *verbs,
+        *more,
+        *device,
+        *serving,
+        "data make pages",
+        "digitize",
+        "data inspect",
+        "data fetch",
+    ):
         assert any(line.removeprefix(".venv/bin/").startswith(f"atml {verb}") for line in lines), verb
 
 
@@ -255,7 +313,11 @@ def of_the_ward(line: str) -> bool:
     return "MITDB" in line or line.startswith(("atml annotate", "atml ec57"))
 
 
-ELSEWHERE = (of_the_clinic, of_handhelds, of_the_ward)
+def of_the_archive(line: str) -> bool:
+    return "HEARTS" in line or "scan.png" in line or "digitize" in line
+
+
+ELSEWHERE = (of_the_clinic, of_handhelds, of_the_ward, of_the_archive)
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if not any(of(line) for of in ELSEWHERE)])
@@ -286,6 +348,12 @@ def test_readme_command_for_several_classes(line: str, handheld: Path) -> None:
 @pytest.mark.parametrize("line", [line for line in shell_lines() if of_the_ward(line)])
 def test_readme_command_for_beats(line: str, ward: Path) -> None:
     done = run(ward, tiny(line))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if of_the_archive(line)])
+def test_readme_command_for_pages(line: str, archive: Path) -> None:
+    done = run(archive, tiny(line))
     assert done.returncode == 0, done.stderr
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atml.formatting import plural
-from atml.tasks.task import MULTILABEL, Task
+from atml.tasks.task import MULTILABEL, WAVEFORM, Task
 
 ECTOPIC = {"V": "VEB", "S": "SVEB"}
 """What beats of a class are called in the field: ventricular and supraventricular ectopic beats."""
@@ -73,6 +73,19 @@ def of_study(spec: Mapping[str, Any]) -> Case:
         ('page', 'window')
     """
     return PAGE if spec.get("window", 0.0) is None else WINDOW
+
+
+def alike(task: Task) -> str:
+    """Say what a network does that has learned nothing.
+
+    Example:
+        >>> alike(Task(name="p", kind="multilabel", classes=("AF", "PVC"), picture=(32, 40)))
+        'assigns every page the same labels'
+    """
+    if task.kind == WAVEFORM:
+        return "reads no lead of any page"
+    what = "labels" if task.kind == MULTILABEL else "class"
+    return f"assigns every {case_of(task).name} the same {what}"
 
 
 def signal(task: Task) -> str:

@@ -30,7 +30,7 @@ from atml.scoring.presentation import ScoreReport
 from atml.scoring.recording import Evaluations, Pending
 from atml.scoring.rules import Judged, Rule
 from atml.scoring.time_to_decision import Streaming
-from atml.tasks.task import MULTILABEL
+from atml.tasks.task import MULTILABEL, WAVEFORM
 
 
 def score_export(path: Path, data_paths: Paths, *, evaluations: Evaluations, **options: Any) -> ScoreReport:
@@ -94,9 +94,14 @@ def judge_export(
         DataError: no usable test data, the training data themselves, a subject that was trained on, or no
             subject left.
     """
+    exported = load(path)
+    if exported.task.kind == WAVEFORM:
+        raise ExportError(
+            f"{path} reads signals from pages, which no rule judges: `atml digitize PAGE.png --out READ"
+            f" --model {path}` reads them"
+        )
     judge = rules.rule(rule)
     settings = rules.settings(judge, options or {}, latency_ms=latency_ms, size_kib=size_kib)
-    exported = load(path)
     judge.fits(exported.task)
     if beats != "detected" and not exported.task.around_beats:
         raise InputError(

@@ -148,7 +148,9 @@ def _lines(
             f"nothing qualifies ({plan.definition.gate.words}): run the same command with --unqualified"
             " to export the best model anyway, marked so"
         )
-    if best and finals.named:
+    if best and not plan.definition.rule:
+        lines.append(f"next: atml digitize PAGE.png --out READ --model {best}")
+    elif best and finals.named:
         lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")
     elif best and (first := verdict(plan.store, plan.name)) is not None and first.next:
         lines.append(f"next: {first.next}")

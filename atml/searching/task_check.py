@@ -22,7 +22,7 @@ from atml.scoring import rules
 from atml.searching.samplers.parameters import from_params, portfolio
 from atml.task_files.definition import TaskDefinition
 from atml.tasks import targets
-from atml.tasks.task import Task
+from atml.tasks.task import WAVEFORM, Task
 
 _DRAWS = 20
 
@@ -79,11 +79,12 @@ def _default(definition: TaskDefinition) -> str:
     cost = models.cost(config, definition.task)
     net = models.build(config, definition.task).eval()
     task = definition.task
-    x = np.random.default_rng(0).normal(size=(64, *task.shape)).astype(np.float32)
+    rows = 64 if task.picture is None else 2  # pictures are large
+    x = np.random.default_rng(0).normal(size=(rows, *task.shape)).astype(np.float32)
     with torch.no_grad():
         shape = tuple(net(torch.from_numpy(x)).shape)
-    if shape != (64, len(task.classes)):
-        raise TaskFileError(f"DEFAULT gives outputs of shape {shape}, not (64, {len(task.classes)})")
+    if task.kind != WAVEFORM and shape != (rows, len(task.classes)):
+        raise TaskFileError(f"DEFAULT gives outputs of shape {shape}, not ({rows}, {len(task.classes)})")
     model = export.onnx_bytes(net, task, {"task": task.name})
     export.check_parity(model, net, x, task)
     return f"{len(model) / 1024:.1f} KiB, {cost.macs} MACs"
@@ -122,6 +123,8 @@ def _given(task: Task) -> str:
 
 
 def _labels(definition: TaskDefinition) -> str:
+    if definition.task.kind == WAVEFORM:
+        return "none, it learns from pages whose signals are known"
     dataset = data.open(None, task=definition.task, label=definition.label)
     counts = targets.per_class(definition.task, dataset.y)
     return ", ".join(f"{n} {name}" for name, n in zip(definition.task.classes, counts, strict=True))
@@ -166,7 +169,8 @@ def _windows(definition: TaskDefinition) -> str:
 
 
 def _rule(definition: TaskDefinition) -> str:
-    rules.rule(definition.rule).fits(definition.task)
+    if definition.rule:
+        rules.rule(definition.rule).fits(definition.task)
     if definition.baseline:
         baselines.method(definition.baseline, definition.task)
-    return f"{definition.rule}, {definition.baseline or 'no baseline'}"
+    return f"{definition.rule or 'no rule'}, {definition.baseline or 'no baseline'}"

@@ -22,6 +22,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from atml.artifacts.backends.onnx import operators
+from atml.data.cases import alike
 from atml.device.costing import costed
 from atml.errors import ConfigError, ExportError, TaskFileError
 from atml.regions.sequential_test import DRAWN_FROM_Q
@@ -290,11 +291,8 @@ class Trials(JobSource):
         if measured.diverged:
             self._cannot_work(begun, DIVERGED, 1.0, "training diverged")
             return
-        if measured.collapsed:
-            self._cannot_work(begun, "constant", 1.0, "assigns every window the same class")
-            return
-        if begun.nothing_learned:
-            self._cannot_work(begun, "constant", 1.0, begun.nothing_learned)
+        if nothing := alike(self._plan.definition.task) if measured.collapsed else begun.nothing_learned:
+            self._cannot_work(begun, "constant", 1.0, nothing)
             return
         if measured.finished:
             assert measured.predictions is not None

@@ -79,8 +79,13 @@ def test_a_search_runs_its_trials(clean: Path, tmp_path: Path, monkeypatch: pyte
         "1",
         "--device",
         "cpu",
+        "--unqualified",
     )
     assert done.returncode == 0, done
     assert "complete" in done.stdout and "2 pages of 512 x 672 pixels" in done.stdout
     best = run(tmp_path, "best")
     assert best.returncode == 0 and "trial 0" in best.stdout
+    (export,) = (tmp_path / "exports").glob("*/*")
+    assert f"next: atml digitize PAGE.png --out READ --model {export}" in done.stdout
+    scored = run(tmp_path, "score", str(export), "--data", str(clean))
+    assert scored.returncode == 2 and "which no rule judges: `atml digitize" in scored.stderr
