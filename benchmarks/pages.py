@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pages_traced
 
 from atml import data, task_files
 from atml.arrays import Floats, Int64
@@ -97,11 +98,27 @@ def network(
     return Side(name, tuple(tables), float(np.mean(areas)), size, time.perf_counter() - begun)
 
 
-def without_network(definition: TaskDefinition, dataset: Dataset, sides: tuple[Int64, Int64]) -> list[Side]:
-    """Judge the prior and, where the task has one, its baseline."""
+def without_network(
+    definition: TaskDefinition, dataset: Dataset, sides: tuple[Int64, Int64], traced: Path | None
+) -> list[Side]:
+    """Judge the prior, what is traced from the pages in the folder ``traced``, and the task's baseline."""
     inside, outside = sides
     true, subject = truth(dataset.y[outside], dataset.labels), dataset.subject[outside]
     found = [Side("prior: every label", (label_counts(true, np.ones_like(true), subject),), 0.5, 0.0, 0.0)]
+    if traced:
+        begun = time.perf_counter()
+        folders = [Path(traced) / str(name) for name in dataset.record] if dataset.record is not None else []
+        own = dataset.take(inside)
+        every = truth(dataset.y, dataset.labels)
+        inner, outer = pages_traced.scores(
+            pages_traced.measured(folders), every, dataset.subject, inside, outside
+        )
+        target = definition.target
+        fitted = target.predictions(inner.astype(np.float32), own.y, own.subject)
+        offsets = target.choose(fitted, definition.value, floor=0.0, count=100)
+        judged = target.predictions(outer.astype(np.float32), dataset.y[outside], subject)
+        tables = (prediction_label_counts(shifted(judged, offsets)),)
+        found.append(Side("traced", tables, target.auc(judged), 0.0, time.perf_counter() - begun))
     if definition.baseline:
         begun = time.perf_counter()
         method = baselines.method(definition.baseline, definition.task)
@@ -140,6 +157,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--views", default="", help="as whole,columns,rows; DEFAULT's own where not given")
     arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of the config")
+    arguments.add_argument("--traced", action="store_true", help="trace the pages of --data, a second each")
     wanted = arguments.parse_args()
     definition = task_files.find(wanted.task)
     config = from_params(definition.suggest, definition.default)
@@ -160,7 +178,7 @@ def main() -> None:
             f"network, {view}": replace(config, views=view, own_views=False, vote="mean")
             for view in wanted.views.split(",")
         }
-    found = without_network(definition, dataset, sides)
+    found = without_network(definition, dataset, sides, wanted.data[0] if wanted.traced else None)
     found += [
         network(name, one, definition, dataset, sides, wanted.folds, seeds) for name, one in variants.items()
     ]
