@@ -1,7 +1,7 @@
 """Labels of pages without a network: signals are traced, and figures of them weighed.
 
 Used by ``pages.py --traced``. What reads pages for `atml digitize` reads each at its own size; of the signals
-are taken: heart rate, how irregular the RR intervals are, widths of QRS complexes, the P wave and how long before
+are taken: heart rate, how irregular RR intervals are, widths of QRS complexes, the P wave and how long before
 the QRS complex it comes, ST levels, and the shape of QRS in V1, I and V6. A logistic regression weighs them.
 """
 

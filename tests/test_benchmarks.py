@@ -57,7 +57,8 @@ RUNS: dict[str, tuple[str, str]] = {
 GPU, say): ``--help`` imports it."""
 
 ELSEWHERE = ("pages_traced", "table", "versus", "versus_real", "versus_replay", "versus_sides")
-"""`table.py` is a module of `regions.py` and runs there, `pages_traced.py` one of `pages.py`; `tests/benchmarks/test_versus.py` has the others."""
+"""`table.py` is a module of `regions.py` and runs there, `pages_traced.py` one of `pages.py`;
+`tests/benchmarks/test_versus.py` has the others."""
 
 
 APART = ("record", "regions", "report", "serve", "soak", "startup", "throughput")
