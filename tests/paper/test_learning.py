@@ -74,10 +74,11 @@ def test_a_seed_repeats_and_another_does_not(pages: Pages) -> None:
 
 
 def test_the_loss_falls(pages: Pages) -> None:
-    config = PaperConfig(base=4, depth=3, steps=30, batch=2, crop=(64, 64), learning_rate=1e-2)
+    config = PaperConfig(base=4, depth=3, steps=120, batch=2, crop=(64, 64), learning_rate=1e-2)
     crops = drawn(config, pages, ROWS, 99, 0)
+    torch.manual_seed(0)
     found = [
-        float(losses(model.train()(crops.page, crops.where), crops)["segmentation"])
+        losses(model.train()(crops.page, crops.where), crops)["segmentation"].item()
         for model in (fit(config, pages, ROWS, seed=0).model, UNet(config))
     ]
     assert found[0] < 0.8 * found[1]

@@ -29,11 +29,12 @@ TASKS = {"cinc2017": THREE}
 """A task for each rule that does not judge `BINARY`."""
 
 
-OF_RECORDINGS = {"ec57"}
-"""Rules that judge whole recordings beat by beat and not windows, see test_beat_by_beat.py."""
+ELSEWHERE = {"ec57", "labels"}
+"""Rules that judge no windows of one class each: whole recordings beat by beat, see test_beat_by_beat.py, and
+pages with any number of labels, see test_labels_rule.py."""
 
 
-@pytest.fixture(params=[*sorted({*rules.RULES} - OF_RECORDINGS), "records of three", "mine"])
+@pytest.fixture(params=[*sorted({*rules.RULES} - ELSEWHERE), "records of three", "mine"])
 def case(request, tmp_path_factory):
     """A rule and a task that it judges."""
     name = request.param
@@ -72,6 +73,7 @@ def test_rules_are_found_by_name(tmp_path):
         "iccad2022",
         "iccad2023",
         "iesd2024",
+        "labels",
         "records",
     }
     for name, rule in rules.RULES.items():

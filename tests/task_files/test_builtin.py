@@ -20,7 +20,7 @@ EARLIER = sorted((builtin.folder("search_spaces") / builtin.EARLIER).glob("*.py"
 
 
 def test_earlier_spaces_are_no_tasks(tmp_path: Path) -> None:
-    assert set(task_files.names(tmp_path)) == {"afib", "beats", "defib", "iccad", "pages", "rhythm"}
+    assert set(task_files.names(tmp_path)) == {"afib", "beats", "defib", "iccad", "pages", "paper", "rhythm"}
     assert {path.stem for path in EARLIER} >= {"afib_1", "defib_1", "rhythm_1"}
 
 
