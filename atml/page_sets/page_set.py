@@ -198,6 +198,16 @@ class _Subject:
         return take(page(signal, RATE, look, asked.size), drawn(random, kind), key)
 
 
+def heart_name(seed: int, number: int) -> str:
+    """Name a heart; those of other seeds are other people, and a second set is not taken for the first.
+
+    Example:
+        >>> heart_name(0, 3), heart_name(7, 3)
+        ('h0003', 's7h0003')
+    """
+    return f"s{seed}h{number:04d}" if seed else f"h{number:04d}"
+
+
 def _hearts(asked: Asked, left_out: Sequence[str]) -> tuple[int, Iterator[_Subject | None]]:
     total = asked.hearts or HEARTS
 
@@ -206,7 +216,7 @@ def _hearts(asked: Asked, left_out: Sequence[str]) -> tuple[int, Iterator[_Subje
             has = conditions_of(asked.seed, number)
             drawn_heart = heart(np.random.default_rng([asked.seed, 4, number]), has)
             labels: dict[str, int | None] = {name: int(name in has) for name in CONDITIONS}
-            yield _Subject(f"h{number:04d}", "heart", labels, heart=drawn_heart)
+            yield _Subject(heart_name(asked.seed, number), "heart", labels, heart=drawn_heart)
 
     return total, each()
 

@@ -49,7 +49,7 @@ def test_a_set_holds_what_its_tables_say(made: Made) -> None:
     for number, line in enumerate(lines):
         folder = made.folder / line["folder"]
         about = truth(folder).about
-        assert line["subject"] == about["subject"] == f"h{number // 2:04d}"
+        assert line["subject"] == about["subject"] == f"s3h{number // 2:04d}"
         has = {name for name in CONDITIONS if line[name] == "1"}
         assert has == conditions_of(3, number // 2) and about["labels"] == {
             name: int(name in has) for name in CONDITIONS
@@ -104,6 +104,8 @@ def test_a_seed_repeats_every_byte_and_more_hearts_change_none(made: Made, tmp_p
     other = make(tmp_path / "other", Asked(hearts=1, pages=1, size=SMALL, seed=4))
     drawn = {value for name, value in sums(other.folder).items() if name.endswith(("dirty.png", ".csv"))}
     assert len(drawn) == 3 and not drawn & set(first.values())
+    people = [{folder.name.partition("_")[0] for folder in one.folder.glob("*_v*")} for one in (made, other)]
+    assert people[1] and not people[0] & people[1], "other hearts have other names"
 
 
 def test_a_set_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

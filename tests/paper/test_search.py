@@ -41,9 +41,9 @@ def test_pages_are_a_data_set(clean: Path, tmp_path: Path) -> None:
     task = find("paper").task
     data = open_pages([clean], task, cache=tmp_path)
     assert data.x.shape == (2, 3, 512, 672) and data.x.dtype == np.uint8
-    assert data.y.tolist() == [4095] * 2 and data.subject.tolist() == ["h0000", "h0001"]
-    one = open_pages([clean], task, leave_out=["h0000"], cache=tmp_path)
-    assert one.subject.tolist() == ["h0001"] and one.fingerprint != data.fingerprint
+    assert data.y.tolist() == [4095] * 2 and data.subject.tolist() == ["s21h0000", "s21h0001"]
+    one = open_pages([clean], task, leave_out=["s21h0000"], cache=tmp_path)
+    assert one.subject.tolist() == ["s21h0001"] and one.fingerprint != data.fingerprint
     with pytest.raises(DataError, match="name one folder with --data, as atml data make pages writes it"):
         open_pages([], task, cache=tmp_path)
 
@@ -57,7 +57,7 @@ def test_a_learner_trains_and_reads(clean: Path, tmp_path: Path, monkeypatch: py
     config = PaperConfig(learning_rate=1e-6, steps=1, batch=1, crop=(64, 64), begin=str(WEIGHTS))
     fitted = learner.fit(config, task, data, np.array([0]), seed=0)
     found = learner.predictions(fitted.model, task, data, np.array([1]))
-    assert found.subject.tolist() == ["h0001"] and found.logits.shape == (1, 12)
+    assert found.subject.tolist() == ["s21h0001"] and found.logits.shape == (1, 12)
     assert np.median(decibels(found)) > 6
     assert not list((tmp_path / "trainings").glob("*"))
 
