@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pages_traced
 
 from atml import data, task_files
 from atml.arrays import Floats, Int64
@@ -106,6 +105,8 @@ def without_network(
     true, subject = truth(dataset.y[outside], dataset.labels), dataset.subject[outside]
     found = [Side("prior: every label", (label_counts(true, np.ones_like(true), subject),), 0.5, 0.0, 0.0)]
     if traced:
+        import pages_traced  # stands beside this file
+
         begun = time.perf_counter()
         folders = [Path(traced) / str(name) for name in dataset.record] if dataset.record is not None else []
         own = dataset.take(inside)
