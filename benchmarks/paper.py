@@ -131,11 +131,15 @@ def measured(pages: Pages, rows: np.ndarray, read: Callable[[int], Float32]) -> 
 
 
 def without_network(pages: Pages) -> Callable[[int], Float32]:
-    """Return what reads pages without a network."""
+    """Return what reads pages without a network; of one that it refuses nothing is known."""
     from atml.digitising.digitiser import digitise
+    from atml.errors import DataError
 
     def read(row: int) -> Float32:
-        found: Float32 = digitise(np.asarray(pages.rgb[row])).signal
+        try:
+            found: Float32 = digitise(np.asarray(pages.rgb[row])).signal
+        except DataError:
+            return np.full((len(LEADS), SAMPLES), np.nan, np.float32)
         return found
 
     return read

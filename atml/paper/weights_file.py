@@ -32,6 +32,6 @@ def load(network: nn.Module, file: Path) -> None:
         with np.load(file, allow_pickle=False) as found:
             state = {name: torch.from_numpy(np.array(found[name])) for name in found.files}
         network.load_state_dict(state)
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         said = str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__
         raise ConfigError(f"begin {str(file)!r} is no file of weights of this network: {said}") from None
