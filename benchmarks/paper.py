@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from atml.arrays import Float32, Floats
+from atml.digitising.signal_rules import PictureMatch, kaggle2025, mean_db, mean_pearson
 from atml.formatting import table
 from atml.models.paper_config import PaperConfig
 from atml.models.unet import UNet
@@ -34,7 +36,6 @@ from atml.paper.learner import maps_of
 from atml.paper.learning import fit, settled
 from atml.paper.page_truth import RATE, SAMPLES, Pages, opened, upsampled
 from atml.paper.reading import Reader
-from atml.paper.scores import lead_correlations, lead_powers
 from atml.paper.weights_file import load, save
 
 DRAWS = 2000
@@ -48,7 +49,7 @@ def main() -> None:
     test = opened(options.test, size)
     rows = np.arange(len(test))[: options.limit]
     reader = network(options, size)
-    found: dict[str, Floats] = {}
+    found: dict[str, list[PictureMatch]] = {}
     begun = time.perf_counter()
     with settled("cpu", options.threads):
         found["network"] = measured(test, rows, lambda row: reader.read(np.asarray(test.rgb[row])).signal)
@@ -120,14 +121,9 @@ class Printed:
             print(f"step {step}: {name} {value:.4f}", flush=True)
 
 
-def measured(pages: Pages, rows: np.ndarray, read: Callable[[int], Float32]) -> Floats:
-    """Return signal and error of each page, summed over leads, and its mean r, ``(rows, 3)``."""
-    out = np.zeros((len(rows), 3))
-    for at, row in enumerate(rows):
-        true, found = np.asarray(pages.signal[row]), read(int(row))
-        out[at, :2] = lead_powers(true, found).sum(0)
-        out[at, 2] = lead_correlations(true, found).mean()
-    return out
+def measured(pages: Pages, rows: np.ndarray, read: Callable[[int], Float32]) -> list[PictureMatch]:
+    """Compare what is read of each page with what is known of it."""
+    return [PictureMatch.of(np.asarray(pages.signal[row]), read(int(row)), RATE) for row in rows]
 
 
 def without_network(pages: Pages) -> Callable[[int], Float32]:
@@ -136,13 +132,10 @@ def without_network(pages: Pages) -> Callable[[int], Float32]:
     from atml.errors import DataError
 
     def read(row: int) -> Float32:
-        whole = np.full((len(LEADS), SAMPLES), np.nan, np.float32)
         try:
-            found = digitise(np.asarray(pages.rgb[row])).signal[:, :SAMPLES]
+            return digitise(np.asarray(pages.rgb[row])).signal
         except DataError:
-            return whole
-        whole[:, : found.shape[1]] = found  # a page of 5 s has half as many
-        return whole
+            return np.full((len(LEADS), SAMPLES), np.nan, np.float32)
 
     return read
 
@@ -178,28 +171,27 @@ def perfect(pages: Pages, row: int) -> Float32:
     return signal
 
 
-def decibels(found: Floats) -> Floats:
+def decibels(found: Sequence[PictureMatch]) -> Floats:
     """Return the decibels of each page, 60 at most."""
-    return 10 * np.log10(np.minimum(found[:, 0] / np.maximum(found[:, 1], 1e-12), 1e6))
+    return np.array([one.db for one in found])
 
 
-def report(pages: Pages, rows: np.ndarray, found: dict[str, Floats]) -> None:
+def report(pages: Pages, rows: np.ndarray, found: dict[str, list[PictureMatch]]) -> None:
     """Print a line for each kind of picture and what reads it."""
     kinds, subjects = np.asarray(pages.kind)[rows], np.asarray(pages.subject)[rows]
     lines = [["pictures", "read by", "pages", "mean dB", "median", "rule", "r"]]
     for kind in [*dict.fromkeys(kinds.tolist()), "all"]:
         of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
-        for name, values in found.items():
-            each = decibels(values[of])
-            rule = 10 * np.log10(np.mean(10 ** (each / 10)))
-            figures = [each.mean(), np.median(each), rule]
+        for name, every in found.items():
+            those = list(compress(every, of))
+            figures = [mean_db(those), np.median(decibels(those)), kaggle2025(those)]
             lines.append([kind, name, str(of.sum()), *(f"{one:.2f}" for one in figures)])
-            lines[-1].append(f"{values[of, 2].mean():.3f}")
+            lines[-1].append(f"{mean_pearson(those):.3f}")
     print(table(lines[0], lines[1:], left=2))
     if "baseline" in found:
         for kind in [*dict.fromkeys(kinds.tolist()), "all"]:
             of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
-            gain = decibels(found["network"][of]) - decibels(found["baseline"][of])
+            gain = (decibels(found["network"]) - decibels(found["baseline"]))[of]
             low, high = interval(gain, subjects[of])
             print(
                 f"{kind}: network over baseline {gain.mean():+.2f} dB, {low:+.2f} to {high:+.2f} over hearts"
