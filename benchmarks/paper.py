@@ -33,10 +33,11 @@ from atml.models.unet import UNet
 from atml.pages.page_layout import LAYOUTS, TRACE_WIDTH
 from atml.pages.twelve_leads import LEADS
 from atml.paper.learner import maps_of
-from atml.paper.learning import fit, settled
+from atml.paper.learning import fit
 from atml.paper.page_truth import RATE, SAMPLES, Pages, opened, upsampled
 from atml.paper.reading import Reader
 from atml.paper.weights_file import load, save
+from atml.training.loop import settled
 
 DRAWS = 2000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atml.arrays import Floats, Int64
 from atml.artifacts.card_binary import WORST, counted
 from atml.artifacts.card_decision import what_ships
 from atml.artifacts.record import ExportRecord
@@ -88,9 +89,17 @@ def _matrix(record: ExportRecord) -> str:
 
 
 def _classes(record: ExportRecord) -> str:
+    counts = record.result.table
+    holders = (counts.cells.sum(axis=2) > 0).sum(axis=0)
+    return by_class(record, "class", holders, class_precision(counts.pooled()))
+
+
+def by_class(record: ExportRecord, each: str, holders: Int64, precision: Floats) -> str:
+    """Write a row for ``each`` class or label: how many have it, and its rates with their intervals.
+
+    ``holders (classes,)`` counts the subjects with it, ``precision (classes,)`` is that of its calls.
+    """
     result, data = record.result, record.data
-    precision = class_precision(result.table.pooled())
-    holders = (result.table.cells.sum(axis=2) > 0).sum(axis=0)
     rows = [
         (
             name,
@@ -102,7 +111,7 @@ def _classes(record: ExportRecord) -> str:
         )
         for i, name in enumerate(record.task.classes)
     ]
-    return table(("class", case_of(record.task).many, "subjects", *RATES, "F1", "precision"), rows)
+    return table((each, case_of(record.task).many, "subjects", *RATES, "F1", "precision"), rows)
 
 
 def _told(interval: Interval) -> str:

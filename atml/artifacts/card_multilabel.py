@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from atml.arrays import Int64
 from atml.artifacts.card_binary import WORST, counted
 from atml.artifacts.card_decision import what_ships
+from atml.artifacts.card_multiclass import by_class
 from atml.artifacts.record import ExportRecord
 from atml.data.cases import case_of, signal
 from atml.formatting import between, listed, plural, table
-from atml.metrics import Interval
+from atml.metrics import LabelCounts
 from atml.metrics.multilabel import label_precision
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
@@ -24,9 +28,6 @@ FIGURES = {
     "F": SUBJECT_FIGURE,
 }
 """Figures over all labels, by their keys in metrics.json, and the names they are shown by."""
-
-RATES = ("sensitivity", "specificity")
-"""Rates of each label."""
 
 
 def decides(task: Task) -> str:
@@ -91,25 +92,13 @@ def _of(task: Task, counts: tuple[int, ...]) -> str:
 
 
 def _labels(record: ExportRecord) -> str:
-    result, data = record.result, record.data
-    precision = label_precision(result.table.pooled())
-    holders = (result.table.cells[:, :, 1].sum(axis=2) > 0).sum(axis=0)
-    rows = [
-        (
-            name,
-            f"{data.classes.get(name, 0):,}",
-            f"{holders[i]:,}",
-            *(_told(result.rates[f"{rate} {name}"]) for rate in RATES),
-            _told(result.intervals[f"F1 {name}"]),
-            f"{precision[i]:.3f}",
-        )
-        for i, name in enumerate(record.task.classes)
-    ]
-    return table(("label", case_of(record.task).many, "subjects", *RATES, "F1", "precision"), rows)
+    counts = record.result.table
+    return by_class(record, "label", _holders(counts), label_precision(counts.pooled()))
 
 
-def _told(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({between(interval)})"
+def _holders(counts: LabelCounts) -> Int64:
+    """Count the subjects with each label, ``(labels,)``."""
+    return np.asarray((counts.cells[:, :, 1].sum(axis=2) > 0).sum(axis=0), np.int64)
 
 
 def rhythms(task: Task) -> str:
@@ -125,7 +114,7 @@ def weights(config: ModelConfig) -> str:
 def limits(record: ExportRecord) -> list[str]:
     """Say how few subjects each label has, which subject is the weakest, and what shares of labels mean."""
     data, result = record.data, record.result
-    holders = (result.table.cells[:, :, 1].sum(axis=2) > 0).sum(axis=0)
+    holders = _holders(result.table)
     have = listed([f"{n} with {name}" for n, name in zip(holders, record.task.classes, strict=True)])
     worst, interval = result.rows()[0], result.rates["balanced accuracy"]
     shares = [f"{n / max(1, data.windows):.0%} {name}" for name, n in data.classes.items()]

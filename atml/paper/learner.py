@@ -19,13 +19,13 @@ from atml.metrics.waveform import READ_DB
 from atml.models.config import ModelConfig
 from atml.models.families.page_unet import own
 from atml.models.network import Network
-from atml.paper.learning import fit, settled
+from atml.paper.learning import fit
 from atml.paper.page_data import PageDataset
 from atml.paper.reading import Reader
 from atml.paper.scores import lead_decibels
 from atml.tasks import targets
 from atml.tasks.task import WAVEFORM, Task
-from atml.training.loop import Fitted
+from atml.training.loop import Fitted, settled
 
 if TYPE_CHECKING:
     from atml.models.unet import UNet

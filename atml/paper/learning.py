@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,7 @@ from atml.paper.crops import Crops, drawn
 from atml.paper.losses import NAMES, losses, total
 from atml.paper.page_truth import Pages
 from atml.paper.weights_file import load
-
-FRACTIONS = (0.25, 0.5, 0.75, 1.0)
+from atml.training.loop import FRACTIONS, settled
 
 WARM = 0.05
 """Share of the steps over which the learning rate rises."""
@@ -262,22 +260,6 @@ def rate_at(step: int, steps: int) -> float:
         return (step + 1) / warm
     share = (step - warm) / max(1, steps - warm)
     return LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * share))
-
-
-@contextlib.contextmanager
-def settled(device: str, threads: int = 1) -> Iterator[None]:
-    """Compute on few threads, with denormal numbers flushed to zero, while a CPU trains; then as before."""
-    if device != "cpu":
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        torch.set_flush_denormal(False)
 
 
 def tensorboard(folder: Path) -> Any:

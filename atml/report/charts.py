@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atml.formatting import plural
 from atml.metrics import Interval
 from atml.report import theme
 from atml.report.operating import Calibration, Curve
-from atml.report.theme import GREY, MUTED, PALETTE
+from atml.report.theme import GREY, MUTED, ORANGE, PALETTE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -77,6 +77,20 @@ def clip(figure: Figure, values: Sequence[float]) -> str:
 
 Marks = Sequence[tuple[str, str, str, float, float]]
 """Points on a curve: name, colour, Plotly symbol, x, y."""
+
+
+def as_decided(rates: Mapping[str, Any], names: Sequence[str]) -> Marks:
+    """Return where decisions lie among ROC curves, of the rates of a card: a point a class or label."""
+    return [
+        (
+            "as decided",
+            ORANGE,
+            "diamond",
+            1 - rates[f"specificity {name}"]["value"],
+            rates[f"sensitivity {name}"]["value"],
+        )
+        for name in names
+    ]
 
 
 def operating(

@@ -84,17 +84,7 @@ def _each_class(source: Source, runs: Sequence[Predictions], config: ModelConfig
     lines = [(name, operating.curve(run)) for name, mine in of.items() for run in mine]
     areas = {name: operating.areas(mine) for name, mine in of.items()}
     shares = {name: float(mine[0].truth().mean()) for name, mine in of.items()}
-    rates = source.figures["rates"]
-    marks = [
-        (
-            "as decided",
-            ORANGE,
-            "diamond",
-            1 - rates[f"specificity {name}"]["value"],
-            rates[f"sensitivity {name}"]["value"],
-        )
-        for name in of
-    ]
+    marks = charts.as_decided(source.figures["rates"], list(of))
     roc = listed([f"{name} {one.roc.value:.3f} ({between(one.roc)})" for name, one in areas.items()])
     precise = listed(
         [

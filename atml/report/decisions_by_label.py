@@ -16,7 +16,6 @@ from atml.report.calibration import calibrated
 from atml.report.figures import Source
 from atml.report.operating import Areas
 from atml.report.page import Block, Chart, Empty, Grid, Heading
-from atml.report.theme import ORANGE
 from atml.tasks.task import Task
 
 ANY = "a label"
@@ -31,17 +30,7 @@ def each_label(source: Source, runs: Sequence[Predictions], config: ModelConfig,
     of = {task.classes[i]: [operating.of_label(run, i) for run in runs] for i in there}
     lines = [(name, operating.curve(run)) for name, mine in of.items() for run in mine]
     areas = {name: operating.areas(mine) for name, mine in of.items()}
-    rates = source.figures["rates"]
-    marks = [
-        (
-            "as decided",
-            ORANGE,
-            "diamond",
-            1 - rates[f"specificity {name}"]["value"],
-            rates[f"sensitivity {name}"]["value"],
-        )
-        for name in of
-    ]
+    marks = charts.as_decided(source.figures["rates"], list(of))
     mean = float(np.mean([one.roc.value for one in areas.values()]))
     found = {ANY: operating.calibration([operating.of_any_label(run) for run in runs])}
     folded = (

@@ -41,20 +41,27 @@ def asks(task: Task) -> str:
 
 def decision(task: Task, config: Figures) -> list[tuple[str, str]]:
     """Say which logit wins, and the offsets."""
+    return [
+        ("decision", "the largest logit; of equal ones the first class"),
+        ("offsets", in_the_file(task, config, "class")),
+    ]
+
+
+def in_the_file(task: Task, config: Figures, each: str) -> str:
+    """Say which numbers a file takes off its logits, one for ``each``: "class", "label"."""
     offsets = config.get("offsets")
     if offsets is None:
-        chosen = "one a class, chosen when a model is exported, and folded into its last biases then"
-    elif not any(offsets):
-        chosen = "0 for every class, because no others did better from fold to fold"
-    else:
-        chosen = (
-            f"{_told(task, offsets)}, taken off the logits; chosen on out-of-fold predictions and folded"
-            " into the last biases, so that the plain rule above uses them"
-        )
-    return [("decision", "the largest logit; of equal ones the first class"), ("offsets", chosen)]
+        return f"one a {each}, chosen when a model is exported, and folded into its last biases then"
+    if not any(offsets):
+        return f"0 for every {each}, because no others did better from fold to fold"
+    return (
+        f"{told(task, offsets)}, taken off the logits; chosen on out-of-fold predictions and folded"
+        " into the last biases, so that the plain rule above uses them"
+    )
 
 
-def _told(task: Task, offsets: Sequence[float]) -> str:
+def told(task: Task, offsets: Sequence[float]) -> str:
+    """Name each class with its number: "N +0.000, AF -0.210"."""
     return listed([f"{name} {offset:+.3f}" for name, offset in zip(task.classes, offsets, strict=True)])
 
 
@@ -69,7 +76,7 @@ def last_layer(task: Task, config: Figures) -> str:
             " last biases are as they were trained."
         )
     return (
-        f"The offsets are {_told(task, offsets)}. The bias of each class is lowered by its own, so that the"
+        f"The offsets are {told(task, offsets)}. The bias of each class is lowered by its own, so that the"
         " file decides by the largest logit: a class with an offset below 0 is called more often than as"
         " trained."
     )
@@ -78,7 +85,7 @@ def last_layer(task: Task, config: Figures) -> str:
 def chosen(figures: Figures, task: Task) -> tuple[str, str]:
     """Say what the offsets are worth."""
     offsets = figures["offsets"]
-    worth = worth_of(_told(task, offsets) if any(offsets) else "", figures, "offsets")
+    worth = worth_of(told(task, offsets) if any(offsets) else "", figures, "offsets")
     more = "Other shares of the classes, or other costs of errors, ask for other offsets"
     return "offsets", f"{'' if any(offsets) else '0 for every class, '}{worth}. {more}"
 

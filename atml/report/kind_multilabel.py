@@ -19,6 +19,7 @@ from atml.metrics import Interval, Predictions, wilson
 from atml.metrics.label_sets import truth
 from atml.metrics.multilabel import always_no, f1_by_label, label_precision, label_rates
 from atml.report.figures import Figures, Source, interval_of, spread_of_subjects, worth_of
+from atml.report.kind_multiclass import in_the_file, told
 from atml.report.matrix import Counted
 from atml.report.page import Block, Fold, Grid
 from atml.tasks import targets
@@ -50,21 +51,10 @@ def asks(task: Task) -> str:
 
 def decision(task: Task, config: Figures) -> list[tuple[str, str]]:
     """Say that each logit decides for its own label, and the thresholds."""
-    offsets = config.get("offsets")
-    if offsets is None:
-        chosen = "one a label, chosen when a model is exported, and folded into its last biases then"
-    elif not any(offsets):
-        chosen = "0 for every label, because no others did better from fold to fold"
-    else:
-        chosen = (
-            f"{_told(task, offsets)}, taken off the logits; chosen on out-of-fold predictions and folded"
-            " into the last biases, so that the plain rule above uses them"
-        )
-    return [("decision", "a label is called where its logit is 0 or more"), ("thresholds", chosen)]
-
-
-def _told(task: Task, offsets: Sequence[float]) -> str:
-    return listed([f"{name} {offset:+.3f}" for name, offset in zip(task.classes, offsets, strict=True)])
+    return [
+        ("decision", "a label is called where its logit is 0 or more"),
+        ("thresholds", in_the_file(task, config, "label")),
+    ]
 
 
 def last_layer(task: Task, config: Figures) -> str:
@@ -78,7 +68,7 @@ def last_layer(task: Task, config: Figures) -> str:
             " last biases are as they were trained."
         )
     return (
-        f"The thresholds are {_told(task, offsets)}. The bias of each label is lowered by its own, so that"
+        f"The thresholds are {told(task, offsets)}. The bias of each label is lowered by its own, so that"
         " the file calls what has a logit of 0 or more: a label with a threshold below 0 is called more"
         " often than as trained."
     )
@@ -87,7 +77,7 @@ def last_layer(task: Task, config: Figures) -> str:
 def chosen(figures: Figures, task: Task) -> tuple[str, str]:
     """Say what the thresholds are worth."""
     offsets = figures["offsets"]
-    worth = worth_of(_told(task, offsets) if any(offsets) else "", figures, "thresholds")
+    worth = worth_of(told(task, offsets) if any(offsets) else "", figures, "thresholds")
     more = "Other shares of the labels, or other costs of errors, ask for other thresholds"
     return "thresholds", f"{'' if any(offsets) else '0 for every label, '}{worth}. {more}"
 

@@ -79,12 +79,7 @@ class Augment:
 
     def mixed(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Mix every window, and its row of ``target (n, classes)``, with its neighbour in the batch."""
-        alpha = self.config.mixup
-        if alpha <= 0:
-            return x, target
-        share = self.random.beta(alpha, alpha, size=(len(x), 1)).astype(np.float32)
-        keep = torch.from_numpy(share).to(self.device)
-        return torch.lerp(x.roll(1, 0), x, keep.unsqueeze(2)), torch.lerp(target.roll(1, 0), target, keep)
+        return mixed(x, target, self.config.mixup, self.random)
 
     def _shifted(self, x: Tensor) -> Tensor:
         n, _, samples = x.shape
@@ -127,6 +122,19 @@ class Augment:
         phase = torch.rand(n, 1, 1, generator=self.generator) * (2 * math.pi)
         step = (hz * (2 * math.pi / self.rate)).to(self.device)
         return (torch.arange(samples, device=self.device) * step + phase.to(self.device)).sin_()
+
+
+def mixed(x: Tensor, target: Tensor, alpha: float, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Mix each of a batch ``x (n, ...)``, and its row of ``target (n, classes)``, with its neighbour.
+
+    Its own share is drawn of Beta(``alpha``, ``alpha``) (Zhang et al., "mixup", 2018); nothing is mixed at 0.
+    """
+    if alpha <= 0:
+        return x, target
+    share = random.beta(alpha, alpha, size=(len(x), 1)).astype(np.float32)
+    keep = torch.from_numpy(share).to(x.device)
+    whole = keep.reshape(-1, *[1] * (x.dim() - 1))
+    return torch.lerp(x.roll(1, 0), x, whole), torch.lerp(target.roll(1, 0), target, keep)
 
 
 KINDS = ("scale", "noise", "wander", "shift", "stretch", "filter", "polarity", "mixup")

@@ -115,8 +115,8 @@ def predict(model: Network, x: Float32 | Rows, *, device: str = "cpu", batch: in
 
 
 @contextlib.contextmanager
-def settled(device: str) -> Iterator[None]:
-    """One thread, and denormal numbers flushed to zero, while a CPU computes; then as before.
+def settled(device: str, threads: int = 1) -> Iterator[None]:
+    """One thread, or so many, and denormal numbers flushed to zero, while a CPU computes; then as before.
 
     Two threads in one process are ten times slower than one as soon as another process wants a core, and
     a decayed weight below 1e-38 costs a hundred times a normal one.
@@ -127,13 +127,13 @@ def settled(device: str) -> Iterator[None]:
             warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
             yield
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
         torch.set_flush_denormal(False)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from atml.errors import ConfigError
 from atml.models.config import ModelConfig
 from atml.tasks.task import Task
+from atml.training.augmentation import mixed
 
 FULL_SCALE = 4.0
 """Full scale of what a network sees: ``noise`` is a share of it."""
@@ -71,13 +72,7 @@ class PageAugment:
 
     def mixed(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Mix every page, and its row of ``target (n, labels)``, with its neighbour in the batch."""
-        alpha = self.config.mixup
-        if alpha <= 0:
-            return x, target
-        share = self.random.beta(alpha, alpha, size=(len(x), 1)).astype(np.float32)
-        keep = torch.from_numpy(share).to(self.device)
-        whole = keep.reshape(-1, *[1] * (x.dim() - 1))
-        return torch.lerp(x.roll(1, 0), x, whole), torch.lerp(target.roll(1, 0), target, keep)
+        return mixed(x, target, self.config.mixup, self.random)
 
     def _moved(self, x: Tensor) -> Tensor:
         """Turn, resize and move, bilinearly."""
