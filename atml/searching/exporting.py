@@ -8,8 +8,6 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from atml import models
 from atml.artifacts import export
 from atml.artifacts.record import DataFacts, ExportRecord, Final, Machine
@@ -27,6 +25,7 @@ from atml.searching.trials import RETRIES
 from atml.searching.workers.dispatch import JobSource
 from atml.searching.workers.jobs import FinalJob, Job, Report, ReportKind
 from atml.task_files.definition import TaskDefinition
+from atml.tasks import targets
 from atml.tasks.targets import shifted
 from atml.tasks.task import WAVEFORM
 from atml.training.records import Role
@@ -39,10 +38,7 @@ def always_wrong(definition: TaskDefinition, predictions: Predictions) -> float 
     """
     if definition.task.kind == WAVEFORM:
         return None
-    if predictions.multilabel:
-        logits = 0.5 - predictions.truths().astype(np.float32)
-    else:
-        logits = -np.eye(predictions.logits.shape[1], dtype=np.float32)[predictions.y]
+    logits = targets.answers(definition.task, predictions.y, wrong=True)
     try:
         return definition.value(replace(predictions, logits=logits, changed={}))
     except TaskFileError:

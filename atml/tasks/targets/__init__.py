@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from atml.arrays import Bools, Int64
+from atml.arrays import Bools, Float32, Int64
 from atml.metrics import Predictions, label_sets
 from atml.tasks.targets.base import SubjectTable, Target, Value, shifted
 from atml.tasks.targets.binary import BinaryTarget
@@ -120,14 +120,23 @@ def toy(task: Task, n: int, *, people: int = 2, wrong: bool = False) -> Predicti
 
     Every class is there; of several labels each has pages with it and without.
     """
-    classes = len(task.classes)
-    y = np.arange(n) % classes
-    true = np.eye(classes, dtype=np.float32)[y]
-    logits = 1 - true if wrong else true
-    if task.sets:
-        y, logits = label_sets.bits(true > 0), logits - np.float32(0.5)
+    which = np.arange(n) % len(task.classes)
+    y = np.int64(1) << which if task.sets else which
     subject = np.array([f"S{one}" for one in np.arange(n) * people // max(1, n)])
-    return of(task).predictions(logits, y, subject)
+    return of(task).predictions(answers(task, y, wrong=wrong), y, subject)
+
+
+def answers(task: Task, y: Int64, *, wrong: bool = False) -> Float32:
+    """Return logits ``(n, classes)`` of a model that decides every row of ``y (n,)`` right, or wrong.
+
+    Example:
+        >>> pages = Task(name="p", kind="multilabel", classes=("AF", "PVC"), picture=(32, 40))
+        >>> answers(pages, np.array([1])).tolist(), answers(pages, np.array([1]), wrong=True).tolist()
+        ([[0.5, -0.5]], [[-0.5, 0.5]])
+    """
+    true = having(task, y).astype(np.float32)
+    found: Float32 = (1 - true if wrong else true) - np.float32(0.5)
+    return found
 
 
 def binary(task: Task) -> BinaryTarget:
@@ -151,6 +160,7 @@ __all__ = [
     "Target",
     "Value",
     "WaveformTarget",
+    "answers",
     "binary",
     "having",
     "names_of",
