@@ -1,9 +1,9 @@
 """Labels of pages without a network: signals are traced, and figures of them weighed.
 
 Used by ``pages.py --traced FILE``. What reads pages for `atml digitize` reads each at its own size; of the
-signals are taken: heart rate, how irregular RR intervals are, widths of QRS complexes, the P wave and how long
-before the QRS complex it comes, ST levels, and the shape of QRS in V1, I and V6. A logistic regression weighs
-them.
+signals are taken: heart rate, how irregular RR intervals are, widths of QRS complexes, the P wave and how
+long before the QRS complex it comes, ST levels, and the shape of QRS in V1, I and V6. A logistic regression
+weighs them.
 """
 
 from __future__ import annotations
