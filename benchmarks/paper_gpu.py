@@ -22,7 +22,8 @@ from atml.models.paper_config import PaperConfig
 from atml.models.unet import UNet
 from atml.page_sets.page_set import Asked, make
 from atml.paper.learning import fit
-from atml.paper.page_truth import Pages, folders, read
+from atml.paper.page_sources import sources
+from atml.paper.page_truth import Pages, read
 
 NETWORKS = {
     "base 8, depth 4": PaperConfig(base=8, depth=4),
@@ -48,7 +49,7 @@ def main() -> None:
     end = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
         made = make(Path(folder) / "set", Asked(hearts=options.pages, pages=1, size=(rows, columns)))
-        pages = read(folders(made.folder), (rows, columns))
+        pages = read(sources(made.folder), (rows, columns))
     lines, left_out = [], []
     for name, config in NETWORKS.items():
         if lines and time.monotonic() > end:

@@ -44,7 +44,7 @@ def test_pages_are_a_data_set(clean: Path, tmp_path: Path) -> None:
     assert data.y.tolist() == [4095] * 2 and data.subject.tolist() == ["s21h0000", "s21h0001"]
     one = open_pages([clean], task, leave_out=["s21h0000"], cache=tmp_path)
     assert one.subject.tolist() == ["s21h0001"] and one.fingerprint != data.fingerprint
-    with pytest.raises(DataError, match="name one folder with --data, as atml data make pages writes it"):
+    with pytest.raises(DataError, match="name a folder with --data, as atml data make pages writes it"):
         open_pages([], task, cache=tmp_path)
 
 
