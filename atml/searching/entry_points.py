@@ -195,7 +195,8 @@ def _watch(plan: Plan, view: View, role: ProcessRole) -> Supervisor:
 
 
 def _pool(plan: Plan, options: Options, workers: int) -> Pool:
-    return Pool(worker_setup(plan), device.choose(options.device, workers), options.hang_after)
+    setup = replace(worker_setup(plan), losses=trial_log.losses(options.log_to, plan.name))
+    return Pool(setup, device.choose(options.device, workers), options.hang_after)
 
 
 def _sampler(plan: Plan, learner: RegionLearner | None) -> optuna.samplers.BaseSampler:
