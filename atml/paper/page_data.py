@@ -50,6 +50,7 @@ def open_pages(
     *,
     leave_out: Collection[str] | Callable[[Strings], npt.NDArray[np.bool_]] = (),
     cache: Path | None = None,
+    learn: bool = True,
 ) -> PageDataset:
     """Open sets of pages whose signals are known (`atml.paper.page_sources`).
 
@@ -58,6 +59,7 @@ def open_pages(
         task: Its picture's size and its leads.
         leave_out: Subjects that are left out.
         cache: Folder for the parsed copy, by default the usual one.
+        learn: Whether pages are to be learned from, and not judged only.
 
     Raises:
         DataError: No set, two of one name, no page that is not left out, or none to learn from.
@@ -71,7 +73,7 @@ def open_pages(
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"two sets are called {twice[0]!r}: subjects are named by their set, so rename one")
     assert task.picture is not None
-    pages = opened(roots, task.picture, cache, both=True)
+    pages = opened(roots, task.picture, cache, both=learn)
     out = matching(pages.subject, leave_out) if not callable(leave_out) else leave_out(pages.subject)
     notes: list[str] = []
     if np.any(out):
@@ -83,7 +85,7 @@ def open_pages(
         pages = pages.take(kept)
         notes.append(f"{len(set(pages.subject.tolist()))} subjects; pages of the others are left out")
     count = int((~np.asarray(pages.flat)).sum())
-    notes += _unlearned(pages, count, roots)
+    notes += _unlearned(pages, count, roots) if learn else []
     drawn = np.isfinite(pages.signal[:count]).any(2)
     digest = hashlib.sha256(np.ascontiguousarray(pages.signal).tobytes())
     for name in ("name", "subject"):
