@@ -32,7 +32,7 @@ class PageSummary:
     def text(self, most: int = 100) -> str:
         """Lay it out for a terminal; of more than ``most`` lines the rest is counted."""
         people = len({row[0] for row in self.rows})
-        pages, known = (sum(row[at] for row in self.rows) for at in (2, 3))
+        pages, known = sum(row[2] for row in self.rows), sum(row[3] for row in self.rows)
         lines = [[row[0], row[1] or "unknown", str(row[2]), str(row[3])] for row in self.rows[:most]]
         lines.append(["all", "", str(pages), str(known)])
         said = [f"{self.name}: {plural(pages, 'page')} with their signals, of {plural(people, 'subject')}"]
