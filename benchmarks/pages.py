@@ -189,8 +189,8 @@ def main() -> None:
     dataset = definition.open(DataSource(paths=tuple(sets)))
     hearts = np.random.default_rng(wanted.seed).permutation(np.unique(dataset.subject))
     held = hearts[: wanted.hold_out]
-    if wanted.test:
-        held = np.unique(definition.open(DataSource(paths=(wanted.test,))).subject)
+    if wanted.test:  # of several sets each subject has the name of its own before it
+        held = np.array([name for name in hearts if str(name).startswith(f"{wanted.test.name}/")])
     out = np.isin(dataset.subject, held)
     sides = np.flatnonzero(~out), np.flatnonzero(out)
     print(

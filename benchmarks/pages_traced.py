@@ -109,7 +109,8 @@ def _read(file: Path) -> Floats:
 def kept(file: Path, dataset: Dataset, sets: Sequence[Path]) -> Floats:
     """Measure the pages of ``sets``, as ``dataset`` has them: ``(n, figures)``; ``file`` keeps them."""
     assert dataset.record is not None
-    names = [str(name) for name in dataset.record]
+    names = [str(name).rpartition("/")[2] for name in dataset.record]
+    assert len(set(names)) == len(names), "two sets have pages of the same name"
     known = {}
     if file.is_file():
         with np.load(file) as before:
