@@ -96,3 +96,39 @@ def fitted(cover: Float32, start: Floats, low: Floats, high: Floats, pen: Pen) -
         step = solveh_banded(matrix, pull, check_finite=False)
         y += np.clip(step, -MOST_STEP, MOST_STEP)
     return y
+
+
+def pen(cover: Float32, heights: list[Floats]) -> Pen:
+    """Measure what lines leave across them where they are level.
+
+    Args:
+        cover: Ink ``(rows, columns)``.
+        heights: Middles of lines, ``(columns,)`` each, NaN where there is none.
+    """
+    rows = cover.shape[0]
+    away, dark = [], []
+    for y in heights:
+        flat = np.isfinite(y)
+        flat[1:-1] &= np.abs(y[2:] - y[:-2]) < 0.5
+        flat[[0, -1]] = False
+        at = np.flatnonzero(flat)
+        middle = np.rint(y[at]).astype(np.int64)
+        for shift in range(-4, 5):
+            level = np.clip(middle + shift, 0, rows - 1)
+            away.append(level - y[at])
+            dark.append(cover[level, at])
+    if not away or sum(len(one) for one in away) < 90:
+        return Pen(1.0, 0.9)
+    place = np.rint(np.abs(np.concatenate(away)) * 4).astype(np.int64)
+    values = np.concatenate(dark)
+    bins = [n for n in range(15) if (place == n).sum() > 9]
+    profile = np.array([np.median(values[place == n]) for n in bins])
+    distance = np.array(bins) / 4
+    best, found = np.inf, Pen(1.0, 0.9)
+    for wide in np.arange(0.6, 3.0, 0.05):
+        shape = np.exp(-0.5 * (distance / wide) ** 2)
+        share = float(shape @ profile / (shape @ shape))
+        rest = float(((profile - share * shape) ** 2).sum())
+        if rest < best and share > 0.1:
+            best, found = rest, Pen(share, float(wide))
+    return found
