@@ -9,7 +9,7 @@ import numpy as np
 from atml.arrays import Bools, Floats, Int64
 from atml.digitising.rows import Ink
 
-GAP, JUMP, AWAY = 1.2, 0.35, 2.5
+GAP, JUMP, AWAY = 1.2, 1.2, 0.6
 """Costs: of a column without ink, of a jump of one mm, and of being a row's distance away."""
 
 
