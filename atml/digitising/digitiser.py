@@ -17,6 +17,9 @@ from atml.pages.twelve_leads import LEADS
 RATE = 500
 """Samples a second of what is read."""
 
+FAR_MM, CLOSE_MM = (16.0, 33.0), 25.0
+"""How far traces go from their rows, at 10 mm/mV, where rows are more than `CLOSE_MM` apart and where less."""
+
 BORDER = 1.5
 """Pixels beside the end of a lead, where another one begins, that are not looked at."""
 
@@ -97,6 +100,8 @@ def _read(page: unwarping.FlatPage, found_grid: grid.Grid, asked: Asked) -> Digi
         gain = pulse.gain if pulse else 10.0
         if pulse is None:
             notes.append("no calibration pulse was found: 10 mm/mV is assumed (--gain)")
+    if gain > 10:
+        traces = _traces(ink, levels, gain)
     start, stop = _extent(traces, ink.scale, pulse, ends, notes)
     signal, confidence, paths = _leads(
         traces, stretches(layout, len(levels)), (start, stop), page, ink, pulse, speed, gain
@@ -143,10 +148,12 @@ def _layout(levels: Floats, asked: Asked) -> str:
     return BY_ROWS[len(levels)]
 
 
-def _traces(ink: rows.Ink, levels: Floats) -> list[tracing.Trace]:
+def _traces(ink: rows.Ink, levels: Floats, gain: float = 10.0) -> list[tracing.Trace]:
     apart = float(np.median(np.diff(levels))) if len(levels) > 1 else 40 * ink.scale
     reach = max(1.15 * apart, 12 * ink.scale)
-    found = [tracing.follow(ink, float(level), (reach, reach), apart) for level in levels]
+    # Between rows that lie close there is no text to stray to.
+    far_off = FAR_MM[apart < CLOSE_MM * ink.scale] * ink.scale * max(1.0, gain / 10)
+    found = [tracing.follow(ink, float(level), (reach, reach), far_off) for level in levels]
     return tracing.untangled(found)
 
 
@@ -251,7 +258,7 @@ def _leads(
     paths = []
     time = np.arange(samples) / RATE
     x = start + time * speed * ink.scale
-    pen = fitting.pen(ink.cover, [trace.middle for trace in traces])
+    pen = fitting.pen(ink.cover, [trace.thin for trace in traces])
     for place in places:
         trace = traces[place.row]
         zero = trace.level
