@@ -18,7 +18,7 @@ RATE = 500
 """Samples a second of what is read."""
 
 FAR_MM, CLOSE_MM = (16.0, 33.0), 25.0
-"""How far traces go from their rows, at 10 mm/mV, where rows are more than `CLOSE_MM` apart and where less."""
+"""How far traces go from their rows, at 10 mm/mV: of rows more than `CLOSE_MM` apart, and less."""
 
 BORDER = 1.5
 """Pixels beside the end of a lead, where another one begins, that are not looked at."""

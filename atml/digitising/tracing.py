@@ -160,8 +160,6 @@ def untangled(traces: list[Trace]) -> list[Trace]:
             continue
         for part in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1):
             first, last = int(part[0]), int(part[-1])
-            if last - first > 12 * one.pen + 6:
-                continue
             near = [j for j in (first - 1, last + 1) if 0 <= j < len(same) and not same[j]]
             above = [one.middle[j] for j in near if np.isfinite(one.middle[j])]
             below = [two.middle[j] for j in near if np.isfinite(two.middle[j])]
@@ -169,6 +167,13 @@ def untangled(traces: list[Trace]) -> list[Trace]:
                 continue
             top, bottom = one.top[part].min(), one.bottom[part].max()
             over, under = min(above) - one.pen * 1.5 - top, bottom - max(below) - one.pen * 1.5
+            wide = last - first > 12 * one.pen + 6 or (max(over, under) < 0 and last - first > 3 * one.pen)
+            if wide:
+                # One of them is not seen there, and strayed to the other.
+                off = [np.abs(t.middle[part] - t.level).mean() for t in (one, two)]
+                for values in kept[upper if off[0] > off[1] else lower]:
+                    values[part] = np.nan
+                continue
             if max(over, under) < 0:
                 # Neither goes beyond the other: the one that has moved more on its way there.
                 over = max((two.level - two.top[j] for j in near if np.isfinite(two.top[j])), default=0.0)
