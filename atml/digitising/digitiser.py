@@ -27,7 +27,7 @@ FINEST_MM = 12
 """Pixels a mm that a page is looked at with, at most."""
 
 
-DISAGREE = 1.0
+DISAGREE = 0.6
 """What limb leads leave of their laws from which they are none, of their variance: leads by chance have 1."""
 
 
