@@ -25,6 +25,7 @@ RUNS: dict[str, tuple[str, str]] = {
         "upright, seed 0 ",
     ),
     "beats": ("--folds 2 --repeats 1 --share 0.01", "| wrong |"),
+    "digitised_decisions": ("--task afib --people 2 --kind clean --size 384x504 --folds 2", "| clean "),
     "digitize": ("--hearts 1 --pages 2 --size 384x504 --layout 3x4", "all "),
     "growth": ("--to 8 --timed 3", "      8 "),
     "pages": ("--hold-out 20 --folds 2 --set steps=2 --set batch=4 --set size=96", "| STE_LAT"),
