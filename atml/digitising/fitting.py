@@ -83,7 +83,8 @@ def fitted(cover: Float32, start: Floats, low: Floats, high: Floats, pen: Pen) -
         matrix = np.zeros((3, n))
         matrix[2] = np.bincount(k, weight * one * one, n) + np.bincount(k + 1, weight * two * two, n)
         matrix[1, 1:] = np.bincount(k, weight * one * two, n)[:-1]
-        pull = np.bincount(k, weight * one * miss, n) + np.bincount(k + 1, weight * two * miss, n)
+        pull: Floats = np.zeros(n)
+        pull += np.bincount(k, weight * one * miss, n) + np.bincount(k + 1, weight * two * miss, n)
         bend = np.diff(y, 2)
         stiff = SMOOTH / np.sqrt(1 + (bend / BEND) ** 2)
         for i, f in enumerate((1.0, -2.0, 1.0)):
