@@ -3,7 +3,8 @@
 Run as ``python benchmarks/paper.py --test DIR [--data DIR] [--weights FILE | --export FOLDER] [--steps 2000]
 [--base 8] [--depth 4] [--size 512x672] [--limit N] [--begin FILE] [--threads 1] [--baseline]``.
 
-DIR are sets of pages made by ``atml data make pages``, with other seeds: no heart is in both. The network is
+DIR are sets of pages made by ``atml data make pages``, with other seeds: no heart is in both; or any other
+sets whose signals are known (`atml.paper.page_sources`): pictures of a contest, say. The network is
 trained on ``--data`` (its weights are kept in FILE, and the training goes on where it was killed), or loaded.
 With ``--baseline`` the same pages are read without a network (`atml.digitising`), and differences are paired
 by heart, with a 95% interval over hearts.
@@ -11,7 +12,8 @@ by heart, with a 95% interval over hearts.
 Decibels are those of the rule kaggle2025: leads aligned by up to 0.2 s and to their level, what is missing
 counts as 0; the ratio of a page is that of the sums over its leads. "mean dB" is the mean over pages, "rule"
 the decibels of the mean ratio. r is Pearson's, the mean over leads and pages. The ceiling is what the mean
-row of each trace in each column of the picture holds, read without a fault, from what is known of the page.
+row of each trace in each column of the picture holds, read without a fault, from what is known of the page;
+pages of which the signals alone are known have none.
 """
 
 from __future__ import annotations
@@ -50,14 +52,17 @@ def main() -> None:
     test = opened(options.test, size)
     rows = np.arange(len(test))[: options.limit]
     reader = network(options, size)
-    found: dict[str, list[PictureMatch]] = {}
+    found: dict[str, list[PictureMatch | None]] = {}
     begun = time.perf_counter()
     with settled("cpu", options.threads):
         found["network"] = measured(test, rows, lambda row: reader.read(np.asarray(test.rgb[row])).signal)
     took = (time.perf_counter() - begun) / len(rows)
     if options.baseline:
         found["baseline"] = measured(test, rows, without_network(test))
-    found["ceiling"] = measured(test, rows, lambda row: perfect(test, row))
+    found["ceiling"] = [
+        PictureMatch.of(np.asarray(test.signal[row]), perfect(test, row), RATE) if test.known[row] else None
+        for row in rows
+    ]
     report(test, rows, found)
     print(f"{len(rows)} pages of {len(set(test.subject[rows].tolist()))} hearts, {took:.2f} s a page read")
 
@@ -122,7 +127,7 @@ class Printed:
             print(f"step {step}: {name} {value:.4f}", flush=True)
 
 
-def measured(pages: Pages, rows: np.ndarray, read: Callable[[int], Float32]) -> list[PictureMatch]:
+def measured(pages: Pages, rows: np.ndarray, read: Callable[[int], Float32]) -> list[PictureMatch | None]:
     """Compare what is read of each page with what is known of it."""
     return [PictureMatch.of(np.asarray(pages.signal[row]), read(int(row)), RATE) for row in rows]
 
@@ -172,21 +177,23 @@ def perfect(pages: Pages, row: int) -> Float32:
     return signal
 
 
-def decibels(found: Sequence[PictureMatch]) -> Floats:
+def decibels(found: Sequence[PictureMatch | None]) -> Floats:
     """Return the decibels of each page, 60 at most."""
-    return np.array([one.db for one in found])
+    return np.array([np.nan if one is None else one.db for one in found])
 
 
-def report(pages: Pages, rows: np.ndarray, found: dict[str, list[PictureMatch]]) -> None:
+def report(pages: Pages, rows: np.ndarray, found: dict[str, list[PictureMatch | None]]) -> None:
     """Print a line for each kind of picture and what reads it."""
     kinds, subjects = np.asarray(pages.kind)[rows], np.asarray(pages.subject)[rows]
     lines = [["pictures", "read by", "pages", "mean dB", "median", "rule", "r"]]
     for kind in [*dict.fromkeys(kinds.tolist()), "all"]:
         of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
         for name, every in found.items():
-            those = list(compress(every, of))
+            those = [one for one in compress(every, of) if one is not None]
+            if not those:
+                continue
             figures = [mean_db(those), np.median(decibels(those)), kaggle2025(those)]
-            lines.append([kind, name, str(of.sum()), *(f"{one:.2f}" for one in figures)])
+            lines.append([kind, name, str(len(those)), *(f"{one:.2f}" for one in figures)])
             lines[-1].append(f"{mean_pearson(those):.3f}")
     print(table(lines[0], lines[1:], left=2))
     if "baseline" in found:

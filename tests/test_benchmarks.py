@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from atml.page_sets.page_set import Asked, make
 from tests import browser, tiny
 
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "benchmarks"
 EXPORT = REPO / "tests" / "fixtures" / "v0.1" / "exports" / "small" / "97-91-t0138"
+
+WEIGHTS = REPO / "tests" / "fixtures" / "paper" / "unet8.npz"
 
 RUNS: dict[str, tuple[str, str]] = {
     "augmentation": (
@@ -25,9 +28,15 @@ RUNS: dict[str, tuple[str, str]] = {
         "upright, seed 0 ",
     ),
     "beats": ("--folds 2 --repeats 1 --share 0.01", "| wrong |"),
+    "digitised_decisions": ("--task afib --people 2 --kind clean --size 384x504 --folds 2", "| clean "),
     "digitize": ("--hearts 1 --pages 2 --size 384x504 --layout 3x4", "all "),
     "growth": ("--to 8 --timed 3", "      8 "),
     "pages": ("--hold-out 20 --folds 2 --set steps=2 --set batch=4 --set size=96", "| STE_LAT"),
+    "paper": (f"--test pages --weights {WEIGHTS} --baseline", "1 pages of 1 hearts, "),
+    "paper_gpu": (
+        "--device cpu --minutes 0 --pages 1 --size 128x256 --steps 1 --batches 1",
+        "left out: base 16, depth 5 (time), page_densenet121, own (time), ",
+    ),
     "qrs": ("--minutes 0.2 --learning 2 --rates 125 --hours 0.02", "whole: 0.02 h at 250 Hz in "),
     # Twenty files are read slower than the goal says, so that it ends with 1 and "MISSED".
     "reading": ("--files 20", "cold over np.loadtxt: "),
@@ -101,6 +110,9 @@ def test_it_runs(name: str, tmp_path: Path) -> None:
         pytest.skip("no Chromium here; Debian's package is chromium")
     tiny.folder(tmp_path)
     shutil.copy(REPO / "tests" / "fixtures" / "v0.1" / "afib.npz", tmp_path)
+    if name == "paper":
+        asked = Asked(hearts=1, pages=1, size=(512, 672), kinds=("clean",), layouts=("3x4",))
+        make(tmp_path / "pages", asked)
     arguments, last = RUNS.get(name, ("--help", ""))
     code, said = (program if name in APART else here)(tmp_path, name, arguments)
     assert code == (1 if "MISSED" in said else 0), said

@@ -17,7 +17,7 @@ from atml.artifacts.record import ExportRecord
 from atml.data.cases import WHOLE, case_of, judges_whole, signal
 from atml.formatting import figure, gap, less_or_more, mean, plural, table
 from atml.models import families
-from atml.tasks.task import Task
+from atml.tasks.task import WAVEFORM, Task
 from atml.training.augmentation import KINDS
 
 MB = 1e6
@@ -48,7 +48,7 @@ def render(
         _data(record),
         card_kind.of(record.task).results(record),
         *versus(record, size_bytes),
-        *by_rhythm(record),
+        *([] if record.task.kind == WAVEFORM else by_rhythm(record)),
         *label_doubts(record),
         *under_changes(record),
         *in_fewer_bits(record, size_bytes, sizes or {}),
@@ -68,7 +68,9 @@ def _summary(record: ExportRecord, size_bytes: int) -> str:
     rows = [
         ("decides", kind.decides(task)),
         _input(task),
-        ("output `logits`", f"float32 (n, {len(task.classes)}); {kind.wins(task)}"),
+        ("output `maps`", f"float32 (n, 10, rows, columns); {kind.wins(task)}")
+        if task.kind == WAVEFORM
+        else ("output `logits`", f"float32 (n, {len(task.classes)}); {kind.wins(task)}"),
         ("objective, out of fold", f"**{record.result.value:.3f}**, {record.value_name}"),
         *kind.headline(record),
         ("file", f"{size_bytes / 1024:.1f} KiB, one ONNX file, opset 13"),
@@ -95,13 +97,15 @@ def _data(record: ExportRecord) -> str:
     data, case = record.data, case_of(record.task)
     kind = "synthetic ECG" if data.synthetic else "ECG"
     classes = ", ".join(f"{n:,} {name}" for name, n in data.classes.items())
+    if record.task.kind == WAVEFORM:
+        classes = f"pages with each lead: {classes}"
     rhythms = ", ".join(f"{name or '(no name)'} {n:,}" for name, n in sorted(data.rhythms.items()))
     lines = [
         "## Data and split",
         "",
         f"- **{data.name}** ({kind}, fingerprint `{data.fingerprint[:12]}`):"
         f" {case.count(data.windows)} of {plural(len(data.subjects), 'subject')}; {classes}.",
-        f"- {case.kinds.capitalize()}: {rhythms}.",
+        f"- {'Kinds of picture' if record.task.kind == WAVEFORM else case.kinds.capitalize()}: {rhythms}.",
         f"- {record.folds} folds by {record.fold_by}: nobody is in the trained and the held-out part of one"
         " fold. The search never opened a test split.",
     ]

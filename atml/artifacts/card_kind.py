@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from atml.artifacts import card_binary, card_multiclass, card_multilabel
+from atml.artifacts import card_binary, card_multiclass, card_multilabel, card_waveform
 from atml.artifacts.record import ExportRecord
 from atml.models.config import ModelConfig
 from atml.tasks import targets
-from atml.tasks.task import BINARY, MULTICLASS, MULTILABEL, Task
+from atml.tasks.task import BINARY, MULTICLASS, MULTILABEL, WAVEFORM, Task
 
 
 class CardKind(Protocol):
@@ -55,4 +55,6 @@ KINDS: dict[str, CardKind] = {
 
 def of(task: Task) -> CardKind:
     """Return the parts of a card for a task."""
+    if task.kind == WAVEFORM:
+        return card_waveform
     return KINDS[targets.shown_as(task)]

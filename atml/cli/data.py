@@ -84,8 +84,15 @@ def data_inspect(
     """
     from atml import data, task_files
     from atml.data.dataset import DataSource
+    from atml.tasks.task import WAVEFORM
 
     definition = task_files.find(task, space=space, objective=objective, window=window)
+    if definition.task.kind == WAVEFORM:
+        from atml.paper.page_summary import summary
+
+        told = summary(directories, definition.task, folds=folds)
+        show(told.to_dict() if json else told.text(), json)
+        return
     found = data.inspect(
         directories,
         task=definition.task,

@@ -12,14 +12,15 @@ import numpy as np
 from atml.arrays import Floats
 from atml.artifacts.latency import Latency
 from atml.artifacts.model import CONFIG, METRICS, ExportedModel, load
-from atml.comparison.result import LABEL_MEASURES, Column
+from atml.comparison.result import LABEL_MEASURES, WAVEFORM_MEASURES, Column
 from atml.errors import ExportError, InputError
 from atml.formatting import plural
 from atml.metrics import FOUR, Interval, paired
+from atml.metrics.waveform import READ_DB
 from atml.models.budget import Cost
 from atml.scoring.official_total import counts_of_rows
 from atml.scoring.published import Published
-from atml.tasks.task import MULTILABEL, Task
+from atml.tasks.task import MULTILABEL, WAVEFORM, Task
 
 ANY_RULE = (*FOUR, "specificity", "NPV", "sensitivity", "PPV", "balanced accuracy", "balanced_accuracy")
 """Figures that mean the same under every rule; the others are a rule's own."""
@@ -148,6 +149,9 @@ def out_of_fold_rows(task: Task) -> list[tuple[str, str]]:
     if task.positive is not None:
         rates = (*FOUR, "specificity", "balanced accuracy")
         return [value, ("F", "F, mean F-beta over subjects"), *((key, key) for key in rates)]
+    if task.kind == WAVEFORM:
+        leads = [(f"sensitivity {name}", f"share read, {name}") for name in task.classes]
+        return [value, ("recall", f"share of leads with {READ_DB:g} dB"), *leads]
     each = [f"{rate} {name}" for rate in ("F1", "sensitivity", "specificity") for name in task.classes]
     macro = [(key, key if key == "accuracy" else f"macro {key}") for key in FOUR]
     mean = ("F", "F, mean accuracy over subjects")
@@ -177,6 +181,8 @@ def subject_figures(rows: Sequence[Mapping[str, Any]], task: Task) -> tuple[list
     """
     rows = sorted(rows, key=lambda row: str(row["subject"]))
     names = [str(row["subject"]) for row in rows]
+    if task.kind == WAVEFORM:
+        return names, {WAVEFORM_MEASURES[1]: np.array([sum(r["hits"]) / sum(r["true"]) for r in rows])}
     if task.kind == MULTILABEL:
         return names, {key: np.array([row[key.lower()] for row in rows]) for key in LABEL_MEASURES}
     if task.positive is None:

@@ -30,7 +30,7 @@ from atml.comparison.compared_models import (
     subject_figures,
 )
 from atml.comparison.judging import OFFICIAL, by_subject, judged_together, official_of, same_windows
-from atml.comparison.result import LABEL_MEASURES, Comparison, Pair
+from atml.comparison.result import LABEL_MEASURES, WAVEFORM_MEASURES, Comparison, Pair
 from atml.data.cases import case_of
 from atml.errors import InputError
 from atml.metrics import paired
@@ -40,7 +40,7 @@ from atml.scoring.presentation import ScoreReport
 from atml.scoring.published import Published
 from atml.scoring.recording import Evaluations, record
 from atml.tasks import targets
-from atml.tasks.task import MULTILABEL, Task
+from atml.tasks.task import MULTILABEL, WAVEFORM, Task
 
 
 def on_test_data(
@@ -117,7 +117,7 @@ def on_test_data(
     first, seen = reports[0], set(pending[0].judged.subject.tolist())
     return Comparison(
         kind="test",
-        rule=rule,
+        rule=first.score.rule,
         data=first.data_name,
         synthetic=first.synthetic,
         segments=first.windows,
@@ -161,7 +161,7 @@ def out_of_fold(
     comparable(exports, published)
     task = exports[0].task
     rule = "" if by else task_files.find(task.name, objective=objective).rule
-    tested = _tested(by or official_of(rule, task), task)
+    tested = _tested(by or official_of(rule, task, kept=True), task, kept=True)
     kept = [kept_results(one) for one in exports]
     names = names_of(exports)
     _same_folds(names, [config for config, _ in kept])
@@ -212,11 +212,13 @@ def _same_folds(names: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> N
             )
 
 
-def _tested(by: str, task: Task) -> str:
+def _tested(by: str, task: Task, *, kept: bool = False) -> str:
     """Return the figure that is tested; raises InputError for one that the task's subjects don't have."""
     offered: tuple[str, ...] = paired.MEASURES if len(task.classes) == 2 else paired.MEASURES[:1]
     if task.kind == MULTILABEL:
         offered = LABEL_MEASURES
+    if task.kind == WAVEFORM:
+        offered = WAVEFORM_MEASURES[kept:]
     if by not in offered:
         raise InputError(f"--by {by!r} is no figure of a subject here; known: {', '.join(offered)}")
     return by

@@ -9,24 +9,30 @@ import numpy as np
 
 from atml import metrics
 from atml.artifacts.model import ExportedModel
-from atml.comparison.result import LABEL_MEASURES
+from atml.comparison.result import LABEL_MEASURES, WAVEFORM_MEASURES
 from atml.errors import DataError
 from atml.formatting import plural
 from atml.metrics import paired
 from atml.metrics.label_sets import truth
 from atml.metrics.multilabel import binary_accuracy, label_counts
+from atml.metrics.waveform import READ_DB
 from atml.scoring.evaluation import judge_export
 from atml.scoring.leakage import Paths
 from atml.scoring.recording import Pending
 from atml.tasks import targets
-from atml.tasks.task import MULTILABEL, Task
+from atml.tasks.task import MULTILABEL, WAVEFORM, Task
 
 OFFICIAL = {"iesd2024": ("F-beta", 5), "iccad2023": ("F-beta", None)}
 """Rules whose official figure is a mean over subjects: that figure, and the decimals it is rounded to."""
 
 
-def official_of(rule: str, task: Task) -> str:
-    """Return the figure of a subject that is tested where nobody names one: that of the rule, or accuracy."""
+def official_of(rule: str, task: Task, *, kept: bool = False) -> str:
+    """Return the figure of a subject that is tested where nobody names one: that of the rule, or accuracy.
+
+    Of leads that are read it is their decibels; with ``kept``, of what exports keep, how many were read.
+    """
+    if task.kind == WAVEFORM:
+        return WAVEFORM_MEASURES[kept]
     if task.kind == MULTILABEL:
         return LABEL_MEASURES[0]
     return OFFICIAL.get(rule, ("accuracy", None))[0]
@@ -103,6 +109,15 @@ def by_subject(pending: Pending, rule: str) -> tuple[list[str], dict[str, Any]]:
         counted = label_counts(truth(true, labels), truth(called, labels), subject)
         each = (counted.f1(), binary_accuracy(counted.cells))
         return counted.names.tolist(), dict(zip(LABEL_MEASURES, each, strict=True))
+    if judged.task.kind == WAVEFORM and judged.logits is not None:
+        names, code = metrics.subject_codes(subject)
+        drawn = truth(true, len(judged.task.classes))
+        return names.tolist(), {
+            name: np.bincount(code, np.where(drawn, one, 0).sum(1)) / np.bincount(code, drawn.sum(1))
+            for name, one in zip(
+                WAVEFORM_MEASURES, (judged.logits + READ_DB, judged.logits >= 0), strict=True
+            )
+        }
     if len(judged.task.classes) > 2:
         names, code = metrics.subject_codes(subject)
         return names.tolist(), {"accuracy": paired.accuracy(true == called, code, names)}

@@ -13,6 +13,9 @@ from atml.artifacts.latency import Latency
 from atml.metrics import Interval
 from atml.metrics.paired import LEVEL, Difference
 
+WAVEFORM_MEASURES = ("dB", "leads read")
+"""Figures of a subject's leads that are read: mean decibels, and the share of those with enough."""
+
 LABEL_MEASURES = ("F1", "accuracy")
 """Figures of a subject where several labels may be true at once: over all labels, and of single decisions."""
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from atml.arrays import Float32
-from atml.artifacts.model import ExportedModel, Session, load
+from atml.artifacts.model import load
+from atml.artifacts.page_reader import reader_of
 from atml.digitising.digitiser import Asked, Digitised
-from atml.errors import DataError, ExportError
-from atml.models.paper_config import PaperConfig
+from atml.errors import DataError
 from atml.pages.picture import UInt8
 from atml.paper.reading import Reader
 from atml.paper.rows_and_scale import Scale
-from atml.tasks.task import WAVEFORM
 
 
 def page_reader(export: Path) -> Reader:
@@ -25,21 +21,6 @@ def page_reader(export: Path) -> Reader:
         ExportError: No export there, or one of another kind of task.
     """
     return reader_of(load(Path(export)))
-
-
-def reader_of(exported: ExportedModel) -> Reader:
-    """Return what reads pictures with a network that was exported; raises ExportError for another kind."""
-    if exported.task.kind != WAVEFORM or not isinstance(exported.config, PaperConfig):
-        raise ExportError(
-            f"{exported.path} is of task {exported.task.name!r}, which reads no leads off a page; give an"
-            " export of atml search --task paper"
-        )
-    session = Session(exported.model)
-
-    def maps(page: Float32) -> Float32:
-        return session(np.ascontiguousarray(page, np.float32))
-
-    return Reader(exported.config, maps)
 
 
 def network_digitiser(export: Path) -> Callable[[UInt8, Asked], Digitised]:

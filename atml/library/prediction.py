@@ -188,6 +188,12 @@ def predict(
             notes.append(f"{signal.name} doesn't state its rate: {rate} Hz, the model's, is assumed")
         columns, unit = found.decide_recording(signal.x, float(rate), step=step)
         units += [f"{signal.name}: {unit}"] if unit else []
+        if not unit and all(one is None for one in columns["decision"]):
+            lead_named = f"lead {' '.join(signal.leads)}" if signal.leads else "the signal"
+            notes.append(
+                f"{signal.name}: {lead_named} misses samples in every window, so nothing is decided;"
+                " name another lead"
+            )
         rates.append(rate)
         people.add((signal.name, signal.subject))
         for name in named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from atml.metrics.waveform import READ_DB
 from atml.models.config import ModelConfig
 from atml.models.families.page_unet import own
 from atml.models.network import Network
-from atml.paper.learning import fit
+from atml.paper.learning import fit, tensorboard
 from atml.paper.page_data import PageDataset
 from atml.paper.reading import Reader
 from atml.paper.scores import lead_decibels
@@ -38,8 +39,12 @@ class PaperLearner:
     """See `atml.training.learner.Learner`; the data set is a `PageDataset`.
 
     A training leaves its state in the cache every `EVERY` steps, and one of the same config, seed and pages
-    goes on from there: a killed trial loses no more.
+    goes on from there: a killed trial loses no more. With ``log``, a folder, each writes its losses there for
+    TensorBoard, in a folder of its own.
     """
+
+    def __init__(self, log: Path | None = None) -> None:
+        self.log, self._count = log, 0
 
     def fit(
         self,
@@ -55,25 +60,20 @@ class PaperLearner:
     ) -> Fitted:
         """Train a fresh network on crops of some pages, as they are and laid flat."""
         paper, data = own(config), _pages(dataset)
-        asked = evaluate
-        found = fit(
-            paper,
-            *data.to_train_on(rows, paper.pixels),
-            seed=seed,
-            device=device,
-            evaluate=None if asked is None else (lambda model: asked(cast("Network", model))),
-            on_progress=on_progress,
-            checkpoint=_checkpoint(paper, dataset, rows, seed),
-            every=EVERY,
-        )
-        return Fitted(
-            model=cast("Network", found.model),
-            curve=found.curve,
-            seconds=found.seconds,
-            steps=found.steps,
-            stopped=found.stopped,
-            diverged=found.diverged,
-        )
+        self._count += 1
+        folder = None if self.log is None else self.log / f"seed-{seed}-{self._count}"
+        with contextlib.nullcontext() if folder is None else tensorboard(folder) as writer:
+            return fit(
+                paper,
+                *data.to_train_on(rows, paper.pixels),
+                seed=seed,
+                device=device,
+                evaluate=cast("Callable[[UNet], float] | None", evaluate),
+                on_progress=on_progress,
+                checkpoint=_checkpoint(paper, dataset, rows, seed),
+                every=EVERY,
+                log=writer,
+            )
 
     def predictions(
         self, model: Network, task: Task, dataset: Dataset, rows: Int64, *, device: str = "cpu"
@@ -91,9 +91,9 @@ class PaperLearner:
         return found
 
 
-def learner_of(task: Task) -> PaperLearner | None:
-    """Return what trains networks of a task; None for the usual loop."""
-    return PaperLearner() if task.kind == WAVEFORM else None
+def learner_of(task: Task, log: Path | None = None) -> PaperLearner | None:
+    """Return what trains networks of a task, see `PaperLearner.log`; None for the usual loop."""
+    return PaperLearner(log) if task.kind == WAVEFORM else None
 
 
 def maps_of(net: UNet, device: str = "cpu") -> Callable[[Float32], Float32]:

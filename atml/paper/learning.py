@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -23,7 +23,10 @@ from atml.paper.crops import Crops, drawn
 from atml.paper.losses import NAMES, losses, total
 from atml.paper.page_truth import Pages
 from atml.paper.weights_file import load
-from atml.training.loop import FRACTIONS, settled
+from atml.training.loop import FRACTIONS, Fitted, settled
+
+if TYPE_CHECKING:
+    from atml.models.network import Network
 
 WARM = 0.05
 """Share of the steps over which the learning rate rises."""
@@ -33,21 +36,12 @@ LEAST = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learned:
-    """A trained network, in eval mode, and how it got there.
+class Learned(Fitted):
+    """`Fitted`; ``resumed`` is the step that the training went on from, 0 for one from the start.
 
-    ``curve`` holds ``(fraction of the steps, mean training loss since the last, value)``; the value is NaN
-    where nothing evaluated. ``seconds`` were spent training, evaluation left out, those before it was
-    killed included. ``stopped`` says that the hook ended it, ``diverged`` that a loss or a value was not
-    finite. ``resumed`` is the step it went on from, 0 for a training from the start.
+    ``seconds`` include those before it was killed. The model's kind is `UNet`.
     """
 
-    model: UNet
-    curve: tuple[tuple[float, float, float], ...]
-    seconds: float
-    steps: int
-    stopped: bool = False
-    diverged: bool = False
     resumed: int = 0
 
 
@@ -172,7 +166,7 @@ class _Run:
         if self.file is not None:
             self.file.unlink(missing_ok=True)
         return Learned(
-            model=self.model,
+            model=cast("Network", self.model),
             curve=tuple(self.curve),
             seconds=self.seconds,
             steps=self.step,

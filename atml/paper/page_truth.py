@@ -15,12 +15,13 @@ import numpy.typing as npt
 from atml.arrays import Bools, Float32, Floats, Int64, Strings
 from atml.data import cache
 from atml.data.out_folder import whole
-from atml.ecg.resampling import resample
-from atml.errors import DataError, InputError
+from atml.data.rates import rate_of, resampled
+from atml.errors import InputError
 from atml.pages.geometry import STEP, Geometry
-from atml.pages.page_folder import Truth, truth
+from atml.pages.page_folder import Truth
 from atml.pages.picture import pillow
 from atml.pages.twelve_leads import LEADS
+from atml.paper.page_sources import PageSource, sources
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -33,7 +34,7 @@ STRETCHES = 13
 PRINT = 255
 """Value of `Pages.who` for print that is no trace."""
 
-VERSION = 2
+VERSION = 3
 """Increased whenever the content of entries changes; older ones are then ignored."""
 
 
@@ -48,7 +49,8 @@ class Pages:
     columns)`` the mean row of its trace in each column of the picture. ``signal (n, 12, SAMPLES)`` in mV at
     `RATE`. NaN where there is nothing. ``flat (n,)`` are pages that were laid flat by what is known of them:
     what a network sees when it reads a page for the second time (`reading`). ``layout (n,)``; ``scale (n,
-    2)`` are speed in mm/s and gain in mm/mV.
+    2)`` are speed in mm/s and gain in mm/mV. Of pages that are not ``known (n,)`` only pictures and signals
+    are there: readings of them can be judged, and nothing can be learned from them.
     """
 
     rgb: UInt8
@@ -63,6 +65,7 @@ class Pages:
     kind: Strings
     name: Strings
     flat: Bools
+    known: Bools
 
     def __len__(self) -> int:
         """Count the pages."""
@@ -91,26 +94,19 @@ FIELDS = (
     "kind",
     "name",
     "flat",
+    "known",
 )
 
 
-def folders(root: Path) -> list[Path]:
-    """Return the pages of a set, sorted by name.
+def opened(
+    root: Path | Sequence[Path], size: tuple[int, int], at: Path | None = None, *, both: bool = False
+) -> Pages:
+    """Open sets of pages whose signals are known, from the cache where they have been read before.
 
-    Raises:
-        DataError: No page with its truth is in the folder.
-    """
-    found = sorted(one.parent for one in root.glob("*/*_metadata.json") if one.parent.name in one.name)
-    if not found:
-        raise DataError(f"{root} holds no pages with their truth; make some with: atml data make pages")
-    return found
-
-
-def opened(root: Path, size: tuple[int, int], at: Path | None = None, *, both: bool = False) -> Pages:
-    """Open a set of pages whose truth is known, from the cache where it has been read before.
+    Where there are several sets, names of pages and subjects begin with that of their set.
 
     Args:
-        root: The set, a folder for each page (`atml.pages.page_folder`).
+        root: A set, or several (`atml.paper.page_sources`).
         size: Rows and columns to which pictures are brought.
         at: Folder of the cache, by default the usual one.
         both: After all pages as they are, those that are not flat once more, laid flat.
@@ -118,41 +114,51 @@ def opened(root: Path, size: tuple[int, int], at: Path | None = None, *, both: b
     Raises:
         DataError: No pages, or one that is not whole.
     """
-    pages = folders(root)
-    stamps = [(one.name, (one / f"{one.name}_dirty.png").stat().st_mtime_ns) for one in pages]
-    entry = cache.root(at) / f"paper-{cache.key('paper', VERSION, root.resolve(), size, stamps, both)}"
+    roots = [root] if isinstance(root, Path) else [Path(one) for one in root]
+    pages = [source for one in roots for source in _prefixed(one, several=len(roots) > 1)]
+    about = [str(one.resolve()) for one in roots], size, [page.stamp for page in pages], both
+    entry = cache.root(at) / f"paper-{cache.key('paper', VERSION, *about)}"
     if not (entry / "name.npy").is_file():
         try:
             with whole(entry) as new:
                 _fill(new, entries(pages, both), size)
         except InputError:
-            return Pages(
-                **_read(entries(pages, both), size)
-            )  # no room for a cache, or another process was first
+            return read(pages, size, both=both)  # no room for a cache, or another process was first
     return Pages(**{name: np.load(entry / f"{name}.npy", mmap_mode="r") for name in FIELDS})
 
 
-def read(pages: Sequence[Path], size: tuple[int, int], *, both: bool = False) -> Pages:
-    """Read pages into memory, each from its folder; see `opened`."""
-    return Pages(**_read(entries(pages, both), size))
+def _prefixed(root: Path, *, several: bool) -> list[PageSource]:
+    found = sources(root)
+    if several:
+        prefix = root.resolve().name
+        for page in found:
+            page.name, page.subject = f"{prefix}/{page.name}", f"{prefix}/{page.subject}"
+    return found
 
 
-def entries(pages: Sequence[Path], both: bool) -> list[tuple[Path, bool]]:
-    """Return folders, and whether to lay each flat; with ``both`` what is not flat comes a second time."""
+def read(pages: Sequence[PageSource], size: tuple[int, int], *, both: bool = False) -> Pages:
+    """Read pages into memory; see `opened`."""
+    parts = [one_page(page, size, flat=flat) for page, flat in entries(pages, both)]
+    return Pages(**{name: np.stack([part[name] for part in parts]) for name in FIELDS})
+
+
+def entries(pages: Sequence[PageSource], both: bool) -> list[tuple[PageSource, bool]]:
+    """Return pages, and whether to lay each flat; with ``both`` what is not flat comes a second time."""
     found = [(page, False) for page in pages]
-    return found + [(page, True) for page in pages if both and not page.name.endswith("_clean")]
+    if not both:
+        return found
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        bent = list(pool.map(lambda page: page.bent, pages))
+    return found + [(page, True) for page, so in zip(pages, bent, strict=True) if so]
 
 
-def _read(pages: Sequence[tuple[Path, bool]], size: tuple[int, int]) -> dict[str, Any]:
-    parts = [one_page(page, size, flat=flat) for page, flat in pages]
-    return {name: np.stack([part[name] for part in parts]) for name in FIELDS}
-
-
-def _fill(folder: Path, pages: Sequence[tuple[Path, bool]], size: tuple[int, int], batch: int = 32) -> None:
+def _fill(
+    folder: Path, pages: Sequence[tuple[PageSource, bool]], size: tuple[int, int], batch: int = 32
+) -> None:
     """Write the arrays of pages, some pages at a time."""
     maps: dict[str, Any] = {}
 
-    def one(entry: tuple[Path, bool]) -> dict[str, npt.NDArray[Any]]:
+    def one(entry: tuple[PageSource, bool]) -> dict[str, npt.NDArray[Any]]:
         return one_page(entry[0], size, flat=entry[1])
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
@@ -168,7 +174,7 @@ def _fill(folder: Path, pages: Sequence[tuple[Path, bool]], size: tuple[int, int
         array.flush()
 
 
-def one_page(folder: Path, size: tuple[int, int], *, flat: bool = False) -> dict[str, npt.NDArray[Any]]:
+def one_page(page: PageSource, size: tuple[int, int], *, flat: bool = False) -> dict[str, npt.NDArray[Any]]:
     """Read one page, brought to a size; the arrays are those of `Pages`, without the first axis.
 
     With ``flat`` it is first laid flat by what is known of it.
@@ -176,45 +182,69 @@ def one_page(folder: Path, size: tuple[int, int], *, flat: bool = False) -> dict
     Raises:
         DataError: A file of it is not there or can't be read.
     """
-    known = truth(folder)
-    rgb, wave, other = (_image(folder, name) for name in ("dirty", "label_wave", "label_other"))
+    loaded = page.load()
+    layers = loaded.rgb, loaded.wave, loaded.other
+    rgb, wave, other = (_padded(one, size) for one in layers) if page.fitted else layers
+    known = loaded.truth
+    out = {
+        "signal": at_rate(known.signal, float(known.about["fs"])),
+        "subject": np.array(page.subject),
+        "kind": np.array(page.kind),
+        "name": np.array(page.name),
+        "flat": np.array(flat),
+        "known": np.array(wave is not None),
+    }
+    if rgb is None or wave is None or other is None:
+        assert rgb is not None
+        return out | _unknown(rgb, size)
     if flat:
-        rgb, wave, other = (_laid_flat(layer, known.geometry) for layer in (rgb, wave, other))
+        rgb, wave, other = (_laid_flat(one, known.geometry) for one in (rgb, wave, other))
         known = replace(known, geometry=Geometry(np.eye(3)))
     factor = np.array([size[1] / rgb.shape[1], size[0] / rgb.shape[0]])
     place = _places(known, size, factor)
     leads = known.about["leads"][:STRETCHES]
-    per_mm = float(known.about["physical_params"]["pixels_per_mm"])
+    scale = known.about["physical_params"]
     zero = np.full(STRETCHES, np.nan, np.float32)
     centre = np.full((STRETCHES, size[1]), np.nan, np.float32)
-    signal = at_rate(known.signal, int(known.about["fs"]))
     for number, lead in enumerate(leads):
-        zero[number] = lead["y"] / per_mm
+        zero[number] = lead["y"] / float(scale["pixels_per_mm"])
         centre[number] = _centre(known, lead, factor, size[1])
-    scale = known.about["physical_params"]
-    return {
+    return out | {
         "rgb": _resized(rgb, size, smooth=True),
         "who": _owners(_resized(wave, size), _resized(other, size), place, leads, zero),
         "place": place,
         "zero": zero,
         "centre": centre,
-        "signal": signal,
         "scale": np.array([scale["paper_speed_mm_s"], scale["gain_mm_mv"]], np.float32),
         "layout": np.array(known.about["layout_type"]),
-        "subject": np.array(known.about["subject"]),
-        "kind": np.array(known.about["degradation_type"]),
-        "name": np.array(folder.name),
-        "flat": np.array(flat),
     }
 
 
-def _image(folder: Path, name: str) -> UInt8:
-    file = folder / f"{folder.name}_{name}.png"
-    try:
-        with pillow().open(file) as image:
-            return np.asarray(image.convert("RGB" if name == "dirty" else "L"), np.uint8)
-    except OSError as error:
-        raise DataError(f"{file} can't be read: {error}") from None
+def _unknown(rgb: UInt8, size: tuple[int, int]) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a page of which the signals alone are known."""
+    rows, columns = (-(-n // STEP) + 1 for n in size)
+    return {
+        "rgb": _resized(rgb, size, smooth=True),
+        "who": np.zeros(size, np.uint8),
+        "place": np.full((2, rows, columns), np.nan, np.float32),
+        "zero": np.full(STRETCHES, np.nan, np.float32),
+        "centre": np.full((STRETCHES, size[1]), np.nan, np.float32),
+        "scale": np.full(2, np.nan, np.float32),
+        "layout": np.array(""),
+    }
+
+
+def _padded(image: UInt8 | None, size: tuple[int, int]) -> UInt8 | None:
+    """Make a picture or a mask as wide for its height as ``size``: below or to the right of it is its edge.
+
+    Of a mask, nothing is there.
+    """
+    if image is None:
+        return None
+    rows, columns = image.shape[:2]
+    scale = max(rows / size[0], columns / size[1])
+    more = [(0, max(0, round(scale * n) - m)) for n, m in zip(size, (rows, columns), strict=True)]
+    return np.pad(image, [*more, (0, 0)], mode="edge") if image.ndim == 3 else np.pad(image, more)
 
 
 def _resized(image: UInt8, size: tuple[int, int], *, smooth: bool = False) -> UInt8:
@@ -309,7 +339,7 @@ def upsampled(nodes: Float32, shape: tuple[int, ...], corner: tuple[int, int] = 
     return np.asarray(top * (1 - v) + low * v, np.float32)
 
 
-def at_rate(signal: Float32, rate: int) -> Float32:
+def at_rate(signal: Float32, rate: float) -> Float32:
     """Return a signal ``(12, samples)`` at `RATE` and `SAMPLES` long; what is beyond its end is NaN.
 
     Each stretch between samples that are missing is resampled by itself.
@@ -323,7 +353,7 @@ def at_rate(signal: Float32, rate: int) -> Float32:
         there = np.isfinite(lead)
         edges = np.flatnonzero(np.diff(np.concatenate([[0], there, [0]]).astype(np.int8)))
         for start, stop in zip(edges[::2], edges[1::2], strict=True):
-            part = resample(lead[None, start:stop], rate, RATE)[0]
+            part = resampled(lead[None, start:stop], rate_of(rate), RATE)[0]
             first = round(start * RATE / rate)
             part = part[: max(0, SAMPLES - first)]
             out[number, first : first + len(part)] = part

@@ -22,6 +22,7 @@ from atml.preflight.finding import Finding, Level, worst
 from atml.preflight.rehearsal import Forecast, Rehearsal
 from atml.storage import urls
 from atml.task_files.definition import TaskDefinition
+from atml.tasks.task import WAVEFORM
 from atml.training import device
 
 FAULTS = 3
@@ -96,7 +97,7 @@ def check(
     found = Preflight(versions=environment.versions(), workers=count, devices=device.choose(wanted, count))
     found.findings += [*_places(storage), *environment.load()]
     try:
-        if origin.paths:
+        if origin.paths and definition.task.kind != WAVEFORM:  # of those, opening says everything
             found.findings += _inspected(definition, origin)
         if hold_out is not None:
             held_out = data.hold_out(definition.open(origin), hold_out, seed)

@@ -13,7 +13,7 @@ from atml.data.soundness import doubtful
 from atml.formatting import plural
 from atml.preflight.finding import Finding, Level
 from atml.tasks import targets
-from atml.tasks.task import Task
+from atml.tasks.task import WAVEFORM, Task
 
 FEW_PEOPLE = 10
 """With fewer of a class its figures rest on one or two in each fold."""
@@ -55,6 +55,11 @@ def fast(dataset: Dataset, task: Task) -> list[Finding]:
     Only what is wrong is returned.
     """
     found, case = [], case_of(task)
+    if task.kind == WAVEFORM:
+        # Leads are no classes: nearly all are on every page.
+        count = len(np.unique(dataset.subject))
+        few = f"there are pages of {plural(count, 'subject')}: figures will say little about others"
+        return [Finding("data", Level.WARNING, few)] if count < FEW_PEOPLE else []
     for name, mine in zip(task.classes, targets.having(task, dataset.y).T, strict=True):
         subject = dataset.subject[mine]
         if not len(subject):

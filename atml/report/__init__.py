@@ -20,6 +20,7 @@ from atml.report import page, pictures, writing
 from atml.report.headline import headline
 from atml.report.material import Material
 from atml.report.page import Section
+from atml.report.sections import waveform
 from atml.storage import Store
 
 SECTIONS: dict[str, tuple[str, str]] = {
@@ -62,8 +63,10 @@ class Written:
 def section(name: str, material: Material) -> Section:
     """Write the section of a module of `SECTIONS`."""
     anchor, title = SECTIONS[name]
-    module = import_module(f"atml.report.sections.{name}")
-    return Section(anchor, title, tuple(module.contents(material)), name in FOLDED)
+    contents = import_module(f"atml.report.sections.{name}").contents
+    if waveform.is_about(material):
+        contents = waveform.INSTEAD.get(name, contents)
+    return Section(anchor, title, tuple(contents(material)), name in FOLDED)
 
 
 def compose(material: Material) -> list[Section]:

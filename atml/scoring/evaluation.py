@@ -23,11 +23,11 @@ from atml.data.soundness import doubtful, doubts
 from atml.errors import DataError, ExportError, InputError
 from atml.evaluation import baselines
 from atml.evaluation.baselines import Baseline
-from atml.scoring import rules, time_to_decision
+from atml.scoring import rules, time_to_decision, waveforms
 from atml.scoring.beats import Decide, Which, beat_records
 from atml.scoring.leakage import Paths, opened, same_labels
 from atml.scoring.presentation import ScoreReport
-from atml.scoring.recording import Evaluations, Pending
+from atml.scoring.recording import Evaluations, Pending, by_set
 from atml.scoring.rules import Judged, Rule
 from atml.scoring.time_to_decision import Streaming
 from atml.tasks.task import MULTILABEL, WAVEFORM
@@ -63,7 +63,8 @@ def judge_export(
 
     The model runs in onnxruntime, and the rule turns its outputs into labels. Of data without a train and
     test split, only subjects that the model was not trained on are scored. The export's baseline, if it has
-    one, is judged on the same windows in the same evaluation.
+    one, is judged on the same windows in the same evaluation. One that reads pages is judged by
+    `atml.scoring.waveforms`.
 
     Args:
         path: Export folder or ONNX file.
@@ -96,10 +97,7 @@ def judge_export(
     """
     exported = load(path)
     if exported.task.kind == WAVEFORM:
-        raise ExportError(
-            f"{path} reads signals from pages, which no rule judges: `atml digitize PAGE.png --out READ"
-            f" --model {path}` reads them"
-        )
+        return waveforms.judge(exported, data_paths, rule=rule, cache=cache, only=only)
     judge = rules.rule(rule)
     settings = rules.settings(judge, options or {}, latency_ms=latency_ms, size_kib=size_kib)
     judge.fits(exported.task)
@@ -159,7 +157,7 @@ def judge_export(
         streaming=streaming,
     )
     several = isinstance(data_paths, list | tuple) and len(data_paths) > 1
-    return Pending(report=report, judged=judged, people=_by_set(dataset, several=several), left_out=left)
+    return Pending(report=report, judged=judged, people=by_set(dataset, several=several), left_out=left)
 
 
 def _baseline(exported: ExportedModel) -> tuple[Baseline | None, list[str]]:
@@ -212,20 +210,6 @@ def _has_leads(paths: Paths, opening: Mapping[str, Any]) -> bool:
 def _of_subjects(dataset: Dataset, only: Collection[str]) -> Dataset:
     """Return the windows of the subjects in ``only``."""
     return dataset.take(np.flatnonzero(np.isin(dataset.subject, sorted(only))))
-
-
-def _by_set(dataset: Dataset, *, several: bool) -> dict[str, list[str]]:
-    """Return the subjects of each set by their names in that set; synthetic subjects are left out."""
-    if dataset.synthetic:
-        return {}
-    names = sorted(set(dataset.subject.tolist()))
-    if not several:
-        return {dataset.name: names}
-    found: dict[str, list[str]] = {}
-    for name in names:
-        place, who = name.split("/", 1)
-        found.setdefault(place, []).append(who)
-    return found
 
 
 def _judged(

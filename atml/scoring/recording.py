@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from atml.artifacts.model import SCORES
+from atml.data.dataset import Dataset
 from atml.errors import ExportError, StudyError
 from atml.formatting import utf8
 from atml.scoring import carried
@@ -67,6 +68,20 @@ class Pending:
         can't be recorded.
         """
         return record([self], lambda: evaluations)[0]
+
+
+def by_set(dataset: Dataset, *, several: bool) -> dict[str, list[str]]:
+    """Return the subjects of each set by their names in that set; synthetic subjects are left out."""
+    if dataset.synthetic:
+        return {}
+    names = sorted(set(dataset.subject.tolist()))
+    if not several:
+        return {dataset.name: names}
+    found: dict[str, list[str]] = {}
+    for name in names:
+        place, who = name.split("/", 1)
+        found.setdefault(place, []).append(who)
+    return found
 
 
 def record(pending: Sequence[Pending], evaluations: Callable[[], Evaluations]) -> list[ScoreReport]:

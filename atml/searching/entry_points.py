@@ -36,6 +36,7 @@ from atml.searching.workers.jobs import WorkerSetup
 from atml.searching.workers.pool import Pool
 from atml.storage import ProcessRole, Store
 from atml.tasks import targets
+from atml.tasks.task import WAVEFORM
 from atml.training import device
 from atml.training.records import Role
 
@@ -195,7 +196,8 @@ def _watch(plan: Plan, view: View, role: ProcessRole) -> Supervisor:
 
 
 def _pool(plan: Plan, options: Options, workers: int) -> Pool:
-    return Pool(worker_setup(plan), device.choose(options.device, workers), options.hang_after)
+    setup = replace(worker_setup(plan), losses=trial_log.losses(options.log_to, plan.name))
+    return Pool(setup, device.choose(options.device, workers), options.hang_after)
 
 
 def _sampler(plan: Plan, learner: RegionLearner | None) -> optuna.samplers.BaseSampler:
@@ -223,8 +225,10 @@ def worker_setup(plan: Plan) -> WorkerSetup:
 def _introduce(plan: Plan, view: View) -> None:
     """Print what a study is about."""
     data, task = plan.dataset, plan.definition.task
-    counts = zip(targets.per_class(task, data.y), task.classes, strict=True)
-    per_class = ", ".join(f"{n} {name}" for n, name in counts)
+    counts = targets.per_class(task, data.y)
+    per_class = ", ".join(f"{n} {name}" for n, name in zip(counts, task.classes, strict=True))
+    if task.kind == WAVEFORM and min(counts) == len(data):
+        per_class = "each with all leads"
     subjects = len(set(data.subject.tolist()))
     held_out = plan.origin.held_out
     what = "beats in windows" if task.around_beats else case_of(task).many

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atml.metrics import Interval
-from atml.tasks.task import MULTILABEL
+from atml.metrics.waveform import READ_DB
+from atml.tasks.task import MULTILABEL, WAVEFORM
 
 if TYPE_CHECKING:
     from atml.evaluation.cross_validation_result import CrossValidationResult
@@ -24,7 +25,12 @@ Binary accuracy says little without that of calling nothing.
 
 
 def rates_of(result: CrossValidationResult) -> dict[str, Interval]:
-    """Return the rates of a result; of several labels figures over all of them come first."""
+    """Return the rates of a result; of several labels figures over all of them come first.
+
+    Of leads that are read the one rate is how many of them were.
+    """
+    if result.target.task.kind == WAVEFORM:
+        return {f"share of leads with {READ_DB:g} dB": result.intervals["recall"]}
     if result.target.task.kind != MULTILABEL:
         return result.rates
     return {name: result.intervals[key] for key, name in OVER_LABELS.items()} | result.rates

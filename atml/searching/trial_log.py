@@ -167,10 +167,24 @@ def _tensorboard() -> Callable[[str], tuple[Callback, str]]:
     tensorflow.config.set_visible_devices([], "GPU")
 
     def make(study: str) -> tuple[Callback, str]:
-        folder = Path("tensorboard") / safe_name(study)
+        folder = _folder(study)
         return TensorBoardCallback(str(folder), METRIC), f"TensorBoard ({folder})"
 
     return make
+
+
+def _folder(study: str) -> Path:
+    return Path("tensorboard") / safe_name(study)
+
+
+def losses(kind: str | None, study: str) -> Path | None:
+    """Return the folder for losses within trainings, which TensorBoard alone gets; None for other loggers.
+
+    Example:
+        >>> losses("tensorboard", "paper").parts[-3:], losses("mlflow", "paper")
+        (('tensorboard', 'paper', 'losses'), None)
+    """
+    return (_folder(study) / "losses").absolute() if kind == "tensorboard" else None
 
 
 LOGGERS = {"mlflow": _mlflow, "wandb": _wandb, "tensorboard": _tensorboard}

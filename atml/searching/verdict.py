@@ -25,6 +25,7 @@ from atml.searching.leaderboard import AGREES, Entry, leaderboard
 from atml.searching.next_step import goes_on, where
 from atml.searching.ranking import PICK
 from atml.storage import urls
+from atml.tasks.task import WAVEFORM
 from atml.training.records import ParameterSource, TrialRecord
 
 if TYPE_CHECKING:
@@ -292,7 +293,10 @@ def facts(finals: Finalists, judged: Finalist) -> dict[str, Any]:
     over = finals.over_baseline(judged)
     return {
         "rates": {name: asdict(rate) for name, rate in rates_of(result).items()},
-        "subjects": [asdict(row) for row in result.rows()[:WORST]],
+        # Of leads that are read subjects have decibels, which the report lists.
+        "subjects": []
+        if plan.definition.task.kind == WAVEFORM
+        else [asdict(row) for row in result.rows()[:WORST]],
         "baseline": None
         if baseline is None
         else {

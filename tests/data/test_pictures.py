@@ -441,3 +441,16 @@ def test_damaged_tables_and_headers_are_read_or_refused_in_one_line(tmp_path: Pa
             assert len(opened(folder)) <= 8
         except DataError as error:
             assert "\n" not in str(error)
+
+
+def test_a_grid_is_looked_for(tmp_path: Path) -> None:
+    """Of a photograph of a cat nothing else is known: pages are looked at, a few of them, and named."""
+    gradient = np.tile(np.linspace(0, 255, 300, dtype=np.uint8)[None, :, None], (200, 1, 3))
+    for name, rgb in (("page", picture(1, (224, 320))), ("cat", gradient)):
+        Image.fromarray(rgb).save(tmp_path / f"{name}.png")
+    lines = [{"file": "page.png", **flags("AF+PVC+RBBB")}, {"file": "cat.png", **flags("none")}]
+    write_table(tmp_path / "t.csv", lines)
+    notes = atml.data.open(tmp_path, task=TASK, label=label, cache=tmp_path / "cache", split="train").notes
+    told = [note for note in notes if "grid" in note]
+    assert told == ["no grid was found on 1 of 2 pages looked at, which may be no ECG on paper: cat.png"]
+    assert picture_set.has_grid(picture(1))  # too small to see one

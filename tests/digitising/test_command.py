@@ -85,6 +85,19 @@ def test_a_model_decides_what_was_read(clean: Made, tmp_path: Path) -> None:
     write_record(tmp_path / "records", "page", clean.signal, 500)
     found = atml.predict(export, tmp_path / "records", lead="II")
     assert len(found.windows) == 2 and set(found.windows["decision"]) <= {"AF", "other"}
+    assert not [note for note in found.notes if "misses samples" in note]
+
+
+def test_a_lead_that_is_not_drawn_throughout_is_named(clean: Made, tmp_path: Path) -> None:
+    """Lead I is the first one, which a model of one lead takes where none is asked for."""
+    pytest.importorskip("wfdb", reason="the package wfdb is not installed here")
+    export = Path(__file__).parents[1] / "fixtures" / "v0.1" / "exports" / "small" / "97-91-t0138"
+    write_record(tmp_path, "page", clean.signal, 500)
+    found = atml.predict(export, tmp_path / "page.hea")
+    assert found.windows["decision"].isna().all()
+    assert (
+        "page: lead I misses samples in every window, so nothing is decided; name another lead" in found.notes
+    )
 
 
 def test_a_record_says_what_is_missing(tmp_path: Path) -> None:

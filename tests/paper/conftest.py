@@ -10,7 +10,8 @@ import pytest
 from atml.arrays import Float32
 from atml.models.unet import OUTPUTS
 from atml.page_sets.page_set import Asked, make
-from atml.paper.page_truth import Pages, folders, read, upsampled
+from atml.paper.page_sources import sources
+from atml.paper.page_truth import Pages, read, upsampled
 
 SIZE = (512, 672)
 
@@ -40,4 +41,4 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pages(root: Path) -> Pages:
     """Four pages: clean, photo, photo, clean; then both photographs laid flat."""
-    return read(folders(root), SIZE, both=True)
+    return read(sources(root), SIZE, both=True)

@@ -12,7 +12,8 @@ from atml.models.paper_config import PaperConfig
 from atml.page_sets.page_set import Asked, make
 from atml.paper.decoding import decode, resampled
 from atml.paper.flat_page import FlatPage
-from atml.paper.page_truth import Pages, folders, read
+from atml.paper.page_sources import sources
+from atml.paper.page_truth import Pages, read
 from atml.paper.reading import Reader, sized
 from atml.paper.scores import lead_decibels
 from tests.paper.conftest import SIZE, perfect
@@ -24,7 +25,7 @@ PER_MM = 672 / 297
 def many(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     pytest.importorskip("PIL", reason="Pillow is not installed here")
     asked = Asked(hearts=5, pages=1, size=SIZE, seed=9, kinds=("clean",))
-    return read(folders(make(tmp_path_factory.mktemp("many") / "set", asked).folder), SIZE)
+    return read(sources(make(tmp_path_factory.mktemp("many") / "set", asked).folder), SIZE)
 
 
 def test_layout_and_scale_of_every_page(many: Pages) -> None:

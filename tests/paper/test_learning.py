@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ from atml.errors import ConfigError, MissingExtraError
 from atml.models.paper_config import SIGNAL_WEIGHT, PaperConfig
 from atml.models.unet import UNet
 from atml.paper.crops import NOBODY, drawn, owners
+from atml.paper.learner import PaperLearner
 from atml.paper.learning import fit, tensorboard
 from atml.paper.losses import NAMES, losses, total
+from atml.paper.page_data import PageDataset, open_pages
 from atml.paper.page_truth import Pages
 from atml.paper.weights_file import load, save
+from atml.task_files import find
 
 TINY = PaperConfig(base=2, depth=3, steps=6, batch=2, crop=(32, 64))
 ROWS = np.arange(4)
@@ -156,3 +160,33 @@ def test_without_tensorboard_the_way_out_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'atml\[tensorboard\]'"):
         tensorboard(tmp_path)
+
+
+def test_a_learner_writes_its_losses(
+    root: Path, pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorBoard's writer is a large package of others: here it is one that keeps what it gets."""
+    kept: dict[str, set[str]] = {}
+
+    class SummaryWriter:
+        def __init__(self, folder: str) -> None:
+            self.names = kept.setdefault(Path(folder).name, set())
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            self.names.add(name)
+
+        def __enter__(self) -> SummaryWriter:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.names.add("closed")
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=SummaryWriter))
+    monkeypatch.setenv("ATML_CACHE", str(tmp_path / "cache"))
+    task = find("paper").task
+    data = PageDataset(**{**vars(open_pages([root], task)), "pages": pages})
+    learner = PaperLearner(tmp_path)
+    for _ in range(2):
+        learner.fit(replace(TINY, steps=2), task, data, np.array([0]), seed=5)
+    assert set(kept) == {"seed-5-1", "seed-5-2"}
+    assert {"loss/total", "loss/signal", "closed"} <= kept["seed-5-2"]

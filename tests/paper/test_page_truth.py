@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from atml.errors import DataError
-from atml.paper.page_truth import PRINT, Pages, at_rate, folders, opened, upsampled
+from atml.paper.page_sources import sources
+from atml.paper.page_truth import PRINT, Pages, at_rate, opened, upsampled
 
 
 def test_pages_come_as_they_are_and_laid_flat(pages: Pages) -> None:
@@ -54,7 +55,7 @@ def test_a_set_is_read_once(root: Path, tmp_path: Path) -> None:
 
 def test_a_folder_without_pages_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no pages with their truth; make some with"):
-        folders(tmp_path)
+        sources(tmp_path)
 
 
 @pytest.mark.parametrize("rate", [250, 256, 500, 512, 1000, 1025])

@@ -44,7 +44,7 @@ def test_pages_are_a_data_set(clean: Path, tmp_path: Path) -> None:
     assert data.y.tolist() == [4095] * 2 and data.subject.tolist() == ["s21h0000", "s21h0001"]
     one = open_pages([clean], task, leave_out=["s21h0000"], cache=tmp_path)
     assert one.subject.tolist() == ["s21h0001"] and one.fingerprint != data.fingerprint
-    with pytest.raises(DataError, match="name one folder with --data, as atml data make pages writes it"):
+    with pytest.raises(DataError, match="name a folder with --data, as atml data make pages writes it"):
         open_pages([], task, cache=tmp_path)
 
 
@@ -87,5 +87,13 @@ def test_a_search_runs_its_trials(clean: Path, tmp_path: Path, monkeypatch: pyte
     assert best.returncode == 0 and "trial 0" in best.stdout
     (export,) = (tmp_path / "exports").glob("*/*")
     assert f"next: atml digitize PAGE.png --out READ --model {export}" in done.stdout
-    scored = run(tmp_path, "score", str(export), "--data", str(clean))
-    assert scored.returncode == 2 and "which no rule judges: `atml digitize" in scored.stderr
+    mine = run(tmp_path, "score", str(export), "--data", str(clean))
+    assert mine.returncode == 2 and "was trained on every subject" in mine.stderr
+    asked = Asked(hearts=1, pages=1, size=(512, 672), seed=22, kinds=("clean",), layouts=("3x4",))
+    others = make(tmp_path / "others", asked).folder
+    scored = run(tmp_path, "score", str(export), "--data", str(others))
+    assert scored.returncode == 0, scored
+    for line in ("rule kaggle2025 on others: 1 test pages of 1 subject", "dB by rule cinc2024", "aVF"):
+        assert line in scored.stdout
+    wrong = run(tmp_path, "score", str(export), "--data", str(others), "--rule", "iesd2024")
+    assert wrong.returncode == 2 and "give kaggle2025 or cinc2024" in wrong.stderr

@@ -51,11 +51,35 @@ class PageSignal(NamedTuple):
     fs: float
 
 
-def page_signals(path: Path) -> Iterator[PageSignal]:
-    """Yield the pictures of a set with their signals, record after record; leads as in `LEADS`.
+class PagePicture(NamedTuple):
+    """A picture, and the ``table`` that holds its signals of ``samples`` at ``fs`` Hz; 0 for any length."""
+
+    name: str
+    subject: str
+    picture: Path
+    table: Path
+    fs: float
+    samples: int
+
+    @property
+    def kind(self) -> str:
+        """What it is of, by its number; the number itself where that is not known."""
+        number = self.name.rpartition("-")[2]
+        return KINDS.get(number, number)
+
+    def signal(self) -> Float32:
+        """Read its signals; raises DataError where they are damaged or of another length."""
+        found = signal_of(self.table)
+        if self.samples and found.shape[1] != self.samples:
+            raise DataError(f"{self.table} has {found.shape[1]} samples, {TABLE} says {self.samples}")
+        return found
+
+
+def page_pictures(path: Path) -> Iterator[PagePicture]:
+    """Yield the pictures of a set, record after record, without reading their signals.
 
     Raises:
-        DataError: No such set; a record that the table names is missing or damaged, in one line.
+        DataError: No such set; a record that the table names is missing, in one line.
     """
     found = file_there(path, TABLE)
     if found is None:
@@ -65,14 +89,24 @@ def page_signals(path: Path) -> Iterator[PageSignal]:
         table = None if folder is None else file_there(folder, f"{name}.csv")
         if folder is None or table is None:
             raise DataError(f"{path / FOLDER / name / name}.csv is not there, but {found} names {name}")
-        signal = signal_of(table)
-        if length and signal.shape[1] != length:
-            raise DataError(f"{table} has {signal.shape[1]} samples, {found} says {length}")
         pictures = sorted(folder.glob(f"{name}-*.png"))
         if not pictures:
             raise DataError(f"{folder} holds no picture {name}-0001.png; remove {name} from {found}")
         for picture in pictures:
-            yield PageSignal(picture.stem, name, picture, signal, rate)
+            yield PagePicture(picture.stem, name, picture, table, rate, length)
+
+
+def page_signals(path: Path) -> Iterator[PageSignal]:
+    """Yield the pictures of a set with their signals, record after record; leads as in `LEADS`.
+
+    Raises:
+        DataError: No such set; a record that the table names is missing or damaged, in one line.
+    """
+    read: tuple[str, Float32] | None = None
+    for one in page_pictures(path):
+        if read is None or read[0] != one.subject:
+            read = one.subject, one.signal()
+        yield PageSignal(one.name, one.subject, one.picture, read[1], one.fs)
 
 
 def signal_of(table: Path) -> Float32:

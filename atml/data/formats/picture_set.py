@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from atml.arrays import UInt8
+from atml.arrays import UInt8, evenly
 from atml.data import pictures
 from atml.data.cases import PAGE
 from atml.data.formats.base import Format
@@ -21,10 +21,17 @@ from atml.data.reading import Part
 from atml.errors import DataError, MissingExtraError
 from atml.formatting import plural
 from atml.pages import picture_file
+from atml.pages.picture import pillow
 from atml.tasks.task import MULTILABEL
 
 TOGETHER = 32
 """Files that are read before what came of them is kept."""
+
+SOME = 12
+"""Most pages of a set that a grid is looked for on: it takes a twentieth of a second and more."""
+
+GRID_SIDE, LEAST_SIDE = 336, 160
+"""Pixels of the longer side that a grid is looked for with, and of the shorter from which it can be seen."""
 
 THREADS = 4
 """Most files that are decoded at once."""
@@ -146,13 +153,14 @@ class PictureSet(Format):
         reading = self.reading
         reading.expect(len(items), "pages")
         parts, told = [], dict[str, list[str]]()
+        asked = {items[at].name for at in evenly(len(items), SOME).tolist()} if items else set()
         with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
             for at in range(0, len(items), TOGETHER):
                 some_items = items[at : at + TOGETHER]
                 key = f"{at} {some_items[0].name}"
                 part = reading.finished(key)
                 if part is None:
-                    read = list(pool.map(self._pages, some_items))
+                    read = list(pool.map(lambda item: self._pages(item, item.name in asked), some_items))
                     looks = [
                         (item.name, look)
                         for item, one in zip(some_items, read, strict=True)
@@ -167,8 +175,8 @@ class PictureSet(Format):
                 reading.passed(len(some_items))
         return parts, told
 
-    def _pages(self, item: Item) -> _Read:
-        """Read a file at the task's size."""
+    def _pages(self, item: Item, look: bool) -> _Read:
+        """Read a file at the task's size; with ``look``, look for a grid as well."""
         path = self.path / item.file
         try:
             pages = picture_file.open_pages(path)
@@ -182,6 +190,9 @@ class PictureSet(Format):
         tall, wide = pages[0].shape[:2]
         odd = (("on its side", tall > wide), ("small", self._enlarged(tall, wide)))
         looks = [name for name, so in odd if so]
+        if look:
+            looks.append("looked at")
+            looks += [] if has_grid(pages[0]) else ["without grid"]
         fitted: list[UInt8] = [pictures.fit(page, self._size) for page in pages]
         return _Read((fitted, pictures.code(tall, wide)), tuple(looks))
 
@@ -229,4 +240,29 @@ def _looks(told: Mapping[str, Sequence[str]], size: tuple[int, int]) -> list[str
             f"{plural(len(names), 'picture')} smaller than the task's {size[0]} x {size[1]} pixels and"
             f" enlarged: {some(names)}"
         )
+    if names := told.get("without grid"):
+        notes.append(
+            f"no grid was found on {len(names)} of {plural(len(told['looked at']), 'page')} looked at, which"
+            f" may be no ECG on paper: {some(names)}"
+        )
     return notes
+
+
+def has_grid(rgb: UInt8) -> bool:
+    """Tell whether a grid is seen on a page ``(rows, columns, 3)``; one too small to see any has one.
+
+    Example:
+        >>> has_grid(np.full((200, 300, 3), 250, np.uint8))
+        False
+    """
+    from atml.digitising import grid, light
+
+    if min(rgb.shape[:2]) < LEAST_SIDE:
+        return True
+    if (scale := GRID_SIDE / max(rgb.shape[:2])) < 1:
+        wide, tall = (max(1, round(n * scale)) for n in (rgb.shape[1], rgb.shape[0]))
+        image = pillow("reading pictures")
+        rgb = np.asarray(image.fromarray(rgb).resize((wide, tall), image.Resampling.BOX), np.uint8)
+    if min(rgb.shape[:2]) < LEAST_SIDE:
+        return True
+    return grid.find(light.grid_darkness(light.evened(rgb, 8))) is not None

@@ -11,6 +11,7 @@ from atml.report import kind as report_kind
 from atml.report.figures import gain_in_accuracy, interval_of
 from atml.report.material import Material
 from atml.report.page import Block, Empty, Grid, Text
+from atml.report.sections import waveform
 from atml.report.sections.task_description import task_of
 from atml.report.tested import tested
 
@@ -27,11 +28,12 @@ def contents(material: Material) -> list[Block]:
     lines = [
         ("chosen by search", _chosen(material)),
         ("repeats", _repeats(material)),
-        _decision(material),
+        *([] if waveform.is_about(material) else [_decision(material)]),
         ("evaluations of test data", _evaluations(material)),
         ("split", _split(material)),
     ]
-    known = of_card(material)
+    # Of leads that were read the card's limits, which are of labels, say little.
+    known = [] if waveform.is_about(material) else of_card(material)
     if not known:  # the card says it too
         lines.append(("device", _device(material)))
     worth = _worth(material)

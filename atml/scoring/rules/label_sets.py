@@ -89,8 +89,9 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
 
 def _missing(true: Bools, names: tuple[str, ...]) -> list[str]:
     """Say which labels no page has, or every page, and what that does to the figures."""
-    absent = [name for name, there in zip(names, true.any(axis=0).tolist(), strict=True) if not there]
-    everywhere = [name for name, all_have in zip(names, true.all(axis=0).tolist(), strict=True) if all_have]
+    pages = true.sum(axis=0).tolist()
+    absent = [name for name, count in zip(names, pages, strict=True) if count == 0]
+    everywhere = [name for name, count in zip(names, pages, strict=True) if count == len(true)]
     notes = []
     if absent:
         many = "its" if len(absent) == 1 else "their"

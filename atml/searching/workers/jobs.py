@@ -21,7 +21,8 @@ class WorkerSetup:
     """What every worker of a search gets at its start; ``window`` is in seconds, None of pictures.
 
     ``code`` is `atml.training.fingerprint.here` and ``objective_hash`` the hash of the objective's code, both
-    as the search began: files changed since then would train or judge something else.
+    as the search began: files changed since then would train or judge something else. ``losses`` is where
+    trainings that have several losses write them for TensorBoard, None for nowhere.
     """
 
     task: str
@@ -33,6 +34,7 @@ class WorkerSetup:
     fingerprint: str
     folds: tuple[Fold, ...]
     code: dict[str, str]
+    losses: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,7 +170,8 @@ def _do(
         pipe.send(Report(index, ReportKind.PROGRESS, **dataclasses.asdict(point)))
         return bool(pipe.recv())
 
-    learner = learner_of(definition.task)
+    log = None if setup.losses is None else setup.losses / f"trial-{job.number:04d}"
+    learner = learner_of(definition.task, log)
     if isinstance(job, TrialJob):
         board, quantise, value = job.board, None, at_best(definition)
         if job.quantised:
