@@ -47,7 +47,7 @@ def find(found: Ink, levels: Floats, ends: tuple[float, float]) -> Pulse | None:
     rows, columns = cover.shape
     best: Pulse | None = None
     mm = (np.arange(columns) - ends[0]) / scale, (np.arange(columns) - ends[1]) / scale
-    near = ((mm[0] > -20) & (mm[0] < 3)) | ((mm[1] > -13) & (mm[1] < 12))
+    near = ((mm[0] > -20) & (mm[0] < 12)) | ((mm[1] > -13) & (mm[1] < 12))
     up_down = np.arange(-round(4 * scale), round(4 * scale) + 1)
     for speed in SPEEDS:
         wide = PULSE_S * speed * scale

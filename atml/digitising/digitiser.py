@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atml.arrays import Float32, Floats
-from atml.digitising import calibration, grid, light, rows, tracing, unwarping
+from atml.digitising import calibration, fitting, grid, light, rows, tracing, unwarping
 from atml.digitising.leads import BY_ROWS, Stretch, laws, stretches
 from atml.errors import DataError, InputError
 from atml.pages.page_layout import LAYOUTS
@@ -17,11 +17,17 @@ from atml.pages.twelve_leads import LEADS
 RATE = 500
 """Samples a second of what is read."""
 
+FAR_MM, CLOSE_MM = (16.0, 33.0), 25.0
+"""How far traces go from their rows, at 10 mm/mV: of rows more than `CLOSE_MM` apart, and less."""
+
+BORDER = 1.5
+"""Pixels beside the end of a lead, where another one begins, that are not looked at."""
+
 FINEST_MM = 12
 """Pixels a mm that a page is looked at with, at most."""
 
 
-DISAGREE = 1.0
+DISAGREE = 0.6
 """What limb leads leave of their laws from which they are none, of their variance: leads by chance have 1."""
 
 
@@ -73,8 +79,11 @@ def digitise(rgb: UInt8, asked: Asked | None = None) -> Digitised:
     Raises:
         DataError: It can't be read; the message says why.
     """
-    asked = asked or Asked()
     page, found_grid = _flat(rgb)
+    return _read(page, found_grid, asked or Asked())
+
+
+def _read(page: unwarping.FlatPage, found_grid: grid.Grid, asked: Asked) -> Digitised:
     ink = rows.ink(page)
     levels = rows.levels(ink)
     layout = _layout(levels, asked)
@@ -91,6 +100,8 @@ def digitise(rgb: UInt8, asked: Asked | None = None) -> Digitised:
         gain = pulse.gain if pulse else 10.0
         if pulse is None:
             notes.append("no calibration pulse was found: 10 mm/mV is assumed (--gain)")
+    if gain > 10:
+        traces = _traces(ink, levels, gain)
     start, stop = _extent(traces, ink.scale, pulse, ends, notes)
     signal, confidence, paths = _leads(
         traces, stretches(layout, len(levels)), (start, stop), page, ink, pulse, speed, gain
@@ -137,10 +148,12 @@ def _layout(levels: Floats, asked: Asked) -> str:
     return BY_ROWS[len(levels)]
 
 
-def _traces(ink: rows.Ink, levels: Floats) -> list[tracing.Trace]:
+def _traces(ink: rows.Ink, levels: Floats, gain: float = 10.0) -> list[tracing.Trace]:
     apart = float(np.median(np.diff(levels))) if len(levels) > 1 else 40 * ink.scale
     reach = max(1.15 * apart, 12 * ink.scale)
-    found = [tracing.follow(ink, float(level), (reach, reach), apart) for level in levels]
+    # Between rows that lie close there is no text to stray to.
+    far_off = FAR_MM[apart < CLOSE_MM * ink.scale] * ink.scale * max(1.0, gain / 10)
+    found = [tracing.follow(ink, float(level), (reach, reach), far_off) for level in levels]
     return tracing.untangled(found)
 
 
@@ -245,16 +258,20 @@ def _leads(
     paths = []
     time = np.arange(samples) / RATE
     x = start + time * speed * ink.scale
+    pen = fitting.pen(ink.cover, [trace.thin for trace in traces])
     for place in places:
         trace = traces[place.row]
         zero = trace.level
         columns, heights = trace.points()
         first, last = (round(share * samples) for share in (place.start, place.stop))
-        mine = (columns >= x[first] - 1) & (columns <= x[last - 1] + 1)
+        # Where another lead begins, its ink is not this one's.
+        mine = columns >= x[first] + (-1 if place.start == 0 else BORDER)
+        mine &= columns <= x[last - 1] + (1 if place.stop == 1 else -BORDER)
         if mine.sum() < 10:
             continue
         at = x[first:last]
-        y = np.interp(at, columns[mine], heights[mine])
+        line = _line(ink, trace, columns[mine], heights[mine], pen)
+        y = np.interp(at, *line)
         near = np.interp(at, np.arange(len(trace.there)), trace.there.astype(float))
         if pulse is not None and np.isfinite(pulse.foot[place.row]):
             zero = float(pulse.foot[place.row])
@@ -267,8 +284,7 @@ def _leads(
         values = (zero - y) / ink.scale / gain
         signal[lead, first:last] = values
         quality[place.lead] = share
-        inside = columns[mine], heights[mine]
-        paths.append((place.lead, *page.to_picture(*inside)))
+        paths.append((place.lead, *page.to_picture(*line)))
     confidence = np.array([quality.get(lead, 0.0) for lead in LEADS])
     rest, _ = laws(np.asarray(signal, np.float64))
     if np.isfinite(rest):
@@ -281,3 +297,16 @@ def _leads(
             f" {len(traces)} rows tell, rows were missed, or it is no ECG of twelve leads"
         )
     return signal, confidence, paths
+
+
+def _line(
+    ink: rows.Ink, trace: tracing.Trace, columns: Floats, heights: Floats, pen: fitting.Pen
+) -> tuple[Floats, Floats]:
+    """Return columns and heights of the line that leaves the ink of part of a trace, between its ends."""
+    first, last = int(columns[0]), int(columns[-1])
+    part = np.s_[first : last + 1]
+    every = np.arange(first, last + 1)
+    start = np.interp(every, columns, heights)
+    low = np.where(np.isfinite(trace.top[part]), trace.top[part], start) - 2
+    high = np.where(np.isfinite(trace.bottom[part]), trace.bottom[part], start) + 2
+    return every.astype(np.float64), fitting.fitted(ink.cover[:, part], start, low, high, pen)

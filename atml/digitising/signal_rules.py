@@ -153,8 +153,8 @@ class PictureMatch:
 
     @property
     def pearson(self) -> float:
-        """Mean of the leads' r."""
-        return float(np.mean([lead.pearson for lead in self.leads if lead is not None]))
+        """Mean of the leads' r; a lead without any signal has none."""
+        return float(np.mean([lead.pearson for lead in self.leads if lead is not None and lead.signal > 0]))
 
 
 def kaggle2025(pictures: Sequence[PictureMatch]) -> float:
@@ -179,9 +179,11 @@ def mean_db(pictures: Sequence[PictureMatch]) -> float:
 def cinc2024(pictures: Sequence[PictureMatch]) -> float:
     """Return the mean over all leads of all pictures of their decibels, without alignment.
 
-    A lead that was not read counts as zeros, and has 0 dB.
+    A lead that was not read counts as zeros, and has 0 dB. One whose true signal is 0 throughout, as that of
+    an electrode that is off, has no decibels and is left out.
     """
-    return float(np.mean([lead.raw_db for one in pictures for lead in one.leads if lead is not None]))
+    every = [lead for one in pictures for lead in one.leads if lead is not None]
+    return float(np.mean([lead.raw_db for lead in every if lead.signal > 0]))
 
 
 def mean_pearson(pictures: Sequence[PictureMatch]) -> float:

@@ -9,8 +9,8 @@ import numpy as np
 from atml.arrays import Bools, Floats, Int64
 from atml.digitising.rows import Ink
 
-GAP, JUMP, AWAY = 1.2, 0.35, 2.5
-"""Costs: of a column without ink, of a jump of one mm, and of being a row's distance away."""
+GAP, JUMP, AWAY = 1.2, 2.0, 2.5
+"""Costs: of a column without ink, of a jump of one mm, and of being as far from a row as it may well be."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ class Trace:
     middle: Floats
     level: float
     pen: float
+
+    @property
+    def thin(self) -> Floats:
+        """Heights where the line is as thin as it gets, NaN elsewhere."""
+        with np.errstate(invalid="ignore"):
+            return np.where(self.bottom - self.top <= 1.1 * self.pen, self.middle, np.nan)
 
     @property
     def there(self) -> Bools:
@@ -87,7 +93,7 @@ def _runs(column: Floats, least: float) -> _Runs:
     return _Runs(top, bottom, middle, mass)
 
 
-def follow(found: Ink, level: float, reach: tuple[float, float], apart: float) -> Trace:
+def follow(found: Ink, level: float, reach: tuple[float, float], far_off: float) -> Trace:
     """Follow a row from left to right.
 
     The way with the least cost through stretches of ink is taken: those that touch the one before cost
@@ -97,7 +103,7 @@ def follow(found: Ink, level: float, reach: tuple[float, float], apart: float) -
         found: Ink of the flat page.
         level: Height of the row on it, in pixels.
         reach: Pixels above and below the level that the trace stays within.
-        apart: Pixels from row to row.
+        far_off: Pixels from the level beyond which text and other rows are likelier than the trace.
     """
     rows, columns = found.cover.shape
     top = max(0, int(level - reach[0]))
@@ -111,7 +117,7 @@ def follow(found: Ink, level: float, reach: tuple[float, float], apart: float) -
     kept: list[tuple[Floats, Floats]] = []
     for runs in all_runs:
         # The last state of a column is "no ink here": it stays where it was.
-        far = np.abs(runs.middle - (level - top)) / apart
+        far = np.abs(runs.middle - (level - top)) / far_off
         pen = AWAY * far**2 - np.minimum(runs.mass, 1.0)
         gap = np.maximum(runs.top[:, None] - high[None], low[None] - runs.bottom[:, None]) - 1
         into = costs[None] + jump * np.maximum(gap, 0)
@@ -154,8 +160,6 @@ def untangled(traces: list[Trace]) -> list[Trace]:
             continue
         for part in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1):
             first, last = int(part[0]), int(part[-1])
-            if last - first > 12 * one.pen + 6:
-                continue
             near = [j for j in (first - 1, last + 1) if 0 <= j < len(same) and not same[j]]
             above = [one.middle[j] for j in near if np.isfinite(one.middle[j])]
             below = [two.middle[j] for j in near if np.isfinite(two.middle[j])]
@@ -163,6 +167,13 @@ def untangled(traces: list[Trace]) -> list[Trace]:
                 continue
             top, bottom = one.top[part].min(), one.bottom[part].max()
             over, under = min(above) - one.pen * 1.5 - top, bottom - max(below) - one.pen * 1.5
+            wide = last - first > 12 * one.pen + 6 or (max(over, under) < 0 and last - first > 3 * one.pen)
+            if wide:
+                # One of them is not seen there, and strayed to the other.
+                off = [np.abs(t.middle[part] - t.level).mean() for t in (one, two)]
+                for values in kept[upper if off[0] > off[1] else lower]:
+                    values[part] = np.nan
+                continue
             if max(over, under) < 0:
                 # Neither goes beyond the other: the one that has moved more on its way there.
                 over = max((two.level - two.top[j] for j in near if np.isfinite(two.top[j])), default=0.0)

@@ -178,14 +178,27 @@ def label_rates(cells: npt.ArrayLike, labels: Sequence[str]) -> dict[str, Floats
     return found | {"balanced accuracy": ((recall + specificity) / 2).mean(axis=-1)}
 
 
+def has_all(cells: npt.ArrayLike) -> Bools:
+    """Which draws of subjects have every label that all subjects together have, ``(draws,)``.
+
+    Of the others a mean over labels says nothing. ``cells (draws, labels, 2, 2)``; the first are all.
+
+    Example:
+        >>> has_all([[[[1, 0], [0, 1]]], [[[2, 0], [0, 0]]]]).tolist()
+        [True, False]
+    """
+    true = np.asarray(cells, np.float64)[..., 1, :].sum(axis=-1)
+    return np.asarray(((true > 0) | (true[0] == 0)).all(axis=1))
+
+
 def label_intervals(tables: Sequence[LabelCounts], labels: Sequence[str]) -> dict[str, Interval]:
     """Figures with 95% percentile intervals from resampling subjects.
 
     Keys: the names in `atml.metrics.FOUR`, ``"F"`` (mean over subjects of F1 over all labels), ``"always
     no"`` (binary accuracy of calling nothing), ``"F1 NAME"``, ``"sensitivity NAME"`` and ``"specificity
     NAME"`` of each label. Several tables are repeats on the same subjects: each draw takes the same subjects
-    from all, and the mean over the tables counts. A draw without a label has nothing to say of it and is left
-    out.
+    from all, and the mean over the tables counts. A draw without a label has nothing to say of it, nor of a
+    mean over labels, and is left out.
     """
     n, k = len(tables[0].names), len(labels)
     if n == 0:
@@ -195,10 +208,9 @@ def label_intervals(tables: Sequence[LabelCounts], labels: Sequence[str]) -> dic
 
     def figures(sums: Floats) -> dict[str, Floats]:
         table = sums[:, : k * 4].reshape(-1, k, 2, 2)
-        true = table[:, :, 1].sum(axis=2)
-        # A mean over labels says nothing of a draw that lacks one of them.
-        there = ((true > 0) | (true[0] == 0)).all(axis=1)
-        found = {key: np.where(there, value, np.nan) for key, value in macro_label_four(table).items()}
+        true, there = table[:, :, 1].sum(axis=2), has_all(table)
+        four = macro_label_four(table)
+        found = {key: np.where(there | (key == "accuracy"), value, np.nan) for key, value in four.items()}
         found["F"] = ratio(sums[:, -2], sums[:, -1])
         found["always no"] = always_no(table)
         f1, rates = f1_by_label(table), label_rates(table, labels)

@@ -16,6 +16,7 @@ from atml.searching.picking import pick
 from atml.searching.plan import Plan
 from atml.searching.ranking import kib_of
 from atml.searching.verdict import verdict
+from atml.tasks.task import WAVEFORM
 from atml.training.records import Role, State, TrialRecord
 
 
@@ -148,10 +149,11 @@ def _lines(
             f"nothing qualifies ({plan.definition.gate.words}): run the same command with --unqualified"
             " to export the best model anyway, marked so"
         )
-    if best and not plan.definition.rule:
+    if best and plan.definition.task.kind == WAVEFORM:
         lines.append(f"next: atml digitize PAGE.png --out READ --model {best}")
     elif best and finals.named:
-        lines.append(f"next: atml score {best}{_test_data(plan)} --rule {plan.definition.rule}")
+        rule = f" --rule {plan.definition.rule}" if plan.definition.rule else ""
+        lines.append(f"next: atml score {best}{_test_data(plan)}{rule}")
     elif best and (first := verdict(plan.store, plan.name)) is not None and first.next:
         lines.append(f"next: {first.next}")
     return lines

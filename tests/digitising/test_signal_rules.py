@@ -86,6 +86,17 @@ def test_scores_of_several_pictures() -> None:
     assert one.ratio == pytest.approx(12, rel=1e-3)
 
 
+def test_a_lead_without_signal_has_no_decibels_of_its_own() -> None:
+    x = np.stack([wave(), np.zeros(1000)])  # an electrode was off
+    found = PictureMatch.of(x, 0.9 * x + 0.001, 500)
+    only = PictureMatch.of(x[:1], 0.9 * x[:1] + 0.001, 500)
+    assert cinc2024([found]) == pytest.approx(cinc2024([only]))
+    assert np.isfinite(mean_db([found])) and np.isfinite(kaggle2025([found]))
+    assert found.pearson == only.pearson
+    # What was read where nothing is counts as noise of the picture.
+    assert found.ratio == pytest.approx(only.ratio, rel=1e-3)
+
+
 def test_what_can_not_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="can't be compared"):
         matched(np.zeros((12, 5)), np.zeros((11, 5)), 500)

@@ -217,3 +217,13 @@ def test_four_metrics_judge_as_before() -> None:
         DEFIB.target, [p], [np.arange(300)], folds, recall, gate=Gate.of_four(0.7)
     )
     assert result.offsets == DEFIB.target.choose(p, recall, floor=0.72, count=200)
+
+
+def test_what_comes_next_without_a_rule_is_a_score_all_the_same(plan: Plan) -> None:
+    plan = dataclasses.replace(plan, definition=dataclasses.replace(plan.definition, rule=""))
+    default = untrained.add(plan, 1.0, (8,), origin="default")
+    found = untrained.finals(plan)
+    untrained.repeat(found, {default.number: 1.0})
+    untrained.export(found)
+    (line,) = [line for line in summarise(found, 1.0)["lines"] if line.startswith("next: ")]
+    assert line.startswith("next: atml score ") and "--rule" not in line

@@ -86,6 +86,17 @@ def test_intervals_hold_their_values_and_narrow_with_people() -> None:
     assert narrow.high - narrow.low < wide.high - wide.low
 
 
+def test_draws_without_a_label_are_left_out_of_means_over_labels_alone() -> None:
+    subject = np.array([f"S{at}" for at in range(12)])
+    true, called = np.zeros((12, 2), bool), np.zeros((12, 2), bool)
+    true[:6, 0] = called[:6, 0] = True
+    true[0, 1] = called[0, 1] = True  # one subject has it
+    called[0, 0] = False  # and is the only one that is decided wrong
+    found = label_intervals([label_counts(true, called, subject)], ("a", "b"))
+    assert found["F1"].low > 0.5, "draws without b have at most that"
+    assert found["accuracy"].high == 1.0, "decisions are right or wrong whichever labels a draw has"
+
+
 def test_predictions_of_labels_stay_so() -> None:
     found = some(30)
     parts = [found.take(slice(0, 10)), found.take(slice(10, 30))]

@@ -45,6 +45,11 @@ def test_what_reads_nothing_has_collapsed() -> None:
     assert math.isnan(TARGET.auc(little))
 
 
+def test_leads_that_are_not_drawn_say_nothing_of_how_outputs_differ() -> None:
+    assert TARGET.spread(read([[10.0, 20.0, 0.0], [30.0, 0.0, 0.0]], y=3)) == pytest.approx(11.18, abs=0.01)
+    assert TARGET.spread(read([[10.0, 20.0, 0.0]], y=0)) == 0.0
+
+
 def test_there_is_no_decision_to_move() -> None:
     found = read([[3.0, 15.0, 30.0]])
     assert TARGET.choose(found, mean_snr, floor=0.5, count=20) == (0.0, 0.0, 0.0)

@@ -17,17 +17,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from atml.arrays import Floats
+from atml.arrays import Bools, Floats
 from atml.errors import ExportError, InputError
 from atml.metrics import Interval, LabelCounts, resampled, roc_auc
 from atml.metrics.label_sets import truth
 from atml.metrics.multilabel import (
-    always_no,
     f1_by_label,
+    has_all,
     label_counts,
+    label_intervals,
     label_precision,
     label_rates,
-    macro_label_four,
 )
 from atml.scoring.rules.base import Figure, Judged, Score, Table
 from atml.tasks.task import MULTILABEL, Task
@@ -77,38 +77,56 @@ def score(judged: Judged, options: Mapping[str, float]) -> Score:
         if key == "auc":
             if known:
                 figures.append(Figure(key, name, float(np.mean(known))))
-        else:
+        elif key in drawn:
             figures.append(Figure(key, name, drawn[key].value, drawn[key]))
     return Score(
         rule=NAME,
         figures=tuple(figures),
         tables=(_by_label(table, names, areas),),
-        notes=("no official rule; intervals come from resampling subjects",),
+        notes=(*_missing(true, names), "no official rule; intervals come from resampling subjects"),
     )
 
 
+def _missing(true: Bools, names: tuple[str, ...]) -> list[str]:
+    """Say which labels no page has, or every page, and what that does to the figures."""
+    pages = true.sum(axis=0).tolist()
+    absent = [name for name, count in zip(names, pages, strict=True) if count == 0]
+    everywhere = [name for name, count in zip(names, pages, strict=True) if count == len(true)]
+    notes = []
+    if absent:
+        many = "its" if len(absent) == 1 else "their"
+        notes.append(
+            f"no page has {', '.join(absent)}: {many} F1, precision and sensitivity count 0 in the macro"
+            " figures"
+        )
+    if either := [name for name in names if name in {*absent, *everywhere}]:
+        notes.append(f"balanced accuracy can't be told without pages with and without {', '.join(either)}")
+    return notes
+
+
 def _figures(table: LabelCounts, names: tuple[str, ...]) -> dict[str, Interval]:
-    """All but the area under the curve, with intervals over subjects."""
+    """All but the area under the curve, with intervals over subjects; what can't be told is left out.
+
+    Those that a model card has too are the same.
+    """
     n, k = len(table.names), len(names)
     pages = table.cells[:, 0].sum(axis=(1, 2))
     columns = np.column_stack([table.cells.reshape(n, -1), table.right, pages])
 
     def figures(sums: Floats) -> dict[str, Floats]:
         cells = sums[:, : 4 * k].reshape(-1, k, 2, 2)
-        four = macro_label_four(cells)
         share = cells[:, :, 1].sum(axis=2) / np.maximum(cells.sum(axis=(2, 3)), 1)
         return {
-            "F1": four["F1"],
-            "prior": (2 * share / (1 + share)).mean(axis=1),
-            "accuracy": four["accuracy"],
-            "always_no": always_no(cells),
+            "prior": np.where(has_all(cells), (2 * share / (1 + share)).mean(axis=1), np.nan),
             "balanced_accuracy": label_rates(cells, names)["balanced accuracy"],
-            "precision": four["precision"],
-            "recall": four["recall"],
             "exact": sums[:, -2] / np.maximum(sums[:, -1], 1),
         }
 
-    return resampled(columns.astype(np.float64), figures)
+    found = label_intervals([table], names) | resampled(columns.astype(np.float64), figures)
+    found["always_no"] = found["always no"]
+    if math.isnan(float(label_rates(table.pooled(), names)["balanced accuracy"])):
+        del found["balanced_accuracy"]
+    return found
 
 
 def _by_label(table: LabelCounts, names: tuple[str, ...], areas: list[float]) -> Table:

@@ -36,10 +36,10 @@ class WaveformTarget(MultilabelTarget):
         return math.nan
 
     def spread(self, predictions: Predictions) -> float:
-        """Return the standard deviation over pages and leads in dB; 0 where nothing is read."""
-        if not len(predictions.logits):
-            return 0.0
-        return float(np.maximum(decibels(predictions), 0.0).std())
+        """Return the standard deviation over pages and their leads in dB; 0 where nothing is read."""
+        found = decibels(predictions)
+        found = found[np.isfinite(found)]
+        return float(np.maximum(found, 0.0).std()) if len(found) else 0.0
 
     def loss_weights(self, positive_weight: float) -> Floats:
         """1 for each lead."""
