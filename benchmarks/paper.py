@@ -1,7 +1,8 @@
 """How near signals read off pages come to the true ones, by kind of picture, of hearts held out.
 
 Run as ``python benchmarks/paper.py --test DIR [--data DIR] [--weights FILE | --export FOLDER] [--steps 2000]
-[--base 8] [--depth 4] [--size 512x672] [--limit N] [--begin FILE] [--threads 1] [--baseline]``.
+[--base 8] [--depth 4] [--size 512x672] [--pixels 512x672] [--limit N] [--begin FILE] [--threads 1]
+[--baseline]``.
 
 DIR are sets of pages made by ``atml data make pages``, with other seeds: no heart is in both; or any other
 sets whose signals are known (`atml.paper.page_sources`): pictures of a contest, say. The network is
@@ -52,7 +53,9 @@ def main() -> None:
     assert len(size) == 2
     test = opened(options.test, size)
     rows = np.arange(len(test))[: options.limit]
-    reader = network(options, size)
+    seen = tuple(int(n) for n in (options.pixels or options.size).split("x"))
+    assert len(seen) == 2
+    reader = network(options, seen)
     found: dict[str, list[PictureMatch | None]] = {}
     begun = time.perf_counter()
     with settled("cpu", options.threads):
@@ -82,6 +85,7 @@ def parsed() -> argparse.Namespace:
     asked.add_argument("--base", type=int, default=8)
     asked.add_argument("--depth", type=int, default=4)
     asked.add_argument("--size", default="512x672")
+    asked.add_argument("--pixels", help="what the network sees of them, where that is another size")
     asked.add_argument("--limit", type=int)
     asked.add_argument("--threads", type=int, default=1)
     asked.add_argument("--baseline", action="store_true")

@@ -15,7 +15,7 @@ from atml.pages.picture import UInt8
 from atml.pages.twelve_leads import LEADS
 
 MOST_INK = 0.35
-"""Share of a picture that may be ink: traces and print take up to 0.24 of small ones, and 0.04 of large ones."""
+"""Share of a picture that may be ink: traces and print take up to 0.24 of small ones, 0.04 of large ones."""
 
 RATE = 500
 """Samples a second of what is read."""
