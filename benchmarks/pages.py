@@ -38,6 +38,7 @@ from atml.metrics.multilabel import (
     LabelCounts,
     always_no,
     f1_by_label,
+    has_all,
     label_counts,
     macro_label_four,
     prediction_label_counts,
@@ -156,7 +157,9 @@ def exported(folder: Path, definition: TaskDefinition, dataset: Dataset, outside
 def macro(side: Side) -> Floats:
     """Macro F1 over draws of hearts, ``(1 + draws,)``, the mean over the repeats."""
     pick = subject_draws(len(side.tables[0].names))
-    each = [macro_label_four(one.cells[pick].sum(axis=1))["F1"] for one in side.tables]
+    sums = [one.cells[pick].sum(axis=1) for one in side.tables]
+    # A draw without a label says nothing of the mean over labels.
+    each = [np.where(has_all(cells), macro_label_four(cells)["F1"], np.nan) for cells in sums]
     return np.asarray(np.mean(each, axis=0))
 
 
