@@ -86,6 +86,10 @@ def test_a_search_runs_its_trials(clean: Path, tmp_path: Path, monkeypatch: pyte
     best = run(tmp_path, "best")
     assert best.returncode == 0 and "trial 0" in best.stdout
     (export,) = (tmp_path / "exports").glob("*/*")
+    card = (export / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "weights of the losses" in card and "1 crops of 64 x 64 pixels" in card
+    for word in ("balanced accuracy", "logits", "specificity", "cross_entropy", "epochs"):
+        assert word not in card, word
     assert f"next: atml digitize PAGE.png --out READ --model {export}" in done.stdout
     mine = run(tmp_path, "score", str(export), "--data", str(clean))
     assert mine.returncode == 2 and "was trained on every subject" in mine.stderr
