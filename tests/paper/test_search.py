@@ -107,9 +107,6 @@ def test_a_search_runs_its_trials(clean: Path, tmp_path: Path, monkeypatch: pyte
     assert best.returncode == 0 and "trial 0" in best.stdout
     assert re.search(r"trial +dB +runs +in the search +leads read +KiB", best.stdout), best.stdout
     assert "accuracy" not in best.stdout and "F1" not in best.stdout
-    report = run(tmp_path, "report", "--out", "report.html")
-    assert report.returncode == 0, report
-    assert "4 optimiser steps of 1 crops" in (tmp_path / "report.html").read_text(encoding="utf-8")
     (export,) = (tmp_path / "exports").glob("*/*")
     card = (export / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "weights of the losses" in card and "1 crops of 64 x 64 pixels" in card
