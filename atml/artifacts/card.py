@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from atml.artifacts import card_kind
+from atml.artifacts import card_kind, card_waveform
 from atml.artifacts.bad_input import BadInput, section
 from atml.artifacts.card_agreement import under_changes
 from atml.artifacts.card_baseline import by_rhythm, versus
@@ -17,6 +17,7 @@ from atml.artifacts.record import ExportRecord
 from atml.data.cases import WHOLE, case_of, judges_whole, signal
 from atml.formatting import figure, gap, less_or_more, mean, plural, table
 from atml.models import families
+from atml.models.paper_config import PaperConfig
 from atml.tasks.task import WAVEFORM, Task
 from atml.training.augmentation import KINDS
 
@@ -231,7 +232,7 @@ def _training(record: ExportRecord) -> str:
     weights = card_kind.of(record.task).weights(c)
     thinned = f", most frequent class thinned to {c.thinning:g}" if c.thinning else ""
     augmentation = [f"{k} {getattr(c, k):g}" for k in KINDS]
-    rows = [
+    how = [
         ("optimizer", f"{c.optimizer}, weight decay {c.weight_decay:g}"),
         ("learning rate", f"{c.learning_rate:.3g}, {c.schedule}"),
         ("batch", f"{c.batch}, drawn by {c.sampling}{thinned}"),
@@ -239,12 +240,20 @@ def _training(record: ExportRecord) -> str:
         ("dropout", f"{c.dropout:g}"),
         ("augmentation", ", ".join(a for a in augmentation if not a.endswith(" 0")) or "none"),
         ("weight averaging", f"{c.averaging:g} a step" if c.averaging else "none"),
-        ("length", f"{final.steps:,} steps, {final.steps / per_epoch:.1f} epochs of {per_epoch:.1f} steps"),
+    ]
+    length = f"{final.steps:,} steps, {final.steps / per_epoch:.1f} epochs of {per_epoch:.1f} steps"
+    pace = (
+        "time an epoch",
+        f"{per_epoch * per_step:.2f} s = {per_epoch:.1f} steps of {per_step * 1000:.2f} ms",
+    )
+    if isinstance(c, PaperConfig):  # crops are drawn: there is no pass over all of them
+        how, length = card_waveform.training(c), f"{final.steps:,} steps"
+        pace = ("time a step", f"{per_step * 1000:.2f} ms")
+    rows = [
+        *how,
+        ("length", length),
         *_lengths(record),
-        (
-            "time an epoch",
-            f"{per_epoch * per_step:.2f} s = {per_epoch:.1f} steps of {per_step * 1000:.2f} ms",
-        ),
+        pace,
         (
             "time in all",
             f"{final.seconds:.1f} s for this model, {_search_seconds(record):.1f} s for its folds",

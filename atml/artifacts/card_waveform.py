@@ -8,6 +8,7 @@ from atml.artifacts.record import ExportRecord
 from atml.formatting import between, plural, table
 from atml.metrics.waveform import READ_DB
 from atml.models.config import ModelConfig
+from atml.models.paper_config import SIGNAL_WEIGHT, PaperConfig
 from atml.tasks.task import Task
 
 SUBJECT_FIGURE = "mean over subjects"
@@ -60,6 +61,22 @@ def rhythms(task: Task) -> str:
 def weights(config: ModelConfig) -> str:
     """Nothing is favoured."""
     return ""
+
+
+def training(config: PaperConfig) -> list[tuple[str, str]]:
+    """Return rows of what the training was, in place of those of a classifier."""
+    high, wide = config.crop
+    names = ("segmentation", "grid", "baseline", "theta")
+    losses = ", ".join(f"{name} {getattr(config, name):g}" for name in names)
+    return [
+        ("optimizer", f"adamw, weight decay {config.weight_decay:g}"),
+        ("learning rate", f"{config.learning_rate:.3g}, risen over the first steps, then down a cosine"),
+        ("batch", f"{config.batch} crops of {high} x {wide} pixels, of pages as they lie and laid flat"),
+        ("weights of the losses", f"{losses}, signal {SIGNAL_WEIGHT:g}"),
+        ("gradients", f"cut to a length of {config.clip:g}"),
+        ("augmentation", f"light and contrast by up to {config.light:.0%}" if config.light else "none"),
+        *([("begun with", f"the weights in {config.begin}")] if config.begin else []),
+    ]
 
 
 def limits(record: ExportRecord) -> list[str]:

@@ -366,9 +366,14 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
     from rich.text import Text
 
     from atml.formatting import columns
+    from atml.models.paper_config import PAGE_UNET
 
     metrics = next((list(r["metrics"]) for r in rows if r["metrics"]), [])
-    header = ("trial", "value", "runs", "in the search", *metrics, "KiB", "MACs")
+    worth, named = "value", {name: name for name in metrics}
+    if rows[0]["config"].get("family") == PAGE_UNET:  # its leads are read or not: nothing is classified
+        worth, named = "dB", {"recall": "leads read"} if metrics else {}
+    metrics = list(named)
+    header = ("trial", worth, "runs", "in the search", *named.values(), "KiB", "MACs")
     cells = [
         (
             str(r["trial"]),

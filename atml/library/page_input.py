@@ -44,7 +44,8 @@ def blocks(given: Any, task: Task) -> Iterator[Float32]:
         task: What the model decides.
 
     Raises:
-        DataError: Another shape, values that are no shades, or a file that can't be read.
+        DataError: Another shape, shares of 1 in place of 0 to 255, values that are no shades, or a file that
+            can't be read.
     """
     if is_path(given):
         rest = read(given, task)
@@ -54,6 +55,8 @@ def blocks(given: Any, task: Task) -> Iterator[Float32]:
             yield np.stack([page.x for page in several if page.x is not None]).astype(np.float32)
         return
     x = _array(given, task)
+    if x.dtype.kind == "f" and 0 < x.max(initial=0) <= 1:
+        raise DataError("all values of x are at most 1, nearly black pages: give 0 to 255")
     for at in range(0, len(x), BLOCK):
         part = np.ascontiguousarray(x[at : at + BLOCK], np.float32)
         if not np.isfinite(part).all() or part.min(initial=0) < 0 or part.max(initial=0) > 255:
@@ -117,5 +120,6 @@ def _files(path: Path) -> Sequence[tuple[str, Path]]:
         return [(name, path / name / f"{name}{PICTURE}") for name in sorted(folders(path))]
     found = [(name, path / name) for name in pictures(path)]
     if not found:
-        raise DataError(f"{path} holds no picture ({', '.join(ENDINGS)}), and the model decides on pictures")
+        read = ", ".join(ending for ending in ENDINGS if ending != ".heic")  # those are found, and refused
+        raise DataError(f"{path} holds no picture ({read}), and the model decides on pictures")
     return found

@@ -38,13 +38,15 @@ EVERY = 50
 class PaperLearner:
     """See `atml.training.learner.Learner`; the data set is a `PageDataset`.
 
-    A training leaves its state in the cache every `EVERY` steps, and one of the same config, seed and pages
-    goes on from there: a killed trial loses no more. With ``log``, a folder, each writes its losses there for
-    TensorBoard, in a folder of its own.
+    A training leaves its state in the cache every `EVERY` steps and at its end, and one of the same config,
+    seed and pages goes on from there: a killed trial loses no more, and does not train its finished folds
+    again. `ended` removes the states of what this learner trained. With ``log``, a folder, each
+    writes its losses there for TensorBoard, in a folder of its own.
     """
 
     def __init__(self, log: Path | None = None) -> None:
         self.log, self._count = log, 0
+        self._states: list[Path] = []
 
     def fit(
         self,
@@ -61,6 +63,8 @@ class PaperLearner:
         """Train a fresh network on crops of some pages, as they are and laid flat."""
         paper, data = own(config), _pages(dataset)
         self._count += 1
+        state = _checkpoint(paper, data, rows, seed)
+        self._states.append(state)
         folder = None if self.log is None else self.log / f"seed-{seed}-{self._count}"
         with contextlib.nullcontext() if folder is None else tensorboard(folder) as writer:
             return fit(
@@ -70,10 +74,16 @@ class PaperLearner:
                 device=device,
                 evaluate=cast("Callable[[UNet], float] | None", evaluate),
                 on_progress=on_progress,
-                checkpoint=_checkpoint(paper, dataset, rows, seed),
+                checkpoint=state,
                 every=EVERY,
                 log=writer,
+                keep=True,
             )
+
+    def ended(self) -> None:
+        """Remove the states of all trainings: whoever asked for them has what came of them."""
+        while self._states:
+            self._states.pop().unlink(missing_ok=True)
 
     def predictions(
         self, model: Network, task: Task, dataset: Dataset, rows: Int64, *, device: str = "cpu"
@@ -107,10 +117,10 @@ def maps_of(net: UNet, device: str = "cpu") -> Callable[[Float32], Float32]:
     return maps
 
 
-def _checkpoint(config: ModelConfig, dataset: Dataset, rows: Int64, seed: int) -> Path:
+def _checkpoint(config: ModelConfig, dataset: PageDataset, rows: Int64, seed: int) -> Path:
     about: list[Any] = [config.to_dict(), seed, dataset.fingerprint, np.asarray(rows).tolist()]
     name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
-    return cache.root(None) / "trainings" / f"{name}.pt"
+    return cache.root(dataset.cache) / "trainings" / f"{name}.pt"
 
 
 def _pages(dataset: Dataset) -> PageDataset:

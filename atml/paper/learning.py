@@ -6,7 +6,9 @@ import hashlib
 import json
 import math
 import os
+import pickle
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +33,18 @@ if TYPE_CHECKING:
 WARM = 0.05
 """Share of the steps over which the learning rate rises."""
 
+STATE = 2
+"""Increased whenever states are kept in another way; older ones are then ignored."""
+
 LEAST = 0.01
 """Share of the learning rate that is left at the end."""
+
+
+UNREADABLE = (
+    *(OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError),
+    pickle.UnpicklingError,
+)
+"""What reading half a file, or something else, raises."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +70,7 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 100,
     log: Any = None,
+    keep: bool = False,
 ) -> Learned:
     """Train a fresh network on crops of some rows of ``pages``.
 
@@ -66,9 +79,12 @@ def fit(
     training at once with ``diverged``.
 
     With ``checkpoint``, a file, the state is kept ``every`` so many steps, and a training of the same config,
-    seed and rows goes on from it: on a CPU with the same bits as one that was never interrupted. It is
-    removed at the end. On CUDA the network computes in bfloat16 where autocast holds that safe; elsewhere in
-    float32.
+    seed and rows goes on from it: on a CPU with the same bits as one that was never interrupted. The last
+    state is that before the value at the end, which one that was killed there computes and tells again. A
+    file that is no whole state is ignored, with a warning. It is removed at the end; with ``keep`` that of a
+    training that reached its last step stays.
+
+    On CUDA the network computes in bfloat16 where autocast holds that safe; elsewhere in float32.
 
     ``log`` gets ``add_scalar(name, value, step)`` at each checkpoint and fraction, as TensorBoard's writer.
 
@@ -85,7 +101,10 @@ def fit(
             load(model, Path(config.begin))
         model.to(device)
         run = _Run(config, pages, rows, model, seed, device, checkpoint)
-        return run.go(fractions, evaluate, on_progress, every, log)
+        found = run.go(fractions, evaluate, on_progress, every, log)
+        if checkpoint is not None and not (keep and not found.stopped and not found.diverged):
+            checkpoint.unlink(missing_ok=True)
+        return found
 
 
 class _Run:
@@ -112,7 +131,7 @@ class _Run:
         self.seconds = 0.0
         self.step = 0
         names = "\n".join(f"{pages.name[row]}" for row in rows)
-        about = json.dumps([config.to_dict(), seed, hashlib.sha256(names.encode()).hexdigest()])
+        about = json.dumps([STATE, config.to_dict(), seed, hashlib.sha256(names.encode()).hexdigest()])
         self.key = hashlib.sha256(about.encode()).hexdigest()
 
     def go(
@@ -130,15 +149,22 @@ class _Run:
         begun = time.perf_counter()
         stopped = diverged = False
         self.model.train()
-        while self.step < config.steps:
-            loss = self._step()
-            self.step += 1
-            if not math.isfinite(loss):
-                diverged = True
-                break
+        ended = resumed == config.steps  # only the value at the end is missing
+        while ended or self.step < config.steps:
+            if not ended:
+                loss = self._step()
+                self.step += 1
+                if not math.isfinite(loss):
+                    diverged = True
+                    break
             mark = self.step in marks
             if mark or self.step % every == 0:
                 self._say(log)
+            if self.step == config.steps and not ended:
+                now = time.perf_counter()
+                self.seconds += now - begun
+                begun, ended = now, True
+                self._keep()
             if mark:
                 self.seconds += time.perf_counter() - begun
                 value = math.nan
@@ -157,14 +183,14 @@ class _Run:
                     stopped = True
                     break
                 begun = time.perf_counter()
+            if ended:
+                break
             if self.step % every == 0:
                 now = time.perf_counter()
                 self.seconds += now - begun
                 begun = now
                 self._keep()
         self.model.eval()
-        if self.file is not None:
-            self.file.unlink(missing_ok=True)
         return Learned(
             model=cast("Network", self.model),
             curve=tuple(self.curve),
@@ -222,9 +248,11 @@ class _Run:
             return 0
         try:
             state = torch.load(self.file, map_location=self.device, weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError):
-            return 0  # half a file, or of another version: the training begins anew
-        if state.get("key") != self.key:
+            key = state["key"]
+        except UNREADABLE:
+            warnings.warn(f"{self.file} is no whole state of a training; it begins anew", stacklevel=4)
+            return 0
+        if key != self.key:
             return 0
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

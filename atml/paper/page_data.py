@@ -86,7 +86,7 @@ def open_pages(
         notes.append(f"{len(set(pages.subject.tolist()))} subjects; pages of the others are left out")
     count = int((~np.asarray(pages.flat)).sum())
     notes += _unlearned(pages, count, roots) if learn else []
-    drawn = np.isfinite(pages.signal[:count]).any(2)
+    drawn = (np.abs(pages.signal[:count]) > 0).any(2)  # NaN is not drawn, and 0 throughout is no signal
     digest = hashlib.sha256(np.ascontiguousarray(pages.signal).tobytes())
     for name in ("name", "subject"):
         digest.update("\n".join(getattr(pages, name).tolist()).encode())

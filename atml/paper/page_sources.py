@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from atml.data.formats.picture_headers import PictureHeaders, images
 from atml.data.leads import NoLead, meant
 from atml.errors import DataError, in_one_line
 from atml.pages import picture_file
-from atml.pages.page_folder import Truth, truth
+from atml.pages.page_folder import SIGNALS, Truth, truth
 from atml.pages.page_layout import LAYOUTS
 from atml.pages.picture import UInt8, pillow
 from atml.pages.twelve_leads import LEADS
@@ -62,16 +62,19 @@ class KnownPage:
 class PageSource(ABC):
     """A page of a set, not read yet: its ``name``, whose it is, its kind of picture."""
 
-    fitted = False
-    """Whether pictures keep their shape: of pages that are made, all have that of the network's pictures."""
-
     def __init__(self, name: str, subject: str, kind: str, picture: Path) -> None:
         self.name, self.subject, self.kind, self.picture = name, subject, kind, picture
 
     @property
-    def stamp(self) -> tuple[str, int]:
-        """What changes when its picture does."""
-        return self.name, self.picture.stat().st_mtime_ns
+    def stamp(self) -> tuple[str, tuple[tuple[str, int, int], ...]]:
+        """What changes when a file of it does."""
+        about = ((file.name, file.stat()) for file in self.files if file.is_file())
+        return self.name, tuple((name, found.st_size, found.st_mtime_ns) for name, found in about)
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that it is read from; some may be missing."""
+        return [self.picture]
 
     @property
     def known(self) -> bool:
@@ -99,6 +102,12 @@ class MadePage(PageSource):
         self.folder = folder
 
     @property
+    def files(self) -> list[Path]:
+        """Those in its folder, and the table of its signals."""
+        stem = re.sub(r"(_v\d+)_.*", r"\1", self.folder.name)
+        return [*sorted(self.folder.iterdir()), self.folder.parent / SIGNALS / f"{stem}.csv"]
+
+    @property
     def bent(self) -> bool:
         """A clean page lies flat already."""
         return not self.name.endswith("_clean")
@@ -112,8 +121,6 @@ class MadePage(PageSource):
 
 class FoundPage(PageSource):
     """A page of which it has to be found where its leads lie."""
-
-    fitted = True
 
     @abstractmethod
     def signal(self) -> tuple[Float32, float]:
@@ -164,14 +171,25 @@ class SimulatedPage(FoundPage):
         if self.scale.fs <= 0:
             raise DataError(f"{file} has no rate: write fs in Hz, or remove the page")
 
-    def signal(self) -> tuple[Float32, float]:
-        """Read the table that is named by the page's ID."""
+    @property
+    def files(self) -> list[Path]:
+        """Those in its folder, and the table of its signals."""
         root = self.folder.parent
+        tables = (found for name in self._tables() if (found := file_there(root, name)) is not None)
+        return [*sorted(self.folder.iterdir()), *list(tables)[:1]]
+
+    def _tables(self) -> list[str]:
+        """Return where the table that is named by the page's ID may lie, the likeliest first."""
         named = [self.about["signals"]] if isinstance(self.about.get("signals"), str) else []
         stem = re.sub(r"(_v\d+)_.*", r"\1", self.folder.name)
         for one in (stem, self.id):
             named += [f"signals/{one}.csv", f"{one}.csv", f"{self.folder.name}/{one}.csv"]
-        for name in named:
+        return named
+
+    def signal(self) -> tuple[Float32, float]:
+        """Read the table that is named by the page's ID."""
+        root = self.folder.parent
+        for name in self._tables():
             if (file := file_there(root, name)) is not None:
                 return signal_of(file), self.scale.fs
         raise DataError(
@@ -203,10 +221,21 @@ class PictureOfSignals(FoundPage):
     """A picture beside its signals, which are read by ``signal``."""
 
     def __init__(
-        self, name: str, subject: str, kind: str, picture: Path, read: Callable[[], tuple[Float32, float]]
+        self,
+        name: str,
+        subject: str,
+        kind: str,
+        picture: Path,
+        read: Callable[[], tuple[Float32, float]],
+        held: Sequence[Path],
     ) -> None:
         super().__init__(name, subject, kind, picture)
-        self._read = read
+        self._read, self._held = read, held
+
+    @property
+    def files(self) -> list[Path]:
+        """The picture, and the files that hold its signals."""
+        return [self.picture, *self._held]
 
     def signal(self) -> tuple[Float32, float]:
         """Read them."""
@@ -228,7 +257,9 @@ def sources(root: Path) -> list[PageSource]:
         return [_of_folder(folder) for folder in folders]
     if KagglePages.recognises(root):
         return [
-            PictureOfSignals(one.name, one.subject, one.kind, one.picture, partial(_contest_signal, one))
+            PictureOfSignals(
+                one.name, one.subject, one.kind, one.picture, partial(_contest_signal, one), [one.table]
+            )
             for one in page_pictures(root)
         ]
     if PictureHeaders.recognises(root):
@@ -261,8 +292,15 @@ def _of_headers(root: Path) -> list[PageSource]:
             if not file.is_file():
                 raise DataError(f"{file} is not there, but {header} names it")
             name, record = f"{header[:-4]}/{file.stem}", header[:-4]
-            out.append(PictureOfSignals(name, record, "", file, partial(_wfdb_signal, root, record)))
+            read = partial(_wfdb_signal, root, record)
+            out.append(PictureOfSignals(name, record, "", file, read, _record_files(root, record)))
     return out
+
+
+def _record_files(root: Path, record: str) -> list[Path]:
+    """Return the files of a record: all of its name with some ending."""
+    file = root / record
+    return sorted(one for one in file.parent.iterdir() if one.stem == file.name)
 
 
 def _contest_signal(one: PagePicture) -> tuple[Float32, float]:

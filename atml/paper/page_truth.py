@@ -19,6 +19,7 @@ from atml.data.rates import rate_of, resampled
 from atml.errors import InputError
 from atml.pages.geometry import STEP, Geometry
 from atml.pages.page_folder import Truth
+from atml.pages.page_layout import LAYOUTS
 from atml.pages.picture import pillow
 from atml.pages.twelve_leads import LEADS
 from atml.paper.page_sources import PageSource, sources
@@ -34,7 +35,7 @@ STRETCHES = 13
 PRINT = 255
 """Value of `Pages.who` for print that is no trace."""
 
-VERSION = 3
+VERSION = 4
 """Increased whenever the content of entries changes; older ones are then ignored."""
 
 
@@ -107,7 +108,7 @@ def opened(
 
     Args:
         root: A set, or several (`atml.paper.page_sources`).
-        size: Rows and columns to which pictures are brought.
+        size: Rows and columns to which pictures are brought, their shape kept, as when they are read.
         at: Folder of the cache, by default the usual one.
         both: After all pages as they are, those that are not flat once more, laid flat.
 
@@ -157,6 +158,10 @@ def _fill(
 ) -> None:
     """Write the arrays of pages, some pages at a time."""
     maps: dict[str, Any] = {}
+    longest = {
+        name: max([len(text), *(len(getattr(page, name)) for page, _ in pages)])
+        for name, text in (("name", ""), ("subject", ""), ("kind", "-"))
+    } | {"layout": max(map(len, LAYOUTS))}
 
     def one(entry: tuple[PageSource, bool]) -> dict[str, npt.NDArray[Any]]:
         return one_page(entry[0], size, flat=entry[1])
@@ -166,7 +171,7 @@ def _fill(
             for number, part in enumerate(pool.map(one, pages[at : at + batch])):
                 for name, value in part.items():
                     if name not in maps:
-                        kind = np.dtype("U64") if value.dtype.kind == "U" else value.dtype
+                        kind = np.dtype(f"U{longest[name]}") if name in longest else value.dtype
                         file, shape = folder / f"{name}.npy", (len(pages), *value.shape)
                         maps[name] = np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=shape)
                     maps[name][at + number] = value
@@ -184,7 +189,7 @@ def one_page(page: PageSource, size: tuple[int, int], *, flat: bool = False) -> 
     """
     loaded = page.load()
     layers = loaded.rgb, loaded.wave, loaded.other
-    rgb, wave, other = (_padded(one, size) for one in layers) if page.fitted else layers
+    rgb, wave, other = (_padded(one, size) for one in layers)
     known = loaded.truth
     out = {
         "signal": at_rate(known.signal, float(known.about["fs"])),

@@ -13,6 +13,8 @@ from atml.paper.page_truth import RATE
 def lead_decibels(true: Float32, read: Float32) -> Float32:
     """Return the decibels of each lead, ``(leads,)``; 0 for one that was not read, or is not there.
 
+    A true lead that is 0 throughout, as that of an electrode that is off, counts as not there.
+
     Aligned as the rule `atml.digitising.signal_rules.kaggle2025` has it, and at most 60 dB.
 
     Example:
@@ -20,5 +22,5 @@ def lead_decibels(true: Float32, read: Float32) -> Float32:
         >>> lead_decibels(x, 0.9 * x).round(3).tolist(), lead_decibels(x, np.nan * x).tolist()
         ([20.0], [0.0])
     """
-    found = [0.0 if lead is None else lead.db for lead in matched(true, read, RATE)]
+    found = [0.0 if lead is None or not lead.signal > 0 else lead.db for lead in matched(true, read, RATE)]
     return np.clip(found, FLOOR_DB, MOST_DB).astype(np.float32)

@@ -1,6 +1,7 @@
 """What is done to training batches of pictures: turned, moved, resized, noise, contrast, and mixing.
 
-Acts on the views that the first layer sees, whose paper is 0: what a rotation moves in from outside is paper.
+Acts on the views that the first layer sees. What a rotation moves in from outside is 0: of the view "ink",
+paper; of others the middle of their range.
 Pictures are never mirrored: an ECG that reads from right to left is none.
 """
 

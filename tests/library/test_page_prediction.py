@@ -89,6 +89,9 @@ def test_arrays_of_pages_are_decided(export: Path) -> None:
     for odd in (x[:, :, :40], x[0, 0], x.astype(str), x - 300.0):
         with pytest.raises(DataError, match=r"the model takes pages \(n, 3, 48, 64\)|are no shades"):
             model.predict(odd)
+    with pytest.raises(DataError, match="all values of x are at most 1, nearly black pages: give 0 to 255"):
+        model.predict(x / 255.0)
+    assert model.labels(np.zeros_like(x, np.float32)).shape == (3,)
     with pytest.raises(DataError, match="about pictures of pages"):
         model.predict_recording(np.zeros(1000))
 
@@ -148,6 +151,7 @@ def test_bad_input_is_one_line_and_exit_code_2(export: Path, tmp_path: Path) -> 
     for arguments, why in cases:
         done = run(tmp_path, "predict", export, *arguments)
         assert done.returncode == 2 and why in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert ".heic" not in run(tmp_path, "predict", export, tmp_path / "empty").stderr
     done = run(tmp_path, "predict", export, good, "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["pages"][0]["decision"] == "RED"
     with pytest.raises(InputError, match="no label 'AF'"):

@@ -68,8 +68,54 @@ def test_another_seed_or_a_broken_file_begins_anew(pages: Pages, tmp_path: Path)
         fit(TINY, pages, ROWS, seed=3, checkpoint=file, every=1, on_progress=stop)
     kept = file.read_bytes()
     assert fit(TINY, pages, ROWS, seed=4, checkpoint=file, every=9).resumed == 0
-    file.write_bytes(kept[:100])
-    assert fit(TINY, pages, ROWS, seed=3, checkpoint=file, every=9).resumed == 0
+    for broken in (kept[:100], kept[:-50], b"", b"garbage", b"PK" + kept[5:2000]):
+        file.write_bytes(broken)
+        with pytest.warns(UserWarning, match="is no whole state of a training; it begins anew"):
+            assert fit(TINY, pages, ROWS, seed=3, checkpoint=file, every=9).resumed == 0
+    torch.save([1, 2], file)
+    with pytest.warns(UserWarning, match="begins anew"):
+        assert fit(TINY, pages, ROWS, seed=3, checkpoint=file, every=9).resumed == 0
+
+
+@pytest.mark.parametrize("every", [1, 9])
+@pytest.mark.parametrize("place", ["value", "report", "removal"])
+def test_killed_at_its_end_the_last_value_is_told_again(
+    pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, every: int
+) -> None:
+    whole = fit(TINY, pages, ROWS, seed=3, evaluate=lambda _: 0.5)
+    file = tmp_path / "state.pt"
+
+    def value(_: UNet) -> float:
+        if place == "value" and (calls := calls_of.append(1) or len(calls_of)) == 4:
+            raise Killed(calls)
+        return 0.5
+
+    def report(fraction: float, _: float) -> bool:
+        if place == "report" and fraction == 1.0:
+            raise Killed
+        return True
+
+    def removal(self: Path, missing_ok: bool = False) -> None:
+        raise Killed
+
+    calls_of: list[int] = []
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        if place == "removal":
+            patched.setattr(Path, "unlink", removal)
+        fit(TINY, pages, ROWS, seed=3, evaluate=value, on_progress=report, checkpoint=file, every=every)
+    told: list[float] = []
+    again = fit(
+        TINY,
+        pages,
+        ROWS,
+        seed=3,
+        evaluate=lambda _: 0.5,
+        on_progress=lambda fraction, _: told.append(fraction) or True,  # type: ignore[func-returns-value]
+        checkpoint=file,
+        every=every,
+    )
+    assert told[-1:] == [1.0] and again.resumed == 6
+    assert again.curve == whole.curve and same(again.model, whole.model) and not file.exists()
 
 
 def test_a_seed_repeats_and_another_does_not(pages: Pages) -> None:
@@ -190,3 +236,40 @@ def test_a_learner_writes_its_losses(
         learner.fit(replace(TINY, steps=2), task, data, np.array([0]), seed=5)
     assert set(kept) == {"seed-5-1", "seed-5-2"}
     assert {"loss/total", "loss/signal", "closed"} <= kept["seed-5-2"]
+
+
+def test_of_a_killed_trial_finished_folds_are_not_trained_again(
+    root: Path, pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATML_CACHE", str(tmp_path / "usual"))
+    task = find("paper").task
+    data = PageDataset(**{**vars(open_pages([root], task)), "pages": pages, "cache": tmp_path / "own"})
+    config = replace(TINY, pixels=(512, 672))
+    folds = [np.array([0]), np.array([1]), np.array([2])]
+
+    def killed(fraction: float, _: float) -> bool:
+        raise Killed
+
+    first = PaperLearner()
+    whole = [first.fit(config, task, data, rows, seed=at) for at, rows in enumerate(folds[:2])]
+    with pytest.raises(Killed):
+        first.fit(config, task, data, folds[2], seed=2, on_progress=killed)
+    again = PaperLearner()
+    told: list[float] = []
+    for at, rows in enumerate(folds):
+        found = again.fit(
+            config,
+            task,
+            data,
+            rows,
+            seed=at,
+            evaluate=lambda _: 0.5,
+            on_progress=lambda fraction, _: told.append(fraction) or True,  # type: ignore[func-returns-value]
+        )
+        if at < 2:
+            assert found.resumed == 6 and told == [1.0] * (at + 1)
+            assert same(found.model, whole[at].model)
+    states = tmp_path / "own" / "trainings"
+    assert len(list(states.glob("*"))) == 3 and not (tmp_path / "usual" / "trainings").exists()
+    again.ended()
+    assert not list(states.glob("*"))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import maximum_filter
 
 from atml.errors import DataError
+from atml.page_sets.page_set import Asked, make
 from atml.paper.page_sources import sources
-from atml.paper.page_truth import PRINT, Pages, at_rate, opened, upsampled
+from atml.paper.page_truth import PRINT, Pages, at_rate, one_page, opened, upsampled
+from atml.paper.reading import sized
 
 
 def test_pages_come_as_they_are_and_laid_flat(pages: Pages) -> None:
@@ -51,6 +56,49 @@ def test_a_set_is_read_once(root: Path, tmp_path: Path) -> None:
     assert (entry / "rgb.npy").stat().st_mtime_ns == stamp and len(list(tmp_path.iterdir())) == 1
     assert np.array_equal(first.rgb, again.rgb) and first.rgb.shape == (4, 256, 336, 3)
     assert np.array_equal(first.centre, again.centre, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "ending", ["_dirty.png", "_label_wave.png", "_label_other.png", "_metadata.json", ".csv"]
+)
+def test_a_set_that_was_edited_is_read_again(root: Path, tmp_path: Path, ending: str) -> None:
+    copy = tmp_path / "set"
+    shutil.copytree(root, copy)
+    opened(copy, (64, 84), tmp_path / "cache")
+    edited = sorted(copy.rglob(f"*{ending}"))[0]
+    os.utime(edited, ns=(1, edited.stat().st_mtime_ns + 1))
+    opened(copy, (64, 84), tmp_path / "cache")
+    assert len(list((tmp_path / "cache").glob("paper-*"))) == 2
+
+
+def test_long_names_are_kept_whole(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / ("a set of a long name " * 5).strip()
+    shutil.copytree(root, copy)
+    other = tmp_path / "other"
+    shutil.copytree(root, other)
+    found = opened([copy, other], (64, 84), tmp_path / "cache")
+    assert found.name[0].startswith(f"{copy.name}/s5h0000_v00") and len(set(found.name.tolist())) == 8
+
+
+@pytest.mark.parametrize("kind", ["clean", "photo"])
+def test_pages_of_another_shape_are_learned_as_they_are_read(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed here")
+    asked = Asked(hearts=1, pages=1, size=(512, 512), seed=6, kinds=(kind,), layouts=("3x4+1",))
+    (page,) = sources(make(tmp_path / "set", asked).folder)
+    rgb = page.load().rgb
+    one = one_page(page, (512, 672))
+    assert np.array_equal(one["rgb"], sized(rgb, (512, 672)))
+    rows = np.arange(512)[:, None] + 0.5
+    mine, centre = one["who"] == 13, one["centre"][12]
+    both = mine.any(0) & np.isfinite(centre)
+    mean = (np.where(mine, rows, 0).sum(0) / np.maximum(1, mine.sum(0)))[both]
+    assert both.sum() > 300 and np.abs(mean - centre[both]).mean() < 1.5 and not mine[:, 512:].any()
+    small = one_page(page, (256, 336))
+    assert np.abs(small["rgb"].astype(float) - sized(rgb, (256, 336))).mean() < 1
+    flat = one_page(page, (512, 672), flat=True)
+    ink, grey = (flat["who"] > 0) & (flat["who"] != PRINT), flat["rgb"].mean(-1)
+    beside = maximum_filter(ink, 9) & (flat["who"] == 0)
+    assert ink.sum() > 2000 and grey[ink].mean() < grey[beside].mean() - 8
 
 
 def test_a_folder_without_pages_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from atml.models.paper_config import PaperConfig
 from atml.page_sets.page_set import Asked, make
 from atml.paper.learner import PaperLearner, learner_of
 from atml.paper.page_data import open_pages
+from atml.paper.scores import lead_decibels
 from atml.task_files import find
 from tests.terminal import run
 
@@ -59,7 +62,24 @@ def test_a_learner_trains_and_reads(clean: Path, tmp_path: Path, monkeypatch: py
     found = learner.predictions(fitted.model, task, data, np.array([1]))
     assert found.subject.tolist() == ["s21h0001"] and found.logits.shape == (1, 12)
     assert np.median(decibels(found)) > 6
+    learner.ended()
     assert not list((tmp_path / "trainings").glob("*"))
+
+
+def test_a_lead_that_is_flat_is_not_drawn(clean: Path, tmp_path: Path) -> None:
+    whole = open_pages([clean], find("paper").task, cache=tmp_path)
+    signal = np.array(whole.pages.signal[0])
+    signal[3] = 0
+    for read in (signal, signal + 1):
+        assert lead_decibels(signal, read)[3] == 0
+    root = tmp_path / "set"
+    shutil.copytree(clean, root)
+    for table in (root / "signals").glob("*.csv"):
+        head, *rows = table.read_text(encoding="utf-8").splitlines()
+        cells = [row.split(",") for row in rows]
+        flat = [",".join([*row[:3], row[3] and "0", *row[4:]]) for row in cells]
+        table.write_text("\n".join([head, *flat]) + "\n", encoding="utf-8")
+    assert open_pages([root], find("paper").task, cache=tmp_path).y.tolist() == [4095 - 8] * 2
 
 
 def test_a_search_runs_its_trials(clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +105,13 @@ def test_a_search_runs_its_trials(clean: Path, tmp_path: Path, monkeypatch: pyte
     assert "complete" in done.stdout and "2 pages of 512 x 672 pixels" in done.stdout
     best = run(tmp_path, "best")
     assert best.returncode == 0 and "trial 0" in best.stdout
+    assert re.search(r"trial +dB +runs +in the search +leads read +KiB", best.stdout), best.stdout
+    assert "accuracy" not in best.stdout and "F1" not in best.stdout
     (export,) = (tmp_path / "exports").glob("*/*")
+    card = (export / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "weights of the losses" in card and "1 crops of 64 x 64 pixels" in card
+    for word in ("balanced accuracy", "logits", "specificity", "cross_entropy", "epochs"):
+        assert word not in card, word
     assert f"next: atml digitize PAGE.png --out READ --model {export}" in done.stdout
     mine = run(tmp_path, "score", str(export), "--data", str(clean))
     assert mine.returncode == 2 and "was trained on every subject" in mine.stderr

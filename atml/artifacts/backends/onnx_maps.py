@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from atml import __version__
+from atml.formatting import utf8
 from atml.models.graph import Graph
 from atml.models.network import Network
 from atml.models.unet import OUTPUTS, Block, UNet
@@ -81,7 +82,7 @@ def maps_graph(g: _Writing, network: Network, task: Task, metadata: Mapping[str,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
     if metadata:
-        helper.set_model_props(model, dict(metadata))
+        helper.set_model_props(model, {key: utf8(value).decode() for key, value in metadata.items()})
     return model
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from atml.data.cases import case_of
 from atml.formatting import listed, plural, setting, share
 from atml.models.config import ModelConfig
+from atml.models.paper_config import PaperConfig
 from atml.regions.space import Axis
 from atml.report.comparable import best_tenth
 from atml.report.material import Material
@@ -80,6 +81,7 @@ def _tidy(axis: Axis, number: float) -> float | int:
 def training_words(number: int, config: ModelConfig, task: Task | None = None) -> str:
     """Say how trial ``number`` was trained."""
     case = "window" if task is None else case_of(task).name
+    case = "crop" if isinstance(config, PaperConfig) else case
     seen = config.steps * config.batch
     averaged = (
         f", its weights averaged with a decay of {config.averaging:.3f} a step" if config.averaging else ""

@@ -193,6 +193,8 @@ def _do(
             quantise=quantise,
             learner=learner,
         )
+        if learner is not None:
+            learner.ended()
         return Report(index, ReportKind.MEASURED, measurement=measured)
 
     def told(fraction: float, _: float) -> bool:
@@ -204,8 +206,10 @@ def _do(
             job.config, definition.task, dataset, every_row, seed=job.seed, device=device, on_progress=told
         )
         if fitted.diverged:
+            learner.ended()
             return Report(index, ReportKind.REFUSED, text="training on all subjects diverged")
         found = learner.predictions(fitted.model, definition.task, dataset, every_row, device=device)
+        learner.ended()
         return Report(index, ReportKind.TRAINED, trained=_trained(fitted, found, device))
     x, y, subject = dataset.training()
     fitted = loop.fit(
