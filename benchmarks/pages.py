@@ -1,14 +1,18 @@
 """What networks are worth on pages of hearts that they never saw, beside baselines; one view beside three.
 
-Run as ``python benchmarks/pages.py --data SET [--hold-out 60] [--folds 3] [--repeats 1] [--seed 0]
-[--views whole,columns,rows] [--set NAME=VALUE ...]``; make the set with ``atml data make pages --out SET
---hearts 300 --pages 4 --kind mild``. The config is DEFAULT of the search space, with fields set by ``--set``.
+Run as ``python benchmarks/pages.py --data SET [--test SET | --hold-out 60] [--folds 3] [--repeats 1]
+[--seed 0] [--views whole,columns,rows] [--set NAME=VALUE ...] [--traced FILE] [--export FOLDER ...]``;
+make the set with ``atml data make pages --out SET --hearts 300 --pages 4 --kind mild``. The config is DEFAULT
+of the search space, with fields set by ``--set``; ``--export`` judges what a search on ``--data`` exported,
+and none is trained here.
 
-So many hearts are held out of everything. Of the others each fold holds some out, which is where the
-thresholds are chosen; then a network is trained on all of them and asked once, at these thresholds, about the
-hearts held out. ``--views`` trains the same network, of the same size, on the whole page and on three views,
-whose answers it averages. The prior calls every label, which has the largest macro F1 that can be had without
-looking; the task's baseline is fitted to the same pages. Differences are paired by heart: 95% of 2,000 draws.
+So many hearts, or those of ``--test``, are held out of everything. Of the others each fold holds some out,
+which is where the thresholds are chosen; then a network is trained on all of them and asked once, at these
+thresholds, about the hearts held out. ``--views`` trains the same network, of the same size, on the whole
+page and on three views, whose answers it averages. The prior calls every label, which has the largest macro
+F1 to be had without looking; ``--traced`` reads the signals of the pages, a second each (FILE keeps what was
+measured), and weighs figures of them; the task's baseline is fitted to the same pages. Differences are paired
+by heart: 95% of 2,000 draws.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+import atml
 from atml import data, task_files
 from atml.arrays import Floats, Int64
 from atml.data.dataset import Dataset, DataSource, Rows
@@ -33,6 +38,7 @@ from atml.metrics.multilabel import (
     LabelCounts,
     always_no,
     f1_by_label,
+    has_all,
     label_counts,
     macro_label_four,
     prediction_label_counts,
@@ -98,9 +104,13 @@ def network(
 
 
 def without_network(
-    definition: TaskDefinition, dataset: Dataset, sides: tuple[Int64, Int64], traced: Path | None
+    definition: TaskDefinition,
+    dataset: Dataset,
+    sides: tuple[Int64, Int64],
+    sets: Sequence[Path],
+    traced: Path | None,
 ) -> list[Side]:
-    """Judge the prior, what is traced from the pages in the folder ``traced``, and the task's baseline."""
+    """Judge the prior, what is traced from the pages of ``sets`` (kept in ``traced``), and the baseline."""
     inside, outside = sides
     true, subject = truth(dataset.y[outside], dataset.labels), dataset.subject[outside]
     found = [Side("prior: every label", (label_counts(true, np.ones_like(true), subject),), 0.5, 0.0, 0.0)]
@@ -108,12 +118,9 @@ def without_network(
         import pages_traced  # stands beside this file
 
         begun = time.perf_counter()
-        folders = [Path(traced) / str(name) for name in dataset.record] if dataset.record is not None else []
-        own = dataset.take(inside)
-        every = truth(dataset.y, dataset.labels)
-        inner, outer = pages_traced.scores(
-            pages_traced.measured(folders), every, dataset.subject, inside, outside
-        )
+        own, every = dataset.take(inside), truth(dataset.y, dataset.labels)
+        measured = pages_traced.kept(traced, dataset, sets)
+        inner, outer = pages_traced.scores(measured, every, dataset.subject, inside, outside)
         target = definition.target
         fitted = target.predictions(inner.astype(np.float32), own.y, own.subject)
         offsets = target.choose(fitted, definition.value, floor=0.0, count=100)
@@ -135,10 +142,24 @@ def without_network(
     return found
 
 
+def exported(folder: Path, definition: TaskDefinition, dataset: Dataset, outside: Int64) -> Side:
+    """Judge an export, at the thresholds in its file, on the pages held out."""
+    begun, model = time.perf_counter(), atml.load(folder)
+    parts = [model.logits(dataset.x[outside[i : i + 32]]) for i in range(0, len(outside), 32)]
+    judged = definition.target.predictions(
+        np.concatenate(parts), dataset.y[outside], dataset.subject[outside]
+    )
+    area, tables = definition.target.auc(judged), (prediction_label_counts(judged),)
+    size, seconds = model.size_bytes / 1024, time.perf_counter() - begun
+    return Side(f"network {folder.name}", tables, area, size, seconds)
+
+
 def macro(side: Side) -> Floats:
     """Macro F1 over draws of hearts, ``(1 + draws,)``, the mean over the repeats."""
     pick = subject_draws(len(side.tables[0].names))
-    each = [macro_label_four(one.cells[pick].sum(axis=1))["F1"] for one in side.tables]
+    sums = [one.cells[pick].sum(axis=1) for one in side.tables]
+    # A draw without a label says nothing of the mean over labels.
+    each = [np.where(has_all(cells), macro_label_four(cells)["F1"], np.nan) for cells in sums]
     return np.asarray(np.mean(each, axis=0))
 
 
@@ -158,28 +179,37 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--views", default="", help="as whole,columns,rows; DEFAULT's own where not given")
     arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of the config")
-    arguments.add_argument("--traced", action="store_true", help="trace the pages of --data, a second each")
+    arguments.add_argument("--test", type=Path, help="a set of other hearts, held out whole")
+    arguments.add_argument(
+        "--traced", type=Path, metavar="FILE", help="trace the pages; an .npz of its figures"
+    )
+    arguments.add_argument("--export", type=Path, action="append", default=[], help="judged; none is trained")
     wanted = arguments.parse_args()
     definition = task_files.find(wanted.task)
     config = from_params(definition.suggest, definition.default)
     config = ModelConfig.from_dict(config.to_dict() | dict(map(_setting, wanted.set)))
-    dataset = definition.open(DataSource(paths=tuple(wanted.data or ())))
+    sets = [*(wanted.data or ()), *([wanted.test] if wanted.test else [])]
+    dataset = definition.open(DataSource(paths=tuple(sets)))
     hearts = np.random.default_rng(wanted.seed).permutation(np.unique(dataset.subject))
-    out = np.isin(dataset.subject, hearts[: wanted.hold_out])
+    held = hearts[: wanted.hold_out]
+    if wanted.test:  # of several sets each subject has the name of its own before it
+        held = np.array([name for name in hearts if str(name).startswith(f"{wanted.test.name}/")])
+    out = np.isin(dataset.subject, held)
     sides = np.flatnonzero(~out), np.flatnonzero(out)
     print(
-        f"{dataset.name}: {len(sides[0])} pages of {len(hearts) - wanted.hold_out} hearts to learn from,"
-        f" {len(sides[1])} of {wanted.hold_out} held out; {config.describe()}",
+        f"{dataset.name}: {len(sides[0])} pages of {len(hearts) - len(held)} hearts to learn from,"
+        f" {len(sides[1])} of {len(held)} held out; {'exports' if wanted.export else config.describe()}",
         flush=True,
     )
     seeds = [trial_seed(wanted.seed, number, "pages") for number in range(wanted.repeats)]
-    variants = {"network": config}
+    variants = {} if wanted.export else {"network": config}
     if wanted.views:
         variants = {
             f"network, {view}": replace(config, views=view, own_views=False, vote="mean")
             for view in wanted.views.split(",")
         }
-    found = without_network(definition, dataset, sides, wanted.data[0] if wanted.traced else None)
+    found = without_network(definition, dataset, sides, sets, wanted.traced)
+    found += [exported(folder, definition, dataset, sides[1]) for folder in wanted.export]
     found += [
         network(name, one, definition, dataset, sides, wanted.folds, seeds) for name, one in variants.items()
     ]

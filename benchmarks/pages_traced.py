@@ -1,18 +1,21 @@
 """Labels of pages without a network: signals are traced, and figures of them weighed.
 
-Used by ``pages.py --traced``. What reads pages for `atml digitize` reads each at its own size; of the signals
-are taken: heart rate, how irregular RR intervals are, widths of QRS complexes, the P wave and how long before
-the QRS complex it comes, ST levels, and the shape of QRS in V1, I and V6. A logistic regression weighs them.
+Used by ``pages.py --traced FILE``. What reads pages for `atml digitize` reads each at its own size; of the
+signals are taken: heart rate, how irregular RR intervals are, widths of QRS complexes, the P wave and how
+long before the QRS complex it comes, ST levels, and the shape of QRS in V1, I and V6. A logistic regression
+weighs them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from atml.arrays import Bools, Float32, Floats, Int64, Strings
+from atml.data.dataset import Dataset
 from atml.digitising.digitiser import RATE, digitise
 from atml.ecg import qrs
 from atml.errors import DataError
@@ -103,9 +106,29 @@ def _read(file: Path) -> Floats:
         return figures(np.full((len(LEADS), RATE * 10), np.nan, np.float32))
 
 
-def measured(folders: list[Path], processes: int = 2) -> Floats:
-    """Read pages that `atml data make pages` wrote, by their folders: ``(n, figures)``."""
-    files = [folder / f"{folder.name}_dirty.png" for folder in folders]
+def kept(file: Path, dataset: Dataset, sets: Sequence[Path]) -> Floats:
+    """Measure the pages of ``sets``, as ``dataset`` has them: ``(n, figures)``; ``file`` keeps them."""
+    assert dataset.record is not None
+    names = [str(name).rpartition("/")[2] for name in dataset.record]
+    assert len(set(names)) == len(names), "two sets have pages of the same name"
+    known = {}
+    if file.is_file():
+        with np.load(file) as before:
+            known = dict(zip(before["name"].tolist(), before["figures"], strict=True))
+    left = [path for path in pictures(sets) if path.parent.name in set(names) - set(known)]
+    known |= zip((path.parent.name for path in left), measured(left), strict=True)
+    figures_of = np.array([known[name] for name in names])
+    np.savez(file, name=names, figures=figures_of)
+    return figures_of
+
+
+def pictures(sets: Sequence[Path]) -> list[Path]:
+    """Return the pictures of sets that `atml data make pages` wrote."""
+    return [path for folder in sets for path in sorted(folder.glob("*/*_dirty.png"))]
+
+
+def measured(files: Sequence[Path], processes: int = 2) -> Floats:
+    """Read pictures: ``(n, figures)``."""
     with ProcessPoolExecutor(processes) as pool:
         return np.array(list(pool.map(_read, files, chunksize=8)))
 

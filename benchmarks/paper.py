@@ -1,7 +1,8 @@
 """How near signals read off pages come to the true ones, by kind of picture, of hearts held out.
 
 Run as ``python benchmarks/paper.py --test DIR [--data DIR] [--weights FILE | --export FOLDER] [--steps 2000]
-[--base 8] [--depth 4] [--size 512x672] [--limit N] [--begin FILE] [--threads 1] [--baseline]``.
+[--base 8] [--depth 4] [--size 512x672] [--pixels 512x672] [--limit N] [--begin FILE] [--threads 1]
+[--baseline]``.
 
 DIR are sets of pages made by ``atml data make pages``, with other seeds: no heart is in both; or any other
 sets whose signals are known (`atml.paper.page_sources`): pictures of a contest, say. The network is
@@ -19,6 +20,7 @@ pages of which the signals alone are known have none.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Sequence
 from itertools import compress
@@ -51,7 +53,9 @@ def main() -> None:
     assert len(size) == 2
     test = opened(options.test, size)
     rows = np.arange(len(test))[: options.limit]
-    reader = network(options, size)
+    seen = tuple(int(n) for n in (options.pixels or options.size).split("x"))
+    assert len(seen) == 2
+    reader = network(options, seen)
     found: dict[str, list[PictureMatch | None]] = {}
     begun = time.perf_counter()
     with settled("cpu", options.threads):
@@ -63,7 +67,7 @@ def main() -> None:
         PictureMatch.of(np.asarray(test.signal[row]), perfect(test, row), RATE) if test.known[row] else None
         for row in rows
     ]
-    report(test, rows, found)
+    report(test, rows, found, options.test)
     print(f"{len(rows)} pages of {len(set(test.subject[rows].tolist()))} hearts, {took:.2f} s a page read")
 
 
@@ -81,6 +85,7 @@ def parsed() -> argparse.Namespace:
     asked.add_argument("--base", type=int, default=8)
     asked.add_argument("--depth", type=int, default=4)
     asked.add_argument("--size", default="512x672")
+    asked.add_argument("--pixels", help="what the network sees of them, where that is another size")
     asked.add_argument("--limit", type=int)
     asked.add_argument("--threads", type=int, default=1)
     asked.add_argument("--baseline", action="store_true")
@@ -182,12 +187,24 @@ def decibels(found: Sequence[PictureMatch | None]) -> Floats:
     return np.array([np.nan if one is None else one.db for one in found])
 
 
-def report(pages: Pages, rows: np.ndarray, found: dict[str, list[PictureMatch | None]]) -> None:
+def groups(pages: Pages, rows: np.ndarray, root: Path) -> dict[str, np.ndarray]:
+    """Say which pages are of a kind, which have a stain or a crease where the set tells, and all of them."""
+    kinds, names = np.asarray(pages.kind)[rows], np.asarray(pages.name)[rows]
+    found = {kind: kinds == kind for kind in dict.fromkeys(kinds.tolist())}
+    files = [root / str(name) / f"{name}_metadata.json" for name in names]
+    if all(file.is_file() for file in files):
+        worn = [json.loads(file.read_text(encoding="utf-8")).get("degradations", ()) for file in files]
+        for what in ("stain", "crease"):
+            found[f"with a {what}"] = np.array([what in one for one in worn])
+    found["all"] = np.ones(len(rows), bool)
+    return {name: of for name, of in found.items() if of.any()}
+
+
+def report(pages: Pages, rows: np.ndarray, found: dict[str, list[PictureMatch | None]], root: Path) -> None:
     """Print a line for each kind of picture and what reads it."""
-    kinds, subjects = np.asarray(pages.kind)[rows], np.asarray(pages.subject)[rows]
+    subjects, split = np.asarray(pages.subject)[rows], groups(pages, rows, root)
     lines = [["pictures", "read by", "pages", "mean dB", "median", "rule", "r"]]
-    for kind in [*dict.fromkeys(kinds.tolist()), "all"]:
-        of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
+    for kind, of in split.items():
         for name, every in found.items():
             those = [one for one in compress(every, of) if one is not None]
             if not those:
@@ -197,8 +214,7 @@ def report(pages: Pages, rows: np.ndarray, found: dict[str, list[PictureMatch | 
             lines[-1].append(f"{mean_pearson(those):.3f}")
     print(table(lines[0], lines[1:], left=2))
     if "baseline" in found:
-        for kind in [*dict.fromkeys(kinds.tolist()), "all"]:
-            of = np.ones(len(rows), bool) if kind == "all" else kinds == kind
+        for kind, of in split.items():
             gain = (decibels(found["network"]) - decibels(found["baseline"]))[of]
             low, high = interval(gain, subjects[of])
             print(

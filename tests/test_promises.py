@@ -162,8 +162,8 @@ def kept(start: Start, total: int, *searches: Search) -> None:
 def test_supervisors_join_leave_and_are_killed(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder(tmp_path / "work", steps=150)
-    total = 8
+    folder(tmp_path / "work", steps=80)
+    total = 6
     first = start(total)
     first.until(lambda said: f"1/{total}" in said)
     second, third = start(total), start(total)
@@ -184,7 +184,7 @@ def test_supervisors_join_leave_and_are_killed(
 
 
 def test_the_server_restarts_and_connections_are_cut(start: Start, tmp_path: Path, postgres: Server) -> None:
-    folder(tmp_path / "work", steps=150, qualifies=2.0)
+    folder(tmp_path / "work", steps=80, qualifies=2.0)
     total = 6
     one = start(total)
     one.until(lambda said: f"2/{total}" in said)
@@ -202,7 +202,7 @@ def test_the_server_restarts_and_connections_are_cut(start: Start, tmp_path: Pat
 
 
 def test_two_supervisors_started_at_the_same_moment_share_a_study(start: Start, tmp_path: Path) -> None:
-    folder(tmp_path / "work", steps=150, qualifies=2.0)
+    folder(tmp_path / "work", steps=80, qualifies=2.0)
     total = 6
     both = [start(total), start(total)]
     share(*both)
@@ -211,8 +211,8 @@ def test_two_supervisors_started_at_the_same_moment_share_a_study(start: Start, 
 
 
 def test_clocks_that_disagree_by_minutes(start: Start, tmp_path: Path) -> None:
-    folder(tmp_path / "work", steps=150, qualifies=2.0)
-    total = 8
+    folder(tmp_path / "work", steps=80, qualifies=2.0)
+    total = 6
     three = [start(total), start(total, wrong_by=10), start(total, wrong_by=-10)]
     share(*three)
     codes, said = [one.end() for one in three], "\n\n".join(one.said for one in three)

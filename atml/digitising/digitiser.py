@@ -14,6 +14,9 @@ from atml.pages.page_layout import LAYOUTS
 from atml.pages.picture import UInt8
 from atml.pages.twelve_leads import LEADS
 
+MOST_INK = 0.35
+"""Share of a picture that may be ink: traces and print take up to 0.24 of small ones, 0.04 of large ones."""
+
 RATE = 500
 """Samples a second of what is read."""
 
@@ -125,7 +128,13 @@ def _flat(rgb: UInt8) -> tuple[unwarping.FlatPage, grid.Grid]:
     found = grid.find(dark)
     if found is None:
         raise DataError("no grid was found: it is no ECG on grid paper, or too small or too blurred")
-    lattice = unwarping.lattice(dark, light.inked(even), found)
+    ink = light.inked(even)
+    if ink.mean() > MOST_INK:
+        raise DataError(
+            f"{ink.mean():.0%} of the picture is as dark as ink in every colour, its grid too: traces can't"
+            " be told from it; a scan in colour, or one with a lighter grid, can be read"
+        )
+    lattice = unwarping.lattice(dark, ink, found)
     fine = 2 if found.pixels_per_mm < 3.5 else 1
     scale = min(max(round(5 * fine * found.pixels_per_mm), 8), 5 * FINEST_MM) / 5
     return unwarping.flattened(even, lattice, scale), found
