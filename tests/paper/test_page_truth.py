@@ -59,7 +59,7 @@ def test_a_set_is_read_once(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "ending", ["_dirty.png", "_label_wave.png", "_label_other.png", "_metadata.json", ".csv"]
+    "ending", ["_dirty.png", "_label_wave.png", "_label_other.png", "_metadata.json", "_v00.csv"]
 )
 def test_a_set_that_was_edited_is_read_again(root: Path, tmp_path: Path, ending: str) -> None:
     copy = tmp_path / "set"

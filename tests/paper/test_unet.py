@@ -86,3 +86,9 @@ def test_configs_are_read_back_as_what_they_were() -> None:
     assert ModelConfig.from_dict(config.to_dict()) == config
     with pytest.raises(ConfigError, match="unknown key 'kernels' in a config"):
         ModelConfig.from_dict({**config.to_dict(), "kernels": [3]})
+
+
+def test_names_that_are_no_utf8_travel_in_the_file() -> None:
+    file = Onnx().write(trained(SHAPES[0]), TASK, {"data": "caf\udce9"})  # type: ignore[arg-type]
+    (held,) = onnx.load_model_from_string(file).metadata_props
+    assert held.value == "caf\\udce9"
