@@ -30,6 +30,9 @@ FINEST_MM = 12
 """Pixels a mm that a page is looked at with, at most."""
 
 
+CUT = 0.5
+"""What is left of the confidence in a lead whose peaks go on beyond what is read of them."""
+
 DISAGREE = 0.6
 """What limb leads leave of their laws from which they are none, of their variance: leads by chance have 1."""
 
@@ -288,6 +291,8 @@ def _leads(
             zero = float(np.nanmedian(trace.middle))
         lead = LEADS.index(place.lead)
         share = float((near > 0.5).mean())
+        if trace.cut[max(0, int(x[first])) : int(x[last - 1]) + 1].sum() > 1:
+            share *= CUT
         if place.lead in quality and place.stop - place.start <= 0.5:
             continue
         values = (zero - y) / ink.scale / gain

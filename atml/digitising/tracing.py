@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,8 @@ GAP, JUMP, AWAY = 1.2, 2.0, 2.5
 class Trace:
     """One row, a value a column: ``top`` and ``bottom`` of its ink and its centre of mass in pixels.
 
-    NaN where there is none. ``level`` is the row's height on the page, ``pen`` the width of its line.
+    NaN where there is none. ``level`` is the row's height on the page, ``pen`` the width of its line. Where
+    it was ``cut``, its ink goes on beyond what a row may take: a peak is higher than what is read of it.
     """
 
     top: Floats
@@ -25,6 +26,7 @@ class Trace:
     middle: Floats
     level: float
     pen: float
+    cut: Bools = field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def thin(self) -> Floats:
@@ -136,13 +138,20 @@ def follow(found: Ink, level: float, reach: tuple[float, float], far_off: float)
         state = int(back[j][state])
     out = np.full((3, columns), np.nan)
     mass = np.full(columns, np.nan)
+    cut, n = np.zeros(columns, bool), len(part)
     for j in np.flatnonzero(chosen >= 0).tolist():
         runs, k = all_runs[j], int(chosen[j])
         out[:, j] = runs.top[k], runs.bottom[k], runs.middle[k]
         mass[j] = runs.mass[k]
+        cut[j] = (top > 0 and runs.top[k] < 1) or (top + n < rows and runs.bottom[k] > n - 2)
+    for j in np.flatnonzero((chosen[1:] < 0) != (chosen[:-1] < 0)).tolist():
+        # Ink that touches the trace, and is too far from the row to be taken.
+        here, beside = (j, j + 1) if chosen[j] >= 0 else (j + 1, j)
+        runs = all_runs[beside]
+        cut[beside] = bool(((runs.top < out[1, here]) & (runs.bottom > out[0, here])).any())
     tall = out[1] - out[0]
     pen_width = float(np.nanquantile(tall, 0.3)) if (chosen >= 0).any() else 1.0
-    return Trace(out[0] + top, out[1] + top, out[2] + top, level, max(pen_width, 0.5))
+    return Trace(out[0] + top, out[1] + top, out[2] + top, level, max(pen_width, 0.5), cut)
 
 
 def untangled(traces: list[Trace]) -> list[Trace]:
@@ -182,6 +191,6 @@ def untangled(traces: list[Trace]) -> list[Trace]:
             for values in kept[loser]:
                 values[part] = np.nan
     return [
-        Trace(top, bottom, middle, t.level, t.pen)
+        Trace(top, bottom, middle, t.level, t.pen, t.cut)
         for t, (top, bottom, middle) in zip(traces, kept, strict=True)
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from atml.digitising.fitting import Pen, fitted, pen
-from atml.digitising.tracing import Trace, untangled
+from atml.digitising.rows import Ink
+from atml.digitising.tracing import Trace, follow, untangled
 from atml.pages.page_drawing import coverage
 
 
@@ -51,3 +52,15 @@ def test_what_a_row_shares_for_long_belongs_to_the_nearer_row() -> None:
     first, second = untangled([one, two])
     assert np.isnan(first.middle[30:70]).all() and np.isfinite(first.middle[:30]).all()
     assert np.isfinite(second.middle).all()
+
+
+def test_a_peak_that_goes_on_beyond_its_row_is_known_as_cut() -> None:
+    """A line with one stroke far down, two pixels wide, and one that ends within the row."""
+    cover = np.zeros((120, 60), np.float32)
+    cover[29:32] = 1
+    cover[29:110, 20:22] = 1
+    cover[29:50, 40:42] = 1
+    ink = Ink(cover, np.ones(cover.shape, bool), 0.0, 4.0)
+    found = follow(ink, 30.0, (28.0, 40.0), 40.0)
+    assert np.flatnonzero(found.cut).tolist() == [20, 21]
+    assert follow(ink, 30.0, (28.0, 85.0), 400.0).cut.sum() == 0
