@@ -39,7 +39,7 @@ from atml.pages.wear_ranges import KINDS
 ALIKE = 0.9
 """Pearson's r from which two readings of one page are taken to agree."""
 
-PAIRS = ("pictures", "pairs", "both read", "mean dB", "mean r", "median r", f"r < {ALIKE}")
+PAIRS = ("pictures", "pairs", "both read", "dB", "mean r", "median r", f"r < {ALIKE}")
 
 
 def ceiling(page: Truth) -> Floats:
@@ -184,9 +184,7 @@ def main() -> None:
         print(f"{size}, {asked.hearts} hearts, seed {asked.seed}")
         if asked.agreement:
             found = agreement(asked.hearts, asked.seed, (rows, columns), layouts)
-            print(
-                table(("pictures", "pairs", "both read", "dB", "mean r", "median r", f"r < {ALIKE}"), found)
-            )
+            print(table(PAIRS, found))
             continue
         with tempfile.TemporaryDirectory() as root:
             made = Path(root) / "pages"

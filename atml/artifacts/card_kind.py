@@ -49,12 +49,11 @@ KINDS: dict[str, CardKind] = {
     BINARY: card_binary,
     MULTICLASS: card_multiclass,
     MULTILABEL: card_multilabel,
+    WAVEFORM: card_waveform,
 }
-"""Kinds by the names that `atml.tasks.targets.shown_as` gives."""
+"""Kinds by their names; any other is written up as `atml.tasks.targets.shown_as` says."""
 
 
 def of(task: Task) -> CardKind:
     """Return the parts of a card for a task."""
-    if task.kind == WAVEFORM:
-        return card_waveform
-    return KINDS[targets.shown_as(task)]
+    return KINDS.get(task.kind, KINDS[targets.shown_as(task)])

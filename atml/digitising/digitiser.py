@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atml.arrays import Float32, Floats
-from atml.digitising import calibration, fitting, grid, light, rows, tracing, unwarping
+from atml.digitising import calibration, fitting, rows, sight, tracing, unwarping
 from atml.digitising.leads import BY_ROWS, Stretch, laws, stretches
 from atml.errors import DataError, InputError
 from atml.pages.page_layout import LAYOUTS
@@ -85,11 +85,14 @@ def digitise(rgb: UInt8, asked: Asked | None = None) -> Digitised:
     Raises:
         DataError: It can't be read; the message says why.
     """
-    page, found_grid = _flat(rgb)
-    return _read(page, found_grid, asked or Asked())
+    return digitised(sight.seen(rgb), asked)
 
 
-def _read(page: unwarping.FlatPage, found_grid: grid.Grid, asked: Asked) -> Digitised:
+def digitised(seen: sight.Sight | None, asked: Asked | None = None) -> Digitised:
+    """Read a page of which is known what is seen, None for no grid; see `digitise`."""
+    if seen is None:
+        raise DataError("no grid was found: it is no ECG on grid paper, or too small or too blurred")
+    asked, page = asked or Asked(), _flat(seen)
     ink = rows.ink(page)
     levels = rows.levels(ink)
     layout = _layout(levels, asked)
@@ -119,28 +122,23 @@ def _read(page: unwarping.FlatPage, found_grid: grid.Grid, asked: Asked) -> Digi
         speed,
         gain,
         tuple(notes),
-        found_grid.angle,
-        found_grid.pixels_per_mm,
+        seen.grid.angle,
+        seen.grid.pixels_per_mm,
         paths,
     )
 
 
-def _flat(rgb: UInt8) -> tuple[unwarping.FlatPage, grid.Grid]:
-    even = light.evened(rgb, max(8, max(rgb.shape[:2]) // 60))
-    dark = light.grid_darkness(even)
-    found = grid.find(dark)
-    if found is None:
-        raise DataError("no grid was found: it is no ECG on grid paper, or too small or too blurred")
-    ink = light.inked(even)
-    if ink.mean() > MOST_INK:
+def _flat(seen: sight.Sight) -> unwarping.FlatPage:
+    share = seen.inked.mean()
+    if share > MOST_INK:
         raise DataError(
-            f"{ink.mean():.0%} of the picture is as dark as ink in every colour, its grid too: traces can't"
+            f"{share:.0%} of the picture is as dark as ink in every colour, its grid too: traces can't"
             " be told from it; a scan in colour, or one with a lighter grid, can be read"
         )
-    lattice = unwarping.lattice(dark, ink, found)
-    fine = 2 if found.pixels_per_mm < 3.5 else 1
-    scale = min(max(round(5 * fine * found.pixels_per_mm), 8), 5 * FINEST_MM) / 5
-    return unwarping.flattened(even, lattice, scale), found
+    per_mm = seen.grid.pixels_per_mm
+    fine = 2 if per_mm < 3.5 else 1
+    scale = min(max(round(5 * fine * per_mm), 8), 5 * FINEST_MM) / 5
+    return unwarping.flattened(seen.even, seen.lattice, scale)
 
 
 def _layout(levels: Floats, asked: Asked) -> str:

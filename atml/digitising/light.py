@@ -64,13 +64,18 @@ def grid_darkness(even: Float32) -> Float32:
     return np.asarray(np.minimum(dark, strong), np.float32)
 
 
-def inked(even: Float32) -> Bools:
-    """Return what is dark in every channel, ``(rows, columns)``, and a pixel round it: traces and text."""
-    from scipy.ndimage import maximum_filter
-
+def ink(even: Float32) -> Bools:
+    """Return what is dark in every channel, ``(rows, columns)``: traces and text."""
     dark = 1 - even.max(-1)
     level = float(np.quantile(dark, 0.995))
-    return np.asarray(maximum_filter(dark, 3) > max(0.42 * level, 0.08))
+    return np.asarray(dark > max(0.42 * level, 0.08))
+
+
+def inked(even: Float32) -> Bools:
+    """Return `ink` and a pixel round it, ``(rows, columns)``."""
+    from scipy.ndimage import maximum_filter
+
+    return np.asarray(maximum_filter(ink(even), 3))
 
 
 def ink_weights(even: Float32, on_line: Bools, off_line: Bools) -> Floats:

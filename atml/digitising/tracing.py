@@ -137,12 +137,10 @@ def follow(found: Ink, level: float, reach: tuple[float, float], far_off: float)
             chosen[j] = state
         state = int(back[j][state])
     out = np.full((3, columns), np.nan)
-    mass = np.full(columns, np.nan)
     cut, n = np.zeros(columns, bool), len(part)
     for j in np.flatnonzero(chosen >= 0).tolist():
         runs, k = all_runs[j], int(chosen[j])
         out[:, j] = runs.top[k], runs.bottom[k], runs.middle[k]
-        mass[j] = runs.mass[k]
         cut[j] = (top > 0 and runs.top[k] < 1) or (top + n < rows and runs.bottom[k] > n - 2)
     for j in np.flatnonzero((chosen[1:] < 0) != (chosen[:-1] < 0)).tolist():
         # Ink that touches the trace, and is too far from the row to be taken.

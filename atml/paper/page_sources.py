@@ -104,8 +104,8 @@ class MadePage(PageSource):
     @property
     def files(self) -> list[Path]:
         """Those in its folder, and the table of its signals."""
-        stem = re.sub(r"(_v\d+)_.*", r"\1", self.folder.name)
-        return [*sorted(self.folder.iterdir()), self.folder.parent / SIGNALS / f"{stem}.csv"]
+        table = self.folder.parent / SIGNALS / f"{stem_of(self.folder)}.csv"
+        return [*sorted(self.folder.iterdir()), table]
 
     @property
     def bent(self) -> bool:
@@ -174,27 +174,26 @@ class SimulatedPage(FoundPage):
     @property
     def files(self) -> list[Path]:
         """Those in its folder, and the table of its signals."""
-        root = self.folder.parent
-        tables = (found for name in self._tables() if (found := file_there(root, name)) is not None)
-        return [*sorted(self.folder.iterdir()), *list(tables)[:1]]
+        table = self._table()
+        return [*sorted(self.folder.iterdir()), *([] if table is None else [table])]
 
-    def _tables(self) -> list[str]:
-        """Return where the table that is named by the page's ID may lie, the likeliest first."""
+    def _table(self) -> Path | None:
+        """Find the table that is named by the page's ID, at the likeliest place; None where there is none."""
+        root = self.folder.parent
         named = [self.about["signals"]] if isinstance(self.about.get("signals"), str) else []
-        stem = re.sub(r"(_v\d+)_.*", r"\1", self.folder.name)
-        for one in (stem, self.id):
-            named += [f"signals/{one}.csv", f"{one}.csv", f"{self.folder.name}/{one}.csv"]
-        return named
+        for one in (stem_of(self.folder), self.id):
+            named += [f"{SIGNALS}/{one}.csv", f"{one}.csv", f"{self.folder.name}/{one}.csv"]
+        there = (file_there(root, name) for name in named)
+        return next((file for file in there if file is not None), None)
 
     def signal(self) -> tuple[Float32, float]:
         """Read the table that is named by the page's ID."""
+        if (table := self._table()) is not None:
+            return signal_of(table), self.scale.fs
         root = self.folder.parent
-        for name in self._tables():
-            if (file := file_there(root, name)) is not None:
-                return signal_of(file), self.scale.fs
         raise DataError(
             f"{root} has no signals of page {self.folder.name}: give a table of 12 columns in mV,"
-            f" {root / 'signals' / f'{self.id}.csv'}"
+            f" {root / SIGNALS / f'{self.id}.csv'}"
         )
 
     @cached_property
@@ -244,6 +243,11 @@ class PictureOfSignals(FoundPage):
     def find(self, rgb: UInt8, signal: Float32, fs: float) -> Truth | None:
         """Find them by reading the page without a network."""
         return registered(rgb, signal, fs)
+
+
+def stem_of(folder: Path) -> str:
+    """Return what names the signals of a page, ``ID_vKK`` of its folder ``ID_vKK_LAYOUT_KIND``."""
+    return re.sub(r"(_v\d+)_.*", r"\1", folder.name)
 
 
 def sources(root: Path) -> list[PageSource]:

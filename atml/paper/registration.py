@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from atml.arrays import Bools, Float32, Floats
-from atml.digitising import grid, light, unwarping
-from atml.digitising.digitiser import Digitised, digitise
+from atml.digitising import light, sight, unwarping
+from atml.digitising.digitiser import Digitised, digitised
 from atml.errors import DataError
 from atml.pages.geometry import Geometry, nodes
 from atml.pages.page_folder import Truth
@@ -43,22 +43,20 @@ class Scaled:
     gain: float
 
 
-def registered(rgb: UInt8, signal: Float32, fs: float, *, layout: str | None = None) -> Truth | None:
+def registered(rgb: UInt8, signal: Float32, fs: float) -> Truth | None:
     """Return where the leads of a page lie whose signals are known; None where that is not found.
 
     Args:
         rgb: The picture, ``(rows, columns, 3)``.
         signal: ``(12, samples)`` in mV, NaN where nothing is drawn.
         fs: Its samples a second.
-        layout: The page's, None where it is read off it.
     """
+    seen = sight.seen(rgb)
     try:
-        read = digitise(rgb)
+        read = digitised(seen)
     except DataError:
         return None
-    if layout not in (None, read.layout):
-        return None
-    found = lattice_of(rgb)
+    found = lattice_of(seen)
     if found is None:
         return None
     shown = drawn(signal, read.layout, fs, read.speed)
@@ -82,7 +80,7 @@ def of_masks(rgb: UInt8, wave: UInt8, signal: Float32, scale: Scaled) -> Truth |
         signal: ``(12, samples)`` in mV.
         scale: How it is drawn.
     """
-    found = lattice_of(rgb)
+    found = lattice_of(sight.seen(rgb))
     if found is None:
         return None
     shown = drawn(signal, scale.layout, scale.fs, scale.speed)
@@ -93,18 +91,14 @@ def of_masks(rgb: UInt8, wave: UInt8, signal: Float32, scale: Scaled) -> Truth |
     return None if leads is None else truth_of(found, leads, shown, scale, rgb.shape)
 
 
-def lattice_of(rgb: UInt8) -> unwarping.Lattice | None:
+def lattice_of(seen: sight.Sight | None) -> unwarping.Lattice | None:
     """Return where the points of a picture lie on its page, whose lines 5 mm apart are at multiples of 5."""
-    even = light.evened(rgb, max(8, max(rgb.shape[:2]) // 60))
-    dark = light.grid_darkness(even)
-    found = grid.find(dark)
-    if found is None:
+    if seen is None:
         return None
-    inked = light.inked(even)
-    lattice = unwarping.lattice(dark, inked, found)
-    if found.mm == LINES_MM:
+    lattice = seen.lattice
+    if seen.grid.mm == LINES_MM:
         return lattice
-    right, down = (_thick(dark, inked, lattice, place) for place in (lattice.x, lattice.y))
+    right, down = (_thick(seen.dark, seen.inked, lattice, place) for place in (lattice.x, lattice.y))
     if right is None or down is None:
         return None
     return unwarping.Lattice(lattice.x - right, lattice.y - down, lattice.step, lattice.strength)
@@ -226,11 +220,10 @@ def masks(rgb: UInt8, known: Truth) -> tuple[UInt8, UInt8]:
     """Return the mask of the leads, 1 to 12, and that of other ink, 255, each ``(rows, columns)``."""
     from scipy.ndimage import maximum_filter
 
-    even = light.evened(rgb, max(8, max(rgb.shape[:2]) // 60))
-    dark = 1 - even.max(-1)
-    ink = dark > max(0.42 * float(np.quantile(dark, 0.995)), 0.08)
+    ink = light.ink(sight.evened(rgb))
     scale = known.about["physical_params"]
-    line = np.zeros(dark.shape, np.uint8)
+    high, wide = rgb.shape[:2]
+    line = np.zeros((high, wide), np.uint8)
     for lead in known.about["leads"]:
         number = LEADS.index(lead["lead"])
         values = known.signal[number, lead["start"] : lead["stop"]].astype(np.float64)
@@ -248,7 +241,7 @@ def masks(rgb: UInt8, known: Truth) -> tuple[UInt8, UInt8]:
         )
         columns = np.repeat(points[:, 0], steps)
         rows, columns = np.floor(fine).astype(int), np.floor(columns).astype(int)
-        use = (rows >= 0) & (rows < line.shape[0]) & (columns >= 0) & (columns < line.shape[1])
+        use = (rows >= 0) & (rows < high) & (columns >= 0) & (columns < wide)
         line[rows[use], columns[use]] = number + 1
     reach = max(1, round(PEN_MM * float(scale["pixels_per_mm"])))
     wave = np.where(ink, maximum_filter(line, 2 * reach + 1), 0).astype(np.uint8)

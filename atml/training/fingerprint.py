@@ -33,9 +33,9 @@ TRAINS = (
 """Modules, and folders of them, that a trial's value depends on."""
 
 SAME_AS = {
-    "55d62ebab6ccb9d1": "d98f11a726121444",
-    "bf7ce49ffec30fad": "d98f11a726121444",
-    "253c55f5445096a1": "d98f11a726121444",
+    "55d62ebab6ccb9d1": "4e7501c428cabddd",
+    "bf7ce49ffec30fad": "4e7501c428cabddd",
+    "253c55f5445096a1": "4e7501c428cabddd",
 }
 """Digests of earlier versions whose code trains the same configs to the same bits, by the digest of today's.
 

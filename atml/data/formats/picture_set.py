@@ -255,7 +255,7 @@ def has_grid(rgb: UInt8) -> bool:
         >>> has_grid(np.full((200, 300, 3), 250, np.uint8))
         False
     """
-    from atml.digitising import grid, light
+    from atml.digitising.sight import seen
 
     if min(rgb.shape[:2]) < LEAST_SIDE:
         return True
@@ -265,4 +265,4 @@ def has_grid(rgb: UInt8) -> bool:
         rgb = np.asarray(image.fromarray(rgb).resize((wide, tall), image.Resampling.BOX), np.uint8)
     if min(rgb.shape[:2]) < LEAST_SIDE:
         return True
-    return grid.find(light.grid_darkness(light.evened(rgb, 8))) is not None
+    return seen(rgb) is not None
