@@ -17,7 +17,8 @@ from atml.data.synthetic import generator
 from atml.searching.plan import prepare
 from atml.searching.search_options import Options
 from atml.storage import Store
-from tests.searching.studies import ONE
+from tests.forked import Forked, load
+from tests.searching.studies import ONE, Process, Start
 from tests.terminal import run
 
 SPACE = """
@@ -74,23 +75,22 @@ def atml(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return functools.partial(run, tmp_path)
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the command line in an empty folder, in a process group of its own, until the test ends."""
-    made = []
+@pytest.fixture(scope="session", autouse=True)
+def _loaded() -> None:
+    """Have the libraries loaded once for all that is forked here."""
+    load()
 
-    def started(*arguments: object, cwd: Path = tmp_path) -> subprocess.Popen[str]:
-        made.append(
-            subprocess.Popen(
-                command(*arguments),
-                cwd=cwd,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
-        )
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the command line in an empty folder, in a process group of its own, until the test ends.
+
+    It is forked, and with ``fresh`` an interpreter of its own.
+    """
+    made: list[Process] = []
+
+    def started(*arguments: object, cwd: Path = tmp_path, fresh: bool = False) -> Process:
+        made.append(_fresh(cwd, *arguments) if fresh else Forked(arguments, cwd))
         return made[-1]
 
     yield started
@@ -99,6 +99,18 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _fresh(cwd: Path, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
 
 
 @pytest.fixture
@@ -120,7 +132,7 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "atml", *map(str, arguments)]
 
 
-def wait_for(process: subprocess.Popen[str], word: str) -> str:
+def wait_for(process: Process, word: str) -> str:
     """Read a started process's lines up to one that holds ``word``."""
     assert process.stdout is not None
     lines = []

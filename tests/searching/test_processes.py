@@ -74,7 +74,7 @@ def test_a_signal_puts_running_trials_back(
 ) -> None:
     gate = Gate(tmp_path, url, trials=0)
     words = line(small, space(), 3, "--workers", 2, "--finalists", 1, "--objective", gate.judge)
-    process = start(*words)
+    process = start(*words, fresh=group)
     gate.held(process)
     (os.killpg if group else os.kill)(process.pid, number)
     output, _ = process.communicate(timeout=60)
@@ -98,7 +98,7 @@ def test_a_killed_search_goes_on(
     # With two workers the third trial begins when one has ended.
     gate = Gate(tmp_path, url, trials=2)
     words = line(small, space(), 4, "--workers", 2, "--finalists", 1, "--objective", gate.judge)
-    process = start(*words)
+    process = start(*words, fresh=True)
     stuck = gate.held(process)
     os.kill(stuck, signal.SIGSTOP)
     process.kill()

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,10 @@ from atml.searching.collapse import EVIDENCE
 from atml.searching.search_options import Options, learns
 from atml.storage import Store
 from atml.training.records import TrialRecord
+from tests.forked import Forked
 from tests.held import Gate
-from tests.searching.conftest import command, wait_for
-from tests.searching.studies import Run, Start
+from tests.searching.conftest import wait_for
+from tests.searching.studies import Process, Run, Start
 from tests.terminal import run
 
 SPACE = """
@@ -101,9 +101,7 @@ def both(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, l
     begun = run(folder, *line(small, folder, 1, "--max-macs", 1))
     assert begun.returncode == 0, begun.stderr
     as_before(folder)
-    processes = [
-        subprocess.Popen(command(*words), cwd=folder, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    processes = [Forked(words, folder) for _ in range(2)]
     outputs = [process.communicate(timeout=240)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     return folder, [[json.loads(text) for text in output.splitlines()] for output in outputs]
@@ -123,7 +121,7 @@ def searched(both: tuple[Path, Any], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def going(searched: Path, small: Path, start: Start) -> Callable[[], subprocess.Popen[str]]:
+def going(searched: Path, small: Path, start: Start) -> Callable[[], Process]:
     """Go on with the study, for as long as the test lasts."""
     return lambda: start(*line(small, searched, GOING, "--max-macs", 1))
 
@@ -193,7 +191,7 @@ def test_a_rejected_region_is_audited_and_queued_trials_in_it_are_warned_about(
 
 
 def test_a_lift_survives_the_search_that_runs(
-    searched: Path, going: Callable[[], subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+    searched: Path, going: Callable[[], Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = rejected(searched)
     process = going()
@@ -214,7 +212,7 @@ def test_a_lift_survives_the_search_that_runs(
 
 
 def test_a_killed_search_keeps_its_regions(
-    searched: Path, small: Path, atml: Run, going: Callable[[], subprocess.Popen[str]]
+    searched: Path, small: Path, atml: Run, going: Callable[[], Process]
 ) -> None:
     before, one = standing(searched).ledger, rejected(searched)
     process = going()
