@@ -29,10 +29,8 @@ def opened(page: Path) -> tuple[float, float]:
         began = time.perf_counter()
         with browser.visit(chromium, page.as_uri()) as seen:
             loaded = time.perf_counter() - began
-            seen.page.wait_for_function("window.Plotly")
-            seen.page.evaluate(
-                "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-            )
+            seen.until("window.Plotly")
+            seen.page.evaluate(browser.FRAMES)
             return loaded, time.perf_counter() - began
 
 

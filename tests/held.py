@@ -57,17 +57,17 @@ def allowed():
 class Gate:
     """Holds the workers of a search at the next value they report, once enough trials have begun.
 
-    ``judge`` is the objective to search with, that of the task afib but for the gate; ``database`` is the
-    URL of the study, the only one there.
+    ``judge`` is the objective to search with: a file that is given, or that of the task afib, but for the
+    gate. ``database`` is the URL of the study, the only one there.
     """
 
-    def __init__(self, folder: Path, database: str, trials: int) -> None:
+    def __init__(self, folder: Path, database: str, trials: int, judge: Path | None = None) -> None:
         self._folder = folder / "gate"
         self._folder.mkdir()
-        usual = (REPO / "objectives" / "afib.py").read_text(encoding="utf-8")
+        usual = (judge or REPO / "objectives" / "afib.py").read_text(encoding="utf-8")
         assert "def value(" in usual
         text = JUDGE.format(gate=str(self._folder), database=database)
-        self.judge = folder / "judge.py"
+        self.judge = judge or folder / "judge.py"
         self.judge.write_text(usual.replace("def value(", "def usual(") + text, encoding="utf-8")
         self.close(trials)
 

@@ -15,6 +15,7 @@ import pytest
 
 from atml.storage import Store
 from tests.forked import Forked
+from tests.held import Gate
 from tests.postgres import Server
 from tests.terminal import run
 from tests.tiny import folder
@@ -177,13 +178,17 @@ def test_supervisors_join_leave_and_are_killed(
 
 
 def test_the_server_restarts_and_connections_are_cut(start: Start, tmp_path: Path, postgres: Server) -> None:
-    folder(tmp_path / "work", steps=80, qualifies=2.0)
+    where = folder(tmp_path / "work", qualifies=2.0)
     total = 6
+    # One worker: the third trial begins when two have ended.
+    gate = Gate(tmp_path, start.url, trials=2, judge=where / "objectives" / "afib.py")
     one = start(total)
-    one.until(lambda said: f"2/{total}" in said)
+    gate.held(one.process)
     assert postgres.cut(start.url.rsplit("/", 1)[1]) > 0
-    one.until(lambda said: f"3/{total}" in said)
+    gate.close(trials=3)
+    gate.held(one.process)
     postgres.stop()
+    gate.open()
     # It may be asked while it still says that it is about to end.
     one.until(lambda said: "; waiting up to" in said)
     postgres.start()
