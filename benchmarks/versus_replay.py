@@ -92,7 +92,9 @@ def replay(
     table = _table
     assert table is not None
     print(f"{table.about}; space {table.definition.space_path}")
-    print(f"{len(table.records)} recorded trials; R squared of the forest out of bag {table.known:.2f}")
+    print(f"{len(table.records)} recorded trials; R squared of the forest out of sample {table.known:.2f}")
+    if table.trainings > 1:
+        print(f"Two trainings of one config differ: the standard deviation of one is {table.noise:.3f}.")
     if not any(record.points for record in table.records):
         print(
             "The table has no AUC and no spread: values are compared at 25% of fold 1 too, no trial ends for"

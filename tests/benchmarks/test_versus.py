@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import optuna
 import pytest
 import torch
 
@@ -204,3 +205,31 @@ def test_no_side_picks_a_training_that_diverged_or_ended_early(sides: ModuleType
 def test_quartiles_are_values_that_occurred(sides: ModuleType) -> None:
     assert sides.quartiles([0.5, 1.0, math.inf, math.inf]) == "1.00 (0.50 to never)"
     assert sides.quartiles([-math.inf, 0.5, 0.5]) == "0.50 (- to 0.50)"
+
+
+def test_a_table_with_two_trainings_of_each_config_knows_their_noise(tmp_path: Path) -> None:
+    """Whole and read back: what `record.py` keeps, and that no forest is asked about a config that it saw."""
+    rows, first = [], {"about": {"task": "afib", "data": "x.npz", "folds": 2, "share": 1.0, "seed": 0}}
+    random = np.random.default_rng(0)
+    for number in range(20):
+        asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number)).ask()
+        task_files.find("afib").suggest(asked)
+        value = random.uniform()
+        for again in (0, 1):
+            at = round(value + (0.02 if again else -0.02), 4)
+            steps = [[step, at, 1.0 + step, 0.9, 0.5, 0.3] for step in range(8)]
+            rows.append({"number": number, "seed": again, "params": asked.params, "constraints": {},
+                         "steps": steps, "value": at, "metrics": dict.fromkeys("abcd", 0.9),
+                         "subjects": "ff00"})  # fmt: skip
+    path = tmp_path / "table.jsonl"
+    space = REPO / "search_spaces" / "afib.py"
+    path.write_text("\n".join(map(json.dumps, [first, *rows])) + "\n")
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        table = importlib.import_module("table").from_file(path, space)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    assert table.trainings == 2 and len(table.records) == 40
+    assert table.noise == pytest.approx(0.02 * math.sqrt(2), abs=1e-3)
+    assert table.known < 0.3, "values are random, and the other training of a config must not tell them"
+    assert table.records[0].points[0] == (0.9, 0.5)
