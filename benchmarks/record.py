@@ -27,12 +27,12 @@ import concurrent.futures
 import dataclasses
 import json
 import math
-import multiprocessing
 import time
 from pathlib import Path
 from typing import Any
 
 import optuna
+from processes import pool
 from versus_real import by_subject
 
 from atml import data, models, task_files
@@ -164,10 +164,8 @@ def main() -> None:
     given.out.write_text("".join(line + "\n" for line in whole or [json.dumps(about)]))
     every = [(number, again) for number in range(given.trials) for again in range(given.seeds)]
     todo = [job for job in every if job not in done]
-    spawn = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(given.processes, spawn, _begin, (setting,))
-    with pool, given.out.open("a") as file:
-        jobs = [pool.submit(_row, *job) for job in todo]
+    with pool(given.processes, _begin, setting) as several, given.out.open("a") as file:
+        jobs = [several.submit(_row, *job) for job in todo]
         for count, job in enumerate(concurrent.futures.as_completed(jobs), len(done) + 1):
             row = job.result()
             file.write(json.dumps(row, separators=(",", ":")) + "\n")

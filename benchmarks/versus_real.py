@@ -6,7 +6,6 @@ import concurrent.futures
 import functools
 import json
 import math
-import multiprocessing
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from processes import pool
 from versus_replay import MARKS, ratio
 from versus_sides import PLAIN, SIDES, Course, Ending, Side, Trained, quartiles
 
@@ -99,9 +99,8 @@ class Bench:
         if processes == 1:
             batches = (self.searches(sides, *job) for job in jobs)
             return [*found, *(kept(result, out) for batch in batches for result in batch)]
-        fresh = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(processes, mp_context=fresh) as pool:
-            running = [pool.submit(_all_of, self, tuple(sides), *job) for job in jobs]
+        with pool(processes) as several:
+            running = [several.submit(_all_of, self, tuple(sides), *job) for job in jobs]
             for job in concurrent.futures.as_completed(running):
                 found += [kept(result, out) for result in job.result()]
         return sorted(found, key=lambda result: (result.part, result.seed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 import table as tables
+from processes import pool
 from table import Recorded, Table
 from versus_sides import PLAIN, SIDES, Course, Side, Trained, quartiles
 
@@ -122,8 +122,8 @@ def _all(
     if processes == 1:
         yield from (_courses(sides, seed, seconds) for seed in range(seeds))
         return
-    with concurrent.futures.ProcessPoolExecutor(processes, initializer=_load, initargs=(path, space)) as pool:
-        jobs = [pool.submit(_courses, sides, seed, seconds) for seed in range(seeds)]
+    with pool(processes, _load, path, space) as several:
+        jobs = [several.submit(_courses, sides, seed, seconds) for seed in range(seeds)]
         yield from (job.result() for job in jobs)
 
 

@@ -65,9 +65,9 @@ RUNS: dict[str, tuple[str, str]] = {
 """Arguments, and what is printed at the end. A benchmark that isn't here can't be made small (it measures a
 GPU, say): ``--help`` imports it."""
 
-ELSEWHERE = ("pages_traced", "table", "versus", "versus_real", "versus_replay", "versus_sides")
+ELSEWHERE = ("pages_traced", "processes", "table", "versus", "versus_real", "versus_replay", "versus_sides")
 """`table.py` is a module of `regions.py` and runs there, `pages_traced.py` one of `pages.py`;
-`tests/benchmarks/test_versus.py` has the others."""
+`tests/benchmarks/` has the others."""
 
 
 APART = ("record", "regions", "report", "serve", "soak", "startup", "throughput")
