@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,12 @@ PHONE, DESKTOP = 360, 1280
 
 PATIENCE_MS = 120_000
 """How long a page may take to show something; a busy machine draws slowly."""
+
+FRAMES = """new Promise((done) => {
+    setTimeout(() => done(false), 1000);
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(true))));
+})"""
+"""Whether two frames came within a second: what is in sight is noticed when it is painted."""
 
 
 def executable() -> str | None:
@@ -61,13 +68,46 @@ class Visit:
         self.page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
         height = int(self.page.evaluate("document.documentElement.scrollHeight"))
         for y in range(0, height + 1, 850):
-            # What is in sight is noticed when it is painted, which a busy machine does late. Once in a while
-            # Chromium asks for no frame until something else happens: the next step makes it.
-            self.page.evaluate(
-                f"scrollTo({{top: {y}, behavior: 'instant'}}); new Promise((done) => {{"
-                " setTimeout(done, 10000);"
-                " requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))); })"
-            )
+            self.page.evaluate(f"scrollTo({{top: {y}, behavior: 'instant'}})")
+            for _ in range(30):
+                if self.page.evaluate(FRAMES):
+                    break
+                self._paint()
+            else:
+                raise AssertionError(f"nothing is painted at {y} px of {height}: {self._state()}")
+
+    def until(self, condition: str) -> None:
+        """Wait until a JavaScript expression holds.
+
+        It is asked for by the clock: `Page.wait_for_function` asks at each frame, and once in a while
+        Chromium makes none until something else happens.
+        """
+        begun = asked = time.monotonic()
+        while not self.page.evaluate(f"!!({condition})"):
+            now = time.monotonic()
+            if now - begun > PATIENCE_MS / 1000:
+                raise AssertionError(f"after {now - begun:.0f} s not {condition}: {self._state()}")
+            if now - asked > 1:
+                self._paint()
+                asked = time.monotonic()
+            self.page.wait_for_timeout(20)
+
+    def _paint(self) -> None:
+        """Have the page painted: a picture of it can't be taken otherwise."""
+        session = self.page.context.new_cdp_session(self.page)
+        clip = {"x": 0, "y": 0, "width": 1, "height": 1, "scale": 1}
+        session.send("Page.captureScreenshot", {"clip": clip})
+        session.detach()
+
+    def _state(self) -> str:
+        """What there is to see of why a page shows something not."""
+        undrawn = "[...document.querySelectorAll('.chart')].filter((c) => !c.querySelector('.main-svg'))"
+        seen = self.page.evaluate(
+            f"`the page is ${{document.visibilityState}} and ${{document.readyState}}, at ${{scrollY}} of"
+            f" ${{document.documentElement.scrollHeight}} px, Plotly is ${{typeof window.Plotly}}, not drawn:"
+            f" ${{{undrawn}.map((c) => c.id)}}`"
+        )
+        return f"{seen}; complaints: {self.troubles}"
 
 
 @contextmanager

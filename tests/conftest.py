@@ -24,16 +24,20 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 LONG = (
-    *("searching/test_processes", "searching/test_region_learning", "test_promises", "test_readme"),
-    *("test_earlier_versions", "test_benchmarks", "searching/test_search", "report/test_search_side"),
-    *("test_docs", "dashboard/test_server", "storage/test_study_transfer", "cli/test_regions_command"),
-    *("searching/test_supervisor_cpu", "library/test_search_function", "storage/test_recovery"),
-    *("cli/test_cli", "searching/test_joining", "report/test_three_classes", "data/test_synthetic"),
-    *("test_extending", "storage/test_migrating", "library/test_notebook", "library/test_task_source"),
-    *("report/test_sections", "searching/test_following", "storage/test_postgresql", "storage/test_store"),
-    *("benchmarks/test_versus", "artifacts/test_export", "library/test_examples", "dashboard/test_browser"),
-    *("evaluation/test_baseline", "models/test_network", "cli/test_defib", "test_one_truth"),
-    *("promotion/test_retraining_page", "searching/test_starting_point", "library/test_packing"),
+    *("searching/test_region_learning", "test_readme", "test_promises", "test_benchmarks"),
+    *("searching/test_processes", "test_earlier_versions", "digitising/test_real_pages"),
+    *("digitising/test_digitiser", "searching/test_search", "data/test_mutations", "test_one_truth"),
+    *("report/test_search_side", "test_docs", "device/test_c", "benchmarks/test_versus"),
+    *("library/test_task_source", "storage/test_recovery", "cli/test_regions_command", "cli/test_cli"),
+    *("storage/test_postgresql", "storage/test_migrating", "cli/test_names_and_terminals"),
+    *("searching/test_following", "storage/test_study_transfer", "library/test_notebook"),
+    *("searching/test_starting_point", "searching/test_picking", "searching/test_supervisor_cpu"),
+    *("test_extending", "task_files/test_definition", "dashboard/test_server", "library/test_examples"),
+    *("library/test_search_function", "report/test_three_classes", "serving/test_bench"),
+    *("annotating/test_command", "storage/test_store", "training/test_seen_more", "data/test_synthetic"),
+    *("artifacts/test_export", "dashboard/test_browser", "searching/test_joining", "device/test_toolchains"),
+    *("promotion/test_retraining_page", "report/test_sections", "evaluation/test_baseline"),
+    *("models/test_network", "cli/test_defib", "library/test_packing", "device/test_integers"),
 )
 """Modules that take more than ten seconds on an idle machine, the longest first."""
 

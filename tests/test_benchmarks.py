@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from atml.page_sets.page_set import Asked, make
-from tests import browser, tiny
+from tests import browser, tiny, untrained
 
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "benchmarks"
@@ -27,11 +27,14 @@ RUNS: dict[str, tuple[str, str]] = {
         "--data afib.npz --outside afib.npz --variants both,upright --longer 0.003 --folds 2",
         "upright, seed 0 ",
     ),
-    "beats": ("--folds 2 --repeats 1 --share 0.01", "| wrong |"),
+    "beats": ("--data beats --learning 20 --folds 2 --repeats 1 --share 0.01", "| wrong |"),
     "digitised_decisions": ("--task afib --people 2 --kind clean --size 384x504 --folds 2", "| clean "),
     "digitize": ("--hearts 1 --pages 2 --size 384x504 --layout 3x4", "all "),
     "growth": ("--to 8 --timed 3", "      8 "),
-    "pages": ("--hold-out 20 --folds 2 --set steps=2 --set batch=4 --set size=96", "| STE_LAT"),
+    "pages": (
+        "--data pages --hold-out 20 --folds 2 --set steps=2 --set batch=4 --set size=96",
+        "| STE_LAT",
+    ),
     "paper": (f"--test pages --weights {WEIGHTS} --baseline", "1 pages of 1 hearts, "),
     "paper_gpu": (
         "--device cpu --minutes 0 --pages 1 --size 128x256 --steps 1 --batches 1",
@@ -110,9 +113,12 @@ def test_it_runs(name: str, tmp_path: Path) -> None:
         pytest.skip("no Chromium here; Debian's package is chromium")
     tiny.folder(tmp_path)
     shutil.copy(REPO / "tests" / "fixtures" / "v0.1" / "afib.npz", tmp_path)
-    if name == "paper":
-        asked = Asked(hearts=1, pages=1, size=(512, 672), kinds=("clean",), layouts=("3x4",))
+    if name in ("pages", "paper"):
+        hearts, size = (60, (128, 168)) if name == "pages" else (1, (512, 672))
+        asked = Asked(hearts=hearts, pages=1, size=size, kinds=("clean",), layouts=("3x4",))
         make(tmp_path / "pages", asked)
+    if name == "beats":
+        untrained.recordings(tmp_path / "beats", "beats", seconds=60)
     arguments, last = RUNS.get(name, ("--help", ""))
     code, said = (program if name in APART else here)(tmp_path, name, arguments)
     assert code == (1 if "MISSED" in said else 0), said

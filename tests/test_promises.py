@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -17,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from atml.storage import Store
+from tests.forked import Forked
 from tests.postgres import Server
-from tests.searching.conftest import command
 from tests.terminal import run
 from tests.tiny import folder
 
@@ -66,20 +63,16 @@ class Search:
     """One `atml search`, and what it printed so far."""
 
     def __init__(self, where: Path, url: str, total: int, wrong_by: int | None = None) -> None:
-        line = command(*search(total))
+        clock, words = None, search(total)
         if wrong_by is not None:
-            (where / "clock.py").write_text(CLOCK, encoding="utf-8")
-            line = [sys.executable, "clock.py", str(wrong_by), *line[3:]]
-        self.process = subprocess.Popen(
-            line, cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "ATML_STORAGE": url},
-        )  # fmt: skip
+            clock, words = where / "clock.py", (wrong_by, *words)
+            clock.write_text(CLOCK, encoding="utf-8")
+        self.process = Forked(words, where, script=clock, environment={"ATML_STORAGE": url})
         self.said = ""
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
         with self.process.stdout as lines:
             for line in lines:
                 self.said += line

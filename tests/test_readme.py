@@ -69,12 +69,13 @@ def shell_lines() -> list[str]:
 def tiny(line: str) -> str:
     line = re.sub(r"--trials \d+", "--trials 2", line.removeprefix(".venv/bin/"))
     if "--out HEARTS" in line:
-        return f"{MADE} --out OTHERS"
+        return f"{MADE} --out OTHERS".replace("--hearts 60", "--hearts 3")
     line = re.sub(r"(make pages .*)--hearts \d+ --pages \d+", r"\1--hearts 1 --pages 1 --size 192x256", line)
     # Two trials learn no regions unasked, as many trials do.
     if "atml search" in line:
         return f"{line} --learn-regions --workers 1 --folds 2 --finalists 1 --repeats 1"
-    line = re.sub("(atml bench .*)", r"\1 --seconds 0.05", line)
+    # Each replica is a process that loads the libraries.
+    line = re.sub("(atml bench .*) --replicas 1,2,4,8", r"\1 --replicas 1,2 --seconds 0.05", line)
     return f"{line} --no-figures" if line == "atml report" else line
 
 

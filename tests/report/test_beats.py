@@ -267,7 +267,7 @@ def index(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_in_a_browser(browser: Browser, index: Path, width: int, dark: bool) -> None:
     with chromium.visit(browser, index.as_uri(), width=width, dark=dark) as seen:
         seen.page.locator("#beats .plot").scroll_into_view_if_needed()
-        seen.page.wait_for_function(
+        seen.until(
             "[...document.querySelectorAll('#beats .plot')].every(plot => plot.querySelector('.main-svg'))",
         )
         assert seen.overflow() == 0

@@ -290,11 +290,11 @@ def test_it_opens_without_errors_requests_or_overflow(
     browser: Browser, page: Path, width: int, dark: bool
 ) -> None:
     with visit(browser, page.as_uri(), width=width, dark=dark) as seen:
-        seen.page.wait_for_function("window.Plotly")
+        seen.until("window.Plotly")
         seen.walk()
         charts = seen.page.locator(".chart").count()
         assert charts >= 8
-        seen.page.wait_for_function(f"atmlDrawn() === {charts}")
+        seen.until(f"atmlDrawn() === {charts}")
         assert seen.overflow() == 0
         # Tables become lines on a phone, and strips are shown whole.
         assert seen.page.evaluate(WIDER) == []
@@ -307,12 +307,12 @@ def test_it_opens_without_errors_requests_or_overflow(
 def test_the_toggle_changes_page_and_charts(browser: Browser, page: Path) -> None:
     colour = "getComputedStyle(document.querySelector('#figure-how-far .ytick text')).fill"
     with visit(browser, page.as_uri()) as seen:
-        seen.page.wait_for_function("window.Plotly")
+        seen.until("window.Plotly")
         seen.page.locator("#figure-how-far").scroll_into_view_if_needed()
-        seen.page.wait_for_selector("#figure-how-far .ytick text", state="attached")
+        seen.until("document.querySelector('#figure-how-far .ytick text')")
         assert seen.page.evaluate(colour) == "rgb(96, 103, 111)"
         seen.page.click("button.theme")
-        seen.page.wait_for_function(f"{colour} === 'rgb(163, 171, 180)'")
+        seen.until(f"{colour} === 'rgb(163, 171, 180)'")
         assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 27)"
         assert seen.troubles == []
 
@@ -321,11 +321,11 @@ def test_charts_far_below_wait_and_all_are_there_for_printing(
     browser: Browser, page: Path, tmp_path: Path
 ) -> None:
     with visit(browser, page.as_uri(), dark=True) as seen:
-        seen.page.wait_for_function("window.Plotly")
+        seen.until("window.Plotly")
         charts = seen.page.locator(".chart").count()
         assert seen.page.evaluate("atmlDrawn()") < charts
         seen.page.pdf(path=str(tmp_path / "report.pdf"), prefer_css_page_size=True)
-        seen.page.wait_for_function(f"atmlDrawn() === {charts}")
+        seen.until(f"atmlDrawn() === {charts}")
         assert seen.troubles == []
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
 

@@ -188,7 +188,7 @@ def test_the_page_in_a_browser(browser: Browser, index: Path, width: int, dark: 
     with chromium.visit(browser, index.as_uri(), width=width, dark=dark) as seen:
         seen.walk()
         assert seen.page.locator("figure.chart").count() > 5
-        seen.page.wait_for_function(
+        seen.until(
             "[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))",
         )
         assert seen.overflow() == 0

@@ -17,7 +17,8 @@ from atml.data.synthetic import generator
 from atml.searching.plan import prepare
 from atml.searching.search_options import Options
 from atml.storage import Store
-from tests.searching.studies import ONE
+from tests.forked import Forked, load
+from tests.searching.studies import ONE, Process, Start
 from tests.terminal import run
 
 SPACE = """
@@ -74,22 +75,42 @@ def atml(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return functools.partial(run, tmp_path)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _loaded() -> None:
+    """Have the libraries loaded once for all that is forked here."""
+    load()
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start the command line in an empty folder, in a process group of its own."""
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the command line in an empty folder, in a process group of its own, until the test ends.
 
-    def started(*arguments: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command(*arguments),
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+    It is forked, and with ``fresh`` an interpreter of its own.
+    """
+    made: list[Process] = []
 
-    return started
+    def started(*arguments: object, cwd: Path = tmp_path, fresh: bool = False) -> Process:
+        made.append(_fresh(cwd, *arguments) if fresh else Forked(arguments, cwd))
+        return made[-1]
+
+    yield started
+    for process in made:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _fresh(cwd: Path, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
 
 
 @pytest.fixture
@@ -111,7 +132,7 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "atml", *map(str, arguments)]
 
 
-def wait_for(process: subprocess.Popen[str], word: str) -> str:
+def wait_for(process: Process, word: str) -> str:
     """Read a started process's lines up to one that holds ``word``."""
     assert process.stdout is not None
     lines = []

@@ -12,9 +12,11 @@ from atml.searching.trials import Trials
 from atml.searching.workers.jobs import TrialJob
 from atml.storage import Store
 from atml.training.records import TrialRecord
+from tests.forked import Forked
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-Start = Callable[..., "subprocess.Popen[str]"]
+Process = subprocess.Popen[str] | Forked
+Start = Callable[..., Process]
 Space = Callable[..., Path]
 """What the fixtures `atml`, `start` and `space` are."""
 

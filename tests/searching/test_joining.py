@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +24,8 @@ from atml.searching.workers.jobs import Report
 from atml.storage import Store
 from atml.training import fingerprint
 from atml.training.records import Measurement
-from tests.searching.conftest import command, wait_for
-from tests.searching.studies import ONE, Space, Told, change, job_of
+from tests.held import Gate
+from tests.searching.studies import ONE, Space, Start, Told, change, job_of
 
 ABORTS = '''
 import multiprocessing, os, pathlib
@@ -179,19 +178,25 @@ def test_a_worker_that_crashes_costs_its_trial_three_times_at_most(
 
 
 def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
-    store: Store, url: str, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    url: str,
+    small: Path,
+    space: Space,
+    tmp_path: Path,
+    start: Start,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # More than end while nobody looks.
-    total = 14
+    total = 4
+    gate = Gate(tmp_path, url, trials=1)
+    options = Options(
+        study="s", storage=url, data=(small,), space=space(), objective=gate.judge, trials=total, **ONE
+    )
+    prepare(options, lambda line: None).store.close()
+    store = Store(url)
     store.keep("s", "goal", {"trials": total, "patience": 0, "regions": False})
     away = tmp_path / "away"
     away.mkdir()
-    process = subprocess.Popen(
-        command("worker", "--study", "s", "--storage", url, "--workers", 1, "--json"),
-        cwd=away, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
-    wait_for(process, '"event": "trial"')
-    wait_for(process, '"fraction": 0.')
+    process = start("worker", "--study", "s", "--storage", url, "--workers", 1, cwd=away)
+    gate.held(process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.kill()
     process.communicate()
@@ -200,10 +205,9 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     while any(Path(f"/proc/{pid}").exists() and not _zombie(pid) for pid in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    done = [t.number for t in store.trials("s") if t.finished]
-    assert done
+    assert [t.finished for t in store.trials("s")] == [True, False]
+    gate.open()
     told = Told()
-    options = Options(study="s", storage=url, data=(small,), space=tmp_path / "space.py", trials=total, **ONE)
     assert search(replace(options, patience=0, out=tmp_path / "exports"), told)["trials"] == total
     records = [t for t in store.trials("s") if t.role == "search"]
     assert {t.state for t in records} <= {"complete", "pruned"} and len(records) == total
@@ -230,6 +234,7 @@ def test_a_machine_joins_is_killed_and_the_asked_number_is_exact(
     assert said["steps"][0]["recorded"] == 0.123 and not said["steps"][0]["same"]
     assert said["value_same"] and not said["same"]
     assert "gave other values this time" in printed.err and printed.err.count("\n") == 1
+    store.close()
 
 
 def test_a_network_that_learns_nothing_ends_early_and_counts_as_collapsed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -11,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.held import Gate
 from tests.processes import workers_of
-from tests.searching.conftest import wait_for
 from tests.searching.studies import Run, Space, Start, counted, finished, line, trials
 
 
 def test_a_killed_worker_costs_its_trial_and_no_more(
-    start: Start, small: Path, space: Space, tmp_path: Path
+    start: Start, small: Path, space: Space, tmp_path: Path, url: str
 ) -> None:
-    process = start(*line(small, space(200), 4, "--workers", 2, "--finalists", 1, "--json"))
-    progress = json.loads(wait_for(process, '"fraction": 0.'))
-    # Workers start in order, and so do their processes; the other one may not be ready yet.
-    worker = workers_of(process.pid)[progress["running"][0]["worker"]]
+    gate = Gate(tmp_path, url, trials=0)
+    words = line(small, space(), 4, "--workers", 2, "--finalists", 1, "--objective", gate.judge)
+    process = start(*words)
+    worker = gate.held(process)
+    assert worker in workers_of(process.pid)
     os.kill(worker, signal.SIGKILL)
+    gate.open()
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     assert "killed by SIGKILL" in output
@@ -37,12 +38,14 @@ def test_a_killed_worker_costs_its_trial_and_no_more(
 
 
 def test_a_worker_killed_among_the_finalists_leaves_them_their_seeds(
-    start: Start, small: Path, space: Space, tmp_path: Path
+    start: Start, small: Path, space: Space, tmp_path: Path, url: str
 ) -> None:
-    process = start(*line(small, space(200), 3, "--workers", 2, "--repeats", 2, "--json"))
-    wait_for(process, '"phase": "finalists"')
-    progress = json.loads(wait_for(process, '"fraction": 0.'))
-    os.kill(workers_of(process.pid)[progress["running"][0]["worker"]], signal.SIGKILL)
+    # The fourth trial is a repeat.
+    gate = Gate(tmp_path, url, trials=3)
+    words = line(small, space(), 3, "--workers", 2, "--repeats", 2, "--objective", gate.judge)
+    process = start(*words)
+    os.kill(gate.held(process), signal.SIGKILL)
+    gate.open()
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     assert "was lost" in output
@@ -60,11 +63,19 @@ def test_a_worker_killed_among_the_finalists_leaves_them_their_seeds(
     ids=["Ctrl-C, which its group gets", "kill, which it gets alone"],
 )
 def test_a_signal_puts_running_trials_back(
-    start: Start, atml: Run, small: Path, space: Space, tmp_path: Path, number: signal.Signals, group: bool
+    start: Start,
+    atml: Run,
+    small: Path,
+    space: Space,
+    tmp_path: Path,
+    url: str,
+    number: signal.Signals,
+    group: bool,
 ) -> None:
-    words = line(small, space(200), 3, "--workers", 2, "--finalists", 1)
-    process = start(*words, "--json")
-    wait_for(process, '"fraction": 0.')
+    gate = Gate(tmp_path, url, trials=0)
+    words = line(small, space(), 3, "--workers", 2, "--finalists", 1, "--objective", gate.judge)
+    process = start(*words, fresh=group)
+    gate.held(process)
     (os.killpg if group else os.kill)(process.pid, number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
@@ -74,18 +85,21 @@ def test_a_signal_puts_running_trials_back(
     assert states["running"] == states["failed"] == 0
     assert states["waiting"] >= 1
     if group:
+        gate.open()
         done = atml(*words)
         assert done.returncode == 0, done.stderr
         assert finished(tmp_path) == 3
         assert counted(tmp_path)["waiting"] == 0
 
 
-def test_a_killed_search_goes_on(start: Start, atml: Run, small: Path, space: Space, tmp_path: Path) -> None:
-    words = line(small, space(200), 4, "--workers", 2, "--finalists", 1)
-    process = start(*words, "--json")
-    wait_for(process, '"event": "trial"')
-    wait_for(process, '"fraction": 0.')
-    stuck = workers_of(process.pid)[0]
+def test_a_killed_search_goes_on(
+    start: Start, atml: Run, small: Path, space: Space, tmp_path: Path, url: str
+) -> None:
+    # With two workers the third trial begins when one has ended.
+    gate = Gate(tmp_path, url, trials=2)
+    words = line(small, space(), 4, "--workers", 2, "--finalists", 1, "--objective", gate.judge)
+    process = start(*words, fresh=True)
+    stuck = gate.held(process)
     os.kill(stuck, signal.SIGSTOP)
     process.kill()
     process.communicate(timeout=60)
@@ -98,7 +112,8 @@ def test_a_killed_search_goes_on(start: Start, atml: Run, small: Path, space: Sp
     else:
         os.kill(stuck, signal.SIGKILL)
         pytest.fail("a worker that was stuck outlived its search")
-    assert counted(tmp_path)["running"] >= 1
+    assert counted(tmp_path)["running"] >= 1 and finished(tmp_path) >= 1
+    gate.open()
     done = atml(*words)
     assert done.returncode == 0, done.stderr
     assert "requeue" in done.stdout

@@ -11,9 +11,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +24,10 @@ from atml.searching.collapse import EVIDENCE
 from atml.searching.search_options import Options, learns
 from atml.storage import Store
 from atml.training.records import TrialRecord
-from tests.processes import workers_of
-from tests.searching.conftest import command, wait_for
-from tests.searching.studies import Run, Start
+from tests.forked import Forked
+from tests.held import Gate
+from tests.searching.conftest import wait_for
+from tests.searching.studies import Process, Run, Start
 from tests.terminal import run
 
 SPACE = """
@@ -47,6 +46,9 @@ def suggest(trial):
 """
 
 TRIALS = 270
+
+GOING = 90_000
+"""More trials than any test waits for."""
 
 
 def line(small: Path, folder: Path, trials: int, *more: object, steps: int = 40) -> list[object]:
@@ -99,9 +101,7 @@ def both(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, l
     begun = run(folder, *line(small, folder, 1, "--max-macs", 1))
     assert begun.returncode == 0, begun.stderr
     as_before(folder)
-    processes = [
-        subprocess.Popen(command(*words), cwd=folder, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    processes = [Forked(words, folder) for _ in range(2)]
     outputs = [process.communicate(timeout=240)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     return folder, [[json.loads(text) for text in output.splitlines()] for output in outputs]
@@ -121,19 +121,9 @@ def searched(both: tuple[Path, Any], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def going(searched: Path, small: Path, start: Start) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def going(searched: Path, small: Path, start: Start) -> Callable[[], Process]:
     """Go on with the study, for as long as the test lasts."""
-    made = []
-
-    def run(*more: object) -> subprocess.Popen[str]:
-        process = start(*line(small, searched, 5000, "--max-macs", 1, *more))
-        made.append(process)
-        return process
-
-    yield run
-    for process in made:
-        process.kill()
-        process.communicate()
+    return lambda: start(*line(small, searched, GOING, "--max-macs", 1))
 
 
 def notes(events: list[dict[str, Any]]) -> list[str]:
@@ -201,18 +191,18 @@ def test_a_rejected_region_is_audited_and_queued_trials_in_it_are_warned_about(
 
 
 def test_a_lift_survives_the_search_that_runs(
-    searched: Path, going: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+    searched: Path, going: Callable[[], Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = rejected(searched)
     process = going()
-    wait_for(process, f"/5000  trial  {TRIALS + 1}")
+    wait_for(process, f"  trial {TRIALS + 1:4d}  ")
     monkeypatch.chdir(searched)
     assert cli.run(["regions", "lift", one.id, "--why", "the labels were wrong"]) == 0
     said = wait_for(process, "is lifted")
     assert one.id in said and "the labels were wrong" in said
     # It goes on writing what it finds.
     number = records(searched)[-1].number
-    wait_for(process, f"trial  {number // 50 * 50 + 60}")
+    wait_for(process, f"  trial {number // 50 * 50 + 60:4d}  ")
     state = standing(searched)
     assert [(lift.id, lift.why) for lift in state.ledger.lifts] == [(one.id, "the labels were wrong")]
     (lifted,) = [r for r in state.found if r.status == "lifted"]
@@ -222,11 +212,11 @@ def test_a_lift_survives_the_search_that_runs(
 
 
 def test_a_killed_search_keeps_its_regions(
-    searched: Path, small: Path, atml: Run, going: Callable[..., subprocess.Popen[str]]
+    searched: Path, small: Path, atml: Run, going: Callable[[], Process]
 ) -> None:
     before, one = standing(searched).ledger, rejected(searched)
     process = going()
-    wait_for(process, f"/5000  trial  {TRIALS + 2}")
+    wait_for(process, f"  trial {TRIALS + 2:4d}  ")
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = atml(*line(small, searched, TRIALS + 12, "--max-macs", 1))
@@ -329,16 +319,14 @@ def test_a_rule_fixed_before_the_search_ends_them(small: Path, tmp_path: Path, a
     assert not any("hopeless" in t.constraints for t in records(tmp_path))
 
 
-def test_a_draw_that_a_lost_worker_took_along_counts_once(small: Path, tmp_path: Path, start: Start) -> None:
-    process = start(*line(small, tmp_path, 4, "--json", steps=200))
-    for text in process.stdout or ():
-        event = json.loads(text)
-        running = event.get("running") or ()
-        if running and running[0]["trial"] >= 1 and running[0]["fraction"] > 0:
-            break
-    lost = running[0]["trial"]
-    (worker,) = workers(process.pid)
-    os.kill(worker, signal.SIGKILL)
+def test_a_draw_that_a_lost_worker_took_along_counts_once(
+    small: Path, tmp_path: Path, start: Start, url: str
+) -> None:
+    # The one after DEFAULT.
+    gate, lost = Gate(tmp_path, url, trials=1), 1
+    process = start(*line(small, tmp_path, 4, "--objective", gate.judge))
+    os.kill(gate.held(process), signal.SIGKILL)
+    gate.open()
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     every = records(tmp_path)
@@ -350,15 +338,6 @@ def test_a_draw_that_a_lost_worker_took_along_counts_once(small: Path, tmp_path:
     assert [o.number for o in outcomes] == [t.number for t in every if t.number != again.number]
     (once,) = [o for o in outcomes if o.params == again.params]
     assert once.number == lost and once.verdict in ("collapsed", "learned", "qualifies")
-
-
-def workers(pid: int) -> list[int]:
-    """Wait until a search has workers, and return them."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if found := workers_of(pid):
-            return found
-    raise AssertionError("no worker")
 
 
 @pytest.mark.parametrize("file", ["regions.json", "avoid.txt"])
