@@ -1,8 +1,8 @@
 """Records a table of real trials, to replay searches on: every one drawn at random, none cut short.
 
 Run as ``python benchmarks/record.py --data ../shared/data/iesd2024.zip --out table.jsonl [--trials 500]
-[--folds 5] [--share 1.0] [--processes 2]``. The same line again goes on where it stopped, with more
-trials if more are asked for.
+[--folds 5] [--seeds 1] [--share 1.0] [--processes 2]``. The same line again goes on where it stopped, with
+more trials if more are asked for.
 
 A trial's parameters are drawn uniformly from the task's search space, as reference draws of a search
 are, by a seed of its own. It is trained over all folds, with no pruning: what a search would have
@@ -10,9 +10,14 @@ seen of it at any step is in the table. ``--share`` shortens every training alik
 steps), which makes hundreds of trials affordable. Values are lower than in a whole training: the table
 compares ways to search, it does not say how good a detector can be.
 
-One JSON object a line. The first says what was recorded; then for each trial its parameters, the
-constraints it broke (not trained then), at each step its number, the reported value, CPU seconds so far,
-AUC and spread of the margin; its value and its four metrics. The table holds no ECG.
+With ``--seeds 2`` every config is trained twice, so that the table knows how far two trainings of one config
+differ.
+
+One JSON object a line. The first says what was recorded; then for each training the number of its config, its
+seed, its parameters, the constraints it broke (not trained then), at each step its number, the reported
+value, CPU seconds so far, AUC and spread of the margin, mean training loss since the last; its value, its
+four metrics, and the figure of each subject (two hexadecimal digits each, 255 is 1, in the order of their
+names; what the figure is: `versus_real.by_subject`). The table holds no ECG.
 """
 
 from __future__ import annotations
@@ -22,12 +27,13 @@ import concurrent.futures
 import dataclasses
 import json
 import math
-import multiprocessing
 import time
 from pathlib import Path
 from typing import Any
 
 import optuna
+from processes import pool
+from versus_real import by_subject
 
 from atml import data, models, task_files
 from atml.data.dataset import Dataset, DataSource, Fold
@@ -67,12 +73,12 @@ class Recorder:
             self.dataset.y, self.dataset.subject, setting.folds, setting.seed
         )
 
-    def row(self, number: int) -> dict[str, Any]:
-        """Draw and train trial ``number``."""
+    def row(self, number: int, again: int) -> dict[str, Any]:
+        """Draw config ``number`` and train it with its first seed, or the one of number ``again``."""
         seed = trial_seed(self.setting.seed, number)
         asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
         config = self.definition.suggest(asked)
-        row: dict[str, Any] = {"number": number, "params": asked.params, "constraints": {}}
+        row: dict[str, Any] = {"number": number, "seed": again, "params": asked.params, "constraints": {}}
         try:
             cost = models.cost(config, self.definition.task)
         except ConfigError:
@@ -101,17 +107,23 @@ class Recorder:
             self.dataset,
             self.folds,
             self.definition.value,
-            seed=seed,
+            seed=trial_seed(seed, again, "again") if again else seed,
             on_progress=keep,
             judged=self.definition.agreement,
         )
         if measured.diverged or measured.collapsed:
             row["constraints"] = {"diverged" if measured.diverged else "constant": 1.0}
-        row["steps"] = steps
+        losses = [loss for curve in measured.curves for _, loss, _ in curve]
+        row["steps"] = [
+            (*step, round(loss, 4) if math.isfinite(loss) else None)
+            for step, loss in zip(steps, losses, strict=True)
+        ]
         row["value"] = round(measured.value, 4)
         if measured.finished and measured.predictions is not None:
             four = self.definition.target.four(measured.predictions)
             row["metrics"] = {name: round(value, 4) for name, value in four.items()}
+            told = by_subject(self.definition.target, measured.predictions)
+            row["subjects"] = bytes(round(255 * told[name]) for name in sorted(told)).hex()
         return row
 
 
@@ -123,9 +135,9 @@ def _begin(setting: Setting) -> None:
     _recorder = Recorder(setting)
 
 
-def _row(number: int) -> dict[str, Any]:
+def _row(number: int, again: int) -> dict[str, Any]:
     assert _recorder is not None
-    return _recorder.row(number)
+    return _recorder.row(number, again)
 
 
 def main() -> None:
@@ -136,6 +148,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--folds", type=int, default=_FOLDS)
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each config")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
@@ -147,20 +160,19 @@ def main() -> None:
         raise SystemExit(f"{given.out} was recorded with {lines[0]}, not {json.dumps(about)}; name another")
     # A line that was cut off has no end; it is recorded again.
     whole = [line for line in lines if line.endswith("}")]
-    done = {json.loads(line)["number"] for line in whole[1:]}
+    done = {(row["number"], row.get("seed", 0)) for row in map(json.loads, whole[1:])}
     given.out.write_text("".join(line + "\n" for line in whole or [json.dumps(about)]))
-    todo = [number for number in range(given.trials) if number not in done]
-    spawn = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(given.processes, spawn, _begin, (setting,))
-    with pool, given.out.open("a") as file:
-        jobs = [pool.submit(_row, number) for number in todo]
+    every = [(number, again) for number in range(given.trials) for again in range(given.seeds)]
+    todo = [job for job in every if job not in done]
+    with pool(given.processes, _begin, setting) as several, given.out.open("a") as file:
+        jobs = [several.submit(_row, *job) for job in todo]
         for count, job in enumerate(concurrent.futures.as_completed(jobs), len(done) + 1):
             row = job.result()
             file.write(json.dumps(row, separators=(",", ":")) + "\n")
             file.flush()
             seconds = row["steps"][-1][2] if row.get("steps") else 0.0
             value = row.get("value")
-            print(f"{count}/{given.trials}  trial {row['number']}  {value}  {seconds:.0f} s", flush=True)
+            print(f"{count}/{len(every)}  trial {row['number']}  {value}  {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -345,7 +345,7 @@ def main() -> None:
     )
     print(
         f"{table.about}\n{len(table.records)} recorded trials ({table.untrained} more broke the budget), "
-        f"{good} qualify, {dead} collapsed; R squared of the forest out of bag {table.known:.2f}\n"
+        f"{good} qualify, {dead} collapsed; R squared of the forest out of sample {table.known:.2f}\n"
         f"{given.seeds} searches of {given.trials} trials each way"
     )
     print(f"taken as random draws, its trials reject by the claim of today: {rejected_by(table)}", flush=True)

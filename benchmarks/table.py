@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from atml import task_files
 from atml.regions.space import Space, learn
@@ -44,6 +46,8 @@ class Recorded:
     seconds: dict[int, float]
     qualifies: bool
     value: float | None
+    number: int = 0
+    """Of its config: trainings of one config, from several seeds, share it."""
     points: dict[int, tuple[float, float]] = field(default_factory=dict)
     """AUC and spread by step; tables recorded before atml reported them have none."""
 
@@ -69,7 +73,14 @@ class Table:
         )
         worth = np.array([record.last for record in self.records])
         self._forest.fit(rows, worth)
-        self.known = float(self._forest.oob_score_)
+        numbers = np.array([record.number for record in self.records])
+        self.trainings = int(np.unique(numbers, return_counts=True)[1].max())
+        if self.trainings > 1:  # a tree may have seen the other training of a config that it is asked about
+            told = cross_val_predict(self._forest, rows, worth, groups=numbers, cv=GroupKFold(10))
+            self.known = float(r2_score(worth, told))
+        else:
+            self.known = float(self._forest.oob_score_)
+        self.noise = _noise(numbers, worth)
         self._leaves = self._forest.apply(rows)
         self._trees = [one.tree_ for one in self._forest.estimators_]
         self._means = [tree.value[:, 0, 0] for tree in self._trees]
@@ -86,6 +97,16 @@ class Table:
 
     def _row(self, params: dict[str, Any]) -> npt.NDArray[np.float64]:
         return np.array([_place(self.space, name, choice, params) for name, choice in self._columns])
+
+
+def _noise(numbers: npt.NDArray[np.int64], worth: npt.NDArray[np.float64]) -> float:
+    """Return the standard deviation of one training of a config, NaN where all were trained once."""
+    groups = [worth[numbers == one] for one in np.unique(numbers)]
+    several = [group for group in groups if len(group) > 1]
+    if not several:
+        return math.nan
+    free = sum(len(group) - 1 for group in several)
+    return math.sqrt(sum(float(((group - group.mean()) ** 2).sum()) for group in several) / free)
 
 
 def _columns(space: Space) -> list[tuple[str, Any]]:
@@ -129,7 +150,8 @@ def from_file(path: Path, space: Path | None = None) -> Table:
                 seconds={step: at for step, _, at, *_ in steps},
                 qualifies=good,
                 value=row.get("value") if metrics is not None else None,
-                points=points_from({str(step): more for step, _, _, *more in steps if more}),
+                number=row["number"],
+                points=points_from({str(step): more[:2] for step, _, _, *more in steps if more}),
             )
         )
     said = (
@@ -188,6 +210,7 @@ def from_study(storage: str, study: str | None) -> Table:
                 and metrics is not None
                 and min(metrics.values()) >= definition.qualifies,
                 value=trial.value,
+                number=trial.number,
             )
         )
     store.close()

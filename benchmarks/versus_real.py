@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
 import json
 import math
 import time
@@ -13,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import optuna
+from processes import pool
 from versus_replay import MARKS, ratio
-from versus_sides import PLAIN, SIDES, Course, Side, Trained, quartiles
+from versus_sides import PLAIN, SIDES, Course, Ending, Side, Trained, quartiles
 
 from atml import data, task_files
 from atml.arrays import Floats, Int64
@@ -34,6 +37,8 @@ DEFAULT = "DEFAULT, no search"
 DRAWS = 4000
 LEVEL = 0.9
 """Resampled sets of subjects, and the level of the intervals."""
+REMEMBERED = 6
+"""Configs of earlier searches that are tried first."""
 
 Figures = dict[str, dict[str, float]]
 """By set and subject."""
@@ -83,35 +88,42 @@ class Bench:
     leave_out: bool
     repeats: int
     seconds: float
-    out: Path | None
+    memory: Path | None = None
 
-    def run(self, sides: Sequence[str], seeds: int) -> list[Result]:
-        """Search with every side on every part and seed, then train the picks again."""
+    def run(
+        self, sides: Sequence[str], seeds: int, *, processes: int = 1, out: Path | None = None
+    ) -> list[Result]:
+        """Search with every side on every part and seed, train the picks again; append them to ``out``."""
+        jobs = [(part, seed) for part in range(len(_opened(self).parts)) for seed in range(seeds)]
+        found: list[Result] = []
+        if processes == 1:
+            batches = (self.searches(sides, *job) for job in jobs)
+            return [*found, *(kept(result, out) for batch in batches for result in batch)]
+        with pool(processes) as several:
+            running = [several.submit(_all_of, self, tuple(sides), *job) for job in jobs]
+            for job in concurrent.futures.as_completed(running):
+                found += [kept(result, out) for result in job.result()]
+        return sorted(found, key=lambda result: (result.part, result.seed))
+
+    def searches(self, sides: Sequence[str], part: int, seed: int) -> Iterator[Result]:
+        """Yield what each side found on one part with one seed; DEFAULT first, with the first seed."""
         import torch
 
         torch.set_num_threads(1)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        definition = task_files.find(
-            self.task, space=self.space, objective=self.objective, window=self.window
-        )
-        dataset = definition.open(DataSource(paths=self.data))
-        sets = {path.name: definition.open(DataSource(paths=(path,))) for path in self.outside}
-        found = []
-        for part in self._parts(dataset, sets):
-            judge = _Judge(definition, dataset, part, self.repeats)
-            default = judge(dict(definition.default), outside=True)
-            print(f"part {part.number}: DEFAULT {default.value:.4f} out of fold", flush=True)
-            found.append(Result(DEFAULT, part.number, 0, Course(DEFAULT, 0.0), dict.fromkeys(MARKS, default)))
-            for seed in range(seeds):
-                for side in sides:
-                    search = Side(SIDES[side], definition, trial_seed(seed, part.number, "versus"))
-                    course = search.search(_Trainer(definition, dataset, part, seed), self.seconds)
-                    result = Result(side, part.number, seed, course, dict(judge.picks(course)))
-                    found.append(result)
-                    self._keep(result)
-        return found
+        opened = _opened(self)
+        within, judge = opened.parts[part], opened.judges[part]
+        if seed == 0:
+            default = judge(dict(opened.definition.default), outside=True)
+            yield Result(DEFAULT, part, 0, Course(DEFAULT, self.seconds), dict.fromkeys(MARKS, default))
+        for side in sides:
+            drawn = trial_seed(seed, part, "versus")
+            search = Side(SIDES[side], opened.definition, drawn, memory=opened.memory)
+            course = search.search(_Trainer(opened.definition, opened.dataset, within, seed), self.seconds)
+            yield Result(side, part, seed, course, dict(judge.picks(course)))
 
-    def _parts(self, dataset: Dataset, sets: dict[str, Dataset]) -> Iterator[Part]:
+    def split(self, dataset: Dataset, sets: dict[str, Dataset]) -> Iterator[Part]:
+        """Yield what each search may see, and what it is judged on."""
         every = np.arange(len(dataset.y))
         outer = [("", Fold(train=every, held_out=every[:0]))]
         if self.nested:
@@ -129,28 +141,95 @@ class Bench:
             folds = tuple(Fold(train=rows[f.train], held_out=rows[f.held_out]) for f in inner)
             yield Part(number, rows, folds, judged)
 
-    def _keep(self, result: Result) -> None:
-        course = result.course
-        last = course.pick(self.seconds)
-        worth = {mark: None if judged is None else judged.value for mark, judged in result.picks.items()}
+
+def _all_of(bench: Bench, sides: tuple[str, ...], part: int, seed: int) -> list[Result]:
+    """Run the searches of one part and seed, in a process of a pool."""
+    return list(bench.searches(sides, part, seed))
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What a process has read: the task, its data, what each search may see, and who judges its picks."""
+
+    definition: TaskDefinition
+    dataset: Dataset
+    parts: tuple[Part, ...]
+    judges: tuple[_Judge, ...]
+    memory: tuple[dict[str, Any], ...]
+
+
+@functools.cache
+def _opened(bench: Bench) -> _Opened:
+    """Open what a bench asks for, once a process."""
+    definition = task_files.find(
+        bench.task, space=bench.space, objective=bench.objective, window=bench.window
+    )
+    dataset = definition.open(DataSource(paths=bench.data))
+    sets = {path.name: definition.open(DataSource(paths=(path,))) for path in bench.outside}
+    parts = tuple(bench.split(dataset, sets))
+    judges = tuple(_Judge(definition, dataset, part, bench.repeats) for part in parts)
+    memory = remembered(bench.memory) if bench.memory else ()
+    return _Opened(definition, dataset, parts, judges, memory)
+
+
+def kept(result: Result, out: Path | None) -> Result:
+    """Say how a search ended, add its line to ``out``, and return it."""
+    course = result.course
+    worth = {mark: None if judged is None else judged.value for mark, judged in result.picks.items()}
+    if result.side == DEFAULT:
+        print(f"part {result.part}: DEFAULT {worth[MARKS[-1]]:.4f} out of fold", flush=True)
+    else:
+        last = course.pick(course.seconds)
         said = ", ".join("-" if value is None else f"{value:.4f}" for value in worth.values())
         print(
-            f"part {result.part} seed {result.seed}  {course.side:22} {len(course.trials):3} trials, on fresh"
-            f" seeds {said} (seen {last.value if last else math.nan:.4f})",
+            f"part {result.part} seed {result.seed}  {course.side:24} {len(course.trials):3} trials, on"
+            f" fresh seeds {said} (seen {last.value if last else math.nan:.4f})",
             flush=True,
         )
-        if self.out is not None:
-            line = {
-                "side": result.side,
-                "part": result.part,
-                "seed": result.seed,
-                "fresh": worth,
-                "trials": [[t.number, t.value, t.at, t.seconds, t.learned] for t in course.trials],
-                "pick": last.params if last else None,
-                "outside": judged.outside if (judged := result.picks[MARKS[-1]]) else None,
+    if out is not None:
+        line = {
+            "side": result.side,
+            "part": result.part,
+            "seed": result.seed,
+            "seconds": course.seconds,
+            "fresh": {str(mark): value for mark, value in worth.items()},
+            "trials": [[t.number, t.value, t.at, t.seconds, t.learned] for t in course.trials],
+            "pick": last.params if (last := course.pick(course.seconds)) else None,
+            "outside": judged.outside if (judged := result.picks[MARKS[-1]]) else None,
+        }
+        with out.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    return result
+
+
+def read(paths: Sequence[Path]) -> list[Result]:
+    """Return the searches that `kept` wrote; of the params only those of the last pick are known."""
+    found = []
+    for path in paths:
+        for text in path.read_text().splitlines():
+            line = json.loads(text)
+            name = SIDES[line["side"]].name if line["side"] in SIDES else line["side"]
+            course = Course(name, line["seconds"])
+            for number, value, at, seconds, learned in line["trials"]:
+                course.trials.append(Ending(number, {}, value, math.nan, at, seconds, learned))
+            picks = {
+                float(mark): None if value is None else Judged(value, line["outside"] or {})
+                for mark, value in line["fresh"].items()
             }
-            with self.out.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            found.append(Result(line["side"], line["part"], line["seed"], course, picks))
+    return found
+
+
+def remembered(path: Path, side: str = "atml") -> tuple[dict[str, Any], ...]:
+    """Return what the searches of ``side`` in a file of `kept` picked, the best on fresh seeds first."""
+    lines = [json.loads(text) for text in path.read_text().splitlines()]
+    picks = [line for line in lines if line["side"] == side and line["pick"]]
+    picks.sort(key=lambda line: -line["fresh"][str(MARKS[-1])])
+    found: list[dict[str, Any]] = []
+    for line in picks:
+        if line["pick"] not in found:
+            found.append(line["pick"])
+    return tuple(found[:REMEMBERED])
 
 
 class _Trainer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 import table as tables
+from processes import pool
 from table import Recorded, Table
 from versus_sides import PLAIN, SIDES, Course, Side, Trained, quartiles
 
@@ -92,7 +92,9 @@ def replay(
     table = _table
     assert table is not None
     print(f"{table.about}; space {table.definition.space_path}")
-    print(f"{len(table.records)} recorded trials; R squared of the forest out of bag {table.known:.2f}")
+    print(f"{len(table.records)} recorded trials; R squared of the forest out of sample {table.known:.2f}")
+    if table.trainings > 1:
+        print(f"Two trainings of one config differ: the standard deviation of one is {table.noise:.3f}.")
     if not any(record.points for record in table.records):
         print(
             "The table has no AUC and no spread: values are compared at 25% of fold 1 too, no trial ends for"
@@ -120,8 +122,8 @@ def _all(
     if processes == 1:
         yield from (_courses(sides, seed, seconds) for seed in range(seeds))
         return
-    with concurrent.futures.ProcessPoolExecutor(processes, initializer=_load, initargs=(path, space)) as pool:
-        jobs = [pool.submit(_courses, sides, seed, seconds) for seed in range(seeds)]
+    with pool(processes, _load, path, space) as several:
+        jobs = [several.submit(_courses, sides, seed, seconds) for seed in range(seeds)]
         yield from (job.result() for job in jobs)
 
 

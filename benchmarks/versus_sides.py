@@ -7,7 +7,7 @@ spends the same seconds. What differs is where parameters come from and when a t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -39,7 +39,9 @@ REFUSALS = 2000
 class How:
     """One way to search; with ``schedule`` it is atml's, which queues DEFAULT and rejects by constraint.
 
-    ``ranks`` compares the AUC at the first point and ends what has learned nothing.
+    ``ranks`` compares the AUC at the first point and ends what has learned nothing. ``default`` queues
+    DEFAULT, which a schedule does too; ``remembers`` queues what earlier searches picked after it, in place
+    of the portfolio of the space.
     """
 
     name: str
@@ -47,6 +49,8 @@ class How:
     pruner: Callable[[], BasePruner] = NopPruner
     schedule: pruning.Schedule | None = None
     ranks: bool = False
+    default: bool = False
+    remembers: bool = False
 
 
 PLAIN = "plain"
@@ -56,6 +60,10 @@ SIDES = {
     "random": How("random", lambda seed: RandomSampler(seed=seed)),
     "former": How("atml, former schedule", SearchSampler, schedule=FORMER),
     "atml": How("atml", SearchSampler, schedule=pruning.SCHEDULE, ranks=True),
+    "seeded": How("plain TPE, DEFAULT first", lambda seed: TPESampler(seed=seed), default=True),
+    "memory": How(
+        "atml, earlier picks first", SearchSampler, schedule=pruning.SCHEDULE, ranks=True, remembers=True
+    ),
 }
 """What is compared, by the name that the command line takes; the first is what the others are set against."""
 
@@ -131,11 +139,20 @@ class Course:
 class Side:
     """One search of one side."""
 
-    def __init__(self, how: How, definition: TaskDefinition, seed: int) -> None:
+    def __init__(
+        self,
+        how: How,
+        definition: TaskDefinition,
+        seed: int,
+        memory: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.how, self.definition = how, definition
         self.study = optuna.create_study(direction="maximize", sampler=how.sampler(seed), pruner=how.pruner())
-        if how.schedule is not None:
+        if how.default or how.schedule is not None:
             self.study.enqueue_trial(dict(definition.default), user_attrs={"origin": "default"})
+        if how.schedule is not None:
+            for params in memory if how.remembers else definition.portfolio:
+                self.study.enqueue_trial(dict(params), user_attrs={"origin": "portfolio"})
         self._peers = pruning.Peers()
         self._points: dict[int, tuple[float, float]] = {}
         self._cut = self._nothing = False

@@ -44,8 +44,8 @@ RUNS: dict[str, tuple[str, str]] = {
     # Twenty files are read slower than the goal says, so that it ends with 1 and "MISSED".
     "reading": ("--files 20", "cold over np.loadtxt: "),
     "record": (
-        "--data afib.npz --out out.jsonl --trials 2 --folds 2 --share 0.01 --processes 1",
-        "2/2  trial ",
+        "--data afib.npz --out out.jsonl --trials 1 --seeds 2 --folds 2 --share 0.01 --processes 1",
+        "2/2  trial 0 ",
     ),
     "regions": (f"--table {FOLDER}/tables/afib_iesd2024.jsonl --seeds 1 --trials 8", "best after 8 trials "),
     "regions_simulation": ("--searches 2 --draws 40 --real 1", "atml.regions itself, 1 searches "),
@@ -68,9 +68,9 @@ RUNS: dict[str, tuple[str, str]] = {
 """Arguments, and what is printed at the end. A benchmark that isn't here can't be made small (it measures a
 GPU, say): ``--help`` imports it."""
 
-ELSEWHERE = ("pages_traced", "table", "versus", "versus_real", "versus_replay", "versus_sides")
+ELSEWHERE = ("pages_traced", "processes", "table", "versus", "versus_real", "versus_replay", "versus_sides")
 """`table.py` is a module of `regions.py` and runs there, `pages_traced.py` one of `pages.py`;
-`tests/benchmarks/test_versus.py` has the others."""
+`tests/benchmarks/` has the others."""
 
 
 APART = ("record", "regions", "report", "serve", "soak", "startup", "throughput")

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import optuna
 import pytest
 import torch
 
@@ -48,6 +49,7 @@ def versus(
 
     def run(where: Path, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", ["versus.py", *map(str, arguments)])
+        monkeypatch.syspath_prepend(str(BENCHMARKS))  # where the processes of a pool look too
         capfd.readouterr()
         with contextlib.chdir(where):
             modules["versus"].main()
@@ -101,7 +103,9 @@ def test_for_real_picks_are_judged_on_people_that_no_search_saw(
         here, "--data", "data.npz", "--outside", "abroad.npz", "--nested", 2, "--folds", 2, "--seeds", 1,
         "--repeats", 1, "--seconds", 1, "--sides", "plain,atml", "--out", "searches.jsonl",
     )  # fmt: skip
-    kept_lines = [json.loads(line) for line in (here / "searches.jsonl").read_text().splitlines()]
+    every = [json.loads(line) for line in (here / "searches.jsonl").read_text().splitlines()]
+    kept_lines = [line for line in every if line["side"] != "DEFAULT, no search"]
+    assert len(every) == len(kept_lines) + 2
     assert [(line["part"], line["side"]) for line in kept_lines] == [
         (0, "plain"), (0, "atml"), (1, "plain"), (1, "atml"),
     ]  # fmt: skip
@@ -114,6 +118,37 @@ def test_for_real_picks_are_judged_on_people_that_no_search_saw(
     assert len(outside) == 4 and all("of 9" in line for line in outside)
     fresh = rows(printed, "out of fold on fresh seeds")
     assert set(fresh) == {"plain TPE", "atml", "DEFAULT, no search"}
+    again = versus(here, "--read", "searches.jsonl")
+    assert again.strip() and again.strip() in printed, "the tables are those of the lines that were kept"
+
+
+def test_earlier_picks_are_tried_first_and_searches_run_at_once(
+    versus: Callable[..., str], sides: ModuleType, tmp_path: Path
+) -> None:
+    here = folder(tmp_path / "here", steps=10)
+    line = ("--data", "data.npz", "--folds", 2, "--repeats", 1, "--seconds", 1)
+    versus(here, *line, "--sides", "atml", "--seeds", 1, "--out", "first.jsonl")
+    printed = versus(
+        here, *line, "--sides", "atml,memory", "--seeds", 2, "--memory", "first.jsonl", "--processes", 2,
+        "--out", "second.jsonl",
+    )  # fmt: skip
+    kept = [json.loads(line) for line in (here / "second.jsonl").read_text().splitlines()]
+    assert sorted((one["side"], one["seed"]) for one in kept) == [
+        ("DEFAULT, no search", 0), ("atml", 0), ("atml", 1), ("memory", 0), ("memory", 1),
+    ]  # fmt: skip
+    assert set(rows(printed, "out of fold on fresh seeds")) >= {"atml", "atml, earlier picks first"}
+    pick = next(
+        one["pick"]
+        for one in map(json.loads, (here / "first.jsonl").read_text().splitlines())
+        if one["side"] == "atml"
+    )
+    definition = task_files.find("afib")
+    asked = sides.Side(sides.SIDES["memory"], definition, 0, memory=[pick]).study
+    assert [asked.ask().params for _ in range(2)] == [{}, {}]
+    queued = [trial.system_attrs["fixed_params"] for trial in asked.get_trials()]
+    assert queued == [dict(definition.default), pick]
+    with pytest.raises(SystemExit, match="side 'memory' needs --memory FILE"):
+        versus(here, *line, "--sides", "memory")
 
 
 def test_each_of_several_sets_is_left_out_of_one_search(tmp_path: Path, versus: Callable[..., str]) -> None:
@@ -123,7 +158,8 @@ def test_each_of_several_sets_is_left_out_of_one_search(tmp_path: Path, versus: 
     np.savez(here / "abroad.npz", **{**arrays, "subject": np.char.add("X", arrays["subject"])})
     line = ("--data", "data.npz", "abroad.npz", "--leave-out", "--folds", 2, "--seeds", 1, "--repeats", 1)
     printed = versus(here, *line, "--seconds", 1, "--sides", "random", "--out", "searches.jsonl")
-    kept_lines = [json.loads(line) for line in (here / "searches.jsonl").read_text().splitlines()]
+    every = [json.loads(line) for line in (here / "searches.jsonl").read_text().splitlines()]
+    kept_lines = [line for line in every if line["side"] == "random"]
     people = {"abroad": {f"abroad/XS{i}" for i in range(9)}, "data": {f"data/S{i}" for i in range(9)}}
     for at, name in enumerate(("abroad", "data")):
         assert set(kept_lines[at]["outside"]) == {f"{name}, left out"}
@@ -169,3 +205,31 @@ def test_no_side_picks_a_training_that_diverged_or_ended_early(sides: ModuleType
 def test_quartiles_are_values_that_occurred(sides: ModuleType) -> None:
     assert sides.quartiles([0.5, 1.0, math.inf, math.inf]) == "1.00 (0.50 to never)"
     assert sides.quartiles([-math.inf, 0.5, 0.5]) == "0.50 (- to 0.50)"
+
+
+def test_a_table_with_two_trainings_of_each_config_knows_their_noise(tmp_path: Path) -> None:
+    """Whole and read back: what `record.py` keeps, and that no forest is asked about a config that it saw."""
+    rows, first = [], {"about": {"task": "afib", "data": "x.npz", "folds": 2, "share": 1.0, "seed": 0}}
+    random = np.random.default_rng(0)
+    for number in range(20):
+        asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number)).ask()
+        task_files.find("afib").suggest(asked)
+        value = random.uniform()
+        for again in (0, 1):
+            at = round(value + (0.02 if again else -0.02), 4)
+            steps = [[step, at, 1.0 + step, 0.9, 0.5, 0.3] for step in range(8)]
+            rows.append({"number": number, "seed": again, "params": asked.params, "constraints": {},
+                         "steps": steps, "value": at, "metrics": dict.fromkeys("abcd", 0.9),
+                         "subjects": "ff00"})  # fmt: skip
+    path = tmp_path / "table.jsonl"
+    space = REPO / "search_spaces" / "afib.py"
+    path.write_text("\n".join(map(json.dumps, [first, *rows])) + "\n")
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        table = importlib.import_module("table").from_file(path, space)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    assert table.trainings == 2 and len(table.records) == 40
+    assert table.noise == pytest.approx(0.02 * math.sqrt(2), abs=1e-3)
+    assert table.known < 0.3, "values are random, and the other training of a config must not tell them"
+    assert table.records[0].points[0] == (0.9, 0.5)
