@@ -9,9 +9,10 @@ run at once. ``--sides plain,atml`` leaves sides out. ``--out FILE`` keeps a JSO
 
 Sides: Optuna's TPE as it comes (plain), the same with a median pruner (median), random draws (random), atml
 with a comparison at each report point (former), atml as it is (atml). atml's begin with DEFAULT and the
-portfolio of the space, as a search does; plain TPE that is given DEFAULT first (seeded) tells how much of a
-gain that is; atml that tries what searches on other data picked (memory, ``--memory FILE``, a file of
-``--out``) tells what memory across studies brings.
+portfolio of the space, as a search does. Four sides more say what a gain is made of: plain TPE that is given
+DEFAULT first (seeded); atml without pruning (uncut); atml that tries what searches on other data picked
+(memory, ``--memory FILE``, a file of ``--out``); and atml that spends the last quarter of the time on fresh
+seeds of its best three and DEFAULT, as a search does (finalists).
 
 The value at which a search found its best config is partly luck. So each side's pick, after 25, 50 and 100%
 of the time, is trained again on fresh seeds (``--repeats``) over the same folds, and DEFAULT beside it. And

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from atml import models
 from atml.errors import ConfigError
 from atml.models.config import ModelConfig
 from atml.searching import pruning
-from atml.searching.samplers.parameters import SearchSampler
+from atml.searching.samplers.parameters import SearchSampler, from_params
 from atml.task_files.definition import TaskDefinition
 from atml.training.records import POINTS_KEPT, ReportPoint, points_to
 
@@ -30,6 +30,12 @@ FORMER = pruning.Schedule(
     ({0.25: 0.75, 0.5: 0.75, 0.75: 0.75, 1.0: 0.4}, {0.25: 0.75, 0.5: 0.75, 0.75: 0.75, 1.0: 0.75})
 )
 """The schedule of atml before: a comparison at each report point."""
+
+FINALISTS = 3
+"""Trials that are trained again, DEFAULT beside them."""
+
+FOR_TRIALS = 0.75
+"""Share of the time that is left to trials where finalists are trained: repeats take a third of theirs."""
 
 REFUSALS = 2000
 """Configs over the budget in a row after which a space counts as empty."""
@@ -41,7 +47,9 @@ class How:
 
     ``ranks`` compares the AUC at the first point and ends what has learned nothing. ``default`` queues
     DEFAULT, which a schedule does too; ``remembers`` queues what earlier searches picked after it, in place
-    of the portfolio of the space.
+    of the portfolio of the space. With ``finalists`` the last quarter of the time trains DEFAULT and the best
+    three trials again on fresh seeds, in rounds, and the pick is the best by those alone: what a search does,
+    but for intervals.
     """
 
     name: str
@@ -51,6 +59,7 @@ class How:
     ranks: bool = False
     default: bool = False
     remembers: bool = False
+    finalists: bool = False
 
 
 PLAIN = "plain"
@@ -60,6 +69,8 @@ SIDES = {
     "random": How("random", lambda seed: RandomSampler(seed=seed)),
     "former": How("atml, former schedule", SearchSampler, schedule=FORMER),
     "atml": How("atml", SearchSampler, schedule=pruning.SCHEDULE, ranks=True),
+    "finalists": How("atml, finalists", SearchSampler, schedule=pruning.SCHEDULE, ranks=True, finalists=True),
+    "uncut": How("atml, nothing cut", SearchSampler, default=True),
     "seeded": How("plain TPE, DEFAULT first", lambda seed: TPESampler(seed=seed), default=True),
     "memory": How(
         "atml, earlier picks first", SearchSampler, schedule=pruning.SCHEDULE, ranks=True, remembers=True
@@ -106,6 +117,8 @@ class Course:
     side: str
     seconds: float
     trials: list[Ending] = field(default_factory=list)
+    chosen: Ending | None = None
+    """What fresh seeds chose in the end; its value is theirs."""
 
     def picks(self) -> list[Ending]:
         """Return the best candidate so far, after each trial that became it."""
@@ -116,7 +129,9 @@ class Course:
         return best
 
     def pick(self, seconds: float) -> Ending | None:
-        """Return the best candidate after ``seconds``."""
+        """Return the best candidate after ``seconds``, in the end the one that fresh seeds chose."""
+        if self.chosen is not None and seconds >= self.seconds:
+            return self.chosen
         found = [trial for trial in self.picks() if trial.at <= seconds]
         return found[-1] if found else None
 
@@ -160,7 +175,8 @@ class Side:
     def search(self, train: Train, seconds: float) -> Course:
         """Search for ``seconds`` of training; a trial that would end later is not counted."""
         course, spent, refused = Course(self.how.name, seconds), 0.0, 0
-        while spent < seconds:
+        trials_end = seconds * FOR_TRIALS if self.how.finalists else seconds
+        while spent < trials_end:
             trial = self.study.ask()
             config = self.definition.suggest(trial)
             if broken := self._over(config):
@@ -187,7 +203,35 @@ class Side:
                     learned=trained.learned and not self._nothing,
                 )
             )
+        if self.how.finalists:
+            course.chosen = self._chosen(course, train, spent)
         return course
+
+    def _chosen(self, course: Course, train: Train, spent: float) -> Ending | None:
+        """Train the finalists again, one round after another while there is time; return the best of them.
+
+        None where there was no time for one round.
+        """
+        whole = sorted((t for t in course.trials if t.value > -math.inf), key=lambda t: -t.value)
+        default = [trial for trial in whole if trial.number == 0]
+        finalists = default + [trial for trial in whole if trial.number != 0][:FINALISTS]
+        rounds: list[list[float]] = []
+        while finalists:
+            values = []
+            for trial in finalists:
+                config = from_params(self.definition.suggest, trial.params)
+                trained = train(dict(trial.params), config, lambda _: True)
+                spent += trained.seconds
+                values.append(trained.value if trained.whole and not trained.broken else -math.inf)
+                if spent > course.seconds:
+                    break
+            if spent > course.seconds:
+                break
+            rounds.append(values)
+        if not rounds:
+            return None
+        means = np.mean(rounds, axis=0)
+        return replace(finalists[int(np.argmax(means))], value=float(means.max()), at=course.seconds)
 
     def _over(self, config: ModelConfig) -> dict[str, float]:
         """Return what of the budget a config exceeds."""

@@ -202,6 +202,27 @@ def test_no_side_picks_a_training_that_diverged_or_ended_early(sides: ModuleType
     assert [pick.number for pick in course.picks()] == [course.trials[0].number, course.trials[3].number]
 
 
+def test_finalists_are_chosen_by_fresh_seeds_alone(sides: ModuleType) -> None:
+    """The trial with the best value was lucky: it is worth less than any other."""
+    worth: dict[str, float] = {}
+
+    def train(params: dict[str, object], *_: object) -> object:
+        key, number = json.dumps(params, sort_keys=True), len(worth)
+        lucky = key not in worth and number == 2
+        worth.setdefault(key, 0.3 if lucky else 0.5 + 0.01 * number)
+        value = 0.99 if lucky else worth[key]
+        return sides.Trained(value=value, seconds=1.0, whole=True, broken={}, learned=True)
+
+    course = sides.Side(sides.SIDES["finalists"], task_files.find("afib"), 0).search(train, 20.0)
+    assert [trial.at for trial in course.trials] == [float(i + 1) for i in range(15)], "three quarters of 20"
+    assert course.pick(15.0).number == course.trials[2].number and course.pick(15.0).value == 0.99
+    assert course.pick(20.0).number == course.trials[14].number
+    assert course.pick(20.0).value == pytest.approx(0.64) and course.pick(20.0).at == 20.0
+    short = sides.Side(sides.SIDES["finalists"], task_files.find("afib"), 0)
+    worth.clear()
+    assert short.search(train, 4.0).chosen is None, "no time for a round"
+
+
 def test_quartiles_are_values_that_occurred(sides: ModuleType) -> None:
     assert sides.quartiles([0.5, 1.0, math.inf, math.inf]) == "1.00 (0.50 to never)"
     assert sides.quartiles([-math.inf, 0.5, 0.5]) == "0.50 (- to 0.50)"
