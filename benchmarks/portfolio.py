@@ -1,8 +1,9 @@
 """What configs that won on other data are worth here: a portfolio chosen from recorded tables, and judged.
 
-Run as ``python benchmarks/portfolio.py --task afib --table TABLE [--count 6] [--against TABLE] [--data SET]
-[--draws 12] [--folds 5] [--through 1] [--share 1.0] [--seeds 1] [--processes 2]``. Tables are those of
-`benchmarks/record.py`, of this task or a like one: what the other space calls otherwise is as in DEFAULT, and
+Run as ``python benchmarks/portfolio.py --task afib [--table TABLE ... | --of TASK] [--count 6] [--against
+TABLE] [--data SET] [--draws 12] [--folds 5] [--through 1] [--share 1.0] [--seeds 1] [--processes 2]``. Tables
+are those of `benchmarks/record.py`, of this task or a like one; ``--of`` takes the portfolio of another task
+instead, and with neither the task's own is judged. What the other space calls otherwise is as in DEFAULT, and
 so is how classes are weighed, which belongs to the task.
 
 The best configs by their mean value are taken, at most two of a family. They are printed as they can stand in
@@ -176,7 +177,9 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--task", default="afib")
-    parser.add_argument("--table", type=Path, nargs="+", default=[], help="none: the space's own PORTFOLIO")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--table", type=Path, nargs="+", default=[])
+    source.add_argument("--of", metavar="TASK", help="take its PORTFOLIO")
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--against", type=Path, help="a table of the same draws on other data")
     parser.add_argument("--data", type=Path, nargs="+", default=[])
@@ -191,10 +194,12 @@ def main() -> None:
     tables = [read(path) for path in given.table]
     if tables:
         chosen = choose(tables, definition, given.count)
-        for kept in chosen:
-            print(f"# number {kept.number}, {kept.value:.4f} there\n{_written(kept.params, definition)}")
     else:
-        chosen = [Kept(n, dict(params), math.nan) for n, params in enumerate(definition.portfolio, 1)]
+        of = task_files.find(given.of) if given.of else definition
+        each = [translated(params, definition) for params in of.portfolio[: given.count]]
+        chosen = [Kept(number, params, math.nan) for number, params in enumerate(each, 1)]
+    for kept in chosen if tables or given.of else ():
+        print(f"# number {kept.number}, {kept.value:.4f} there\n{_written(kept.params, definition)}")
     if given.against and tables:
         _compare(tables[0], read(given.against), chosen)
     if given.data:

@@ -1,8 +1,8 @@
 """Records a table of real trials, to replay searches on: every one drawn at random, none cut short.
 
 Run as ``python benchmarks/record.py --data ../shared/data/iesd2024.zip --out table.jsonl [--trials 500]
-[--folds 5] [--seeds 1] [--share 1.0] [--processes 2]``. The same line again goes on where it stopped, with
-more trials if more are asked for.
+[--folds 5] [--seeds 1] [--share 1.0] [--objective NAME] [--window S] [--processes 2]``. The same line again goes
+on where it stopped, with more trials if more are asked for.
 
 A trial's parameters are drawn uniformly from the task's search space, as reference draws of a search
 are, by a seed of its own. It is trained over all folds, with no pruning: what a search would have
@@ -40,6 +40,7 @@ from atml.data.dataset import Dataset, DataSource, Fold
 from atml.errors import ConfigError
 from atml.searching import pruning
 from atml.searching.plan import trial_seed
+from atml.task_files.definition import TaskDefinition
 from atml.training import cross_validation
 from atml.training.records import ReportPoint
 
@@ -56,6 +57,17 @@ class Setting:
     folds: int
     share: float
     seed: int
+    objective: str | None = None
+    window: float | None = None
+
+    def about(self) -> dict[str, Any]:
+        """Return what the first line of a table says; what was not asked for is not said."""
+        told = {name: one for name, one in dataclasses.asdict(self).items() if one is not None}
+        return {**told, "data": Path(self.data).name, "space": self.definition().space_hash}
+
+    def definition(self) -> TaskDefinition:
+        """Load the task's files."""
+        return task_files.find(self.task, objective=self.objective, window=self.window)
 
 
 class Recorder:
@@ -67,7 +79,7 @@ class Recorder:
         torch.set_num_threads(1)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.setting = setting
-        self.definition = task_files.find(setting.task)
+        self.definition = setting.definition()
         self.dataset: Dataset = self.definition.open(DataSource(paths=(Path(setting.data),)))
         self.folds: tuple[Fold, ...] = data.folds(
             self.dataset.y, self.dataset.subject, setting.folds, setting.seed
@@ -150,11 +162,14 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=_FOLDS)
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each config")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--objective", help="one of the task's (default: its own)")
+    parser.add_argument("--window", type=float, help="seconds")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
-    setting = Setting(given.task, given.data, given.folds, given.share, given.seed)
-    space = task_files.find(given.task).space_hash
-    about = {"about": {**dataclasses.asdict(setting), "data": Path(given.data).name, "space": space}}
+    setting = Setting(
+        given.task, given.data, given.folds, given.share, given.seed, given.objective, given.window
+    )
+    about = {"about": setting.about()}
     lines = given.out.read_text().splitlines() if given.out.exists() else []
     if lines and json.loads(lines[0]) != about:
         raise SystemExit(f"{given.out} was recorded with {lines[0]}, not {json.dumps(about)}; name another")
