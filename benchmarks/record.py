@@ -1,8 +1,8 @@
 """Records a table of real trials, to replay searches on: every one drawn at random, none cut short.
 
 Run as ``python benchmarks/record.py --data ../shared/data/iesd2024.zip --out table.jsonl [--trials 500]
-[--folds 5] [--seeds 1] [--share 1.0] [--objective NAME] [--window S] [--processes 2]``. The same line again goes
-on where it stopped, with more trials if more are asked for.
+[--folds 5] [--seeds 1] [--share 1.0] [--objective NAME] [--window S] [--processes 2]``. The same line again
+goes on where it stopped, with more trials if more are asked for.
 
 A trial's parameters are drawn uniformly from the task's search space, as reference draws of a search
 are, by a seed of its own. It is trained over all folds, with no pruning: what a search would have
