@@ -17,6 +17,7 @@ the answer.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 from collections import defaultdict
@@ -199,7 +200,8 @@ def main() -> None:
         each = [translated(params, definition) for params in of.portfolio[: given.count]]
         chosen = [Kept(number, params, math.nan) for number, params in enumerate(each, 1)]
     for kept in chosen if tables or given.of else ():
-        print(f"# number {kept.number}, {kept.value:.4f} there\n{_written(kept.params, definition)}")
+        there = "" if math.isnan(kept.value) else f", {kept.value:.4f} there"
+        print(f"# number {kept.number}{there}\n{_written(kept.params, definition)}")
     if given.against and tables:
         _compare(tables[0], read(given.against), chosen)
     if given.data:
@@ -247,18 +249,20 @@ def _judge(
         CHOSEN: list(chosen),
         DRAWN: list(drawn(definition, given.draws)),
     }
-    with pool(given.processes) as several:
-        jobs = {
-            side: [
-                [several.submit(trained, setting, params, seed) for seed in range(given.seeds)]
-                for params in each
-            ]
-            for side, each in sides.items()
-        }
-        rows = []
-        for side, each in jobs.items():
-            values = np.array([np.mean([job.result() for job in again]) for again in each])
-            if len(values):
+    rows = []
+    with contextlib.ExitStack() as stack:
+        if given.processes > 1:
+            several = stack.enter_context(pool(given.processes))
+            begun = {
+                side: [[several.submit(trained, setting, p, n) for n in range(given.seeds)] for p in each]
+                for side, each in sides.items()
+            }
+        for side, each in sides.items():
+            if given.processes > 1:
+                values = [np.mean([job.result() for job in again]) for again in begun[side]]
+            else:
+                values = [np.mean([trained(setting, p, n) for n in range(given.seeds)]) for p in each]
+            if values:
                 quarters = (f"{one:.3f}" for one in np.quantile(values, (0.25, 0.5, 0.75, 1.0)))
                 rows.append((side, str(len(values)), *quarters))
                 print(f"{side}: {', '.join(f'{value:.3f}' for value in values)}", flush=True)

@@ -40,6 +40,10 @@ RUNS: dict[str, tuple[str, str]] = {
         "--device cpu --minutes 0 --pages 1 --size 128x256 --steps 1 --batches 1",
         "left out: base 16, depth 5 (time), page_densenet121, own (time), ",
     ),
+    "portfolio": (
+        "--task afib --data afib.npz --draws 1 --folds 2 --share 0.01",
+        "| drawn at random ",
+    ),
     "qrs": ("--minutes 0.2 --learning 2 --rates 125 --hours 0.02", "whole: 0.02 h at 250 Hz in "),
     # Twenty files are read slower than the goal says, so that it ends with 1 and "MISSED".
     "reading": ("--files 20", "cold over np.loadtxt: "),
@@ -73,7 +77,7 @@ ELSEWHERE = ("pages_traced", "processes", "table", "versus", "versus_real", "ver
 `tests/benchmarks/` has the others."""
 
 
-APART = ("record", "regions", "report", "serve", "soak", "startup", "throughput")
+APART = ("portfolio", "record", "regions", "report", "serve", "soak", "startup", "throughput")
 """They start processes or a browser. The others run in this process: the libraries take seconds to load."""
 
 
