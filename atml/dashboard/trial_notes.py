@@ -101,7 +101,8 @@ def config_words(config: ModelConfig) -> list[tuple[str, str]]:
 def _input(config: ModelConfig) -> str:
     fewer = f", mean of {config.decimation} samples each" if config.decimation > 1 else ""
     turned = ", turned upright where its third moment is negative" if config.upright else ""
-    return f"normalised by {config.normalise}{turned}{fewer}"
+    leads = ", each lead by itself" if config.each_lead else ""
+    return f"normalised by {config.normalise}{turned}{fewer}{leads}"
 
 
 def _convolutions(config: ModelConfig) -> str:

@@ -30,9 +30,13 @@ def read(model: bytes, config: ModelConfig, task: Task) -> Program:
 
     Raises:
         ExportError: a graph with an operator, or in an order, that has no form on a device; a task of
-            pictures.
+            pictures; a network that sees each lead by itself.
     """
     check_task(task)
+    if config.each_lead:
+        raise ExportError(
+            "a network that sees each lead by itself has no form on a device yet: onnxruntime runs the file"
+        )
     return _Reader(onnx.load_model_from_string(model).graph, config, task).program()
 
 

@@ -14,6 +14,7 @@ _SINCE: dict[str, Any] = {
     "family": CONV_RECURRENT, "upright": False, "patch": 1, "init": "random",
     "polarity": 0.0, "stretch": 0.0, "filter": 0.0, "thinning": 0.0,
     "views": "whole", "own_views": False, "vote": "mean", "size": 128, "rotation": 0.0,
+    "each_lead": False,
 }  # fmt: skip
 """Fields that are younger than version 0.1, and the value by which they change nothing."""
 
@@ -49,6 +50,9 @@ class ModelConfig:
     upright: bool = False
     """Turn a window upside down, lead by lead, where its third central moment is negative: a lead and the
     same lead the other way round are one to the network."""
+    each_lead: bool = False
+    """Of a task of several leads: the network sees one lead at a time, in training one drawn at random for
+    each window. It decides on all of them, each class by its largest logit."""
 
     # Input of networks for pictures, whose ``normalise`` is "ink" (how dark a pixel is beside the paper, how
     # colourful) or "zscore" (each of three colours by itself); part of the exported graph too.

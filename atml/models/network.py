@@ -62,6 +62,13 @@ class Network(nn.Module):
         AtmlError for a layer that has no form there.
         """
 
+    def vote_nodes(self, graph: Graph, logits: str) -> str:
+        """Write how the rows that ``head`` gives of one window become one; return the name of the logits.
+
+        ``logits`` is the name of what ``head`` gives. Where that is one row, there is nothing to write.
+        """
+        return logits
+
     def forward(self, x: Tensor) -> Tensor:
         """``(n, *task.shape)`` float32 to logits ``(n, classes)``."""
         return self.decide(self.inputs(x))

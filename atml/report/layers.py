@@ -47,6 +47,8 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
     if config.decimation > 1:
         detail = f"mean of {config.decimation}"
         found.append(Layer("decimate", detail, f"{task.leads} × {plan.decimated}", GREY))
+    if config.each_lead:
+        found.append(Layer("each lead", "by itself", f"{plan.rows} × {plan.decimated}", GREY))
     for conv in plan.convs:
         kind = "separable" if conv.separable else "convolution"
         step = f", step {conv.stride}" if conv.stride > 1 else ""
@@ -70,6 +72,8 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
             ORANGE,
         )
     )
+    if config.each_lead:
+        found.append(Layer("vote", f"the largest of {task.leads} leads", plural(classes, "logit"), ORANGE))
     return found
 
 

@@ -80,7 +80,7 @@ def graph(net: Network, task: Task, *, metadata: Mapping[str, str] | None = None
     name = INPUT if task.picture is None else PAGE
     x = net.nodes(g, net.input_nodes(g, name))
     weight, bias = g.store("head.weight", net.head.weight), g.store(HEAD_BIAS, net.head.bias)
-    x = g.add("Gemm", [x, weight, bias], "head", transB=1)
+    x = net.vote_nodes(g, g.add("Gemm", [x, weight, bias], "head", transB=1))
     _mark_unusable(g, name, x, task)
     model = helper.make_model(
         helper.make_graph(

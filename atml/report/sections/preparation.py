@@ -60,8 +60,9 @@ def steps(config: ModelConfig) -> str:
     )
     turned = " A lead whose third central moment is negative is turned upside down." if config.upright else ""
     patches = f" The network reads {config.patch} samples at once." if config.patch > 1 else ""
+    leads = " The network sees each lead by itself, in training one of them." if config.each_lead else ""
     return (
-        f"each window and lead is {WORDS.get(config.normalise, config.normalise)}.{turned}{thin}{patches} All"
+        f"each window and lead is {WORDS.get(config.normalise, config.normalise)}.{turned}{thin}{patches}{leads} All"
         " of this is part of the exported file."
     )
 

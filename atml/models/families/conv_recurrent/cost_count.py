@@ -5,7 +5,7 @@ from __future__ import annotations
 from atml.models.beat_view import beat_plan
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
-from atml.models.families.conv_recurrent.shapes import Shapes, shapes
+from atml.models.families.conv_recurrent.shapes import Shapes, passes, shapes
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
@@ -25,6 +25,7 @@ TWO_WAY_BYTES = 125
 UPRIGHT_BYTES = 650
 PATCH_BYTES = 500
 POOL_BYTES = {"mean_max": 165, "attention": 265}
+EACH_LEAD_BYTES = 450
 
 
 def cost(config: ModelConfig, task: Task) -> Cost:
@@ -34,7 +35,7 @@ def cost(config: ModelConfig, task: Task) -> Cost:
     usual, and no element-wise work but that of ``normalise`` "rr" and "beat", which consist of it.
     ``size_bytes`` is an upper estimate, above the file by at most 10% and 2 KiB: batch normalisation is
     folded into the convolution before it. ``peak_bytes`` takes norm and activation as done in place: the
-    largest input plus output of any layer.
+    largest input plus output of any layer, of one lead where the leads pass one after another.
 
     Raises:
         ConfigError: an unknown name, or a number that can't be.
@@ -42,7 +43,8 @@ def cost(config: ModelConfig, task: Task) -> Cost:
     """
     plan = shapes(config, task)
     parameters = fixed = macs = stored = extra = 0
-    peak = task.leads * task.window + (plan.rows * plan.decimated if config.decimation > 1 else 0)
+    times = passes(config, task)
+    peak = task.leads * task.window + (times * plan.rows * plan.decimated if config.decimation > 1 else 0)
     if config.normalise == "rr":
         rr = rr_plan(task.sampling_rate, task.window)
         macs += task.leads * rr.operations
@@ -52,7 +54,8 @@ def cost(config: ModelConfig, task: Task) -> Cost:
         beat = beat_plan(task)
         macs += task.leads * beat.operations
         extra = beat.file_bytes(task.leads)
-        peak = max(peak, (task.leads + plan.rows) * task.window)
+        peak = max(peak, (task.leads + times * plan.rows) * task.window)
+    of_input, macs = macs, 0
     per_norm = 0 if config.norm == "none" else 2
     for c in plan.convs:
         if c.separable:
@@ -84,7 +87,7 @@ def cost(config: ModelConfig, task: Task) -> Cost:
     return Cost(
         parameters=parameters,
         fixed=fixed,
-        macs=macs,
+        macs=of_input + times * macs,
         size_bytes=FLOAT * stored + _overhead(config, plan) + extra,
         peak_bytes=FLOAT * peak,
     )
@@ -99,6 +102,7 @@ def _overhead(config: ModelConfig, plan: Shapes) -> int:
         each += GATE_BYTES
     total = GRAPH_BYTES + each * len(plan.convs) + DEPTHWISE_BYTES * sum(c.separable for c in plan.convs)
     total += UPRIGHT_BYTES * config.upright + PATCH_BYTES * (config.patch > 1)
+    total += EACH_LEAD_BYTES * config.each_lead
     if config.cell != "none":
         total += config.layers * (CELL_BYTES + (TWO_WAY_BYTES if config.bidirectional else 0))
     return total + POOL_BYTES.get(config.pool, 0)

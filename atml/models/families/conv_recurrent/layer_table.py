@@ -5,14 +5,14 @@ from __future__ import annotations
 from atml.models.beat_view import beat_plan
 from atml.models.config import ModelConfig
 from atml.models.families.base import Layer
-from atml.models.families.conv_recurrent.shapes import shapes
+from atml.models.families.conv_recurrent.shapes import passes, shapes
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
 
 def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
     """List what a signal passes, from the input on; the sums are those of `cost_count`."""
-    plan = shapes(config, task)
+    plan, times = shapes(config, task), passes(config, task)
     found = [Layer("input", (task.leads, task.window))]
     if config.normalise != "none":
         work = 0
@@ -20,11 +20,13 @@ def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
             work = task.leads * rr_plan(task.sampling_rate, task.window).operations
         elif config.normalise == "beat":
             work = task.leads * beat_plan(task).operations
-        found.append(Layer(f"normalise: {config.normalise}", (plan.rows, task.window), macs=work))
+        found.append(Layer(f"normalise: {config.normalise}", (times * plan.rows, task.window), macs=work))
     if config.upright:
         found.append(Layer("turned upright", (task.leads, task.window)))
     if config.decimation > 1:
-        found.append(Layer(f"mean of {config.decimation} samples", (plan.rows, plan.decimated)))
+        found.append(Layer(f"mean of {config.decimation} samples", (times * plan.rows, plan.decimated)))
+    if config.each_lead:
+        found.append(Layer("each lead by itself", (plan.rows, plan.decimated)))
     for c in plan.convs:
         kind = f"conv {c.kernel}" + (f" / {c.stride}" if c.stride > 1 else "")
         weights = c.inputs * c.outputs * c.kernel
@@ -39,7 +41,7 @@ def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
                 (c.outputs, c.length_out),
                 weights + c.outputs * ((0 if batch_norm else 1) + (0 if config.norm == "none" else 2)),
                 2 * c.outputs if batch_norm else 0,
-                weights * c.length_out,
+                times * weights * c.length_out,
             )
         )
     width = plan.width_in
@@ -51,10 +53,13 @@ def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
             matrix = ways * gates * config.units * (width + config.units)
             name = config.cell.upper() + f" {config.units}" + (", both directions" if ways == 2 else "")
             parameters = matrix + 2 * ways * gates * config.units
-            found.append(Layer(name, (plan.steps, plan.width), parameters, 0, matrix * plan.steps))
+            found.append(Layer(name, (plan.steps, plan.width), parameters, 0, times * matrix * plan.steps))
             width = plan.width
     attention = plan.width if config.pool == "attention" else 0
-    found.append(Layer(f"pool: {config.pool}", (plan.features,), attention, 0, 2 * attention * plan.steps))
+    work = times * 2 * attention * plan.steps
+    found.append(Layer(f"pool: {config.pool}", (plan.features,), attention, 0, work))
     head = plan.features * len(task.classes)
-    found.append(Layer("linear", (len(task.classes),), head + len(task.classes), 0, head))
+    found.append(Layer("linear", (len(task.classes),), head + len(task.classes), 0, times * head))
+    if config.each_lead:
+        found.append(Layer(f"the largest of {times} leads", (len(task.classes),)))
     return tuple(found)

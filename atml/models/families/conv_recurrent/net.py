@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from atml.models import time_major
 from atml.models.blocks import CELL, ConvBlock, Pool
 from atml.models.config import ModelConfig
 from atml.models.families.conv_recurrent.graph_nodes import nodes
-from atml.models.families.conv_recurrent.shapes import shapes
+from atml.models.families.conv_recurrent.shapes import passes, shapes
 from atml.models.graph import Graph
 from atml.models.gru import gru
 from atml.models.network import Network
@@ -26,8 +28,9 @@ class ConvRecurrentNet(Network):
     """
 
     def __init__(self, config: ModelConfig, task: Task) -> None:
-        super().__init__(config, task)
         plan = shapes(config, task)
+        super().__init__(config, replace(task, leads=1) if config.each_lead else task)
+        self.leads, self.window = passes(config, task), task.window
         self.patch = config.patch
         self.seen = (plan.rows, plan.decimated)
         self.convs = nn.ModuleList(
@@ -63,6 +66,8 @@ class ConvRecurrentNet(Network):
         One pass, channel by channel, after Mishkin and Matas, "All you need is a good init", ICLR 2016.
         Blocks with a norm need none of it and stay as they are.
         """
+        if self.leads > 1:
+            x = self._apart(x)
         for block in self.convs:
             assert isinstance(block, ConvBlock)
             if isinstance(block.norm, nn.Identity):
@@ -76,7 +81,13 @@ class ConvRecurrentNet(Network):
             x = block(x)
 
     def decide(self, x: Tensor, *, half: bool = False) -> Tensor:
-        """From `inputs` to logits ``(n, classes)``; ``half`` convolves in bfloat16."""
+        """From `inputs` to logits ``(n, classes)``; ``half`` convolves in bfloat16.
+
+        Where each lead passes by itself, a window is one of its leads in training, drawn at random; else it
+        is all of them, and of each class the largest logit counts.
+        """
+        if self.leads > 1:
+            x = self._one_of(x) if self.training else self._apart(x)
         if self.convs:
             x = self._convolve(x, half)
         elif self.patch > 1:
@@ -88,7 +99,19 @@ class ConvRecurrentNet(Network):
             if self.recurrent is not None:
                 x, _ = self.recurrent(x)
         out: Tensor = self.head(self.dropout(self.pool(x)))
+        if self.leads > 1 and not self.training:
+            out = out.reshape(-1, self.leads, out.shape[1]).amax(1)
         return out
+
+    def _apart(self, x: Tensor) -> Tensor:
+        """``(n, leads * rows, samples)`` to ``(n * leads, rows, samples)``."""
+        return x.reshape(len(x) * self.leads, -1, x.shape[2])
+
+    def _one_of(self, x: Tensor) -> Tensor:
+        """``(n, leads * rows, samples)`` to ``(n, rows, samples)``, a lead of each window."""
+        # As dropout, from the generator that a training seeds.
+        lead = torch.randint(self.leads, (len(x),), device=x.device)
+        return x.reshape(len(x), self.leads, -1, x.shape[2])[torch.arange(len(x), device=x.device), lead]
 
     def _convolve(self, x: Tensor, half: bool) -> Tensor:
         """Apply the convolutions to ``(n, leads, samples)``; ``(n, channels, steps)`` comes out."""
@@ -103,6 +126,21 @@ class ConvRecurrentNet(Network):
         for block, pad in zip(blocks, [*(b.pad for b in blocks[1:]), 0], strict=True):
             x = block.time_major(x, pad)
         return x.permute(2, 1, 0)
+
+    def input_nodes(self, graph: Graph, x: str) -> str:
+        """Write the input stage; where each lead passes by itself, leads lie one below the other after it."""
+        if self.leads > 1:
+            window = graph.store("lead.window", np.array([-1, 1, self.window]))
+            x = graph.add("Reshape", [x, window], "lead")
+        return super().input_nodes(graph, x)
+
+    def vote_nodes(self, graph: Graph, logits: str) -> str:
+        """Of the leads of a window, each class has its largest logit."""
+        if self.leads == 1:
+            return logits
+        shape = graph.store("lead.logits", np.array([-1, self.leads, self.head.out_features]))
+        by_lead = graph.add("Reshape", [logits, shape], "by_lead")
+        return graph.add("ReduceMax", [by_lead], "voted", axes=[1], keepdims=0)
 
     def nodes(self, graph: Graph, x: str) -> str:
         """Write convolutions, recurrent layers and pool; see `graph_nodes`."""

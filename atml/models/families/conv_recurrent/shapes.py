@@ -37,7 +37,8 @@ class Shapes:
     """The whole signal path: rows, samples after decimation, convolutions, width and steps at the pool."""
 
     rows: int
-    """Channels of the signal after normalisation: those of the task, or three of each."""
+    """Channels of the signal after normalisation: those of the task, or three of each; of one lead where the
+    network sees each lead by itself."""
     decimated: int
     convs: tuple[ConvShape, ...]
     width_in: int
@@ -67,7 +68,7 @@ def shapes(config: ModelConfig, task: Task) -> Shapes:
             f"decimation={config.decimation} leaves nothing of a window of {task.window} samples;"
             " use a smaller one"
         )
-    rows = task.leads * rows_of(config.normalise)
+    rows = leads_at_once(config, task) * rows_of(config.normalise)
     decimated, width = length, rows
     convs = []
     for i, (out, kernel, stride) in enumerate(
@@ -99,6 +100,16 @@ def shapes(config: ModelConfig, task: Task) -> Shapes:
     )
 
 
+def leads_at_once(config: ModelConfig, task: Task) -> int:
+    """Return how many leads the layers see at once: all, or one where each passes by itself."""
+    return 1 if config.each_lead else task.leads
+
+
+def passes(config: ModelConfig, task: Task) -> int:
+    """Return how often the layers are passed for one window."""
+    return task.leads if config.each_lead else 1
+
+
 def _check(config: ModelConfig, task: Task) -> None:
     """Raise ConfigError for the first field of the architecture that can't be."""
     if task.picture is not None:
@@ -121,6 +132,10 @@ def _check(config: ModelConfig, task: Task) -> None:
         rr_plan(task.sampling_rate, task.window)
     if config.normalise == "beat":
         beat_plan(task)
+    if config.each_lead and task.leads < 2:
+        raise ConfigError(
+            f"each_lead=True is for tasks of several leads, and task {task.name!r} has one; leave it False"
+        )
     layers = {len(config.channels), len(config.kernels), len(config.strides)}
     if len(layers) != 1:
         raise ConfigError(
