@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import atml
 from atml.artifacts.backends import BACKENDS, onnx_w8
-from atml.artifacts.export import check_parity, fold_decision, infer
+from atml.artifacts.export import check_parity, fold_decision, infer, onnx_bytes
+from atml.artifacts.model import load
+from atml.data.beat_windows import gather
 from atml.device import reading
 from atml.errors import ConfigError, ExportError
 from atml.models import build, cost, families
 from atml.models.config import ModelConfig
+from atml.report import attention
 from atml.report import layers as drawn
 from atml.tasks.task import Task
 from atml.training.loop import fit, predict
+from tests.annotating import made
+from tests.annotating.made import properties
 
 TASK = Task(
     name="b",
@@ -45,12 +52,12 @@ def config(request: pytest.FixtureRequest) -> ModelConfig:
     return found
 
 
-def ecg(n: int, leads: int = 2) -> np.ndarray:
-    return np.random.default_rng(n).normal(size=(n, leads, TASK.window)).astype(np.float32)
+def ecg(n: int, task: Task = TASK) -> np.ndarray:
+    return np.random.default_rng(n).normal(size=(n, *task.shape)).astype(np.float32)
 
 
 def trained(config: ModelConfig, task: Task = TASK) -> torch.nn.Module:
-    x = ecg(60, task.leads)
+    x = ecg(60, task)
     y, subject = np.arange(60) % 3, np.repeat([f"S{i}" for i in range(6)], 10)
     return fit(replace(config, steps=4, batch=8), task, x, y, subject, seed=0).model
 
@@ -109,6 +116,34 @@ def test_training_sees_one_lead_of_a_window_drawn_at_random() -> None:
     assert 5 < like[0].sum() < 35
     again = [predict(trained(CONFIGS["beat"]), ecg(3)) for _ in range(2)]  # the same seed
     np.testing.assert_array_equal(*again)
+
+
+def test_attention_is_the_mean_of_that_of_the_leads(tmp_path: Path) -> None:
+    config = CONFIGS["z-score, attention"]
+    net, one = trained(config), build(replace(config, each_lead=False), replace(TASK, leads=1))
+    one.load_state_dict(net.state_dict())
+
+    def weighs(model: torch.nn.Module, config: ModelConfig, task: Task) -> attention.Attention:
+        file = tmp_path / f"{task.leads}.onnx"
+        file.write_bytes(onnx_bytes(model.eval(), task, properties(task, config)))
+        return attention.Attention(load(file))
+
+    both = weighs(net, config, TASK)
+    single = weighs(one, replace(config, each_lead=False), replace(TASK, leads=1))
+    x = ecg(1)[0]
+    np.testing.assert_allclose(both(x), (single(x[:1]) + single(x[1:])) / 2, atol=1e-5)
+
+
+def test_a_recording_is_annotated_as_its_windows_are_decided(tmp_path: Path) -> None:
+    config, task = replace(CONFIGS["z-score, attention"], decimation=2), made.TASK
+    file = tmp_path / "model.onnx"
+    file.write_bytes(onnx_bytes(trained(config, task).eval(), task, properties(task, config)))
+    x = made.ecg("NNNVNNSNNNVVNNNN", task.sampling_rate)
+    np.save(tmp_path / "one.npy", x)
+    found = atml.annotate(file, tmp_path / "one.npy", sampling_rate=task.sampling_rate).found.beats
+    windows = gather(x, found.sample, task)
+    assert len(found.sample) > 10
+    assert found.label.tolist() == infer(file.read_bytes(), windows).argmax(axis=1).tolist()
 
 
 def test_one_lead_alone_is_refused_and_so_is_a_board() -> None:

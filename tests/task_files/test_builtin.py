@@ -20,7 +20,8 @@ EARLIER = sorted((builtin.folder("search_spaces") / builtin.EARLIER).glob("*.py"
 
 
 def test_earlier_spaces_are_no_tasks(tmp_path: Path) -> None:
-    assert set(task_files.names(tmp_path)) == {"afib", "beats", "defib", "iccad", "pages", "paper", "rhythm"}
+    signals = {"afib", "beats", "beats_2lead", "defib", "iccad", "rhythm"}
+    assert set(task_files.names(tmp_path)) == {*signals, "pages", "paper"}
     assert {path.stem for path in EARLIER} >= {"afib_1", "defib_1", "rhythm_1"}
 
 
@@ -59,7 +60,7 @@ def test_whatever_opens_a_study_gets_the_space_that_it_began_with(tmp_path: Path
     assert definition_of(spec, own, today.objective_path).space_path == own
 
 
-@pytest.mark.parametrize("task", ["afib", "beats", "defib", "iccad", "rhythm"])
+@pytest.mark.parametrize("task", ["afib", "beats", "beats_2lead", "defib", "iccad", "rhythm"])
 def test_what_a_built_in_space_names_lies_in_it(task: str) -> None:
     definition = task_files.find(task)
     for params in (definition.default, *definition.portfolio):
@@ -70,7 +71,7 @@ def test_what_a_built_in_space_names_lies_in_it(task: str) -> None:
         within(definition.suggest, {**definition.default, "dropout": 7.0})
 
 
-@pytest.mark.parametrize("task", ["afib", "beats", "defib", "iccad", "rhythm"])
+@pytest.mark.parametrize("task", ["afib", "beats", "beats_2lead", "defib", "iccad", "rhythm"])
 def test_every_kind_of_network_can_be_drawn(task: str) -> None:
     definition = task_files.find(task)
     drawn = [

@@ -62,8 +62,8 @@ def steps(config: ModelConfig) -> str:
     patches = f" The network reads {config.patch} samples at once." if config.patch > 1 else ""
     leads = " The network sees each lead by itself, in training one of them." if config.each_lead else ""
     return (
-        f"each window and lead is {WORDS.get(config.normalise, config.normalise)}.{turned}{thin}{patches}{leads} All"
-        " of this is part of the exported file."
+        f"each window and lead is {WORDS.get(config.normalise, config.normalise)}.{turned}{thin}{patches}"
+        f"{leads} All of this is part of the exported file."
     )
 
 
