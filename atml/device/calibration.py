@@ -75,7 +75,7 @@ def calibrate(program: Program, windows: Float32) -> Ranges:
             "no window without NaN to calibrate 8-bit activations on; give some of the training's"
         )
     with np.errstate(all="ignore"):
-        rows = interpreter.prepared(program.input, x)
+        rows = interpreter.prepared(program.input, interpreter.apart(x, program.passes))
         found, before = [_range(rows)], []
         for layer in program.layers:
             if isinstance(layer, Recurrent):

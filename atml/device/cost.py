@@ -8,7 +8,7 @@ of ``c/runtime/`` line by line; nothing here depends on the values of weights, o
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atml.device import integer_sizes, memory
 from atml.device.c.writer import pieces
@@ -42,6 +42,11 @@ class Part:
     floats: int
     ram: int
 
+    def times(self, passes: int) -> Part:
+        """Return what it does in so many passes; it is stored once."""
+        events = Counter({name: count * passes for name, count in self.events.items()})
+        return replace(self, macs=self.macs * passes, events=events)
+
 
 def parts(program: Program) -> list[Part]:
     """Return what each part of a program does in one window: the input, the layers, pool and head.
@@ -67,7 +72,7 @@ def parts(program: Program) -> list[Part]:
     weight = program.head.weight
     events = Counter({"window": 1, "head class": len(weight), "head trip": weight.size})
     found.append(Part(HEAD, weight.size, events, weight.size, len(weight), len(weight), 0))
-    return found
+    return [one.times(program.passes) for one in found]
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def estimate(
         flash_bytes=round(constants + Rates.total(cost.code(program, form), known.code)),
         ram_bytes=ram_bytes(program, form, compiler),
         stack_bytes=round(Rates.total(cost.frames(program, form), known.stack)),
-        window_bytes=4 * program.input.leads * program.input.samples,
+        window_bytes=4 * program.leads * program.input.samples,
         layers=tuple(rows),
     )
 

@@ -31,9 +31,11 @@ from atml.device.quantised import (
 
 def run(quantised: Quantised, x: Float32) -> Float32:
     """Return logits ``(n, classes)`` of windows ``(n, leads, samples)`` in mV, as `interpreter.run` does."""
-    size = interpreter.BLOCK
+    size, passes = interpreter.BLOCK, quantised.program.passes
+    x = interpreter.apart(x, passes)
     parts = [_run(quantised, np.asarray(x[at : at + size], F)) for at in range(0, len(x), size)]
-    return np.concatenate([np.empty((0, quantised.program.classes), F), *parts])
+    logits = np.concatenate([np.empty((0, quantised.program.classes), F), *parts])
+    return interpreter.voted(logits, passes)
 
 
 def _run(quantised: Quantised, x: Float32) -> Float32:

@@ -32,8 +32,19 @@ def run(program: Program, x: Float32) -> Float32:
 
     All logits of a window with a NaN or an infinite sample are NaN. The bits are those of the C.
     """
+    x = apart(x, program.passes)
     parts = [_run(program, np.asarray(x[at : at + BLOCK], F)) for at in range(0, len(x), BLOCK)]
-    return np.concatenate([np.empty((0, program.classes), F), *parts])
+    return voted(np.concatenate([np.empty((0, program.classes), F), *parts]), program.passes)
+
+
+def apart(x: Float32, passes: int) -> Float32:
+    """Return what a network is passed for: windows, or their leads, one below the other."""
+    return x if passes == 1 else x.reshape(-1, 1, x.shape[-1])
+
+
+def voted(logits: Float32, passes: int) -> Float32:
+    """Return the logits of windows from those of their passes: the largest of each class, NaN if one is."""
+    return logits if passes == 1 else logits.reshape(-1, passes, logits.shape[1]).max(1)
 
 
 def labels(program: Decides, logits: Float32) -> Int64:

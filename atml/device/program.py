@@ -203,8 +203,9 @@ Layer = Conv | LayerNorm | Recurrent
 class Program:
     """One network: ``input``, then ``layers`` in order, ``pool`` and ``head``.
 
-    ``positive`` is the class that a binary task looks for, which wins a tie; None where the first of the
-    largest logits wins.
+    Where ``passes`` is above 1 all of this is for one lead, and it is passed for each of so many; of each
+    class the largest logit counts. ``positive`` is the class that a binary task looks for, which wins a tie;
+    None where the first of the largest logits wins.
     """
 
     input: Input
@@ -212,6 +213,12 @@ class Program:
     pool: Pool
     head: Head
     positive: int | None
+    passes: int = 1
+
+    @property
+    def leads(self) -> int:
+        """Leads of a window."""
+        return self.input.leads * self.passes
 
     @property
     def format(self) -> str:
@@ -232,7 +239,8 @@ class Program:
     def macs(self) -> int:
         """Multiply-accumulates of one window, those of layers, attention and head."""
         layers = sum(layer.macs for layer in self.layers if not isinstance(layer, LayerNorm))
-        return layers + 2 * self.pool.score.size * self.pool.steps + int(self.head.weight.size)
+        one = layers + 2 * self.pool.score.size * self.pool.steps + int(self.head.weight.size)
+        return one * self.passes
 
     def arrays(self) -> list[Float32]:
         """Return what is stored, in order; scales are no parameters."""

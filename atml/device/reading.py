@@ -18,6 +18,7 @@ from atml.device.program import NO_SCALE, Conv, Head, Input, Layer, LayerNorm, P
 from atml.errors import ExportError
 from atml.models.beat_view import beat_plan
 from atml.models.config import ModelConfig
+from atml.models.families.conv_recurrent.shapes import leads_at_once, passes
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
@@ -30,13 +31,9 @@ def read(model: bytes, config: ModelConfig, task: Task) -> Program:
 
     Raises:
         ExportError: a graph with an operator, or in an order, that has no form on a device; a task of
-            pictures; a network that sees each lead by itself.
+            pictures.
     """
     check_task(task)
-    if config.each_lead:
-        raise ExportError(
-            "a network that sees each lead by itself has no form on a device yet: onnxruntime runs the file"
-        )
     return _Reader(onnx.load_model_from_string(model).graph, config, task).program()
 
 
@@ -92,13 +89,18 @@ class _Reader:
             raise _no_form(node)
         pool, x = self._pool(x, layers, width, steps)
         return Program(
-            input=source, layers=tuple(layers), pool=pool, head=self._head(x), positive=self.task.positive
+            input=source,
+            layers=tuple(layers),
+            pool=pool,
+            head=self._head(x),
+            positive=self.task.positive,
+            passes=passes(self.config, self.task),
         )
 
     def _input(self) -> Input:
         config, task = self.config, self.task
         return Input(
-            leads=task.leads,
+            leads=leads_at_once(config, task),
             samples=task.window,
             kind=config.normalise,
             upright=config.upright,
@@ -111,7 +113,12 @@ class _Reader:
     def _end_of_input(self) -> str:
         """Name of what the first layer gets."""
         config = self.config
-        ends = {"none": "ecg", "centre": "centred", "rr": "intervals", "beat": "beat"}
+        ends = {
+            "none": "lead" if config.each_lead else "ecg",
+            "centre": "centred",
+            "rr": "intervals",
+            "beat": "beat",
+        }
         name = ends.get(config.normalise, "normalised")
         if config.upright:
             name = "upright"

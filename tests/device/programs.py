@@ -75,6 +75,12 @@ CASES: dict[str, tuple[ModelConfig, Task]] = {
     ),
     "beat, gru of patches": (_cell(normalise="beat", cell="gru", patch=6, pool="attention"), BEATS),
     "z-score, upright": (_small(upright=True), TASK),
+    "each lead, as it is, gru": (_small(normalise="none", each_lead=True, cell="gru", decimation=2), LEADS),
+    "each lead, beat, lstm, classes": (
+        _small(normalise="beat", each_lead=True, cell="lstm", pool="attention"),
+        dataclasses.replace(CLASSES, after_beat=0.7, leads=3),
+    ),
+    "each lead, rr, layer norm": (_small(normalise="rr", each_lead=True, norm="layer", pool="max"), LEADS),
 }
 
 

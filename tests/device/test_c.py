@@ -108,6 +108,7 @@ ON_BOARDS = {
     "gru of patches, mean and max": "w8",
     "rr, decimated": "f32",
     "beat, decimated": "w8",
+    "each lead, as it is, gru": "f32",
 }
 
 

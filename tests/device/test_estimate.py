@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def _own_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def small(**fields: Any) -> Program:
     fields = {"channels": (4,), "kernels": (7,), "strides": (2,), **fields}
-    return untrained.program(ModelConfig(**fields), TASK)
+    task = replace(TASK, leads=2) if fields.get("each_lead") else TASK
+    return untrained.program(ModelConfig(**fields), task)
 
 
 def test_estimates_are_those_of_counted_programs(programs: list[Program]) -> None:
@@ -70,16 +72,18 @@ def test_estimates_are_those_of_counted_programs(programs: list[Program]) -> Non
     assert checked <= seen <= set(rates.columns())
 
 
-def test_a_real_count_agrees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("each_lead", [False, True])
+def test_a_real_count_agrees(tmp_path: Path, each_lead: bool) -> None:
     if not cortex_m.available():
         pytest.skip("unicorn is not installed")
     from atml.device.toolchains import building, emulation
 
-    program = small(cell="gru", units=8, pool="mean_max", activation="silu", decimation=2)
+    fields = {"cell": "gru", "units": 8, "pool": "mean_max", "activation": "silu", "decimation": 2}
+    program = small(**fields, each_lead=each_lead)
     for name, text in c.write(program, sampling_rate=250, hop=250).items():
         (tmp_path / name).write_text(text)
     image = building.build(tmp_path, "cortex-m4")
-    window = np.random.default_rng(1).normal(size=(1, 250)).astype(np.float32)
+    window = np.random.default_rng(1).normal(size=(program.leads, 250)).astype(np.float32)
     found = estimate(program, "l432kc", compiler=image.compiler.partition(" ")[0])
     assert found.instructions == pytest.approx(emulation.count(image, window), rel=0.05)
     assert abs(found.flash_bytes - image.linked.flash) <= max(256, 0.05 * image.linked.flash)

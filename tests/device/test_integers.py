@@ -38,6 +38,7 @@ COMPILED = {
     "gru x2, attention, classes": CHECKED,
     "gru of patches, mean and max": CHECKED,
     "beat, lstm, classes": CHECKED,
+    "each lead, beat, lstm, classes": CHECKED,
 }
 """Each layer, cell, direction and pool, with and without a table; the others of `CASES` add nothing."""
 

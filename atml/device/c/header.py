@@ -41,7 +41,7 @@ def text(
 extern "C" {{
 #endif
 
-#define ATML_LEADS {source.leads}
+#define ATML_LEADS {program.leads}
 #define ATML_WINDOW {source.samples} /* samples a lead */
 #define ATML_RATE {sampling_rate} /* Hz */
 #define ATML_CLASSES {program.classes}

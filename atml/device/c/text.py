@@ -53,7 +53,7 @@ def table_of_layers(program: Program, variables: Sequence[str], rows: Sequence[s
     """Return the ``variables`` of a program's layers, what every program counts, and the table of layers."""
     parts = list(variables)
     if program.input.rr is not None:
-        parts.append("static float series[ATML_LEADS * REACHED];")
+        parts.append("static float series[SEEN * REACHED];")
     if program.input.beat is not None:
         parts.append("static float series[CHANNELS * REACHED + 2 * ALIKE];")
     parts.append("static int pooled; /* rows that the pool has seen */")

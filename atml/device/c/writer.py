@@ -116,6 +116,8 @@ def pieces(program: Program | Quantised) -> frozenset[str]:
         needs.add("TIE")
     if source.decimation > 1:
         needs.add("DECIMATES")
+    if program.passes > 1:
+        needs.add("PASSES")
     if needs & {"CELL", "TANH_ACTIVATION"}:
         needs.add("TANH")
     if needs & {"TANH", "SILU"}:
@@ -135,6 +137,7 @@ def _constants(program: Program, needs: frozenset[str]) -> str:
         "PATCH": str(source.patch),
         "DECIMATION": str(source.decimation),
         "REACHED": str(source.samples),
+        "SEEN": str(source.leads),
         "POOLED": str(pool.width),
         "FEATURES": str(pool.features),
         "STEPS": str(pool.steps),

@@ -1,31 +1,35 @@
 /* One window: normalise it as in training, pass its rows through the network; see the header. */
+//if PASSES
+static int run_lead(const float *window, float *logits)
+//else
 int atml_run(const float *window, float *logits)
+//end
 {
     float usable = 0.0f;
 //if BEAT_VIEW
     float mean[CHANNELS], divisor[CHANNELS];
 //else
-    float mean[ATML_LEADS], divisor[ATML_LEADS];
+    float mean[SEEN], divisor[SEEN];
 //end
     const float *signal = window;
     int lead, i, t;
-    for (i = 0; i < ATML_LEADS * ATML_WINDOW; i++) usable += window[i];
+    for (i = 0; i < SEEN * ATML_WINDOW; i++) usable += window[i];
     if (!(usable - usable == 0.0f)) {
         for (i = 0; i < ATML_CLASSES; i++) logits[i] = usable - usable;
         return ATML_UNUSABLE;
     }
 //if RR
-    for (lead = 0; lead < ATML_LEADS; lead++) intervals(window + lead * ATML_WINDOW, series + lead * REACHED);
+    for (lead = 0; lead < SEEN; lead++) intervals(window + lead * ATML_WINDOW, series + lead * REACHED);
     signal = series;
 //end
 //if BEAT_VIEW
-    for (lead = 0; lead < ATML_LEADS; lead++) {
-        compare(window + lead * ATML_WINDOW, series + lead * (CHANNELS / ATML_LEADS) * REACHED);
+    for (lead = 0; lead < SEEN; lead++) {
+        compare(window + lead * ATML_WINDOW, series + lead * (CHANNELS / SEEN) * REACHED);
     }
     signal = series;
     for (lead = 0; lead < CHANNELS; lead++) {
 //else
-    for (lead = 0; lead < ATML_LEADS; lead++) {
+    for (lead = 0; lead < SEEN; lead++) {
 //end
         const float *x = signal + lead * REACHED;
         mean[lead] = 0.0f;
@@ -71,7 +75,7 @@ int atml_run(const float *window, float *logits)
 //if BEAT_VIEW
         for (lead = 0; lead < CHANNELS; lead++) {
 //else
-        for (lead = 0; lead < ATML_LEADS; lead++) {
+        for (lead = 0; lead < SEEN; lead++) {
 //end
             const float *x = signal + lead * REACHED + t * (PATCH * DECIMATION);
             for (i = 0; i < PATCH; i++) {
@@ -98,3 +102,26 @@ int atml_run(const float *window, float *logits)
 //end
     return decide(logits);
 }
+
+//if PASSES
+/* The leads one after another: of each class the largest logit counts. */
+int atml_run(const float *window, float *logits)
+{
+    float one[ATML_CLASSES];
+    int lead, c, best = 0;
+    for (lead = 0; lead < ATML_LEADS; lead++) {
+        const int found = run_lead(window + lead * ATML_WINDOW, one);
+        for (c = 0; c < ATML_CLASSES; c++) {
+            if (lead == 0 || found == ATML_UNUSABLE || one[c] > logits[c]) logits[c] = one[c];
+        }
+        if (found == ATML_UNUSABLE) return ATML_UNUSABLE;
+    }
+    for (c = 1; c < ATML_CLASSES; c++) {
+        if (logits[c] > logits[best]) best = c;
+    }
+//if TIE
+    if (logits[ATML_POSITIVE] >= logits[best]) best = ATML_POSITIVE; /* a tie is positive */
+//end
+    return best;
+}
+//end
