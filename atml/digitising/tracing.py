@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,7 +68,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class _Runs:
-    """Stretches of ink of a column: first and last edge, centre of mass, mass."""
+    """Stretches of ink of a column, from the top: first and last edge, centre of mass, mass."""
 
     top: Floats
     bottom: Floats
@@ -75,24 +76,33 @@ class _Runs:
     mass: Floats
 
 
-def _runs(column: Floats, least: float) -> _Runs:
-    """Find the stretches of ink of a column; edges are where coverage says they lie within a pixel."""
-    thick = column > least
-    edge = np.diff(np.concatenate([[0], thick.astype(np.int8), [0]]))
-    first, last = np.flatnonzero(edge == 1), np.flatnonzero(edge == -1) - 1
-    n = len(column)
-    part = np.clip(column, 0, 1)
-    above = np.where(first > 0, part[np.maximum(first - 1, 0)], 0)
-    below = np.where(last < n - 1, part[np.minimum(last + 1, n - 1)], 0)
-    total = np.concatenate([[0], np.cumsum(part)])
-    moment = np.concatenate([[0], np.cumsum(part * np.arange(n))])
-    mass = total[last + 1] - total[first] + above + below
-    middle = (moment[last + 1] - moment[first] + above * (first - 1) + below * (last + 1)) / np.maximum(
-        mass, 1e-9
-    )
-    top = first + 0.5 - part[first] - above
-    bottom = last - 0.5 + part[last] + below
-    return _Runs(top, bottom, middle, mass)
+def _runs(part: Floats, least: float) -> list[_Runs]:
+    """Find the stretches of ink of each column of ``part (rows, columns)``.
+
+    Edges are where coverage says they lie within a pixel.
+    """
+    rows, columns = part.shape
+    across = np.ascontiguousarray(part.T)
+    thick = (across > least).astype(np.int8)
+    edge = np.diff(thick, axis=1, prepend=0, append=0)
+    column, first = np.nonzero(edge == 1)
+    last = np.nonzero(edge == -1)[1] - 1
+    cover = np.clip(across, 0, 1)
+    above = np.where(first > 0, cover[column, np.maximum(first - 1, 0)], 0)
+    below = np.where(last < rows - 1, cover[column, np.minimum(last + 1, rows - 1)], 0)
+    total, moment = (np.zeros((columns, rows + 1)) for _ in range(2))
+    np.cumsum(cover, axis=1, out=total[:, 1:])
+    np.cumsum(cover * np.arange(rows), axis=1, out=moment[:, 1:])
+    mass = total[column, last + 1] - total[column, first] + above + below
+    middle = (
+        moment[column, last + 1] - moment[column, first] + above * (first - 1) + below * (last + 1)
+    ) / np.maximum(mass, 1e-9)
+    top = first + 0.5 - cover[column, first] - above
+    bottom = last - 0.5 + cover[column, last] + below
+    ends = np.searchsorted(column, np.arange(columns + 1))
+    return [
+        _Runs(top[i:j], bottom[i:j], middle[i:j], mass[i:j]) for i, j in itertools.pairwise(ends.tolist())
+    ]
 
 
 def follow(found: Ink, level: float, reach: tuple[float, float], far_off: float) -> Trace:
@@ -110,8 +120,7 @@ def follow(found: Ink, level: float, reach: tuple[float, float], far_off: float)
     rows, columns = found.cover.shape
     top = max(0, int(level - reach[0]))
     part = found.cover[top : min(rows, int(level + reach[1]) + 1)].astype(np.float64)
-    least = max(0.18, 3.5 * found.noise)
-    all_runs = [_runs(part[:, j], least) for j in range(columns)]
+    all_runs = _runs(part, max(0.18, 3.5 * found.noise))
     jump = JUMP / found.scale
     costs = np.zeros(1)
     low = high = np.array([level - top])

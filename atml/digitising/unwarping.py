@@ -104,22 +104,20 @@ def _phase(
     from scipy.ndimage import gaussian_filter
 
     rows, columns = high.shape
-    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    y, x = (np.arange(n, dtype=np.float32) for n in (rows, columns))
     i, j = (np.arange(n, dtype=np.float64) * step for n in shape)
     u, v = (j / columns * 2 - 1), (i / rows * 2 - 1)
     fit = np.zeros(shape)
     node = 2 * np.pi * (wave[0] * j[None] + wave[1] * i[:, None])
-    carrier = (2 * np.pi * (wave[0] * x + wave[1] * y)).astype(np.float32)
+    carrier = (2 * np.pi * (wave[0] * x[None] + wave[1] * y[:, None])).astype(np.float32)
+    at_i, at_j = (np.minimum(n.astype(int), most - 1) for n, most in ((i, rows), (j, columns)))
     rest = np.zeros(shape)
     amplitude = np.zeros(shape)
     for turn, wide in enumerate((PERIODS, 0.9 * PERIODS)):
         turned = carrier if turn == 0 else carrier + _fine(fit + rest, step, high.shape)
-        sigma = wide * pitch
-        smooth = []
-        for part in (np.cos(turned), -np.sin(turned)):
-            smooth.append(gaussian_filter(high * part, sigma, mode="constant", truncate=3))
-        at_i, at_j = (np.minimum(n.astype(int), most - 1) for n, most in ((i, rows), (j, columns)))
-        c = (smooth[0] + 1j * smooth[1])[np.ix_(at_i, at_j)]
+        down, across = (_near(at, n, wide * pitch) for at, n in ((at_i, rows), (at_j, columns)))
+        real, imaginary = (down @ (high * part) @ across.T for part in (np.cos(turned), -np.sin(turned)))
+        c = real + 1j * imaginary
         amplitude = np.abs(c)
         if turn == 0:
             fit = _followed(c, u, v)
@@ -134,6 +132,18 @@ def _phase(
         rest = np.angle(left + 0.15 * wider)
     usual = float(np.median(amplitude[amplitude > np.median(amplitude)]))
     return node + fit + rest, np.clip(amplitude / max(usual, 1e-9), 0, 1)
+
+
+def _near(at: npt.NDArray[np.intp], length: int, sigma: float) -> Floats:
+    """Return what each of ``length`` pixels weighs at the places ``at``, ``(places, length)``.
+
+    A Gaussian up to three ``sigma``, in pixels, and nothing beyond the ends: few places are asked for, which
+    takes a tenth of the time that a filter over every pixel does.
+    """
+    reach = int(3 * sigma + 0.5)
+    whole = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).sum()
+    away = np.arange(length) - at[:, None]
+    return np.where(np.abs(away) <= reach, np.exp(-0.5 * (away / sigma) ** 2) / whole, 0.0)
 
 
 def _followed(c: npt.NDArray[np.complexfloating], u: Floats, v: Floats) -> Floats:

@@ -94,6 +94,16 @@ def test_the_map_of_the_grid_is_that_of_the_page(turned: Made) -> None:
     assert np.sqrt((error**2).mean(0)).max() < 0.25
 
 
+def test_weights_at_places_are_those_of_a_filter_over_every_pixel() -> None:
+    from scipy.ndimage import gaussian_filter
+
+    picture = np.random.default_rng(0).normal(size=(90, 130))
+    at_i, at_j = np.array([0, 4, 45, 89]), np.array([1, 64, 129])
+    down, across = unwarping._near(at_i, 90, 6.3), unwarping._near(at_j, 130, 6.3)
+    whole = gaussian_filter(picture, 6.3, mode="constant", truncate=3)
+    assert down @ picture @ across.T == pytest.approx(whole[np.ix_(at_i, at_j)], abs=1e-12)
+
+
 @pytest.mark.parametrize("what", ["noise", "white", "lines", "small", "photo"])
 def test_what_is_no_ecg_is_refused(what: str) -> None:
     random = np.random.default_rng(0)
