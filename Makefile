@@ -28,8 +28,9 @@ demo: install
 	cd demo && $(BIN)/atml best
 	cd demo && $(BIN)/atml score "$$($(BIN)/atml best --json | $(BIN)/python -c "$(WINNER)")"
 
+# Processes that tests start read what is compiled already, also where the environment wants nothing written.
 test: install
-	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check .
