@@ -84,7 +84,8 @@ def open(  # the verb is the module's public name: atml.data.open
             for the names that the data give.
         seed: Of the synthetic ECG.
         other_lead: Whether `Dataset.other` is wanted, of a task of one lead: the same windows in the first
-            lead that isn't the task's. Where a recording has no other lead, a note says so and none is there.
+            lead that isn't the task's, which the fingerprint is then over too. Where a recording has no
+            other lead, a note says so and none is there.
 
     Returns:
         A Dataset; its ``notes`` tell what was left out and what looks odd. ``x`` is a read-only memory map
@@ -149,7 +150,12 @@ def _with_other_lead(
     row = {place: at for at, place in zip(there, both.files.place[there].tolist(), strict=True)}
     at = np.array([row.get(place, -1) for place in whole.files.place.tolist()], np.int64)
     note = f"training sees {(at >= 0).sum():,} of the {case_of(task).many} in another lead too"
-    return replace(dataset, other=OtherLead(x, at), notes=(*dataset.notes, note))
+    seen = hashlib.sha256(f"{dataset.fingerprint} ".encode())
+    seen.update(np.ascontiguousarray(both.digest).tobytes())
+    seen.update(np.ascontiguousarray(at, "<i8").tobytes())
+    return replace(
+        dataset, other=OtherLead(x, at), notes=(*dataset.notes, note), fingerprint=seen.hexdigest()
+    )
 
 
 def _whole(
