@@ -10,7 +10,7 @@ from itertools import pairwise
 from atml.formatting import plural
 from atml.models import families
 from atml.models.config import CONV_RECURRENT, ModelConfig
-from atml.models.families.conv_recurrent.shapes import shapes
+from atml.models.families.conv_recurrent.shapes import passes, shapes
 from atml.report.svg import text
 from atml.report.theme import BLUE, FONT, GREEN, GREY, INK, MUTED, ORANGE, PANEL, PURPLE
 from atml.tasks.task import Task
@@ -36,17 +36,16 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         rows = families.of(config).layers(config, task)
         return [Layer(row.name, "", " × ".join(map(str, row.shape)), GREY) for row in rows]
     plan = shapes(config, task)
+    channels = passes(config, task) * plan.rows
     seconds = task.window / task.sampling_rate
     found = [Layer("ECG", f"{seconds:g} s at {task.sampling_rate} Hz", f"{task.leads} × {task.window}", GREY)]
     if config.normalise != "none":
-        found.append(
-            Layer("normalise", f"{config.normalise}, a window", f"{task.leads} × {task.window}", GREY)
-        )
+        found.append(Layer("normalise", f"{config.normalise}, a window", f"{channels} × {task.window}", GREY))
     if config.upright:
         found.append(Layer("turn upright", "third moment ≥ 0", f"{task.leads} × {task.window}", GREY))
     if config.decimation > 1:
         detail = f"mean of {config.decimation}"
-        found.append(Layer("decimate", detail, f"{task.leads} × {plan.decimated}", GREY))
+        found.append(Layer("decimate", detail, f"{channels} × {plan.decimated}", GREY))
     if config.each_lead:
         found.append(Layer("each lead", "by itself", f"{plan.rows} × {plan.decimated}", GREY))
     for conv in plan.convs:
@@ -73,7 +72,7 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         )
     )
     if config.each_lead:
-        found.append(Layer("vote", f"the largest of {task.leads} leads", plural(classes, "logit"), ORANGE))
+        found.append(Layer("vote", f"largest of {task.leads}", plural(classes, "logit"), ORANGE))
     return found
 
 

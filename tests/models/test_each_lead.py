@@ -99,8 +99,9 @@ def test_it_has_the_weights_of_one_lead_and_the_work_of_two(config: ModelConfig)
     assert listed[-1].name == "the largest of 2 leads"
     written = len(BACKENDS["onnx"].write(build(config, TASK).eval(), TASK, {}))
     assert written <= counted.size_bytes <= 1.1 * written + 4096
-    titles = [layer.title for layer in drawn.layers(config, TASK)]
-    assert "each lead" in titles and titles[-1] == "vote"
+    boxes = drawn.layers(config, TASK)
+    assert "each lead" in [box.title for box in boxes] and boxes[-1].title == "vote"
+    assert boxes[1].leaves == f"{6 if config.normalise == 'beat' else 2} × 180"
 
 
 def test_training_sees_one_lead_of_a_window_drawn_at_random() -> None:
