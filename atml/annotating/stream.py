@@ -18,9 +18,9 @@ from atml.annotating.resampler import Resampler
 from atml.arrays import Float32, Floats, Int64
 from atml.artifacts import seen
 from atml.artifacts.model import Session
-from atml.data.beat_windows import gather
+from atml.data.beat_windows import detector_of, gather
 from atml.data.rates import Rate
-from atml.ecg.qrs import LATENCY_S, QrsDetector
+from atml.ecg.qrs import LATENCY_S
 from atml.tasks import targets
 from atml.tasks.task import Task
 
@@ -56,7 +56,7 @@ class Stream:
         self._session = session
         self._ratio = Fraction(rate) / task.sampling_rate
         self._resampler = Resampler(rate, task.sampling_rate, leads=task.leads)
-        self._detector = QrsDetector(task.sampling_rate)
+        self._detector = detector_of(task)
         self._contact = Seconds(rate)
         self._second: list[Codes] = []
         self._parts: list[Beats] = []

@@ -28,7 +28,7 @@ from atml.data.rows import Rows, check, one_after_another
 from atml.data.windowing import AT, Recording, clock
 from atml.ecg import beat_matching, qrs, qrs_decision
 from atml.ecg.beat_matching import WINDOW_S, labels_of, match, samples
-from atml.ecg.qrs import QrsDetector
+from atml.ecg.qrs import FASTEST, SLOWEST, QrsDetector
 from atml.errors import DataError
 from atml.source_hash import source_hash
 from atml.tasks.task import Task
@@ -85,6 +85,28 @@ def gather(
     return np.ascontiguousarray(found, np.float32)
 
 
+def detector_of(task: Task) -> QrsDetector:
+    """Return the detector that finds the beats of a task, at its rate.
+
+    Raises:
+        DataError: a rate at which no beats are looked for.
+
+    Example:
+        >>> slow = Task(name="b", kind="multiclass", classes=("N", "S", "V"), sampling_rate=50, window=175,
+        ...     after_beat=1.2)
+        >>> detector_of(slow)
+        Traceback (most recent call last):
+        atml.errors.DataError: task 'b' has a rate of 50 Hz, and beats are looked for at 100 to 1000 Hz:
+        change sampling_rate and window of its TASK
+    """
+    if not SLOWEST <= task.sampling_rate <= FASTEST:
+        raise DataError(
+            f"task {task.name!r} has a rate of {task.sampling_rate} Hz, and beats are looked for at {SLOWEST}"
+            f" to {FASTEST} Hz: change sampling_rate and window of its TASK"
+        )
+    return QrsDetector(task.sampling_rate)
+
+
 @dataclass(frozen=True)
 class Beats:
     """The beats of a recording ``x (leads, samples)`` in mV at ``rate`` Hz, NaN where a sample is missing.
@@ -117,7 +139,7 @@ class Beats:
         if self.given is not None:
             place = np.round(self.given * float(self.task.sampling_rate / self.rate)).astype(np.int64)
             return np.clip(place, 0, max(0, self.samples - 1))
-        detector = QrsDetector(self.task.sampling_rate)
+        detector = detector_of(self.task)
         every = round(CHUNK_S * self.task.sampling_rate)
         found = []
         for start in range(0, self.samples, every):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from atml.annotating.stream import Stream
 from atml.artifacts import model as artifact
 from atml.artifacts.model import Session
 from atml.ecg.qrs import LATENCY_S
+from atml.errors import DataError
 from tests.annotating.made import RATE, ecg, times
 
 TEXT = "NNNNVNNNSNNVNVNVNNVVNNNVVVVNNNN_NNNNN"
@@ -43,6 +45,13 @@ def test_beats_are_found_and_named_at_every_rate(export, rate):
     assert np.abs(found.beats.sample / rate - wanted).max() < 0.03
     assert "".join(found.symbols) == TEXT.replace("_", "")
     assert (found.seconds == 0).all() and found.linked[1:].all()
+
+
+def test_a_task_at_a_rate_at_which_no_beats_are_looked_for_is_refused(export):
+    found = artifact.load(export)
+    slow = dataclasses.replace(found.task, sampling_rate=50)
+    with pytest.raises(DataError, match="rate of 50 Hz, and beats are looked for at 100 to 1000 Hz: change"):
+        Stream(Session(found.model), slow, RATE)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
