@@ -309,7 +309,7 @@ def at(path: Course, seconds: float) -> float:
 
 def spread(values: list[float]) -> str:
     """Median and quartiles."""
-    low, middle, high = np.quantile(np.array(values), [0.25, 0.5, 0.75], method="closest_observation")
+    low, middle, high = np.quantile(np.array(values), [0.25, 0.5, 0.75], method="inverted_cdf")
     return f"{middle:8.4f} ({low:.4f} to {high:.4f})"
 
 

@@ -283,7 +283,8 @@ class Side:
 
 def quartiles(values: Sequence[float], digits: int = 2) -> str:
     """Write the median, and the quartiles in brackets; "never" for infinity, a dash for minus infinity."""
-    low, middle, high = np.quantile(np.asarray(values), (0.25, 0.5, 0.75), method="closest_observation")
+    # Of values that are there, as infinity has no middle with another; of five the third is the median.
+    low, middle, high = np.quantile(np.asarray(values), (0.25, 0.5, 0.75), method="inverted_cdf")
     words = {math.inf: "never", -math.inf: "-"}
     said = [words.get(value, f"{value:.{digits}f}") for value in (low, middle, high)]
     return f"{said[1]} ({said[0]} to {said[2]})"

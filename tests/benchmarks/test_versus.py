@@ -72,6 +72,13 @@ def rows(printed: str, title: str) -> dict[str, list[str]]:
     return found
 
 
+def test_the_median_of_five_is_the_third(sides: ModuleType) -> None:
+    assert sides.quartiles([5, 1, 4, 2, 3]) == "3.00 (2.00 to 4.00)"
+    assert sides.quartiles([0.05, 0.08, 0.3, 1.38, math.inf]) == "0.30 (0.08 to 1.38)"
+    assert sides.quartiles([1, 2, math.inf]) == "2.00 (1.00 to never)"
+    assert sides.quartiles([0.25, -math.inf], 1) == "- (- to 0.2)"
+
+
 def test_a_replay_sets_every_side_against_the_first(versus: Callable[..., str], tmp_path: Path) -> None:
     printed = versus(tmp_path, "--replay", TABLE, "--seeds", 1, "--seconds", 250)
     assert "The table has no AUC" in printed
