@@ -32,7 +32,10 @@ def comparison(
     if not groups:
         return []
     if len(groups) == 1:
-        return [Text(f"All {plural(groups[0].tried, 'trial')} had one {one}: {groups[0].name}.")]
+        (only,) = groups
+        if only.tried == 1:
+            return [Text(f"The only trial had the {one} {only.name}.")]
+        return [Text(f"All {only.tried:,} trials had one {one}: {only.name}.")]
     columns = (one, "trials", *COLUMNS)
     rows = tuple((g.name, f"{g.tried:,}", *cells(g)) for g in groups)
     return [Grid(columns, rows, _leads(groups, many), right=columns[1:])]
