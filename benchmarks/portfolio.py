@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import itertools
 import json
 import math
 from collections import defaultdict
@@ -30,9 +32,10 @@ import numpy as np
 import optuna
 from processes import pool
 from scipy.stats import spearmanr
+from versus_sides import over
 
-from atml import data, models, task_files
-from atml.data.dataset import DataSource
+from atml import data, task_files
+from atml.data.dataset import Dataset, DataSource, Fold
 from atml.errors import InputError
 from atml.formatting import table as text_table
 from atml.searching.plan import trial_seed
@@ -118,12 +121,11 @@ def _nearest(value: Any, distribution: Any) -> Any:
 
 
 def _fits(params: Mapping[str, Any], definition: TaskDefinition) -> bool:
-    """Whether a config can be built, within the budget."""
+    """Whether the space makes a config of these values, and it can be built within the budget."""
     try:
-        cost = models.cost(within(definition.suggest, params), definition.task)
+        return not over(definition, within(definition.suggest, params))
     except InputError:
         return False
-    return all(excess <= 0 for excess in definition.budget.excess(cost, frozenset()).values())
 
 
 def drawn(definition: TaskDefinition, count: int) -> Iterator[dict[str, Any]]:
@@ -153,20 +155,27 @@ class Setting:
     share: float
 
 
+@functools.cache
+def _opened(setting: Setting) -> tuple[TaskDefinition, Dataset, tuple[Fold, ...]]:
+    """Open the task and its data, once a process."""
+    definition = task_files.find(setting.task)
+    dataset = definition.open(DataSource(paths=setting.data))
+    folds = data.folds(dataset.y, dataset.subject, setting.folds, 0)
+    return definition, dataset, folds[: setting.through]
+
+
 def trained(setting: Setting, params: dict[str, Any], seed: int) -> float:
     """Return the value of a config out of fold, over the first folds."""
     import torch
 
     torch.set_num_threads(1)
-    definition = task_files.find(setting.task)
-    dataset = definition.open(DataSource(paths=setting.data))
-    folds = data.folds(dataset.y, dataset.subject, setting.folds, 0)
+    definition, dataset, folds = _opened(setting)
     config = from_params(definition.suggest, params)
     return cross_validation.run(
         replace(config, steps=max(1, round(config.steps * setting.share))),
         definition.task,
         dataset,
-        folds[: setting.through],
+        folds,
         definition.value,
         seed=trial_seed(0, seed, "portfolio"),
         judged=definition.agreement,
@@ -249,19 +258,14 @@ def _judge(
         CHOSEN: list(chosen),
         DRAWN: list(drawn(definition, given.draws)),
     }
+    jobs = [(p, n) for each in sides.values() for p in each for n in range(given.seeds)]
+    judge = functools.partial(trained, setting)
     rows = []
     with contextlib.ExitStack() as stack:
-        if given.processes > 1:
-            several = stack.enter_context(pool(given.processes))
-            begun = {
-                side: [[several.submit(trained, setting, p, n) for n in range(given.seeds)] for p in each]
-                for side, each in sides.items()
-            }
+        run = stack.enter_context(pool(given.processes)).map if given.processes > 1 else map
+        found = iter(run(judge, *zip(*jobs, strict=True)))
         for side, each in sides.items():
-            if given.processes > 1:
-                values = [np.mean([job.result() for job in again]) for again in begun[side]]
-            else:
-                values = [np.mean([trained(setting, p, n) for n in range(given.seeds)]) for p in each]
+            values = [np.mean(list(itertools.islice(found, given.seeds))) for _ in each]
             if values:
                 quarters = (f"{one:.3f}" for one in np.quantile(values, (0.25, 0.5, 0.75, 1.0)))
                 rows.append((side, str(len(values)), *quarters))

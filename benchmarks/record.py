@@ -34,10 +34,10 @@ from typing import Any
 import optuna
 from processes import pool
 from versus_real import by_subject
+from versus_sides import over
 
-from atml import data, models, task_files
+from atml import data, task_files
 from atml.data.dataset import Dataset, DataSource, Fold
-from atml.errors import ConfigError
 from atml.searching import pruning
 from atml.searching.plan import trial_seed
 from atml.task_files.definition import TaskDefinition
@@ -91,15 +91,7 @@ class Recorder:
         asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
         config = self.definition.suggest(asked)
         row: dict[str, Any] = {"number": number, "seed": again, "params": asked.params, "constraints": {}}
-        try:
-            cost = models.cost(config, self.definition.task)
-        except ConfigError:
-            return {**row, "constraints": {"shape": 1.0}}
-        row["constraints"] = {
-            name: round(excess, 4)
-            for name, excess in self.definition.budget.excess(cost, frozenset()).items()
-            if excess > 0
-        }
+        row["constraints"] = {name: round(more, 4) for name, more in over(self.definition, config).items()}
         if row["constraints"]:
             return row
         steps: list[tuple[float | None, ...]] = []

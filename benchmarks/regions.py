@@ -44,9 +44,9 @@ import optuna
 import table as tables
 from optuna.trial import TrialState
 from table import Table
+from versus_sides import over, quarters
 
-from atml import models, regions
-from atml.errors import ConfigError
+from atml import regions
 from atml.models.config import ModelConfig
 from atml.regions import Bounds, Box, Claim, Ledger, Outcome, Space, region_files
 from atml.regions.candidates import LEAST_SHARE, _is_new, _outer
@@ -167,11 +167,7 @@ class Replay:
 
     def _untrained(self, config: ModelConfig) -> _Ended | None:
         """What the price of a config ends before any training."""
-        try:
-            cost = models.cost(config, self.definition.task)
-        except ConfigError:
-            return _Ended({"shape": 1.0})
-        broken = {k: v for k, v in self.definition.budget.excess(cost, frozenset()).items() if v > 0}
+        broken = over(self.definition, config)
         return _Ended(broken) if broken else None
 
     def _trained(self, trial: optuna.Trial, *, drawn: bool) -> _Ended:
@@ -309,7 +305,7 @@ def at(path: Course, seconds: float) -> float:
 
 def spread(values: list[float]) -> str:
     """Median and quartiles."""
-    low, middle, high = np.quantile(np.array(values), [0.25, 0.5, 0.75], method="inverted_cdf")
+    low, middle, high = quarters(values)
     return f"{middle:8.4f} ({low:.4f} to {high:.4f})"
 
 

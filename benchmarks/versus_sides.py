@@ -179,7 +179,7 @@ class Side:
         while spent < trials_end:
             trial = self.study.ask()
             config = self.definition.suggest(trial)
-            if broken := self._over(config):
+            if broken := over(self.definition, config):
                 refused += 1
                 if refused > REFUSALS:
                     where = self.definition.space_path
@@ -233,15 +233,6 @@ class Side:
         means = np.mean(rounds, axis=0)
         return replace(finalists[int(np.argmax(means))], value=float(means.max()), at=course.seconds)
 
-    def _over(self, config: ModelConfig) -> dict[str, float]:
-        """Return what of the budget a config exceeds."""
-        try:
-            cost = models.cost(config, self.definition.task)
-        except ConfigError:
-            return {"shape": 1.0}
-        excess = self.definition.budget.excess(cost, frozenset())
-        return {name: over for name, over in excess.items() if over > 0}
-
     def _go_on(self, trial: optuna.Trial, point: ReportPoint) -> bool:
         step = pruning.step(point.fold, point.fraction)
         schedule = self.how.schedule
@@ -281,10 +272,28 @@ class Side:
         return value
 
 
+def over(definition: TaskDefinition, config: ModelConfig) -> dict[str, float]:
+    """Return what of the budget a config exceeds; its shape, where it can't be built."""
+    try:
+        cost = models.cost(config, definition.task)
+    except ConfigError:
+        return {"shape": 1.0}
+    excess = definition.budget.excess(cost, frozenset())
+    return {name: more for name, more in excess.items() if more > 0}
+
+
+def quarters(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return lower quartile, median and upper quartile, each one of the values: infinity has no middle.
+
+    Of five values they are the second, the third and the fourth.
+    """
+    low, middle, high = np.quantile(np.asarray(values), (0.25, 0.5, 0.75), method="inverted_cdf")
+    return float(low), float(middle), float(high)
+
+
 def quartiles(values: Sequence[float], digits: int = 2) -> str:
     """Write the median, and the quartiles in brackets; "never" for infinity, a dash for minus infinity."""
-    # Of values that are there, as infinity has no middle with another; of five the third is the median.
-    low, middle, high = np.quantile(np.asarray(values), (0.25, 0.5, 0.75), method="inverted_cdf")
+    low, middle, high = quarters(values)
     words = {math.inf: "never", -math.inf: "-"}
     said = [words.get(value, f"{value:.{digits}f}") for value in (low, middle, high)]
     return f"{said[1]} ({said[0]} to {said[2]})"
