@@ -99,12 +99,13 @@ def detector_of(task: Task) -> QrsDetector:
         atml.errors.DataError: task 'b' has a rate of 50 Hz, and beats are looked for at 100 to 1000 Hz:
         change sampling_rate and window of its TASK
     """
-    if not SLOWEST <= task.sampling_rate <= FASTEST:
+    try:
+        return QrsDetector(task.sampling_rate)
+    except ValueError:
         raise DataError(
             f"task {task.name!r} has a rate of {task.sampling_rate} Hz, and beats are looked for at {SLOWEST}"
             f" to {FASTEST} Hz: change sampling_rate and window of its TASK"
-        )
-    return QrsDetector(task.sampling_rate)
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from atml.device.program import NO_SCALE, Conv, Head, Input, Layer, LayerNorm, P
 from atml.errors import ExportError
 from atml.models.beat_view import beat_plan
 from atml.models.config import ModelConfig
-from atml.models.families.conv_recurrent.shapes import leads_at_once, passes
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
@@ -94,13 +93,13 @@ class _Reader:
             pool=pool,
             head=self._head(x),
             positive=self.task.positive,
-            passes=passes(self.config, self.task),
+            passes=self.task.leads // source.leads,
         )
 
     def _input(self) -> Input:
         config, task = self.config, self.task
         return Input(
-            leads=leads_at_once(config, task),
+            leads=1 if config.each_lead else task.leads,
             samples=task.window,
             kind=config.normalise,
             upright=config.upright,

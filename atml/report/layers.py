@@ -10,7 +10,7 @@ from itertools import pairwise
 from atml.formatting import plural
 from atml.models import families
 from atml.models.config import CONV_RECURRENT, ModelConfig
-from atml.models.families.conv_recurrent.shapes import passes, shapes
+from atml.models.families.conv_recurrent.shapes import shapes
 from atml.report.svg import text
 from atml.report.theme import BLUE, FONT, GREEN, GREY, INK, MUTED, ORANGE, PANEL, PURPLE
 from atml.tasks.task import Task
@@ -36,7 +36,7 @@ def layers(config: ModelConfig, task: Task) -> list[Layer]:
         rows = families.of(config).layers(config, task)
         return [Layer(row.name, "", " × ".join(map(str, row.shape)), GREY) for row in rows]
     plan = shapes(config, task)
-    channels = passes(config, task) * plan.rows
+    channels = plan.passes * plan.rows
     seconds = task.window / task.sampling_rate
     found = [Layer("ECG", f"{seconds:g} s at {task.sampling_rate} Hz", f"{task.leads} × {task.window}", GREY)]
     if config.normalise != "none":

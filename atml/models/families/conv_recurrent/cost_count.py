@@ -5,7 +5,7 @@ from __future__ import annotations
 from atml.models.beat_view import beat_plan
 from atml.models.budget import Cost
 from atml.models.config import ModelConfig
-from atml.models.families.conv_recurrent.shapes import Shapes, passes, shapes
+from atml.models.families.conv_recurrent.shapes import Shapes, shapes
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
@@ -43,7 +43,7 @@ def cost(config: ModelConfig, task: Task) -> Cost:
     """
     plan = shapes(config, task)
     parameters = fixed = macs = stored = extra = 0
-    times = passes(config, task)
+    times = plan.passes
     peak = task.leads * task.window + (times * plan.rows * plan.decimated if config.decimation > 1 else 0)
     if config.normalise == "rr":
         rr = rr_plan(task.sampling_rate, task.window)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from atml.models.beat_view import beat_plan
 from atml.models.config import ModelConfig
 from atml.models.families.base import Layer
-from atml.models.families.conv_recurrent.shapes import passes, shapes
+from atml.models.families.conv_recurrent.shapes import shapes
 from atml.models.rr_series import rr_plan
 from atml.tasks.task import Task
 
 
 def layers(config: ModelConfig, task: Task) -> tuple[Layer, ...]:
     """List what a signal passes, from the input on; the sums are those of `cost_count`."""
-    plan, times = shapes(config, task), passes(config, task)
+    plan = shapes(config, task)
+    times = plan.passes
     found = [Layer("input", (task.leads, task.window))]
     if config.normalise != "none":
         work = 0

@@ -13,7 +13,7 @@ from atml.models import time_major
 from atml.models.blocks import CELL, ConvBlock, Pool
 from atml.models.config import ModelConfig
 from atml.models.families.conv_recurrent.graph_nodes import nodes
-from atml.models.families.conv_recurrent.shapes import passes, shapes
+from atml.models.families.conv_recurrent.shapes import shapes
 from atml.models.graph import Graph
 from atml.models.gru import gru
 from atml.models.network import Network
@@ -30,7 +30,7 @@ class ConvRecurrentNet(Network):
     def __init__(self, config: ModelConfig, task: Task) -> None:
         plan = shapes(config, task)
         super().__init__(config, replace(task, leads=1) if config.each_lead else task)
-        self.leads, self.window = passes(config, task), task.window
+        self.leads, self.window = plan.passes, task.window
         self.patch = config.patch
         self.seen = (plan.rows, plan.decimated)
         self.convs = nn.ModuleList(

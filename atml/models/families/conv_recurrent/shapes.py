@@ -49,6 +49,8 @@ class Shapes:
     """Time steps that the recurrent layers and the pool get."""
     features: int
     """Inputs of the linear layer."""
+    passes: int
+    """How often the layers are passed for one window: once, or for each lead where it sees each by itself."""
 
 
 def shapes(config: ModelConfig, task: Task) -> Shapes:
@@ -68,7 +70,8 @@ def shapes(config: ModelConfig, task: Task) -> Shapes:
             f"decimation={config.decimation} leaves nothing of a window of {task.window} samples;"
             " use a smaller one"
         )
-    rows = leads_at_once(config, task) * rows_of(config.normalise)
+    passes = task.leads if config.each_lead else 1
+    rows = task.leads // passes * rows_of(config.normalise)
     decimated, width = length, rows
     convs = []
     for i, (out, kernel, stride) in enumerate(
@@ -97,17 +100,8 @@ def shapes(config: ModelConfig, task: Task) -> Shapes:
         width=width,
         steps=length,
         features=width * (2 if config.pool == "mean_max" else 1),
+        passes=passes,
     )
-
-
-def leads_at_once(config: ModelConfig, task: Task) -> int:
-    """Return how many leads the layers see at once: all, or one where each passes by itself."""
-    return 1 if config.each_lead else task.leads
-
-
-def passes(config: ModelConfig, task: Task) -> int:
-    """Return how often the layers are passed for one window."""
-    return task.leads if config.each_lead else 1
 
 
 def _check(config: ModelConfig, task: Task) -> None:
